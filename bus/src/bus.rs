@@ -1,0 +1,246 @@
+//! [`Bus`]: in memory, embedded or simulated; opens the primitives.
+
+use std::path::Path;
+
+use crate::local::{Exchange, Lifecycle};
+use crate::{
+    Blobs, Bucket, Clock, Error, ErrorKind, Faults, Inbox, Log, Message, Requests, SubjectPattern,
+    Subscription, embedded, memory, simulated,
+};
+
+/// Longest name of a log, inbox, bucket or blob store, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+
+/// The way to everything else; a clone is another handle to the same bus.
+///
+/// Logs, inboxes, buckets and blobs have a name of 1 to 64 characters `A-Z a-z 0-9 - _`. A
+/// name is created when it is opened first; names of different primitives are independent.
+#[derive(Debug, Clone)]
+pub struct Bus {
+    backend: Backend,
+    exchange: Exchange,
+    lifecycle: Lifecycle,
+}
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Memory(memory::Store),
+    Embedded(embedded::Store),
+    Simulated(simulated::Store),
+}
+
+/// Which backend a [`Bus`] has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BackendKind {
+    /// Nothing outlives the process.
+    Memory,
+    /// A directory of this machine, for one process at a time.
+    Embedded,
+    /// In memory, with seeded faults, for tests.
+    Simulated,
+}
+
+impl Bus {
+    /// A bus whose content goes with its last handle.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::in_memory_with_clock(Clock::system())
+    }
+
+    /// [`Bus::in_memory`] with another clock.
+    #[must_use]
+    pub fn in_memory_with_clock(clock: Clock) -> Self {
+        let lifecycle = Lifecycle::default();
+        let store = memory::Store::new(clock, lifecycle.clone());
+        Self::new(Backend::Memory(store), lifecycle)
+    }
+
+    /// A bus stored in `dir`, which is created if it does not exist.
+    ///
+    /// What the bus puts there only its owner can read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Locked`] naming the directory while another bus has it open,
+    /// [`ErrorKind::Corrupt`] if what is stored there is damaged, [`ErrorKind::Io`] and
+    /// [`ErrorKind::DiskFull`].
+    pub async fn embedded(dir: &Path) -> Result<Self, Error> {
+        Self::embedded_with_clock(dir, Clock::system()).await
+    }
+
+    /// [`Bus::embedded`] with another clock.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Bus::embedded`].
+    pub async fn embedded_with_clock(dir: &Path, clock: Clock) -> Result<Self, Error> {
+        let lifecycle = Lifecycle::default();
+        let store = embedded::Store::open(dir, clock, lifecycle.clone()).await?;
+        Ok(Self::new(Backend::Embedded(store), lifecycle))
+    }
+
+    /// A bus in memory whose operations fail as `faults` says, the same way for every `seed`.
+    #[must_use]
+    pub fn simulated(seed: u64, faults: Faults) -> Self {
+        Self::simulated_with_clock(seed, faults, Clock::system())
+    }
+
+    /// [`Bus::simulated`] with another clock.
+    #[must_use]
+    pub fn simulated_with_clock(seed: u64, faults: Faults, clock: Clock) -> Self {
+        let lifecycle = Lifecycle::default();
+        let store = simulated::Store::new(seed, faults, clock, lifecycle.clone());
+        Self::new(Backend::Simulated(store), lifecycle)
+    }
+
+    fn new(backend: Backend, lifecycle: Lifecycle) -> Self {
+        Self { backend, exchange: Exchange::new(lifecycle.clone()), lifecycle }
+    }
+
+    /// Opens or creates a log.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidName`] if `name` is not one.
+    pub async fn log(&self, name: &str) -> Result<Log, Error> {
+        self.check(name)?;
+        match &self.backend {
+            Backend::Memory(store) => Ok(Log::memory(store.log(name))),
+            Backend::Embedded(store) => Ok(Log::embedded(store.log(name).await?)),
+            Backend::Simulated(store) => Ok(Log::simulated(store.log(name))),
+        }
+    }
+
+    /// Opens or creates an inbox; a new one captures nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidName`] if `name` is not one.
+    pub async fn inbox(&self, name: &str) -> Result<Inbox, Error> {
+        self.check(name)?;
+        match &self.backend {
+            Backend::Memory(store) => Ok(Inbox::memory(store.inbox(name))),
+            Backend::Embedded(store) => Ok(Inbox::embedded(store.inbox(name).await?)),
+            Backend::Simulated(store) => Ok(Inbox::simulated(store.inbox(name))),
+        }
+    }
+
+    /// Opens or creates a bucket.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidName`] if `name` is not one.
+    pub async fn bucket(&self, name: &str) -> Result<Bucket, Error> {
+        self.check(name)?;
+        match &self.backend {
+            Backend::Memory(store) => Ok(Bucket::memory(store.bucket(name))),
+            Backend::Embedded(store) => Ok(Bucket::embedded(store.bucket(name).await?)),
+            Backend::Simulated(store) => Ok(Bucket::memory(store.memory().bucket(name))),
+        }
+    }
+
+    /// Opens or creates a blob store.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidName`] if `name` is not one.
+    pub async fn blobs(&self, name: &str) -> Result<Blobs, Error> {
+        self.check(name)?;
+        match &self.backend {
+            Backend::Memory(store) => Ok(Blobs::memory(store.blobs(name))),
+            Backend::Embedded(store) => Ok(Blobs::embedded(store.blobs(name).await?)),
+            Backend::Simulated(store) => Ok(Blobs::memory(store.memory().blobs(name))),
+        }
+    }
+
+    /// Requests and replies over this bus.
+    #[must_use]
+    pub fn requests(&self) -> Requests {
+        match &self.backend {
+            Backend::Memory(_) | Backend::Embedded(_) => Requests::local(self.exchange.clone()),
+            Backend::Simulated(store) => Requests::simulated(store.requests(self.exchange.clone())),
+        }
+    }
+
+    /// Publishes to whoever subscribes now; a message may be lost.
+    ///
+    /// It also lands in the [`Inbox`] that captures its subject, if there is one, and is
+    /// durable there before the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] above 1 MiB, and those of [`Inbox::publish`].
+    pub async fn publish(&self, message: Message) -> Result<(), Error> {
+        self.lifecycle.check()?;
+        message.check_size()?;
+        match &self.backend {
+            Backend::Memory(store) => store.capture(&message)?,
+            Backend::Embedded(store) => store.capture(&message).await?,
+            Backend::Simulated(store) => {
+                store.capture(&message).await?;
+                if store.loses_notice() {
+                    return Ok(());
+                }
+            }
+        }
+        self.exchange.publish(&message);
+        Ok(())
+    }
+
+    /// Subscribes to what is published from now on under subjects that match `pattern`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`] after the bus was closed.
+    #[expect(clippy::unused_async, reason = "a remote backend asks its server")]
+    pub async fn subscribe(&self, pattern: &SubjectPattern) -> Result<Subscription, Error> {
+        Ok(Subscription::new(self.exchange.subscribe(pattern)?))
+    }
+
+    /// Finishes what was begun, makes it durable and gives the directory free.
+    ///
+    /// Every later call through any handle answers [`ErrorKind::Closed`], and what waits ends.
+    /// Closing twice is no error.
+    ///
+    /// # Errors
+    ///
+    /// What the backend meets; the bus is closed all the same.
+    pub async fn close(&self) -> Result<(), Error> {
+        match &self.backend {
+            Backend::Memory(_) | Backend::Simulated(_) => {
+                self.lifecycle.close();
+                Ok(())
+            }
+            Backend::Embedded(store) => store.close().await,
+        }
+    }
+
+    /// Which backend this is.
+    #[must_use]
+    pub const fn kind(&self) -> BackendKind {
+        match &self.backend {
+            Backend::Memory(_) => BackendKind::Memory,
+            Backend::Embedded(_) => BackendKind::Embedded,
+            Backend::Simulated(_) => BackendKind::Simulated,
+        }
+    }
+
+    /// What the bus takes on this machine's disk, in bytes; 0 in memory.
+    pub async fn disk_bytes(&self) -> u64 {
+        match &self.backend {
+            Backend::Memory(_) | Backend::Simulated(_) => 0,
+            Backend::Embedded(store) => store.disk_bytes().await,
+        }
+    }
+
+    fn check(&self, name: &str) -> Result<(), Error> {
+        self.lifecycle.check()?;
+        let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(is_valid) {
+            let reason = "a name is 1 to 64 characters `A-Z a-z 0-9 - _`";
+            return Err(ErrorKind::InvalidName { text: name.to_owned(), reason }.into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! [`Exchange`]: subscribers, servers and services of one process.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::{Lifecycle, Listener, ListenerQueue, lock};
+use crate::{
+    Error, ErrorKind, Message, QUEUE_MESSAGES_MAX, Request, ServiceInfo, Subject, SubjectPattern,
+};
+
+/// Replies a requester can hold: the first counts, and several groups may answer at once.
+const REPLIES_MAX: usize = 4;
+
+/// Hands messages and requests to whoever asked for them.
+#[derive(Debug, Clone)]
+pub(crate) struct Exchange {
+    table: Arc<Mutex<Table>>,
+    lifecycle: Lifecycle,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    next_id: u64,
+    turn: usize,
+    subscribers: BTreeMap<u64, (SubjectPattern, Arc<ListenerQueue>)>,
+    servers: BTreeMap<u64, ServerEntry>,
+    services: BTreeMap<u64, ServiceInfo>,
+}
+
+#[derive(Debug)]
+struct ServerEntry {
+    pattern: SubjectPattern,
+    group: String,
+    queue: mpsc::Sender<Request>,
+}
+
+/// Takes an entry out of the table when it is dropped.
+#[derive(Debug)]
+pub(super) struct Guard {
+    table: Arc<Mutex<Table>>,
+    id: u64,
+}
+
+/// A server's end of its queue.
+#[derive(Debug)]
+pub(crate) struct Served {
+    queue: mpsc::Receiver<Request>,
+    lifecycle: Lifecycle,
+    #[expect(dead_code, reason = "held for its drop, which unregisters the server")]
+    guard: Guard,
+}
+
+/// A registered service, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Registered(#[expect(dead_code, reason = "held for its drop")] Guard);
+
+impl Exchange {
+    pub(crate) fn new(lifecycle: Lifecycle) -> Self {
+        Self { table: Arc::default(), lifecycle }
+    }
+
+    pub(crate) fn publish(&self, message: &Message) {
+        let table = lock(&self.table);
+        for (pattern, queue) in table.subscribers.values() {
+            if pattern.matches(&message.subject) {
+                queue.push(message.clone());
+            }
+        }
+    }
+
+    pub(crate) fn subscribe(&self, pattern: &SubjectPattern) -> Result<Listener, Error> {
+        self.lifecycle.check()?;
+        let queue = Arc::new(ListenerQueue::default());
+        let guard = self.enter(|table, id| {
+            table.subscribers.insert(id, (pattern.clone(), Arc::clone(&queue)));
+        });
+        Ok(Listener::new(queue, self.lifecycle.clone(), guard))
+    }
+
+    pub(crate) fn serve(&self, pattern: &SubjectPattern, group: &str) -> Result<Served, Error> {
+        self.lifecycle.check()?;
+        let (sender, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        let entry =
+            ServerEntry { pattern: pattern.clone(), group: group.to_owned(), queue: sender };
+        let guard = self.enter(|table, id| {
+            table.servers.insert(id, entry);
+        });
+        Ok(Served { queue, lifecycle: self.lifecycle.clone(), guard })
+    }
+
+    pub(crate) fn register(&self, info: ServiceInfo) -> Result<Registered, Error> {
+        self.lifecycle.check()?;
+        Ok(Registered(self.enter(|table, id| {
+            table.services.insert(id, info);
+        })))
+    }
+
+    pub(crate) fn discover(&self) -> Result<Vec<ServiceInfo>, Error> {
+        self.lifecycle.check()?;
+        let mut infos: Vec<_> = lock(&self.table).services.values().cloned().collect();
+        infos.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        Ok(infos)
+    }
+
+    pub(crate) async fn request(
+        &self,
+        message: Message,
+        timeout: Duration,
+    ) -> Result<Message, Error> {
+        self.lifecycle.check()?;
+        // This end of the channel stays open here: a request dropped without an answer must
+        // not end the wait early.
+        let (reply, mut replies) = mpsc::channel(REPLIES_MAX);
+        self.deliver(&message, &reply)?;
+        tokio::select! {
+            biased;
+            answer = tokio::time::timeout(timeout, replies.recv()) => match answer {
+                Ok(Some(answer)) => Ok(answer),
+                Ok(None) | Err(_) => Err(timed_out(timeout)),
+            },
+            () = self.lifecycle.closed() => Err(ErrorKind::Closed.into()),
+        }
+    }
+
+    /// Hands the request to one member of every group that serves its subject.
+    pub(crate) fn deliver(
+        &self,
+        message: &Message,
+        reply: &mpsc::Sender<Message>,
+    ) -> Result<(), Error> {
+        let mut table = lock(&self.table);
+        table.turn = table.turn.wrapping_add(1);
+        let groups = table.groups(&message.subject);
+        if groups.is_empty() {
+            return Err(ErrorKind::NoResponders { subject: message.subject.to_string() }.into());
+        }
+        let mut delivered = false;
+        for members in groups.into_values() {
+            delivered |= offer(&members, table.turn, message, reply);
+        }
+        if delivered { Ok(()) } else { Err(ErrorKind::Full { limit: QUEUE_MESSAGES_MAX }.into()) }
+    }
+
+    fn enter(&self, add: impl FnOnce(&mut Table, u64)) -> Guard {
+        let mut table = lock(&self.table);
+        let id = table.next_id;
+        table.next_id += 1;
+        add(&mut table, id);
+        drop(table);
+        Guard { table: Arc::clone(&self.table), id }
+    }
+}
+
+impl Table {
+    fn groups(&self, subject: &Subject) -> BTreeMap<&str, Vec<&mpsc::Sender<Request>>> {
+        let mut groups: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        for server in self.servers.values() {
+            if server.pattern.matches(subject) {
+                groups.entry(&server.group).or_default().push(&server.queue);
+            }
+        }
+        groups
+    }
+}
+
+/// Offers the request to the members in turn until one has room for it.
+fn offer(
+    members: &[&mpsc::Sender<Request>],
+    turn: usize,
+    message: &Message,
+    reply: &mpsc::Sender<Message>,
+) -> bool {
+    let mut request = Request::new(message.clone(), reply.clone());
+    let first = turn % members.len();
+    let (before, from) = members.split_at(first);
+    for member in from.iter().chain(before) {
+        match member.try_send(request) {
+            Ok(()) => return true,
+            Err(TrySendError::Full(back) | TrySendError::Closed(back)) => request = back,
+        }
+    }
+    false
+}
+
+pub(crate) fn timed_out(timeout: Duration) -> Error {
+    let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    ErrorKind::Timeout { millis }.into()
+}
+
+impl Served {
+    pub(crate) async fn next(&mut self) -> Option<Request> {
+        tokio::select! {
+            biased;
+            request = self.queue.recv() => request,
+            () = self.lifecycle.closed() => self.queue.try_recv().ok(),
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let mut table = lock(&self.table);
+        // An entry may hold requests whose drop reaches nothing here, so holding the lock is
+        // safe; ids are never reused, so at most one of the three maps knows this one.
+        table.subscribers.remove(&self.id);
+        table.servers.remove(&self.id);
+        table.services.remove(&self.id);
+    }
+}

@@ -1,0 +1,69 @@
+//! [`Listener`]: a bounded queue that drops its oldest message.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Notify;
+
+use super::exchange::Guard;
+use super::{Lifecycle, lock};
+use crate::{Message, QUEUE_MESSAGES_MAX};
+
+/// The end that waits for messages.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    queue: Arc<ListenerQueue>,
+    lifecycle: Lifecycle,
+    #[expect(dead_code, reason = "held for its drop, which ends the subscription")]
+    guard: Guard,
+}
+
+/// The end that is filled.
+#[derive(Debug, Default)]
+pub(crate) struct ListenerQueue {
+    held: Mutex<Held>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    messages: VecDeque<Message>,
+    dropped: u64,
+}
+
+impl ListenerQueue {
+    pub(super) fn push(&self, message: Message) {
+        let mut held = lock(&self.held);
+        if held.messages.len() == QUEUE_MESSAGES_MAX {
+            held.messages.pop_front();
+            held.dropped += 1;
+        }
+        held.messages.push_back(message);
+        drop(held);
+        self.filled.notify_one();
+    }
+}
+
+impl Listener {
+    pub(super) const fn new(queue: Arc<ListenerQueue>, lifecycle: Lifecycle, guard: Guard) -> Self {
+        Self { queue, lifecycle, guard }
+    }
+
+    pub(crate) async fn next(&mut self) -> Option<Message> {
+        loop {
+            if let Some(message) = lock(&self.queue.held).messages.pop_front() {
+                return Some(message);
+            }
+            // `notify_one` leaves a permit when nobody waits, so no message is overslept.
+            tokio::select! {
+                biased;
+                () = self.queue.filled.notified() => {}
+                () = self.lifecycle.closed() => return lock(&self.queue.held).messages.pop_front(),
+            }
+        }
+    }
+
+    pub(crate) fn lagged(&self) -> u64 {
+        lock(&self.queue.held).dropped
+    }
+}

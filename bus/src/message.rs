@@ -1,0 +1,133 @@
+//! [`Message`] and [`Headers`]: what travels.
+
+use bytes::Bytes;
+
+use crate::{Error, ErrorKind, MESSAGE_BYTES_MAX, Subject};
+
+/// Names and values of one message's headers together, in bytes.
+const HEADER_BYTES_MAX: usize = 4 * 1024;
+
+/// A subject, headers and a payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Where it goes, or where it went.
+    pub subject: Subject,
+    /// What is said beside the payload.
+    pub headers: Headers,
+    /// What is said; the bus does not look inside.
+    pub payload: Bytes,
+}
+
+impl Message {
+    /// A message without headers.
+    #[must_use]
+    pub fn new(subject: Subject, payload: impl Into<Bytes>) -> Self {
+        Self { subject, headers: Headers::new(), payload: payload.into() }
+    }
+
+    /// Adds one header.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Headers::insert`].
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        self.headers.insert(name, value)?;
+        Ok(self)
+    }
+
+    /// Headers and payload, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.headers.bytes() + self.payload.len()
+    }
+
+    pub(crate) fn check_size(&self) -> Result<(), Error> {
+        check_size(self.size(), MESSAGE_BYTES_MAX)
+    }
+}
+
+/// The headers of a message, in the order they were first inserted.
+///
+/// Names are compared without regard to ASCII case and kept as written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// No headers.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Sets a header; a value under the same name is replaced in its place.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidHeader`] if the name is empty, is not printable ASCII or holds a `:`,
+    /// or if the value holds a line break or zero byte; [`ErrorKind::TooLarge`] if all headers
+    /// together would exceed 4 KiB. The headers then stay as they were.
+    pub fn insert(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        let is_name = |byte: u8| byte.is_ascii_graphic() && byte != b':';
+        if name.is_empty() || !name.bytes().all(is_name) {
+            return Err(invalid(name, "a name is printable ASCII without `:` and spaces"));
+        }
+        if value.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return Err(invalid(name, "a value holds no line break and no zero byte"));
+        }
+        let position = self.position(name);
+        let replaced = position
+            .and_then(|index| self.0.get(index))
+            .map_or(0, |(name, value)| name.len() + value.len());
+        check_size(self.bytes() - replaced + name.len() + value.len(), HEADER_BYTES_MAX)?;
+        let pair = (name.to_owned(), value.to_owned());
+        match position.and_then(|index| self.0.get_mut(index)) {
+            Some(existing) => *existing = pair,
+            None => self.0.push(pair),
+        }
+        Ok(())
+    }
+
+    /// The value under `name`, in any case.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.position(name).and_then(|index| self.0.get(index)).map(|(_, value)| value.as_str())
+    }
+
+    /// Removes the header and returns its value.
+    pub fn remove(&mut self, name: &str) -> Option<String> {
+        self.position(name).map(|index| self.0.remove(index).1)
+    }
+
+    /// Names and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|(other, _)| other.eq_ignore_ascii_case(name))
+    }
+}
+
+pub(crate) fn check_size(size: usize, limit: usize) -> Result<(), Error> {
+    if size > limit { Err(ErrorKind::TooLarge { size, limit }.into()) } else { Ok(()) }
+}
+
+fn invalid(name: &str, reason: &'static str) -> Error {
+    ErrorKind::InvalidHeader { name: name.to_owned(), reason }.into()
+}

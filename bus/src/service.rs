@@ -1,0 +1,41 @@
+//! [`ServiceInfo`], [`Registration`]: who serves what.
+
+use std::collections::BTreeMap;
+
+use crate::local::Registered;
+
+/// What a service tells about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceInfo {
+    /// Its name; several instances share one.
+    pub name: String,
+    /// This instance.
+    pub id: String,
+    /// Its version, as `major.minor.patch`.
+    pub version: String,
+    /// What else it tells.
+    pub metadata: BTreeMap<String, String>,
+    /// What it can be asked.
+    pub endpoints: Vec<EndpointInfo>,
+}
+
+/// One thing a service can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointInfo {
+    /// Its name within the service.
+    pub name: String,
+    /// Where it is asked.
+    pub subject: String,
+    /// What else is told about it.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Keeps a service discoverable; dropping it takes the service back.
+#[derive(Debug)]
+pub struct Registration(#[expect(dead_code, reason = "held for its drop")] Registered);
+
+impl Registration {
+    pub(crate) const fn new(registered: Registered) -> Self {
+        Self(registered)
+    }
+}

@@ -1,0 +1,146 @@
+//! What requests, groups and discovery promise.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gearshift_bus::{
+    EndpointInfo, ErrorKind, MESSAGE_BYTES_MAX, Message, QUEUE_MESSAGES_MAX, ServiceInfo,
+};
+
+use crate::world::{Outcome, PATIENCE, World, kind, message, patient, pattern, subject};
+
+const BRIEF: Duration = Duration::from_millis(20);
+
+pub async fn a_request_gets_its_reply(world: &World) -> Outcome {
+    let requests = world.open().await?.requests();
+    let mut server = requests.serve(&pattern("ask.*"), "q").await?;
+    let serve = async {
+        let request = server.next().await.ok_or("the bus is open")?;
+        assert_eq!(request.message, message("ask.x", "question"));
+        let answer = message("reply", "answer").with_header("K", "v")?;
+        request.respond(answer).await?;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    };
+    let ask = requests.request(message("ask.x", "question"), PATIENCE);
+    let (reply, served) = patient(async { tokio::join!(ask, serve) }).await;
+    served?;
+    let reply = reply?;
+    assert_eq!((&reply.payload[..], reply.headers.get("k")), (&b"answer"[..], Some("v")));
+    Ok(())
+}
+
+pub async fn nobody_serving_is_told_at_once(world: &World) -> Outcome {
+    let requests = world.open().await?.requests();
+    let nobody = ErrorKind::NoResponders { subject: "ask".to_owned() };
+    assert_eq!(kind(patient(requests.request(message("ask", ""), Duration::MAX)).await), nobody);
+    let server = requests.serve(&pattern("ask"), "q").await?;
+    let unanswered = kind(requests.request(message("ask", ""), BRIEF).await);
+    assert_eq!(unanswered, ErrorKind::Timeout { millis: 20 });
+    drop(server);
+    assert_eq!(kind(requests.request(message("ask", ""), Duration::MAX).await), nobody);
+    Ok(())
+}
+
+pub async fn a_dropped_request_times_out_at_its_deadline(world: &World) -> Outcome {
+    let requests = world.open().await?.requests();
+    let mut server = requests.serve(&pattern("ask"), "q").await?;
+    let (timeout, mut dropped) = (Duration::from_millis(200), false);
+    let ask = requests.request(message("ask", ""), timeout);
+    tokio::pin!(ask);
+    let outcome = loop {
+        tokio::select! {
+            biased;
+            request = server.next(), if !dropped => {
+                drop(request.ok_or("the bus is open")?);
+                dropped = true;
+                // The drop alone does not answer: the request is still waiting.
+                assert!(tokio::time::timeout(BRIEF, &mut ask).await.is_err());
+            }
+            outcome = &mut ask => break outcome,
+        }
+    };
+    assert_eq!(kind(outcome), ErrorKind::Timeout { millis: 200 });
+    assert!(dropped);
+    Ok(())
+}
+
+pub async fn each_group_gets_one_request(world: &World) -> Outcome {
+    let requests = world.open().await?.requests();
+    let mut members = Vec::new();
+    for group in ["q", "q", "audit"] {
+        members.push(requests.serve(&pattern("ask"), group).await?);
+    }
+    let asked = (0..40).map(|_| requests.request(message("ask", ""), BRIEF));
+    for outcome in futures_util::future::join_all(asked).await {
+        assert!(matches!(kind(outcome), ErrorKind::Timeout { .. }));
+    }
+    let mut counts = [0, 0, 0];
+    for (count, server) in counts.iter_mut().zip(&mut members) {
+        while tokio::time::timeout(BRIEF, server.next()).await.is_ok() {
+            *count += 1;
+        }
+    }
+    assert_eq!((counts[0] + counts[1], counts[2]), (40, 40));
+    assert!(counts[0] > 0 && counts[1] > 0, "both members work: {counts:?}");
+    Ok(())
+}
+
+pub async fn a_full_server_is_not_delivered_to(world: &World) -> Outcome {
+    let requests = world.open().await?.requests();
+    let _full = requests.serve(&pattern("ask"), "q").await?;
+    let asked = (0..QUEUE_MESSAGES_MAX).map(|_| requests.request(message("ask", ""), BRIEF));
+    futures_util::future::join_all(asked).await;
+    let refused = requests.request(message("ask", ""), PATIENCE).await.unwrap_err();
+    assert_eq!(*refused.kind(), ErrorKind::Full { limit: QUEUE_MESSAGES_MAX });
+    assert!(refused.is_retryable());
+    let mut free = requests.serve(&pattern("ask"), "q").await?;
+    let serve = async {
+        let request = free.next().await.unwrap();
+        request.respond(message("reply", "")).await
+    };
+    let ask = requests.request(message("ask", ""), PATIENCE);
+    let (reply, served) = patient(async { tokio::join!(ask, serve) }).await;
+    served?;
+    reply?;
+    Ok(())
+}
+
+pub async fn requests_above_the_limit_are_refused(world: &World) -> Outcome {
+    let requests = world.open().await?.requests();
+    let mut server = requests.serve(&pattern("ask"), "q").await?;
+    let size = MESSAGE_BYTES_MAX + 1;
+    let large = Message::new(subject("ask"), vec![0; size]);
+    let too_large = ErrorKind::TooLarge { size, limit: MESSAGE_BYTES_MAX };
+    assert_eq!(kind(requests.request(large.clone(), PATIENCE).await), too_large);
+    let serve = async {
+        let request = server.next().await.unwrap();
+        request.respond(large.clone()).await
+    };
+    let (asked, served) = tokio::join!(requests.request(message("ask", ""), BRIEF), serve);
+    assert_eq!(kind(served), too_large);
+    assert!(matches!(kind(asked), ErrorKind::Timeout { .. }));
+    Ok(())
+}
+
+pub async fn services_are_discovered_until_they_go(world: &World) -> Outcome {
+    let requests = world.open().await?.requests();
+    let info = |name: &str, id: &str| ServiceInfo {
+        name: name.to_owned(),
+        id: id.to_owned(),
+        version: "1.2.0".to_owned(),
+        metadata: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
+        endpoints: vec![EndpointInfo {
+            name: "check".to_owned(),
+            subject: "plugin.check".to_owned(),
+            metadata: BTreeMap::new(),
+        }],
+    };
+    assert!(requests.discover().await?.is_empty());
+    let second = requests.register(info("b", "2")).await?;
+    let _first = requests.register(info("b", "1")).await?;
+    let _other = requests.register(info("a", "9")).await?;
+    assert_eq!(requests.discover().await?, [info("a", "9"), info("b", "1"), info("b", "2")]);
+    drop(second);
+    assert_eq!(requests.discover().await?, [info("a", "9"), info("b", "1")]);
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! [`World`]: makes a bus of one backend, and opens it again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use gearshift_bus::{Bus, Clock, Error, ErrorKind, Faults, Message, Subject, SubjectPattern};
+use tempfile::TempDir;
+
+pub type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// Longer than anything takes that ends at all.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A backend with its own directory and its own clock.
+pub struct World {
+    backend: Backend,
+    dir: TempDir,
+    now_ms: Arc<AtomicI64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Backend {
+    Memory,
+    Embedded,
+    Simulated,
+}
+
+impl World {
+    pub fn memory() -> std::io::Result<Self> {
+        Self::new(Backend::Memory)
+    }
+
+    pub fn embedded() -> std::io::Result<Self> {
+        Self::new(Backend::Embedded)
+    }
+
+    pub fn simulated() -> std::io::Result<Self> {
+        Self::new(Backend::Simulated)
+    }
+
+    fn new(backend: Backend) -> std::io::Result<Self> {
+        let now_ms = Arc::new(AtomicI64::new(1_000_000));
+        Ok(Self { backend, dir: tempfile::tempdir()?, now_ms })
+    }
+
+    pub async fn open(&self) -> Result<Bus, Error> {
+        match self.backend {
+            Backend::Memory => Ok(Bus::in_memory_with_clock(self.clock())),
+            Backend::Embedded => Bus::embedded_with_clock(self.dir.path(), self.clock()).await,
+            Backend::Simulated => {
+                let faults = Faults { yields_max: 3, ..Faults::none() };
+                Ok(Bus::simulated_with_clock(7, faults, self.clock()))
+            }
+        }
+    }
+
+    /// Closes the bus and opens it again, if its content outlives it.
+    pub async fn reopen(&self, bus: Bus) -> Result<Bus, Error> {
+        match self.backend {
+            Backend::Memory | Backend::Simulated => Ok(bus),
+            Backend::Embedded => {
+                bus.close().await?;
+                self.open().await
+            }
+        }
+    }
+
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms.load(Ordering::SeqCst)
+    }
+
+    pub fn pass_ms(&self, passed_ms: i64) {
+        self.now_ms.fetch_add(passed_ms, Ordering::SeqCst);
+    }
+
+    fn clock(&self) -> Clock {
+        let now_ms = Arc::clone(&self.now_ms);
+        Clock::from_fn(move || now_ms.load(Ordering::SeqCst))
+    }
+}
+
+pub fn subject(text: &str) -> Subject {
+    Subject::parse(text).unwrap()
+}
+
+pub fn pattern(text: &str) -> SubjectPattern {
+    SubjectPattern::parse(text).unwrap()
+}
+
+pub fn message(text: &str, payload: &str) -> Message {
+    Message::new(subject(text), payload.to_owned())
+}
+
+/// The kind of the error that `result` has to be.
+pub fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> ErrorKind {
+    result.unwrap_err().kind().clone()
+}
+
+/// Fails instead of hanging.
+pub async fn patient<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap()
+}

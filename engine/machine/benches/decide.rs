@@ -1,0 +1,101 @@
+//! What one decision costs: the approval example and the smallest event machine.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use gearshift_machine::definition::model::Definition;
+use gearshift_machine::definition::{Format, load};
+use gearshift_machine::machine::{
+    CallOutcome, Effect, Event, Input, Instance, InstanceKey, Principal, Timestamp, decide,
+};
+use gearshift_machine::value::Value;
+
+const APPROVAL: &str =
+    include_str!("../../../examples/document-approval/document_approval.workflow.yaml");
+
+/// The machine of workload W1 (01 §11).
+const SMALL: &str = "
+workflow: small
+initial: draft
+states:
+  draft: { on: { go: [ { when: data.action == 'submit', to: submitted } ] } }
+  submitted: { on: { go: [ { when: data.action == 'approve' && data.amount < 10000, to: approved } ] } }
+  approved: { on: { go: { when: data.action == 'archive', to: archived } } }
+  archived: { final: true }
+";
+
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+fn definition(text: &str) -> Definition {
+    match load(text, "bench.workflow.yaml", Format::Yaml) {
+        Ok(loaded) => loaded.definition,
+        Err(problems) => panic!("{problems:?}"),
+    }
+}
+
+fn event(name: &str, data: &str) -> Input {
+    let data = Value::from_json(data.as_bytes()).ok();
+    Input::Event(Event { name: name.into(), data, time: Some(NOW), ..Event::default() })
+}
+
+fn start(data: &str, event: Option<&str>) -> Input {
+    let input = Value::from_json(data.as_bytes()).unwrap_or_default();
+    let event = event.map(|name| Event {
+        name: name.into(),
+        data: Some(input.clone()),
+        ..Event::default()
+    });
+    Input::Start { input, event, by: Principal::default() }
+}
+
+/// The instance after `inputs`; calls are answered at once.
+fn after(definition: &Definition, key: &InstanceKey, inputs: Vec<Input>) -> Option<Instance> {
+    let mut instance = None;
+    let mut waiting = std::collections::VecDeque::from(inputs);
+    while let Some(input) = waiting.pop_front() {
+        let decision = decide(instance.as_ref(), key, definition, &input, NOW);
+        for effect in decision.effects.iter().rev() {
+            if let Effect::Call(call) = effect {
+                let output = Value::from_json(br#"{"userId":"rita"}"#).unwrap_or_default();
+                let (call, attempt) = (call.call, call.attempt);
+                let outcome = CallOutcome::Success(output);
+                waiting.push_front(Input::CallReply { call, attempt, outcome });
+            }
+        }
+        instance = decision.instance.or(instance);
+    }
+    instance
+}
+
+fn bench(criterion: &mut Criterion) {
+    let small = definition(SMALL);
+    let approval = definition(APPROVAL);
+    let Ok(key) = InstanceKey::new("bench", "k1") else { return };
+
+    let submit = event("go", r#"{"action":"submit","amount":100}"#);
+    let approve = event("go", r#"{"action":"approve","amount":100}"#);
+    let submitted = after(&small, &key, vec![start("{}", None), submit]);
+    criterion.bench_function("decide/small/guarded_transition", |bencher| {
+        bencher.iter(|| decide(black_box(submitted.as_ref()), &key, &small, &approve, NOW));
+    });
+    let refused = event("go", r#"{"action":"none","amount":100}"#);
+    criterion.bench_function("decide/small/refused", |bencher| {
+        bencher.iter(|| decide(black_box(submitted.as_ref()), &key, &small, &refused, NOW));
+    });
+
+    let begin = start(
+        r#"{"documentId":"d1","title":"Plan","submitter":"sue"}"#,
+        Some("document.submitted"),
+    );
+    criterion.bench_function("decide/approval/start", |bencher| {
+        bencher.iter(|| decide(black_box(None), &key, &approval, &begin, NOW));
+    });
+    let waiting = after(&approval, &key, vec![begin]);
+    let yes = event("user.action", r#"{"action":"approve","userId":"rita"}"#);
+    criterion.bench_function("decide/approval/approve", |bencher| {
+        bencher.iter(|| decide(black_box(waiting.as_ref()), &key, &approval, &yes, NOW));
+    });
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);

@@ -1,0 +1,31 @@
+//! Tree → [`Definition`](super::model::Definition), or every problem at once.
+//!
+//! Reading order: `keys` (which keys exist), `context` (what every check needs), `outline` (names
+//! first: variables, states, actions), `states`, `transitions`, `actions` (the content of each),
+//! `lower` (calls become sequences and hidden states), `number` (ids resolved), `lints`.
+
+mod actions;
+mod approvals;
+mod calls;
+mod context;
+mod draft;
+mod events;
+mod graph;
+mod keys;
+mod lints;
+mod lints_events;
+mod lower;
+mod nearest;
+mod number;
+mod outline;
+mod root;
+mod secrets;
+mod states;
+mod transitions;
+mod values;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub(crate) use keys::{Field, Shape, TABLES};
+pub(crate) use root::check;

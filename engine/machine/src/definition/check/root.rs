@@ -1,0 +1,177 @@
+//! The definition as a whole.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::context::{Context, Report, wrong_type};
+use super::events;
+use super::lints;
+use super::number::{Numbered, number};
+use super::outline::{Outline, STATES_MAX};
+use super::states::Builder;
+use super::values::Env;
+use crate::definition::codes;
+use crate::definition::model::{Definition, Limits, OnError, Unhandled, VarDecl};
+use crate::definition::parse::{Node, canonical};
+use crate::definition::problem::{Problem, Span, quoted};
+use crate::machine::ContentHash;
+
+/// The most transitions a definition may have (01 §10).
+const TRANSITIONS_MAX: usize = 10_000;
+
+/// Tree → definition; every problem is returned, and no definition where one is an error.
+pub(crate) fn check(text: &str, origin: &str, root: &Node) -> (Option<Definition>, Vec<Problem>) {
+    let report = Report::new(text, origin, root);
+    if root.entries().is_none() {
+        wrong_type(&report, root, "a mapping that begins with `workflow: <name>`");
+        return (None, report.into_problems());
+    }
+    let outline = Outline::new(&report, root);
+    let context = Context::new(report, outline);
+    let head = Head::new(&context, root);
+    let mut builder = Builder::new(&context);
+    builder.lower();
+    unused_actions(&context);
+    let total: usize = builder
+        .drafts
+        .iter()
+        .map(|draft| {
+            draft.on.len() + draft.results.len() + draft.always.len() + draft.after.len() + 1
+        })
+        .sum();
+    let start = Span::new(root.span.start, root.span.start);
+    let too_large = |count: usize, limit: usize, what: &str| {
+        if count > limit {
+            let message = format!("{count} {what} exceed the limit of {limit}");
+            context.report.add(codes::TOO_LARGE, start, message);
+        }
+    };
+    too_large(total, TRANSITIONS_MAX, "transitions");
+    too_large(builder.drafts.len() - 1, STATES_MAX, "states, with those for calls,");
+    too_large(builder.sequences.len(), usize::from(u16::MAX), "call sequences");
+    if context.report.has_errors() {
+        return (None, context.report.into_problems());
+    }
+    let numbered = number(builder);
+    let (definition, spans) = head.finish(root, numbered, &context);
+    lints::lint(&context, &definition, &spans);
+    let problems = context.report.into_problems();
+    let sound = !problems.iter().any(Problem::is_error);
+    (sound.then_some(definition), problems)
+}
+
+/// What a definition says about itself, besides its states.
+struct Head {
+    version: u32,
+    title: Arc<str>,
+    correlate: Option<crate::definition::expr::Expr>,
+    events: Vec<(crate::definition::model::EventDecl, Span)>,
+    vars: Vec<VarDecl>,
+    unhandled: Unhandled,
+    on_error: OnError,
+    limits: Limits,
+}
+
+impl Head {
+    fn new<'t>(context: &Context<'t>, root: &'t Node) -> Self {
+        let version = root.get("version").map_or(Some(1), |node| context.count(node));
+        let title = root.get("title").and_then(|node| context.text(node, "the title"));
+        let correlate = root.get("correlate").and_then(|node| events::correlate(context, node));
+        let events = root.get("events").map(|node| events::declared(context, node));
+        let unhandled = root.get("unhandled").and_then(|node| events::unhandled(context, node));
+        let on_error = root.get("on_error").and_then(|node| events::on_error(context, node));
+        Self {
+            version: version.unwrap_or(1),
+            title: title.unwrap_or_else(|| Arc::clone(&context.outline.workflow)),
+            correlate,
+            events: events.unwrap_or_default(),
+            vars: vars(context, root),
+            unhandled: unhandled.unwrap_or_default(),
+            on_error: on_error.unwrap_or_default(),
+            limits: limits(context, root),
+        }
+    }
+
+    fn finish(
+        self,
+        root: &Node,
+        numbered: Numbered,
+        context: &Context<'_>,
+    ) -> (Definition, lints::Spans) {
+        let canonical: Arc<str> = canonical(root).into();
+        let hash = ContentHash(Sha256::digest(canonical.as_bytes()).into());
+        let spans = lints::Spans {
+            states: numbered.state_spans,
+            transitions: numbered.spans,
+            uses: numbered.uses,
+            entry_uses: numbered.entry_uses,
+        };
+        let definition = Definition {
+            name: Arc::clone(&context.outline.workflow),
+            version: self.version,
+            title: self.title,
+            hash,
+            canonical,
+            correlate: self.correlate,
+            events: self.events.into_iter().map(|(event, _)| event).collect(),
+            vars: self.vars,
+            states: numbered.states,
+            transitions: numbered.transitions,
+            sequences: numbered.sequences,
+            unhandled: self.unhandled,
+            on_error: self.on_error,
+            limits: self.limits,
+        };
+        (definition, spans)
+    }
+}
+
+fn vars(context: &Context<'_>, root: &Node) -> Vec<VarDecl> {
+    let entries = root.get("vars").and_then(Node::entries).unwrap_or_default();
+    if entries.len() > usize::from(u16::MAX) {
+        let span = root.get("vars").map_or(root.span, |node| node.span);
+        let message = format!("{} variables exceed the limit of {}", entries.len(), u16::MAX);
+        context.report.add(codes::TOO_LARGE, span, message);
+    }
+    entries
+        .iter()
+        .filter_map(|(key, node)| {
+            let initial = context.data(Some(key), node, Env::ACTION)?;
+            Some(VarDecl { name: Arc::clone(&key.text), initial })
+        })
+        .collect()
+}
+
+fn limits<'t>(context: &Context<'t>, root: &'t Node) -> Limits {
+    let mut limits = Limits::default();
+    let Some(node) = root.get("limits") else { return limits };
+    for (key, node) in context.fields(node, "limits", "`limits`") {
+        let slot = match &*key.text {
+            "microsteps" => &mut limits.microsteps,
+            "internal_events" => &mut limits.internal_events,
+            "actions" => &mut limits.actions,
+            "effects" => &mut limits.effects,
+            _ => &mut limits.vars_bytes,
+        };
+        let Some(count) = context.count(node) else { continue };
+        if count > *slot {
+            let message = format!("{} of {count} exceeds the limit of {slot}", quoted(&key.text));
+            context.report.add(codes::LIMIT, node.span, message);
+        }
+        *slot = count;
+    }
+    limits
+}
+
+/// Named actions that nothing uses are looked at too, and then pointed out.
+fn unused_actions(context: &Context<'_>) {
+    let used = context.used.borrow().clone();
+    for (name, (key, _)) in &context.outline.actions {
+        if !used.contains(name) {
+            context.named(name, key.span);
+            let message = format!("action {} is never used", quoted(name));
+            context.report.add(codes::UNUSED_ACTION, key.span, message);
+        }
+    }
+}

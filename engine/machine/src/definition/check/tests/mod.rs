@@ -1,0 +1,14 @@
+//! Text in, problems or shapes out.
+
+mod actions;
+mod catalogue;
+mod catalogue_values;
+mod events;
+mod examples;
+mod lints;
+mod lowering;
+mod problems;
+mod rendering;
+mod states;
+
+pub(crate) use problems::{check_json, check_problems};

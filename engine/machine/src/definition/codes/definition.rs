@@ -1,0 +1,105 @@
+//! `GS01xx`: the definition makes no sense.
+
+super::codes! { DEFINITION;
+    UNKNOWN_FIELD 100 "unknown_field" "unknown key"
+        "This key means nothing here. Unknown keys are refused, because a misspelt one would be \
+         ignored silently. Correct the spelling, or look up which keys belong here with \
+         `gearshift schema`. Inside `{ }` a comma ends a value: an expression with a comma must \
+         be quoted."
+    MISSING_FIELD 101 "missing_field" "a required key is missing"
+        "Something that must be said is not said. The message names the key. Add it."
+    TYPE 102 "type" "the value has the wrong type"
+        "Another kind of value is due here. Text is never turned into a number, nor a number, \
+         `no` or `~` into text, because guesses of that sort have broken many files. Write the \
+         value the message asks for; quote it where text is meant."
+    NAME 103 "name" "the name is not allowed"
+        "Names become parts of bus subjects, of event names and of expressions. So a state, \
+         variable or action is `[A-Za-z_][A-Za-z0-9_]*`, at most 128 bytes, and no two states may \
+         differ in case only. Choose another name; use `_` where you wrote `-` or `.`."
+    UNKNOWN_STATE 104 "unknown_state" "transition goes to a state that does not exist"
+        "The target of this transition is not the id of any state of the definition. An instance \
+         that took it would have nowhere to go, so the definition is refused. Correct the \
+         spelling, or add the state."
+    DUPLICATE_STATE 105 "duplicate_state" "two states have one id"
+        "State ids are unique in the whole definition, also across nested states and regions: \
+         transitions, `active('id')` and `done.state.id` name states by their id alone. Rename \
+         one of them."
+    UNKNOWN_ACTION 106 "unknown_action" "the action does not exist"
+        "A name where an action is due refers to `actions:`. There is no action with this name. \
+         Correct the spelling, add the action, or write it inline as a mapping, for example \
+         `{ call: plugin.operation }`."
+    UNKNOWN_VARIABLE 107 "unknown_variable" "`set` of a variable that is not declared"
+        "Only variables that `vars:` declares can be set; everything else would be a misspelling \
+         that nobody notices. `event`, `data`, `key`, `instance`, `now` and `workflow` belong to \
+         the system. Declare the variable under `vars:` with its first value."
+    INITIAL 108 "initial" "`initial` is not allowed like this"
+        "`initial` names the state, or one state per region, that is entered by default. It must \
+         be a descendant of the state it stands in, and its transition has no event and no guard. \
+         Name a state below this one, or leave it out: the first child is the default."
+    ILLEGAL_TARGETS 109 "illegal_targets" "these targets cannot be active together"
+        "A transition with several targets enters all of them. So each two must lie in different \
+         regions of one parallel state. Name one target, or one state of each region."
+    HISTORY 110 "history" "the history state is incomplete"
+        "A history state stands for what was active when its parent was left. It says `history: \
+         shallow` or `history: deep`, and needs a `default:` for the first time, which lies inside \
+         its parent. It has no other keys."
+    FINAL_STATE 111 "final_state" "a final state cannot have this"
+        "A final state ends its parent. It has `entry`, `exit` and `output`, but no children, no \
+         transitions, no timers and no calls, because nothing happens in it any more. Move this to \
+         the state before, or make the state an ordinary one."
+    PARALLEL 112 "parallel" "the parallel state is incomplete"
+        "A parallel state has regions, which are all active at once: `parallel: { legal: {…}, \
+         money: {…} }`. It needs at least one, each is a state of its own, and it has neither \
+         `states` nor `initial`."
+    ACTION_KIND 113 "action_kind" "the action is not one of the known kinds"
+        "An inline action has exactly one of `call`, `publish`, `set`, `raise`, `log`, `timer`, \
+         `send`, `cancel`, `if` and `each`; `set` beside `call` belongs to the call. Write two \
+         actions as a list of two mappings."
+    EVENT_NAME 114 "event_name" "the event name is not allowed"
+        "An event name has 1 to 16 tokens of `[A-Za-z0-9_-]`, joined by dots, and at most 255 \
+         bytes. A trigger may end in `.*`, or be `*`; `=name` matches that name only. A wildcard \
+         elsewhere is refused, because a bus would read it differently."
+    RESERVED_EVENT 115 "reserved_event" "the event name is reserved"
+        "Names that begin with `done`, `error`, `after`, `workflow` or `gearshift` are made by the \
+         engine. From outside they would be forged. Choose another first token."
+    SUBJECT 116 "subject" "the subject is not allowed"
+        "A subject is where an event is captured on the bus. Its tokens are as those of event \
+         names; a whole token may be `{name}`, which stands for one token. `*`, `>` and reserved \
+         first tokens are refused, because they would capture what belongs to others."
+    DURATION_RANGE 117 "duration_range" "the duration is not allowed"
+        "A duration is written `500ms`, `30s`, `1h 30m`, `2d` or `PT5M`, and lies between 1 ms and \
+         100 years. A number without a unit is refused: nobody can tell seconds from \
+         milliseconds. `d` is exactly 24 hours."
+    CALL_PLACE 118 "call_place" "a call is not allowed here"
+        "A call takes time and belongs to a state, which waits for its reply. In a loop, in \
+         `initial` and in a history's `default` there is no state that could wait. Let the plugin \
+         take the whole list, or make the call in `entry` of a state."
+    UNBOUNDED_LOOP 119 "unbounded_loop" "transitions without event or guard form a loop"
+        "These transitions are taken at once and always, and lead back to where they began. An \
+         instance that got there would never stop. Give one of them a guard, an event or a \
+         timer."
+    NOT_SUPPORTED_YET 120 "not_supported_yet" "this is not supported yet"
+        "The key is part of the format, but this version cannot run it. It is refused instead of \
+         ignored. Use states, or wait for the version that brings it."
+    LIMIT 121 "limit" "the limit is not allowed"
+        "A definition may lower the engine's limits, never raise them: they protect the other \
+         instances. Write a whole number between 1 and the default."
+    APPROVAL 122 "approval" "the approval is not complete"
+        "`approval:` makes a task for people: `title`, `assign`, `choices`, `event`, `roles`, \
+         `need` and `not: [initiator]`. It belongs to an atomic state, and its event is an \
+         ordinary one from outside."
+    ACTION_CYCLE 124 "action_cycle" "an action refers to itself"
+        "Named actions can use other named actions in `if` and `each`. This one comes back to \
+         itself and would never end. Break the circle."
+    RETRY 125 "retry" "the retry policy is not allowed"
+        "`retry: { attempts: 3, backoff: 2s..1m }`: attempts count the first one and lie between \
+         1 and 1,000; `backoff: 5s` waits always the same, `2s..1m` doubles from 2 s up to 1 min, \
+         and the first must not exceed the second."
+    CONTRADICTION 127 "contradiction" "two keys contradict each other"
+        "Of these keys only one can be true: an event that finds no instance starts one, waits, or \
+         becomes a dead letter. Keep the one that is meant."
+    OPERATION 126 "operation" "the operation is not allowed"
+        "A call names `plugin.operation`, or `plugin@^1.2.operation` for a version. Plugin and \
+         operation are `[A-Za-z0-9_-]+`. Both become tokens of the subject that the request is \
+         sent to."
+}

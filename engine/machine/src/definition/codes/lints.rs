@@ -1,0 +1,44 @@
+//! `GS02xx`: allowed, but probably not meant.
+
+super::codes! { LINTS;
+    RESTARTS_REGIONS 200 "restarts_regions" "the transition restarts all sibling regions"
+        "A transition that leaves a region of a parallel state leaves the whole parallel state and \
+         enters it again, so every sibling region starts anew. Where only actions are meant, leave \
+         `to` out; where the region itself should restart, let the transition start from a state \
+         inside it."
+    UNREACHABLE_TRANSITION 201 "unreachable_transition" "the transition can never be taken"
+        "Transitions are tried from top to bottom. One above it takes the same events and has no \
+         guard, so this one is never reached. Move it up, or give the other a guard."
+    DEAD_END 202 "dead_end" "nothing leads out of the state"
+        "The state is not final, waits for no event, timer, call or approval, and neither does any \
+         state around it. An instance that enters it stays for ever. Add a transition, or make it \
+         `final: true`."
+    USELESS_DEFER 203 "useless_defer" "the deferred event is never handled"
+        "The event is kept for later, but no state that can be reached has a transition for it. It \
+         would fill the list until it expires. Remove it from `defer`, or handle it somewhere."
+    RACING_SET 204 "racing_set" "two regions set one variable on the same event"
+        "Both regions are active at once and take the event in the same step, in document order, \
+         so the later one wins. That is easily changed by moving a state. Use two variables, or \
+         set it in one place."
+    PREFIX_MATCH 205 "prefix_match" "the trigger also matches longer names"
+        "A trigger matches every event whose name begins with its tokens: `order` also takes \
+         `order.cancelled`, which the definition knows too. Write `=order` for this name only, or \
+         `order.*` to say that all are meant."
+    UNREACHABLE_STATE 206 "unreachable_state" "no transition leads to the state"
+        "The state is not initial and nothing that can be reached goes to it. Often a transition \
+         has the wrong target. Correct it, or remove the state."
+    RUNS_TWICE 207 "runs_twice" "an action runs twice on the way into a state"
+        "The transition runs the action, and so does `entry` of the state it goes to. Once is \
+         usually meant: a call would be made twice. Remove one of them."
+    UNUSED_ACTION 208 "unused_action" "the action is never used"
+        "No state and no transition uses this named action. Often a name is misspelt elsewhere, or \
+         an inline mapping took its place. Use it, or remove it."
+    UNDECLARED_EVENT 209 "undeclared_event" "the event is not declared"
+        "A transition waits for this event, but `events:` does not list it and nothing in the \
+         definition raises it. Only declared events are captured from the bus, so it would arrive \
+         only through the engine's own door. Add it to `events:`."
+    SECRET 210 "secret" "this looks like a credential"
+        "The text looks like a password, token or key. Definitions are stored, shown and exported \
+         as they are, so everybody who sees the workflow sees it. Give the secret to the plugin's \
+         own configuration and remove it here; then replace it, for it was written down."
+}

@@ -1,0 +1,91 @@
+//! `GS3xxx` to `GS6xxx`: reported by the engine at run time.
+
+super::codes! { RUNTIME;
+    PAYLOAD_SHAPE 3001 "payload_shape" "the payload is not an object"
+        "The body of an event is a JSON (or MessagePack) object. An array, a text or bytes that \
+         cannot be read have no members that a workflow could look at. Wrap the value: \
+         `{\"value\": …}`."
+    NUMBER_RANGE 3002 "number_range" "a number does not fit"
+        "An integer needs more than 64 bits, or a number is not finite. It would lose digits \
+         silently, so it is refused. Send it as text."
+    EVENT_NAME_INVALID 3003 "event_name_invalid" "the event's name is not allowed"
+        "An event name has 1 to 16 tokens of `[A-Za-z0-9_-]`, joined by dots; `done`, `error`, \
+         `after`, `workflow` and `gearshift` as first tokens belong to the engine. Correct the \
+         name."
+    EVENT_ID 3004 "event_id" "the event's id is not allowed"
+        "The id by which repeats are recognized is empty, longer than allowed or holds control \
+         characters. Use a UUID, or leave it out."
+    EVENT_TOO_LARGE 3005 "event_too_large" "the event is too large"
+        "The body exceeds the limit that the message names. Put large content into a store and \
+         send a reference to it."
+    UNADDRESSED 3006 "unaddressed" "the event finds no key"
+        "`correlate` gave no key for this event: the member is absent, or is neither text nor a \
+         number. No instance can be chosen. Correct the payload or the expression, or name the \
+         instance in `Gearshift-Instance`."
+    HEADERS 3007 "headers" "the headers are not allowed"
+        "A header that must be there is missing, occurs twice, is longer than 4 KiB or holds line \
+         breaks. Correct the sender; the message was kept as a dead letter."
+    TIME_RANGE 3008 "time_range" "the time is out of range"
+        "A time in the event cannot be represented, or lies outside the accepted years. Send RFC \
+         3339 in UTC."
+    UNHANDLED 3009 "unhandled" "no transition takes the event"
+        "The instance exists, but none of its active states has a transition for this event whose \
+         guard is true. The definition says `unhandled: dead_letter`, so it was kept. See the \
+         instance's history for the guards, correct the cause and send it again."
+    BUFFER_EXPIRED 3010 "buffer_expired" "no instance came in time"
+        "The event waited for an instance with its key as long as `buffer:` allows, and none was \
+         started. Start the instance and send the event again, or raise the time."
+    UNKNOWN_EVENT 3011 "unknown_event" "no definition listens to the event"
+        "No deployed definition declares this event. Check its name, or deploy the definition that \
+         uses it."
+    UNKNOWN_WORKFLOW 4001 "unknown_workflow" "there is no such workflow"
+        "No definition with this name, or with this version, is deployed. List them with \
+         `gearshift def ls`, or deploy it."
+    UNKNOWN_INSTANCE 4002 "unknown_instance" "there is no such instance"
+        "No instance has this id. It may never have been started, or have ended more than the \
+         retention time ago. List instances with `gearshift ls`."
+    NOT_ACCEPTED 4004 "not_accepted" "the instance does not accept the event now"
+        "None of the active states has a transition for this event whose guard is true. The answer \
+         lists what would be accepted. Wait for the state that takes it, or correct the payload."
+    ALREADY_DECIDED 4009 "already_decided" "the task is already decided"
+        "Somebody decided this approval before you. The answer says who, what and when. Nothing \
+         was changed."
+    VERSION_EXISTS 4010 "version_exists" "the version exists with other content"
+        "A definition with this name and version is deployed, and its content differs. A version \
+         never changes, because instances run on it. Raise `version:` and deploy again."
+    EXISTS_WITH_OTHER_INPUT 4011 "exists_with_other_input" "the instance exists with other input"
+        "An instance with this key was started before, with another input. Starting it again with \
+         the same input would have been harmless. Use another key, or look at the instance."
+    ID_REUSE 4012 "id_reuse" "the event's id was used for another event"
+        "The same source used the same id before, with another body. The first one stands. Give \
+         each event its own id."
+    ENDED 4013 "ended" "the instance has ended"
+        "The instance is done, failed or cancelled and takes no events. Only an explicit start \
+         begins a new life of the key."
+    NOT_STUCK 4014 "not_stuck" "the instance is not stuck"
+        "`retry` and `skip` are for instances that cannot go on by themselves. This one can. See \
+         what it waits for with `gearshift why`."
+    AMBIGUOUS 4015 "ambiguous" "several instances fit"
+        "The name fits more than one instance, and none is picked by chance. Give the full id, \
+         `workflow/key`."
+    DENIED 4030 "denied" "not allowed"
+        "Your roles do not permit this, or the approval excludes you. Ask somebody who may, or for \
+         the role."
+    BUSY 5001 "busy" "the engine is at its limit"
+        "A queue is full and the request was not taken, so it is safe to send it again. Wait as \
+         long as the answer says. If it lasts, look at the saturation metrics."
+    UNAVAILABLE 5002 "unavailable" "the engine cannot be reached"
+        "No engine answered, or the owner of the instance is changing. The request was not taken. \
+         Try again; check the address and the health of the engines."
+    TIMEOUT 5003 "timeout" "no answer in time"
+        "The answer did not come in time, so the outcome is unknown. Send the same event with the \
+         same id again: a repeat is recognized."
+    LOG_BEHIND_MARK 6001 "log_behind_mark" "the journal is shorter than it was"
+        "The journal on the bus ends before the mark that the engine keeps elsewhere. Messages \
+         that were acknowledged are gone, so the partition refuses to serve. Restore the stream from a \
+         replica or a backup; do not delete the mark."
+    JOURNAL_CORRUPT 6002 "journal_corrupt" "the journal is damaged"
+        "A frame does not fit the one before it, or fails its checksum. Going on could invent \
+         history, so the partition stops. Restore the stream, or start from the last snapshot that \
+         fits."
+}

@@ -1,0 +1,109 @@
+//! DOT: for Graphviz.
+
+use super::picture::Picture;
+use crate::definition::model::{Definition, StateKind};
+use crate::machine::StateId;
+
+/// The definition as a DOT graph; states with children are clusters.
+#[must_use]
+pub fn dot(definition: &Definition) -> String {
+    let picture = Picture::new(definition);
+    let mut out = String::new();
+    line(&mut out, 0, &format!("digraph {} {{", quoted(&definition.name)));
+    line(&mut out, 1, "compound=true; rankdir=LR;");
+    line(&mut out, 1, "node [shape=box, style=rounded];");
+    inside(&picture, StateId::ROOT, 1, &mut out);
+    for edge in &picture.edges {
+        let mut wishes = format!("label={}", quoted(&edge.label));
+        for (end, at) in [("ltail", edge.from), ("lhead", edge.to)] {
+            if is_cluster(&picture, at) {
+                let cluster = quoted(&cluster(&picture, at));
+                wishes.push_str(&format!(", {end}={cluster}"));
+            }
+        }
+        let (from, to) = (leaf(&picture, edge.from), leaf(&picture, edge.to));
+        line(&mut out, 1, &format!("{} -> {} [{wishes}];", quoted(&from), quoted(&to)));
+    }
+    line(&mut out, 0, "}");
+    out
+}
+
+fn inside(picture: &Picture<'_>, id: StateId, level: usize, out: &mut String) {
+    if picture.edges.iter().any(|edge| edge.from == id) && id == StateId::ROOT {
+        line(out, level, "\"any state\" [style=dashed];");
+    }
+    let defaults = picture.default_of(id);
+    if !defaults.is_empty() {
+        let start = quoted(&format!("{}~start", picture.definition.state(id).id));
+        line(out, level, &format!("{start} [shape=point];"));
+        for target in defaults {
+            line(out, level, &format!("{start} -> {};", quoted(&leaf(picture, target))));
+        }
+    }
+    for child in picture.children(id) {
+        let state = picture.definition.state(child);
+        let own = quoted(&state.id);
+        match state.kind {
+            StateKind::Compound | StateKind::Parallel => {
+                let dashed = if state.kind == StateKind::Parallel { "dashed" } else { "rounded" };
+                let cluster = quoted(&cluster(picture, child));
+                line(out, level, &format!("subgraph {cluster} {{"));
+                line(out, level + 1, &format!("label={own}; style={dashed};"));
+                inside(picture, child, level + 1, out);
+                line(out, level, "}");
+            }
+            StateKind::Final => line(out, level, &format!("{own} [peripheries=2];")),
+            StateKind::History { deep } => {
+                let mark = if deep { "H*" } else { "H" };
+                line(out, level, &format!("{own} [shape=circle, label=\"{mark}\"];"));
+                for target in picture.default_of(child) {
+                    let to = quoted(&leaf(picture, target));
+                    line(out, level, &format!("{own} -> {to} [label=\"default\"];"));
+                }
+            }
+            StateKind::Atomic => line(out, level, &format!("{own};")),
+        }
+    }
+}
+
+fn is_cluster(picture: &Picture<'_>, id: StateId) -> bool {
+    id != StateId::ROOT
+        && matches!(picture.definition.state(id).kind, StateKind::Compound | StateKind::Parallel)
+}
+
+fn cluster(picture: &Picture<'_>, id: StateId) -> String {
+    format!("cluster_{}", picture.definition.state(id).id)
+}
+
+/// A node an arrow can touch: the first state inside, where `id` is a cluster.
+fn leaf(picture: &Picture<'_>, id: StateId) -> String {
+    if id == StateId::ROOT {
+        return "any state".to_owned();
+    }
+    let mut at = id;
+    while is_cluster(picture, at) {
+        let Some(child) = picture.children(at).next() else { break };
+        at = child;
+    }
+    picture.definition.state(at).id.to_string()
+}
+
+fn line(out: &mut String, level: usize, text: &str) {
+    out.push_str(&" ".repeat(level * 2));
+    out.push_str(text);
+    out.push('\n');
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' | '\r' => out.push(' '),
+            _ => out.push(letter),
+        }
+    }
+    out.push('"');
+    out
+}

@@ -1,0 +1,135 @@
+//! Pictures of definitions, whole.
+
+use super::{dot, mermaid};
+use crate::definition::{Format, load};
+
+fn picture(text: &str, draw: fn(&crate::definition::model::Definition) -> String) -> String {
+    match load(text, "test.workflow.yaml", Format::Yaml) {
+        Ok(loaded) => draw(&loaded.definition),
+        Err(problems) => panic!("{problems:#?}"),
+    }
+}
+
+const APPROVAL: &str =
+    include_str!("../../../../../examples/document-approval/document_approval.workflow.yaml");
+
+const NESTED: &str = "
+workflow: nested
+version: 1
+correlate: data.id
+events: { go: { start: true }, stop: {}, end: {}, back: {}, note: {} }
+vars: { n: 0 }
+initial: work
+states:
+  work:
+    parallel:
+      left:
+        initial: a
+        states:
+          a:
+            on:
+              go: { to: b, when: data.n < 3 && data.s != '#1;' }
+              note: { do: { publish: notify.email } }
+          b: { final: true }
+      right:
+        initial: c
+        states:
+          c: { on: { end: d } }
+          d: { final: true }
+          h: { history: deep, default: c }
+    done: end
+    on:
+      stop: { do: { call: a.b }, to: halted, failed: end }
+  end: { on: { back: h } }
+  halted: { final: true }
+";
+
+#[test]
+fn mermaid_shows_calls_on_the_way_and_timers() {
+    let expected = r#"stateDiagram-v2
+    started --> under_review: document.submitted / validate_document, assign_reviewer
+    under_review --> approved: user.action [data.action == 'approve']
+    under_review --> rejected: user.action [data.action == 'reject']
+    under_review --> started: user.action [data.action == 'request_changes']
+    under_review --> under_review: after 1d / publish notify.email
+    approved --> archived: done
+    [*] --> started
+    archived --> [*]
+    rejected --> [*]
+    note right of under_review
+        after 1d: under_review
+    end note
+"#;
+    assert_eq!(picture(APPROVAL, mermaid), expected);
+}
+
+#[test]
+fn mermaid_nests_regions_history_and_failures() {
+    let expected = r##"stateDiagram-v2
+    state "work" as work {
+        state "left" as left {
+            a --> b: go [data.n #lt; 3 && data.s != '#35;1#59;']
+            [*] --> a
+            b --> [*]
+            note right of a
+                note / publish notify.email
+            end note
+        }
+        --
+        state "right" as right {
+            state "h (H*)" as h
+            h --> c: default
+            c --> d: end
+            [*] --> c
+            d --> [*]
+        }
+    }
+    state "end" as end_
+    work --> halted: stop / a.b
+    work --> end_: failed
+    work --> end_: done
+    end_ --> h: back
+    [*] --> work
+    halted --> [*]
+"##;
+    assert_eq!(picture(NESTED, mermaid), expected);
+}
+
+#[test]
+fn dot_draws_clusters() {
+    let expected = r##"digraph "nested" {
+  compound=true; rankdir=LR;
+  node [shape=box, style=rounded];
+  "nested~start" [shape=point];
+  "nested~start" -> "a";
+  subgraph "cluster_work" {
+    label="work"; style=dashed;
+    subgraph "cluster_left" {
+      label="left"; style=rounded;
+      "left~start" [shape=point];
+      "left~start" -> "a";
+      "a";
+      "b" [peripheries=2];
+    }
+    subgraph "cluster_right" {
+      label="right"; style=rounded;
+      "right~start" [shape=point];
+      "right~start" -> "c";
+      "c";
+      "d" [peripheries=2];
+      "h" [shape=circle, label="H*"];
+      "h" -> "c" [label="default"];
+    }
+  }
+  "end";
+  "halted" [peripheries=2];
+  "a" -> "halted" [label="stop / a.b", ltail="cluster_work"];
+  "a" -> "end" [label="failed", ltail="cluster_work"];
+  "a" -> "end" [label="done", ltail="cluster_work"];
+  "a" -> "b" [label="go [data.n < 3 && data.s != '#1;']"];
+  "c" -> "d" [label="end"];
+  "end" -> "h" [label="back"];
+}
+"##;
+    assert_eq!(picture(NESTED, dot), expected);
+}

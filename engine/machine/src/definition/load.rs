@@ -1,0 +1,112 @@
+//! The doors: text in, definitions or every problem out.
+
+use super::check;
+use super::codes;
+use super::model::Definition;
+use super::parse::{self, Flaw, Node, path_at};
+use super::problem::{Problem, Span};
+
+/// How a text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// YAML 1.2.
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+impl Format {
+    /// The format a file name stands for: `.json` is JSON, everything else YAML.
+    #[must_use]
+    pub fn of(file_name: &str) -> Self {
+        let (_, extension) = file_name.rsplit_once('.').unwrap_or_default();
+        if extension.eq_ignore_ascii_case("json") { Self::Json } else { Self::Yaml }
+    }
+}
+
+/// A definition that can be used, and what its author should look at.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The definition.
+    pub definition: Definition,
+    /// Warnings, in the order of the text.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads one definition; `origin` is the file's name for messages.
+///
+/// # Errors
+/// Every problem of the text, in its order; `trailing_content` where it holds several definitions.
+pub fn load(text: &str, origin: &str, format: Format) -> Result<Loaded, Vec<Problem>> {
+    let mut loaded = read(text, origin, format, true)?;
+    match loaded.pop() {
+        Some(only) => Ok(only),
+        None => Err(vec![Problem::new(codes::EMPTY_DEFINITION, origin, "nothing is written here")]),
+    }
+}
+
+/// Reads every definition of a text that `---` separates.
+///
+/// # Errors
+/// Every problem of all of them.
+pub fn load_all(text: &str, origin: &str, format: Format) -> Result<Vec<Loaded>, Vec<Problem>> {
+    read(text, origin, format, false)
+}
+
+/// Reads [`Definition::canonical`]; the result has the same hash.
+///
+/// # Errors
+/// As [`load`]: the text was made by another version of the format, or by somebody else.
+pub fn from_canonical(text: &str) -> Result<Definition, Vec<Problem>> {
+    load(text, "definition", Format::Json).map(|loaded| loaded.definition)
+}
+
+fn read(text: &str, origin: &str, format: Format, one: bool) -> Result<Vec<Loaded>, Vec<Problem>> {
+    let documents = parse::parse(text, format);
+    let mut problems: Vec<Problem> = documents
+        .flaws
+        .iter()
+        .map(|flaw| flaw_problem(flaw, text, origin, &documents.roots))
+        .collect();
+    if one && let Some(second) = documents.roots.get(1) {
+        let at = Span::new(second.span.start, second.span.start);
+        let found = documents.roots.len();
+        let problem = Problem::new(
+            codes::TRAILING_CONTENT,
+            origin,
+            format!("one definition is due here, the text has {found}"),
+        );
+        problems.push(problem.at(text, at));
+    }
+    // A tree that could not be read to its end would only give follow-up problems.
+    let fatal =
+        documents.flaws.iter().any(|flaw| ![codes::DUPLICATE_KEY, codes::TAG].contains(&flaw.code));
+    let mut loaded = Vec::new();
+    if !fatal {
+        for root in &documents.roots {
+            let (definition, mut found) = check::check(text, origin, root);
+            if let Some(definition) = definition {
+                let warnings = found.iter().filter(|problem| !problem.is_error()).cloned();
+                loaded.push(Loaded { definition, warnings: warnings.collect() });
+            }
+            problems.append(&mut found);
+        }
+    }
+    if problems.iter().any(Problem::is_error) {
+        problems.sort_by_key(|problem| (problem.span, problem.code));
+        return Err(problems);
+    }
+    Ok(loaded)
+}
+
+fn flaw_problem(flaw: &Flaw, text: &str, origin: &str, roots: &[Node]) -> Problem {
+    let mut problem = Problem::new(flaw.code, origin, flaw.message.as_str());
+    if flaw.span != Span::default() || flaw.code == codes::SYNTAX {
+        problem = problem.at(text, flaw.span);
+        let root = roots.iter().find(|root| root.span.contains(flaw.span));
+        problem.path = root.map(|root| path_at(root, flaw.span)).unwrap_or_default();
+    }
+    problem.help.clone_from(&flaw.help);
+    problem.also.extend(flaw.also.clone());
+    problem
+}

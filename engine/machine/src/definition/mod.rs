@@ -1,0 +1,18 @@
+//! What a workflow is: text → tree with spans → checked, immutable [`model::Definition`].
+
+mod check;
+pub mod codes;
+pub mod duration;
+pub mod export;
+pub mod expr;
+mod load;
+pub mod model;
+mod parse;
+mod problem;
+mod problem_render;
+mod schema;
+
+pub use load::{Format, Loaded, from_canonical, load, load_all};
+pub use parse::decode;
+pub use problem::{Problem, Severity, Span};
+pub use schema::schema;

@@ -1,0 +1,13 @@
+//! The checked definition: plain data, a file per noun, ids resolved, expressions compiled.
+
+mod action;
+mod definition;
+mod event;
+mod state;
+mod transition;
+
+pub use action::{Action, Backoff, CallSpec, Delay, RetryPolicy, SeqStep, Sequence, SetPath};
+pub use definition::{Definition, Limits, OnError, Unhandled, VarDecl};
+pub use event::{Descriptor, Early, EventDecl, check_event_name};
+pub use state::{After, Approval, State, StateKind};
+pub use transition::{Transition, Trigger};

@@ -1,0 +1,298 @@
+//! One call's life: attempt, deadline, retry delay, late reply (rules 35-37).
+
+use std::sync::Arc;
+
+use super::effect::{CallRequest, Effect, NoticeKind};
+use super::ids::EffectId;
+use super::input::{CallOutcome, ErrorKind, Event, EventKind};
+use super::instance::{
+    FailedBlock, Place, Reply, RunningCall, RunningSequence, StuckKind, TimerKind,
+};
+use super::macrostep::{Cause, Taken, error_text};
+use super::work::{Failure, Origin, Overrun, Work};
+use crate::definition::model::{Backoff, CallSpec, RetryPolicy, SeqStep};
+use crate::value::{Map, Value};
+
+/// A plugin's wish when to be asked again counts up to this, in milliseconds, where the policy
+/// has no cap of its own: one hour.
+const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1_000;
+
+impl Work<'_> {
+    /// Makes one attempt of a call.
+    pub(super) fn send_call(
+        &mut self,
+        sequence: u32,
+        spec: &CallSpec,
+        call: EffectId,
+        attempt: u32,
+        input: Value,
+    ) -> Result<(), Overrun> {
+        let deadline = self.now.plus_ms(spec.timeout_ms);
+        let Some(at) = self.sequence_index(sequence) else { return Ok(()) };
+        let Some(running) = self.instance.sequences.get_mut(at) else { return Ok(()) };
+        running.call =
+            Some(RunningCall { id: call, attempt, sent: true, input: input.clone(), deadline });
+        let step = Arc::clone(&self.definition.state(running.state).id);
+        self.arm(spec.timeout_ms, TimerKind::CallDeadline { sequence });
+        let operation = Arc::clone(&spec.operation);
+        let words = format!("call {operation}");
+        self.emit(
+            Effect::Call(CallRequest { call, attempt, operation, input, deadline, step }),
+            words,
+        )
+    }
+
+    /// Removes the deadline and retry timers of a sequence.
+    pub(super) fn disarm_call(&mut self, id: u32) {
+        self.instance.timers.retain(|timer| match timer.kind {
+            TimerKind::CallDeadline { sequence } | TimerKind::CallRetry { sequence } => {
+                sequence != id
+            }
+            TimerKind::After { .. }
+            | TimerKind::Send { .. }
+            | TimerKind::DeferredExpiry { .. }
+            | TimerKind::Retention => true,
+        });
+    }
+
+    /// The call a sequence stands at, and its invoke id.
+    pub(super) fn call_of(
+        &self,
+        sequence: &RunningSequence,
+    ) -> Option<(&Arc<CallSpec>, &Arc<str>)> {
+        call_at(self.definition, sequence)
+    }
+
+    /// The sequence that waits for the answer to this attempt of this call.
+    pub(super) fn waiting_for(&self, call: EffectId, attempt: u32) -> Option<&RunningSequence> {
+        self.instance.sequences.iter().find(|sequence| {
+            sequence
+                .call
+                .as_ref()
+                .is_some_and(|known| known.id == call && known.sent && known.attempt == attempt)
+        })
+    }
+
+    /// Takes a reply that is waited for; the body of a macrostep, or no macrostep where the call
+    /// is only to be repeated.
+    pub(super) fn take_reply(&mut self, reply: &Reply) -> Result<Taken, Overrun> {
+        let Some(sequence) = self.waiting_for(reply.call, reply.attempt).cloned() else {
+            return Ok(Taken::Yes);
+        };
+        match &reply.outcome {
+            CallOutcome::Success(output) => self.call_succeeded(sequence, output),
+            CallOutcome::Failure { kind, code, message, retry_after_ms } => {
+                let failed = CallFailure { kind: *kind, code, message };
+                self.call_failed(sequence, &failed, *retry_after_ms)
+            }
+        }
+    }
+
+    /// Rules 5(b), 37: what to keep of the output, then the event, then the sequence goes on.
+    fn call_succeeded(
+        &mut self,
+        sequence: RunningSequence,
+        output: &Value,
+    ) -> Result<Taken, Overrun> {
+        let definition = self.definition;
+        let Some((spec, invoke_id)) = call_at(definition, &sequence) else {
+            return Ok(Taken::Yes);
+        };
+        self.disarm_call(sequence.id);
+        let name = format!("done.invoke.{invoke_id}");
+        let mut event = self.made(name.into(), EventKind::External, Some(output.clone()));
+        event.invoke_id = Some(Arc::clone(invoke_id));
+        self.cause.get_or_insert_with(|| Arc::clone(&event.name));
+
+        let kept = self.keep_output(spec, &sequence, output);
+        if let Some(at) = self.sequence_index(sequence.id)
+            && let Some(running) = self.instance.sequences.get_mut(at)
+        {
+            running.call = None;
+            if kept.is_ok() {
+                running.position = running.position.saturating_add(1);
+            }
+        }
+        match kept {
+            Ok(()) => self.ready.push(sequence.id),
+            Err(Failure::Overrun(overrun)) => return Err(overrun),
+            Err(Failure::Error(error)) => {
+                let block = Some(FailedBlock { place: Place::Result, action: 0 });
+                let state = Some(sequence.state);
+                let mut halted = sequence;
+                halted.call = None;
+                let event = Some(event.clone());
+                let origin = Origin { state, block, sequence: Some(halted), event };
+                self.queue_error(error, origin)?;
+            }
+        }
+        // Nobody has to take it: going on with the sequence is what a call is for.
+        match self.macrostep(Cause::Event(&event))? {
+            Taken::Unhandled(_) | Taken::Deferred | Taken::Yes => Ok(Taken::Yes),
+            Taken::RolledBack => Ok(Taken::RolledBack),
+        }
+    }
+
+    /// `set:` of a call, with `output` bound and the causing event in hand (rule 37).
+    pub(super) fn keep_output(
+        &mut self,
+        spec: &CallSpec,
+        sequence: &RunningSequence,
+        output: &Value,
+    ) -> Result<(), Failure> {
+        if spec.set.is_empty() {
+            return Ok(());
+        }
+        self.output = Some(output.clone());
+        let kept = self.run_set(&spec.set, sequence.event.as_deref());
+        self.output = None;
+        kept
+    }
+
+    /// An attempt failed: another one by the policy, or the call failed for good (rule 35).
+    fn call_failed(
+        &mut self,
+        sequence: RunningSequence,
+        failed: &CallFailure<'_>,
+        retry_after_ms: Option<u64>,
+    ) -> Result<Taken, Overrun> {
+        let definition = self.definition;
+        let Some((spec, invoke_id)) = call_at(definition, &sequence) else {
+            return Ok(Taken::Yes);
+        };
+        let Some(call) = sequence.call.clone() else { return Ok(Taken::Yes) };
+        self.disarm_call(sequence.id);
+        self.note(format!("attempt {} {}: {}", call.attempt, failed.kind.as_str(), failed.message));
+        if failed.kind.is_retryable() && call.attempt < spec.retry.attempts {
+            let delay = retry_delay_ms(spec.retry, call.id, call.attempt, retry_after_ms);
+            self.set_call(sequence.id, Some(RunningCall { sent: false, ..call.clone() }));
+            self.arm(delay, TimerKind::CallRetry { sequence: sequence.id });
+            let mut fields = failed.fields(spec, call.attempt);
+            let delay = Value::from(delay);
+            fields.push(("delay_ms", delay));
+            self.notice(NoticeKind::CallRetrying, fields);
+            return Ok(Taken::Yes);
+        }
+        let fields = failed.fields(spec, call.attempt);
+        self.notice(NoticeKind::CallFailed, fields.clone());
+        self.set_call(sequence.id, None);
+        if failed.kind == ErrorKind::Timeout {
+            let words = format!("cancel {}", spec.operation);
+            self.emit(Effect::CancelCall { call: call.id }, words)?;
+        }
+        let family = if failed.kind.is_retryable() { "communication" } else { "platform" };
+        let name = format!("error.{family}.invoke.{invoke_id}");
+        let data = fields.into_iter().collect::<Map>();
+        let mut event = self.made(name.into(), EventKind::External, Some(data.into()));
+        event.invoke_id = Some(Arc::clone(invoke_id));
+        self.cause.get_or_insert_with(|| Arc::clone(&event.name));
+        self.offer_call_error(sequence, &event)
+    }
+
+    /// Offers the error; nobody handling it is the instance's trouble (rule 38).
+    fn offer_call_error(
+        &mut self,
+        sequence: RunningSequence,
+        event: &Event,
+    ) -> Result<Taken, Overrun> {
+        let taken = self.macrostep(Cause::Event(event))?;
+        if let Taken::Unhandled(_) = taken {
+            let origin = Origin {
+                state: Some(sequence.state),
+                block: None,
+                event: None,
+                sequence: Some(sequence),
+            };
+            self.unhandled_error(StuckKind::CallFailed, error_text(event), origin);
+        }
+        Ok(Taken::Yes)
+    }
+
+    fn set_call(&mut self, sequence: u32, call: Option<RunningCall>) {
+        if let Some(at) = self.sequence_index(sequence)
+            && let Some(running) = self.instance.sequences.get_mut(at)
+        {
+            running.call = call;
+        }
+    }
+
+    /// The next attempt of a call is due.
+    pub(super) fn retry_call(&mut self, sequence: u32) -> Result<Taken, Overrun> {
+        let definition = self.definition;
+        let Some(at) = self.sequence_index(sequence) else { return Ok(Taken::Yes) };
+        let Some(running) = self.instance.sequences.get(at) else { return Ok(Taken::Yes) };
+        if let (Some((spec, _)), Some(call)) = (call_at(definition, running), running.call.clone())
+        {
+            let attempt = call.attempt.saturating_add(1);
+            self.send_call(sequence, spec, call.id, attempt, call.input)?;
+        }
+        Ok(Taken::Yes)
+    }
+
+    /// Makes a call that failed for good again, under the same id, from attempt 1 (`retry`).
+    pub(super) fn begin_call_again(&mut self, sequence: &RunningSequence) -> Result<(), Overrun> {
+        let definition = self.definition;
+        if let (Some((spec, _)), Some(call)) = (call_at(definition, sequence), &sequence.call) {
+            self.send_call(sequence.id, spec, call.id, 1, call.input.clone())?;
+        }
+        Ok(())
+    }
+}
+
+fn call_at<'d>(
+    definition: &'d crate::definition::model::Definition,
+    sequence: &RunningSequence,
+) -> Option<(&'d Arc<CallSpec>, &'d Arc<str>)> {
+    let program = definition.sequences.get(usize::from(sequence.sequence))?;
+    match program.steps.get(usize::from(sequence.position))? {
+        SeqStep::Call { spec, invoke_id } => Some((spec, invoke_id)),
+        SeqStep::Do(_) | SeqStep::JumpUnless { .. } | SeqStep::Jump { .. } => None,
+    }
+}
+
+/// How an attempt failed.
+struct CallFailure<'a> {
+    kind: ErrorKind,
+    code: &'a Arc<str>,
+    message: &'a Arc<str>,
+}
+
+impl CallFailure<'_> {
+    fn fields(&self, spec: &CallSpec, attempts: u32) -> Vec<(&'static str, Value)> {
+        vec![
+            ("kind", Value::from(self.kind.as_str())),
+            ("code", Value::String(Arc::clone(self.code))),
+            ("message", Value::String(Arc::clone(self.message))),
+            ("operation", Value::String(Arc::clone(&spec.operation))),
+            ("attempts", Value::Int(i64::from(attempts))),
+        ]
+    }
+}
+
+/// The wait after attempt `attempt` failed, in milliseconds.
+///
+/// Jitter shortens it by up to a half, by a number made of the call id and the attempt, so that
+/// replay and every engine agree. A plugin's own wish is respected up to the policy's cap.
+pub(super) fn retry_delay_ms(
+    policy: RetryPolicy,
+    call: EffectId,
+    attempt: u32,
+    retry_after_ms: Option<u64>,
+) -> u64 {
+    let (wait, cap) = match policy.backoff {
+        Backoff::Fixed { delay_ms } => (delay_ms, RETRY_AFTER_MS_MAX.max(delay_ms)),
+        Backoff::Exponential { first_ms, cap_ms } => {
+            let doublings = attempt.saturating_sub(1).min(63);
+            (first_ms.saturating_mul(1 << doublings).min(cap_ms), cap_ms)
+        }
+    };
+    if let Some(wish) = retry_after_ms {
+        return wish.min(cap);
+    }
+    if !policy.jitter {
+        return wait;
+    }
+    let mixed = (call.seed() ^ u64::from(attempt).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        .wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    wait - (mixed >> 33) % (wait / 2 + 1)
+}

@@ -1,0 +1,212 @@
+//! Operators' orders: what moves an instance that cannot move itself (rule 20, 01 §10).
+
+use std::sync::Arc;
+
+use super::effect::NoticeKind;
+use super::input::{Command, Event, Principal};
+use super::instance::{FailedBlock, Place, Reply, Status, Stuck, StuckKind};
+use super::macrostep::{Again, Cause, Taken};
+use super::outcome::Outcome;
+use super::work::{ActionError, Failure, Origin, Overrun, Work};
+use crate::value::Value;
+
+/// The verdict on an order that does not apply.
+pub(super) fn rejected(reason: impl Into<Arc<str>>) -> Outcome {
+    Outcome::Rejected { reason: reason.into(), accepted: Vec::new() }
+}
+
+impl Work<'_> {
+    /// Carries out an order to a living instance.
+    pub(super) fn command(
+        &mut self,
+        command: &Command,
+        by: &Principal,
+        reason: &Arc<str>,
+    ) -> Outcome {
+        let is_stuck = self.instance.status == Status::Stuck;
+        match command {
+            Command::Cancel | Command::Kill => {
+                self.base = None;
+                self.end_cancelled(matches!(command, Command::Cancel), &by.user, reason);
+                Outcome::Done
+            }
+            Command::Decide { .. } if is_stuck => {
+                rejected("the instance is stuck: retry or skip first")
+            }
+            Command::Decide { choice, data } => self.decide_approval(choice, data.as_ref(), by),
+            Command::Retry | Command::Skip if !is_stuck => rejected("the instance is not stuck"),
+            Command::Retry => self.retry(),
+            Command::Skip => self.skip(),
+        }
+    }
+
+    /// Begins again with what made the instance stuck, then takes what waited meanwhile.
+    fn retry(&mut self) -> Outcome {
+        let Some(mut stuck) = self.unstick() else { return rejected("the instance is not stuck") };
+        let replies = std::mem::take(&mut stuck.replies);
+        let taken = match (stuck.kind, &stuck.reply) {
+            (StuckKind::Error | StuckKind::CallFailed, _) => {
+                let again = || Again::Event(stuck.event.clone());
+                self.attempt(&again, |work| work.run_again(&stuck))
+            }
+            (_, Some(reply)) => self.reply_again(reply),
+            (_, None) => self.event_again(stuck.event.as_ref()),
+        };
+        if taken == Taken::RolledBack {
+            // The trouble is the same as before, but the latest reason says more.
+            if let Some(latest) = self.instance.stuck.take() {
+                stuck.reason = latest.reason;
+            }
+            stuck.replies = replies;
+            self.instance.stuck = Some(stuck);
+            return self.standing();
+        }
+        self.take_what_waited(replies)
+    }
+
+    /// Leaves what made the instance stuck behind, then takes what waited meanwhile.
+    fn skip(&mut self) -> Outcome {
+        if self.instance.active.is_empty() {
+            return rejected("the start cannot be skipped: retry, cancel or kill");
+        }
+        let Some(mut stuck) = self.unstick() else { return rejected("the instance is not stuck") };
+        let replies = std::mem::take(&mut stuck.replies);
+        match stuck.kind {
+            StuckKind::Error | StuckKind::CallFailed => {
+                if let Some(sequence) = &stuck.sequence {
+                    let again = || Again::Event(None);
+                    self.attempt(&again, |work| {
+                        work.skip_step(sequence.id);
+                        work.macrostep(Cause::Resume(sequence.event.as_deref()))
+                    });
+                }
+            }
+            StuckKind::Livelock
+            | StuckKind::Panic
+            | StuckKind::StateTooLarge
+            | StuckKind::DefinitionMissing => {
+                if let Some(event) = &stuck.event {
+                    self.note(format!("dropped {}", event.name));
+                }
+            }
+        }
+        self.take_what_waited(replies)
+    }
+
+    /// Sets the instance going; the trouble is handed out.
+    fn unstick(&mut self) -> Option<Box<Stuck>> {
+        let stuck = self.instance.stuck.take()?;
+        self.base = None;
+        self.instance.status = Status::Running;
+        let reason = Value::String(Arc::clone(&stuck.reason));
+        self.notice(NoticeKind::Resumed, vec![("was", reason)]);
+        Some(stuck)
+    }
+
+    fn skip_step(&mut self, id: u32) {
+        let found = self.instance.sequences.iter_mut().find(|sequence| sequence.id == id);
+        if let Some(sequence) = found {
+            sequence.position = sequence.position.saturating_add(1);
+            self.ready.push(id);
+        }
+    }
+
+    /// The body of `retry` after an error: the failed block from its failed action on, the failed
+    /// call, or the failed step of a sequence.
+    fn run_again(&mut self, stuck: &Stuck) -> Result<Taken, Overrun> {
+        let event = stuck.event.as_ref();
+        match (&stuck.block, &stuck.sequence) {
+            (Some(FailedBlock { place: Place::Result, .. }), Some(_)) => self.keep_again(stuck)?,
+            (Some(failed), _) => self.block_again(*failed, event)?,
+            (None, Some(sequence)) if sequence.call.is_some() => self.begin_call_again(sequence)?,
+            (None, Some(sequence)) => self.ready.push(sequence.id),
+            (None, None) => {}
+        }
+        self.macrostep(Cause::Resume(event))
+    }
+
+    fn block_again(&mut self, failed: FailedBlock, event: Option<&Event>) -> Result<(), Overrun> {
+        let block_of =
+            |blocks: &'_ Vec<Vec<_>>, block: u16| blocks.get(usize::from(block)).cloned();
+        let actions = match failed.place {
+            Place::Entry { state, block } => block_of(&self.state(state).entry, block),
+            Place::Exit { state, block } => block_of(&self.state(state).exit, block),
+            Place::Transition { transition } => Some(self.transition(transition).actions.clone()),
+            Place::Result => None,
+        };
+        self.run_block_from(&actions.unwrap_or_default(), failed.place, failed.action, event)
+    }
+
+    /// `set:` of a call again, with the reply that came.
+    fn keep_again(&mut self, stuck: &Stuck) -> Result<(), Overrun> {
+        let (Some(sequence), Some(event)) = (&stuck.sequence, &stuck.event) else { return Ok(()) };
+        let Some((spec, _)) = self.call_of(sequence) else { return Ok(()) };
+        let spec = Arc::clone(spec);
+        let output = event.data.clone().unwrap_or_default();
+        match self.keep_output(&spec, sequence, &output) {
+            Ok(()) => {
+                self.skip_step(sequence.id);
+                Ok(())
+            }
+            Err(Failure::Overrun(overrun)) => Err(overrun),
+            Err(Failure::Error(error)) => {
+                let origin = Origin {
+                    state: stuck.state,
+                    block: stuck.block,
+                    sequence: stuck.sequence.clone(),
+                    event: stuck.event.clone(),
+                };
+                let error = ActionError { name: error.name, ..error };
+                self.queue_error(error, origin)
+            }
+        }
+    }
+
+    /// Offers the event of a rolled back macrostep again, or enters the initial states again.
+    fn event_again(&mut self, event: Option<&Event>) -> Taken {
+        if self.instance.active.is_empty() {
+            self.enter_initial(event);
+        } else if let Some(event) = event {
+            self.offer(event);
+        }
+        if self.instance.status == Status::Stuck { Taken::RolledBack } else { Taken::Yes }
+    }
+
+    fn reply_again(&mut self, reply: &Reply) -> Taken {
+        let again = || Again::Reply(reply.clone());
+        self.attempt(&again, |work| work.take_reply(reply))
+    }
+
+    /// Replies, then events, in arrival order, until there are none or the instance is stuck
+    /// again: then the rest keeps waiting.
+    fn take_what_waited(&mut self, replies: Vec<Reply>) -> Outcome {
+        let mut replies = std::collections::VecDeque::from(replies);
+        while self.goes_on()
+            && let Some(reply) = replies.pop_front()
+        {
+            self.reply_again(&reply);
+        }
+        if let Some(stuck) = &mut self.instance.stuck {
+            stuck.replies.extend(replies);
+        }
+        self.offer_deferred();
+        while self.goes_on() && !self.instance.parked.is_empty() {
+            let event = self.instance.parked.remove(0);
+            let outcome = self.offer(&event);
+            if let Outcome::Denied { reason } | Outcome::Rejected { reason, .. } = outcome {
+                self.dead_letter(&event, &reason);
+            } else {
+                self.note(format!("took parked {}", event.name));
+            }
+        }
+        self.standing()
+    }
+
+    /// The verdict on an order after which the instance may be stuck again.
+    fn standing(&self) -> Outcome {
+        match &self.instance.stuck {
+            Some(stuck) => Outcome::Stuck { reason: Arc::clone(&stuck.reason) },
+            None => Outcome::Done,
+        }
+    }
+}

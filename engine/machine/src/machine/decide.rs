@@ -1,0 +1,330 @@
+//! The one door: an instance is told something, and this is what it makes of it.
+
+use std::sync::Arc;
+
+use super::commands::rejected;
+use super::deferral::repeated;
+use super::ids::{EffectId, InstanceKey, StateId, Timestamp};
+use super::input::{CallOutcome, Command, ErrorKind, Event, EventKind, Input, Principal};
+use super::instance::{Instance, Reply, Status, TimerKind};
+use super::macrostep::{Again, Cause, Taken};
+use super::outcome::{Decision, Outcome};
+use super::start::start;
+use super::timers::after_transition;
+use super::work::{Overrun, Work};
+use crate::definition::model::{Definition, Unhandled};
+
+/// Decides what `input` makes of the instance `key`; pure and total.
+///
+/// `instance` is what is known of the key, of its last life; `definition` is the one its pin
+/// names, or the one to start it with; `now` is the time stamped on the input (rule 4).
+#[must_use]
+pub fn decide(
+    instance: Option<&Instance>,
+    key: &InstanceKey,
+    definition: &Definition,
+    input: &Input,
+    now: Timestamp,
+) -> Decision {
+    match (instance, input) {
+        (None, Input::Start { input, event, by }) => {
+            start(None, key, definition, (input, event.as_ref(), by), now)
+        }
+        (Some(old), Input::Start { input, event, by }) if old.status.is_ended() => {
+            start(Some(old), key, definition, (input, event.as_ref(), by), now)
+        }
+        (Some(old), Input::Start { input, .. }) => unchanged(if old.input == *input {
+            Outcome::Duplicate { at: 1 }
+        } else {
+            rejected("exists with other input")
+        }),
+        (None, Input::Event(_) | Input::CallReply { .. } | Input::TimerDue { .. }) => {
+            unchanged(Outcome::Ignored { reason: "no_instance".into() })
+        }
+        (None, Input::Command { .. }) => unchanged(rejected("no such instance")),
+        (Some(old), Input::Event(event)) => on_event(old, definition, event, now),
+        (Some(old), Input::CallReply { call, attempt, outcome }) => {
+            on_reply(old, definition, (*call, *attempt, outcome), now)
+        }
+        (Some(old), Input::TimerDue { timer }) => on_timer(old, definition, *timer, now),
+        (Some(old), Input::Command { command, by, reason }) => {
+            on_command(old, definition, (command, by, reason), now)
+        }
+    }
+}
+
+/// Nothing happened and nothing is to be recorded.
+fn unchanged(outcome: Outcome) -> Decision {
+    Decision { instance: None, effects: Vec::new(), trace: None, outcome }
+}
+
+pub(super) fn user(by: &Principal) -> Option<Arc<str>> {
+    if by.user.is_empty() { None } else { Some(Arc::clone(&by.user)) }
+}
+
+/// The event with the owner's time where the publisher gave none (rules 4, 39).
+pub(super) fn stamped(event: &Event, now: Timestamp) -> Event {
+    Event { time: event.time.or(Some(now)), ..event.clone() }
+}
+
+fn on_event(old: &Instance, definition: &Definition, event: &Event, now: Timestamp) -> Decision {
+    if let Some(outcome) = repeated(old, event) {
+        return unchanged(outcome);
+    }
+    let event = stamped(event, now);
+    let name = Arc::clone(&event.name);
+    let mut work = Work::new(definition, old.clone(), Some(old), now, Arc::clone(&name));
+    work.cause = Some(name);
+    work.entry.by = event.by.as_ref().and_then(user);
+    let outcome = work.take_event(&event);
+    // A refused event was not taken in: the publisher may send it again later.
+    if !matches!(outcome, Outcome::Rejected { .. } | Outcome::Denied { .. }) {
+        work.remember(&event);
+    }
+    work.finish(outcome)
+}
+
+fn on_reply(
+    old: &Instance,
+    definition: &Definition,
+    (call, attempt, outcome): (EffectId, u32, &CallOutcome),
+    now: Timestamp,
+) -> Decision {
+    let owner = old
+        .sequences
+        .iter()
+        .find(|sequence| sequence.call.as_ref().is_some_and(|known| known.id == call));
+    let mut work = Work::new(definition, old.clone(), Some(old), now, "reply".into());
+    if let Some((spec, _)) = owner.and_then(|owner| work.call_of(owner)) {
+        work.entry.input = format!("reply {}", spec.operation).into();
+    }
+    let reply = Reply { call, attempt, outcome: outcome.clone() };
+    let parked = old.stuck.as_ref().is_some_and(|stuck| {
+        stuck.replies.iter().any(|known| known.call == call)
+            || stuck.reply.as_ref().is_some_and(|known| known.call == call)
+    });
+    let state = old.status;
+    let outcome = if state.is_ended() || (owner.is_none() && !parked) {
+        work.ignored("late_reply")
+    } else if parked || work.waiting_for(call, attempt).is_none() {
+        // An answered attempt is either retried, and this one is of the attempt before, or kept
+        // until the instance goes on.
+        let older = owner
+            .and_then(|owner| owner.call.as_ref())
+            .is_some_and(|known| attempt < known.attempt);
+        work.ignored(if older { "late_reply" } else { "second_reply" })
+    } else if let Some(stuck) = &mut work.instance.stuck {
+        stuck.replies.push(reply);
+        Outcome::Deferred
+    } else {
+        work.reply(&reply)
+    };
+    work.finish(outcome)
+}
+
+fn on_timer(old: &Instance, definition: &Definition, id: u32, now: Timestamp) -> Decision {
+    let stale = || unchanged(Outcome::Ignored { reason: "stale_timer".into() });
+    let Some(timer) = old.timers.iter().find(|timer| timer.id == id) else { return stale() };
+    // Clocks of a stuck instance stand still, and no timer is ever early (rule 32).
+    if matches!(old.status, Status::Stuck | Status::Paused) || timer.due > now {
+        return stale();
+    }
+    let kind = timer.kind.clone();
+    // An ended instance is forgotten by its partition: the machine has nothing to say.
+    if kind == TimerKind::Retention {
+        return unchanged(Outcome::Ignored { reason: "retention".into() });
+    }
+    let mut instance = old.clone();
+    instance.timers.retain(|timer| timer.id != id);
+    let mut work = Work::new(definition, instance, None, now, "timer".into());
+    let outcome = work.timer(&kind);
+    work.finish(outcome)
+}
+
+fn on_command(
+    old: &Instance,
+    definition: &Definition,
+    (command, by, reason): (&Command, &Principal, &Arc<str>),
+    now: Timestamp,
+) -> Decision {
+    if old.status.is_ended() {
+        return unchanged(rejected("ended"));
+    }
+    let input = match command {
+        Command::Decide { choice, .. } => format!("command decide {choice}").into(),
+        Command::Cancel => "command cancel".into(),
+        Command::Kill => "command kill".into(),
+        Command::Retry => "command retry".into(),
+        Command::Skip => "command skip".into(),
+    };
+    let mut work = Work::new(definition, old.clone(), Some(old), now, input);
+    work.entry.by = user(by);
+    if !reason.is_empty() {
+        work.note(Arc::clone(reason));
+    }
+    let outcome = work.command(command, by, reason);
+    work.finish(outcome)
+}
+
+impl Work<'_> {
+    /// Takes input: neither stuck nor paused nor ended.
+    pub(super) fn goes_on(&self) -> bool {
+        match self.instance.status {
+            Status::Running | Status::Compensating => true,
+            Status::Paused | Status::Stuck | Status::Done | Status::Failed | Status::Cancelled => {
+                false
+            }
+        }
+    }
+
+    pub(super) fn ignored(&mut self, reason: &str) -> Outcome {
+        self.note(reason);
+        Outcome::Ignored { reason: reason.into() }
+    }
+
+    /// An ordinary event that is no duplicate.
+    fn take_event(&mut self, event: &Event) -> Outcome {
+        if self.instance.status.is_ended() {
+            return self.ignored("ended");
+        }
+        if self.goes_on() {
+            let outcome = self.offer(event);
+            self.offer_deferred();
+            return outcome;
+        }
+        if !self.has_room(event, &self.instance.parked) {
+            self.dead_letter(event, "parked_full");
+            return Outcome::DeadLettered { reason: "parked_full".into() };
+        }
+        self.instance.parked.push(event.clone());
+        self.note("parked");
+        Outcome::Deferred
+    }
+
+    /// Offers an event to the transitions: one macrostep.
+    pub(super) fn offer(&mut self, event: &Event) -> Outcome {
+        let from = self.leaves();
+        let fired = self.entry.fired.len();
+        let gate = self.gate(event);
+        let again = || Again::Event(Some(event.clone()));
+        let after = after_transition(self.definition, event);
+        let taken = self.attempt(&again, |work| match after {
+            Some(transition) => work.macrostep(Cause::After(transition, event)),
+            None => {
+                work.barred.clone_from(&gate.barred);
+                work.macrostep(Cause::Event(event))
+            }
+        });
+        self.settle_votes(&gate, taken);
+        match (taken, gate.verdict) {
+            (Taken::Deferred | Taken::Unhandled(_), Some(verdict)) => {
+                if let Outcome::Denied { reason } | Outcome::Rejected { reason, .. } = &verdict {
+                    self.note(Arc::clone(reason));
+                }
+                verdict
+            }
+            (Taken::Deferred, None) => self.defer(event),
+            // An eventless transition may still have fired for it: then it had an effect.
+            (Taken::Unhandled(Unhandled::Discard), None) if self.entry.fired.len() > fired => {
+                self.transitioned(from)
+            }
+            (Taken::Unhandled(policy), None) => self.apply_unhandled(event, policy),
+            (Taken::Yes, _) => self.transitioned(from),
+            (Taken::RolledBack, _) => self.rolled_back(),
+        }
+    }
+
+    fn transitioned(&self, from: Vec<StateId>) -> Outcome {
+        let waiting = self.instance.sequences.iter().any(|sequence| sequence.call.is_some());
+        Outcome::Transitioned { from, to: self.leaves(), waiting }
+    }
+
+    fn rolled_back(&self) -> Outcome {
+        let reason = self.instance.stuck.as_ref().map(|stuck| Arc::clone(&stuck.reason));
+        Outcome::Stuck { reason: reason.unwrap_or_default() }
+    }
+
+    /// A macrostep that is no event's: the verdict by what it did.
+    fn attempt_quietly(
+        &mut self,
+        again: &dyn Fn() -> Again,
+        body: impl FnOnce(&mut Self) -> Result<Taken, Overrun>,
+    ) -> Outcome {
+        let from = self.leaves();
+        let fired = self.entry.fired.len();
+        let taken = self.attempt(again, body);
+        let outcome = match taken {
+            Taken::RolledBack => self.rolled_back(),
+            Taken::Yes | Taken::Deferred | Taken::Unhandled(_) => {
+                if self.entry.fired.len() > fired { self.transitioned(from) } else { Outcome::Done }
+            }
+        };
+        self.offer_deferred();
+        outcome
+    }
+
+    /// A reply that is waited for.
+    fn reply(&mut self, reply: &Reply) -> Outcome {
+        let again = || Again::Reply(reply.clone());
+        self.attempt_quietly(&again, |work| work.take_reply(reply))
+    }
+
+    /// A timer that is current and due (rules 30-33).
+    fn timer(&mut self, kind: &TimerKind) -> Outcome {
+        match kind {
+            TimerKind::After { state, index } => {
+                let id = Arc::clone(&self.state(*state).id);
+                self.entry.input = format!("timer after {id}").into();
+                let name = Arc::<str>::from(format!("after.{id}.{index}"));
+                self.cause = Some(Arc::clone(&name));
+                let event = self.made(name, EventKind::Platform, None);
+                let outcome = self.offer(&event);
+                self.offer_deferred();
+                outcome
+            }
+            TimerKind::Send { event } => {
+                self.entry.input = Arc::clone(&event.name);
+                self.cause = Some(Arc::clone(&event.name));
+                let event = Event { time: Some(self.now), ..Event::clone(event) };
+                let outcome = self.offer(&event);
+                self.offer_deferred();
+                outcome
+            }
+            TimerKind::CallDeadline { sequence } => self.deadline(*sequence),
+            TimerKind::CallRetry { sequence } => {
+                self.entry.input = "timer retry".into();
+                let again = || Again::Event(None);
+                let sequence = *sequence;
+                self.attempt_quietly(&again, |work| work.retry_call(sequence))
+            }
+            TimerKind::DeferredExpiry { place } => {
+                self.entry.input = "timer defer".into();
+                self.expire_deferred(*place)
+            }
+            TimerKind::Retention => Outcome::Done,
+        }
+    }
+
+    /// No answer in time: the attempt failed (rule 35).
+    fn deadline(&mut self, sequence: u32) -> Outcome {
+        let running = self.instance.sequences.iter().find(|running| running.id == sequence);
+        let call = running.and_then(|running| running.call.as_ref());
+        let operation = running.and_then(|running| self.call_of(running));
+        let operation = operation.map_or("", |(spec, _)| &*spec.operation);
+        let Some(call) = call.filter(|call| call.sent) else {
+            return Outcome::Ignored { reason: "stale_timer".into() };
+        };
+        let reply = Reply {
+            call: call.id,
+            attempt: call.attempt,
+            outcome: CallOutcome::Failure {
+                kind: ErrorKind::Timeout,
+                code: "".into(),
+                message: "no answer before the deadline".into(),
+                retry_after_ms: None,
+            },
+        };
+        self.entry.input = format!("timer deadline {operation}").into();
+        self.reply(&reply)
+    }
+}

@@ -1,0 +1,123 @@
+//! Effect: all an instance can ask of the world.
+//!
+//! Nothing here happens before the frame that holds the decision is durable (01 §1, guarantee 2).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{EffectId, Timestamp};
+use super::input::Event;
+use crate::value::Value;
+
+/// One numbered request to the world.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Effect {
+    /// Ask a plugin; its answer comes back as [`super::Input::CallReply`].
+    Call(CallRequest),
+    /// Tell a plugin that nobody waits for its answer any more; best effort.
+    CancelCall {
+        /// Which call.
+        call: EffectId,
+    },
+    /// Publish a message; repeated until the bus has it, under the same id.
+    Publish {
+        /// The message's stable id.
+        id: EffectId,
+        /// The bus subject.
+        subject: Arc<str>,
+        /// The body.
+        payload: Value,
+    },
+    /// Offer an event to the instance itself, after the commit (rule 22).
+    SendSelf {
+        /// What to offer.
+        event: Event,
+    },
+    /// Keep an event nobody could take, with the reason.
+    DeadLetter {
+        /// The event.
+        event: Event,
+        /// Why nobody took it: a word such as `unhandled`, then details.
+        reason: Arc<str>,
+    },
+    /// Write a line to the log.
+    Log {
+        /// The author's label.
+        label: Arc<str>,
+        /// What to show.
+        value: Value,
+    },
+    /// Tell whoever subscribes; may be lost.
+    Notice(Notice),
+}
+
+/// One attempt of one call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallRequest {
+    /// The call id: the same for all attempts; the plugin's idempotency key.
+    pub call: EffectId,
+    /// Counted from 1.
+    pub attempt: u32,
+    /// `plugin.operation`, or `plugin@^1.2.operation`.
+    pub operation: Arc<str>,
+    /// The operation's input.
+    pub input: Value,
+    /// The latest time an answer counts.
+    pub deadline: Timestamp,
+    /// The id of the state that makes the call.
+    pub step: Arc<str>,
+}
+
+/// What changed, for whoever listens (01 §10, `gearshift.notice.…`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// What kind of change.
+    pub kind: NoticeKind,
+    /// Details, by kind: transition name, states left and entered, reason, output.
+    pub data: Value,
+}
+
+/// The last token of a notice's subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoticeKind {
+    /// A life began.
+    Started,
+    /// Transitions were taken.
+    Transitioned,
+    /// A top-level final state was reached.
+    Completed,
+    /// The instance ended as failed.
+    Failed,
+    /// The instance was cancelled or killed.
+    Cancelled,
+    /// Only a person can move the instance now.
+    Stuck,
+    /// A stuck instance goes on.
+    Resumed,
+    /// An approval waits for a decision.
+    ApprovalRequested,
+    /// An attempt of a call failed and will be repeated.
+    CallRetrying,
+    /// A call failed for good.
+    CallFailed,
+}
+
+impl NoticeKind {
+    /// The subject token.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Transitioned => "transitioned",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Stuck => "stuck",
+            Self::Resumed => "resumed",
+            Self::ApprovalRequested => "approval_requested",
+            Self::CallRetrying => "call_retrying",
+            Self::CallFailed => "call_failed",
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Encoding: an instance as compact bytes, the form it rests in (01 §5).
+//!
+//! Version 1: one version byte, then the fields in the order of the struct; integers are varints,
+//! text and lists stand behind their length. The key is not part of the bytes. A change of any
+//! codec of this folder raises [`VERSION`] (and the frame's and snapshot's versions) first.
+
+mod codec;
+mod parts;
+#[cfg(test)]
+pub(crate) mod random;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod value;
+
+pub use codec::DecodeError;
+pub(crate) use codec::{Codec, Out, Reader, write_list};
+pub use trace::TraceLog;
+pub(crate) use trace::read_log;
+pub(crate) use value::same;
+
+use super::{Instance, InstanceKey, Timestamp};
+
+/// The version of the bytes that [`Instance::encode`] writes.
+pub(crate) const VERSION: u8 = 1;
+
+impl Instance {
+    /// The compact bytes; without the key.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Out::with_capacity(256);
+        self.write(&mut out);
+        out.bytes
+    }
+
+    /// Appends what [`Instance::encode`] gives.
+    pub(crate) fn write(&self, out: &mut Out) {
+        out.byte(VERSION);
+        self.generation.write(out);
+        self.pin.write(out);
+        self.status.write(out);
+        self.stuck.write(out);
+        self.step.write(out);
+        self.active.write(out);
+        self.vars.write(out);
+        self.input.write(out);
+        self.initiator.write(out);
+        self.history.write(out);
+        self.next_id.write(out);
+        self.timers.write(out);
+        self.sequences.write(out);
+        self.deferred.write(out);
+        self.parked.write(out);
+        self.marks.write(out);
+        self.votes.write(out);
+        self.output.write(out);
+        self.started_at.write(out);
+        out.zigzag(self.updated_at.0.wrapping_sub(self.started_at.0));
+    }
+
+    /// Reads what [`Instance::encode`] gave.
+    ///
+    /// # Errors
+    /// [`DecodeError::NewerVersion`] for bytes of a newer program, else what is wrong with them.
+    pub fn decode(key: &InstanceKey, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut from = Reader::new(bytes);
+        let instance = Self::read(key, &mut from)?;
+        from.end()?;
+        Ok(instance)
+    }
+
+    /// Takes off what [`Instance::write`] appended.
+    pub(crate) fn read(key: &InstanceKey, from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match from.byte()? {
+            VERSION => {}
+            0 => return Err(DecodeError::Invalid("instance version")),
+            found => return Err(DecodeError::NewerVersion { found, known: VERSION }),
+        }
+        let mut instance = Self {
+            key: key.clone(),
+            generation: Codec::read(from)?,
+            pin: Codec::read(from)?,
+            status: Codec::read(from)?,
+            stuck: Codec::read(from)?,
+            step: Codec::read(from)?,
+            active: Codec::read(from)?,
+            vars: Codec::read(from)?,
+            input: Codec::read(from)?,
+            initiator: Codec::read(from)?,
+            history: Codec::read(from)?,
+            next_id: Codec::read(from)?,
+            timers: Codec::read(from)?,
+            sequences: Codec::read(from)?,
+            deferred: Codec::read(from)?,
+            parked: Codec::read(from)?,
+            marks: Codec::read(from)?,
+            votes: Codec::read(from)?,
+            output: Codec::read(from)?,
+            started_at: Codec::read(from)?,
+            updated_at: Timestamp(0),
+        };
+        let age = from.zigzag()?;
+        instance.updated_at = Timestamp(instance.started_at.0.wrapping_add(age));
+        Ok(instance)
+    }
+}

@@ -1,0 +1,277 @@
+//! Random instances for tests: every field, every variant, out of one number.
+
+use std::sync::Arc;
+
+use crate::machine::{
+    CallOutcome, EffectId, ErrorKind, Event, EventKind, FailedBlock, Fired, Generation,
+    GuardVerdict, Instance, InstanceKey, Mark, Pin, Place, Principal, Reply, RunningCall,
+    RunningSequence, StateId, Status, Stuck, StuckKind, Timer, TimerKind, Timestamp, TraceEntry,
+    TransitionId, Vote,
+};
+use crate::value::{Map, Value};
+
+/// A stream of numbers (splitmix64).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    fn small(&mut self) -> u16 {
+        let bits = self.below(16);
+        u16::try_from(self.below(1 << bits)).unwrap_or(0)
+    }
+
+    fn int(&mut self) -> u32 {
+        let shift = self.below(32);
+        u32::try_from((self.next() >> 32) >> shift).unwrap_or(0)
+    }
+
+    fn chance(&mut self) -> bool {
+        self.below(3) == 0
+    }
+
+    fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        self.chance().then(|| make(self))
+    }
+
+    fn list<T>(&mut self, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
+        let length = if self.chance() { self.below(5) } else { 0 };
+        (0..length).map(|_| make(self)).collect()
+    }
+
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        let at = usize::try_from(self.below(from.len() as u64)).unwrap_or(0);
+        from[at].clone()
+    }
+
+    fn text(&mut self) -> Arc<str> {
+        let length = self.below(20);
+        let length = if self.below(50) == 0 { length * 20 } else { length };
+        let letters = (0..length).map(|_| self.pick(&['a', 'b', '.', '0', 'é', '\0', '漢']));
+        letters.collect::<String>().into()
+    }
+
+    fn at(&mut self) -> Timestamp {
+        let usual = 1_750_000_000_000 + i64::try_from(self.below(1 << 40)).unwrap_or(0);
+        let at = [usual, usual, usual, 0, -1, i64::MIN, i64::MAX];
+        Timestamp(self.pick(&at))
+    }
+
+    fn id(&mut self) -> EffectId {
+        EffectId((u128::from(self.next()) << 64 | u128::from(self.next())).to_be_bytes())
+    }
+
+    fn state(&mut self) -> StateId {
+        StateId(self.small())
+    }
+
+    pub(crate) fn value(&mut self, depth: u32) -> Value {
+        match self.below(if depth == 0 { 7 } else { 9 }) {
+            0 => Value::Null,
+            1 => Value::Bool(self.chance()),
+            2 => Value::Int(self.next().cast_signed() >> self.below(64)),
+            3 => Value::Int(i64::from(self.small())),
+            4 => Value::Uint(self.next() | 1 << 63),
+            5 => Value::Double(f64::from(self.int()) / 7.0),
+            6 => Value::String(self.text()),
+            7 => Value::list((0..self.below(20)).map(|_| self.value(depth - 1)).collect()),
+            _ => {
+                let entries = (0..self.below(20)).map(|_| (self.text(), self.value(depth - 1)));
+                Value::from(entries.collect::<Map>())
+            }
+        }
+    }
+
+    fn principal(&mut self) -> Principal {
+        Principal { user: self.text(), roles: self.list(Self::text) }
+    }
+
+    pub(crate) fn event(&mut self) -> Event {
+        let kinds = [EventKind::External, EventKind::Internal, EventKind::Platform];
+        Event {
+            name: self.text(),
+            kind: self.pick(&kinds),
+            data: self.maybe(|random| random.value(2)),
+            id: self.maybe(Self::text),
+            source: self.maybe(Self::text),
+            time: self.maybe(Self::at),
+            subject: self.maybe(Self::text),
+            headers: self.maybe(|random| random.value(1)),
+            send_id: self.maybe(Self::text),
+            invoke_id: self.maybe(Self::text),
+            by: self.maybe(Self::principal),
+        }
+    }
+
+    fn timer(&mut self) -> Timer {
+        let kind = match self.below(6) {
+            0 => TimerKind::After { state: self.state(), index: self.small() },
+            1 => TimerKind::Send { event: Box::new(self.event()) },
+            2 => TimerKind::CallDeadline { sequence: self.int() },
+            3 => TimerKind::CallRetry { sequence: self.int() },
+            4 => TimerKind::DeferredExpiry { place: self.small() },
+            _ => TimerKind::Retention,
+        };
+        Timer { id: self.int(), due: self.at(), kind }
+    }
+
+    fn sequence(&mut self) -> RunningSequence {
+        RunningSequence {
+            id: self.int(),
+            state: self.state(),
+            sequence: self.small(),
+            position: self.small(),
+            event: self.maybe(|random| Box::new(random.event())),
+            call: self.maybe(|random| RunningCall {
+                id: random.id(),
+                attempt: random.int(),
+                sent: random.chance(),
+                input: random.value(2),
+                deadline: random.at(),
+            }),
+        }
+    }
+
+    fn reply(&mut self) -> Reply {
+        let kinds = [
+            ErrorKind::Retryable,
+            ErrorKind::Permanent,
+            ErrorKind::Timeout,
+            ErrorKind::PluginNotFound,
+            ErrorKind::InvalidReply,
+        ];
+        let outcome = if self.chance() {
+            CallOutcome::Success(self.value(1))
+        } else {
+            CallOutcome::Failure {
+                kind: self.pick(&kinds),
+                code: self.text(),
+                message: self.text(),
+                retry_after_ms: self.maybe(Self::next),
+            }
+        };
+        Reply { call: self.id(), attempt: self.int(), outcome }
+    }
+
+    fn stuck(&mut self) -> Box<Stuck> {
+        let kinds = [
+            StuckKind::Error,
+            StuckKind::Livelock,
+            StuckKind::Panic,
+            StuckKind::StateTooLarge,
+            StuckKind::CallFailed,
+            StuckKind::DefinitionMissing,
+        ];
+        let mut stuck = Stuck::new(self.pick(&kinds), self.text(), self.at());
+        stuck.state = self.maybe(Self::state);
+        stuck.event = self.maybe(Self::event);
+        stuck.sequence = self.maybe(Self::sequence);
+        stuck.block = self.maybe(|random| FailedBlock {
+            place: match random.below(4) {
+                0 => Place::Entry { state: random.state(), block: random.small() },
+                1 => Place::Exit { state: random.state(), block: random.small() },
+                2 => Place::Transition { transition: TransitionId(random.small()) },
+                _ => Place::Result,
+            },
+            action: random.small(),
+        });
+        stuck.reply = self.maybe(|random| Box::new(random.reply()));
+        stuck.replies = self.list(Self::reply);
+        Box::new(stuck)
+    }
+
+    fn mark(&mut self) -> Mark {
+        Mark { id: self.next(), body: self.int(), step: self.int() }
+    }
+
+    pub(crate) fn instance(&mut self) -> Instance {
+        let statuses = [
+            Status::Running,
+            Status::Paused,
+            Status::Compensating,
+            Status::Stuck,
+            Status::Done,
+            Status::Failed,
+            Status::Cancelled,
+        ];
+        Instance {
+            key: InstanceKey::new("flow", "key").unwrap_or_else(|error| panic!("{error}")),
+            generation: Generation(self.int()),
+            pin: Pin { version: self.int(), hash: self.next() },
+            status: self.pick(&statuses),
+            stuck: self.maybe(Self::stuck),
+            step: self.next() >> self.below(64),
+            active: self.list(Self::state),
+            vars: self.list(|random| random.value(3)),
+            input: self.value(3),
+            initiator: self.maybe(Self::text),
+            history: self.list(|random| (random.state(), random.list(Self::state))),
+            next_id: self.int(),
+            timers: self.list(Self::timer),
+            sequences: self.list(Self::sequence),
+            deferred: self.list(Self::event),
+            parked: self.list(Self::event),
+            marks: self.list(Self::mark),
+            votes: self.list(|random| Vote {
+                state: random.state(),
+                choice: random.text(),
+                user: random.text(),
+            }),
+            output: self.value(1),
+            started_at: self.at(),
+            updated_at: self.at(),
+        }
+    }
+
+    /// `old` with some fields of another instance, and lists that lost and got items.
+    pub(crate) fn changed(&mut self, old: &Instance) -> Instance {
+        let other = self.instance();
+        let mut new = old.clone();
+        macro_rules! some {
+            ($($field:ident),*) => {$(
+                if self.chance() {
+                    new.$field = other.$field.clone();
+                }
+            )*};
+        }
+        some!(generation, pin, status, stuck, step, active, vars, input, initiator, history);
+        some!(next_id, timers, sequences, deferred, parked, votes, output, started_at, updated_at);
+        if let Some(var) = new.vars.first_mut() {
+            *var = self.value(1);
+        }
+        let dropped = usize::try_from(self.below(3)).unwrap_or(0).min(new.marks.len());
+        new.marks.drain(..dropped);
+        new.marks.push(self.mark());
+        new
+    }
+
+    pub(crate) fn trace(&mut self, step: u64) -> TraceEntry {
+        TraceEntry {
+            step: if self.chance() { self.next() } else { step },
+            at: self.at(),
+            input: self.text(),
+            by: self.maybe(Self::text),
+            note: self.maybe(Self::text),
+            guards: self.list(|random| GuardVerdict {
+                transition: TransitionId(random.small()),
+                error: random.maybe(Self::text),
+            }),
+            fired: self.list(|random| Fired {
+                transition: TransitionId(random.small()),
+                event: random.maybe(Self::text),
+            }),
+            effects: self.list(Self::text),
+            active: self.list(Self::state),
+        }
+    }
+}

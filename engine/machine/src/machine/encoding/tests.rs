@@ -1,0 +1,127 @@
+//! Round trips of instances, deltas and histories; damaged bytes.
+
+use proptest::prelude::*;
+
+use super::random::Random;
+use super::{Codec, DecodeError, Out, Reader, TraceLog};
+use crate::machine::{Delta, Instance, TraceEntry};
+use crate::value::Value;
+
+proptest! {
+    #[test]
+    fn decode_gives_back_what_encode_got(seed: u64) {
+        let instance = Random(seed).instance();
+        let bytes = instance.encode();
+        let back = Instance::decode(&instance.key, &bytes);
+        prop_assert_eq!(back.as_ref(), Ok(&instance));
+        prop_assert_eq!(back.map(|back| back.encode()), Ok(bytes));
+    }
+
+    #[test]
+    fn apply_makes_the_new_instance_of_the_old_one(seed: u64) {
+        let mut random = Random(seed);
+        let old = random.instance();
+        let new = random.changed(&old);
+        for base in [Some(&old), None] {
+            let delta = Delta::between(base, &new);
+            let back = Delta::decode(delta.encode()).apply(&new.key, base.cloned());
+            prop_assert_eq!(back, Ok(new.clone()));
+        }
+        let nothing = Delta::between(Some(&old), &old);
+        prop_assert!(nothing.encode().len() <= 2, "{:?}", nothing);
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused_without_a_panic(
+        seed: u64,
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        noise in prop::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let mut random = Random(seed);
+        let old = random.instance();
+        let new = random.changed(&old);
+        let mut bytes = old.encode();
+        let mut delta = Delta::between(Some(&old), &new).encode().to_vec();
+        for (at, byte) in &flips {
+            let place = at.index(bytes.len());
+            bytes[place] ^= byte;
+            let place = at.index(delta.len());
+            delta[place] ^= byte;
+        }
+        // Whatever they give, they neither panic nor need more memory than a few times the bytes.
+        drop(Instance::decode(&old.key, &bytes));
+        drop(Delta::decode(&delta).apply(&old.key, Some(old.clone())));
+        drop(Instance::decode(&old.key, &noise));
+        drop(Delta::decode(&noise).apply(&new.key, Some(old)));
+        drop(TraceLog::from_bytes(&noise).entries());
+        drop(TraceLog::from_bytes(&bytes).push(&random.trace(1), 3));
+    }
+
+    #[test]
+    fn cut_bytes_are_refused(seed: u64, at: prop::sample::Index) {
+        let instance = Random(seed).instance();
+        let bytes = instance.encode();
+        let cut = &bytes[..at.index(bytes.len())];
+        prop_assert!(Instance::decode(&instance.key, cut).is_err());
+        let mut longer = bytes.clone();
+        longer.push(0);
+        prop_assert_eq!(
+            Instance::decode(&instance.key, &longer),
+            Err(DecodeError::Trailing(1))
+        );
+    }
+
+    #[test]
+    fn a_history_keeps_its_last_entries(seed: u64, count in 0_usize..20, keep in 1_usize..12) {
+        let mut random = Random(seed);
+        let entries: Vec<TraceEntry> = (0..count).map(|at| random.trace(at as u64 + 1)).collect();
+        let mut log = TraceLog::new();
+        for entry in &entries {
+            prop_assert_eq!(log.push(entry, keep), Ok(()));
+            log = TraceLog::from_bytes(log.as_bytes());
+        }
+        let kept = entries[count.saturating_sub(keep)..].to_vec();
+        prop_assert_eq!(log.entries(), Ok(kept));
+    }
+}
+
+#[test]
+fn the_first_byte_is_the_version() {
+    let instance = Random(7).instance();
+    let mut bytes = instance.encode();
+    assert_eq!(bytes[0], 1);
+    bytes[0] = 2;
+    assert_eq!(
+        Instance::decode(&instance.key, &bytes),
+        Err(DecodeError::NewerVersion { found: 2, known: 1 })
+    );
+}
+
+#[test]
+fn a_list_longer_than_the_bytes_is_refused_before_memory_is_taken() {
+    let mut bytes = vec![0x07];
+    bytes.extend([0xff; 9]);
+    bytes.push(1);
+    assert_eq!(Value::read(&mut Reader::new(&bytes)), Err(DecodeError::Short("a list")));
+}
+
+#[test]
+fn nesting_is_limited_on_reading_and_noticed_on_writing() {
+    let nested = |levels: usize| (0..levels).fold(Value::Null, |inner, _| Value::list(vec![inner]));
+    for (levels, fits) in [(Value::DEPTH_MAX, true), (Value::DEPTH_MAX + 1, false)] {
+        let mut out = Out::default();
+        nested(levels).write(&mut out);
+        assert_eq!(out.deepest, levels);
+        assert_eq!(Value::read(&mut Reader::new(&out.bytes)).is_ok(), fits, "{levels}");
+    }
+}
+
+#[test]
+fn minus_zero_is_a_change() {
+    let mut old = Random(3).instance();
+    old.output = Value::Double(0.0);
+    let new = Instance { output: Value::Double(-0.0), ..old.clone() };
+    let delta = Delta::between(Some(&old), &new);
+    let back = delta.apply(&old.key, Some(old.clone())).map(|back| back.encode());
+    assert_eq!(back, Ok(new.encode()));
+}

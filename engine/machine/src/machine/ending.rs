@@ -1,0 +1,96 @@
+//! How a life ends (rules 19, 20).
+
+use std::sync::Arc;
+
+use super::effect::NoticeKind;
+use super::instance::{Status, TimerKind};
+use super::macrostep::error_text;
+use super::timers::RETENTION_MS;
+use super::work::{Overrun, Work, is_error};
+use crate::value::Value;
+
+impl Work<'_> {
+    /// A top-level final state was reached (rule 19).
+    pub(super) fn end_done(&mut self) {
+        self.queue.clear();
+        self.run_exits();
+        self.close(Status::Done);
+        let output = self.instance.output.clone();
+        let to = self.names(&self.leaves());
+        self.notice(NoticeKind::Completed, vec![("state", to), ("output", output)]);
+    }
+
+    /// `on_error: fail` met an error nobody handles (rule 38).
+    pub(super) fn end_failed(&mut self, reason: &Arc<str>) {
+        self.note(format!("failed: {reason}"));
+        self.run_exits();
+        self.close(Status::Failed);
+        let reason = Value::String(Arc::clone(reason));
+        self.notice(NoticeKind::Failed, vec![("reason", reason)]);
+    }
+
+    /// An operator ends it: exit actions run after `cancel`, nothing after `kill` (rule 20).
+    pub(super) fn end_cancelled(&mut self, softly: bool, by: &Arc<str>, reason: &Arc<str>) {
+        if softly {
+            self.run_exits();
+        } else {
+            for id in self.instance.active.clone().into_iter().rev() {
+                // Cancelling a call is best effort: the limit of effects may cut it short.
+                let _cut_short = self.cancel_calls_of(id);
+            }
+        }
+        self.close(Status::Cancelled);
+        let text = |text: &Arc<str>| match &**text {
+            "" => Value::Null,
+            _ => Value::String(Arc::clone(text)),
+        };
+        let fields = vec![
+            ("by", text(by)),
+            ("reason", text(reason)),
+            ("killed", if softly { Value::Null } else { Value::Bool(true) }),
+        ];
+        self.notice(NoticeKind::Cancelled, fields);
+    }
+
+    /// Runs all exit blocks in reverse document order; the active states stay readable.
+    ///
+    /// There is nobody left to handle an error: it is written down.
+    fn run_exits(&mut self) {
+        let active = self.instance.active.clone();
+        let history = self.instance.history.clone();
+        match self.exit_states(&active, None) {
+            Ok(()) => {}
+            Err(Overrun::Livelock(reason) | Overrun::StateTooLarge(reason)) => {
+                self.note(format!("exit actions cut short: {reason}"));
+            }
+        }
+        for queued in std::mem::take(&mut self.queue) {
+            if is_error(&queued.event.name) {
+                self.note(error_text(&queued.event));
+            }
+        }
+        self.instance.active = active;
+        self.instance.history = history;
+    }
+
+    /// Clears what an ended life has no use for; waiting events become dead letters, because
+    /// nothing acknowledged is dropped silently (01 §1).
+    fn close(&mut self, status: Status) {
+        let parked = std::mem::take(&mut self.instance.parked);
+        let deferred = std::mem::take(&mut self.instance.deferred);
+        for event in deferred.iter().chain(&parked) {
+            self.dead_letter(event, "ended");
+        }
+        self.instance.status = status;
+        self.instance.stuck = None;
+        self.instance.sequences.clear();
+        self.instance.votes.clear();
+        self.instance.timers.clear();
+        self.arm(RETENTION_MS, TimerKind::Retention);
+        self.running = false;
+        self.moved = false;
+        self.queue.clear();
+        self.pending.clear();
+        self.ready.clear();
+    }
+}

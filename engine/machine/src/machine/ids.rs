@@ -1,0 +1,304 @@
+//! Names of things: newtypes, so that one id is never taken for another.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A moment: milliseconds since 1970-01-01T00:00:00Z.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// This moment plus `milliseconds`, held at the end of time instead of overflowing.
+    #[must_use]
+    pub fn plus_ms(self, milliseconds: u64) -> Self {
+        Self(self.0.saturating_add(i64::try_from(milliseconds).unwrap_or(i64::MAX)))
+    }
+
+    /// Milliseconds from `earlier` to this moment; 0 when this is not later.
+    #[must_use]
+    pub fn since_ms(self, earlier: Self) -> u64 {
+        u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC with milliseconds.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(moment) => write!(formatter, "{moment:.3}"),
+            Err(_) => write!(formatter, "{}ms", self.0),
+        }
+    }
+}
+
+/// How often a key was started anew; the first life is 1 (01 §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Generation(pub u32);
+
+/// Which instance: workflow name and correlation key, in one shared string.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceKey(Arc<str>);
+
+impl InstanceKey {
+    /// The longest workflow name or correlation key, in bytes (01 §10).
+    pub const NAME_MAX: usize = 128;
+    /// The number of hash slots that keys spread over (01 §5).
+    pub const SLOTS: u64 = 4_096;
+
+    /// A key of `workflow`.
+    ///
+    /// # Errors
+    /// What is wrong with the name or the key: empty, too long, or with control characters.
+    pub fn new(workflow: &str, key: &str) -> Result<Self, String> {
+        for (what, text) in [("workflow name", workflow), ("correlation key", key)] {
+            if text.is_empty() {
+                return Err(format!("{what} is empty"));
+            }
+            if text.len() > Self::NAME_MAX {
+                let size = text.len();
+                return Err(format!(
+                    "{what} of {size} bytes exceeds the limit of {} bytes",
+                    Self::NAME_MAX
+                ));
+            }
+            if text.chars().any(char::is_control) {
+                return Err(format!("{what} `{}` has a control character", text.escape_debug()));
+            }
+        }
+        if workflow.contains('/') {
+            return Err(format!("workflow name `{workflow}` has a `/`"));
+        }
+        Ok(Self(format!("{workflow}\0{key}").into()))
+    }
+
+    /// Reads `workflow/key`.
+    ///
+    /// # Errors
+    /// As [`InstanceKey::new`], or the text has no `/`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (workflow, key) = text
+            .split_once('/')
+            .ok_or_else(|| format!("instance `{}` is not `workflow/key`", text.escape_debug()))?;
+        Self::new(workflow, key)
+    }
+
+    /// The workflow's name.
+    #[must_use]
+    pub fn workflow(&self) -> &str {
+        self.0.split_once('\0').map_or(&*self.0, |(workflow, _)| workflow)
+    }
+
+    /// The correlation key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.0.split_once('\0').map_or("", |(_, key)| key)
+    }
+
+    /// The raw text, `workflow \0 key`: what is stored and hashed.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        &self.0
+    }
+
+    /// A key before all keys of `workflow`, for walking them in order; never an instance's.
+    #[must_use]
+    pub(crate) fn first_of(workflow: &str) -> Option<Self> {
+        (!workflow.is_empty()).then(|| Self(format!("{workflow}\0").into()))
+    }
+
+    /// Reads what [`InstanceKey::raw`] gave.
+    #[must_use]
+    pub fn from_raw(raw: &str) -> Option<Self> {
+        let (workflow, key) = raw.split_once('\0')?;
+        Self::new(workflow, key).ok()
+    }
+
+    /// The hash slot of this key, 0 ..= 4,095 (01 §4).
+    #[must_use]
+    pub fn slot(&self) -> u16 {
+        let slot = xxhash_rust::xxh3::xxh3_64(self.0.as_bytes()) % Self::SLOTS;
+        u16::try_from(slot).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for InstanceKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.workflow(), self.key())
+    }
+}
+
+impl fmt::Debug for InstanceKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")
+    }
+}
+
+impl Serialize for InstanceKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for InstanceKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::from_raw(&raw).ok_or_else(|| serde::de::Error::custom("invalid instance key"))
+    }
+}
+
+/// The stable name of one effect over retries, failover and replay (01 §1, guarantee 5).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EffectId(pub [u8; 16]);
+
+impl EffectId {
+    /// The id of action `index` of decision `step` of one life of an instance.
+    #[must_use]
+    pub fn new(instance: &InstanceKey, generation: Generation, step: u64, index: u32) -> Self {
+        let mut bytes = Vec::with_capacity(instance.raw().len() + 20);
+        bytes.extend_from_slice(instance.raw().as_bytes());
+        bytes.push(0);
+        bytes.extend_from_slice(&generation.0.to_le_bytes());
+        bytes.extend_from_slice(&step.to_le_bytes());
+        bytes.extend_from_slice(&index.to_le_bytes());
+        Self(xxhash_rust::xxh3::xxh3_128(&bytes).to_be_bytes())
+    }
+
+    /// Reads the 26 letters that [`fmt::Display`] writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != 26 {
+            return None;
+        }
+        let mut number = 0_u128;
+        for (at, letter) in text.bytes().enumerate() {
+            let digit = BASE32.iter().position(|known| *known == letter)?;
+            if at == 0 && digit > 7 {
+                return None;
+            }
+            number = (number << 5) | digit as u128;
+        }
+        Some(Self(number.to_be_bytes()))
+    }
+
+    /// 64 bits of the id, for jitter that is the same at every replay.
+    #[must_use]
+    pub fn seed(self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// Crockford's alphabet in lower case: no letter is mistaken for a digit.
+const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+impl fmt::Display for EffectId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = u128::from_be_bytes(self.0);
+        for place in (0..26).rev() {
+            let digit = usize::try_from((number >> (place * 5)) & 31).unwrap_or(0);
+            let letter = BASE32.get(digit).copied().unwrap_or(b'0');
+            write!(formatter, "{}", char::from(letter))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for EffectId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")
+    }
+}
+
+impl Serialize for EffectId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for EffectId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl serde::de::Visitor<'_> for Bytes {
+            type Value = EffectId;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("16 bytes")
+            }
+
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<EffectId, E> {
+                let id = bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))?;
+                Ok(EffectId(id))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+/// SHA-256 of a definition's canonical text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentHash(pub [u8; 32]);
+
+impl ContentHash {
+    /// The first 8 bytes: enough to notice a mix-up, cheap enough to keep in every instance.
+    #[must_use]
+    pub fn prefix(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ContentHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")
+    }
+}
+
+/// The definition an instance runs: the workflow's name is in its key (rule 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Pin {
+    /// The definition's `version:`.
+    pub version: u32,
+    /// [`ContentHash::prefix`] of the definition.
+    pub hash: u64,
+}
+
+/// A state by its place in document order, pre-order; the root is 0 (rule 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StateId(pub u16);
+
+impl StateId {
+    /// The root of every definition.
+    pub const ROOT: Self = Self(0);
+
+    /// The place in [`crate::definition::model::Definition::states`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A transition by its place in document order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TransitionId(pub u16);
+
+impl TransitionId {
+    /// The place in [`crate::definition::model::Definition::transitions`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}

@@ -1,0 +1,183 @@
+//! Input: all an instance can be told. Everything arrives in one total order (rule 4).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{EffectId, Timestamp};
+use crate::value::Value;
+
+/// One thing an instance is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Begin a life: enter the initial states (rule 14).
+    Start {
+        /// What the instance is started with; `input` in expressions.
+        input: Value,
+        /// The event that caused the start; offered as the first ordinary event afterwards.
+        event: Option<Event>,
+        /// Who asked.
+        by: Principal,
+    },
+    /// Something happened outside, or was sent by the instance to itself.
+    Event(Event),
+    /// A plugin answered, or the dispatcher knows that it cannot.
+    CallReply {
+        /// Which call.
+        call: EffectId,
+        /// Which attempt, counted from 1.
+        attempt: u32,
+        /// What came back.
+        outcome: CallOutcome,
+    },
+    /// The timer with this id, armed by the instance, is due (rules 30-33).
+    TimerDue {
+        /// The id in [`super::Timer::id`]; another life of the timer has another id.
+        timer: u32,
+    },
+    /// An operator's order.
+    Command {
+        /// What to do.
+        command: Command,
+        /// Who asked.
+        by: Principal,
+        /// Why, in the operator's words; empty when not said.
+        reason: Arc<str>,
+    },
+}
+
+/// Who did something: authenticated by the door it came through.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Principal {
+    /// The login name; empty for the engine itself and for anonymous publishers.
+    pub user: Arc<str>,
+    /// The roles it may act in; `*` stands for all of them.
+    pub roles: Vec<Arc<str>>,
+}
+
+/// Where an event comes from (rule 39).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EventKind {
+    /// From outside, or `send`.
+    #[default]
+    External,
+    /// From `raise` and done events.
+    Internal,
+    /// From the engine itself: timers, errors.
+    Platform,
+}
+
+impl EventKind {
+    /// The word expressions see as `event.type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::External => "external",
+            Self::Internal => "internal",
+            Self::Platform => "platform",
+        }
+    }
+}
+
+/// Something that happened (rule 39): absent fields are absent in expressions too.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The name: 1-16 tokens joined by `.` (rule 28).
+    pub name: Arc<str>,
+    /// Where it comes from.
+    pub kind: EventKind,
+    /// The payload; `data` in expressions. `None` where the sender gave none.
+    pub data: Option<Value>,
+    /// The publisher's name for the message.
+    pub id: Option<Arc<str>>,
+    /// Who published it, as it says itself (`ce-source`).
+    pub source: Option<Arc<str>>,
+    /// When it happened, as the publisher says, else when the owner took it.
+    pub time: Option<Timestamp>,
+    /// The subject it was published on, where that differs from the name.
+    pub subject: Option<Arc<str>>,
+    /// Message headers, as an expression may read them.
+    pub headers: Option<Value>,
+    /// The id of the `send` that made it.
+    pub send_id: Option<Arc<str>>,
+    /// The call or child it is the result of.
+    pub invoke_id: Option<Arc<str>>,
+    /// Who published it, where the door knows; approvals check it.
+    pub by: Option<Principal>,
+}
+
+/// How an attempt of a call ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum CallOutcome {
+    /// The plugin's output.
+    Success(Value),
+    /// The plugin, or the way to it, failed.
+    Failure {
+        /// Whether another attempt makes sense, and what went wrong.
+        kind: ErrorKind,
+        /// The plugin's own code, such as `422`; empty when it gave none.
+        code: Arc<str>,
+        /// What it said.
+        message: Arc<str>,
+        /// The plugin's wish when to be asked again, in milliseconds.
+        retry_after_ms: Option<u64>,
+    },
+}
+
+/// Kinds of failed calls, as policies and expressions name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ErrorKind {
+    /// The plugin says: try again.
+    Retryable,
+    /// The plugin says: trying again is useless.
+    Permanent,
+    /// No answer before the deadline; the outcome is unknown.
+    Timeout,
+    /// No service answers the subject; never delivered.
+    PluginNotFound,
+    /// The answer is not one: malformed or too large.
+    InvalidReply,
+}
+
+impl ErrorKind {
+    /// The word expressions see as `error.kind`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retryable => "retryable",
+            Self::Permanent => "permanent",
+            Self::Timeout => "timeout",
+            Self::PluginNotFound => "plugin_not_found",
+            Self::InvalidReply => "invalid_reply",
+        }
+    }
+
+    /// May the retry policy try again?
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        match self {
+            Self::Retryable | Self::Timeout | Self::PluginNotFound => true,
+            Self::Permanent | Self::InvalidReply => false,
+        }
+    }
+}
+
+/// An operator's orders to one instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// Decide an open approval by one of its choices.
+    Decide {
+        /// The choice, such as `approve`.
+        choice: Arc<str>,
+        /// Further fields of the event's payload.
+        data: Option<Value>,
+    },
+    /// End softly: exit actions run (rule 20).
+    Cancel,
+    /// End at once: nothing runs (rule 20).
+    Kill,
+    /// Re-run what made the instance stuck.
+    Retry,
+    /// Leave what made the instance stuck behind and go on.
+    Skip,
+}

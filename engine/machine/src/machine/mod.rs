@@ -1,0 +1,49 @@
+//! What happens: one input, one instance, one decision.
+
+mod delta;
+mod effect;
+mod encoding;
+mod ids;
+mod input;
+mod instance;
+mod outcome;
+mod trace;
+
+mod actions;
+mod calls;
+mod commands;
+mod decide;
+mod deferral;
+mod ending;
+mod entry;
+mod macrostep;
+mod microstep;
+mod select;
+mod sequences;
+mod start;
+mod tasks;
+mod timers;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+pub use decide::decide;
+pub use deferral::{MARKS_MAX, event_weight};
+pub use delta::Delta;
+pub use effect::{CallRequest, Effect, Notice, NoticeKind};
+pub(crate) use encoding::{Codec, Out, Reader, read_log};
+pub use encoding::{DecodeError, TraceLog};
+pub use ids::{
+    ContentHash, EffectId, Generation, InstanceKey, Pin, StateId, Timestamp, TransitionId,
+};
+pub use input::{CallOutcome, Command, ErrorKind, Event, EventKind, Input, Principal};
+pub use instance::{
+    FailedBlock, Instance, Mark, Place, Reply, RunningCall, RunningSequence, Status, Stuck,
+    StuckKind, Timer, TimerKind, Vote,
+};
+pub use outcome::{Decision, Outcome};
+pub use tasks::{Task, open_tasks};
+pub use timers::{RETENTION_MS, TIMERS_MAX};
+pub use trace::{Fired, GuardVerdict, TraceEntry};
+pub use work::FUEL;

@@ -1,0 +1,148 @@
+//! Sequences: calls and what comes between them, in the order written (rules 5f, 27, 36).
+
+use super::effect::Effect;
+use super::ids::StateId;
+use super::input::Event;
+use super::instance::RunningSequence;
+use super::work::{Failure, Origin, Overrun, Work};
+use crate::definition::model::{SeqStep, StateKind};
+
+/// What a step of a sequence means for the ones behind it.
+enum Next {
+    GoOn(u16),
+    Wait,
+}
+
+impl Work<'_> {
+    /// Starts pending sequences and goes on with answered ones; false when there were none
+    /// (rule 5f).
+    pub(super) fn continue_sequences(&mut self) -> Result<bool, Overrun> {
+        if self.pending.is_empty() && self.ready.is_empty() {
+            return Ok(false);
+        }
+        for id in std::mem::take(&mut self.ready) {
+            self.advance(id)?;
+        }
+        let mut started = Vec::new();
+        for pending in std::mem::take(&mut self.pending) {
+            let id = self.fresh_id();
+            self.instance.sequences.push(RunningSequence {
+                id,
+                state: pending.state,
+                sequence: pending.sequence,
+                position: 0,
+                event: pending.event,
+                call: None,
+            });
+            started.push(id);
+        }
+        for id in started {
+            self.advance(id)?;
+        }
+        Ok(true)
+    }
+
+    pub(super) fn sequence_index(&self, id: u32) -> Option<usize> {
+        self.instance.sequences.iter().position(|sequence| sequence.id == id)
+    }
+
+    /// Runs a sequence up to its next call or its end.
+    pub(super) fn advance(&mut self, id: u32) -> Result<(), Overrun> {
+        while let Some(at) = self.sequence_index(id) {
+            let Some(running) = self.instance.sequences.get(at) else { return Ok(()) };
+            let definition = self.definition;
+            let program = definition.sequences.get(usize::from(running.sequence));
+            let position = running.position;
+            let step = program.and_then(|program| program.steps.get(usize::from(position)));
+            let Some(step) = step else {
+                let state = running.state;
+                self.instance.sequences.remove(at);
+                return self.sequence_ended(state);
+            };
+            let event = running.event.clone();
+            let next = match self.run_sequence_step(id, position, step, event.as_deref()) {
+                Ok(next) => next,
+                Err(Failure::Overrun(overrun)) => return Err(overrun),
+                Err(Failure::Error(error)) => {
+                    // Between decisions a sequence without a call is one that failed: it stays,
+                    // so that its state does not count as done.
+                    let sequence = self.instance.sequences.get(at).cloned();
+                    let state = sequence.as_ref().map(|sequence| sequence.state);
+                    let event = event.map(|event| *event);
+                    let origin = Origin { state, block: None, sequence, event };
+                    return self.queue_error(error, origin);
+                }
+            };
+            match next {
+                Next::Wait => return Ok(()),
+                Next::GoOn(position) => {
+                    if let Some(running) = self.instance.sequences.get_mut(at) {
+                        running.position = position;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn run_sequence_step(
+        &mut self,
+        id: u32,
+        position: u16,
+        step: &SeqStep,
+        event: Option<&Event>,
+    ) -> Result<Next, Failure> {
+        let behind = position.saturating_add(1);
+        match step {
+            SeqStep::Do(action) => {
+                let done = self.run_action(action, event);
+                self.locals.clear();
+                done.map(|()| Next::GoOn(behind))
+            }
+            SeqStep::Call { spec, .. } => {
+                self.count_action()?;
+                let input = self.call_input(spec, event)?;
+                let call = self.next_effect_id();
+                self.send_call(id, spec, call, 1, input)?;
+                Ok(Next::Wait)
+            }
+            SeqStep::JumpUnless { guard, target } => {
+                self.count_action()?;
+                Ok(Next::GoOn(if self.holds(guard, event)? { behind } else { *target }))
+            }
+            // A jump goes forward, or the program of a broken definition would never end.
+            SeqStep::Jump { target } => Ok(Next::GoOn(behind.max(*target))),
+        }
+    }
+
+    /// All of an atomic state's sequences are through: it is done (rule 18, for calls).
+    fn sequence_ended(&mut self, state: StateId) -> Result<(), Overrun> {
+        let open = self.instance.sequences.iter().any(|sequence| sequence.state == state)
+            || self.pending.iter().any(|pending| pending.state == state);
+        if open || self.state(state).kind != StateKind::Atomic {
+            return Ok(());
+        }
+        self.queue_done(state, None)
+    }
+
+    /// Leaving a state cancels its sequences, started or not (rule 36).
+    pub(super) fn cancel_calls_of(&mut self, state: StateId) -> Result<(), Overrun> {
+        self.pending.retain(|pending| pending.state != state);
+        if !self.instance.sequences.iter().any(|sequence| sequence.state == state) {
+            return Ok(());
+        }
+        let (left, kept) = std::mem::take(&mut self.instance.sequences)
+            .into_iter()
+            .partition::<Vec<_>, _>(|sequence| sequence.state == state);
+        self.instance.sequences = kept;
+        for sequence in left {
+            self.disarm_call(sequence.id);
+            if let Some(call) = sequence.call.as_ref().filter(|call| call.sent) {
+                let operation = self.call_of(&sequence).map(|(spec, _)| &*spec.operation);
+                let words = format!("cancel {}", operation.unwrap_or_default());
+                self.emit(Effect::CancelCall { call: call.id }, words)?;
+            }
+        }
+        Ok(())
+    }
+}

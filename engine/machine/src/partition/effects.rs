@@ -1,0 +1,54 @@
+//! Pending effects: what must be sent again after a restart.
+
+use std::sync::Arc;
+
+use crate::definition::model::{Definition, SeqStep};
+use crate::machine::{CallRequest, Effect, Instance, InstanceKey, RunningSequence};
+
+use super::definitions::Definitions;
+use super::memory::Partition;
+
+impl Partition {
+    /// Effects asked for and not yet settled, to be sent again under the same ids after a restart:
+    /// unconfirmed messages and calls in the order they were asked for, then the calls that
+    /// instances wait for, in key order.
+    #[must_use]
+    pub fn pending_effects(&self, definitions: &Definitions) -> Vec<(InstanceKey, Effect)> {
+        let waiting = self.queues.pending.items.values();
+        let mut effects: Vec<_> =
+            waiting.map(|(key, pending)| (key.clone(), pending.effect())).collect();
+        for key in self.instances.calling() {
+            let Some((instance, _)) = self.instances.load(key) else { continue };
+            let Some(definition) = definitions.pinned(key.workflow(), instance.pin) else {
+                continue;
+            };
+            let calls = instance.sequences.iter();
+            let calls = calls.filter_map(|running| call_request(definition, running));
+            effects.extend(calls.map(|call| (key.clone(), Effect::Call(call))));
+        }
+        effects
+    }
+}
+
+/// The attempt under way of a sequence, as it was sent.
+fn call_request(definition: &Definition, running: &RunningSequence) -> Option<CallRequest> {
+    let call = running.call.as_ref().filter(|call| call.sent)?;
+    let sequence = definition.sequences.get(usize::from(running.sequence))?;
+    let SeqStep::Call { spec, .. } = sequence.steps.get(usize::from(running.position))? else {
+        return None;
+    };
+    Some(CallRequest {
+        call: call.id,
+        attempt: call.attempt,
+        operation: Arc::clone(&spec.operation),
+        input: call.input.clone(),
+        deadline: call.deadline,
+        step: Arc::clone(&definition.states.get(running.state.index())?.id),
+    })
+}
+
+/// Is this call one that the instance waits for?
+pub(super) fn is_awaited(instance: &Instance, request: &CallRequest) -> bool {
+    let mut calls = instance.sequences.iter().filter_map(|running| running.call.as_ref());
+    calls.any(|call| call.id == request.call)
+}

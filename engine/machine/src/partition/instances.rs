@@ -1,0 +1,250 @@
+//! Instances at rest: encoded bytes, and the little that must be known without decoding.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::machine::{
+    Codec, DecodeError, Instance, InstanceKey, Out, Reader, Status, StuckKind, Timestamp, TraceLog,
+};
+
+/// One instance at rest: 32 bytes beside its encoding.
+#[derive(Clone, Debug)]
+pub(super) struct Resting {
+    /// Length of the instance's bytes, these bytes, then the bytes of its trace.
+    bytes: Box<[u8]>,
+    /// When its earliest timer is due; [`NEVER`] where it has none that may fire.
+    due: Timestamp,
+    /// That timer.
+    timer: u32,
+    parked: u16,
+    status: Status,
+    /// Is an attempt of a call under way?
+    calling: bool,
+}
+
+const NEVER: Timestamp = Timestamp(i64::MAX);
+
+impl Resting {
+    /// Takes stored bytes in, decoding them once to learn the rest.
+    fn new(bytes: Box<[u8]>, instance: &Instance, muted: bool) -> Self {
+        let timer = (!muted && !is_halted(instance))
+            .then(|| instance.timers.iter().min_by_key(|timer| (timer.due, timer.id)))
+            .flatten();
+        Self {
+            bytes,
+            due: timer.map_or(NEVER, |timer| timer.due),
+            timer: timer.map_or(0, |timer| timer.id),
+            parked: u16::try_from(instance.parked.len()).unwrap_or(u16::MAX),
+            status: instance.status,
+            calling: instance
+                .sequences
+                .iter()
+                .any(|sequence| sequence.call.as_ref().is_some_and(|call| call.sent)),
+        }
+    }
+}
+
+/// May no timer of the instance fire, because nothing could decide about it?
+fn is_halted(instance: &Instance) -> bool {
+    instance.stuck.as_ref().is_some_and(|stuck| match stuck.kind {
+        StuckKind::Panic | StuckKind::DefinitionMissing => true,
+        StuckKind::Error
+        | StuckKind::Livelock
+        | StuckKind::StateTooLarge
+        | StuckKind::CallFailed => false,
+    })
+}
+
+/// The bytes of one instance and its trace, as they rest and as snapshots hold them.
+fn pack(instance: &Instance, trace: &TraceLog) -> Box<[u8]> {
+    let mut body = Out::with_capacity(384);
+    instance.write(&mut body);
+    let mut out = Out::with_capacity(body.bytes.len() + trace.as_bytes().len() + 4);
+    out.blob(&body.bytes);
+    out.bytes.extend_from_slice(trace.as_bytes());
+    out.bytes.into_boxed_slice()
+}
+
+fn unpack<'a>(key: &InstanceKey, bytes: &'a [u8]) -> Result<(Instance, &'a [u8]), DecodeError> {
+    let mut from = Reader::new(bytes);
+    let instance = Instance::decode(key, from.blob()?)?;
+    Ok((instance, from.rest()))
+}
+
+/// How many there are of everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Instances, ended ones included.
+    pub instances: usize,
+    /// Instances that are running.
+    pub running: usize,
+    /// Instances that are paused.
+    pub paused: usize,
+    /// Instances that are compensating.
+    pub compensating: usize,
+    /// Instances that are stuck.
+    pub stuck: usize,
+    /// Instances that are done.
+    pub done: usize,
+    /// Instances that failed.
+    pub failed: usize,
+    /// Instances that were cancelled.
+    pub cancelled: usize,
+    /// Effects that wait for a confirmation.
+    pub pending: usize,
+    /// Dead letters.
+    pub dead_letters: usize,
+    /// Early events that wait for their instance.
+    pub buffered: usize,
+    /// Events parked by stuck and paused instances.
+    pub parked: usize,
+    /// Events that instances sent to themselves and that wait.
+    pub self_events: usize,
+}
+
+impl Counts {
+    /// The count of `status`.
+    pub const fn of(&mut self, status: Status) -> &mut usize {
+        match status {
+            Status::Running => &mut self.running,
+            Status::Paused => &mut self.paused,
+            Status::Compensating => &mut self.compensating,
+            Status::Stuck => &mut self.stuck,
+            Status::Done => &mut self.done,
+            Status::Failed => &mut self.failed,
+            Status::Cancelled => &mut self.cancelled,
+        }
+    }
+}
+
+/// All instances of a partition and the queue of their timers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Instances {
+    map: BTreeMap<InstanceKey, Resting>,
+    /// The earliest timer of every instance that has one.
+    queue: BTreeSet<(Timestamp, InstanceKey)>,
+    /// Instances with a call under way.
+    calling: BTreeSet<InstanceKey>,
+    counts: Counts,
+    bytes: usize,
+}
+
+impl Instances {
+    /// Puts an instance to rest; a muted one fires no timer until it changes again.
+    pub(super) fn put(&mut self, instance: &Instance, trace: &TraceLog, muted: bool) {
+        self.insert(Resting::new(pack(instance, trace), instance, muted), &instance.key);
+    }
+
+    /// Puts the bytes of an instance to rest, as [`Instances::packed`] gave them.
+    pub(super) fn put_packed(
+        &mut self,
+        key: &InstanceKey,
+        bytes: &[u8],
+    ) -> Result<(), DecodeError> {
+        let (instance, trace) = unpack(key, bytes)?;
+        crate::machine::read_log(trace)?;
+        self.insert(Resting::new(bytes.into(), &instance, false), key);
+        Ok(())
+    }
+
+    fn insert(&mut self, resting: Resting, key: &InstanceKey) {
+        // One key object is shared by the map and the queues.
+        let key = self.map.get_key_value(key).map_or_else(|| key.clone(), |(key, _)| key.clone());
+        self.remove(&key);
+        if resting.due != NEVER {
+            self.queue.insert((resting.due, key.clone()));
+        }
+        if resting.calling {
+            self.calling.insert(key.clone());
+        }
+        self.counts.instances += 1;
+        *self.counts.of(resting.status) += 1;
+        self.counts.parked += usize::from(resting.parked);
+        self.bytes += weight(&key, &resting);
+        self.map.insert(key, resting);
+    }
+
+    pub(super) fn remove(&mut self, key: &InstanceKey) {
+        let Some((key, resting)) = self.map.remove_entry(key) else { return };
+        self.counts.instances -= 1;
+        *self.counts.of(resting.status) -= 1;
+        self.counts.parked -= usize::from(resting.parked);
+        self.bytes -= weight(&key, &resting);
+        if resting.calling {
+            self.calling.remove(&key);
+        }
+        self.queue.remove(&(resting.due, key));
+    }
+
+    /// Lets no timer of the instance fire until it changes again.
+    pub(super) fn mute(&mut self, key: &InstanceKey) {
+        if let Some(resting) = self.map.get_mut(key) {
+            self.bytes -= weight(key, resting);
+            self.queue.remove(&(resting.due, key.clone()));
+            resting.due = NEVER;
+            self.bytes += weight(key, resting);
+        }
+    }
+
+    /// The decoded instance and its trace.
+    pub(super) fn load(&self, key: &InstanceKey) -> Option<(Instance, TraceLog)> {
+        let resting = self.map.get(key)?;
+        // These bytes were made by `pack` or verified by `put_packed`.
+        let (instance, trace) = unpack(key, &resting.bytes)
+            .unwrap_or_else(|error| panic!("bytes of instance {key} in memory: {error}"));
+        Some((instance, TraceLog::from_bytes(trace)))
+    }
+
+    /// The instance's bytes and its trace's, in one piece.
+    pub(super) fn packed(&self, key: &InstanceKey) -> Option<&[u8]> {
+        self.map.get(key).map(|resting| &*resting.bytes)
+    }
+
+    /// Keys in order, after `after`.
+    pub(super) fn keys_after(
+        &self,
+        after: Option<&InstanceKey>,
+    ) -> impl Iterator<Item = &InstanceKey> {
+        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        self.map.range::<InstanceKey, _>((from, std::ops::Bound::Unbounded)).map(|(key, _)| key)
+    }
+
+    /// Instances with a call under way.
+    pub(super) fn calling(&self) -> impl Iterator<Item = &InstanceKey> {
+        self.calling.iter()
+    }
+
+    /// Instances with a due timer, and it, earliest first.
+    pub(super) fn due(&self, now: Timestamp) -> impl Iterator<Item = (&InstanceKey, u32)> {
+        self.queue
+            .iter()
+            .take_while(move |(due, _)| *due <= now)
+            .filter_map(|(_, key)| self.map.get(key).map(|resting| (key, resting.timer)))
+    }
+
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.queue.first().map(|(due, _)| *due)
+    }
+
+    pub(super) const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Bytes of memory, roughly.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// Bytes of memory of one instance, roughly: two allocations, its place in the map (whose nodes
+/// are about three quarters full) and in the timer queue.
+fn weight(key: &InstanceKey, resting: &Resting) -> usize {
+    let allocations = (key.raw().len() + 16 + 16) + (resting.bytes.len() + 16);
+    let queued = if resting.due == NEVER { 0 } else { 32 };
+    allocations + 64 + queued
+}
+
+/// A snapshot's list of instances: key, then packed bytes, each.
+pub(super) fn write_packed(key: &InstanceKey, packed: &[u8], out: &mut Out) {
+    key.write(out);
+    out.blob(packed);
+}

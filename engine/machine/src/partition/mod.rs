@@ -1,0 +1,33 @@
+//! Who remembers: instances, timers, pending effects and cursors of one partition.
+
+mod consult;
+mod decide;
+mod definitions;
+mod draft;
+mod effects;
+mod frame;
+mod input;
+mod instances;
+mod limits;
+mod look;
+mod memory;
+mod plan;
+mod queues;
+mod restore;
+mod snapshot;
+mod stick;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+pub use decide::Machine;
+pub use definitions::{Definitions, Inserted, VersionConflict};
+pub use frame::{Inspected, inspect};
+pub use input::{Batch, Done, PartitionInput, Position, Stamped};
+pub use instances::Counts;
+pub use limits::PartitionLimits;
+pub use look::{FrameHead, peek};
+pub use memory::Partition;
+pub use queues::{Cursor, DeadLetter};
+pub use restore::{Applied, Restore, RestoreError};
+pub use snapshot::{Manifest, Snapshot, SnapshotError, SnapshotRun};

@@ -1,0 +1,140 @@
+//! What becomes of an instance the machine cannot decide about: it waits for a person, alone.
+
+use std::sync::Arc;
+
+use crate::machine::{
+    Command, Decision, Effect, Event, Input, Instance, Notice, NoticeKind, Outcome, Reply, Status,
+    Stuck, StuckKind, Timestamp, TraceEntry,
+};
+use crate::value::{Map, Value};
+
+/// Events that an instance parks while nothing can decide about it (01 §10).
+const PARKED: usize = 100;
+
+/// The macrostep did not happen; the instance is stuck and keeps the input for `retry`.
+pub(super) fn stick(
+    old: &Instance,
+    kind: StuckKind,
+    reason: &str,
+    input: &Input,
+    at: Timestamp,
+) -> Decision {
+    let mut new = Instance { step: old.step + 1, updated_at: at, ..old.clone() };
+    let reason: Arc<str> = reason.into();
+    let mut effects = Vec::new();
+    let mut outcome = Outcome::Stuck { reason: Arc::clone(&reason) };
+    let fresh = new.stuck.is_none();
+    let mut stuck =
+        new.stuck.take().unwrap_or_else(|| Box::new(Stuck::new(kind, Arc::clone(&reason), at)));
+    match input {
+        Input::Event(event) if fresh => stuck.event = Some(event.clone()),
+        Input::Event(event) if new.parked.len() < PARKED => {
+            new.parked.push(event.clone());
+            outcome = Outcome::Deferred;
+        }
+        Input::Event(event) => {
+            let reason: Arc<str> = "parked_full".into();
+            effects.push(Effect::DeadLetter { event: event.clone(), reason: Arc::clone(&reason) });
+            outcome = Outcome::DeadLettered { reason };
+        }
+        Input::CallReply { call, attempt, outcome } => {
+            let reply = Reply { call: *call, attempt: *attempt, outcome: outcome.clone() };
+            if fresh {
+                stuck.reply = Some(Box::new(reply));
+            } else if stuck.replies.iter().all(|known| known.call != *call) {
+                stuck.replies.push(reply);
+            }
+        }
+        Input::Start { .. } | Input::TimerDue { .. } | Input::Command { .. } => {}
+    }
+    new.status = Status::Stuck;
+    new.stuck = Some(stuck);
+    let trace = line(&new, input, Some(Arc::clone(&reason)));
+    let mut data = Map::new();
+    data.insert("reason", Value::String(reason));
+    effects.push(Effect::Notice(Notice { kind: NoticeKind::Stuck, data: data.into() }));
+    Decision { instance: Some(new), effects, trace: Some(trace), outcome }
+}
+
+/// The pinned definition is not there: only `kill` can be decided without it.
+pub(super) fn without_definition(old: &Instance, input: &Input, at: Timestamp) -> Decision {
+    let reason = format!(
+        "definition `{}@{}` is not deployed with the content it was started with",
+        old.key.workflow(),
+        old.pin.version
+    );
+    let refused = |outcome| Decision { instance: None, effects: Vec::new(), trace: None, outcome };
+    if old.status.is_ended() {
+        return refused(Outcome::Ignored { reason: "ended".into() });
+    }
+    match input {
+        Input::Command { command: Command::Kill, .. } => kill(old, input, at),
+        Input::Command { .. } | Input::Start { .. } => {
+            refused(Outcome::Rejected { reason: reason.into(), accepted: Vec::new() })
+        }
+        Input::Event(_) | Input::CallReply { .. } | Input::TimerDue { .. } => {
+            stick(old, StuckKind::DefinitionMissing, &reason, input, at)
+        }
+    }
+}
+
+/// Ends the instance at once; what it kept for later becomes dead letters.
+fn kill(old: &Instance, input: &Input, at: Timestamp) -> Decision {
+    let mut new = Instance { step: old.step + 1, updated_at: at, ..old.clone() };
+    let stuck_on = new.stuck.take().and_then(|stuck| stuck.event);
+    let kept: Vec<Event> =
+        stuck_on.into_iter().chain(new.deferred.drain(..)).chain(new.parked.drain(..)).collect();
+    let mut effects: Vec<Effect> = Vec::new();
+    for event in kept {
+        effects.push(Effect::DeadLetter { event, reason: "killed".into() });
+    }
+    new.status = Status::Cancelled;
+    new.sequences.clear();
+    new.votes.clear();
+    new.timers.clear();
+    new.timers.push(crate::machine::Timer {
+        id: new.next_id,
+        due: at.plus_ms(RETENTION_MS),
+        kind: crate::machine::TimerKind::Retention,
+    });
+    new.next_id += 1;
+    effects.push(Effect::Notice(Notice { kind: NoticeKind::Cancelled, data: Value::empty_map() }));
+    let trace = line(&new, input, None);
+    Decision { instance: Some(new), effects, trace: Some(trace), outcome: Outcome::Done }
+}
+
+/// How long an ended instance stays readable, in milliseconds (01 §5).
+const RETENTION_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// The line of history of an input the machine did not decide about.
+fn line(new: &Instance, input: &Input, note: Option<Arc<str>>) -> TraceEntry {
+    let (text, by): (Arc<str>, _) = match input {
+        Input::Start { by, .. } => ("start".into(), Some(Arc::clone(&by.user))),
+        Input::Event(event) => {
+            (Arc::clone(&event.name), event.by.as_ref().map(|by| Arc::clone(&by.user)))
+        }
+        Input::CallReply { .. } => ("reply".into(), None),
+        Input::TimerDue { .. } => ("timer".into(), None),
+        Input::Command { command, by, .. } => {
+            let word = match command {
+                Command::Decide { .. } => "command decide",
+                Command::Cancel => "command cancel",
+                Command::Kill => "command kill",
+                Command::Retry => "command retry",
+                Command::Skip => "command skip",
+            };
+            (word.into(), Some(Arc::clone(&by.user)))
+        }
+    };
+    TraceEntry {
+        step: new.step,
+        at: new.updated_at,
+        input: text,
+        by: by.filter(|user| !user.is_empty()),
+        note,
+        guards: Vec::new(),
+        fired: Vec::new(),
+        effects: Vec::new(),
+        active: Vec::new(),
+    }
+}

@@ -1,0 +1,80 @@
+//! Pending effects, self-sent events, fairness of due work.
+
+use super::world::{World, deliver, event, key, publishes};
+use crate::machine::{CallOutcome, Effect, Outcome, Timestamp};
+use crate::partition::PartitionInput;
+use crate::value::Value;
+
+#[test]
+fn a_publish_is_pending_until_it_is_confirmed() {
+    let mut world = World::new();
+    world.tell(deliver("a", event("opened", "{}")));
+    let done = world.tell(deliver("a", event("poked", "{}")));
+    assert_eq!(publishes(&done), ["bell.rung"]);
+    let pending = world.restored().pending_effects(&world.definitions);
+    assert_eq!(pending.len(), 1);
+    let (of, Effect::Publish { id, subject, .. }) = &pending[0] else { panic!("{pending:?}") };
+    assert_eq!((of, &**subject), (&key("a"), "bell.rung"));
+    assert!(done.effects.contains(&pending[0].1), "the same effect under the same id");
+    let confirmed = PartitionInput::Confirmed { effect: *id };
+    assert_eq!(world.tell(confirmed.clone()).outcome, Outcome::Done);
+    assert!(world.restored().pending_effects(&world.definitions).is_empty());
+    let again = world.batch(vec![confirmed]);
+    assert_eq!(again.frame, None);
+}
+
+#[test]
+fn a_call_under_way_is_sent_again_after_a_restart_until_it_is_answered() {
+    let mut world = World::new();
+    world.tell(deliver("a", event("opened", "{}")));
+    let done = world.tell(deliver("a", event("asked", "{\"q\": 1}")));
+    let sent: Vec<_> =
+        done.effects.iter().filter(|effect| matches!(effect, Effect::Call(_))).collect();
+    let pending = world.restored().pending_effects(&world.definitions);
+    assert_eq!(pending.iter().map(|(_, effect)| effect).collect::<Vec<_>>(), sent);
+    let Effect::Call(request) = sent[0] else { panic!("{sent:?}") };
+    world.tell(PartitionInput::CallReply {
+        key: key("a"),
+        call: request.call,
+        attempt: request.attempt,
+        outcome: CallOutcome::Success(Value::Null),
+    });
+    assert!(world.restored().pending_effects(&world.definitions).is_empty());
+}
+
+#[test]
+fn an_event_sent_to_oneself_is_offered_once_even_after_a_restart() {
+    let mut world = World::new();
+    world.tell(deliver("a", event("opened", "{}")));
+    world.tell(deliver("a", event("poked", "{}")));
+    assert_eq!(world.partition.counts().self_events, 1);
+    world.partition = world.restored();
+    assert_eq!(world.partition.next_due(), Some(Timestamp(i64::MIN)));
+    let due = world.partition.due(Timestamp(world.now), 10);
+    assert_eq!(due, [PartitionInput::SelfEvent { id: 1 }]);
+    assert_eq!(world.settle().len(), 1);
+    assert_eq!(world.partition.instance(&key("a")).unwrap().vars[0], Value::Int(1));
+    let late = world.batch(due);
+    assert_eq!(late.frame, None);
+}
+
+#[test]
+fn due_timers_come_in_the_order_they_are_due_and_leave_room_beside_own_events() {
+    let mut world = World::new();
+    for name in ["c", "a", "b"] {
+        world.tell(deliver(name, event("opened", "{}")));
+        world.now += 1;
+    }
+    world.tell(deliver("a", event("poked", "{}")));
+    world.tell(deliver("b", event("poked", "{}")));
+    world.tell(deliver("c", event("poked", "{}")));
+    let due = world.partition.due(Timestamp(world.now + 10_000_000), 4);
+    let keys: Vec<_> = due
+        .iter()
+        .map(|input| match input {
+            PartitionInput::TimerDue { key, .. } => key.key().to_owned(),
+            other => format!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(keys, ["SelfEvent { id: 1 }", "SelfEvent { id: 2 }", "c", "a"]);
+}

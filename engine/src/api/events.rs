@@ -1,0 +1,104 @@
+//! Door (b): an event in, its verdicts out; and the one-way door onto the inbox.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use gearshift_bus::{Headers, Message, Subject};
+use gearshift_protocol::{EventHeaders, EventReply, Problem, ProblemKind, Wait};
+
+use super::{Reply, problem, reply, wire};
+use crate::runtime::{AskError, Handle, IntakeError, decode};
+
+/// How long an asker waits for a state where it does not say.
+const WAIT_DEFAULT: Duration = Duration::from_secs(30);
+/// The longest wait an asker may ask for.
+const WAIT_MAX: Duration = Duration::from_secs(3_600);
+
+/// Answers after the commit with one verdict per instance.
+pub(super) async fn ask(handle: &Handle, name: &str, headers: &Headers, body: &[u8]) -> Reply {
+    let options = EventHeaders::from_headers(|header| headers.get(header));
+    let incoming = decode(name, headers, body, None)?;
+    if options.wait_for == Wait::None {
+        let verdicts = handle.event(incoming).await?;
+        let list = verdicts.iter().map(|(key, done)| wire::verdict(key, done)).collect();
+        return reply(&EventReply::new(list));
+    }
+    let limit = limit(options.timeout_ms);
+    let verdicts = handle.event(incoming).await?;
+    let mut answer = EventReply::new(Vec::with_capacity(verdicts.len()));
+    for (key, done) in &verdicts {
+        let goal = match &options.wait_for {
+            Wait::State(name) => Some(name.as_str()),
+            _ => None,
+        };
+        let mut verdict = wire::verdict(key, done);
+        if verdict.status.is_some() {
+            answer.reached &= handle.waiter(key, goal).wait(limit).await?;
+            refresh(handle, key, &mut verdict).await?;
+        }
+        answer.verdicts.push(verdict);
+    }
+    reply(&answer)
+}
+
+/// After a wait the verdict shows the instance as it is now.
+pub(super) async fn refresh(
+    handle: &Handle,
+    key: &gearshift_machine::machine::InstanceKey,
+    verdict: &mut gearshift_protocol::InstanceVerdict,
+) -> Result<(), Box<Problem>> {
+    let wanted = key.clone();
+    let seen = handle.look(key, move |partition| partition.instance(&wanted)).await?;
+    let Some(instance) = seen else { return Ok(()) };
+    let index = handle.definitions().registry();
+    if let Some(definition) = index.get(key.workflow(), instance.pin.version) {
+        verdict.active = wire::state_names(&definition, &instance.active);
+    }
+    verdict.status = Some(wire::status(instance.status));
+    verdict.step = instance.step;
+    Ok(())
+}
+
+pub(super) fn limit(timeout_ms: Option<u64>) -> Duration {
+    timeout_ms.map_or(WAIT_DEFAULT, Duration::from_millis).min(WAIT_MAX)
+}
+
+/// Door (a): stored by the bus; the engine reads it later.
+pub(super) async fn publish(handle: &Handle, target: &str, headers: Headers, body: Bytes) -> Reply {
+    let subject = Subject::parse(target)
+        .map_err(|error| problem(ProblemKind::BadRequest, error.to_string()))?;
+    let inbox = handle.bus().inbox("events").await.map_err(crate::runtime::Error::from)?;
+    let mut message = Message::new(subject, body);
+    message.headers = headers;
+    let sequence = inbox.publish(message).await.map_err(|error| match error.kind() {
+        gearshift_bus::ErrorKind::NotCaptured { .. } => Box::new(
+            Problem::new(
+                ProblemKind::NotFound,
+                format!("no deployed definition listens to `{target}`"),
+            )
+            .with_code("GS3011", "unknown_event"),
+        ),
+        _ => Box::<Problem>::from(crate::runtime::Error::from(error)),
+    })?;
+    reply(&serde_json::json!({ "sequence": sequence }))
+}
+
+impl From<IntakeError> for Box<Problem> {
+    fn from(error: IntakeError) -> Self {
+        let kind = match error.code {
+            "GS3005" => ProblemKind::TooLarge,
+            "GS3011" => ProblemKind::NotFound,
+            _ => ProblemKind::BadRequest,
+        };
+        Self::new(Problem::new(kind, error.message).with_code(error.code, error.name))
+    }
+}
+
+impl From<AskError> for Box<Problem> {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Intake(error) => error.into(),
+            AskError::Engine(error) => error.into(),
+        }
+    }
+}

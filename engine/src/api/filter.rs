@@ -1,0 +1,89 @@
+//! `--where`: a bounded expression over what a list shows.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use gearshift_machine::definition::expr::{Expr, ExprKind, NameSet, Names, Scope};
+use gearshift_machine::definition::model::Definition;
+use gearshift_machine::machine::{Instance, Timestamp};
+use gearshift_machine::value::{Map, Value};
+use gearshift_protocol::{Problem, ProblemKind};
+
+use super::problem;
+
+/// The names a filter may use.
+const NAMES: [&str; 9] =
+    ["workflow", "version", "key", "status", "state", "states", "age_s", "vars", "generation"];
+/// Work allowed per instance.
+const FUEL: u32 = 10_000;
+
+/// A compiled filter; without one everything passes.
+#[derive(Clone, Debug)]
+pub(super) struct Filter(Option<Expr>);
+
+impl Filter {
+    pub(super) fn compile(text: Option<&str>) -> Result<Self, Box<Problem>> {
+        let Some(text) = text else { return Ok(Self(None)) };
+        let locals = NAMES.map(Arc::from);
+        let names = Names { vars: &[], states: &[], locals: &locals, allowed: NameSet::NONE };
+        let compiled = Expr::compile(text, ExprKind::Guard, &names).map_err(|problems| {
+            let first = problems.first();
+            let message = first.map_or("does not compile", |problem| &problem.message);
+            problem(
+                ProblemKind::BadRequest,
+                format!("filter `{text}`: {message}; names are {}", NAMES.join(", ")),
+            )
+        })?;
+        Ok(Self(Some(compiled)))
+    }
+
+    /// Does the filter let `instance` pass? An expression that fails lets nothing pass.
+    pub(super) fn passes(
+        &self,
+        definition: &Definition,
+        instance: &Instance,
+        now: Timestamp,
+    ) -> bool {
+        let Some(expression) = &self.0 else { return true };
+        let locals = locals(definition, instance, now);
+        let fuel = Cell::new(FUEL);
+        let scope = Scope {
+            definition,
+            key: None,
+            vars: &[],
+            active: &[],
+            event: None,
+            input: &Value::Null,
+            output: None,
+            error: None,
+            now,
+            locals: &locals,
+            fuel: &fuel,
+        };
+        expression.eval_bool(&scope).unwrap_or(false)
+    }
+}
+
+fn locals(definition: &Definition, instance: &Instance, now: Timestamp) -> Vec<(Arc<str>, Value)> {
+    let states = super::wire::state_names(definition, &instance.active);
+    let first = states.first().cloned().unwrap_or_default();
+    let vars = definition
+        .vars
+        .iter()
+        .zip(&instance.vars)
+        .map(|(var, value)| (Arc::clone(&var.name), value.clone()))
+        .collect::<Map>();
+    let age = now.since_ms(instance.started_at) / 1_000;
+    let values = [
+        Value::from(instance.key.workflow()),
+        Value::Int(i64::from(instance.pin.version)),
+        Value::from(instance.key.key()),
+        Value::from(instance.status.as_str()),
+        Value::from(first),
+        Value::list(states.into_iter().map(Value::from).collect()),
+        Value::from(age),
+        Value::from(vars),
+        Value::Int(i64::from(instance.generation.0)),
+    ];
+    NAMES.map(Arc::from).into_iter().zip(values).collect()
+}

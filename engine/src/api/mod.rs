@@ -1,0 +1,106 @@
+//! The same requests for every door: a subject, headers and a body in, a body or a problem out.
+//!
+//! The bus serves these subjects itself; the HTTP door maps `POST /v1/request/<subject>` to them.
+
+mod bus_door;
+mod commands;
+mod describe;
+mod events;
+mod filter;
+mod queries;
+mod resolve;
+mod wire;
+
+use bytes::Bytes;
+use gearshift_bus::Headers;
+use gearshift_protocol::{Problem, ProblemKind, subjects};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use bus_door::{BusDoor, serve_on_bus};
+pub use wire::notice_of;
+
+use crate::runtime::{Error, Handle};
+
+/// One request, whatever door it came through.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// `gearshift.event.…`, `gearshift.command.…`, `gearshift.query.…` or `gearshift.publish.…`.
+    pub subject: String,
+    /// Its headers.
+    pub headers: Headers,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// A body of JSON, or why there is none.
+pub type Reply = Result<Bytes, Box<Problem>>;
+
+/// Answers a request; every command and question of the system goes through here.
+///
+/// # Errors
+/// The problem, with a stable code, as RFC 9457 has it.
+pub async fn answer(handle: &Handle, request: Request) -> Reply {
+    let subject = request.subject.as_str();
+    if let Some(name) = subject.strip_prefix(subjects::EVENT) {
+        return events::ask(handle, name, &request.headers, &request.body).await;
+    }
+    if let Some(target) = subject.strip_prefix(subjects::PUBLISH) {
+        return events::publish(handle, target, request.headers.clone(), request.body).await;
+    }
+    if let Some((user, verb)) = subjects::parse_command(subject) {
+        return commands::perform(handle, &user, verb, &request.body).await;
+    }
+    if let Some(what) = subject.strip_prefix(subjects::QUERY) {
+        return queries::look(handle, what, &request.body).await;
+    }
+    Err(problem(ProblemKind::NotFound, format!("no request is called `{subject}`")))
+}
+
+fn problem(kind: ProblemKind, detail: impl Into<String>) -> Box<Problem> {
+    Box::new(Problem::new(kind, detail))
+}
+
+fn reply<T: Serialize>(body: &T) -> Reply {
+    serde_json::to_vec(body)
+        .map(Bytes::from)
+        .map_err(|error| problem(ProblemKind::Internal, format!("reply is not JSON: {error}")))
+}
+
+fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Box<Problem>> {
+    let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    serde_json::from_slice(bytes)
+        .map_err(|error| problem(ProblemKind::BadRequest, format!("request body: {error}")))
+}
+
+impl From<Error> for Box<Problem> {
+    fn from(error: Error) -> Self {
+        let detail = error.to_string();
+        let diagnostics = match &error {
+            Error::Definition(problems) => {
+                problems.iter().filter_map(|problem| serde_json::to_value(problem).ok()).collect()
+            }
+            _ => Vec::new(),
+        };
+        let (kind, code, name) = match error {
+            Error::Definition(_) => (ProblemKind::Invalid, "GS4022", "invalid_definition"),
+            Error::VersionExists { .. } => (ProblemKind::Conflict, "GS4010", "version_exists"),
+            Error::UnknownWorkflow { .. } => (ProblemKind::NotFound, "GS4001", "unknown_workflow"),
+            Error::Saturated { .. } => (ProblemKind::Unavailable, "GS5001", "busy"),
+            Error::LogBehindMark { .. } => (ProblemKind::Unavailable, "GS6001", "log_behind_mark"),
+            Error::JournalCorrupt { .. } => (ProblemKind::Unavailable, "GS6002", "journal_corrupt"),
+            Error::Unavailable(_) | Error::Bus(_) => {
+                (ProblemKind::Unavailable, "GS5002", "unavailable")
+            }
+            Error::Partitions { .. } | Error::File { .. } => {
+                (ProblemKind::Internal, "GS5000", "internal")
+            }
+        };
+        let problem = Problem::new(kind, detail).with_code(code, name);
+        let problem = match kind {
+            ProblemKind::Unavailable => problem.with_retry_after_ms(200),
+            _ => problem,
+        };
+        Self::new(problem.with_diagnostics(diagnostics))
+    }
+}

@@ -1,0 +1,311 @@
+//! Reads: answered between two frames, from durable state only.
+
+use gearshift_machine::definition::export;
+use gearshift_machine::definition::model::Definition;
+use gearshift_machine::machine::{Instance, InstanceKey};
+use gearshift_protocol::query::{
+    ById, DeadLetters, Definition as OneDefinition, Definitions, Graph, GraphFormat, Instances,
+    Tasks, What,
+};
+use gearshift_protocol::view::{
+    DeadLetter, DefinitionDetail, DefinitionSummary, GraphText, Health, HealthStatus, Page,
+    PartitionHealth,
+};
+use gearshift_protocol::{Problem, ProblemKind};
+
+use super::filter::Filter;
+use super::{Reply, body, describe, problem, reply, resolve};
+use crate::runtime::{Error, Handle};
+
+/// Items of a page where the asker does not say.
+const PAGE_DEFAULT: usize = 100;
+/// The most items of a page.
+const PAGE_MAX: usize = 10_000;
+/// Instances looked at between two frames, so that a long list never stalls a partition.
+const SLICE: usize = 512;
+
+/// Answers `what`.
+pub(super) async fn look(handle: &Handle, what: &str, bytes: &[u8]) -> Reply {
+    let Some(what) = What::parse(what) else {
+        let known = What::ALL.map(What::as_str).join(", ");
+        return Err(problem(
+            ProblemKind::NotFound,
+            format!("no query is called `{what}`; there are {known}"),
+        ));
+    };
+    match what {
+        What::Instances => instances(handle, &body(bytes)?).await,
+        What::Instance => {
+            let (instance, definition) = one(handle, &body::<ById>(bytes)?.id).await?;
+            reply(&describe::detail(&instance, &definition, handle.config().clock.now()))
+        }
+        What::History => history(handle, &body(bytes)?).await,
+        What::Why => {
+            let (instance, definition) = one(handle, &body::<ById>(bytes)?.id).await?;
+            reply(&describe::why(handle, &instance, &definition).await)
+        }
+        What::Tasks => tasks(handle, &body(bytes)?).await,
+        What::Definitions => definitions(handle, &body(bytes)?).await,
+        What::Definition => definition(handle, &body(bytes)?).await,
+        What::DeadLetters => dead_letters(handle, &body(bytes)?).await,
+        What::DeadLetter => {
+            let (partition, number) =
+                resolve::dead_letter(handle, &body::<ById>(bytes)?.id).await?;
+            let seen =
+                handle.read(partition, move |partition| partition.dead_letter(number).cloned());
+            let letter =
+                seen.await?.map(|letter| describe::dead_letter(partition, number, &letter));
+            letter.map_or_else(
+                || Err(problem(ProblemKind::NotFound, "dropped meanwhile")),
+                |letter| reply(&letter),
+            )
+        }
+        What::Health => health(handle).await,
+        What::Graph => graph(handle, &body(bytes)?),
+    }
+}
+
+/// The instance that `id` names, and its definition.
+async fn one(
+    handle: &Handle,
+    id: &str,
+) -> Result<(Instance, std::sync::Arc<Definition>), Box<Problem>> {
+    let key = resolve::instance(handle, id).await?;
+    let wanted = key.clone();
+    let seen = handle.look(&key, move |partition| partition.instance(&wanted)).await?;
+    let instance = seen
+        .ok_or_else(|| problem(ProblemKind::NotFound, format!("no instance is called `{id}`")))?;
+    let definition = pinned(handle, &instance)?;
+    Ok((instance, definition))
+}
+
+fn pinned(
+    handle: &Handle,
+    instance: &Instance,
+) -> Result<std::sync::Arc<Definition>, Box<Problem>> {
+    let registry = handle.definitions().registry();
+    let (workflow, version) = (instance.key.workflow(), instance.pin.version);
+    registry.get(workflow, version).cloned().ok_or_else(|| {
+        let name = format!("{workflow}@{version}");
+        Error::UnknownWorkflow { name }.into()
+    })
+}
+
+/// Walks all instances in partition and key order, from behind `after`, and collects what `pick`
+/// makes of them until `limit` are found.
+async fn walk<T>(
+    handle: &Handle,
+    after: Option<&str>,
+    limit: usize,
+    mut pick: impl FnMut(&Instance, &Definition) -> Option<T>,
+) -> Result<Page<T>, Box<Problem>> {
+    let registry = handle.definitions().registry();
+    let mut items = Vec::new();
+    let mut from = match after {
+        None => None,
+        Some(cursor) => Some(
+            InstanceKey::parse(cursor)
+                .map_err(|reason| problem(ProblemKind::BadRequest, format!("cursor: {reason}")))?,
+        ),
+    };
+    let first = from.as_ref().map_or(0, |key| handle.partition_of(key));
+    for partition in first..handle.config().partitions {
+        loop {
+            let start = from.clone();
+            let slice = handle
+                .read(partition, move |partition| partition.instances_from(start.as_ref(), SLICE))
+                .await?;
+            let Some(last) = slice.last().map(|instance| instance.key.clone()) else { break };
+            for instance in &slice {
+                let workflow = instance.key.workflow();
+                let Some(definition) = registry.get(workflow, instance.pin.version) else {
+                    continue;
+                };
+                if let Some(item) = pick(instance, definition) {
+                    items.push(item);
+                    if items.len() >= limit {
+                        return Ok(Page { items, next: Some(instance.key.to_string()) });
+                    }
+                }
+            }
+            from = Some(last);
+        }
+        from = None;
+    }
+    Ok(Page { items, next: None })
+}
+
+fn page_limit(asked: Option<u32>) -> Result<usize, Box<Problem>> {
+    match asked {
+        None => Ok(PAGE_DEFAULT),
+        Some(0) => Err(problem(ProblemKind::BadRequest, "limit 0 is below the least of 1")),
+        Some(limit) => Ok(usize::try_from(limit).unwrap_or(PAGE_MAX).min(PAGE_MAX)),
+    }
+}
+
+async fn instances(handle: &Handle, query: &Instances) -> Reply {
+    let filter = Filter::compile(query.filter.as_deref())?;
+    let now = handle.config().clock.now();
+    let workflow = query.workflow.as_deref();
+    let limit = page_limit(query.limit)?;
+    let page = walk(handle, query.after.as_deref(), limit, |instance, definition| {
+        let wanted = workflow.is_none_or(|name| name == instance.key.workflow());
+        (wanted && filter.passes(definition, instance, now))
+            .then(|| describe::summary(instance, definition, now))
+    });
+    reply(&page.await?)
+}
+
+async fn tasks(handle: &Handle, query: &Tasks) -> Reply {
+    let now = handle.config().clock.now();
+    let limit = page_limit(query.limit)?;
+    let page = walk(handle, query.after.as_deref(), limit, |instance, definition| {
+        let wanted = query.workflow.as_deref().is_none_or(|name| name == instance.key.workflow());
+        if !wanted || instance.status.is_ended() {
+            return None;
+        }
+        let open = describe::tasks(instance, definition, now);
+        let mine = |task: &gearshift_protocol::view::Task| {
+            query.assign.is_none() || task.assign == query.assign
+        };
+        let open = open.into_iter().filter(mine).collect::<Vec<_>>();
+        (!open.is_empty()).then_some(open)
+    })
+    .await?;
+    reply(&Page { items: page.items.concat(), next: page.next })
+}
+
+async fn history(handle: &Handle, query: &ById) -> Reply {
+    let (instance, definition) = one(handle, &query.id).await?;
+    let key = instance.key.clone();
+    let entries = handle.look(&instance.key, move |partition| partition.trace(&key)).await?;
+    let list = entries.iter().map(|entry| describe::entry(entry, &definition)).collect();
+    reply(&Page { items: list, next: None })
+}
+
+async fn definitions(handle: &Handle, query: &Definitions) -> Reply {
+    let registry = handle.definitions().registry();
+    let mut items = Vec::new();
+    for definition in registry.iter() {
+        if query.name.as_deref().is_none_or(|name| name == &*definition.name) {
+            items.push(summary(handle, definition).await?);
+        }
+    }
+    reply(&Page { items, next: None })
+}
+
+async fn summary(
+    handle: &Handle,
+    definition: &Definition,
+) -> Result<DefinitionSummary, Box<Problem>> {
+    let version = definition.version;
+    let living = resolve::living_versions(handle, &definition.name).await?;
+    let registry = handle.definitions().registry();
+    let newest = registry.latest(&definition.name);
+    Ok(DefinitionSummary {
+        name: definition.name.to_string(),
+        version,
+        title: definition.title.to_string(),
+        hash: definition.hash.to_string(),
+        deployed_at: String::new(),
+        instances: living.get(&version).copied().unwrap_or(0),
+        newest: newest.is_some_and(|newest| newest.version == version),
+    })
+}
+
+fn find(
+    handle: &Handle,
+    name: &str,
+    version: Option<u32>,
+) -> Result<std::sync::Arc<Definition>, Box<Problem>> {
+    let registry = handle.definitions().registry();
+    let known = match version {
+        Some(version) => registry.get(name, version),
+        None => registry.latest(name),
+    };
+    known.cloned().ok_or_else(|| {
+        let name = version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}"));
+        Error::UnknownWorkflow { name }.into()
+    })
+}
+
+async fn definition(handle: &Handle, query: &OneDefinition) -> Reply {
+    let definition = find(handle, &query.name, query.version)?;
+    let mut operations = describe::operations(&definition);
+    operations.sort();
+    operations.dedup();
+    reply(&DefinitionDetail {
+        summary: summary(handle, &definition).await?,
+        text: definition.canonical.to_string(),
+        events: definition.events.iter().map(|event| event.name.to_string()).collect(),
+        operations,
+    })
+}
+
+fn graph(handle: &Handle, query: &Graph) -> Reply {
+    let definition = find(handle, &query.name, query.version)?;
+    let text = match query.format {
+        GraphFormat::Dot => export::dot(&definition),
+        GraphFormat::Json => definition.canonical.to_string(),
+        _ => export::mermaid(&definition),
+    };
+    reply(&GraphText { text })
+}
+
+async fn dead_letters(handle: &Handle, query: &DeadLetters) -> Reply {
+    let limit = page_limit(query.limit)?;
+    let workflow = query.workflow.clone();
+    let after = match &query.after {
+        None => None,
+        Some(id) => Some(resolve::dead_letter(handle, id).await?),
+    };
+    let lists = handle
+        .look_everywhere(move |partition| {
+            let id = partition.id();
+            let letters = partition.dead_letters().filter(|(number, letter)| {
+                let of_workflow = workflow.as_deref().is_none_or(|name| {
+                    letter.key.as_ref().is_some_and(|key| key.workflow() == name)
+                });
+                of_workflow && after.is_none_or(|after| (id, *number) > after)
+            });
+            let views = letters.take(limit + 1);
+            views.map(|(number, one)| describe::dead_letter(id, number, one)).collect::<Vec<_>>()
+        })
+        .await?;
+    let mut items: Vec<DeadLetter> = lists.concat();
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = if more { items.last().map(|letter| letter.id.clone()) } else { None };
+    reply(&Page { items, next })
+}
+
+async fn health(handle: &Handle) -> Reply {
+    let mut partitions = Vec::new();
+    let mut warnings = Vec::new();
+    for health in handle.health() {
+        let instances = if health.serving {
+            handle.read(health.partition, |partition| partition.counts().instances as u64).await?
+        } else {
+            0
+        };
+        if let Some(reason) = &health.reason {
+            warnings.push(format!("partition {}: {reason}", health.partition));
+        }
+        partitions.push(PartitionHealth {
+            partition: u32::from(health.partition),
+            serving: health.serving,
+            epoch: health.epoch,
+            position: health.position,
+            instances,
+            reason: health.reason,
+        });
+    }
+    let status = if handle.is_stopping() {
+        HealthStatus::Draining
+    } else if warnings.is_empty() {
+        HealthStatus::Ready
+    } else {
+        HealthStatus::Degraded
+    };
+    reply(&Health { status, version: env!("CARGO_PKG_VERSION").to_owned(), partitions, warnings })
+}

@@ -1,0 +1,163 @@
+//! Ids as people write them: `workflow/key`, a key, or the unique end of one.
+
+use std::collections::BTreeMap;
+
+use gearshift_machine::machine::InstanceKey;
+use gearshift_protocol::command::DeadLetterOrder;
+use gearshift_protocol::{Problem, ProblemKind};
+
+use super::problem;
+use crate::runtime::{Error, Handle};
+
+/// Candidates named in a complaint about an ambiguous id.
+const NAMED_MAX: usize = 5;
+/// Instances looked at between two frames.
+const SLICE: usize = 512;
+/// The shortest end of a key that is taken for it.
+const SUFFIX_MIN: usize = 4;
+
+/// Finds the instance that `id` names (row E20: never a random pick).
+pub(super) async fn instance(handle: &Handle, id: &str) -> Result<InstanceKey, Box<Problem>> {
+    let exact = candidates(id, handle)?;
+    for key in &exact {
+        let wanted = key.clone();
+        if handle.look(key, move |partition| partition.contains(&wanted)).await? {
+            return unique(handle, id, &exact).await;
+        }
+    }
+    if id.contains('/') || id.len() < SUFFIX_MIN {
+        return Err(unknown(id));
+    }
+    let suffix = id.to_owned();
+    let found = handle
+        .look_everywhere(move |partition| partition.keys_ending_with(&suffix, NAMED_MAX + 1))
+        .await?;
+    one_of(id, found.concat())
+}
+
+/// `workflow/key` as it is, or the key in every deployed workflow.
+fn candidates(id: &str, handle: &Handle) -> Result<Vec<InstanceKey>, Box<Problem>> {
+    let refused = |reason: String| problem(ProblemKind::BadRequest, reason);
+    if id.contains('/') {
+        return Ok(vec![InstanceKey::parse(id).map_err(refused)?]);
+    }
+    let registry = handle.definitions().registry();
+    let mut names = registry.iter().map(|known| known.name.to_string()).collect::<Vec<_>>();
+    names.sort();
+    names.dedup();
+    names.iter().map(|name| InstanceKey::new(name, id).map_err(refused)).collect()
+}
+
+async fn unique(
+    handle: &Handle,
+    id: &str,
+    candidates: &[InstanceKey],
+) -> Result<InstanceKey, Box<Problem>> {
+    let mut found = Vec::new();
+    for key in candidates {
+        let wanted = key.clone();
+        if handle.look(key, move |partition| partition.contains(&wanted)).await? {
+            found.push(key.clone());
+        }
+    }
+    one_of(id, found)
+}
+
+fn one_of(id: &str, mut found: Vec<InstanceKey>) -> Result<InstanceKey, Box<Problem>> {
+    if found.len() > 1 {
+        let named = found.iter().take(NAMED_MAX).map(ToString::to_string).collect::<Vec<_>>();
+        return Err(Box::new(
+            Problem::new(
+                ProblemKind::Conflict,
+                format!("`{id}` names several instances: {}", named.join(", ")),
+            )
+            .with_code("GS4015", "ambiguous"),
+        ));
+    }
+    found.pop().ok_or_else(|| unknown(id))
+}
+
+fn unknown(id: &str) -> Box<Problem> {
+    let detail = format!("no instance is called `{id}`");
+    Box::new(Problem::new(ProblemKind::NotFound, detail).with_code("GS4002", "unknown_instance"))
+}
+
+/// How many instances of `workflow` live, by version; looked at in slices, so that a long list
+/// never stalls a partition.
+pub(super) async fn living_versions(
+    handle: &Handle,
+    workflow: &str,
+) -> Result<BTreeMap<u32, u64>, Error> {
+    let mut versions = BTreeMap::new();
+    for partition in 0..handle.config().partitions {
+        let mut after: Option<InstanceKey> = None;
+        loop {
+            let (name, from) = (workflow.to_owned(), after.clone());
+            let slice = handle
+                .read(partition, move |partition| {
+                    partition.instances_of(&name, from.as_ref(), SLICE)
+                })
+                .await?;
+            for instance in slice.iter().filter(|instance| !instance.status.is_ended()) {
+                *versions.entry(instance.pin.version).or_insert(0) += 1;
+            }
+            match slice.last() {
+                Some(last) => after = Some(last.key.clone()),
+                None => break,
+            }
+        }
+    }
+    Ok(versions)
+}
+
+/// The dead letters that an order names: by id, or by workflow and cause.
+pub(super) async fn dead_letters(
+    handle: &Handle,
+    order: &DeadLetterOrder,
+) -> Result<Vec<(u16, u64)>, Box<Problem>> {
+    if !order.ids.is_empty() {
+        let mut list = Vec::with_capacity(order.ids.len());
+        for id in &order.ids {
+            list.push(dead_letter(handle, id).await?);
+        }
+        return Ok(list);
+    }
+    if order.workflow.is_none() && order.cause.is_none() {
+        return Err(problem(
+            ProblemKind::BadRequest,
+            "name dead letters by id, or all of a workflow or cause",
+        ));
+    }
+    let (workflow, cause) = (order.workflow.clone(), order.cause.clone());
+    let found = handle
+        .look_everywhere(move |partition| {
+            let wanted = partition.dead_letters().filter(|(_, letter)| {
+                let of_workflow = workflow.as_deref().is_none_or(|name| {
+                    letter.key.as_ref().is_some_and(|key| key.workflow() == name)
+                });
+                let of_cause = cause.as_deref().is_none_or(|cause| letter.reason.contains(cause));
+                of_workflow && of_cause
+            });
+            wanted.map(|(number, _)| (partition.id(), number)).collect::<Vec<_>>()
+        })
+        .await?;
+    Ok(found.concat())
+}
+
+/// `partition-number` of a dead letter that exists.
+pub(super) async fn dead_letter(handle: &Handle, id: &str) -> Result<(u16, u64), Box<Problem>> {
+    let unknown = || {
+        let detail = format!("no dead letter is called `{id}`");
+        Box::new(Problem::new(ProblemKind::NotFound, detail))
+    };
+    let parsed = id.split_once('-').and_then(|(partition, number)| {
+        Some((partition.parse::<u16>().ok()?, number.parse::<u64>().ok()?))
+    });
+    let (partition, number) = parsed.ok_or_else(unknown)?;
+    if partition >= handle.config().partitions {
+        return Err(unknown());
+    }
+    let known: Result<bool, Error> =
+        handle.read(partition, move |partition| partition.dead_letter(number).is_some()).await;
+    if known? { Ok((partition, number)) } else { Err(unknown()) }
+}

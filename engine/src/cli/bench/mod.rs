@@ -1,0 +1,160 @@
+//! `gearshift bench`: the published workloads on the user's own machine (01 §11).
+//!
+//! Every answer is checked; an acknowledgement means fsynced. The load generator shares the
+//! machine, and in process the process, with the engine: its cost is part of every number.
+
+mod load;
+mod measure;
+mod w1;
+mod w4;
+mod w5;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::args::Global;
+use super::failure::{Failure, Outcome};
+
+/// Options of `gearshift bench`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    gearshift bench w1\n  \
+    gearshift bench w1 --in-flight 1 --keys 300\n  \
+    gearshift bench w4 --keys 100000 -o json\n  \
+    gearshift bench w5")]
+pub(super) struct BenchArgs {
+    /// Which workload.
+    #[arg(value_enum)]
+    pub(super) workload: Workload,
+    /// The bus: `embedded` (fsync), or `memory` to see what the disk costs.
+    #[arg(long, default_value = "embedded")]
+    pub(super) bus: String,
+    /// Instances: per round in w1, in all in w4 and w5 [default: 20000, 100000, 10000].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(super) keys: Option<u32>,
+    /// Events waiting for their verdict at once.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub(super) in_flight: u32,
+    /// Seconds to run at least (w1).
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub(super) seconds: u32,
+    /// Where the data goes; a fresh folder below the system's temporary one by default.
+    #[arg(long)]
+    pub(super) data: Option<PathBuf>,
+}
+
+/// The workloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Workload {
+    /// Event → guard → transition, every verdict awaited.
+    W1,
+    /// Instances that wait for an approval: memory, disk, and ready again after kill -9.
+    W4,
+    /// Timers of 5 s: how late they fire, and that none is early.
+    W5,
+}
+
+/// What a workload measured.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Report {
+    /// `w1`, `w4`, `w5`.
+    pub(super) workload: &'static str,
+    /// `embedded` or `memory`.
+    pub(super) bus: String,
+    /// How events came in: `in-process` or `http`.
+    pub(super) door: &'static str,
+    /// Events answered, every answer checked.
+    pub(super) events: u64,
+    /// How long they took.
+    pub(super) seconds: f64,
+    /// Events per second.
+    pub(super) per_second: f64,
+    /// Median latency in milliseconds; in w5, how late.
+    pub(super) p50_ms: f64,
+    /// 90th percentile.
+    pub(super) p90_ms: f64,
+    /// 99th percentile.
+    pub(super) p99_ms: f64,
+    /// 99.9th percentile.
+    pub(super) p999_ms: f64,
+    /// CPU time of the engine's process per event, in microseconds; load generator included where
+    /// the door is `in-process`.
+    pub(super) engine_cpu_us_per_event: f64,
+    /// Resident memory of the engine's process at the end.
+    pub(super) rss_bytes: u64,
+    /// Bytes on disk at the end.
+    pub(super) disk_bytes: u64,
+    /// w4: resident memory per instance, above the empty engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bytes_per_instance: Option<f64>,
+    /// w4: resident memory above the empty engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rss_above_empty_bytes: Option<u64>,
+    /// w4: from kill -9 and start to the answer on a new key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ready_seconds: Option<f64>,
+    /// w5: timers that fired before their time; anything but 0 is a bug.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) early: Option<u64>,
+}
+
+/// Runs a workload and prints what it measured.
+pub(super) async fn bench(global: &Global, args: &BenchArgs) -> Outcome {
+    let report =
+        run(args).await.map_err(|reason| Failure::new(super::failure::ENDED_BADLY, reason))?;
+    let output = global.out();
+    if output.is_text() {
+        output.line(report.to_text())?
+    } else {
+        output.json(&report)?
+    }
+    Ok(0)
+}
+
+async fn run(args: &BenchArgs) -> Result<Report, String> {
+    if !matches!(args.bus.as_str(), "embedded" | "memory") {
+        return Err(format!("bus `{}` is not `embedded` or `memory`; NATS comes later", args.bus));
+    }
+    match args.workload {
+        Workload::W1 => w1::run(args).await,
+        Workload::W4 => w4::run(args).await,
+        Workload::W5 => w5::run(args).await,
+    }
+}
+
+impl Report {
+    /// The report as people read it.
+    fn to_text(&self) -> String {
+        let mut lines = vec![
+            format!("{}  bus {}  door {}", self.workload, self.bus, self.door),
+            format!("{} events in {:.1} s: {:.0}/s", self.events, self.seconds, self.per_second),
+            format!(
+                "latency ms  p50 {:.3}  p90 {:.3}  p99 {:.3}  p99.9 {:.3}",
+                self.p50_ms, self.p90_ms, self.p99_ms, self.p999_ms
+            ),
+            format!(
+                "cpu {:.1} us/event  rss {:.1} MB  disk {:.1} MB",
+                self.engine_cpu_us_per_event,
+                megabytes(self.rss_bytes),
+                megabytes(self.disk_bytes)
+            ),
+        ];
+        if let (Some(each), Some(above)) = (self.bytes_per_instance, self.rss_above_empty_bytes) {
+            let above = megabytes(above);
+            lines.push(format!("memory {each:.0} bytes/instance, {above:.1} MB above empty"));
+        }
+        if let Some(ready) = self.ready_seconds {
+            lines.push(format!("ready {ready:.2} s after kill -9"));
+        }
+        if let Some(early) = self.early {
+            lines.push(format!("timers early: {early}"));
+        }
+        lines.join("\n")
+    }
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1_000_000.0
+}

@@ -1,0 +1,118 @@
+//! JSON input: `--data '{…}'`, `--data @file`, `--data -`, `-d key=value` (05 §4).
+
+use std::io::Read;
+use std::path::Path;
+
+use clap::Args;
+use serde_json::{Map, Value};
+
+use super::failure::Failure;
+
+/// The largest input taken, in bytes: what the engine would refuse is not read (01 §10: 8 MiB).
+const INPUT_MAX: u64 = 8 * 1_024 * 1_024;
+
+/// Where the data of an event or start comes from.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct DataArgs {
+    /// One member of the data; JSON if the value parses as it, else text. May be repeated
+    #[arg(short = 'd', value_name = "KEY=VALUE", value_parser = member)]
+    members: Vec<(String, Value)>,
+    /// The data as JSON: itself, `@FILE`, or `-` for stdin
+    #[arg(long = "data", value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    whole: Option<String>,
+}
+
+fn member(text: &str) -> Result<(String, Value), String> {
+    let (key, value) = text
+        .split_once('=')
+        .filter(|(key, _)| !key.is_empty())
+        .ok_or_else(|| format!("`{text}` is not KEY=VALUE"))?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+    Ok((key.to_owned(), value))
+}
+
+impl DataArgs {
+    /// Was anything given?
+    pub(super) fn is_given(&self) -> bool {
+        self.whole.is_some() || !self.members.is_empty()
+    }
+
+    /// Does it come from stdin?
+    pub(super) fn is_stdin(&self) -> bool {
+        self.whole.as_deref() == Some("-")
+    }
+
+    /// The object: the whole first, then single members over it.
+    pub(super) fn object(&self) -> Result<Value, Failure> {
+        let mut object = match &self.whole {
+            None => Map::new(),
+            Some(text) => parse_object(&read(text)?)?,
+        };
+        object.extend(self.members.iter().cloned());
+        Ok(Value::Object(object))
+    }
+}
+
+fn read(text: &str) -> Result<String, Failure> {
+    let mut content = String::new();
+    if text == "-" {
+        let mut input = std::io::stdin().lock().take(INPUT_MAX + 1);
+        let read = input.read_to_string(&mut content);
+        read.map_err(|error| Failure::file("cannot read", Path::new("-"), &error))?;
+    } else if let Some(path) = text.strip_prefix('@') {
+        let path = Path::new(path);
+        let read = std::fs::File::open(path)
+            .and_then(|file| file.take(INPUT_MAX + 1).read_to_string(&mut content));
+        read.map_err(|error| Failure::file("cannot read", path, &error))?;
+    } else {
+        text.clone_into(&mut content);
+    }
+    if u64::try_from(content.len()).unwrap_or(u64::MAX) > INPUT_MAX {
+        return Err(Failure::usage(format!("data exceeds the limit of {INPUT_MAX} bytes")));
+    }
+    Ok(content)
+}
+
+fn parse_object(text: &str) -> Result<Map<String, Value>, Failure> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(other) => Err(Failure::usage(format!("data is `{other}`, but an object is needed"))
+            .with_help("write `--data '{\"key\": \"value\"}'` or `-d key=value`")),
+        Err(error) => Err(Failure::usage(format!("data is not JSON: {error}"))
+            .with_help("`--data @FILE` reads a file, `--data -` reads stdin")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(members: &[&str], whole: Option<&str>) -> DataArgs {
+        let members = members.iter().map(|text| member(text).unwrap()).collect();
+        DataArgs { members, whole: whole.map(str::to_owned) }
+    }
+
+    #[test]
+    fn members_are_json_if_they_parse_else_text() {
+        let data = given(&["total=12", "ok=true", "title=Q3 report", "x=a=b", "list=[1]"], None);
+        let expected = serde_json::json!({
+            "total": 12, "ok": true, "title": "Q3 report", "x": "a=b", "list": [1],
+        });
+        assert_eq!(data.object().unwrap(), expected);
+    }
+
+    #[test]
+    fn members_lie_over_the_whole() {
+        let data = given(&["a=2"], Some(r#"{"a": 1, "b": 1}"#));
+        assert_eq!(data.object().unwrap(), serde_json::json!({"a": 2, "b": 1}));
+    }
+
+    #[test]
+    fn what_is_not_an_object_is_a_usage_error() {
+        for text in ["[1]", "nonsense", "", "\"x\""] {
+            assert_eq!(given(&[], Some(text)).object().unwrap_err().exit, 2, "{text}");
+        }
+        assert_eq!(given(&[], Some("@/nonexistent/x")).object().unwrap_err().exit, 3);
+        assert!(member("novalue").is_err() && member("=x").is_err());
+    }
+}

@@ -1,0 +1,83 @@
+//! `def ls|show`: what is deployed.
+
+use clap::{Args, Subcommand};
+use gearshift_client::protocol::query::Definitions;
+use gearshift_client::protocol::view::DefinitionSummary;
+
+use super::args::Global;
+use super::connect;
+use super::drive::name_and_version;
+use super::failure::Outcome;
+use super::output::Table;
+use super::words::names;
+
+const EXAMPLES: &str = "\
+Examples:
+  gearshift def ls
+  gearshift def ls order
+  gearshift def show order@2 -o json | jq -r .text";
+
+/// `gearshift def`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct DefArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List deployed definitions
+    #[command(after_help = EXAMPLES)]
+    Ls {
+        /// Only the versions of this workflow
+        name: Option<String>,
+    },
+    /// Show one definition
+    #[command(after_help = EXAMPLES)]
+    Show {
+        /// Its name, as `name` (the newest) or `name@version`
+        name: String,
+    },
+}
+
+const DEFINITIONS: Table<'static, DefinitionSummary> = Table {
+    headings: &["WORKFLOW", "TITLE", "INSTANCES", "HASH", ""],
+    cells: |one| {
+        vec![
+            format!("{}@{}", one.name, one.version),
+            one.title.clone(),
+            one.instances.to_string(),
+            one.hash.chars().take(12).collect(),
+            if one.newest { "newest".to_owned() } else { String::new() },
+        ]
+    },
+};
+
+/// Looks at deployed definitions.
+pub(super) async fn def(global: &Global, args: DefArgs) -> Outcome {
+    let client = connect::client(global)?;
+    let output = global.out();
+    match args.what {
+        What::Ls { name } => {
+            let page = client.definitions(&Definitions { name }).await?;
+            output.items(&page.items, &DEFINITIONS)?;
+        }
+        What::Show { name } => {
+            let (name, version) = name_and_version(&name)?;
+            let detail = client.definition(&name, version).await?;
+            output.json(&detail)?;
+            if output.is_text() {
+                let one = &detail.summary;
+                output.line(format!("workflow    {}@{}", one.name, one.version))?;
+                output.line(format!("title       {}", one.title))?;
+                output.line(format!("hash        {}", one.hash))?;
+                output.line(format!("instances   {}", one.instances))?;
+                output.line(format!("events      {}", names(&detail.events)))?;
+                output.line(format!("operations  {}", names(&detail.operations)))?;
+                output.line(&detail.text)?;
+            }
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,100 @@
+//! `deploy`: makes definitions available; moves no running instance.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gearshift_client::protocol::command::{Deploy, DeployReply, Format as WireFormat};
+use gearshift_machine::definition::Format;
+
+use super::args::Global;
+use super::connect;
+use super::failure::{ENDED_BADLY, Failure, Outcome};
+use super::ids::Tally;
+use super::output::tell;
+use super::sources::{Source, files};
+use super::words::count;
+
+const EXAMPLES: &str = "\
+Examples:
+  gearshift deploy order.workflow.yaml
+  gearshift deploy workflows/                     all definitions below a folder
+
+Running instances stay on their version; new ones take the newest. A deployed version never
+changes: raise `version:` to deploy other content (exit 4 otherwise).";
+
+/// `gearshift deploy`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct DeployArgs {
+    /// Definition files, or folders with them
+    #[arg(required = true, value_name = "FILE")]
+    paths: Vec<PathBuf>,
+}
+
+/// Deploys each file.
+pub(super) async fn deploy(global: &Global, args: &DeployArgs) -> Outcome {
+    let client = connect::client(global)?;
+    let output = global.out();
+    let paths = files(&args.paths)?;
+    let mut tally = Tally::default();
+    for path in &paths {
+        let result = match send(&client, global, path).await {
+            Ok(reply) => {
+                output.json(&reply)?;
+                for line in lines(&reply) {
+                    output.line(line)?;
+                }
+                Ok(0)
+            }
+            Err(failure) => Err(failure),
+        };
+        tally.add(output, global, paths.len() > 1, result)?;
+    }
+    Ok(tally.exit_code())
+}
+
+async fn send(
+    client: &gearshift_client::Client,
+    global: &Global,
+    path: &std::path::Path,
+) -> Result<DeployReply, Failure> {
+    let source = Source::read(path)?;
+    check(&source, global)?;
+    Ok(client.deploy(&order(&source)).await?)
+}
+
+/// Shows what is wrong with a file here, where its text is at hand.
+fn check(source: &Source, global: &Global) -> Result<(), Failure> {
+    let Err(problems) = source.load() else { return Ok(()) };
+    tell(source.render(&problems, global.stderr_look().color).trim_end());
+    let errors = problems.iter().filter(|problem| problem.is_error()).count();
+    let detail = format!("`{}` has {}", source.origin, count(errors, "error"));
+    let mut failure = Failure::new(ENDED_BADLY, detail);
+    failure.problem.diagnostics =
+        problems.iter().filter_map(|problem| serde_json::to_value(problem).ok()).collect();
+    Err(failure)
+}
+
+/// The command that deploys `source`.
+pub(super) fn order(source: &Source) -> Deploy {
+    let format = match source.format {
+        Format::Yaml => WireFormat::Yaml,
+        Format::Json => WireFormat::Json,
+    };
+    Deploy { text: source.text.clone(), origin: source.origin.clone(), format }
+}
+
+fn lines(reply: &DeployReply) -> Vec<String> {
+    let line = |one: &gearshift_client::protocol::command::Deployed| {
+        let hash: String = one.hash.chars().take(12).collect();
+        let what = if one.unchanged { "unchanged" } else { "deployed" };
+        let stays = match one.older_instances {
+            0 => String::new(),
+            older => {
+                format!("  ({older} stay on older versions)")
+            }
+        };
+        format!("{}@{}  {what}  {hash}{stays}", one.name, one.version)
+    };
+    reply.definitions.iter().map(line).collect()
+}

@@ -1,0 +1,358 @@
+//! `start`, `send`, `tasks`, `approve`, `reject`, `decide`: what moves instances.
+
+use clap::Args;
+use gearshift_client::protocol::command::{Decide, Start, StartReply};
+use gearshift_client::protocol::query::Tasks;
+use gearshift_client::protocol::view::Task;
+use gearshift_client::protocol::{EventHeaders, EventReply, InstanceVerdict, Verdict, Wait};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::args::Global;
+use super::connect;
+use super::data::DataArgs;
+use super::failure::{Failure, Outcome};
+use super::ids::{Tally, given};
+use super::output::Table;
+use super::words::{names, span, states, until, within};
+
+const START_EXAMPLES: &str = "\
+Examples:
+  gearshift start order --key o-9 -d total=12
+  gearshift start order --key o-9 --data @order.json --wait -o json | jq -e '.status == \"done\"'
+
+Starting a key again with the same input is harmless: the answer is `duplicate`, exit 0.";
+
+const SEND_EXAMPLES: &str = "\
+Examples:
+  gearshift send document.submitted -d documentId=doc-43 -d title=Budget --wait-for under_review
+  gearshift send user.action --instance document_approval/doc-43 -d action=approve -d userId=ann
+  gearshift send order.paid --id pay-7 --data @payment.json    # the same id twice applies once
+
+One line per instance the event concerned. Exit 3: no instance has the key; 4: the instance does
+not accept the event now; 7: --wait-for was in vain.";
+
+const TASKS_EXAMPLES: &str = "\
+Examples:
+  gearshift tasks
+  gearshift tasks --for ann -o jsonl | jq -r .id | gearshift approve - --reason 'bulk review'";
+
+const VOTE_EXAMPLES: &str = "\
+Examples:
+  gearshift approve doc-43 --reason 'numbers match'
+  gearshift reject doc-43 doc-44 --reason 'missing figures'
+  gearshift tasks -o jsonl | jq -r .id | gearshift approve -
+
+Exit 4: it is decided already, or cannot be decided so.";
+
+const DECIDE_EXAMPLES: &str = "\
+Examples:
+  gearshift decide doc-43 request_changes --reason 'page 3 is missing'
+  gearshift ls --where \"state == 'under_review'\" -o jsonl | jq -r .id \\
+    | gearshift decide - request_changes --reason overdue";
+
+/// `gearshift start`.
+#[derive(Debug, Args)]
+#[command(after_help = START_EXAMPLES)]
+pub(super) struct StartArgs {
+    /// The workflow's name, as `name` or `name@version`
+    workflow: String,
+    /// The correlation key; made up if absent
+    #[arg(long, alias = "id")]
+    key: Option<String>,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Wait until the instance has ended
+    #[arg(long, conflicts_with = "wait_for")]
+    wait: bool,
+    /// Wait until this state is active
+    #[arg(long, value_name = "STATE")]
+    wait_for: Option<String>,
+}
+
+/// `gearshift send`.
+#[derive(Debug, Args)]
+#[command(after_help = SEND_EXAMPLES)]
+pub(super) struct SendArgs {
+    /// The event's type, such as document.submitted
+    event: String,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Wait until this state is active
+    #[arg(long, value_name = "STATE")]
+    wait_for: Option<String>,
+    /// Your name for the event: sent twice, it is applied once
+    #[arg(long)]
+    id: Option<String>,
+    /// The instance it is for; else the workflow's `correlate` finds it
+    #[arg(long, value_name = "WORKFLOW/KEY")]
+    instance: Option<String>,
+    /// Only store it; do not wait for what becomes of it
+    #[arg(long, conflicts_with = "wait_for")]
+    one_way: bool,
+}
+
+/// `gearshift tasks`.
+#[derive(Debug, Args)]
+#[command(after_help = TASKS_EXAMPLES)]
+pub(super) struct TasksArgs {
+    /// Only those of this workflow
+    #[arg(long)]
+    workflow: Option<String>,
+    /// Only those assigned to this user
+    #[arg(long = "for", value_name = "USER")]
+    assign: Option<String>,
+    /// At most so many
+    #[arg(long, default_value = "100", value_parser = within(1, 10_000))]
+    limit: u32,
+}
+
+/// `gearshift approve` and `gearshift reject`.
+#[derive(Debug, Args)]
+#[command(after_help = VOTE_EXAMPLES)]
+pub(super) struct VoteArgs {
+    /// Full id, key, or unique end of one; `-` reads ids from stdin
+    #[arg(required = true)]
+    ids: Vec<String>,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+/// `gearshift decide`.
+#[derive(Debug, Args)]
+#[command(after_help = DECIDE_EXAMPLES, override_usage = "gearshift decide [OPTIONS] <ID>... <CHOICE>")]
+pub(super) struct DecideArgs {
+    /// Ids as for `approve`, then the choice
+    #[arg(required = true, num_args = 2.., value_names = ["ID", "CHOICE"])]
+    ids_and_choice: Vec<String>,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+/// Begins the life of an instance.
+pub(super) async fn start(global: &Global, args: StartArgs) -> Outcome {
+    let (workflow, version) = name_and_version(&args.workflow)?;
+    let wait = match (&args.wait_for, args.wait) {
+        (Some(state), _) => Wait::State(state.clone()),
+        (None, true) => Wait::End,
+        (None, false) => Wait::None,
+    };
+    let order = Start {
+        workflow,
+        version,
+        key: args.key,
+        input: args.data.object()?,
+        wait,
+        timeout_ms: Some(millis(global)),
+    };
+    let began = Instant::now();
+    let reply = connect::client(global)?.start(&order).await?;
+    let output = global.out();
+    output.json(&flat(&reply))?;
+    output.line(line_of(&reply.verdict, began))?;
+    if !reply.reached {
+        output.line(format!("not there within {}", span(millis(global))))?;
+    }
+    Ok(reply.exit_code())
+}
+
+/// The instance's own fields on top, so that `jq .status` is what one thinks.
+fn flat(reply: &StartReply) -> Value {
+    let mut value = json!(reply.verdict);
+    if let Value::Object(fields) = &mut value {
+        fields.insert("reached".to_owned(), json!(reply.reached));
+        fields.insert("output".to_owned(), json!(reply.output));
+    }
+    value
+}
+
+/// `name` or `name@version`.
+pub(super) fn name_and_version(text: &str) -> Result<(String, Option<u32>), Failure> {
+    let Some((name, version)) = text.split_once('@') else { return Ok((text.to_owned(), None)) };
+    let parsed = version.parse::<u32>().ok().filter(|version| *version > 0);
+    let version = parsed.ok_or_else(|| {
+        Failure::usage(format!("`{text}`: `{version}` is not a version from 1 to {}", u32::MAX))
+    })?;
+    Ok((name.to_owned(), Some(version)))
+}
+
+/// Sends an event.
+pub(super) async fn send(global: &Global, args: SendArgs) -> Outcome {
+    let client = connect::client(global)?;
+    let data = args.data.object()?;
+    let mut headers =
+        EventHeaders { id: args.id, instance: args.instance, ..EventHeaders::default() };
+    let output = global.out();
+    if args.one_way {
+        client.publish(&args.event, &data, &headers).await?;
+        output.json(&json!({ "stored": true }))?;
+        output.line(format!("{} stored", args.event))?;
+        return Ok(0);
+    }
+    if let Some(state) = args.wait_for {
+        headers.wait_for = Wait::State(state);
+        headers.timeout_ms = Some(millis(global));
+    }
+    let began = Instant::now();
+    let reply = client.send_with(&args.event, &data, &headers).await?;
+    print_reply(global, &reply, began)?;
+    Ok(reply.exit_code())
+}
+
+fn print_reply(global: &Global, reply: &EventReply, began: Instant) -> Result<(), Failure> {
+    let output = global.out();
+    output.json(reply)?;
+    for verdict in &reply.verdicts {
+        output.line(line_of(verdict, began))?;
+    }
+    if !reply.reached {
+        output.line(format!("not there within {}", span(millis(global))))?;
+    }
+    Ok(())
+}
+
+fn millis(global: &Global) -> u64 {
+    u64::try_from(global.timeout.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `doc-43  document_approval@1  started → under_review  8ms`.
+fn line_of(verdict: &InstanceVerdict, began: Instant) -> String {
+    let spent = span(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let what = in_words(verdict);
+    if verdict.instance.is_empty() {
+        return format!("-  {what}  {spent}");
+    }
+    format!("{}  {}@{}  {what}  {spent}", verdict.key, verdict.workflow, verdict.version)
+}
+
+/// What became of an input, in a few words.
+pub(super) fn in_words(verdict: &InstanceVerdict) -> String {
+    let now = states(&verdict.active);
+    match &verdict.verdict {
+        Verdict::Transitioned { from, to, .. } if to == from && *to == verdict.active => {
+            format!("stays in {now}")
+        }
+        Verdict::Transitioned { from, .. } => format!("{} → {now}", states(from)),
+        Verdict::Started { .. } => format!("started → {now}"),
+        Verdict::Deferred => format!("kept for later, in {now}"),
+        Verdict::Ignored { reason } => format!("ignored: {reason}, in {now}"),
+        Verdict::Duplicate { at } => format!("duplicate of step {at}, in {now}"),
+        Verdict::IdReuse { at } => {
+            format!("refused: the id was used at step {at} for other content")
+        }
+        Verdict::NoInstance => "no instance has this key, and the event starts none".to_owned(),
+        Verdict::Rejected { reason, accepted } if accepted.is_empty() => {
+            format!("rejected: {reason}")
+        }
+        Verdict::Rejected { reason, accepted } => {
+            format!("rejected: {reason}; accepted: {}", names(accepted))
+        }
+        Verdict::Denied { reason } => format!("denied: {reason}"),
+        Verdict::DeadLettered { reason } => format!("dead letter: {reason}"),
+        Verdict::Stuck { reason } => format!("stuck in {now}: {reason}"),
+        Verdict::Buffered => "kept until an instance with this key starts".to_owned(),
+        Verdict::Done => match verdict.status {
+            Some(status) => format!("{} in {now}", status.as_str()),
+            None => "done".to_owned(),
+        },
+        Verdict::Busy => "busy: nothing was done, try again".to_owned(),
+        other => other.as_str().to_owned(),
+    }
+}
+
+/// Lists open approvals.
+pub(super) async fn tasks(global: &Global, args: TasksArgs) -> Outcome {
+    let ask = Tasks {
+        workflow: args.workflow,
+        assign: args.assign,
+        limit: Some(args.limit),
+        after: None,
+    };
+    let page = connect::client(global)?.tasks(&ask).await?;
+    let table = Table::<Task> {
+        headings: &["ID", "WORKFLOW", "TITLE", "FOR", "DUE", "CHOICES"],
+        cells: |task| {
+            vec![
+                short_id(&task.id).to_owned(),
+                task.workflow.clone(),
+                task.title.clone(),
+                task.assign.clone().unwrap_or_else(|| "-".to_owned()),
+                until(task.due_in_ms),
+                task.choices.join(" "),
+            ]
+        },
+    };
+    global.out().items(&page.items, &table)?;
+    Ok(0)
+}
+
+/// The key of `workflow/key`.
+pub(super) fn short_id(id: &str) -> &str {
+    id.split_once('/').map_or(id, |(_, key)| key)
+}
+
+/// Decides open approvals by `choice`.
+pub(super) async fn vote(global: &Global, args: VoteArgs, choice: &str) -> Outcome {
+    choose(global, &args.ids, choice, &args.data).await
+}
+
+/// Decides open approvals by the choice that stands last.
+pub(super) async fn decide(global: &Global, args: DecideArgs) -> Outcome {
+    match args.ids_and_choice.split_last() {
+        Some((choice, ids)) if !ids.is_empty() => choose(global, ids, choice, &args.data).await,
+        Some(_) | None => Err(Failure::usage("an id and a choice are needed")),
+    }
+}
+
+async fn choose(global: &Global, ids: &[String], choice: &str, data: &DataArgs) -> Outcome {
+    if data.is_stdin() && ids.iter().any(|id| id == "-") {
+        return Err(Failure::usage("stdin cannot hold both ids and data"));
+    }
+    let client = connect::client(global)?;
+    let data = if data.is_given() { Some(data.object()?) } else { None };
+    let ids = given(ids)?;
+    let output = global.out();
+    let mut tally = Tally::default();
+    for id in &ids {
+        let order = Decide {
+            instance: id.clone(),
+            choice: choice.to_owned(),
+            data: data.clone(),
+            reason: global.reason.clone(),
+        };
+        let result = match client.decide(&order).await {
+            Ok(verdict) => {
+                output.json(&verdict)?;
+                let by = client.user();
+                output.line(format!("{}  {}  by {by}", verdict.key, in_words(&verdict)))?;
+                Ok(verdict.verdict.exit_code())
+            }
+            Err(error) => Err(error.into()),
+        };
+        tally.add(output, global, ids.len() > 1, result)?;
+    }
+    Ok(tally.exit_code())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_a_number_from_1() {
+        assert_eq!(name_and_version("order").unwrap(), ("order".to_owned(), None));
+        assert_eq!(name_and_version("order@3").unwrap(), ("order".to_owned(), Some(3)));
+        for text in ["order@0", "order@x", "order@-1", "order@4294967296"] {
+            assert_eq!(name_and_version(text).unwrap_err().exit, 2, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_start_shows_the_instances_fields_on_top() {
+        let verdict = InstanceVerdict::without_instance(Verdict::Started { to: Vec::new() });
+        let reply = StartReply { verdict, reached: true, output: Some(json!(1)) };
+        let value = flat(&reply);
+        assert_eq!(value["verdict"], "started");
+        assert_eq!((&value["reached"], &value["output"]), (&json!(true), &json!(1)));
+    }
+}

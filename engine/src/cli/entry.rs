@@ -1,0 +1,163 @@
+//! [`main`]: parse, run, exit code.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::future::Future;
+use std::io::Write;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use gearshift_bus::Bus;
+
+use super::args::{Cli, Command, Global};
+use super::failure::{BUG, Failure, Outcome, USAGE};
+use super::output::{Format, tell};
+use super::{
+    bench, check, definitions, deploy, dev, dlq, drive, explain, graph, look, repair, run, watch,
+    words,
+};
+use crate::runtime::init_tracing;
+
+/// Plugins that run in this process as long as this is held.
+pub type LoadedPlugins = Box<dyn Send>;
+
+/// The work of loading them; `None` where there are none under that name.
+pub type PluginFuture = Pin<Box<dyn Future<Output = Result<Option<LoadedPlugins>, String>> + Send>>;
+
+/// Serves the plugins of a folder on a bus: the bus, the folder's name, the folder.
+pub type PluginLoader = Box<dyn Fn(Bus, String, PathBuf) -> PluginFuture + Send + Sync>;
+
+/// The start of our environment variables; the second one belongs to test programs.
+const PREFIX: &str = "GEARSHIFT_";
+const TEST_PREFIX: &str = "GEARSHIFT_TEST_";
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main(plugins: PluginLoader) -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
+    init_tracing(cli.global.log_level());
+    let global = cli.global.clone();
+    let names = std::env::vars_os().map(|(name, _)| name);
+    let outcome = check_environment(names).and_then(|()| in_runtime(cli, plugins));
+    ExitCode::from(match outcome {
+        Ok(code) => code,
+        Err(failure) => report(&global, &failure),
+    })
+}
+
+/// Help goes to stdout with 0, complaints to stderr with 2; a closed pipe is no failure.
+fn refused(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(USAGE);
+    match error.print().and_then(|()| std::io::stdout().flush()) {
+        Ok(()) => ExitCode::from(code),
+        Err(problem) if problem.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::from(code),
+        Err(_) => ExitCode::from(BUG),
+    }
+}
+
+fn in_runtime(cli: Cli, plugins: PluginLoader) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(BUG, format!("no runtime: {error}")))?;
+    let outcome = runtime.block_on(perform(cli, plugins));
+    // What is left, such as a prompt in a thread of its own, must not keep the process.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Tells a failure: data (`-o json`) on stdout, words on stderr.
+fn report(global: &Global, failure: &Failure) -> u8 {
+    if failure.unread {
+        return 0;
+    }
+    let output = global.out();
+    match output.format {
+        Format::Json | Format::Jsonl => match output.json(&failure.problem) {
+            Err(second) if second.unread => {}
+            Err(_) | Ok(()) => tell(failure.render(global.stderr_look()).trim_end()),
+        },
+        Format::Text | Format::None => tell(failure.render(global.stderr_look()).trim_end()),
+    }
+    failure.exit
+}
+
+async fn perform(cli: Cli, plugins: PluginLoader) -> Outcome {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Run(args) => run::run(&global, args, plugins).await,
+        Command::Dev(args) => dev::dev(&global, args, plugins).await,
+        Command::Check(args) => check::check(&global, &args),
+        Command::Deploy(args) => deploy::deploy(&global, &args).await,
+        Command::Start(args) => drive::start(&global, args).await,
+        Command::Send(args) => drive::send(&global, args).await,
+        Command::Tasks(args) => drive::tasks(&global, args).await,
+        Command::Approve(args) => drive::vote(&global, args, "approve").await,
+        Command::Reject(args) => drive::vote(&global, args, "reject").await,
+        Command::Decide(args) => drive::decide(&global, args).await,
+        Command::Ls(args) => look::ls(&global, args).await,
+        Command::Show(args) => look::show(&global, &args).await,
+        Command::History(args) => look::history(&global, &args).await,
+        Command::Why(args) => look::why(&global, &args).await,
+        Command::Watch(args) => watch::watch(&global, args).await,
+        Command::Cancel(args) => repair::repair(&global, &args, repair::Verb::Cancel).await,
+        Command::Kill(args) => repair::repair(&global, &args, repair::Verb::Kill).await,
+        Command::Retry(args) => repair::repair(&global, &args, repair::Verb::Retry).await,
+        Command::Skip(args) => repair::repair(&global, &args, repair::Verb::Skip).await,
+        Command::Dlq(args) => dlq::dlq(&global, args).await,
+        Command::Def(args) => definitions::def(&global, args).await,
+        Command::Graph(args) => graph::graph(&global, &args).await,
+        Command::Schema(_) => explain::schema(&global),
+        Command::Bench(args) => bench::bench(&global, &args).await,
+        Command::Explain(args) => explain::explain(&global, &args),
+    }
+}
+
+/// Refuses variables with our prefix that nothing reads: a misspelled one would be ignored in
+/// silence (row C1).
+fn check_environment(names: impl Iterator<Item = OsString>) -> Result<(), Failure> {
+    let mut known = BTreeSet::new();
+    collect_variables(&Cli::command(), &mut known);
+    for name in names {
+        let name = name.to_string_lossy();
+        if !name.starts_with(PREFIX) || name.starts_with(TEST_PREFIX) || known.contains(&*name) {
+            continue;
+        }
+        let failure = Failure::usage(format!("environment variable `{name}` is not known"));
+        let nearest = words::nearest(&name, known.iter().map(String::as_str));
+        return Err(match nearest {
+            Some(nearest) => failure.with_help(format!("did you mean `{nearest}`?")),
+            None => failure.with_help(format!("unset it; nothing reads `{name}`")),
+        });
+    }
+    Ok(())
+}
+
+fn collect_variables(command: &clap::Command, known: &mut BTreeSet<String>) {
+    let variables = command.get_arguments().filter_map(clap::Arg::get_env);
+    known.extend(variables.map(|name| name.to_string_lossy().into_owned()));
+    for command in command.get_subcommands() {
+        collect_variables(command, known);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c1_an_unknown_variable_with_our_prefix_is_refused_with_the_nearest_name() {
+        let check = |name: &str| check_environment(std::iter::once(OsString::from(name)));
+        let failure = check("GEARSHIFT_SEVER").unwrap_err();
+        assert_eq!(failure.exit, 2);
+        assert_eq!(failure.help.as_deref(), Some("did you mean `GEARSHIFT_SERVER`?"));
+        assert!(check("GEARSHIFT_LISTEN").is_ok(), "a subcommand's variable is known");
+        assert!(check("GEARSHIFT_TEST_SEED").is_ok());
+        assert!(check("PATH").is_ok());
+    }
+}

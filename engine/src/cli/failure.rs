@@ -1,0 +1,167 @@
+//! [`Failure`]: why a command did not do what it was asked to, and its exit code (05 §4).
+
+use std::error::Error as _;
+
+use gearshift_client::protocol::{Problem, ProblemKind};
+use gearshift_client::{Error as ClientError, ErrorKind};
+use gearshift_machine::definition::codes::{self, Code, explain};
+
+use super::output::{Look, clean};
+
+/// What a command ends with: an exit code, or why there is none.
+pub(super) type Outcome = Result<u8, Failure>;
+
+/// The thing asked for ended badly.
+pub(super) const ENDED_BADLY: u8 = 1;
+/// The command line is not one.
+pub(super) const USAGE: u8 = 2;
+/// What was asked for is not there.
+pub(super) const NOT_FOUND: u8 = 3;
+/// It does not fit what is the case.
+pub(super) const CONFLICT: u8 = 4;
+/// Not allowed.
+pub(super) const DENIED: u8 = 5;
+/// The time to wait is over.
+pub(super) const TIMED_OUT: u8 = 7;
+/// Some of several things went wrong.
+pub(super) const PARTLY: u8 = 8;
+/// Our bug.
+pub(super) const BUG: u8 = 70;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The exit code.
+    pub(super) exit: u8,
+    /// The engine's refusal, or one in the same form.
+    pub(super) problem: Box<Problem>,
+    /// What to do about it.
+    pub(super) help: Option<String>,
+    /// Nobody reads stdout any more: end quietly, with 0 (row C13).
+    pub(super) unread: bool,
+}
+
+impl Failure {
+    /// A failure of our own; `detail` is a lower-case fragment.
+    pub(super) fn new(exit: u8, detail: impl Into<String>) -> Self {
+        let kind = match exit {
+            USAGE => ProblemKind::BadRequest,
+            NOT_FOUND => ProblemKind::NotFound,
+            CONFLICT => ProblemKind::Conflict,
+            DENIED => ProblemKind::Denied,
+            TIMED_OUT => ProblemKind::Timeout,
+            ENDED_BADLY => ProblemKind::Invalid,
+            6 => ProblemKind::Unavailable,
+            _ => ProblemKind::Internal,
+        };
+        let problem = Box::new(Problem::new(kind, detail));
+        Self { exit, problem, help: None, unread: false }
+    }
+
+    /// A command line that is not one.
+    pub(super) fn usage(detail: impl Into<String>) -> Self {
+        Self::new(USAGE, detail)
+    }
+
+    /// A file that could not be read or written.
+    pub(super) fn file(what: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
+        let exit = match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => NOT_FOUND,
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => DENIED,
+            _ => ENDED_BADLY,
+        };
+        Self::new(exit, format!("{what} `{}`: {error}", path.display()))
+    }
+
+    /// The same failure under one of the codes that `gearshift explain` knows.
+    fn coded(mut self, code: Code) -> Self {
+        self.problem.code = code.to_string();
+        codes::name(code).clone_into(&mut self.problem.name);
+        self
+    }
+
+    /// The same failure with advice.
+    pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The lines for stderr: `error[GS4009]: …` and advice.
+    pub(super) fn render(&self, look: Look) -> String {
+        let red = look.red();
+        let detail = clean(&self.problem.to_string()).into_owned();
+        // A code is shown only where `gearshift explain` tells of this very problem.
+        let known = explain(&self.problem.code).filter(|it| it.name == self.problem.name);
+        let code = known.map_or_else(String::new, |it| format!("[{}]", it.code));
+        let mut text = format!("{red}error{code}{red:#}: {detail}\n");
+        if let Some(help) = &self.help {
+            text.push_str(&format!("help: {help}\n"));
+        }
+        text
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let exit = error.exit_code();
+        let detail = match error.source() {
+            Some(source) => format!("{error}: {}", innermost(source)),
+            None => error.to_string(),
+        };
+        match error.kind() {
+            ErrorKind::Problem(problem) => {
+                let help = help_for(problem);
+                Self { exit, problem: problem.clone(), help, unread: false }
+            }
+            ErrorKind::Unreachable { .. } => Self::new(exit, detail)
+                .coded(codes::UNAVAILABLE)
+                .with_help("start an engine with `gearshift dev`, or name one with `--server URL`"),
+            ErrorKind::Timeout { .. } => Self::new(exit, detail)
+                .coded(codes::TIMEOUT)
+                .with_help("whether it was done is unknown; wait longer with `--timeout 2m`"),
+            _ => Self::new(exit, detail),
+        }
+    }
+}
+
+/// The end of a chain of sources says what happened; what is above it says where.
+fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a dyn std::error::Error {
+    let mut last = error;
+    while let Some(next) = last.source() {
+        last = next;
+    }
+    last
+}
+
+fn help_for(problem: &Problem) -> Option<String> {
+    let text = match problem.kind() {
+        ProblemKind::Unauthenticated => {
+            "give the token that `gearshift dev` printed: `--token`, GEARSHIFT_TOKEN or --token-file"
+        }
+        ProblemKind::Unavailable => "nothing was done; try again",
+        ProblemKind::NotFound if problem.name == "unknown_instance" => {
+            "`gearshift ls` lists instances"
+        }
+        ProblemKind::NotFound if problem.name == "unknown_workflow" => {
+            "`gearshift def ls` lists workflows, `gearshift deploy FILE` adds one"
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+impl From<crate::runtime::Error> for Failure {
+    fn from(error: crate::runtime::Error) -> Self {
+        let problem = Box::<Problem>::from(error);
+        Self { exit: problem.exit_code(), help: help_for(&problem), problem, unread: false }
+    }
+}
+
+/// Only writing to stdout is turned into a failure this way; files say which one they are.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        let unread = error.kind() == std::io::ErrorKind::BrokenPipe;
+        let exit = if unread { 0 } else { ENDED_BADLY };
+        Self { unread, ..Self::new(exit, format!("stdout: {error}")) }
+    }
+}

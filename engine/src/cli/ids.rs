@@ -1,0 +1,138 @@
+//! Which instances: ids on the command line or on stdin, or all that a filter finds; and doing
+//! something to each of them.
+
+use std::io::{BufRead, IsTerminal};
+
+use gearshift_client::Client;
+use gearshift_client::protocol::query::Instances;
+
+use super::args::Global;
+use super::failure::{Failure, Outcome, PARTLY};
+use super::output::{Output, tell};
+use super::words::count;
+
+/// Ids taken from stdin or a filter at most: a bound on memory, not on work.
+const IDS_MAX: usize = 1_000_000;
+/// Instances asked for per page.
+const PAGE: u32 = 1_000;
+
+/// The ids given; `-` stands for the lines of stdin.
+pub(super) fn given(ids: &[String]) -> Result<Vec<String>, Failure> {
+    let mut list = Vec::with_capacity(ids.len());
+    for id in ids {
+        if id != "-" {
+            list.push(id.clone());
+            continue;
+        }
+        for line in std::io::stdin().lock().lines() {
+            let line = line.map_err(|error| Failure::usage(format!("stdin: {error}")))?;
+            if list.len() >= IDS_MAX {
+                return Err(Failure::usage(format!("more than the limit of {IDS_MAX} ids")));
+            }
+            let id = line.trim();
+            if !id.is_empty() {
+                list.push(id.to_owned());
+            }
+        }
+    }
+    Ok(list)
+}
+
+/// All instances that `filter` finds.
+pub(super) async fn found(client: &Client, filter: &str) -> Result<Vec<String>, Failure> {
+    let mut ask =
+        Instances { filter: Some(filter.to_owned()), limit: Some(PAGE), ..Instances::default() };
+    let mut list = Vec::new();
+    loop {
+        let page = client.instances(&ask).await?;
+        list.extend(page.items.into_iter().map(|item| item.id));
+        if list.len() > IDS_MAX {
+            return Err(Failure::usage(format!("more than the limit of {IDS_MAX} instances")));
+        }
+        match page.next {
+            Some(next) => ask.after = Some(next),
+            None => return Ok(list),
+        }
+    }
+}
+
+/// Asks before something is done to many, or to all; without a terminal `--yes` must say it
+/// (row C12).
+pub(super) fn confirm(global: &Global, question: &str) -> Result<(), Failure> {
+    if global.yes {
+        return Ok(());
+    }
+    if !global.may_ask() || !std::io::stderr().is_terminal() {
+        return Err(Failure::usage(format!("{question} needs a yes"))
+            .with_help("add `--yes` where nobody can be asked"));
+    }
+    match inquire::Confirm::new(&format!("{question}?")).with_default(false).prompt() {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(Failure::usage("nothing was done")),
+    }
+}
+
+/// What several attempts came to.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    went_well: usize,
+    failures: Vec<u8>,
+}
+
+impl Tally {
+    /// Counts one result; what failed is told on stderr at once where there are several.
+    pub(super) fn add(
+        &mut self,
+        output: Output,
+        global: &Global,
+        several: bool,
+        result: Outcome,
+    ) -> Result<(), Failure> {
+        match result {
+            Ok(0) => self.went_well += 1,
+            Ok(code) => self.failures.push(code),
+            Err(failure) if failure.unread || !several => return Err(failure),
+            Err(failure) => {
+                tell(failure.render(global.stderr_look()).trim_end());
+                output.json(&failure.problem)?;
+                self.failures.push(failure.exit);
+            }
+        }
+        Ok(())
+    }
+
+    /// The exit code: the one they share, or 8 where some went well and some did not.
+    pub(super) fn exit_code(&self) -> u8 {
+        match self.failures.as_slice() {
+            [] => 0,
+            [first, rest @ ..] if self.went_well == 0 && rest.iter().all(|code| code == first) => {
+                *first
+            }
+            _ => PARTLY,
+        }
+    }
+
+    /// `40 done, 1 failed`.
+    pub(super) fn summary(&self) -> String {
+        match self.failures.len() {
+            0 => format!("{} done", count(self.went_well, "instance")),
+            bad => format!("{} done, {bad} failed", count(self.went_well, "instance")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_failed_is_8_all_alike_is_their_code() {
+        let code = |went_well, failures: &[u8]| {
+            Tally { went_well, failures: failures.to_vec() }.exit_code()
+        };
+        assert_eq!(code(3, &[]), 0);
+        assert_eq!(code(0, &[3, 3]), 3);
+        assert_eq!(code(1, &[4]), 8);
+        assert_eq!(code(0, &[3, 4]), 8);
+    }
+}

@@ -1,0 +1,237 @@
+//! `ls`, `show`, `history`, `why`: what there is to see.
+
+use clap::Args;
+use gearshift_client::Client;
+use gearshift_client::protocol::query::Instances;
+use gearshift_client::protocol::view::{HistoryEntry, InstanceDetail, InstanceSummary, Why};
+use serde_json::{Value, json};
+
+use super::args::Global;
+use super::connect;
+use super::failure::{Failure, Outcome};
+use super::ids::{Tally, given};
+use super::output::{Format, Output, Table, clean};
+use super::timeline::Row;
+use super::words::{age, names, states, within};
+
+const LS_EXAMPLES: &str = "\
+Examples:
+  gearshift ls
+  gearshift ls --where \"state == 'under_review' && age_s > 86400\"
+  gearshift ls --where \"status == 'stuck' && workflow == 'order'\" -o jsonl | jq -r .id
+
+A filter is a CEL expression over: workflow version key status state states age_s vars
+generation. Status is one of running paused compensating stuck done failed cancelled.";
+
+const IDS_EXAMPLES: &str = "\
+Examples:
+  gearshift show doc-43                           the key
+  gearshift history document_approval/doc-43      the full id
+  gearshift why 3f9a2c1e                          the unique end of a key
+  gearshift ls -o jsonl | jq -r .id | gearshift why -";
+
+/// `gearshift ls`.
+#[derive(Debug, Args)]
+#[command(after_help = LS_EXAMPLES)]
+pub(super) struct LsArgs {
+    /// Only instances for which this CEL expression is true
+    #[arg(long = "where", value_name = "CEL")]
+    filter: Option<String>,
+    /// Only those of this workflow
+    #[arg(long)]
+    workflow: Option<String>,
+    /// At most so many
+    #[arg(long, default_value = "100", value_parser = within(1, 10_000), conflicts_with = "all")]
+    limit: u32,
+    /// All of them, page by page
+    #[arg(long)]
+    all: bool,
+}
+
+/// `gearshift show`, `history` and `why`.
+#[derive(Debug, Args)]
+#[command(after_help = IDS_EXAMPLES)]
+pub(super) struct IdsArgs {
+    /// Full id, key, or unique end of one; `-` reads ids from stdin
+    #[arg(required = true)]
+    ids: Vec<String>,
+}
+
+const INSTANCES: Table<'static, InstanceSummary> = Table {
+    headings: &["ID", "WORKFLOW", "STATE", "STATUS", "AGE"],
+    cells: |one| {
+        vec![
+            one.key.clone(),
+            format!("{}@{}", one.workflow, one.version),
+            states(&one.active),
+            one.status.as_str().to_owned(),
+            age(one.age_s),
+        ]
+    },
+};
+
+/// Lists instances.
+pub(super) async fn ls(global: &Global, args: LsArgs) -> Outcome {
+    const PAGE: u32 = 1_000;
+    let client = connect::client(global)?;
+    let output = global.out();
+    let limit = if args.all { PAGE } else { args.limit };
+    let mut ask =
+        Instances { filter: args.filter, workflow: args.workflow, limit: Some(limit), after: None };
+    // One document holds everything; the other forms are written page by page.
+    let mut document = Vec::new();
+    loop {
+        let page = client.instances(&ask).await?;
+        if output.format == Format::Json {
+            document.extend(page.items);
+        } else {
+            output.items(&page.items, &INSTANCES)?;
+        }
+        ask.after = page.next;
+        if !args.all || ask.after.is_none() {
+            break;
+        }
+    }
+    if output.format == Format::Json {
+        output.json(&document)?;
+    }
+    if ask.after.is_some() && output.is_text() && output.is_terminal {
+        output.line(format!("… more than {limit}; `--all` lists all of them"))?;
+    }
+    Ok(0)
+}
+
+/// Does something with each id, and prints one document for one id, an array for several.
+async fn each<F>(global: &Global, args: &IdsArgs, look: F) -> Outcome
+where
+    F: AsyncFn(&Client, &str, Output) -> Result<Value, Failure>,
+{
+    let client = connect::client(global)?;
+    let output = global.out();
+    let ids = given(&args.ids)?;
+    let mut tally = Tally::default();
+    let mut document = Vec::new();
+    for (number, id) in ids.iter().enumerate() {
+        if number > 0 {
+            output.line("")?;
+        }
+        let result = match look(&client, id, output).await {
+            Ok(value) => {
+                document.push(value);
+                Ok(0)
+            }
+            Err(failure) => Err(failure),
+        };
+        let lines = Output { format: no_document(output.format), ..output };
+        tally.add(lines, global, ids.len() > 1, result)?;
+    }
+    match (output.format, document.as_slice()) {
+        (Format::Json, [only]) if ids.len() == 1 => output.json(only)?,
+        (Format::Json, list) => output.json(&list)?,
+        (Format::Jsonl, list) => list.iter().try_for_each(|value| output.json(value))?,
+        (Format::Text | Format::None, _) => {}
+    }
+    Ok(tally.exit_code())
+}
+
+/// Failures among several ids go to stderr only where stdout holds one document.
+const fn no_document(format: Format) -> Format {
+    match format {
+        Format::Json => Format::None,
+        other => other,
+    }
+}
+
+/// Shows all there is about instances.
+pub(super) async fn show(global: &Global, args: &IdsArgs) -> Outcome {
+    each(global, args, async |client, id, output| {
+        let detail = client.instance(id).await?;
+        output.line(describe(&detail))?;
+        Ok(json!(detail))
+    })
+    .await
+}
+
+fn describe(detail: &InstanceDetail) -> String {
+    let one = &detail.summary;
+    let mut lines = vec![
+        ("id", one.id.clone()),
+        ("workflow", format!("{}@{}", one.workflow, one.version)),
+        ("status", one.status.as_str().to_owned()),
+        ("state", states(&one.active)),
+    ];
+    if let Some(reason) = &one.stuck_reason {
+        lines.push(("stuck", reason.clone()));
+    }
+    let age = age(one.age_s);
+    lines.push(("started", format!("{} ({age} ago)", one.started_at)));
+    lines.push(("updated", format!("{} (step {})", one.updated_at, one.step)));
+    if one.generation > 1 {
+        lines.push(("life", one.generation.to_string()));
+    }
+    lines.push(("vars", detail.vars.to_string()));
+    lines.push(("input", detail.input.to_string()));
+    if !detail.output.is_null() {
+        lines.push(("output", detail.output.to_string()));
+    }
+    for timer in &detail.timers {
+        lines.push(("timer", format!("{}  due {}", timer.name, timer.due)));
+    }
+    for call in &detail.calls {
+        let of = call.attempts.map_or_else(String::new, |all| format!(" of {all}"));
+        lines.push(("call", format!("{}  attempt {}{of}", call.operation, call.attempt)));
+    }
+    if !detail.deferred.is_empty() {
+        lines.push(("deferred", names(&detail.deferred)));
+    }
+    if !detail.parked.is_empty() {
+        lines.push(("parked", names(&detail.parked)));
+    }
+    for task in &detail.approvals {
+        let who = task.assign.as_deref().unwrap_or("anybody");
+        let choices = task.choices.join(" ");
+        lines.push(("task", format!("{}  for {who}  choices {choices}", task.title)));
+    }
+    let shown = lines.iter().map(|(name, value)| format!("{name:<9} {}", clean(value)));
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+/// Shows what happened to instances.
+pub(super) async fn history(global: &Global, args: &IdsArgs) -> Outcome {
+    each(global, args, async |client, id, output| {
+        let page = client.history(id).await?;
+        for entry in &page.items {
+            output.line(history_line(entry, output))?;
+        }
+        Ok(json!(page.items))
+    })
+    .await
+}
+
+/// One line: step, time, and what the timeline of `run` says.
+fn history_line(entry: &HistoryEntry, output: Output) -> String {
+    let dim = output.look.dim();
+    let told = Row::of(entry).render(output.look);
+    format!("{:>4}  {dim}{}{dim:#}  {told}", entry.step, entry.at)
+}
+
+/// Explains why instances are where they are.
+pub(super) async fn why(global: &Global, args: &IdsArgs) -> Outcome {
+    each(global, args, async |client, id, output| {
+        let why = client.why(id).await?;
+        output.line(explain(&why))?;
+        Ok(json!(why))
+    })
+    .await
+}
+
+fn explain(why: &Why) -> String {
+    let mut text = clean(&why.summary).into_owned();
+    for line in &why.lines {
+        text.push_str(&format!("\n  {}", clean(line)));
+    }
+    if !why.try_this.is_empty() {
+        text.push_str(&format!("\ntry: {}", clean(&why.try_this.join(", or "))));
+    }
+    text
+}

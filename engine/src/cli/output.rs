@@ -1,0 +1,233 @@
+//! What people and programs read: text, tables, JSON, JSON lines or nothing, on stdout.
+
+use std::borrow::Cow;
+use std::io::{IsTerminal, Write};
+
+use clap::ValueEnum;
+use clap::builder::styling::{AnsiColor, Style};
+use serde::Serialize;
+use tabled::builder::Builder;
+use tabled::settings::{Padding, Style as TableStyle};
+
+use super::failure::Failure;
+
+/// How data is written (05 §1, row 2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// One JSON document per line and item.
+    Jsonl,
+    /// Nothing; the exit code says it.
+    None,
+}
+
+/// When to color.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// At a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Colors of one stream, or none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    /// May the stream be colored?
+    pub(super) color: bool,
+}
+
+impl Look {
+    fn new(choice: Color, is_terminal: bool) -> Self {
+        let color = match choice {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+                is_terminal && !refused && !dumb
+            }
+        };
+        Self { color }
+    }
+
+    /// What goes to stderr.
+    pub(super) fn stderr(choice: Color) -> Self {
+        Self::new(choice, std::io::stderr().is_terminal())
+    }
+
+    /// Errors.
+    pub(super) fn red(self) -> Style {
+        self.style(AnsiColor::Red.on_default().bold())
+    }
+
+    /// What went well.
+    pub(super) fn green(self) -> Style {
+        self.style(AnsiColor::Green.on_default())
+    }
+
+    /// What is beside the point.
+    pub(super) fn dim(self) -> Style {
+        self.style(Style::new().dimmed())
+    }
+
+    fn style(self, style: Style) -> Style {
+        if self.color { style } else { Style::new() }
+    }
+}
+
+/// Where data goes, and in which form.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output {
+    /// The form.
+    pub(super) format: Format,
+    /// Colors of stdout.
+    pub(super) look: Look,
+    /// Does a person look at stdout?
+    pub(super) is_terminal: bool,
+}
+
+impl Output {
+    pub(super) fn new(format: Format, color: Color) -> Self {
+        let is_terminal = std::io::stdout().is_terminal();
+        let look = match format {
+            Format::Text => Look::new(color, is_terminal),
+            Format::Json | Format::Jsonl | Format::None => Look { color: false },
+        };
+        Self { format, look, is_terminal }
+    }
+
+    /// Is text for people wanted?
+    pub(super) fn is_text(self) -> bool {
+        self.format == Format::Text
+    }
+
+    /// One line for people; nothing in the other forms. The line is out when this returns.
+    pub(super) fn line(self, text: impl AsRef<str>) -> Result<(), Failure> {
+        if !self.is_text() {
+            return Ok(());
+        }
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_ref().as_bytes())?;
+        out.write_all(b"\n")?;
+        Ok(out.flush()?)
+    }
+
+    /// Text as it is, in every form but `none`.
+    pub(super) fn raw(self, text: &str) -> Result<(), Failure> {
+        if self.format == Format::None {
+            return Ok(());
+        }
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        if !text.ends_with('\n') {
+            out.write_all(b"\n")?;
+        }
+        Ok(out.flush()?)
+    }
+
+    /// One JSON document; nothing in text form. A person gets it indented.
+    pub(super) fn json<T: Serialize>(self, value: &T) -> Result<(), Failure> {
+        let mut text = match self.format {
+            Format::Text | Format::None => return Ok(()),
+            Format::Json if self.is_terminal => serde_json::to_vec_pretty(value),
+            Format::Json | Format::Jsonl => serde_json::to_vec(value),
+        }
+        .map_err(|error| Failure::new(super::failure::BUG, format!("not JSON: {error}")))?;
+        text.push(b'\n');
+        let mut out = std::io::stdout().lock();
+        out.write_all(&text)?;
+        Ok(out.flush()?)
+    }
+
+    /// A list: a table for people, an array or lines of JSON for programs.
+    pub(super) fn items<T: Serialize>(
+        self,
+        items: &[T],
+        table: &Table<'_, T>,
+    ) -> Result<(), Failure> {
+        match self.format {
+            Format::None => Ok(()),
+            Format::Json => self.json(&items),
+            Format::Jsonl => items.iter().try_for_each(|item| self.json(item)),
+            Format::Text if items.is_empty() => Ok(()),
+            Format::Text => self.line(table.render(items)),
+        }
+    }
+}
+
+/// How a list becomes a table: headings, and the cells of one item.
+pub(super) struct Table<'a, T> {
+    /// One heading per column.
+    pub(super) headings: &'a [&'a str],
+    /// One cell per column.
+    pub(super) cells: fn(&T) -> Vec<String>,
+}
+
+impl<T> Table<'_, T> {
+    /// Plain columns, two spaces apart: the same at a terminal and in a pipe.
+    pub(super) fn render(&self, items: &[T]) -> String {
+        let mut rows = Builder::default();
+        rows.push_record(self.headings.iter().copied());
+        for item in items {
+            rows.push_record((self.cells)(item).iter().map(|cell| clean(cell).into_owned()));
+        }
+        let mut table = rows.build();
+        table.with(TableStyle::empty()).with(Padding::new(0, 2, 0, 0));
+        let text = table.to_string();
+        text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Text from outside without what would steer a terminal (row H17).
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    let steers = |letter: char| letter.is_control() && letter != '\n' && letter != '\t';
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        if steers(letter) {
+            shown.extend(letter.escape_unicode());
+        } else {
+            shown.push(letter);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Writes a line to stderr; nobody reading it is no failure.
+pub(super) fn tell(text: &str) {
+    let mut out = std::io::stderr().lock();
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_plain_columns_without_trailing_space() {
+        let table = Table::<(&str, &str)> {
+            headings: &["ID", "STATE"],
+            cells: |item| vec![item.0.to_owned(), item.1.to_owned()],
+        };
+        let text = table.render(&[("doc-43", "under_review"), ("d\u{1b}[2J", "x")]);
+        assert_eq!(text, "ID          STATE\ndoc-43      under_review\nd\\u{1b}[2J  x");
+    }
+
+    #[test]
+    fn color_follows_the_flag_and_the_terminal() {
+        assert!(Look::new(Color::Always, false).color);
+        assert!(!Look::new(Color::Never, true).color);
+        assert!(!Look::new(Color::Auto, false).color);
+        assert!(!Output::new(Format::Json, Color::Always).look.color);
+    }
+}

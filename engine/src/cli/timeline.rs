@@ -1,0 +1,317 @@
+//! What decisions did, as lines: state, transition (event), effects.
+//!
+//! `history` shows every decision; `run` folds the calls between an event and the state it leads
+//! to into one line.
+
+use gearshift_client::protocol::view::{HistoryEntry, TransitionView};
+use serde::Serialize;
+
+use super::output::{Look, clean};
+use super::words::{is_hidden, states};
+
+/// How wide the column of states is; longer names push the rest to the right.
+const STATES_WIDTH: usize = 14;
+
+/// The input of an instance's first decision.
+const START: &str = "start";
+
+/// One line. Without colors the same decisions always give the same text: tests compare it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Row {
+    /// When it was decided, in milliseconds since 1970.
+    #[serde(skip)]
+    pub(super) at_ms: i64,
+    /// Active states; one that waits for its calls has `…` and the state it leads to.
+    pub(super) state: String,
+    /// `submit_for_review (document.submitted)`; empty for a plain start.
+    pub(super) cause: String,
+    /// What was asked of the world.
+    pub(super) effects: Vec<String>,
+    /// What else is to be said.
+    pub(super) notes: Vec<String>,
+}
+
+/// Why a state was left: the event and who sent it.
+#[derive(Clone, Debug, Default)]
+struct Origin {
+    event: String,
+    by: Option<String>,
+}
+
+/// Folds decisions into lines.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Timeline {
+    /// The event that the instance was started by: its first decision is called `start`.
+    started_by: Option<String>,
+    active: Vec<String>,
+    /// The event whose calls are under way, and what happened since.
+    under_way: Option<(Origin, Vec<String>)>,
+}
+
+impl Timeline {
+    /// An instance that `event` starts; `None`: an explicit start.
+    pub(super) fn started_by(event: Option<&str>) -> Self {
+        Self { started_by: event.map(str::to_owned), ..Self::default() }
+    }
+
+    /// Takes the next decision; lines come when there are some to show. A start that goes on at
+    /// once has two: where it began, and where it went.
+    pub(super) fn take(&mut self, entry: &HistoryEntry) -> Vec<Row> {
+        let first = entry.transitions.first().filter(|_| entry.input == START);
+        let Some(first) = first else { return self.fold(entry).into_iter().collect() };
+        let mut entry = entry.clone();
+        if let Some(event) = &self.started_by {
+            entry.input.clone_from(event);
+        }
+        let began = Row { at_ms: at_ms(&entry), state: first.from.clone(), ..Row::default() };
+        std::iter::once(began).chain(self.fold(&entry)).collect()
+    }
+
+    fn fold(&mut self, entry: &HistoryEntry) -> Option<Row> {
+        if !entry.active.is_empty() {
+            self.active.clone_from(&entry.active);
+        }
+        let notes = notes(entry);
+        let waits = self.active.iter().any(|name| is_hidden(name));
+        if waits && notes.is_empty() {
+            let (_, effects) = self.under_way.get_or_insert_with(|| (origin(entry), Vec::new()));
+            effects.extend(entry.effects.iter().cloned());
+            return None;
+        }
+        let taken = if waits { self.under_way.clone() } else { self.under_way.take() };
+        let (origin, mut effects) =
+            taken.map_or_else(|| (None, Vec::new()), |(origin, effects)| (Some(origin), effects));
+        effects.extend(entry.effects.iter().cloned());
+        let shown = !entry.transitions.is_empty()
+            || !effects.is_empty()
+            || !notes.is_empty()
+            || entry.input == START;
+        shown.then(|| Row {
+            at_ms: at_ms(entry),
+            state: states(&self.active),
+            cause: cause(entry, origin.as_ref()),
+            effects,
+            notes,
+        })
+    }
+}
+
+impl Row {
+    /// The line of one decision alone.
+    pub(super) fn of(entry: &HistoryEntry) -> Self {
+        Self {
+            at_ms: at_ms(entry),
+            state: states(&entry.active),
+            cause: if entry.transitions.is_empty() {
+                with_person(&entry.input, entry.by.as_deref())
+            } else {
+                cause(entry, None)
+            },
+            effects: entry.effects.clone(),
+            notes: notes(entry),
+        }
+    }
+
+    /// `under_review    submit_for_review (document.submitted)  call validator.validate_document`.
+    pub(super) fn render(&self, look: Look) -> String {
+        let (green, dim) = (look.green(), look.dim());
+        let state = clean(&self.state);
+        let mut text = format!("{green}{state:<STATES_WIDTH$}{green:#}");
+        for part in std::iter::once(&self.cause).chain(&self.effects) {
+            if !part.is_empty() {
+                text.push_str("  ");
+                text.push_str(&clean(part));
+            }
+        }
+        for note in &self.notes {
+            text.push_str(&format!("  {dim}[{}]{dim:#}", clean(note)));
+        }
+        text.trim_end().to_owned()
+    }
+}
+
+/// What else is to be said of a decision: its note, and guards where nothing was taken.
+fn notes(entry: &HistoryEntry) -> Vec<String> {
+    let guards = entry.guards.iter().filter_map(|guard| match &guard.error {
+        Some(error) => Some(format!("{}: guard failed: {error}", guard.transition)),
+        None if entry.transitions.is_empty() => {
+            Some(format!("{}: guard is false", guard.transition))
+        }
+        None => None,
+    });
+    entry.note.iter().cloned().chain(guards).collect()
+}
+
+fn event_of(transition: &TransitionView, entry: &HistoryEntry) -> String {
+    transition.event.clone().unwrap_or_else(|| entry.input.clone())
+}
+
+/// What began it all: the first transition's event, or the input.
+fn origin(entry: &HistoryEntry) -> Origin {
+    let event = entry.transitions.first().map(|transition| event_of(transition, entry));
+    let event = event.unwrap_or_else(|| entry.input.clone());
+    Origin { event, by: entry.by.clone() }
+}
+
+/// The transitions with what triggered them; the input where none was taken.
+fn cause(entry: &HistoryEntry, began: Option<&Origin>) -> String {
+    if entry.transitions.is_empty() {
+        return match began {
+            Some(began) => with_person(&began.event, began.by.as_deref()),
+            None if entry.input == START => String::new(),
+            None => with_person(&entry.input, entry.by.as_deref()),
+        };
+    }
+    let told = entry.transitions.iter().map(|transition| {
+        let event = event_of(transition, entry);
+        match began {
+            Some(began) if event.starts_with("done.state.") && is_hidden(&event) => {
+                named(&transition.name, &began.event, began.by.as_deref())
+            }
+            Some(_) | None => named(&transition.name, &event, entry.by.as_deref()),
+        }
+    });
+    told.collect::<Vec<_>>().join(" · ")
+}
+
+/// `approve (user.action by ann)`, `pay (done)`, `(done)`; a transition without a name of its
+/// own is called like its event.
+fn named(name: &str, event: &str, by: Option<&str>) -> String {
+    let is_done = event.starts_with("done.state.");
+    let word = if is_done { "done" } else { event };
+    let trigger = with_person(word, by);
+    let has_name = name != event && !name.starts_with('=') && !name.contains(" | ");
+    match (has_name, trigger.is_empty()) {
+        (true, true) => name.to_owned(),
+        (true, false) => format!("{name} ({trigger})"),
+        (false, _) if is_done => format!("({trigger})"),
+        (false, true) => name.to_owned(),
+        (false, false) => trigger,
+    }
+}
+
+fn with_person(word: &str, by: Option<&str>) -> String {
+    match by.filter(|by| !by.is_empty()) {
+        Some(by) => format!("{word} by {by}"),
+        None => word.to_owned(),
+    }
+}
+
+/// Seconds and milliseconds: `04.112`.
+pub(super) fn elapsed(ms: i64) -> String {
+    let ms = ms.max(0);
+    format!("{:02}.{:03}", ms / 1_000, ms % 1_000)
+}
+
+fn at_ms(entry: &HistoryEntry) -> i64 {
+    entry.at.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_millisecond)
+}
+
+#[cfg(test)]
+mod tests {
+    use gearshift_client::protocol::view::GuardView;
+
+    use super::*;
+
+    fn entry(input: &str, active: &[&str]) -> HistoryEntry {
+        HistoryEntry {
+            step: 1,
+            at: "2026-11-21T08:00:04.112Z".to_owned(),
+            input: input.to_owned(),
+            by: None,
+            note: None,
+            guards: Vec::new(),
+            transitions: Vec::new(),
+            effects: Vec::new(),
+            active: active.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn taking(mut entry: HistoryEntry, name: &str, event: Option<&str>) -> HistoryEntry {
+        entry.transitions.push(TransitionView {
+            name: name.to_owned(),
+            from: "a".to_owned(),
+            to: vec!["b".to_owned()],
+            event: event.map(str::to_owned),
+        });
+        entry
+    }
+
+    fn lines(entries: &[HistoryEntry]) -> String {
+        let mut timeline = Timeline::started_by(Some("document.submitted"));
+        let rows = entries.iter().flat_map(|entry| timeline.take(entry));
+        rows.map(|row| row.render(Look { color: false })).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn calls_on_the_way_are_one_line_with_the_event_they_began_with() {
+        let mut start = taking(entry("start", &["under_review~1"]), "submit_for_review", None);
+        start.effects = vec!["call validator.validate_document".to_owned()];
+        let mut valid = entry("reply validator.validate_document", &[]);
+        valid.effects = vec!["call directory.pick_reviewer".to_owned()];
+        let picked = taking(
+            entry("reply directory.pick_reviewer", &["under_review"]),
+            "submit_for_review",
+            Some("done.state.under_review~1"),
+        );
+        let mut decided =
+            taking(entry("command decide", &["approved"]), "approve", Some("user.action"));
+        decided.by = Some("ann".to_owned());
+        let stored = taking(
+            entry("reply archive.store", &["archived"]),
+            "=done.state.approved",
+            Some("done.state.approved"),
+        );
+        assert_eq!(
+            lines(&[start, valid, picked, decided, stored]),
+            "a
+under_review    submit_for_review (document.submitted)  call validator.validate_document  \
+             call directory.pick_reviewer
+approved        approve (user.action by ann)
+archived        (done)"
+        );
+    }
+
+    #[test]
+    fn a_start_that_stays_is_one_line() {
+        let mut start = entry("start", &["placed"]);
+        start.effects = vec!["publish a.b".to_owned()];
+        assert_eq!(lines(&[start]), "placed          publish a.b");
+    }
+
+    #[test]
+    fn what_stays_shows_the_state_it_is_in() {
+        let placed = taking(entry("order.placed", &["awaiting_payment"]), "place", None);
+        let part = taking(entry("payment.received", &[]), "pay_in_part", None);
+        let nothing = entry("reply x.y", &[]);
+        assert_eq!(
+            lines(&[placed, part, nothing]),
+            "awaiting_payment  place (order.placed)\n\
+             awaiting_payment  pay_in_part (payment.received)"
+        );
+    }
+
+    #[test]
+    fn trouble_on_the_way_is_told_at_once() {
+        let sent = taking(entry("go", &["b~1"]), "go", None);
+        let mut failed = entry("reply x.y", &[]);
+        failed.note = Some("stuck: no".to_owned());
+        assert_eq!(lines(&[sent, failed]), "… b             go  [stuck: no]");
+    }
+
+    #[test]
+    fn a_false_guard_is_told_where_nothing_happened() {
+        let mut refused = entry("user.action", &[]);
+        refused.guards.push(GuardView { transition: "approve".to_owned(), error: None });
+        let row = Row::of(&refused);
+        assert_eq!(
+            row.render(Look { color: false }),
+            "                user.action  [approve: guard is false]"
+        );
+    }
+
+    #[test]
+    fn elapsed_is_seconds_with_milliseconds() {
+        assert_eq!((elapsed(4_112), elapsed(-5)), ("04.112".to_owned(), "00.000".to_owned()));
+    }
+}

@@ -1,0 +1,112 @@
+//! `watch`: changes as they happen, one line each.
+
+use clap::Args;
+use gearshift_client::WatchFilter;
+use gearshift_client::protocol::{Notice, NoticeKind, Status};
+
+use super::args::Global;
+use super::connect;
+use super::failure::{ENDED_BADLY, Failure, Outcome};
+use super::output::{Output, clean};
+
+const EXAMPLES: &str = "\
+Examples:
+  gearshift watch                                 everything, until Ctrl-C
+  gearshift watch doc-44                          one instance, until it ends
+  gearshift watch --workflow order -o jsonl | jq -r '[.at, .key, .kind] | @tsv'";
+
+/// `gearshift watch`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct WatchArgs {
+    /// One instance: full id, key, or unique end of one
+    id: Option<String>,
+    /// Only those of this workflow
+    #[arg(long, conflicts_with = "id")]
+    workflow: Option<String>,
+}
+
+/// Prints changes until the instance has ended, or for ever.
+pub(super) async fn watch(global: &Global, args: WatchArgs) -> Outcome {
+    let client = connect::client(global)?;
+    let output = global.out();
+    let mut filter = WatchFilter { workflow: args.workflow, key: None };
+    if let Some(id) = &args.id {
+        let summary = client.instance(id).await?.summary;
+        filter.workflow = Some(summary.workflow);
+        filter.key = Some(summary.key);
+    }
+    let mut watch = client.watch(filter.clone()).await?;
+    if let (Some(workflow), Some(key)) = (&filter.workflow, &filter.key) {
+        // It may have ended between looking and watching.
+        let now = client.instance(&format!("{workflow}/{key}")).await?.summary;
+        if now.status.is_ended() {
+            output.line(format!("{}  is {}", now.key, now.status.as_str()))?;
+            output.json(&now)?;
+            return Ok(if now.status == Status::Done { 0 } else { ENDED_BADLY });
+        }
+    }
+    while let Some(notice) = watch.next().await {
+        let notice = notice?;
+        print(output, &notice)?;
+        if args.id.is_some() {
+            match notice.kind {
+                NoticeKind::Completed => return Ok(0),
+                NoticeKind::Failed | NoticeKind::Cancelled => return Ok(ENDED_BADLY),
+                _ => {}
+            }
+        }
+    }
+    Err(Failure::new(6, "the engine ended the stream of notices"))
+}
+
+fn print(output: Output, notice: &Notice) -> Result<(), Failure> {
+    output.json(notice)?;
+    output.line(line(notice))
+}
+
+/// `2026-11-21T12:00:01.000Z  doc-44  transitioned  {"…"}`.
+fn line(notice: &Notice) -> String {
+    let details = match &notice.data {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::Object(fields) if fields.is_empty() => String::new(),
+        serde_json::Value::Object(fields) => {
+            let shown = fields.iter().map(|(name, value)| format!("  {name} {}", plain(value)));
+            shown.collect()
+        }
+        other => format!("  {}", plain(other)),
+    };
+    let kind = notice.kind.as_str();
+    clean(&format!("{}  {}  {kind}{details}", notice.at, notice.key)).into_owned()
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::Object(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_one_line() {
+        let notice = Notice {
+            workflow: "w".to_owned(),
+            key: "doc-44".to_owned(),
+            generation: 1,
+            step: 2,
+            at: "2026-11-21T12:00:01.000Z".to_owned(),
+            kind: NoticeKind::Transitioned,
+            data: serde_json::json!({"from": ["a"], "to": ["b", "c"]}),
+        };
+        let expected = "2026-11-21T12:00:01.000Z  doc-44  transitioned  from a  to b, c";
+        assert_eq!(line(&notice), expected);
+    }
+}

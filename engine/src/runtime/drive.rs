@@ -1,0 +1,260 @@
+//! Drive: inputs → decide → journal → release: the only loop a partition has.
+//!
+//! Nothing leaves before the frame is durable; reads happen between frames, so that nobody ever
+//! sees what might still be lost (01 §1, guarantee 2).
+
+use std::sync::Arc;
+
+use gearshift_machine::machine::{Effect, Outcome, Timestamp};
+use gearshift_machine::partition::{Done, Partition, PartitionInput, Position, Stamped};
+use tokio::sync::{mpsc, oneshot};
+
+use super::dispatch::Dispatch;
+use super::handle::{SeatState, Shared};
+use super::journal::{Journal, Lost};
+use super::marks::Mark;
+use super::notices::NoticeMessage;
+use super::snapshots::Snapshots;
+
+/// What a partition is asked.
+pub(crate) enum Ask {
+    /// Decide an input.
+    Input(PartitionInput, Option<oneshot::Sender<Done>>),
+    /// Look at the durable state.
+    Read(Box<dyn FnOnce(&Partition) + Send>),
+}
+
+/// Due timers taken per frame, so that a burst of them does not starve fresh events.
+const DUE_MAX: usize = 128;
+
+/// One partition's loop.
+pub(crate) struct Drive {
+    shared: Arc<Shared>,
+    partition: Partition,
+    journal: Journal,
+    dispatch: Dispatch,
+    snapshots: Snapshots,
+    incarnation: u128,
+    /// The last stamp given: time never goes back inside a partition (01 §6).
+    now: Timestamp,
+    asks: Vec<Ask>,
+    /// Inputs that did not fit the last frame, with their askers.
+    left: Vec<(Stamped, Option<oneshot::Sender<Done>>)>,
+    /// The first position of a source that was refused as busy: what stands behind it must not be
+    /// taken before it, or the cursor would pass it.
+    held: Option<Position>,
+}
+
+impl Drive {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        partition: Partition,
+        journal: Journal,
+        incarnation: u128,
+    ) -> Self {
+        let id = partition.id();
+        let dispatch = Dispatch::start(Arc::clone(&shared), id);
+        let snapshots = Snapshots::new(Arc::clone(&shared), id);
+        Self {
+            shared,
+            partition,
+            journal,
+            dispatch,
+            snapshots,
+            incarnation,
+            now: Timestamp(0),
+            asks: Vec::new(),
+            left: Vec::new(),
+            held: None,
+        }
+    }
+
+    /// Runs until the engine stops, or the partition is lost.
+    pub(crate) async fn run(mut self, asks: &mut mpsc::Receiver<Ask>) -> Result<(), Lost> {
+        self.resend();
+        self.shared.seat(self.partition.id()).serve(self.mark());
+        while self.collect(asks).await {
+            self.turn().await?;
+        }
+        // What was accepted before the stop is still decided: nothing acknowledged waits in memory.
+        while let Ok(ask) = asks.try_recv() {
+            self.asks.push(ask);
+        }
+        self.turn().await?;
+        self.dispatch.stop().await;
+        self.snapshots.finish(&self.partition, &mut self.journal).await;
+        self.shared.seat(self.partition.id()).retire(SeatState::Stopped, self.mark());
+        Ok(())
+    }
+
+    /// Waits for something to do; false when the engine stops.
+    async fn collect(&mut self, asks: &mut mpsc::Receiver<Ask>) -> bool {
+        let limit = self.shared.config.batch_limit;
+        if !self.left.is_empty() || self.snapshots.has_work() {
+            while self.asks.len() < limit
+                && let Ok(ask) = asks.try_recv()
+            {
+                self.asks.push(ask);
+            }
+            return !self.shared.stop.is_cancelled();
+        }
+        let due = self.partition.next_due();
+        let clock = self.shared.config.clock.clone();
+        tokio::select! {
+            biased;
+            () = self.shared.stop.cancelled() => return false,
+            taken = asks.recv_many(&mut self.asks, limit) => { if taken == 0 { return false } }
+            () = clock.sleep_until(due.unwrap_or_default()), if due.is_some() => {}
+        }
+        true
+    }
+
+    /// One frame: everything that is waiting, decided together.
+    async fn turn(&mut self) -> Result<(), Lost> {
+        self.now = self.now.max(self.shared.config.clock.now());
+        let mut askers = Vec::with_capacity(self.asks.len() + self.left.len());
+        let mut inputs = Vec::with_capacity(askers.capacity());
+        let mut reads = Vec::new();
+        for (input, asker) in std::mem::take(&mut self.left) {
+            inputs.push(input);
+            askers.push(asker);
+        }
+        for ask in std::mem::take(&mut self.asks) {
+            match ask {
+                Ask::Input(input, asker) => {
+                    if self.is_held(&input) {
+                        // The asker sees its question dropped and tells it again, in order.
+                        continue;
+                    }
+                    inputs.push(Stamped { input, at: self.now });
+                    askers.push(asker);
+                }
+                Ask::Read(read) => reads.push(read),
+            }
+        }
+        for input in self.partition.due(self.now, DUE_MAX) {
+            inputs.push(Stamped { input, at: self.now });
+            askers.push(None);
+        }
+        if !inputs.is_empty() {
+            self.commit(inputs, askers).await?;
+        }
+        for read in reads {
+            read(&self.partition);
+        }
+        self.snapshots.turn(&self.partition, &mut self.journal).await;
+        Ok(())
+    }
+
+    /// Stands `input` behind a refused one of the same source?
+    fn is_held(&mut self, input: &PartitionInput) -> bool {
+        let (Some(held), Some(position)) = (self.held, position_of(input)) else { return false };
+        if held.source != position.source {
+            return false;
+        }
+        if position.sequence > held.sequence {
+            return true;
+        }
+        self.held = None;
+        false
+    }
+
+    async fn commit(
+        &mut self,
+        inputs: Vec<Stamped>,
+        mut askers: Vec<Option<oneshot::Sender<Done>>>,
+    ) -> Result<(), Lost> {
+        let index = self.shared.definitions.index();
+        let positions = inputs.iter().map(|one| position_of(&one.input)).collect::<Vec<_>>();
+        let batch = self.partition.decide(&index.definitions, inputs);
+        let refused = batch.results.iter().zip(positions).find_map(|(done, position)| {
+            position.filter(|_| matches!(done.outcome, Outcome::Busy { .. }))
+        });
+        self.held = self.held.or(refused);
+        if let Some(frame) = batch.frame {
+            self.snapshots.note(frame.len());
+            self.journal.append(frame).await?;
+            self.shared.seat(self.partition.id()).advance(self.mark());
+        }
+        let left = askers.split_off(batch.results.len().min(askers.len()));
+        self.left = batch.left.into_iter().zip(left).collect();
+        for (done, asker) in batch.results.into_iter().zip(askers) {
+            self.release(done, asker);
+        }
+        Ok(())
+    }
+
+    /// The frame is durable: effects go out, the asker hears, views follow.
+    fn release(&self, mut done: Done, asker: Option<oneshot::Sender<Done>>) {
+        if let (Some(key), Some(definition)) = (&done.key, &done.definition) {
+            for effect in std::mem::take(&mut done.effects) {
+                if let Effect::Notice(notice) = effect {
+                    self.shared.announce(|| NoticeMessage {
+                        key: key.clone(),
+                        generation: done.generation,
+                        step: done.step,
+                        at: self.now,
+                        kind: notice.kind,
+                        data: notice.data,
+                        version: definition.version,
+                    });
+                } else {
+                    self.dispatch.perform(key, definition, effect);
+                }
+            }
+            if !self.shared.waiters.is_idle() {
+                let names = done
+                    .active
+                    .iter()
+                    .map(|state| &*definition.state(*state).id)
+                    .collect::<Vec<_>>();
+                if let Some(status) = done.status {
+                    self.shared.waiters.reached(key, status, &names);
+                }
+            }
+        }
+        if let Some(asker) = asker {
+            // An asker that gave up waiting is no error: the decision stands.
+            drop(asker.send(done));
+        }
+    }
+
+    /// Calls and publishes that were decided but not confirmed are sent again after a restart.
+    fn resend(&self) {
+        let index = self.shared.definitions.index();
+        for (key, effect) in self.partition.pending_effects(&index.definitions) {
+            let instance = self.partition.instance(&key);
+            let pinned = instance
+                .and_then(|instance| index.definitions.pinned(key.workflow(), instance.pin))
+                .or_else(|| index.definitions.latest(key.workflow()));
+            match pinned {
+                Some(definition) => self.dispatch.perform(&key, definition, effect),
+                None => tracing::error!(instance = %key, "pending effect of an unknown workflow"),
+            }
+        }
+    }
+
+    const fn mark(&self) -> Mark {
+        Mark {
+            incarnation: self.incarnation,
+            sequence: self.journal.position(),
+            epoch: self.partition.epoch(),
+        }
+    }
+}
+
+const fn position_of(input: &PartitionInput) -> Option<Position> {
+    match input {
+        PartitionInput::Deliver { source, .. } | PartitionInput::Reject { source, .. } => *source,
+        PartitionInput::Start { .. }
+        | PartitionInput::CallReply { .. }
+        | PartitionInput::TimerDue { .. }
+        | PartitionInput::Command { .. }
+        | PartitionInput::Confirmed { .. }
+        | PartitionInput::Replay { .. }
+        | PartitionInput::Drop { .. }
+        | PartitionInput::Advance { .. }
+        | PartitionInput::SelfEvent { .. }
+        | PartitionInput::BufferExpired { .. } => None,
+    }
+}

@@ -1,0 +1,83 @@
+//! Errors of the engine.
+
+use gearshift_machine::definition::Problem;
+
+/// Why the engine could not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The bus failed.
+    #[error("bus: {0}")]
+    Bus(#[from] gearshift_bus::Error),
+    /// A definition has problems; all of them.
+    #[error("definition has {} problem(s)", .0.len())]
+    Definition(Vec<Problem>),
+    /// The same version was deployed with other content (row D23).
+    #[error("`{name}@{version}` is deployed with other content ({existing}); this one is {new}")]
+    VersionExists {
+        /// The workflow.
+        name: String,
+        /// The version.
+        version: u32,
+        /// The deployed content hash.
+        existing: String,
+        /// The content hash of what was refused.
+        new: String,
+    },
+    /// No such workflow, or no such version of it.
+    #[error("workflow `{name}` is not deployed")]
+    UnknownWorkflow {
+        /// As asked for.
+        name: String,
+    },
+    /// The journal is shorter than the mark kept outside it (row E16).
+    #[error(
+        "journal of partition {partition} ends at {tail} but {mark} was confirmed before: \
+         it was damaged, recreated or restored from an old copy"
+    )]
+    LogBehindMark {
+        /// The partition.
+        partition: u16,
+        /// Where the journal ends.
+        tail: u64,
+        /// Where it ended at least.
+        mark: u64,
+    },
+    /// The journal of a partition cannot be replayed (row E14).
+    #[error("journal of partition {partition} is corrupt: {reason}")]
+    JournalCorrupt {
+        /// The partition.
+        partition: u16,
+        /// What was found, and where.
+        reason: String,
+    },
+    /// The data directory belongs to an engine with another number of partitions.
+    #[error("data directory has {found} partitions, the configuration says {configured}")]
+    Partitions {
+        /// What the directory was made with.
+        found: u16,
+        /// What the configuration asks for.
+        configured: u16,
+    },
+    /// The engine is shutting down, or a partition refuses to serve.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A queue is full; try again.
+    #[error("partition {partition} has {limit} inputs waiting, which is the limit")]
+    Saturated {
+        /// The partition.
+        partition: u16,
+        /// The limit of waiting inputs.
+        limit: usize,
+    },
+    /// A file of the engine could not be read or written.
+    #[error("{what} `{path}`: {source}")]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// Which file.
+        path: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,10 @@
+//! Intake: where bus messages become inputs: decode → who listens → correlate → partition.
+
+mod decode;
+mod reader;
+mod route;
+
+pub use decode::{Incoming, IntakeError, decode};
+pub(crate) use reader::read_inbox;
+pub use route::Targets;
+pub(crate) use route::route;

@@ -1,0 +1,28 @@
+//! How the engine touches the world: one loop per partition, effects after the frame is durable.
+
+mod clock;
+mod config;
+mod definitions;
+mod dispatch;
+mod drive;
+mod engine;
+mod error;
+mod handle;
+mod intake;
+mod journal;
+mod marks;
+mod notices;
+mod owner;
+mod snapshots;
+mod telemetry;
+mod waiters;
+
+pub use clock::{Clock, VirtualTime, monotonic};
+pub use config::EngineConfig;
+pub use definitions::{DefinitionStore, Deployed};
+pub use engine::Engine;
+pub use error::Error;
+pub use handle::{AskError, Handle, InstanceWaiter, PartitionHealth, Verdicts};
+pub use intake::{Incoming, IntakeError, Targets, decode};
+pub use notices::NoticeMessage;
+pub use telemetry::init_tracing;

@@ -1,0 +1,130 @@
+//! Owns partitions: mark → snapshot → replay → epoch frame → drive; again after a failure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gearshift_machine::partition::{Partition, Restore};
+use tokio::sync::mpsc;
+
+use super::drive::{Ask, Drive};
+use super::error::Error;
+use super::handle::{Seat, SeatState, Shared};
+use super::journal::{Journal, Lost};
+use super::marks::Mark;
+use super::snapshots;
+
+/// Journal bytes read at once during recovery.
+const READ_BYTES: usize = 4 * 1_024 * 1_024;
+/// Wait before a partition that was lost is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// Drives partition `id` until the engine stops. A refusal (row E16) is final: only a person can
+/// say what happened to the journal.
+pub(crate) async fn own(shared: Arc<Shared>, id: u16, mut asks: mpsc::Receiver<Ask>) {
+    loop {
+        let lost = match recover(&shared, id).await {
+            Ok((partition, journal, incarnation)) => {
+                let drive = Drive::new(Arc::clone(&shared), partition, journal, incarnation);
+                match drive.run(&mut asks).await {
+                    Ok(()) => return,
+                    Err(lost) => lost,
+                }
+            }
+            Err(error) => Lost::Failed(error),
+        };
+        let (reason, last) = match lost {
+            Lost::Fenced { epoch } => (format!("another engine took over in epoch {epoch}"), false),
+            Lost::Failed(error) => {
+                let refusal =
+                    matches!(error, Error::LogBehindMark { .. } | Error::JournalCorrupt { .. });
+                (error.to_string(), refusal)
+            }
+        };
+        tracing::error!(partition = id, reason, "partition is not served");
+        shared.seat(id).set(if last {
+            SeatState::Refused(reason.clone())
+        } else {
+            SeatState::Recovering(reason.clone())
+        });
+        if last {
+            refuse_all(&shared, &mut asks, &reason).await;
+            return;
+        }
+        tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            () = tokio::time::sleep(RETRY_AFTER) => {}
+        }
+    }
+}
+
+/// Answers every asker of a refused partition by dropping its question: the seat says why.
+async fn refuse_all(shared: &Shared, asks: &mut mpsc::Receiver<Ask>, reason: &str) {
+    loop {
+        tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            ask = asks.recv() => {
+                if ask.is_none() {
+                    return;
+                }
+                tracing::debug!(reason, "question to a refused partition");
+            }
+        }
+    }
+}
+
+/// Rebuilds the partition: snapshot + replay, then an epoch frame of our own.
+async fn recover(shared: &Shared, id: u16) -> Result<(Partition, Journal, u128), Error> {
+    let log = shared.bus.log(&format!("journal-{id}")).await?;
+    let tail = log.tail().await?;
+    check_mark(shared.mark(id), id, tail.last, tail.incarnation)?;
+    let snapshot = snapshots::latest(shared, id, tail.last).await?;
+    let start = snapshot.as_ref().map_or(1, |snapshot| snapshot.position() + 1);
+    if tail.first > start && tail.last >= tail.first {
+        return Err(Error::JournalCorrupt {
+            partition: id,
+            reason: format!("begins at {} but replay needs {start}", tail.first),
+        });
+    }
+    let mut restore = Restore::begin(id, snapshot);
+    let mut next = start;
+    while next <= tail.last {
+        let entries = log.read_from(next, READ_BYTES).await?;
+        let Some(newest) = entries.last() else { break };
+        next = newest.sequence + 1;
+        for entry in &entries {
+            restore.apply(entry.sequence, &entry.frame).map_err(|error| Error::JournalCorrupt {
+                partition: id,
+                reason: error.to_string(),
+            })?;
+        }
+        // Replay is CPU work: let the others have their turn.
+        tokio::task::yield_now().await;
+    }
+    let mut partition = restore.finish();
+    let epoch = partition.epoch() + 1;
+    let mut journal = Journal::new(log, id, epoch, tail.last);
+    let frame = partition.epoch_frame(epoch, &shared.config.name);
+    match journal.append(frame).await {
+        Ok(_) => Ok((partition, journal, tail.incarnation)),
+        Err(Lost::Failed(error)) => Err(error),
+        Err(Lost::Fenced { epoch }) => Err(Error::Unavailable(format!(
+            "another engine took partition {id} over in epoch {epoch}"
+        ))),
+    }
+}
+
+fn check_mark(mark: Option<Mark>, id: u16, last: u64, incarnation: u128) -> Result<(), Error> {
+    let Some(mark) = mark else { return Ok(()) };
+    if last < mark.sequence || (mark.sequence > 0 && incarnation != mark.incarnation) {
+        return Err(Error::LogBehindMark { partition: id, tail: last, mark: mark.sequence });
+    }
+    Ok(())
+}
+
+impl Seat {
+    fn set(&self, state: SeatState) {
+        *self.lock() = state;
+    }
+}

@@ -1,0 +1,236 @@
+//! Snapshots: slice by slice, read back before they count, two kept, the journal trimmed behind.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gearshift_bus::{Blobs, Bucket, Digest};
+use gearshift_machine::partition::{Partition, Snapshot, SnapshotRun};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::error::Error;
+use super::handle::Shared;
+use super::journal::Journal;
+
+/// Snapshots kept per partition: one may be bad.
+const KEPT: usize = 2;
+
+/// What the bucket remembers of one partition's snapshots, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Catalog {
+    snapshots: Vec<CatalogEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct CatalogEntry {
+    /// Replay goes on behind this sequence.
+    position: u64,
+    manifest: String,
+    slices: Vec<String>,
+}
+
+/// Takes the snapshots of one partition.
+pub(crate) struct Snapshots {
+    shared: Arc<Shared>,
+    partition: u16,
+    journal_bytes: u64,
+    run: Option<Run>,
+    saving: Option<oneshot::Receiver<Result<Saved, Error>>>,
+}
+
+struct Run {
+    run: SnapshotRun,
+    slices: Vec<Vec<u8>>,
+    position: u64,
+}
+
+/// A snapshot that was read back.
+struct Saved {
+    /// The journal may be trimmed up to and including this sequence.
+    trim_to: Option<u64>,
+    position: u64,
+}
+
+impl Snapshots {
+    pub(crate) const fn new(shared: Arc<Shared>, partition: u16) -> Self {
+        Self { shared, partition, journal_bytes: 0, run: None, saving: None }
+    }
+
+    /// A frame of `bytes` was appended.
+    pub(crate) fn note(&mut self, bytes: usize) {
+        self.journal_bytes += bytes as u64;
+    }
+
+    /// Is a slice to be taken now?
+    pub(crate) const fn has_work(&self) -> bool {
+        self.run.is_some()
+    }
+
+    /// Takes at most one slice, between two frames, so that a big partition never stalls.
+    pub(crate) async fn turn(&mut self, partition: &Partition, journal: &mut Journal) {
+        self.collect_saved(journal).await;
+        if self.run.is_none()
+            && self.saving.is_none()
+            && self.journal_bytes >= self.shared.config.snapshot_every_bytes
+        {
+            self.begin(partition, journal);
+        }
+        self.slice(partition, journal);
+    }
+
+    /// At a clean stop: a whole snapshot, so that the next start replays little.
+    pub(crate) async fn finish(&mut self, partition: &Partition, journal: &mut Journal) {
+        if self.journal_bytes == 0 && self.run.is_none() && self.saving.is_none() {
+            return;
+        }
+        if let Some(saving) = self.saving.take() {
+            drop(saving.await);
+        }
+        self.begin(partition, journal);
+        while self.run.is_some() {
+            self.slice(partition, journal);
+        }
+        if let Some(saving) = self.saving.take()
+            && let Ok(Ok(saved)) = saving.await
+        {
+            self.trim(journal, &saved).await;
+        }
+    }
+
+    fn begin(&mut self, partition: &Partition, journal: &Journal) {
+        self.journal_bytes = 0;
+        let position = journal.position();
+        self.run = Some(Run { run: partition.snapshot_begin(), slices: Vec::new(), position });
+    }
+
+    fn slice(&mut self, partition: &Partition, journal: &Journal) {
+        let Some(mut run) = self.run.take() else { return };
+        if let Some(slice) = run.run.next_slice(partition, journal.position()) {
+            run.slices.push(slice);
+            self.run = Some(run);
+            return;
+        }
+        let (tell, saved) = oneshot::channel();
+        let (shared, partition) = (Arc::clone(&self.shared), self.partition);
+        self.saving = Some(saved);
+        self.shared.tasks.spawn(async move {
+            let outcome = save(&shared, partition, run).await;
+            // Nobody listens any more where the partition was lost meanwhile.
+            drop(tell.send(outcome));
+        });
+    }
+
+    async fn collect_saved(&mut self, journal: &mut Journal) {
+        let Some(saving) = &mut self.saving else { return };
+        match saving.try_recv() {
+            Err(oneshot::error::TryRecvError::Empty) => {}
+            Err(oneshot::error::TryRecvError::Closed) => self.saving = None,
+            Ok(outcome) => {
+                self.saving = None;
+                match outcome {
+                    Ok(saved) => self.trim(journal, &saved).await,
+                    Err(error) => {
+                        tracing::warn!(partition = self.partition, %error, "snapshot failed");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn trim(&self, journal: &Journal, saved: &Saved) {
+        tracing::info!(partition = self.partition, position = saved.position, "snapshot taken");
+        let Some(trim_to) = saved.trim_to else { return };
+        if let Err(error) = journal.log().trim(trim_to + 1).await {
+            tracing::warn!(partition = self.partition, %error, "journal was not trimmed");
+        }
+    }
+}
+
+/// The newest snapshot of `partition` that opens, or none: then the journal alone has to do.
+pub(crate) async fn latest(
+    shared: &Shared,
+    partition: u16,
+    tail: u64,
+) -> Result<Option<Snapshot>, Error> {
+    let (bucket, blobs) = stores(shared).await?;
+    for entry in catalog(&bucket, partition).await?.snapshots {
+        if entry.position > tail {
+            tracing::warn!(partition, position = entry.position, tail, "snapshot ahead, ignored");
+            continue;
+        }
+        match open(&blobs, &entry).await {
+            Ok(snapshot) => return Ok(Some(snapshot)),
+            Err(reason) => tracing::warn!(partition, reason, "snapshot unusable, ignored"),
+        }
+    }
+    Ok(None)
+}
+
+async fn stores(shared: &Shared) -> Result<(Bucket, Blobs), Error> {
+    Ok((shared.bus.bucket("snapshots").await?, shared.bus.blobs("snapshots").await?))
+}
+
+async fn catalog(bucket: &Bucket, partition: u16) -> Result<Catalog, Error> {
+    let Some(value) = bucket.get(&format!("p{partition}")).await? else {
+        return Ok(Catalog::default());
+    };
+    // An unreadable catalog only costs the snapshots it names: they are a cache.
+    Ok(serde_json::from_slice(&value.value).unwrap_or_default())
+}
+
+async fn open(blobs: &Blobs, entry: &CatalogEntry) -> Result<Snapshot, String> {
+    let manifest = fetch(blobs, &entry.manifest).await?;
+    let mut slices = Vec::with_capacity(entry.slices.len());
+    for slice in &entry.slices {
+        slices.push(fetch(blobs, slice).await?);
+    }
+    Snapshot::open(&manifest, &slices).map_err(|error| error.to_string())
+}
+
+async fn fetch(blobs: &Blobs, digest: &str) -> Result<Bytes, String> {
+    let digest = Digest::parse(digest).map_err(|error| error.to_string())?;
+    let found = blobs.get(&digest).await.map_err(|error| error.to_string())?;
+    found.ok_or_else(|| format!("blob {digest} is missing"))
+}
+
+/// Stores a finished run, reads it back, then lets it count and forgets the oldest.
+async fn save(shared: &Shared, partition: u16, run: Run) -> Result<Saved, Error> {
+    let (bucket, blobs) = stores(shared).await?;
+    let mut names = Vec::with_capacity(run.slices.len());
+    for slice in run.slices {
+        names.push(blobs.put(Bytes::from(slice)).await?.to_string());
+    }
+    let manifest = blobs.put(Bytes::from(run.run.manifest(&names))).await?.to_string();
+    let mut entry = CatalogEntry { position: run.position, manifest, slices: names };
+    let opened = open(&blobs, &entry).await;
+    let snapshot = opened.map_err(|reason| {
+        Error::Unavailable(format!("snapshot of partition {partition} reads back wrong: {reason}"))
+    })?;
+    entry.position = snapshot.position();
+    drop(snapshot);
+    let mut catalog = catalog(&bucket, partition).await?;
+    catalog.snapshots.insert(0, entry);
+    let dropped = catalog.snapshots.split_off(catalog.snapshots.len().min(KEPT));
+    let text = serde_json::to_vec(&catalog).unwrap_or_default();
+    bucket.put(&format!("p{partition}"), Bytes::from(text)).await?;
+    forget(&blobs, &catalog, &dropped).await?;
+    let position = catalog.snapshots.first().map_or(0, |newest| newest.position);
+    // Only what both kept snapshots cover may go.
+    let trim_to = (catalog.snapshots.len() == KEPT)
+        .then(|| catalog.snapshots.last().map_or(0, |oldest| oldest.position));
+    Ok(Saved { trim_to, position })
+}
+
+/// Deletes blobs of dropped snapshots that no kept one shares.
+async fn forget(blobs: &Blobs, kept: &Catalog, dropped: &[CatalogEntry]) -> Result<(), Error> {
+    let names = |entry: &CatalogEntry| {
+        entry.slices.iter().cloned().chain([entry.manifest.clone()]).collect::<Vec<_>>()
+    };
+    let alive = kept.snapshots.iter().flat_map(names).collect::<std::collections::BTreeSet<_>>();
+    for name in dropped.iter().flat_map(names).filter(|name| !alive.contains(name)) {
+        if let Ok(digest) = Digest::parse(&name) {
+            blobs.delete(&digest).await?;
+        }
+    }
+    Ok(())
+}

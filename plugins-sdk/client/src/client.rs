@@ -1,0 +1,126 @@
+//! [`Client`]: the way to one engine.
+
+use std::time::Duration;
+
+use gearshift_bus::Bus;
+use gearshift_protocol::command::Verb;
+use gearshift_protocol::query::What;
+use gearshift_protocol::{Encoding, Header, headers, subjects};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::bus::BusTransport;
+use crate::error::Error;
+use crate::http::HttpTransport;
+use crate::transport::{Ask, Transport, millis};
+use crate::watch::{Watch, WatchFilter};
+
+/// How long a request may take unless told otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How much longer than the engine the client waits, so that the engine's own answer to a wait
+/// that was in vain still arrives.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The way to one engine; a clone shares its connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    transport: Transport,
+    user: String,
+    timeout: Duration,
+}
+
+impl Client {
+    /// The way over a bus of this process.
+    #[must_use]
+    pub fn bus(bus: Bus) -> Self {
+        Self::new(Transport::Bus(BusTransport(bus)))
+    }
+
+    /// The way over the engine's HTTP door, such as `http://127.0.0.1:4500`, with the bearer
+    /// token it printed at start (empty: none). Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// A problem of kind `bad_request` if the address is not one.
+    pub fn http(url: &str, token: &str) -> Result<Self, Error> {
+        Ok(Self::new(Transport::Http(HttpTransport::new(url, token)?)))
+    }
+
+    fn new(transport: Transport) -> Self {
+        Self { transport, user: "local".to_owned(), timeout: TIMEOUT }
+    }
+
+    /// The same way, for this user: commands are sent, and recorded, in this name (`local` unless
+    /// set). Where logins are checked, the engine or the bus refuses another's name.
+    #[must_use]
+    pub fn as_user(mut self, user: &str) -> Self {
+        user.clone_into(&mut self.user);
+        self
+    }
+
+    /// The same way with another limit on how long a request may take.
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The user commands are sent for.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// How long a request may take.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Notices from now on.
+    ///
+    /// # Errors
+    ///
+    /// The engine cannot be reached, or refuses.
+    pub async fn watch(&self, filter: WatchFilter) -> Result<Watch, Error> {
+        self.transport.watch(filter, self.timeout).await
+    }
+
+    /// Sends a command; `waits` is how long the engine may wait before it answers.
+    pub(crate) async fn command<I: Serialize, O: DeserializeOwned>(
+        &self,
+        verb: Verb,
+        body: &I,
+        waits: Option<Duration>,
+    ) -> Result<O, Error> {
+        let subject = subjects::command(&self.user, verb.as_str());
+        self.ask(subject, Vec::new(), body, waits).await
+    }
+
+    /// Asks a query.
+    pub(crate) async fn query<I: Serialize, O: DeserializeOwned>(
+        &self,
+        what: What,
+        body: &I,
+    ) -> Result<O, Error> {
+        self.ask(subjects::query(what.as_str()), Vec::new(), body, None).await
+    }
+
+    pub(crate) async fn ask<I: Serialize, O: DeserializeOwned>(
+        &self,
+        subject: String,
+        mut list: Vec<Header>,
+        body: &I,
+        waits: Option<Duration>,
+    ) -> Result<O, Error> {
+        let patience = waits.unwrap_or(self.timeout);
+        list.retain(|(name, _)| *name != headers::TIMEOUT_MS);
+        list.push((headers::CONTENT_TYPE, headers::JSON.to_owned()));
+        list.push((headers::TIMEOUT_MS, millis(patience).to_string()));
+        let body = Encoding::Json.encode(body)?.into();
+        let deadline = patience.saturating_add(GRACE);
+        let answer = self.transport.ask(Ask { subject, headers: list, body, deadline }).await?;
+        Ok(Encoding::Json.decode(&answer)?)
+    }
+}

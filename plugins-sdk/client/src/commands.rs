@@ -1,0 +1,171 @@
+//! What a client can have done: events, and operators' commands.
+
+use std::time::Duration;
+
+use gearshift_protocol::command::{
+    DeadLetterOrder, DeadLetterReply, Decide, Deploy, DeployReply, Order, Start, StartReply, Verb,
+};
+use gearshift_protocol::{EventHeaders, EventReply, InstanceVerdict, Wait, subjects};
+use serde_json::Value;
+
+use crate::{Client, Error};
+
+/// An order to one instance.
+fn order(instance: &str, reason: &str) -> Order {
+    Order { instance: instance.to_owned(), reason: reason.to_owned() }
+}
+
+impl Client {
+    /// Makes the definitions of a text available.
+    ///
+    /// # Errors
+    ///
+    /// A problem of kind `invalid`, with diagnostics, if the text has errors; and those of every
+    /// request: unreachable, timed out, refused.
+    pub async fn deploy(&self, deploy: &Deploy) -> Result<DeployReply, Error> {
+        self.command(Verb::Deploy, deploy, None).await
+    }
+
+    /// Begins the life of an instance.
+    ///
+    /// # Errors
+    ///
+    /// `not_found` if there is no such workflow; and those of every request.
+    pub async fn start(&self, start: &Start) -> Result<StartReply, Error> {
+        let patience = start.timeout_ms.filter(|_| start.wait != Wait::None);
+        let waits = patience.map(Duration::from_millis);
+        self.command(Verb::Start, start, waits).await
+    }
+
+    /// Asks the engine about an event: the answer comes after the commit.
+    ///
+    /// # Errors
+    ///
+    /// Those of every request.
+    pub async fn send(&self, event_type: &str, data: &Value) -> Result<EventReply, Error> {
+        self.send_with(event_type, data, &EventHeaders::default()).await
+    }
+
+    /// [`Client::send`] with an id, an instance, or something to wait for.
+    ///
+    /// # Errors
+    ///
+    /// Those of every request.
+    pub async fn send_with(
+        &self,
+        event_type: &str,
+        data: &Value,
+        headers: &EventHeaders,
+    ) -> Result<EventReply, Error> {
+        let waits = headers.timeout_ms.map(Duration::from_millis);
+        self.ask(subjects::event(event_type), headers.to_headers(), data, waits).await
+    }
+
+    /// Publishes an event one way: it is stored when this returns, and applied later.
+    ///
+    /// # Errors
+    ///
+    /// `not_found` if no definition listens to it; and those of every request.
+    pub async fn publish(
+        &self,
+        event_type: &str,
+        data: &Value,
+        headers: &EventHeaders,
+    ) -> Result<(), Error> {
+        let subject = subjects::publish(event_type);
+        let _: Value = self.ask(subject, headers.to_headers(), data, None).await?;
+        Ok(())
+    }
+
+    /// Decides an open approval.
+    ///
+    /// # Errors
+    ///
+    /// `conflict` if it is decided already; and those of every request.
+    pub async fn decide(&self, decide: &Decide) -> Result<InstanceVerdict, Error> {
+        self.command(Verb::Decide, decide, None).await
+    }
+
+    /// Decides an open approval by the choice `approve`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::decide`].
+    pub async fn approve(&self, instance: &str, reason: &str) -> Result<InstanceVerdict, Error> {
+        self.choose(instance, "approve", reason).await
+    }
+
+    /// Decides an open approval by the choice `reject`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::decide`].
+    pub async fn reject(&self, instance: &str, reason: &str) -> Result<InstanceVerdict, Error> {
+        self.choose(instance, "reject", reason).await
+    }
+
+    async fn choose(
+        &self,
+        instance: &str,
+        choice: &str,
+        reason: &str,
+    ) -> Result<InstanceVerdict, Error> {
+        let instance = instance.to_owned();
+        let (choice, reason) = (choice.to_owned(), reason.to_owned());
+        self.decide(&Decide { instance, choice, data: None, reason }).await
+    }
+
+    /// Ends an instance softly: exit actions run.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, and those of every request.
+    pub async fn cancel(&self, instance: &str, reason: &str) -> Result<InstanceVerdict, Error> {
+        self.command(Verb::Cancel, &order(instance, reason), None).await
+    }
+
+    /// Ends an instance at once: nothing runs.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, and those of every request.
+    pub async fn kill(&self, instance: &str, reason: &str) -> Result<InstanceVerdict, Error> {
+        self.command(Verb::Kill, &order(instance, reason), None).await
+    }
+
+    /// Re-runs what made an instance stuck, and only that.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, and those of every request.
+    pub async fn retry(&self, instance: &str, reason: &str) -> Result<InstanceVerdict, Error> {
+        self.command(Verb::Retry, &order(instance, reason), None).await
+    }
+
+    /// Leaves behind what made an instance stuck.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, and those of every request.
+    pub async fn skip(&self, instance: &str, reason: &str) -> Result<InstanceVerdict, Error> {
+        self.command(Verb::Skip, &order(instance, reason), None).await
+    }
+
+    /// Offers the events of dead letters again.
+    ///
+    /// # Errors
+    ///
+    /// Those of every request.
+    pub async fn dlq_replay(&self, order: &DeadLetterOrder) -> Result<DeadLetterReply, Error> {
+        self.command(Verb::DlqReplay, order, None).await
+    }
+
+    /// Forgets dead letters.
+    ///
+    /// # Errors
+    ///
+    /// Those of every request.
+    pub async fn dlq_drop(&self, order: &DeadLetterOrder) -> Result<DeadLetterReply, Error> {
+        self.command(Verb::DlqDrop, order, None).await
+    }
+}

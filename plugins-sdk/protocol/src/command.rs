@@ -1,0 +1,236 @@
+//! Operators' commands: `gearshift.command.<user>.<verb>`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::verdict::{InstanceVerdict, Wait};
+
+/// The last token of a command's subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// [`Deploy`] → [`DeployReply`].
+    Deploy,
+    /// [`Start`] → [`StartReply`].
+    Start,
+    /// [`Decide`] → [`InstanceVerdict`].
+    Decide,
+    /// [`Order`] → [`InstanceVerdict`]: end softly, exit actions run.
+    Cancel,
+    /// [`Order`] → [`InstanceVerdict`]: end at once, nothing runs.
+    Kill,
+    /// [`Order`] → [`InstanceVerdict`]: re-run what made the instance stuck.
+    Retry,
+    /// [`Order`] → [`InstanceVerdict`]: leave behind what made the instance stuck.
+    Skip,
+    /// [`DeadLetterOrder`] → [`DeadLetterReply`]: offer the events again.
+    DlqReplay,
+    /// [`DeadLetterOrder`] → [`DeadLetterReply`]: forget the events.
+    DlqDrop,
+}
+
+impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 9] = [
+        Self::Deploy,
+        Self::Start,
+        Self::Decide,
+        Self::Cancel,
+        Self::Kill,
+        Self::Retry,
+        Self::Skip,
+        Self::DlqReplay,
+        Self::DlqDrop,
+    ];
+
+    /// The subject token.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deploy => "deploy",
+            Self::Start => "start",
+            Self::Decide => "decide",
+            Self::Cancel => "cancel",
+            Self::Kill => "kill",
+            Self::Retry => "retry",
+            Self::Skip => "skip",
+            Self::DlqReplay => "dlq_replay",
+            Self::DlqDrop => "dlq_drop",
+        }
+    }
+
+    /// The verb of a subject token.
+    #[must_use]
+    pub fn parse(token: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verb| verb.as_str() == token)
+    }
+}
+
+/// Makes the definitions of a text available; moves no running instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deploy {
+    /// The text of one file: one or several definitions.
+    pub text: String,
+    /// What diagnostics call the text, such as its path.
+    #[serde(default)]
+    pub origin: String,
+    /// How the text is written.
+    #[serde(default)]
+    pub format: Format,
+}
+
+/// How a definition is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// YAML, the default.
+    #[default]
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+/// What was deployed; a text with errors is refused as a whole, with a problem.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeployReply {
+    /// The definitions, in the order of the text.
+    pub definitions: Vec<Deployed>,
+    /// Warnings, in the form `gearshift check -o json` prints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<Value>,
+}
+
+/// One deployed definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployed {
+    /// The workflow's name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// The hash of its content, in lower-case hexadecimal digits.
+    pub hash: String,
+    /// Was exactly this definition deployed before?
+    #[serde(default)]
+    pub unchanged: bool,
+    /// Instances that stay on an older version.
+    #[serde(default)]
+    pub older_instances: u64,
+}
+
+/// Begins the life of an instance.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// The workflow's name.
+    pub workflow: String,
+    /// The correlation key; absent: the engine makes one. Starting a running key again answers
+    /// `duplicate`, or `id_reuse` where the input differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The definition's version; absent: the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// What the instance is started with.
+    #[serde(default)]
+    pub input: Value,
+    /// When to answer.
+    #[serde(default)]
+    pub wait: Wait,
+    /// How long the asker waits, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+/// What became of a start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StartReply {
+    /// The verdict, and the instance after the wait.
+    pub verdict: InstanceVerdict,
+    /// Was what the asker wanted to wait for reached in time? `true` without a wait.
+    pub reached: bool,
+    /// The output of an instance that ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+}
+
+/// Decides an open approval.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Decide {
+    /// Full id, key alone, or unique suffix.
+    pub instance: String,
+    /// One of the approval's choices.
+    pub choice: String,
+    /// Further fields of the event's payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
+    /// Why, in the operator's words.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// An order to one instance: cancel, kill, retry or skip.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Full id, key alone, or unique suffix.
+    pub instance: String,
+    /// Why, in the operator's words.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// What to do with dead letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterOrder {
+    /// Which; with none, all that the other fields leave.
+    #[serde(default)]
+    pub ids: Vec<String>,
+    /// Only those of this workflow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// Only those with this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Why, in the operator's words.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// What became of dead letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterReply {
+    /// One entry per dead letter the order named or found.
+    pub results: Vec<DeadLetterResult>,
+}
+
+/// What became of one dead letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterResult {
+    /// Which.
+    pub id: String,
+    /// What became of its event now; `done` where it was dropped, `no_instance` where there is
+    /// no such dead letter.
+    #[serde(flatten)]
+    pub verdict: InstanceVerdict,
+}
+
+impl StartReply {
+    /// The exit code of the command line: 7 where the wait was in vain, 1 where the instance
+    /// ended badly or is stuck, else the verdict's.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        use crate::verdict::Status;
+
+        let code = self.verdict.verdict.exit_code();
+        if code != 0 {
+            return code;
+        }
+        match self.verdict.status {
+            Some(Status::Failed | Status::Cancelled | Status::Stuck) => 1,
+            Some(Status::Running | Status::Paused | Status::Compensating | Status::Done) | None => {
+                if self.reached {
+                    0
+                } else {
+                    7
+                }
+            }
+        }
+    }
+}

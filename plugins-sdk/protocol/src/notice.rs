@@ -1,0 +1,88 @@
+//! [`Notice`]: what changed, for whoever listens on `gearshift.notice.<workflow>.<kind>`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One change of one instance; may be lost, so it never decides anything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The workflow's name.
+    pub workflow: String,
+    /// The correlation key.
+    pub key: String,
+    /// Which life of the key, from 1.
+    pub generation: u32,
+    /// The instance's step that caused it.
+    pub step: u64,
+    /// When, RFC 3339 in UTC with milliseconds.
+    pub at: String,
+    /// What kind of change.
+    pub kind: NoticeKind,
+    /// Details, by kind: transition name, states left and entered, reason, output.
+    #[serde(default)]
+    pub data: Value,
+}
+
+impl Notice {
+    /// `workflow/key`.
+    #[must_use]
+    pub fn instance(&self) -> String {
+        format!("{}/{}", self.workflow, self.key)
+    }
+
+    /// The subject it is published on.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        crate::subjects::notice(&self.workflow, self.kind.as_str())
+    }
+}
+
+/// The last token of a notice's subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NoticeKind {
+    /// A life began.
+    Started,
+    /// Transitions were taken.
+    Transitioned,
+    /// A top-level final state was reached.
+    Completed,
+    /// The instance ended as failed.
+    Failed,
+    /// The instance was cancelled or killed.
+    Cancelled,
+    /// Only a person can move the instance now.
+    Stuck,
+    /// A stuck instance goes on.
+    Resumed,
+    /// An approval waits for a decision.
+    ApprovalRequested,
+    /// An attempt of a call failed and will be repeated.
+    CallRetrying,
+    /// A call failed for good.
+    CallFailed,
+    /// A kind this reader does not know yet.
+    #[serde(other)]
+    Other,
+}
+
+impl NoticeKind {
+    /// The subject token.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Transitioned => "transitioned",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Stuck => "stuck",
+            Self::Resumed => "resumed",
+            Self::ApprovalRequested => "approval_requested",
+            Self::CallRetrying => "call_retrying",
+            Self::CallFailed => "call_failed",
+            Self::Other => "other",
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! What reads answer. Times are RFC 3339 in UTC with milliseconds; views may lag, never decide.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::verdict::Status;
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The entries.
+    pub items: Vec<T>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+const fn none() -> Option<String> {
+    None
+}
+
+impl<T> From<Vec<T>> for Page<T> {
+    fn from(items: Vec<T>) -> Self {
+        Self { items, next: None }
+    }
+}
+
+/// One line of `gearshift ls`; its field names are the names of `--where`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceSummary {
+    /// `workflow/key`.
+    pub id: String,
+    /// The workflow's name.
+    pub workflow: String,
+    /// The definition's version.
+    pub version: u32,
+    /// The correlation key.
+    pub key: String,
+    /// Which life of the key, from 1.
+    pub generation: u32,
+    /// Where its life stands.
+    pub status: Status,
+    /// Active atomic states, in document order.
+    pub active: Vec<String>,
+    /// When its life began.
+    pub started_at: String,
+    /// When it last changed.
+    pub updated_at: String,
+    /// Seconds since its life began.
+    pub age_s: u64,
+    /// Decisions recorded so far.
+    #[serde(default)]
+    pub step: u64,
+    /// Why only a person can move it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck_reason: Option<String>,
+}
+
+/// All there is to show of one instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstanceDetail {
+    /// What a list shows.
+    #[serde(flatten)]
+    pub summary: InstanceSummary,
+    /// The hash of the definition's content.
+    #[serde(default)]
+    pub hash: String,
+    /// Active compound and parallel states, in document order.
+    #[serde(default)]
+    pub within: Vec<String>,
+    /// Its variables, by name.
+    pub vars: Value,
+    /// What it was started with.
+    pub input: Value,
+    /// The output of its top-level final state.
+    #[serde(default)]
+    pub output: Value,
+    /// Who started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initiator: Option<String>,
+    /// Armed timers, the earliest first.
+    #[serde(default)]
+    pub timers: Vec<TimerView>,
+    /// Calls under way.
+    #[serde(default)]
+    pub calls: Vec<CallView>,
+    /// Names of events kept for later, in arrival order.
+    #[serde(default)]
+    pub deferred: Vec<String>,
+    /// Names of events that arrived while stuck or paused, in arrival order.
+    #[serde(default)]
+    pub parked: Vec<String>,
+    /// Open approvals.
+    #[serde(default)]
+    pub approvals: Vec<Task>,
+}
+
+/// An armed timer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerView {
+    /// What it is for, such as `after 24h in under_review`.
+    pub name: String,
+    /// When it is due.
+    pub due: String,
+}
+
+/// A call under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallView {
+    /// The call id.
+    pub id: String,
+    /// `plugin.operation`.
+    pub operation: String,
+    /// The attempt under way, or the one that failed last; from 1.
+    pub attempt: u32,
+    /// Attempts in all, where the definition bounds them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// When the call began, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// The latest time an answer to the attempt under way counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
+    /// When the next attempt begins, between attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt: Option<String>,
+}
+
+/// One input of an instance and all it caused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// The instance's step.
+    pub step: u64,
+    /// When.
+    pub at: String,
+    /// The input in words: an event's name, `start`, `reply validator.validate_document`.
+    pub input: String,
+    /// Who, where known and not the engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// What else is to be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Guards that kept a transition from being taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<GuardView>,
+    /// Transitions taken, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transitions: Vec<TransitionView>,
+    /// Effects in words, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<String>,
+    /// Active atomic states afterwards; empty where nothing changed them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub active: Vec<String>,
+}
+
+/// A guard that was false, or failed and so counts as false.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuardView {
+    /// The transition's name.
+    pub transition: String,
+    /// The evaluation error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A transition taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransitionView {
+    /// Its name.
+    pub name: String,
+    /// The state it leaves.
+    pub from: String,
+    /// The states it goes to; empty where it stays.
+    #[serde(default)]
+    pub to: Vec<String>,
+    /// The event that triggered it, where it is not the entry's input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+}
+
+/// Why an instance is where it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    /// One sentence.
+    pub summary: String,
+    /// The facts behind it, one per line.
+    #[serde(default)]
+    pub lines: Vec<String>,
+    /// Commands that would move it on.
+    #[serde(default)]
+    pub try_this: Vec<String>,
+}
+
+/// An open approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// `workflow/key`, with `#state` where the instance has several open approvals.
+    pub id: String,
+    /// `workflow@version`.
+    pub workflow: String,
+    /// What is to be decided.
+    #[serde(default)]
+    pub title: String,
+    /// For whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assign: Option<String>,
+    /// When the state's first timer ends the wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<String>,
+    /// Milliseconds until then; negative when overdue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_in_ms: Option<i64>,
+    /// What can be chosen.
+    pub choices: Vec<String>,
+    /// Who may decide; empty: everybody.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// How many equal votes decide.
+    #[serde(default = "one")]
+    pub need: u32,
+    /// Votes cast so far.
+    #[serde(default)]
+    pub votes: Vec<VoteView>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// One vote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoteView {
+    /// What was chosen.
+    pub choice: String,
+    /// By whom.
+    pub user: String,
+}
+
+/// One line of `gearshift def ls`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefinitionSummary {
+    /// The workflow's name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// Its title.
+    #[serde(default)]
+    pub title: String,
+    /// The hash of its content.
+    pub hash: String,
+    /// When it was deployed.
+    #[serde(default)]
+    pub deployed_at: String,
+    /// Instances on it that have not ended.
+    #[serde(default)]
+    pub instances: u64,
+    /// Is it the one that new instances run?
+    #[serde(default)]
+    pub newest: bool,
+}
+
+/// One definition with its text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefinitionDetail {
+    /// What a list shows.
+    #[serde(flatten)]
+    pub summary: DefinitionSummary,
+    /// The text as deployed.
+    pub text: String,
+    /// Names of the events it listens to.
+    #[serde(default)]
+    pub events: Vec<String>,
+    /// Operations it calls.
+    #[serde(default)]
+    pub operations: Vec<String>,
+}
+
+/// An event nobody could use, with the reason.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Names it for `dlq show`, `replay` and `drop`.
+    pub id: String,
+    /// The event's type.
+    pub event: String,
+    /// Why nobody could use it: a word, then details.
+    pub reason: String,
+    /// When it became one.
+    pub at: String,
+    /// `workflow/key`, where it had got so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// The payload, as far as it can be shown.
+    #[serde(default)]
+    pub data: Value,
+}
+
+/// How the engine is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// In one word.
+    pub status: HealthStatus,
+    /// The engine's version.
+    #[serde(default)]
+    pub version: String,
+    /// Each partition this engine drives.
+    #[serde(default)]
+    pub partitions: Vec<PartitionHealth>,
+    /// What an operator should know.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// How the engine is, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HealthStatus {
+    /// Everything is served.
+    Ready,
+    /// Replaying, or taking partitions over.
+    Starting,
+    /// Something is not served; the warnings say what.
+    Degraded,
+    /// Finishing what is under way; takes nothing new.
+    Draining,
+}
+
+/// How one partition is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionHealth {
+    /// Which, from 0.
+    pub partition: u32,
+    /// Is it served?
+    pub serving: bool,
+    /// The epoch of its owner.
+    #[serde(default)]
+    pub epoch: u64,
+    /// The last position of its journal.
+    #[serde(default)]
+    pub position: u64,
+    /// Instances it holds, ended ones included.
+    #[serde(default)]
+    pub instances: u64,
+    /// Why it is not served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A drawing as text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GraphText {
+    /// The text, in the language asked for.
+    pub text: String,
+}

@@ -1,0 +1,76 @@
+//! A client: approvals one after the other, as permits come.
+
+use std::io::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use fastrand::Rng;
+use gearshift_client::protocol::{Status, Wait};
+use tokio::sync::Semaphore;
+
+use super::operation::Desk;
+use crate::checker::{Invocation, Kind};
+
+/// How long one look may wait for a state.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What all clients share.
+pub(super) struct Work {
+    /// One permit per approval; given life by life, so that every life has work.
+    pub(super) permits: Semaphore,
+    /// Numbers taken so far.
+    pub(super) next: AtomicU32,
+    /// Approvals in all.
+    pub(super) count: u32,
+}
+
+/// Works until everything is done.
+pub(super) async fn work(mut desk: Desk, shared: Arc<Work>, mut rng: Rng) -> Result<(), Error> {
+    loop {
+        let number = shared.next.fetch_add(1, Ordering::Relaxed);
+        if number >= shared.count {
+            return Ok(());
+        }
+        shared.permits.acquire().await.map_err(Error::other)?.forget();
+        approval(&mut desk, &mut rng, number).await?;
+    }
+}
+
+async fn approval(desk: &mut Desk, rng: &mut Rng, number: u32) -> Result<(), Error> {
+    if number.is_multiple_of(5) {
+        let timer = format!("crash_timer/t-{number}");
+        desk.perform(Invocation { kind: Kind::Timer, instance: timer, choice: None }).await?;
+    }
+    let instance = format!("crash_approval/a-{number}");
+    let plain = |kind: Kind| Invocation { kind, instance: instance.clone(), choice: None };
+    desk.perform(plain(Kind::Submit)).await?;
+    // While the document is validated notes are deferred; afterwards they are taken at once.
+    if rng.bool() {
+        desk.perform(plain(Kind::Note)).await?;
+    }
+    reviewable(desk, &instance).await?;
+    if rng.u8(..8) == 0 {
+        desk.perform(plain(Kind::Nonsense)).await?;
+    }
+    if rng.bool() {
+        desk.perform(plain(Kind::Note)).await?;
+    }
+    let choice = if rng.u8(..4) == 0 { "reject" } else { "approve" };
+    let kind = if rng.bool() { Kind::Event } else { Kind::Decide };
+    let choice = Some(choice.to_owned());
+    desk.perform(Invocation { kind, instance: instance.clone(), choice }).await
+}
+
+/// Waits until the instance can be decided; a stuck one is left to the checker.
+async fn reviewable(desk: &mut Desk, instance: &str) -> Result<(), Error> {
+    let wait = Wait::State("review".to_owned());
+    loop {
+        let engine = desk.engine().await?;
+        match engine.wait_for(instance, &wait, LOOK).await {
+            Ok(waited) if waited.reached => return Ok(()),
+            Ok(waited) if waited.instance.summary.status == Status::Stuck => return Ok(()),
+            Ok(_) | Err(_) => desk.pause().await,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What the engine says in the end, by the commands that people use.
+
+use std::io::Error;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::world::{Dev, Launch};
+
+/// Writes instances, histories and dead letters into `folder`.
+pub(super) async fn export(launch: &Launch, engine: &Dev, folder: &Path) -> Result<(), Error> {
+    let list = tell(launch, engine, &["ls", "--all", "-o", "jsonl"], "").await?;
+    let mut ids = String::new();
+    for line in list.lines() {
+        let one = serde_json::from_str::<Value>(line)?;
+        let id = one.get("id").and_then(Value::as_str);
+        ids.push_str(id.ok_or_else(|| Error::other(format!("`{line}` has no id")))?);
+        ids.push('\n');
+    }
+    let details = tell(launch, engine, &["show", "-", "-o", "jsonl"], &ids).await?;
+    std::fs::write(folder.join("instances.jsonl"), details)?;
+    let histories = tell(launch, engine, &["history", "-", "-o", "jsonl"], &ids).await?;
+    std::fs::write(folder.join("histories.jsonl"), histories)?;
+    let letters = ["dlq", "ls", "--limit", "10000", "-o", "jsonl"];
+    let letters = tell(launch, engine, &letters, "").await?;
+    std::fs::write(folder.join("dead-letters.jsonl"), letters)
+}
+
+async fn tell(
+    launch: &Launch,
+    engine: &Dev,
+    arguments: &[&str],
+    input: &str,
+) -> Result<String, Error> {
+    let ran = engine.command(launch, arguments, input).await?;
+    if ran.code == Some(0) {
+        return Ok(ran.stdout);
+    }
+    Err(Error::other(format!("{arguments:?} ended with {:?}: {}", ran.code, ran.stderr)))
+}

@@ -1,0 +1,144 @@
+//! The killing: an engine lives for a random while under load, is killed, and lives again.
+
+use std::io::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use fastrand::Rng;
+use gearshift_client::Client;
+use gearshift_client::protocol::query::Instances;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::DEFINITIONS;
+use super::client::{Work, work};
+use super::export::export;
+use super::operation::Desk;
+use crate::checker::{Settings, open_lines};
+use crate::world::{Dev, Launch, eventually_async};
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The program under test.
+    pub program: PathBuf,
+    /// Where everything is recorded; also the working directory.
+    pub folder: PathBuf,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// Approvals in all.
+    pub approvals: u32,
+    /// Kills.
+    pub kills: u32,
+    /// Concurrent clients.
+    pub clients: u32,
+}
+
+/// What `crash_timer` waits.
+const TIMER_DELAY_MS: i64 = 700;
+/// The longest life under load before a kill, in milliseconds.
+const LIFE_MS_MAX: u64 = 900;
+/// The longest life of an engine that is killed while it starts, in milliseconds.
+const EARLY_MS_MAX: u64 = 250;
+/// How long the clients may take after the last kill.
+const END: Duration = Duration::from_secs(60);
+
+/// Runs the plan; what it left in the folder is for the checker.
+///
+/// # Errors
+/// The program does not start, or clients do not come to an end.
+pub async fn run(plan: &Plan) -> Result<(), Error> {
+    let launch = prepare(plan)?;
+    let mut rng = Rng::with_seed(plan.seed);
+    let (alive, target) = watch::channel(None);
+    let shared = Arc::new(Work {
+        permits: Semaphore::new(0),
+        next: AtomicU32::new(0),
+        count: plan.approvals,
+    });
+    let mut clients = JoinSet::new();
+    for client in 0..plan.clients {
+        let path = plan.folder.join(format!("client-{client}.jsonl"));
+        let desk = Desk {
+            client,
+            history: open_lines(&path)?,
+            target: target.clone(),
+            began: Instant::now(),
+            count: 0,
+        };
+        clients.spawn(work(desk, Arc::clone(&shared), rng.fork()));
+    }
+    let each = usize::try_from(plan.approvals / plan.kills.max(1) + 1).map_err(Error::other)?;
+    for _ in 0..plan.kills {
+        shared.permits.add_permits(each);
+        live_and_die(&launch, &alive, &mut rng).await?;
+    }
+    shared.permits.add_permits(each * 2);
+    let mut last = launch.spawn()?;
+    last.ready().await?;
+    alive.send_replace(Some(last.client()));
+    finish(&mut clients, &last).await?;
+    export(&launch, &last, &plan.folder).await?;
+    let ended = last.terminate().await?;
+    if !ended.success() {
+        return Err(Error::other(format!("after SIGTERM it ended with {ended}")));
+    }
+    Ok(())
+}
+
+fn prepare(plan: &Plan) -> Result<Launch, Error> {
+    let settings = Settings { seed: plan.seed, timer_delay_ms: TIMER_DELAY_MS, kills: plan.kills };
+    std::fs::write(plan.folder.join("settings.json"), serde_json::to_vec(&settings)?)?;
+    Ok(Launch {
+        program: plan.program.clone(),
+        definitions: Path::new(env!("CARGO_MANIFEST_DIR")).join(DEFINITIONS),
+        data: plan.folder.join("data"),
+        folder: plan.folder.clone(),
+        variables: vec![("GEARSHIFT_TEST_CALLS", plan.folder.join("calls.jsonl"))],
+    })
+}
+
+/// One life: some are over before they began, the others end at a random moment.
+async fn live_and_die(
+    launch: &Launch,
+    alive: &watch::Sender<Option<Client>>,
+    rng: &mut Rng,
+) -> Result<(), Error> {
+    let mut engine = launch.spawn()?;
+    if rng.u8(..6) == 0 {
+        tokio::time::sleep(Duration::from_millis(rng.u64(..EARLY_MS_MAX))).await;
+    } else {
+        engine.ready().await?;
+        alive.send_replace(Some(engine.client()));
+        tokio::time::sleep(Duration::from_millis(rng.u64(..LIFE_MS_MAX))).await;
+    }
+    engine.kill().await?;
+    alive.send_replace(None);
+    Ok(())
+}
+
+/// Waits until the clients are done and every instance has come to its end.
+async fn finish(clients: &mut JoinSet<Result<(), Error>>, engine: &Dev) -> Result<(), Error> {
+    let all = async {
+        while let Some(ended) = clients.join_next().await {
+            ended.map_err(Error::other)??;
+        }
+        Ok::<_, Error>(())
+    };
+    let ended = tokio::time::timeout(END, all).await;
+    ended.map_err(|_| Error::other("clients did not come to an end"))??;
+    let client = engine.client();
+    let running = Instances {
+        filter: Some("status == 'running'".to_owned()),
+        limit: Some(1),
+        ..Instances::default()
+    };
+    eventually_async("no instance is running", async || {
+        client.instances(&running).await.ok()?.items.is_empty().then_some(())
+    })
+    .await;
+    Ok(())
+}

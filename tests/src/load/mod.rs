@@ -1,0 +1,13 @@
+//! Load for engines that are killed: definitions, a recording plugin, clients, the killing.
+
+mod client;
+mod export;
+mod killing;
+mod operation;
+mod recorder;
+
+pub use killing::{Plan, run};
+pub use recorder::recorder;
+
+/// Where the definitions under load are, from the folder of this package.
+pub const DEFINITIONS: &str = "definitions/crash";

@@ -1,0 +1,140 @@
+//! One operation of a client, sent under one id until its outcome is certain.
+
+use std::fs::File;
+use std::io::Error;
+use std::time::Duration;
+
+use gearshift_client::protocol::command::Decide;
+use gearshift_client::protocol::{EventHeaders, ProblemKind, Verdict};
+use gearshift_client::{Client, ErrorKind};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::checker::{Invocation, Kind, Line, Phase, append};
+
+/// The engine of the moment; none while there is none.
+pub(super) type Target = watch::Receiver<Option<Client>>;
+
+/// What a client owns: its history, and the way to whichever engine lives.
+pub(super) struct Desk {
+    pub(super) client: u32,
+    pub(super) history: File,
+    pub(super) target: Target,
+    pub(super) began: Instant,
+    pub(super) count: u32,
+}
+
+/// Before the same engine is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(25);
+
+impl Desk {
+    /// The engine of the moment; waits for one.
+    pub(super) async fn engine(&mut self) -> Result<Client, Error> {
+        let found = self.target.wait_for(Option::is_some).await.map_err(Error::other)?;
+        found.clone().ok_or_else(|| Error::other("no engine"))
+    }
+
+    /// Returns when there is another engine, or after a moment.
+    pub(super) async fn pause(&mut self) {
+        drop(tokio::time::timeout(ASK_AGAIN, self.target.changed()).await);
+    }
+
+    /// Sends until the outcome is certain.
+    pub(super) async fn perform(&mut self, asked: Invocation) -> Result<(), Error> {
+        self.count += 1;
+        let op = format!("c{}-{}", self.client, self.count);
+        let mut was_unknown = false;
+        for attempt in 1.. {
+            let engine = self.engine().await?;
+            self.write(&op, attempt, Phase::Invoke(asked.clone()))?;
+            let mut phase = ask(&engine, &op, &asked).await;
+            // A decision made by an attempt whose answer was lost is refused the second time.
+            if let (Phase::Fail { reason }, true, Kind::Decide) = (&phase, was_unknown, asked.kind)
+            {
+                phase = Phase::Unknown { reason: reason.clone() };
+                self.write(&op, attempt, phase)?;
+                return Ok(());
+            }
+            self.write(&op, attempt, phase.clone())?;
+            match phase {
+                Phase::Ok { .. } | Phase::Fail { .. } => return Ok(()),
+                Phase::Unknown { .. } | Phase::Invoke(_) => was_unknown = true,
+            }
+            self.pause().await;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, op: &str, attempt: u32, phase: Phase) -> Result<(), Error> {
+        let at_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let line = Line { client: self.client, op: op.to_owned(), attempt, phase, at_us };
+        append(&mut self.history, &line)
+    }
+}
+
+async fn ask(engine: &Client, op: &str, asked: &Invocation) -> Phase {
+    let key = asked.instance.split_once('/').map_or("", |(_, key)| key);
+    let choice = asked.choice.as_deref().unwrap_or("nonsense");
+    let (event, data) = match asked.kind {
+        Kind::Decide => return decide(engine, op, asked, choice).await,
+        Kind::Submit => ("paper.submitted", json!({ "key": key, "op": op })),
+        Kind::Note => ("paper.noted", json!({ "key": key, "op": op })),
+        Kind::Timer => ("clock.set", json!({ "key": key, "op": op })),
+        Kind::Event | Kind::Nonsense => {
+            ("user.action", json!({ "key": key, "op": op, "action": choice }))
+        }
+    };
+    let headers = EventHeaders { id: Some(op.to_owned()), ..EventHeaders::default() };
+    match engine.send_with(event, &data, &headers).await {
+        Err(error) => failed(&error),
+        Ok(reply) => match reply.verdicts.as_slice() {
+            [one] => judged(&one.verdict),
+            list => Phase::Unknown { reason: format!("{} verdicts", list.len()) },
+        },
+    }
+}
+
+async fn decide(engine: &Client, op: &str, asked: &Invocation, choice: &str) -> Phase {
+    let order = Decide {
+        instance: asked.instance.clone(),
+        choice: choice.to_owned(),
+        data: Some(json!({ "op": op })),
+        reason: "load".to_owned(),
+    };
+    match engine.decide(&order).await {
+        Ok(one) => judged(&one.verdict),
+        Err(error) => failed(&error),
+    }
+}
+
+/// An acknowledgement is anything that says: taken, now or before.
+fn judged(verdict: &Verdict) -> Phase {
+    let word = verdict.as_str().to_owned();
+    match verdict {
+        Verdict::Transitioned { .. }
+        | Verdict::Started { .. }
+        | Verdict::Deferred
+        | Verdict::Duplicate { .. }
+        | Verdict::Buffered
+        | Verdict::DeadLettered { .. }
+        | Verdict::Done => Phase::Ok { verdict: word },
+        // Nothing was done, so it is sent again.
+        Verdict::Busy => Phase::Unknown { reason: word },
+        _ => Phase::Fail { reason: word },
+    }
+}
+
+/// Only a refusal of the engine is certain; and one while it goes down or comes up is not.
+fn failed(error: &gearshift_client::Error) -> Phase {
+    let reason = error.to_string();
+    match error.kind() {
+        ErrorKind::Problem(problem) => match problem.kind() {
+            ProblemKind::Unavailable | ProblemKind::Timeout | ProblemKind::Internal => {
+                Phase::Unknown { reason }
+            }
+            _ => Phase::Fail { reason },
+        },
+        _ => Phase::Unknown { reason },
+    }
+}

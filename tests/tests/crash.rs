@@ -1,0 +1,49 @@
+//! Engines are killed under load, and a checker judges what is left.
+//!
+//! `GEARSHIFT_LONG=1` kills more often, `GEARSHIFT_TEST_SEED=N` repeats a schedule.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+
+use gearshift_tests::checker::{Report, Run, check};
+use gearshift_tests::load::{self, Plan};
+
+#[test]
+fn approvals_survive_kill_9_at_random_moments() {
+    let is_long = std::env::var_os("GEARSHIFT_LONG").is_some();
+    let seed = std::env::var("GEARSHIFT_TEST_SEED").ok();
+    let seed = seed.map_or_else(|| fastrand::u64(..), |text| text.parse().unwrap());
+    let folder = tempfile::Builder::new()
+        .prefix("crash-")
+        .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+        .unwrap();
+    let plan = Plan {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_gearshift-recorded")),
+        folder: folder.path().to_owned(),
+        seed,
+        approvals: if is_long { 4_000 } else { 500 },
+        kills: if is_long { 200 } else { 30 },
+        clients: 8,
+    };
+    println!("seed {seed}: {} approvals, {} kills", plan.approvals, plan.kills);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let outcome = runtime.block_on(load::run(&plan));
+    let report = outcome.and_then(|()| judge(folder.path(), &plan));
+    let findings = report.as_ref().map(|report| report.findings.len());
+    if !matches!(findings, Ok(0)) {
+        let kept = folder.keep();
+        panic!("seed {seed}, everything is in {}:\n{report:#?}", kept.display());
+    }
+    println!("{:#?}", report.unwrap());
+}
+
+fn judge(folder: &Path, plan: &Plan) -> Result<Report, std::io::Error> {
+    let run = Run::read(folder)?;
+    let report = check(&run);
+    let approvals = usize::try_from(plan.approvals).unwrap();
+    assert!(report.operations >= 2 * approvals, "too little was asked: {report:#?}");
+    assert!(report.timers >= approvals / 5, "too few timers: {report:#?}");
+    assert!(report.unknown > 0, "no kill met anything under way: {report:#?}");
+    Ok(report)
+}
