@@ -14,10 +14,8 @@ fn approvals_survive_kill_9_at_random_moments() {
     let is_long = std::env::var_os("GEARSHIFT_LONG").is_some();
     let seed = std::env::var("GEARSHIFT_TEST_SEED").ok();
     let seed = seed.map_or_else(|| fastrand::u64(..), |text| text.parse().unwrap());
-    let folder = tempfile::Builder::new()
-        .prefix("crash-")
-        .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
-        .unwrap();
+    let folder =
+        tempfile::Builder::new().prefix("crash-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let plan = Plan {
         program: PathBuf::from(env!("CARGO_BIN_EXE_gearshift-recorded")),
         folder: folder.path().to_owned(),

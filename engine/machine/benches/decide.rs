@@ -19,7 +19,8 @@ workflow: small
 initial: draft
 states:
   draft: { on: { go: [ { when: data.action == 'submit', to: submitted } ] } }
-  submitted: { on: { go: [ { when: data.action == 'approve' && data.amount < 10000, to: approved } ] } }
+  submitted:
+    on: { go: [ { when: data.action == 'approve' && data.amount < 10000, to: approved } ] }
   approved: { on: { go: { when: data.action == 'archive', to: archived } } }
   archived: { final: true }
 ";

@@ -134,6 +134,6 @@ fn message_of(subject: Subject, reply: Reply) -> Message {
 
 fn error_headers(problem: &Problem) -> [(&'static str, String); 2] {
     let text = problem.detail.replace(char::is_control, " ");
-    let short = text.get(..text.floor_char_boundary(512)).unwrap_or_default().to_owned();
+    let short = text.chars().take(256).collect();
     [(headers::SERVICE_ERROR_CODE, problem.status.to_string()), (headers::SERVICE_ERROR, short)]
 }

@@ -51,10 +51,8 @@ pub(super) fn value_of(json: &serde_json::Value) -> Result<Value, Box<Problem>> 
 }
 
 async fn deploy(handle: &Handle, order: &Deploy) -> Reply {
-    let format = match order.format {
-        gearshift_protocol::command::Format::Json => Format::Json,
-        _ => Format::Yaml,
-    };
+    let json = order.format == gearshift_protocol::command::Format::Json;
+    let format = if json { Format::Json } else { Format::Yaml };
     let loaded =
         definition::load_all(&order.text, &order.origin, format).map_err(Error::Definition)?;
     let mut answer = DeployReply::default();
@@ -97,22 +95,16 @@ async fn start(handle: &Handle, order: Start, by: Principal) -> Reply {
     let key = order.key.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let key = InstanceKey::new(&order.workflow, &key)
         .map_err(|reason| problem(ProblemKind::BadRequest, reason))?;
-    let input = match &order.input {
-        serde_json::Value::Null => Value::empty_map(),
-        given => value_of(given)?,
-    };
+    let input =
+        if order.input.is_null() { Value::empty_map() } else { value_of(&order.input)? };
     let done = handle.start(key.clone(), order.version, input, by).await?;
     let mut verdict = wire::verdict(&key, &done);
     refuse(&verdict)?;
     let mut reached = true;
-    let goal = match &order.wait {
-        Wait::None => None,
-        Wait::State(name) => Some(Some(name.clone())),
-        _ => Some(None),
-    };
-    if let Some(goal) = goal {
+    if order.wait != Wait::None {
         let limit = events::limit(order.timeout_ms);
-        reached = handle.waiter(&key, goal.as_deref()).wait(limit).await?;
+        let state = events::awaited_state(&order.wait);
+        reached = handle.waiter(&key, state).wait(limit).await?;
         events::refresh(handle, &key, &mut verdict).await?;
     }
     let wanted = key.clone();
@@ -128,13 +120,44 @@ async fn order(handle: &Handle, bytes: &[u8], command: Command, by: Principal) -
 
 async fn one(handle: &Handle, id: &str, command: Command, by: Principal, reason: &str) -> Reply {
     let key = resolve::instance(handle, id).await?;
+    let decides = matches!(command, Command::Decide { .. });
     let done = handle.command(key.clone(), command, by, Arc::from(reason)).await?;
     let verdict = wire::verdict(&key, &done);
+    if decides
+        && matches!(verdict.verdict, Verdict::Rejected { .. })
+        && let Some(problem) = already_decided(handle, &key).await?
+    {
+        return Err(problem);
+    }
     refuse(&verdict)?;
     reply(&verdict)
 }
 
+/// Who decided, what and when, where the last decision of the instance was one (GS4009).
+async fn already_decided(
+    handle: &Handle,
+    key: &InstanceKey,
+) -> Result<Option<Box<Problem>>, Box<Problem>> {
+    const DECIDE: &str = "command decide ";
+    let wanted = key.clone();
+    let trace = handle.look(key, move |partition| partition.trace(&wanted)).await?;
+    let decided = trace.iter().rev().find(|entry| {
+        entry.input.starts_with(DECIDE) && (!entry.fired.is_empty() || !entry.active.is_empty())
+    });
+    let Some(entry) = decided else { return Ok(None) };
+    let choice = entry.input.trim_start_matches(DECIDE).split(' ').next().unwrap_or_default();
+    let who = entry.by.as_deref().unwrap_or("somebody");
+    let ago = handle.config().clock.now().since_ms(entry.at).max(1_000) / 1_000 * 1_000;
+    let ago = definition::duration::format(ago);
+    let detail = format!("{key} is already decided: `{choice}` by {who}, {ago} ago");
+    let problem = Problem::new(ProblemKind::Conflict, detail)
+        .with_code("GS4009", "already_decided")
+        .with_instance(key.to_string());
+    Ok(Some(Box::new(problem)))
+}
+
 /// A command that did nothing is a problem, not a verdict to be read closely.
+#[expect(clippy::wildcard_enum_match_arm, reason = "verdicts may grow; the rest did something")]
 fn refuse(verdict: &InstanceVerdict) -> Result<(), Box<Problem>> {
     let (kind, code, name, detail) = match &verdict.verdict {
         Verdict::Rejected { reason, accepted } => {
@@ -145,7 +168,7 @@ fn refuse(verdict: &InstanceVerdict) -> Result<(), Box<Problem>> {
                 reason if reason.contains("already") => ("GS4009", "already_decided"),
                 reason if reason.contains("ended") => ("GS4013", "ended"),
                 reason if reason.contains("not stuck") => ("GS4014", "not_stuck"),
-                _ => ("GS4005", "not_accepted"),
+                _ => ("GS4004", "not_accepted"),
             };
             let detail = match accepted.as_slice() {
                 [] => reason.clone(),
@@ -153,7 +176,7 @@ fn refuse(verdict: &InstanceVerdict) -> Result<(), Box<Problem>> {
             };
             (ProblemKind::Conflict, code, name, detail)
         }
-        Verdict::Denied { reason } => (ProblemKind::Denied, "GS4003", "denied", reason.clone()),
+        Verdict::Denied { reason } => (ProblemKind::Denied, "GS4030", "denied", reason.clone()),
         Verdict::NoInstance => {
             (ProblemKind::NotFound, "GS4002", "unknown_instance", "no such instance".to_owned())
         }

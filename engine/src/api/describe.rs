@@ -162,7 +162,7 @@ pub(super) fn entry(entry: &TraceEntry, definition: &Definition) -> HistoryEntry
     HistoryEntry {
         step: entry.step,
         at: entry.at.to_string(),
-        input: entry.input.to_string(),
+        input: input_words(entry),
         by: entry.by.as_ref().map(ToString::to_string),
         note: entry.note.as_ref().map(ToString::to_string),
         guards: entry
@@ -193,6 +193,15 @@ pub(super) fn entry(entry: &TraceEntry, definition: &Definition) -> HistoryEntry
             .collect(),
         effects: entry.effects.iter().map(ToString::to_string).collect(),
         active: wire::state_names(definition, &entry.active),
+    }
+}
+
+/// The input in words; a life that an event began says so.
+fn input_words(entry: &TraceEntry) -> String {
+    let first = entry.fired.iter().find_map(|fired| fired.event.as_deref());
+    match first {
+        Some(event) if &*entry.input == "start" => format!("start by {event}"),
+        Some(_) | None => entry.input.to_string(),
     }
 }
 
@@ -244,7 +253,7 @@ pub(super) fn operations(definition: &Definition) -> Vec<String> {
 pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Definition) -> Why {
     let now = handle.config().clock.now();
     let id = instance.key.key();
-    let states = wire::state_names(definition, &instance.active).join(", ");
+    let states = shown_states(instance, definition).join(", ");
     let since = duration::format(now.since_ms(instance.updated_at).max(1_000) / 1_000 * 1_000);
     let mut why =
         Why { summary: format!("{id} has been in `{states}` for {since}"), ..Why::default() };
@@ -280,6 +289,17 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
         why.lines.push(format!("{deferred} events deferred, {parked} parked"));
     }
     why
+}
+
+/// Active states as people know them: a hidden one is on the way to another.
+fn shown_states(instance: &Instance, definition: &Definition) -> Vec<String> {
+    definition
+        .leaves(&instance.active)
+        .map(|id| match definition.state(id).hidden_for {
+            Some(target) => format!("→ {}", definition.state(target).id),
+            None => definition.state(id).id.to_string(),
+        })
+        .collect()
 }
 
 async fn waits_for_call(handle: &Handle, call: &CallView, why: &mut Why) {

@@ -27,13 +27,9 @@ pub(super) async fn ask(handle: &Handle, name: &str, headers: &Headers, body: &[
     let verdicts = handle.event(incoming).await?;
     let mut answer = EventReply::new(Vec::with_capacity(verdicts.len()));
     for (key, done) in &verdicts {
-        let goal = match &options.wait_for {
-            Wait::State(name) => Some(name.as_str()),
-            _ => None,
-        };
         let mut verdict = wire::verdict(key, done);
         if verdict.status.is_some() {
-            answer.reached &= handle.waiter(key, goal).wait(limit).await?;
+            answer.reached &= handle.waiter(key, awaited_state(&options.wait_for)).wait(limit).await?;
             refresh(handle, key, &mut verdict).await?;
         }
         answer.verdicts.push(verdict);
@@ -52,11 +48,16 @@ pub(super) async fn refresh(
     let Some(instance) = seen else { return Ok(()) };
     let index = handle.definitions().registry();
     if let Some(definition) = index.get(key.workflow(), instance.pin.version) {
-        verdict.active = wire::state_names(&definition, &instance.active);
+        verdict.active = wire::state_names(definition, &instance.active);
     }
     verdict.status = Some(wire::status(instance.status));
     verdict.step = instance.step;
     Ok(())
+}
+
+/// The state that is waited for; `None` where it is the end.
+pub(super) const fn awaited_state(wait: &Wait) -> Option<&str> {
+    if let Wait::State(name) = wait { Some(name.as_str()) } else { None }
 }
 
 pub(super) fn limit(timeout_ms: Option<u64>) -> Duration {
@@ -70,15 +71,13 @@ pub(super) async fn publish(handle: &Handle, target: &str, headers: Headers, bod
     let inbox = handle.bus().inbox("events").await.map_err(crate::runtime::Error::from)?;
     let mut message = Message::new(subject, body);
     message.headers = headers;
-    let sequence = inbox.publish(message).await.map_err(|error| match error.kind() {
-        gearshift_bus::ErrorKind::NotCaptured { .. } => Box::new(
-            Problem::new(
-                ProblemKind::NotFound,
-                format!("no deployed definition listens to `{target}`"),
-            )
-            .with_code("GS3011", "unknown_event"),
-        ),
-        _ => Box::<Problem>::from(crate::runtime::Error::from(error)),
+    let sequence = inbox.publish(message).await.map_err(|error| {
+        if !matches!(error.kind(), gearshift_bus::ErrorKind::NotCaptured { .. }) {
+            return Box::<Problem>::from(crate::runtime::Error::from(error));
+        }
+        let detail = format!("no deployed definition listens to `{target}`");
+        let problem = Problem::new(ProblemKind::NotFound, detail);
+        Box::new(problem.with_code("GS3011", "unknown_event"))
     })?;
     reply(&serde_json::json!({ "sequence": sequence }))
 }

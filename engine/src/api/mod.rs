@@ -76,14 +76,13 @@ fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Box<Problem>> {
 impl From<Error> for Box<Problem> {
     fn from(error: Error) -> Self {
         let detail = error.to_string();
-        let diagnostics = match &error {
-            Error::Definition(problems) => {
-                problems.iter().filter_map(|problem| serde_json::to_value(problem).ok()).collect()
-            }
-            _ => Vec::new(),
+        let diagnostics = if let Error::Definition(problems) = &error {
+            problems.iter().filter_map(|problem| serde_json::to_value(problem).ok()).collect()
+        } else {
+            Vec::new()
         };
         let (kind, code, name) = match error {
-            Error::Definition(_) => (ProblemKind::Invalid, "GS4022", "invalid_definition"),
+            Error::Definition(_) => (ProblemKind::Invalid, "GS4022", "invalid"),
             Error::VersionExists { .. } => (ProblemKind::Conflict, "GS4010", "version_exists"),
             Error::UnknownWorkflow { .. } => (ProblemKind::NotFound, "GS4001", "unknown_workflow"),
             Error::Saturated { .. } => (ProblemKind::Unavailable, "GS5001", "busy"),
@@ -97,9 +96,10 @@ impl From<Error> for Box<Problem> {
             }
         };
         let problem = Problem::new(kind, detail).with_code(code, name);
-        let problem = match kind {
-            ProblemKind::Unavailable => problem.with_retry_after_ms(200),
-            _ => problem,
+        let problem = if kind == ProblemKind::Unavailable {
+            problem.with_retry_after_ms(200)
+        } else {
+            problem
         };
         Self::new(problem.with_diagnostics(diagnostics))
     }

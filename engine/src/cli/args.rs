@@ -227,9 +227,9 @@ mod tests {
 
     #[test]
     fn mock_takes_a_value_or_none() {
-        let mocks = |line: &str| match parse(line).unwrap().command {
-            Command::Run(run) => run.mock.len(),
-            other => panic!("not run: {other:?}"),
+        let mocks = |line: &str| {
+            let Command::Run(run) = parse(line).unwrap().command else { panic!("not `run`") };
+            run.mock.len()
         };
         assert_eq!(mocks("gearshift run x"), 0);
         assert_eq!(mocks("gearshift run x --mock -d a=1"), 1);

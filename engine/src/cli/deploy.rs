@@ -8,7 +8,7 @@ use gearshift_machine::definition::Format;
 
 use super::args::Global;
 use super::connect;
-use super::failure::{ENDED_BADLY, Failure, Outcome};
+use super::failure::{Failure, Outcome};
 use super::ids::Tally;
 use super::output::tell;
 use super::sources::{Source, files};
@@ -69,10 +69,7 @@ fn check(source: &Source, global: &Global) -> Result<(), Failure> {
     tell(source.render(&problems, global.stderr_look().color).trim_end());
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let detail = format!("`{}` has {}", source.origin, count(errors, "error"));
-    let mut failure = Failure::new(ENDED_BADLY, detail);
-    failure.problem.diagnostics =
-        problems.iter().filter_map(|problem| serde_json::to_value(problem).ok()).collect();
-    Err(failure)
+    Err(Failure::invalid(detail, &problems))
 }
 
 /// The command that deploys `source`.

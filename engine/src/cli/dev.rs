@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use gearshift_client::Client;
@@ -32,6 +33,8 @@ Later commands in the same folder find this engine and its token by themselves. 
 
 Ctrl-C or SIGTERM stops it within 25 s, a second one at once.";
 
+/// How long open connections may keep the HTTP door from closing.
+const DOOR_CLOSES: Duration = Duration::from_secs(1);
 /// The file of a data directory that keeps the token over restarts.
 const TOKEN_FILE: &str = "token";
 
@@ -79,67 +82,106 @@ pub(super) async fn dev(global: &Global, args: DevArgs, plugins: PluginLoader) -
         code = signals.next() => return Ok(code),
         engine = Engine::start(bus.clone(), config) => engine?,
     };
-    let served = serve(global, &args, &engine, plugins, &token, &mut signals).await;
+    let opened = Opened::new(global, &args, &engine, plugins, &token).await;
+    let (outcome, opened) = match opened {
+        Ok(mut opened) => (opened.serve(global, &args, &mut signals).await, Some(opened)),
+        Err(failure) => (Err(failure), None),
+    };
     // A second signal ends at once; the next start recovers.
     let ended = tokio::select! {
         biased;
         code = signals.next() => return Ok(code),
-        ended = engine.shutdown() => ended,
+        ended = stop(engine, opened) => ended,
     };
-    match served {
+    match outcome {
         Ok(()) if ended => Ok(0),
         Ok(()) => Err(Failure::new(ENDED_BADLY, "the engine did not stop in time")),
         Err(failure) => Err(failure),
     }
 }
 
-/// Opens the doors, loads, says so, and reloads until a signal.
-async fn serve(
-    global: &Global,
-    args: &DevArgs,
-    engine: &Engine,
-    plugins: PluginLoader,
-    token: &str,
-    signals: &mut Signals,
-) -> Result<(), Failure> {
-    let handle = engine.handle();
-    let _bus_door: BusDoor = api::serve_on_bus(&handle).await?;
-    let door = Door::bind(handle.clone(), args.listen, token).await;
-    let door = door.map_err(|error| not_opened(args.listen, &error))?;
-    let note = DevNote {
-        url: format!("http://{}", door.address()),
-        token: token.to_owned(),
-        pid: std::process::id(),
-    };
-    let mut tasks = JoinSet::new();
-    tasks.spawn(door.run());
-    let client = Client::bus(handle.bus().clone()).as_user(&connect::user(global));
-    let mut loader =
-        Loader::new(global, client, handle.bus().clone(), plugins, args.folder.clone());
-    loader.mock(&args.mock).await?;
-    let loaded = loader.load_all().await?;
-    let mut watcher = loader.watch();
-    let kept = keep_note(&note, args.data.as_deref());
-    announce(global, args, &note, &loaded, &loader)?;
-    let outcome = loop {
-        tokio::select! {
-            biased;
-            _ = signals.next() => break Ok(()),
-            ended = tasks.join_next() => break door_ended(ended),
-            () = watcher.changed() => {
-                if let Err(failure) = loader.reload().await {
-                    break Err(failure);
-                }
-            }
+/// Stops the engine while doors and plugins still answer for what is under way.
+async fn stop(engine: Engine, opened: Option<Opened>) -> bool {
+    let ended = engine.shutdown().await;
+    if let Some(Opened { mut tasks, .. }) = opened {
+        // The door closes with the engine; connections that stay open are cut.
+        let closed = tokio::time::timeout(DOOR_CLOSES, tasks.join_next()).await;
+        tracing::debug!(in_time = closed.is_ok(), "HTTP door closed");
+    }
+    ended
+}
+
+/// What a running `dev` holds beside the engine.
+struct Opened {
+    tasks: JoinSet<Result<(), http::Error>>,
+    loader: Loader,
+    note: DevNote,
+    _bus_door: BusDoor,
+}
+
+impl Opened {
+    /// Opens the doors.
+    async fn new(
+        global: &Global,
+        args: &DevArgs,
+        engine: &Engine,
+        plugins: PluginLoader,
+        token: &str,
+    ) -> Result<Self, Failure> {
+        let handle = engine.handle();
+        let bus = handle.bus().clone();
+        let bus_door = api::serve_on_bus(&handle).await?;
+        let door = Door::bind(handle, args.listen, token).await;
+        let door = door.map_err(|error| not_opened(args.listen, &error))?;
+        let note = DevNote {
+            url: format!("http://{}", door.address()),
+            token: token.to_owned(),
+            pid: std::process::id(),
+        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(door.run());
+        let client = Client::bus(bus.clone()).as_user(&connect::user(global));
+        let loader = Loader::new(global, client, bus, plugins, args.folder.clone());
+        Ok(Self { tasks, loader, note, _bus_door: bus_door })
+    }
+
+    /// Loads, says so, and reloads until a signal.
+    async fn serve(
+        &mut self,
+        global: &Global,
+        args: &DevArgs,
+        signals: &mut Signals,
+    ) -> Result<(), Failure> {
+        self.loader.mock(&args.mock).await?;
+        // Watching begins first, so that no change falls between.
+        let mut watcher = self.loader.watch();
+        let loaded = self.loader.load_all().await?;
+        let kept = keep_note(&self.note, args.data.as_deref());
+        let mut outcome = heard(announce(global, args, &self.note, &loaded, &self.loader));
+        while outcome.is_ok() {
+            outcome = tokio::select! {
+                biased;
+                _ = signals.next() => break,
+                ended = self.tasks.join_next() => door_ended(ended),
+                () = watcher.changed() => heard(self.loader.reload().await),
+            };
         }
-    };
-    for folder in kept {
-        note.remove(&folder);
+        for folder in kept {
+            self.note.remove(&folder);
+        }
+        if !global.quiet {
+            tell("stopping; once more to stop at once");
+        }
+        outcome
     }
-    if !global.quiet {
-        tell("stopping; once more to stop at once");
+}
+
+/// An engine goes on when nobody reads what it prints.
+fn heard(outcome: Result<(), Failure>) -> Result<(), Failure> {
+    match outcome {
+        Err(failure) if failure.unread => Ok(()),
+        other => other,
     }
-    outcome
 }
 
 fn door_ended(
@@ -165,6 +207,9 @@ fn token(global: &Global, args: &DevArgs) -> Result<String, Failure> {
         .with_help("add `--token TOKEN` (or GEARSHIFT_TOKEN), or listen on 127.0.0.1"));
     }
     let Some(data) = &args.data else { return Ok(Token::generate()) };
+    let unusable =
+        |error: std::io::Error| Failure::file("cannot use the data directory", data, &error);
+    connect::create_private_dir(data).map_err(unusable)?;
     let path = data.join(TOKEN_FILE);
     match std::fs::read_to_string(&path) {
         Ok(kept) if !kept.trim().is_empty() => return Ok(kept.trim().to_owned()),
@@ -173,9 +218,7 @@ fn token(global: &Global, args: &DevArgs) -> Result<String, Failure> {
         Err(error) => return Err(Failure::file("cannot read the token", &path, &error)),
     }
     let token = Token::generate();
-    connect::create_private_dir(data)
-        .and_then(|()| write_private(&path, token.as_bytes()))
-        .map_err(|error| Failure::file("cannot use the data directory", data, &error))?;
+    write_private(&path, token.as_bytes()).map_err(unusable)?;
     Ok(token)
 }
 
@@ -185,14 +228,14 @@ fn not_opened(address: SocketAddr, error: &http::Error) -> Failure {
         return Failure::usage(error.to_string());
     };
     let port = address.port();
-    let failure = match source.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            format!("port {port} of {} is taken by another process", address.ip())
-        }
-        std::io::ErrorKind::PermissionDenied => {
-            format!("port {port} of {} needs more rights than this process has", address.ip())
-        }
-        _ => error.to_string(),
+    let taken = source.kind() == std::io::ErrorKind::AddrInUse;
+    let refused = source.kind() == std::io::ErrorKind::PermissionDenied;
+    let failure = if taken {
+        format!("port {port} of {} is taken by another process", address.ip())
+    } else if refused {
+        format!("port {port} of {} needs more rights than this process has", address.ip())
+    } else {
+        error.to_string()
     };
     Failure::new(NOT_FOUND, failure)
         .with_help("`--listen 127.0.0.1:0` takes a free port, `--listen 127.0.0.1:4600` another")
@@ -206,7 +249,7 @@ fn keep_note(note: &DevNote, data: Option<&Path>) -> Vec<PathBuf> {
         Ok(()) => true,
         Err(error) => {
             let path = DevNote::path(folder);
-            tracing::warn!(path = %path.display(), %error, "later commands need --server and --token");
+            tracing::warn!(path = %path.display(), %error, "commands here need --server");
             false
         }
     });

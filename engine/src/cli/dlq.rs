@@ -111,7 +111,8 @@ async fn show(global: &Global, ids: &[String]) -> Outcome {
         output.json(&letter)?;
         let instance = letter.instance.as_deref().unwrap_or("-");
         let text = format!(
-            "id        {}\nevent     {}\ninstance  {instance}\nat        {}\nreason    {}\ndata      {}",
+            "id        {}\nevent     {}\ninstance  {instance}\nat        {}\nreason    {}\n\
+             data      {}",
             letter.id, letter.event, letter.at, letter.reason, letter.data
         );
         output.line(clean(&text))?;

@@ -4,14 +4,16 @@ use clap::Args;
 use gearshift_client::protocol::command::{Decide, Start, StartReply};
 use gearshift_client::protocol::query::Tasks;
 use gearshift_client::protocol::view::Task;
-use gearshift_client::protocol::{EventHeaders, EventReply, InstanceVerdict, Verdict, Wait};
+use gearshift_client::protocol::{
+    EventHeaders, EventReply, InstanceVerdict, Status, Verdict, Wait,
+};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::args::Global;
 use super::connect;
 use super::data::DataArgs;
-use super::failure::{Failure, Outcome};
+use super::failure::{ENDED_BADLY, Failure, Outcome};
 use super::ids::{Tally, given};
 use super::output::Table;
 use super::words::{names, span, states, until, within};
@@ -30,7 +32,7 @@ Examples:
   gearshift send order.paid --id pay-7 --data @payment.json    # the same id twice applies once
 
 One line per instance the event concerned. Exit 3: no instance has the key; 4: the instance does
-not accept the event now; 7: --wait-for was in vain.";
+not accept the event now; 1: it is stuck or ended elsewhere; 7: --wait-for was in vain.";
 
 const TASKS_EXAMPLES: &str = "\
 Examples:
@@ -120,7 +122,8 @@ pub(super) struct VoteArgs {
 
 /// `gearshift decide`.
 #[derive(Debug, Args)]
-#[command(after_help = DECIDE_EXAMPLES, override_usage = "gearshift decide [OPTIONS] <ID>... <CHOICE>")]
+#[command(after_help = DECIDE_EXAMPLES)]
+#[command(override_usage = "gearshift decide [OPTIONS] <ID>... <CHOICE>")]
 pub(super) struct DecideArgs {
     /// Ids as for `approve`, then the choice
     #[arg(required = true, num_args = 2.., value_names = ["ID", "CHOICE"])]
@@ -189,14 +192,17 @@ pub(super) async fn send(global: &Global, args: SendArgs) -> Outcome {
         output.line(format!("{} stored", args.event))?;
         return Ok(0);
     }
-    if let Some(state) = args.wait_for {
-        headers.wait_for = Wait::State(state);
+    if let Some(state) = &args.wait_for {
+        headers.wait_for = Wait::State(state.clone());
         headers.timeout_ms = Some(millis(global));
     }
     let began = Instant::now();
     let reply = client.send_with(&args.event, &data, &headers).await?;
     print_reply(global, &reply, began)?;
-    Ok(reply.exit_code())
+    Ok(match reply.exit_code() {
+        0 if missed(&reply, args.wait_for.as_deref()) => ENDED_BADLY,
+        code => code,
+    })
 }
 
 fn print_reply(global: &Global, reply: &EventReply, began: Instant) -> Result<(), Failure> {
@@ -222,7 +228,26 @@ fn line_of(verdict: &InstanceVerdict, began: Instant) -> String {
     if verdict.instance.is_empty() {
         return format!("-  {what}  {spent}");
     }
-    format!("{}  {}@{}  {what}  {spent}", verdict.key, verdict.workflow, verdict.version)
+    let key = &verdict.key;
+    // Where there is no instance there is no version either.
+    let workflow = match verdict.version {
+        0 => verdict.workflow.clone(),
+        version => format!("{}@{version}", verdict.workflow),
+    };
+    let stuck = match verdict.status == Some(Status::Stuck) {
+        true => format!("  stuck: see `gearshift why {key}`"),
+        false => String::new(),
+    };
+    format!("{key}  {workflow}  {what}  {spent}{stuck}")
+}
+
+/// The state waited for will not come by itself: an instance is stuck or ended without it.
+fn missed(reply: &EventReply, state: Option<&str>) -> bool {
+    let Some(state) = state else { return false };
+    reply.verdicts.iter().any(|verdict| {
+        let over = verdict.status.is_some_and(|it| it == Status::Stuck || it.is_ended());
+        over && !verdict.active.iter().any(|active| active == state)
+    })
 }
 
 /// What became of an input, in a few words.

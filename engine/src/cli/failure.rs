@@ -4,7 +4,8 @@ use std::error::Error as _;
 
 use gearshift_client::protocol::{Problem, ProblemKind};
 use gearshift_client::{Error as ClientError, ErrorKind};
-use gearshift_machine::definition::codes::{self, Code, explain};
+use gearshift_machine::definition::Problem as Finding;
+use gearshift_machine::definition::codes::explain;
 
 use super::output::{Look, clean};
 
@@ -21,12 +22,16 @@ pub(super) const NOT_FOUND: u8 = 3;
 pub(super) const CONFLICT: u8 = 4;
 /// Not allowed.
 pub(super) const DENIED: u8 = 5;
+/// Nobody answers there.
+pub(super) const UNREACHABLE: u8 = 6;
 /// The time to wait is over.
 pub(super) const TIMED_OUT: u8 = 7;
 /// Some of several things went wrong.
 pub(super) const PARTLY: u8 = 8;
 /// Our bug.
 pub(super) const BUG: u8 = 70;
+/// Ended by Ctrl-C.
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -50,8 +55,7 @@ impl Failure {
             CONFLICT => ProblemKind::Conflict,
             DENIED => ProblemKind::Denied,
             TIMED_OUT => ProblemKind::Timeout,
-            ENDED_BADLY => ProblemKind::Invalid,
-            6 => ProblemKind::Unavailable,
+            UNREACHABLE => ProblemKind::Unavailable,
             _ => ProblemKind::Internal,
         };
         let problem = Box::new(Problem::new(kind, detail));
@@ -63,21 +67,27 @@ impl Failure {
         Self::new(USAGE, detail)
     }
 
-    /// A file that could not be read or written.
-    pub(super) fn file(what: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
-        let exit = match error.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => NOT_FOUND,
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => DENIED,
-            _ => ENDED_BADLY,
-        };
-        Self::new(exit, format!("{what} `{}`: {error}", path.display()))
+    /// A definition with errors, which were shown before.
+    pub(super) fn invalid(detail: impl Into<String>, problems: &[Finding]) -> Self {
+        let findings = problems.iter().filter_map(|problem| serde_json::to_value(problem).ok());
+        let problem = Problem::new(ProblemKind::Invalid, detail);
+        let problem = Box::new(problem.with_diagnostics(findings.collect()));
+        Self { exit: ENDED_BADLY, problem, help: None, unread: false }
     }
 
-    /// The same failure under one of the codes that `gearshift explain` knows.
-    fn coded(mut self, code: Code) -> Self {
-        self.problem.code = code.to_string();
-        codes::name(code).clone_into(&mut self.problem.name);
-        self
+    /// A file that could not be read or written.
+    pub(super) fn file(what: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind as Os;
+
+        let kind = error.kind();
+        let exit = if matches!(kind, Os::NotFound | Os::NotADirectory) {
+            NOT_FOUND
+        } else if matches!(kind, Os::PermissionDenied | Os::ReadOnlyFilesystem) {
+            DENIED
+        } else {
+            ENDED_BADLY
+        };
+        Self::new(exit, format!("{what} `{}`: {error}", path.display()))
     }
 
     /// The same failure with advice.
@@ -90,6 +100,9 @@ impl Failure {
     pub(super) fn render(&self, look: Look) -> String {
         let red = look.red();
         let detail = clean(&self.problem.to_string()).into_owned();
+        if self.exit == INTERRUPTED {
+            return format!("{detail}\n");
+        }
         // A code is shown only where `gearshift explain` tells of this very problem.
         let known = explain(&self.problem.code).filter(|it| it.name == self.problem.name);
         let code = known.map_or_else(String::new, |it| format!("[{}]", it.code));
@@ -114,12 +127,10 @@ impl From<ClientError> for Failure {
                 Self { exit, problem: problem.clone(), help, unread: false }
             }
             ErrorKind::Unreachable { .. } => Self::new(exit, detail)
-                .coded(codes::UNAVAILABLE)
                 .with_help("start an engine with `gearshift dev`, or name one with `--server URL`"),
             ErrorKind::Timeout { .. } => Self::new(exit, detail)
-                .coded(codes::TIMEOUT)
                 .with_help("whether it was done is unknown; wait longer with `--timeout 2m`"),
-            _ => Self::new(exit, detail),
+            ErrorKind::Protocol { .. } | _ => Self::new(exit, detail),
         }
     }
 }
@@ -134,18 +145,17 @@ fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a dyn std::e
 }
 
 fn help_for(problem: &Problem) -> Option<String> {
-    let text = match problem.kind() {
-        ProblemKind::Unauthenticated => {
-            "give the token that `gearshift dev` printed: `--token`, GEARSHIFT_TOKEN or --token-file"
-        }
-        ProblemKind::Unavailable => "nothing was done; try again",
-        ProblemKind::NotFound if problem.name == "unknown_instance" => {
-            "`gearshift ls` lists instances"
-        }
-        ProblemKind::NotFound if problem.name == "unknown_workflow" => {
-            "`gearshift def ls` lists workflows, `gearshift deploy FILE` adds one"
-        }
-        _ => return None,
+    let kind = problem.kind();
+    let text = if kind == ProblemKind::Unauthenticated {
+        "give the token that `gearshift dev` printed: --token, GEARSHIFT_TOKEN or --token-file"
+    } else if kind == ProblemKind::Unavailable {
+        "nothing was done; try again"
+    } else if problem.name == "unknown_instance" {
+        "`gearshift ls` lists instances"
+    } else if problem.name == "unknown_workflow" {
+        "`gearshift def ls` lists workflows, `gearshift deploy FILE` adds one"
+    } else {
+        return None;
     };
     Some(text.to_owned())
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::args::Global;
 use super::connect;
 use super::drive::name_and_version;
-use super::failure::{ENDED_BADLY, Failure, NOT_FOUND, Outcome};
+use super::failure::{Failure, NOT_FOUND, Outcome};
 use super::output::{Format, tell};
 use super::sources::{Source, files, is_definition};
 
@@ -71,7 +71,7 @@ fn drawn_here(global: &Global, path: &Path, language: Language) -> Result<Vec<St
         let source = Source::read(&file)?;
         let loaded = source.load().map_err(|problems| {
             tell(source.render(&problems, global.stderr_look().color).trim_end());
-            Failure::new(ENDED_BADLY, format!("`{}` has errors", source.origin))
+            Failure::invalid(format!("`{}` has errors", source.origin), &problems)
         })?;
         let draw = |one: &Loaded| match language {
             Language::Mermaid => export::mermaid(&one.definition),

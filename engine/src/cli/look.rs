@@ -137,8 +137,9 @@ where
 /// Failures among several ids go to stderr only where stdout holds one document.
 const fn no_document(format: Format) -> Format {
     match format {
-        Format::Json => Format::None,
-        other => other,
+        Format::Json | Format::None => Format::None,
+        Format::Text => Format::Text,
+        Format::Jsonl => Format::Jsonl,
     }
 }
 

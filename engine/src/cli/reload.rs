@@ -120,7 +120,10 @@ impl Loader {
             if self.seen.get(&path) == Some(&source.text) {
                 continue;
             }
-            self.provide(&source.folder()).await?;
+            if let Err(failure) = self.provide(&source.folder()).await {
+                // Calls to these plugins will say that nobody answers; the rest goes on.
+                tell(failure.render(self.look).trim_end());
+            }
             deployed.extend(self.deploy(&source).await?);
             self.seen.insert(path, source.text);
         }

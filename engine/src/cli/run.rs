@@ -11,7 +11,7 @@ use super::connect;
 use super::data::DataArgs;
 use super::deploy::order;
 use super::entry::PluginLoader;
-use super::failure::{ENDED_BADLY, Failure, NOT_FOUND, Outcome};
+use super::failure::{Failure, NOT_FOUND, Outcome};
 use super::mocks::{self, Mock};
 use super::output::tell;
 use super::providers::{self, Providers};
@@ -64,7 +64,7 @@ pub(super) async fn run(global: &Global, args: RunArgs, plugins: PluginLoader) -
     let source = Source::read(&find(&args.path)?)?;
     let definition = load(global, &source)?;
     let folder = source.folder();
-    let steps = match args.data.is_given() {
+    let steps = match args.data.is_given() || args.event.is_some() || args.key.is_some() {
         // The script tells of another instance.
         true => None,
         false => script::read(&folder.join("events.yaml"))?,
@@ -79,7 +79,8 @@ pub(super) async fn run(global: &Global, args: RunArgs, plugins: PluginLoader) -
     let door = api::serve_on_bus(&engine.handle()).await?;
     let client = Client::bus(bus).as_user(&connect::user(global)).with_timeout(global.timeout);
     let output = global.out();
-    output.line(format!("embedded bus · no server needed · {}", providers.summary()))?;
+    let kept = args.dir.as_ref().map_or_else(String::new, |dir| format!(" in {}", dir.display()));
+    output.line(format!("embedded bus{kept} · no server needed · {}", providers.summary()))?;
     let outcome = async {
         client.deploy(&order(&source)).await?;
         let session = Session::new(global, client, engine.handle().notices());
@@ -126,10 +127,7 @@ fn load(global: &Global, source: &Source) -> Result<Definition, Failure> {
     let color = global.stderr_look().color;
     let loaded = source.load().map_err(|problems| {
         tell(source.render(&problems, color).trim_end());
-        let mut failure = Failure::new(ENDED_BADLY, format!("`{}` has errors", source.origin));
-        let problems = problems.iter().filter_map(|problem| serde_json::to_value(problem).ok());
-        failure.problem.diagnostics = problems.collect();
-        failure
+        Failure::invalid(format!("`{}` has errors", source.origin), &problems)
     })?;
     let number = loaded.len();
     let mut loaded = loaded.into_iter();

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::args::Global;
 use super::drive::in_words;
-use super::failure::{BUG, CONFLICT, ENDED_BADLY, Failure, Outcome, TIMED_OUT};
+use super::failure::{BUG, CONFLICT, ENDED_BADLY, Failure, INTERRUPTED, Outcome, TIMED_OUT};
 use super::output::{Output, clean, tell};
 use super::script::Step;
 use super::timeline::{Row, Timeline, elapsed};
@@ -113,11 +113,12 @@ impl Session {
             if status.is_ended() || status == Status::Stuck {
                 return self.finish(&detail, false);
             }
-            let next = match self.proceed(&id, &detail).await? {
-                Next::Wait if !self.changed().await => Next::GiveUp,
-                next => next,
+            let goes_on = match self.proceed(&id, &detail).await? {
+                Next::Look => true,
+                Next::Wait => self.changed().await,
+                Next::GiveUp => false,
             };
-            if next == Next::GiveUp {
+            if !goes_on {
                 return self.finish(&detail, true);
             }
         }
@@ -220,6 +221,7 @@ impl Session {
         if task.choices.is_empty() {
             return Err(Failure::new(CONFLICT, format!("{id} offers no choice")));
         }
+        let began = Instant::now();
         let (title, choices) = (clean(&task.title).into_owned(), task.choices.clone());
         let asked = tokio::task::spawn_blocking(move || {
             inquire::Select::new(&title, choices).without_help_message().prompt()
@@ -227,13 +229,13 @@ impl Session {
         let choice = match asked.await {
             Ok(Ok(choice)) => choice,
             Ok(Err(inquire::InquireError::OperationInterrupted)) => {
-                return Err(Failure::new(130, "interrupted"));
+                return Err(Failure::new(INTERRUPTED, "interrupted"));
             }
             Ok(Err(error)) => return Err(Failure::new(ENDED_BADLY, format!("no answer: {error}"))),
             Err(error) => return Err(Failure::new(BUG, format!("asking failed: {error}"))),
         };
         // Thinking does not count as waiting.
-        self.deadline += Instant::now() - self.deadline.min(Instant::now());
+        self.deadline += began.elapsed();
         let reason = self.reason.clone();
         let order = Decide { instance: id.to_owned(), choice, data: None, reason };
         self.client.decide(&order).await?;
@@ -294,22 +296,21 @@ impl Session {
         let states = states(&one.active);
         let reason = one.stuck_reason.as_deref().unwrap_or_default();
         let spent = span(spent);
-        let line = match one.status {
-            Status::Stuck => format!("stuck after {spent} · {states} · {reason}"),
-            status if !gave_up => format!("{} in {spent} · {states}", status.as_str()),
-            _ => {
-                let timers = detail.timers.first();
-                let next = timers.map_or_else(String::new, |timer| {
-                    format!("; next timer: {}, due {}", timer.name, timer.due)
-                });
-                format!("gave up after {spent} · still in {states}{next}")
-            }
+        let line = if gave_up {
+            let next = detail.timers.first().map_or_else(String::new, |timer| {
+                format!("; next timer: {}, due {}", timer.name, timer.due)
+            });
+            format!("gave up after {spent} · still in {states}{next}")
+        } else if one.status == Status::Stuck {
+            format!("stuck after {spent} · {states} · {reason}")
+        } else {
+            format!("{} in {spent} · {states}", one.status.as_str())
         };
         self.output.line(clean(&line))?;
-        Ok(match one.status {
-            _ if gave_up => TIMED_OUT,
-            Status::Done => 0,
-            _ => ENDED_BADLY,
+        Ok(match (gave_up, one.status == Status::Done) {
+            (true, _) => TIMED_OUT,
+            (false, true) => 0,
+            (false, false) => ENDED_BADLY,
         })
     }
 }

@@ -51,7 +51,7 @@ impl Source {
         let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            Failure::new(1, format!("`{}` is not UTF-8 at byte {at}", path.display()))
+            Failure::invalid(format!("`{}` is not UTF-8 at byte {at}", path.display()), &[])
         })?;
         let origin = path.display().to_string();
         let format = Format::of(&origin);

@@ -15,6 +15,11 @@ const STATES_WIDTH: usize = 14;
 /// The input of an instance's first decision.
 const START: &str = "start";
 
+/// Does a life begin here, by an order or by an event?
+fn is_start(entry: &HistoryEntry) -> bool {
+    entry.input.split(' ').next() == Some(START)
+}
+
 /// One line. Without colors the same decisions always give the same text: tests compare it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Row {
@@ -57,7 +62,7 @@ impl Timeline {
     /// Takes the next decision; lines come when there are some to show. A start that goes on at
     /// once has two: where it began, and where it went.
     pub(super) fn take(&mut self, entry: &HistoryEntry) -> Vec<Row> {
-        let first = entry.transitions.first().filter(|_| entry.input == START);
+        let first = entry.transitions.first().filter(|_| is_start(entry));
         let Some(first) = first else { return self.fold(entry).into_iter().collect() };
         let mut entry = entry.clone();
         if let Some(event) = &self.started_by {
@@ -85,7 +90,7 @@ impl Timeline {
         let shown = !entry.transitions.is_empty()
             || !effects.is_empty()
             || !notes.is_empty()
-            || entry.input == START;
+            || is_start(entry);
         shown.then(|| Row {
             at_ms: at_ms(entry),
             state: states(&self.active),
@@ -158,7 +163,7 @@ fn cause(entry: &HistoryEntry, began: Option<&Origin>) -> String {
     if entry.transitions.is_empty() {
         return match began {
             Some(began) => with_person(&began.event, began.by.as_deref()),
-            None if entry.input == START => String::new(),
+            None if is_start(entry) => String::new(),
             None => with_person(&entry.input, entry.by.as_deref()),
         };
     }

@@ -6,8 +6,9 @@ use gearshift_client::protocol::{Notice, NoticeKind, Status};
 
 use super::args::Global;
 use super::connect;
-use super::failure::{ENDED_BADLY, Failure, Outcome};
+use super::failure::{ENDED_BADLY, Failure, Outcome, UNREACHABLE};
 use super::output::{Output, clean};
+use super::words::states;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,14 +51,15 @@ pub(super) async fn watch(global: &Global, args: WatchArgs) -> Outcome {
         let notice = notice?;
         print(output, &notice)?;
         if args.id.is_some() {
-            match notice.kind {
-                NoticeKind::Completed => return Ok(0),
-                NoticeKind::Failed | NoticeKind::Cancelled => return Ok(ENDED_BADLY),
-                _ => {}
+            if notice.kind == NoticeKind::Completed {
+                return Ok(0);
+            }
+            if matches!(notice.kind, NoticeKind::Failed | NoticeKind::Cancelled) {
+                return Ok(ENDED_BADLY);
             }
         }
     }
-    Err(Failure::new(6, "the engine ended the stream of notices"))
+    Err(Failure::new(UNREACHABLE, "the engine ended the stream of notices"))
 }
 
 fn print(output: Output, notice: &Notice) -> Result<(), Failure> {
@@ -65,19 +67,38 @@ fn print(output: Output, notice: &Notice) -> Result<(), Failure> {
     output.line(line(notice))
 }
 
-/// `2026-11-21T12:00:01.000Z  doc-44  transitioned  {"…"}`.
+/// `2026-11-21T12:00:01.000Z  doc-44  started → under_review  submit (document.submitted)`.
 fn line(notice: &Notice) -> String {
-    let details = match &notice.data {
-        serde_json::Value::Null => String::new(),
-        serde_json::Value::Object(fields) if fields.is_empty() => String::new(),
-        serde_json::Value::Object(fields) => {
-            let shown = fields.iter().map(|(name, value)| format!("  {name} {}", plain(value)));
-            shown.collect()
-        }
-        other => format!("  {}", plain(other)),
+    let details = match notice.kind == NoticeKind::Transitioned {
+        true => moved(notice),
+        false => format!("{}{}", notice.kind.as_str(), fields(notice)),
     };
-    let kind = notice.kind.as_str();
-    clean(&format!("{}  {}  {kind}{details}", notice.at, notice.key)).into_owned()
+    clean(&format!("{}  {}  {details}", notice.at, notice.key)).into_owned()
+}
+
+fn moved(notice: &Notice) -> String {
+    let list = |name: &str| {
+        let value = notice.data.get(name).map(plain).unwrap_or_default();
+        states(&value.split(", ").map(str::to_owned).collect::<Vec<_>>())
+    };
+    let word = |name: &str| notice.data.get(name).map(plain).filter(|word| !word.is_empty());
+    let cause = match (word("name"), word("event")) {
+        (Some(name), Some(event)) => format!("  {name} ({event})"),
+        (Some(word), None) | (None, Some(word)) => format!("  {word}"),
+        (None, None) => String::new(),
+    };
+    format!("{} → {}{cause}", list("from"), list("to"))
+}
+
+/// Every member with a value: `  reason no  state charging`.
+fn fields(notice: &Notice) -> String {
+    let empty = serde_json::Map::new();
+    let fields = notice.data.as_object().unwrap_or(&empty);
+    let shown = fields.iter().map(|(name, value)| (name, plain(value)));
+    shown
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("  {name} {value}"))
+        .collect()
 }
 
 fn plain(value: &serde_json::Value) -> String {
@@ -104,9 +125,12 @@ mod tests {
             step: 2,
             at: "2026-11-21T12:00:01.000Z".to_owned(),
             kind: NoticeKind::Transitioned,
-            data: serde_json::json!({"from": ["a"], "to": ["b", "c"]}),
+            data: serde_json::json!({"from": ["a"], "to": ["b~1", "c"], "name": "n", "event": "e"}),
         };
-        let expected = "2026-11-21T12:00:01.000Z  doc-44  transitioned  from a  to b, c";
+        let expected = "2026-11-21T12:00:01.000Z  doc-44  a → … b, c  n (e)";
         assert_eq!(line(&notice), expected);
+        let data = serde_json::json!({"reason": "no", "roles": []});
+        let stuck = Notice { kind: NoticeKind::Stuck, data, ..notice };
+        assert_eq!(line(&stuck), "2026-11-21T12:00:01.000Z  doc-44  stuck  reason no");
     }
 }

@@ -145,7 +145,7 @@ async fn request(
 }
 
 /// The request's headers as a bus message has them; the door's own stay behind.
-fn bus_headers(list: &HeaderMap) -> Result<Headers, Problem> {
+fn bus_headers(list: &HeaderMap) -> Result<Headers, Box<Problem>> {
     const KEPT_BEHIND: [&str; 8] = [
         "authorization",
         "host",
@@ -162,7 +162,8 @@ fn bus_headers(list: &HeaderMap) -> Result<Headers, Problem> {
             continue;
         }
         let refused = |reason: String| {
-            Problem::new(ProblemKind::BadRequest, reason).with_code("GS3007", "headers")
+            let problem = Problem::new(ProblemKind::BadRequest, reason);
+            Box::new(problem.with_code("GS3007", "headers"))
         };
         let text = value
             .to_str()

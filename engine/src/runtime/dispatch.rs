@@ -115,9 +115,7 @@ impl Dispatch {
             if let Some(outcome) = outcome {
                 let (call, attempt) = (call.call, call.attempt);
                 let input = PartitionInput::CallReply { key, call, attempt, outcome };
-                if let Err(error) = shared.tell(partition, input).await {
-                    tracing::debug!(%error, "reply after the engine stopped");
-                }
+                tell(&shared, partition, input, &stop).await;
             }
         });
     }
@@ -130,6 +128,13 @@ impl Dispatch {
                 tracing::debug!(%call, %error, "cancel was not published");
             }
         });
+    }
+}
+
+impl Drop for Dispatch {
+    /// A partition that was lost asks nothing more: whoever owns it now sends it again.
+    fn drop(&mut self) {
+        self.stop.cancel();
     }
 }
 
@@ -146,19 +151,20 @@ async fn ask_plugin(
     };
     let left = call.deadline.since_ms(shared.config.clock.now());
     let limit = Duration::from_millis(left).saturating_add(GRACE);
-    match shared.bus.requests().request(message, limit).await {
-        Ok(reply) => Some(read_reply(&reply)),
-        Err(error) => match error.kind() {
-            BusErrorKind::NoResponders { .. } => {
-                // Another major may run by now.
-                shared.majors.clear();
-                let text = format!("no service answers `{}`", call.operation);
-                Some(failure(ErrorKind::PluginNotFound, "plugin_not_found", text))
-            }
-            BusErrorKind::Timeout { .. } => None,
-            _ => Some(failure(ErrorKind::Retryable, "bus", error.to_string())),
-        },
+    let error = match shared.bus.requests().request(message, limit).await {
+        Ok(reply) => return Some(read_reply(&reply)),
+        Err(error) => error,
+    };
+    if matches!(error.kind(), BusErrorKind::Timeout { .. }) {
+        return None;
     }
+    if matches!(error.kind(), BusErrorKind::NoResponders { .. }) {
+        // Another major may run by now.
+        shared.majors.clear();
+        let text = format!("no service answers `{}`", call.operation);
+        return Some(failure(ErrorKind::PluginNotFound, "plugin_not_found", text));
+    }
+    Some(failure(ErrorKind::Retryable, "bus", error.to_string()))
 }
 
 async fn request_of(
@@ -267,7 +273,8 @@ fn failure(kind: ErrorKind, code: &str, message: impl AsRef<str>) -> CallOutcome
 
 /// At most [`ERROR_TEXT_MAX`] bytes, cut between characters.
 fn shortened(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(ERROR_TEXT_MAX)).unwrap_or(text)
+    let cut = (0..=ERROR_TEXT_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.get(..cut).unwrap_or(text)
 }
 
 /// Publishes in the order decided; a message is repeated until the bus has it.
@@ -298,9 +305,20 @@ async fn publish_in_order(
                 }
             }
         }
-        if let Err(error) = shared.tell(partition, PartitionInput::Confirmed { effect: id }).await {
-            tracing::debug!(%error, "confirmation after the engine stopped");
-        }
+        tell(&shared, partition, PartitionInput::Confirmed { effect: id }, &stop).await;
+    }
+}
+
+/// Hands an input in unless the partition stops: then nobody takes it out of a full queue, and
+/// the next owner sends the effect again.
+async fn tell(shared: &Shared, partition: u16, input: PartitionInput, stop: &CancellationToken) {
+    let told = tokio::select! {
+        biased;
+        () = stop.cancelled() => return,
+        told = shared.tell(partition, input) => told,
+    };
+    if let Err(error) = told {
+        tracing::debug!(%error, "answer after the engine stopped");
     }
 }
 

@@ -19,7 +19,7 @@ use super::snapshots::Snapshots;
 /// What a partition is asked.
 pub(crate) enum Ask {
     /// Decide an input.
-    Input(PartitionInput, Option<oneshot::Sender<Done>>),
+    Input(Box<PartitionInput>, Option<oneshot::Sender<Done>>),
     /// Look at the durable state.
     Read(Box<dyn FnOnce(&Partition) + Send>),
 }
@@ -51,6 +51,7 @@ impl Drive {
         partition: Partition,
         journal: Journal,
         incarnation: u128,
+        held: Option<Position>,
     ) -> Self {
         let id = partition.id();
         let dispatch = Dispatch::start(Arc::clone(&shared), id);
@@ -65,12 +66,23 @@ impl Drive {
             now: Timestamp(0),
             asks: Vec::new(),
             left: Vec::new(),
-            held: None,
+            held,
         }
     }
 
-    /// Runs until the engine stops, or the partition is lost.
-    pub(crate) async fn run(mut self, asks: &mut mpsc::Receiver<Ask>) -> Result<(), Lost> {
+    /// Runs until the engine stops, or the partition is lost: then `held` says from where on the
+    /// inbox is to be told again.
+    pub(crate) async fn run(
+        mut self,
+        asks: &mut mpsc::Receiver<Ask>,
+        held: &mut Option<Position>,
+    ) -> Result<(), Lost> {
+        let outcome = self.serve(asks).await;
+        *held = self.held;
+        outcome
+    }
+
+    async fn serve(&mut self, asks: &mut mpsc::Receiver<Ask>) -> Result<(), Lost> {
         self.resend();
         self.shared.seat(self.partition.id()).serve(self.mark());
         while self.collect(asks).await {
@@ -81,6 +93,9 @@ impl Drive {
             self.asks.push(ask);
         }
         self.turn().await?;
+        while !self.left.is_empty() {
+            self.turn().await?;
+        }
         self.dispatch.stop().await;
         self.snapshots.finish(&self.partition, &mut self.journal).await;
         self.shared.seat(self.partition.id()).retire(SeatState::Stopped, self.mark());
@@ -126,13 +141,15 @@ impl Drive {
                         // The asker sees its question dropped and tells it again, in order.
                         continue;
                     }
-                    inputs.push(Stamped { input, at: self.now });
+                    inputs.push(Stamped { input: *input, at: self.now });
                     askers.push(asker);
                 }
                 Ask::Read(read) => reads.push(read),
             }
         }
-        for input in self.partition.due(self.now, DUE_MAX) {
+        // What is due is offered again only when nothing of it is left over from the last frame.
+        let rest = inputs.iter().any(|one| is_own(&one.input));
+        for input in self.partition.due(self.now, if rest { 0 } else { DUE_MAX }) {
             inputs.push(Stamped { input, at: self.now });
             askers.push(None);
         }
@@ -166,6 +183,7 @@ impl Drive {
     ) -> Result<(), Lost> {
         let index = self.shared.definitions.index();
         let positions = inputs.iter().map(|one| position_of(&one.input)).collect::<Vec<_>>();
+        let first = positions.iter().flatten().min().copied();
         let batch = self.partition.decide(&index.definitions, inputs);
         let refused = batch.results.iter().zip(positions).find_map(|(done, position)| {
             position.filter(|_| matches!(done.outcome, Outcome::Busy { .. }))
@@ -173,7 +191,11 @@ impl Drive {
         self.held = self.held.or(refused);
         if let Some(frame) = batch.frame {
             self.snapshots.note(frame.len());
-            self.journal.append(frame).await?;
+            if let Err(lost) = self.journal.append(frame).await {
+                // What waits in the queue behind these must not be taken before they are told again.
+                self.held = self.held.into_iter().chain(first).min();
+                return Err(lost);
+            }
             self.shared.seat(self.partition.id()).advance(self.mark());
         }
         let left = askers.split_off(batch.results.len().min(askers.len()));
@@ -240,6 +262,24 @@ impl Drive {
             sequence: self.journal.position(),
             epoch: self.partition.epoch(),
         }
+    }
+}
+
+/// Does the input come from the partition itself?
+const fn is_own(input: &PartitionInput) -> bool {
+    match input {
+        PartitionInput::TimerDue { .. }
+        | PartitionInput::SelfEvent { .. }
+        | PartitionInput::BufferExpired { .. } => true,
+        PartitionInput::Deliver { .. }
+        | PartitionInput::Reject { .. }
+        | PartitionInput::Start { .. }
+        | PartitionInput::CallReply { .. }
+        | PartitionInput::Command { .. }
+        | PartitionInput::Confirmed { .. }
+        | PartitionInput::Replay { .. }
+        | PartitionInput::Drop { .. }
+        | PartitionInput::Advance { .. } => false,
     }
 }
 

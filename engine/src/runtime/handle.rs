@@ -120,10 +120,15 @@ impl Shared {
         (mark != Mark::default()).then_some(mark)
     }
 
+    /// Has the partition refused for good, so that only a person can help?
+    pub(crate) fn is_refused(&self, partition: u16) -> bool {
+        matches!(&*self.seat(partition).lock(), SeatState::Refused(_))
+    }
+
     /// Hands an input in and does not wait for the decision.
     pub(crate) async fn tell(&self, partition: u16, input: PartitionInput) -> Result<(), Error> {
         let asks = &self.seat(partition).asks;
-        asks.send(Ask::Input(input, None)).await.map_err(|_| self.unavailable(partition))
+        asks.send(Ask::Input(Box::new(input), None)).await.map_err(|_| self.unavailable(partition))
     }
 
     /// Hands an input in, waiting for room; the receiver gets the durable decision.
@@ -134,7 +139,7 @@ impl Shared {
     ) -> Result<oneshot::Receiver<Done>, Error> {
         let (tell, done) = oneshot::channel();
         let asks = &self.seat(partition).asks;
-        let sent = asks.send(Ask::Input(input, Some(tell))).await;
+        let sent = asks.send(Ask::Input(Box::new(input), Some(tell))).await;
         sent.map(|()| done).map_err(|_| self.unavailable(partition))
     }
 
@@ -142,7 +147,7 @@ impl Shared {
     pub(crate) async fn ask(&self, partition: u16, input: PartitionInput) -> Result<Done, Error> {
         let (tell, done) = oneshot::channel();
         let seat = self.seat(partition);
-        match seat.asks.try_send(Ask::Input(input, Some(tell))) {
+        match seat.asks.try_send(Ask::Input(Box::new(input), Some(tell))) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
                 return Err(Error::Saturated { partition, limit: self.config.queue_limit });

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use gearshift_bus::{Appended, Log};
-use gearshift_machine::partition::{FrameHead, peek};
+use gearshift_machine::partition::{Inspected, inspect};
 
 use super::error::Error;
 
@@ -19,11 +19,13 @@ pub(crate) struct Journal {
 /// Why a frame did not become ours.
 #[derive(Debug)]
 pub(crate) enum Lost {
-    /// A newer owner wrote its epoch; drop the partition at once.
+    /// Another owner wrote its epoch; drop the partition at once.
     Fenced {
         /// Its epoch.
         epoch: u64,
     },
+    /// The owner before us wrote on while we replayed; replay again before opening an epoch.
+    Behind,
     /// The bus failed for good; rebuild from the journal later.
     Failed(Error),
 }
@@ -53,8 +55,18 @@ impl Journal {
         &self.log
     }
 
+    /// Appends the frame that opens our epoch: it names the frame before it, so nothing of an
+    /// owner before us may stand between what was replayed and it.
+    pub(crate) async fn open(&mut self, frame: Vec<u8>) -> Result<u64, Lost> {
+        self.send(frame, true).await
+    }
+
     /// Appends `frame`; returns its sequence once it is durable and known to be ours.
     pub(crate) async fn append(&mut self, frame: Vec<u8>) -> Result<u64, Lost> {
+        self.send(frame, false).await
+    }
+
+    async fn send(&mut self, frame: Vec<u8>, opens: bool) -> Result<u64, Lost> {
         let frame = Bytes::from(frame);
         for _ in 0..RESENDS_MAX {
             match self.log.append(self.last, frame.clone()).await {
@@ -62,20 +74,15 @@ impl Journal {
                     self.last = sequence;
                     return Ok(sequence);
                 }
-                Ok(Appended::Fenced { .. } | Appended::Unknown) => {
-                    if let Some(sequence) = self.find(&frame).await? {
-                        self.last = sequence;
-                        return Ok(sequence);
-                    }
-                }
+                Ok(Appended::Fenced { .. } | Appended::Unknown) => {}
                 Err(error) if error.is_retryable() => {
                     tracing::warn!(partition = self.partition, %error, "append failed, looking");
-                    if let Some(sequence) = self.find(&frame).await? {
-                        self.last = sequence;
-                        return Ok(sequence);
-                    }
                 }
                 Err(error) => return Err(error.into()),
+            }
+            if let Some(sequence) = self.find(&frame, opens).await? {
+                self.last = sequence;
+                return Ok(sequence);
             }
         }
         Err(Lost::Failed(Error::Unavailable(format!(
@@ -86,7 +93,7 @@ impl Journal {
 
     /// Looks for `frame` behind the last known entry. `None`: it is not there and may be sent
     /// again, at the new end where only strangers' entries came in between.
-    async fn find(&mut self, frame: &Bytes) -> Result<Option<u64>, Lost> {
+    async fn find(&mut self, frame: &Bytes, opens: bool) -> Result<Option<u64>, Lost> {
         loop {
             let entries = self.log.read_from(self.last + 1, READ_BYTES).await?;
             if entries.is_empty() {
@@ -96,22 +103,36 @@ impl Journal {
                 if entry.frame == *frame {
                     return Ok(Some(entry.sequence));
                 }
-                match peek(&entry.frame) {
-                    Some(FrameHead { partition, epoch })
-                        if partition == self.partition && epoch > self.epoch =>
-                    {
-                        return Err(Lost::Fenced { epoch });
-                    }
-                    Some(_) | None => {
-                        tracing::warn!(
-                            partition = self.partition,
-                            sequence = entry.sequence,
-                            "foreign entry in the journal, adopted and skipped"
-                        );
-                        self.last = entry.sequence;
-                    }
-                }
+                self.judge(inspect(&entry.frame), entry.sequence, opens)?;
+                tracing::warn!(
+                    partition = self.partition,
+                    sequence = entry.sequence,
+                    "foreign entry in the journal, adopted and skipped"
+                );
+                self.last = entry.sequence;
             }
+        }
+    }
+
+    /// May somebody else's entry be skipped? Exactly what replay would skip, may: a partition
+    /// that served on behind anything else would lose all that follows at its next start.
+    fn judge(&self, entry: Inspected, sequence: u64, opens: bool) -> Result<(), Lost> {
+        let corrupt = |reason: String| {
+            Err(Lost::Failed(Error::JournalCorrupt { partition: self.partition, reason }))
+        };
+        match entry {
+            Inspected::Foreign => Ok(()),
+            Inspected::Unreadable(error) => {
+                corrupt(format!("frame at sequence {sequence}: {error}"))
+            }
+            Inspected::Frame { partition, .. } if partition != self.partition => corrupt(format!(
+                "frame at sequence {sequence} is of partition {partition}, not {}",
+                self.partition
+            )),
+            // Of one epoch there is one writer, and its frames before this one are all known.
+            Inspected::Frame { epoch, .. } if epoch >= self.epoch => Err(Lost::Fenced { epoch }),
+            Inspected::Frame { .. } if opens => Err(Lost::Behind),
+            Inspected::Frame { .. } => Ok(()),
         }
     }
 }

@@ -17,22 +17,32 @@ use super::snapshots;
 const READ_BYTES: usize = 4 * 1_024 * 1_024;
 /// Wait before a partition that was lost is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Replays in a row because the owner before writes on; more means that it is alive and well.
+const BEHIND_MAX: u32 = 16;
 
 /// Drives partition `id` until the engine stops. A refusal (row E16) is final: only a person can
 /// say what happened to the journal.
 pub(crate) async fn own(shared: Arc<Shared>, id: u16, mut asks: mpsc::Receiver<Ask>) {
+    let mut behind = 0;
+    let mut held = None;
     loop {
         let lost = match recover(&shared, id).await {
             Ok((partition, journal, incarnation)) => {
-                let drive = Drive::new(Arc::clone(&shared), partition, journal, incarnation);
-                match drive.run(&mut asks).await {
+                behind = 0;
+                let drive = Drive::new(Arc::clone(&shared), partition, journal, incarnation, held);
+                match drive.run(&mut asks, &mut held).await {
                     Ok(()) => return,
                     Err(lost) => lost,
                 }
             }
-            Err(error) => Lost::Failed(error),
+            Err(lost) => lost,
         };
         let (reason, last) = match lost {
+            Lost::Behind if behind < BEHIND_MAX && !shared.stop.is_cancelled() => {
+                behind += 1;
+                continue;
+            }
+            Lost::Behind => ("the owner before writes on".to_owned(), false),
             Lost::Fenced { epoch } => (format!("another engine took over in epoch {epoch}"), false),
             Lost::Failed(error) => {
                 let refusal =
@@ -75,44 +85,38 @@ async fn refuse_all(shared: &Shared, asks: &mut mpsc::Receiver<Ask>, reason: &st
 }
 
 /// Rebuilds the partition: snapshot + replay, then an epoch frame of our own.
-async fn recover(shared: &Shared, id: u16) -> Result<(Partition, Journal, u128), Error> {
+async fn recover(shared: &Shared, id: u16) -> Result<(Partition, Journal, u128), Lost> {
     let log = shared.bus.log(&format!("journal-{id}")).await?;
     let tail = log.tail().await?;
-    check_mark(shared.mark(id), id, tail.last, tail.incarnation)?;
-    let snapshot = snapshots::latest(shared, id, tail.last).await?;
+    check_mark(shared.mark(id), id, tail.last, tail.incarnation).map_err(Lost::Failed)?;
+    let snapshot = snapshots::latest(shared, id, tail.last).await.map_err(Lost::Failed)?;
     let start = snapshot.as_ref().map_or(1, |snapshot| snapshot.position() + 1);
-    if tail.first > start && tail.last >= tail.first {
-        return Err(Error::JournalCorrupt {
-            partition: id,
-            reason: format!("begins at {} but replay needs {start}", tail.first),
-        });
+    let corrupt = |reason: String| Lost::Failed(Error::JournalCorrupt { partition: id, reason });
+    if start <= tail.last && start < tail.first {
+        return Err(corrupt(format!("begins at {} but replay needs {start}", tail.first)));
     }
     let mut restore = Restore::begin(id, snapshot);
-    let mut next = start;
-    while next <= tail.last {
-        let entries = log.read_from(next, READ_BYTES).await?;
+    let mut last = start.max(tail.first) - 1;
+    // To the end as it is now, not as it was: the owner before may still be writing.
+    loop {
+        let entries = log.read_from(last + 1, READ_BYTES).await?;
         let Some(newest) = entries.last() else { break };
-        next = newest.sequence + 1;
+        last = newest.sequence;
         for entry in &entries {
-            restore.apply(entry.sequence, &entry.frame).map_err(|error| Error::JournalCorrupt {
-                partition: id,
-                reason: error.to_string(),
-            })?;
+            let applied = restore.apply(entry.sequence, &entry.frame);
+            applied.map_err(|error| corrupt(error.to_string()))?;
         }
         // Replay is CPU work: let the others have their turn.
         tokio::task::yield_now().await;
     }
     let mut partition = restore.finish();
     let epoch = partition.epoch() + 1;
-    let mut journal = Journal::new(log, id, epoch, tail.last);
-    let frame = partition.epoch_frame(epoch, &shared.config.name);
-    match journal.append(frame).await {
-        Ok(_) => Ok((partition, journal, tail.incarnation)),
-        Err(Lost::Failed(error)) => Err(error),
-        Err(Lost::Fenced { epoch }) => Err(Error::Unavailable(format!(
-            "another engine took partition {id} over in epoch {epoch}"
-        ))),
-    }
+    let mut journal = Journal::new(log, id, epoch, last);
+    // Two engines may open the same epoch at once: their frames must differ, or both would take
+    // the one that is stored for their own.
+    let owner = format!("{} {}", shared.config.name, uuid::Uuid::new_v4().simple());
+    journal.open(partition.epoch_frame(epoch, &owner)).await?;
+    Ok((partition, journal, tail.incarnation))
 }
 
 fn check_mark(mark: Option<Mark>, id: u16, last: u64, incarnation: u128) -> Result<(), Error> {

@@ -85,6 +85,10 @@ impl Snapshots {
         }
         if let Some(saving) = self.saving.take() {
             drop(saving.await);
+            if self.journal_bytes == 0 && self.run.is_none() {
+                // Nothing happened since: a second copy of the same would push an older one out.
+                return;
+            }
         }
         self.begin(partition, journal);
         while self.run.is_some() {
@@ -146,7 +150,8 @@ impl Snapshots {
     }
 }
 
-/// The newest snapshot of `partition` that opens, or none: then the journal alone has to do.
+/// The newest snapshot of `partition` that opens, or none: then the journal alone has to do. One
+/// that stands behind the journal's end is as good as a mark: the journal was longer.
 pub(crate) async fn latest(
     shared: &Shared,
     partition: u16,
@@ -155,8 +160,7 @@ pub(crate) async fn latest(
     let (bucket, blobs) = stores(shared).await?;
     for entry in catalog(&bucket, partition).await?.snapshots {
         if entry.position > tail {
-            tracing::warn!(partition, position = entry.position, tail, "snapshot ahead, ignored");
-            continue;
+            return Err(Error::LogBehindMark { partition, tail, mark: entry.position });
         }
         match open(&blobs, &entry).await {
             Ok(snapshot) => return Ok(Some(snapshot)),
@@ -209,7 +213,10 @@ async fn save(shared: &Shared, partition: u16, run: Run) -> Result<Saved, Error>
     entry.position = snapshot.position();
     drop(snapshot);
     let mut catalog = catalog(&bucket, partition).await?;
-    catalog.snapshots.insert(0, entry);
+    // An owner that was replaced may finish late, so the newest is not always the last to come.
+    catalog.snapshots.retain(|known| known.position != entry.position);
+    catalog.snapshots.push(entry);
+    catalog.snapshots.sort_by_key(|known| std::cmp::Reverse(known.position));
     let dropped = catalog.snapshots.split_off(catalog.snapshots.len().min(KEPT));
     let text = serde_json::to_vec(&catalog).unwrap_or_default();
     bucket.put(&format!("p{partition}"), Bytes::from(text)).await?;

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 /// What to wait for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Goal {
-    /// This state is active, or the life ended.
+    /// This state is active, or the life ended, or only a person can move the instance.
     State(String),
     /// The life ended, or only a person can move the instance.
     End,
@@ -73,9 +73,10 @@ impl Waiters {
 impl Goal {
     /// Does a life at `status` in `states` meet the goal?
     pub(crate) fn is_met(&self, status: Status, states: &[&str]) -> bool {
+        let over = status.is_ended() || status == Status::Stuck;
         match self {
-            Self::State(name) => status.is_ended() || states.contains(&name.as_str()),
-            Self::End => status.is_ended() || status == Status::Stuck,
+            Self::State(name) => over || states.contains(&name.as_str()),
+            Self::End => over,
         }
     }
 }

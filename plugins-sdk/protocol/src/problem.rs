@@ -85,15 +85,15 @@ use ProblemKind as K;
 /// Kind ↔ HTTP status ↔ exit code ↔ `GS` code ↔ name ↔ title, in one place.
 const TABLE: [Row; 10] = [
     row(K::BadRequest, 400, 2, "GS4000", "bad_request", "the request is not one"),
-    row(K::Unauthenticated, 401, 5, "GS4001", "unauthenticated", "a valid token is needed"),
-    row(K::Denied, 403, 5, "GS4003", "denied", "not allowed"),
-    row(K::NotFound, 404, 3, "GS4004", "not_found", "not found"),
-    row(K::Conflict, 409, 4, "GS4009", "conflict", "does not fit the current state"),
-    row(K::TooLarge, 413, 2, "GS4013", "too_large", "the request exceeds a limit"),
+    row(K::Unauthenticated, 401, 5, "GS4031", "unauthenticated", "a valid token is needed"),
+    row(K::Denied, 403, 5, "GS4030", "denied", "not allowed"),
+    row(K::NotFound, 404, 3, "GS4040", "not_found", "not found"),
+    row(K::Conflict, 409, 4, "GS4090", "conflict", "does not fit the current state"),
+    row(K::TooLarge, 413, 2, "GS4130", "request_too_large", "the request exceeds a limit"),
     row(K::Invalid, 422, 1, "GS4022", "invalid", "the definition has errors"),
     row(K::Internal, 500, 70, "GS5000", "internal", "an error of the engine"),
-    row(K::Unavailable, 503, 6, "GS5003", "unavailable", "try again later"),
-    row(K::Timeout, 504, 7, "GS5004", "timeout", "the time ran out"),
+    row(K::Unavailable, 503, 6, "GS5002", "unavailable", "try again later"),
+    row(K::Timeout, 504, 7, "GS5003", "timeout", "the time ran out"),
 ];
 
 impl ProblemKind {

@@ -223,7 +223,7 @@ pub fn append<T: Serialize>(file: &mut File, line: &T) -> Result<(), Error> {
     file.sync_data()
 }
 
-/// Opens a file of lines for [`append`]; a line that was cut short is ended first.
+/// Opens a file of lines for [`append`]; a line is one write at the end, which a kill does not cut.
 pub(crate) fn open_lines(path: &Path) -> Result<File, Error> {
     OpenOptions::new().create(true).append(true).open(path)
 }

@@ -40,7 +40,7 @@ pub struct Plan {
 /// What `crash_timer` waits.
 const TIMER_DELAY_MS: i64 = 700;
 /// The longest life under load before a kill, in milliseconds.
-const LIFE_MS_MAX: u64 = 900;
+const LIFE_MS_MAX: u64 = 500;
 /// The longest life of an engine that is killed while it starts, in milliseconds.
 const EARLY_MS_MAX: u64 = 250;
 /// How long the clients may take after the last kill.

@@ -121,7 +121,13 @@ fn judged(verdict: &Verdict) -> Phase {
         | Verdict::Done => Phase::Ok { verdict: word },
         // Nothing was done, so it is sent again.
         Verdict::Busy => Phase::Unknown { reason: word },
-        _ => Phase::Fail { reason: word },
+        Verdict::Ignored { .. }
+        | Verdict::IdReuse { .. }
+        | Verdict::NoInstance
+        | Verdict::Rejected { .. }
+        | Verdict::Denied { .. }
+        | Verdict::Stuck { .. }
+        | _ => Phase::Fail { reason: word },
     }
 }
 
@@ -133,8 +139,18 @@ fn failed(error: &gearshift_client::Error) -> Phase {
             ProblemKind::Unavailable | ProblemKind::Timeout | ProblemKind::Internal => {
                 Phase::Unknown { reason }
             }
-            _ => Phase::Fail { reason },
+            ProblemKind::BadRequest
+            | ProblemKind::Unauthenticated
+            | ProblemKind::Denied
+            | ProblemKind::NotFound
+            | ProblemKind::Conflict
+            | ProblemKind::TooLarge
+            | ProblemKind::Invalid
+            | _ => Phase::Fail { reason },
         },
-        _ => Phase::Unknown { reason },
+        ErrorKind::Unreachable { .. }
+        | ErrorKind::Timeout { .. }
+        | ErrorKind::Protocol { .. }
+        | _ => Phase::Unknown { reason },
     }
 }

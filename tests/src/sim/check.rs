@@ -152,14 +152,10 @@ impl World<'_> {
 
 /// Do both ask the same of the same operation?
 fn is_same_call(known: &Effect, effect: &Effect) -> bool {
-    match (known, effect) {
-        (Effect::Call(known), Effect::Call(call)) => {
-            known.operation == call.operation
-                && known.input.to_json() == call.input.to_json()
-                && known.step == call.step
-        }
-        _ => false,
-    }
+    let (Effect::Call(known), Effect::Call(call)) = (known, effect) else { return false };
+    known.operation == call.operation
+        && known.input.to_json() == call.input.to_json()
+        && known.step == call.step
 }
 
 /// What an outcome is counted as.

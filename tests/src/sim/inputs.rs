@@ -15,7 +15,7 @@ use super::random::Random;
 const KEYS: u64 = 4;
 
 /// The workflow whose totals are checked; nobody commands its instances.
-pub const COUNTER: &str = "counter";
+pub(super) const COUNTER: &str = "counter";
 
 /// Events that mean something to some chart, by workflow, with their data.
 const EVENTS: [(&str, &str, &str); 29] = [
@@ -51,24 +51,24 @@ const EVENTS: [(&str, &str, &str); 29] = [
 ];
 
 /// A key of `workflow`.
-pub fn key(random: &mut Random, workflow: &str) -> InstanceKey {
+pub(super) fn key(random: &mut Random, workflow: &str) -> InstanceKey {
     let name = format!("k{}", random.below(KEYS));
     InstanceKey::new(workflow, &name).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// An event for an instance, and what it adds to a counter.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub(super) struct Told {
     /// Which instance.
-    pub key: InstanceKey,
+    pub(super) key: InstanceKey,
     /// The event.
-    pub event: Event,
+    pub(super) event: Event,
     /// What it adds, where it is for a counter.
-    pub adds: i64,
+    pub(super) adds: i64,
 }
 
 /// An event of any kind.
-pub fn event(random: &mut Random) -> Told {
+pub(super) fn event(random: &mut Random) -> Told {
     if random.chance(300) {
         let adds = i64::try_from(random.below(1_000)).unwrap_or(0);
         let data: Map = [("n", Value::Int(adds))].into_iter().collect();
@@ -107,7 +107,7 @@ fn junk(random: &mut Random) -> Value {
 }
 
 /// An operator's order to an instance that is no counter; or a start.
-pub fn order(random: &mut Random, charts: &Charts) -> PartitionInput {
+pub(super) fn order(random: &mut Random, charts: &Charts) -> PartitionInput {
     let names = charts.list.iter().map(|chart| &chart.name);
     let names: Vec<_> = names.filter(|name| &***name != COUNTER).collect();
     let workflow: Arc<str> = Arc::clone(random.pick::<&Arc<str>>(&names));
@@ -135,7 +135,7 @@ pub fn order(random: &mut Random, charts: &Charts) -> PartitionInput {
 }
 
 /// What a plugin answers.
-pub fn reply(random: &mut Random, key: &InstanceKey, call: &CallRequest) -> PartitionInput {
+pub(super) fn reply(random: &mut Random, key: &InstanceKey, call: &CallRequest) -> PartitionInput {
     let failure = |kind, after| CallOutcome::Failure {
         kind,
         code: "500".into(),

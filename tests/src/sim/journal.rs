@@ -2,7 +2,7 @@
 
 /// What an append came to, as far as its caller learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Appended {
+pub(super) enum Appended {
     /// Stored, at this sequence.
     Stored(u64),
     /// Refused: the last sequence is another one.
@@ -15,7 +15,7 @@ pub enum Appended {
 
 /// What goes wrong with an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(super) enum Fault {
     /// Nothing.
     None,
     /// It is stored, but the answer is lost.
@@ -28,19 +28,18 @@ pub enum Fault {
 
 /// The messages of one partition's journal; the first sequence is 1.
 #[derive(Clone, Debug, Default)]
-pub struct Journal {
+pub(super) struct Journal {
     messages: Vec<Vec<u8>>,
 }
 
 impl Journal {
     /// The last sequence; 0 when empty.
-    #[must_use]
-    pub fn tail(&self) -> u64 {
+    pub(super) fn tail(&self) -> u64 {
         self.messages.len() as u64
     }
 
     /// Appends when `expected` is the last sequence.
-    pub fn append(&mut self, expected: u64, frame: &[u8], fault: Fault) -> Appended {
+    pub(super) fn append(&mut self, expected: u64, frame: &[u8], fault: Fault) -> Appended {
         match fault {
             Fault::Unavailable => return Appended::Refused,
             Fault::RequestLost => return Appended::Unknown,
@@ -54,7 +53,7 @@ impl Journal {
     }
 
     /// Messages from `sequence` on, with their sequences.
-    pub fn read_from(&self, sequence: u64) -> impl Iterator<Item = (u64, &[u8])> {
+    pub(super) fn read_from(&self, sequence: u64) -> impl Iterator<Item = (u64, &[u8])> {
         let from = usize::try_from(sequence.saturating_sub(1)).unwrap_or(usize::MAX);
         (1_u64..).zip(&self.messages).skip(from).map(|(at, bytes)| (at, bytes.as_slice()))
     }

@@ -15,6 +15,5 @@ mod report;
 mod world;
 
 pub use charts::Charts;
-pub use random::Random;
 pub use report::Report;
 pub use world::{EPISODE_STEPS, run};

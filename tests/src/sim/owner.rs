@@ -57,6 +57,13 @@ impl World<'_> {
         if inputs.is_empty() {
             return;
         }
+        for (_, stamped) in &inputs {
+            if let PartitionInput::Confirmed { effect } = &stamped.input
+                && let Some(message) = self.unconfirmed.remove(effect)
+            {
+                self.confirming.insert(*effect, message);
+            }
+        }
         let before = owner.partition.clone();
         let stamped = inputs.iter().map(|(_, stamped)| stamped.clone()).collect();
         let Batch { frame, results, left } =

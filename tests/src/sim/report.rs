@@ -24,7 +24,7 @@ pub struct Report {
 
 impl Report {
     /// Counts one occurrence of `what`.
-    pub fn count(&mut self, what: &'static str) {
+    pub(super) fn count(&mut self, what: &'static str) {
         *self.happened.entry(what).or_default() += 1;
     }
 
@@ -35,7 +35,7 @@ impl Report {
     }
 
     /// Counts a transition.
-    pub fn took(&mut self, workflow: &str, transition: TransitionId) {
+    pub(super) fn took(&mut self, workflow: &str, transition: TransitionId) {
         if !self.taken.contains_key(workflow) {
             self.taken.insert(workflow.to_owned(), BTreeMap::new());
         }

@@ -13,7 +13,7 @@ use super::random::Random;
 use super::report::Report;
 
 /// Steps of one episode: short, so that every crash can replay the whole journal.
-pub const EPISODE_STEPS: u64 = 2_000;
+pub const EPISODE_STEPS: u64 = 1_000;
 
 /// How often things go wrong in this episode, per thousand.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,7 +93,7 @@ pub fn run(seed: u64, steps: u64) -> Report {
     let mut report = Report { seed, ..Report::default() };
     let mut seeds = Random::new(seed);
     while report.steps < steps {
-        let mut world = World::new(&charts, Random::new(seeds.next()), &mut report);
+        let mut world = World::new(&charts, Random::new(seeds.number()), &mut report);
         world.episode(EPISODE_STEPS.min(steps - world.report.steps));
         report.episodes += 1;
     }

@@ -38,7 +38,7 @@ pub struct World {
     folder: TempDir,
     /// Kept over crashes where the backend is in memory.
     memory: Bus,
-    partitions: u16,
+    snapshot_every_bytes: u64,
     life: Option<Life>,
 }
 
@@ -51,6 +51,9 @@ struct Life {
     runtime: Runtime,
 }
 
+/// Partitions of every engine here: more than one, so that keys are spread.
+const PARTITIONS: u16 = 2;
+
 /// When virtual time begins: 2026-01-01T00:00:00Z.
 const BEGIN: Timestamp = Timestamp(1_767_225_600_000);
 
@@ -58,19 +61,25 @@ impl World {
     /// An engine under virtual time.
     #[must_use]
     pub fn new(backend: Backend) -> Self {
-        Self::with_clock(backend, Clock::at(BEGIN))
+        Self::with(backend, Clock::at(BEGIN), EngineConfig::default().snapshot_every_bytes)
+    }
+
+    /// An engine under virtual time that snapshots after every frame.
+    #[must_use]
+    pub fn snapshotting(backend: Backend) -> Self {
+        Self::with(backend, Clock::at(BEGIN), 1)
     }
 
     /// An engine under the system's time.
     #[must_use]
     pub fn real_time(backend: Backend) -> Self {
-        Self::with_clock(backend, Clock::System)
+        Self::with(backend, Clock::System, EngineConfig::default().snapshot_every_bytes)
     }
 
-    fn with_clock(backend: Backend, clock: Clock) -> Self {
+    fn with(backend: Backend, clock: Clock, snapshot_every_bytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}"));
         let memory = Bus::in_memory();
-        let mut world = Self { backend, clock, folder, memory, partitions: 2, life: None };
+        let mut world = Self { backend, clock, folder, memory, snapshot_every_bytes, life: None };
         world.start();
         world
     }
@@ -103,7 +112,8 @@ impl World {
     fn config(&self) -> EngineConfig {
         EngineConfig {
             name: "test".to_owned(),
-            partitions: self.partitions,
+            partitions: PARTITIONS,
+            snapshot_every_bytes: self.snapshot_every_bytes,
             data: Some(self.data_folder()),
             clock: self.clock.clone(),
             ..EngineConfig::default()

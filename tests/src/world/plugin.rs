@@ -6,6 +6,7 @@ use std::time::Duration;
 use gearshift_bus::Bus;
 use gearshift_plugins_sdk::{Context, Failure, Plugin, Running, State};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 /// One call as the plugin saw it.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +32,8 @@ pub enum Answer {
     Permanent(String),
     /// Nothing, ever.
     Never,
+    /// This, once the gate is open.
+    Behind(Arc<Semaphore>, Value),
 }
 
 type Script = dyn Fn(&Seen) -> Answer + Send + Sync;
@@ -81,9 +84,17 @@ async fn work(
         Answer::Output(output) => Ok(output),
         Answer::Retryable(reason, after) => {
             let failure = Failure::retryable(reason);
-            Err(after.map_or_else(|| failure.clone(), |after| failure.clone().retry_after(after)))
+            Err(match after {
+                Some(after) => failure.retry_after(after),
+                None => failure,
+            })
         }
         Answer::Permanent(reason) => Err(Failure::permanent(reason)),
         Answer::Never => std::future::pending().await,
+        Answer::Behind(gate, output) => {
+            // A closed gate is an open one: nobody holds it any more.
+            drop(gate.acquire().await);
+            Ok(output)
+        }
     }
 }

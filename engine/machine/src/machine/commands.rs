@@ -44,13 +44,18 @@ impl Work<'_> {
     fn retry(&mut self) -> Outcome {
         let Some(mut stuck) = self.unstick() else { return rejected("the instance is not stuck") };
         let replies = std::mem::take(&mut stuck.replies);
-        let taken = match (stuck.kind, &stuck.reply) {
-            (StuckKind::Error | StuckKind::CallFailed, _) => {
+        let taken = match stuck.kind {
+            StuckKind::Error | StuckKind::CallFailed => {
                 let again = || Again::Event(stuck.event.clone());
                 self.attempt(&again, |work| work.run_again(&stuck))
             }
-            (_, Some(reply)) => self.reply_again(reply),
-            (_, None) => self.event_again(stuck.event.as_ref()),
+            StuckKind::Livelock
+            | StuckKind::Panic
+            | StuckKind::StateTooLarge
+            | StuckKind::DefinitionMissing => match &stuck.reply {
+                Some(reply) => self.reply_again(reply),
+                None => self.event_again(stuck.event.as_ref()),
+            },
         };
         if taken == Taken::RolledBack {
             // The trouble is the same as before, but the latest reason says more.

@@ -163,6 +163,7 @@ fn on_command(
         work.note(Arc::clone(reason));
     }
     let outcome = work.command(command, by, reason);
+    work.offer_deferred();
     work.finish(outcome)
 }
 

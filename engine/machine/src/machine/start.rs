@@ -78,8 +78,11 @@ impl Work<'_> {
         }
         if self.goes_on() {
             let again = || Again::Event(Some(event.clone()));
-            // Nobody taking it is normal.
-            self.attempt(&again, |work| work.macrostep(Cause::Event(event)));
+            // Nobody taking it is normal; deferring it is too.
+            let taken = self.attempt(&again, |work| work.macrostep(Cause::Event(event)));
+            if taken == Taken::Deferred {
+                self.defer(event);
+            }
             self.offer_deferred();
         } else if self.instance.status == Status::Stuck {
             self.instance.parked.push(event.clone());

@@ -14,7 +14,7 @@ use super::draft::Draft;
 use super::input::PartitionInput;
 use super::plan::Run;
 use super::stick::stick;
-use super::subject::{event_of, position, target};
+use super::subject::{char_boundary, event_of, position, target};
 
 /// Why a decision was not taken.
 const TOO_LARGE: &str = "the decision exceeds the size or nesting that a frame may have";
@@ -99,8 +99,7 @@ impl Run<'_> {
         let key = target(input);
         match event_of(input, self.partition) {
             Some(event) => {
-                let name =
-                    event.name.get(..event.name.floor_char_boundary(255)).unwrap_or_default();
+                let name = event.name.get(..char_boundary(&event.name, 255)).unwrap_or_default();
                 let event = Event { name: name.into(), kind: event.kind, ..Event::default() };
                 self.give_up(event, key, &TOO_LARGE.into(), at, position(input).map(|(at, _)| at))
             }
@@ -113,11 +112,10 @@ impl Run<'_> {
 
     /// The input as the machine would be told, and whom.
     fn machine_input(&self, input: &PartitionInput) -> Option<(InstanceKey, Input)> {
-        let key = match input {
-            PartitionInput::SelfEvent { id } => {
-                self.partition.queues.self_events.items.get(id).map(|(key, _)| key.clone())?
-            }
-            other => target(other)?.clone(),
+        let key = if let PartitionInput::SelfEvent { id } = input {
+            self.partition.queues.self_events.items.get(id).map(|(key, _)| key.clone())?
+        } else {
+            target(input)?.clone()
         };
         let input = match input {
             PartitionInput::CallReply { call, attempt, outcome, .. } => {

@@ -235,7 +235,7 @@ fn shortened(trace: &TraceEntry) -> TraceEntry {
     let mut short = trace.clone();
     let cut = |text: &mut std::sync::Arc<str>| {
         if text.len() > TRACE_TEXT {
-            let end = text.floor_char_boundary(TRACE_TEXT);
+            let end = subject::char_boundary(text, TRACE_TEXT);
             *text = format!("{}…", text.get(..end).unwrap_or_default()).into();
         }
     };

@@ -1,5 +1,6 @@
 //! Instances at rest: encoded bytes, and the little that must be known without decoding.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::machine::{
@@ -147,28 +148,51 @@ impl Instances {
     }
 
     fn insert(&mut self, resting: Resting, key: &InstanceKey) {
+        let (due, calling) = (resting.due, resting.calling);
+        self.count(key, &resting);
         // One key object is shared by the map and the queues.
-        let key = self.map.get_key_value(key).map_or_else(|| key.clone(), |(key, _)| key.clone());
-        self.remove(&key);
-        if resting.due != NEVER {
-            self.queue.insert((resting.due, key.clone()));
+        let (key, old) = match self.map.entry(key.clone()) {
+            Entry::Occupied(mut place) => (place.key().clone(), Some(place.insert(resting))),
+            Entry::Vacant(place) => {
+                let key = place.key().clone();
+                place.insert(resting);
+                (key, None)
+            }
+        };
+        let (old_due, old_calling) = old.as_ref().map_or((NEVER, false), |o| (o.due, o.calling));
+        if let Some(old) = &old {
+            self.discount(&key, old);
         }
-        if resting.calling {
+        if calling && !old_calling {
             self.calling.insert(key.clone());
+        } else if old_calling && !calling {
+            self.calling.remove(&key);
         }
+        if due != old_due {
+            self.queue.remove(&(old_due, key.clone()));
+            if due != NEVER {
+                self.queue.insert((due, key));
+            }
+        }
+    }
+
+    fn count(&mut self, key: &InstanceKey, resting: &Resting) {
         self.counts.instances += 1;
         *self.counts.of(resting.status) += 1;
         self.counts.parked += usize::from(resting.parked);
-        self.bytes += weight(&key, &resting);
-        self.map.insert(key, resting);
+        self.bytes += weight(key, resting);
+    }
+
+    fn discount(&mut self, key: &InstanceKey, resting: &Resting) {
+        self.counts.instances -= 1;
+        *self.counts.of(resting.status) -= 1;
+        self.counts.parked -= usize::from(resting.parked);
+        self.bytes -= weight(key, resting);
     }
 
     pub(super) fn remove(&mut self, key: &InstanceKey) {
         let Some((key, resting)) = self.map.remove_entry(key) else { return };
-        self.counts.instances -= 1;
-        *self.counts.of(resting.status) -= 1;
-        self.counts.parked -= usize::from(resting.parked);
-        self.bytes -= weight(&key, &resting);
+        self.discount(&key, &resting);
         if resting.calling {
             self.calling.remove(&key);
         }

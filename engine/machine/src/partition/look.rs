@@ -1,28 +1,7 @@
 //! What else doors look up in a partition.
 
-use super::frame::{self, Opened};
 use super::memory::Partition;
 use crate::machine::{Instance, InstanceKey};
-
-/// Whose frame some bytes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameHead {
-    /// The partition.
-    pub partition: u16,
-    /// The writer's epoch.
-    pub epoch: u64,
-}
-
-/// Reads whose frame `bytes` are; `None` for anything that is no whole frame.
-#[must_use]
-pub fn peek(bytes: &[u8]) -> Option<FrameHead> {
-    match frame::open(bytes) {
-        Ok(Opened::Frame(head, _)) => {
-            Some(FrameHead { partition: head.partition, epoch: head.epoch })
-        }
-        Ok(Opened::Foreign) | Err(_) => None,
-    }
-}
 
 impl Partition {
     /// Is there an instance with this key, ended ones included?

@@ -195,34 +195,38 @@ impl Partition {
         at: Timestamp,
         skip: &dyn Fn(&InstanceKey) -> bool,
     ) -> Result<(), DecodeError> {
-        match item {
-            Item::Changed { key, .. } if skip(&key) => Ok(()),
-            Item::Changed { key, delta, trace, keep } => {
-                let (old, log) = self.instances.load(&key).unzip();
-                let generation = old.as_ref().map(|old| old.generation);
-                let mut from = Reader::new(delta);
-                let new = crate::machine::Delta::read_onto(&key, old, &mut from)?;
-                from.end()?;
-                let mut log =
-                    log.filter(|_| generation == Some(new.generation)).unwrap_or_default();
-                if let Some(trace) = trace {
-                    push_trace(&mut log, trace, at, keep)?;
-                }
-                self.instances.put(&new, &log, false);
-                Ok(())
-            }
-            Item::Removed { key, generation } => {
-                if !skip(&key) {
-                    self.instances.remove(&key);
-                }
-                self.queues.apply(Item::Removed { key, generation });
-                Ok(())
-            }
-            other => {
-                self.queues.apply(other);
-                Ok(())
-            }
+        if let Item::Changed { key, delta, trace, keep } = item {
+            return if skip(&key) { Ok(()) } else { self.change(&key, delta, trace, keep, at) };
         }
+        if let Item::Removed { key, .. } = &item
+            && !skip(key)
+        {
+            self.instances.remove(key);
+        }
+        self.queues.apply(item);
+        Ok(())
+    }
+
+    /// Puts back a decision about `key`.
+    fn change(
+        &mut self,
+        key: &InstanceKey,
+        delta: &[u8],
+        trace: Option<&[u8]>,
+        keep: u32,
+        at: Timestamp,
+    ) -> Result<(), DecodeError> {
+        let (old, log) = self.instances.load(key).unzip();
+        let generation = old.as_ref().map(|old| old.generation);
+        let mut from = Reader::new(delta);
+        let new = crate::machine::Delta::read_onto(key, old, &mut from)?;
+        from.end()?;
+        let mut log = log.filter(|_| generation == Some(new.generation)).unwrap_or_default();
+        if let Some(trace) = trace {
+            push_trace(&mut log, trace, at, keep)?;
+        }
+        self.instances.put(&new, &log, false);
+        Ok(())
     }
 }
 

@@ -26,7 +26,6 @@ pub use frame::{Inspected, inspect};
 pub use input::{Batch, Done, PartitionInput, Position, Stamped};
 pub use instances::Counts;
 pub use limits::PartitionLimits;
-pub use look::{FrameHead, peek};
 pub use memory::Partition;
 pub use queues::{Cursor, DeadLetter};
 pub use restore::{Applied, Restore, RestoreError};

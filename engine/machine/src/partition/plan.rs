@@ -66,7 +66,10 @@ impl Run<'_> {
         if let Some(what) = self.limit_reached(&draft, input) {
             return Draft::busy(draft.done.key.as_ref(), what);
         }
-        draft.items.extend(consumed(input));
+        // What named something that is not there was not taken: a dead letter stays one.
+        if !matches!(draft.done.outcome, Outcome::NotFound { .. }) {
+            draft.items.extend(consumed(input));
+        }
         draft
     }
 
@@ -195,6 +198,10 @@ impl Run<'_> {
                 let item = Buffered { key: key.clone(), event, due: at.plus_ms(ttl_ms) };
                 draft.buffer(item, &self.partition.queues);
                 draft
+            }
+            // Who asks is told, and keeps the event; only the bus's own copy needs a place.
+            Early::DeadLetter if source.is_none() => {
+                Draft::answer(Some(key), Outcome::NotFound { what: "instance".into() })
             }
             Early::DeadLetter => self.give_up(event, Some(key), &"no_instance".into(), at, source),
         }

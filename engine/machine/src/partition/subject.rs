@@ -118,3 +118,8 @@ pub(super) fn consumed(input: &PartitionInput) -> Option<Item<'static>> {
         | PartitionInput::Command { .. } => None,
     }
 }
+
+/// The last place at or before `most` where `text` may be cut.
+pub(super) fn char_boundary(text: &str, most: usize) -> usize {
+    (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}

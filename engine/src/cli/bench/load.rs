@@ -8,6 +8,7 @@ use gearshift_machine::definition::{self, Format};
 use super::BenchArgs;
 use crate::runtime::{Engine, EngineConfig, Handle, decode};
 
+/// The record is what the instance is started with; it stays with it as `input`.
 /// draft –submit→ submitted –approve [amount < 10000]→ approved –archive→ archived; anything else
 /// is refused (01 §11).
 pub(super) const APPROVAL: &str = r#"
@@ -19,14 +20,10 @@ events:
   bench.submitted: { start: true }
   bench.approved: {}
   bench.archived: {}
-vars: { amount: 0, requester: "", note: "" }
 initial: draft
 states:
   draft:
-    on:
-      bench.submitted:
-        do: { set: { amount: data.amount, requester: data.requester, note: data.note } }
-        to: submitted
+    on: { bench.submitted: submitted }
   submitted:
     on:
       bench.approved:
@@ -45,14 +42,10 @@ correlate: data.id
 events:
   bench.requested: { start: true }
   user.action: {}
-vars: { amount: 0, requester: "", note: "" }
 initial: draft
 states:
   draft:
-    on:
-      bench.requested:
-        do: { set: { amount: data.amount, requester: data.requester, note: data.note } }
-        to: submitted
+    on: { bench.requested: submitted }
   submitted:
     approval: { title: "Approve", choices: [approve, reject] }
     on:

@@ -56,7 +56,7 @@ pub fn decode(
         let size = body.len();
         return Err(IntakeError::new(
             "GS3005",
-            "too_large",
+            "event_too_large",
             format!("event body of {size} bytes exceeds the limit of {BODY_MAX} bytes"),
         ));
     }
@@ -155,7 +155,7 @@ fn from_envelope(name: &str, envelope: &Value) -> Result<Event, IntakeError> {
 
 /// Checks an event name that came from outside (rules 28).
 fn check_name(name: &str) -> Result<(), IntakeError> {
-    let refused = |message: String| IntakeError::new("GS3003", "event_name", message);
+    let refused = |message: String| IntakeError::new("GS3003", "event_name_invalid", message);
     check_event_name(name).map_err(refused)?;
     if name.contains('~') {
         return Err(refused(format!("event name `{name}` has a `~`, which is the engine's own")));

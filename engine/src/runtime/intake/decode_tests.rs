@@ -88,7 +88,8 @@ fn e2_a_body_over_the_limit_is_refused_with_both_numbers() {
     let error = read(&[], body.as_bytes()).map(|_| ()).map_err(|error| error.to_string());
     assert_eq!(
         error,
-        Err("too_large: event body of 65544 bytes exceeds the limit of 65536 bytes".to_owned())
+        Err("event_too_large: event body of 65544 bytes exceeds the limit of 65536 bytes"
+            .to_owned())
     );
 }
 

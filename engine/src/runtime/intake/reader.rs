@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gearshift_bus::{Delivered, ErrorKind, Inbox};
-use gearshift_machine::machine::{Event, Outcome, Timestamp};
+use gearshift_machine::machine::{Event, InstanceKey, Outcome, Timestamp};
 use gearshift_machine::partition::{Done, PartitionInput, Position};
 use tokio::sync::oneshot;
 
@@ -16,6 +16,8 @@ use crate::runtime::handle::Shared;
 
 /// The inbox's number in cursors; other sources get others.
 const SOURCE: u16 = 1;
+/// The partition that keeps the dead letters of messages that name no instance.
+const REJECTS: u16 = 0;
 /// Messages read at once.
 const READ_MAX: usize = 256;
 /// Wait before a full partition is told again.
@@ -33,19 +35,20 @@ struct Handed {
 /// Reads from the lowest cursor on, until the engine stops. A partition that has consumed a
 /// sequence already says `duplicate`; nothing here has to remember.
 pub(crate) async fn read_inbox(shared: Arc<Shared>, inbox: Inbox) -> Result<(), Error> {
-    let mut next = lowest_cursor(&shared).await?;
+    let Some(mut next) = lowest_cursor(&shared).await? else {
+        shared.stop.cancelled().await;
+        return Ok(());
+    };
     let mut advanced = next;
     while !shared.stop.is_cancelled() {
         let delivered = match inbox.read_from(next, READ_MAX).await {
             Ok(delivered) => delivered,
-            Err(error) => match error.kind() {
+            Err(error) => {
+                let ErrorKind::Trimmed { first } = error.kind() else { return Err(error.into()) };
                 // Everything before was consumed by all partitions, or nobody asked for it.
-                ErrorKind::Trimmed { first } => {
-                    next = *first;
-                    continue;
-                }
-                _ => return Err(error.into()),
-            },
+                next = *first;
+                continue;
+            }
         };
         if delivered.is_empty() {
             tokio::select! {
@@ -70,12 +73,24 @@ pub(crate) async fn read_inbox(shared: Arc<Shared>, inbox: Inbox) -> Result<(), 
         }
         if next.saturating_sub(advanced) >= ADVANCE_EVERY {
             advanced = next;
-            for partition in 0..shared.config.partitions {
-                let input = PartitionInput::Advance { source: SOURCE, sequence: next - 1 };
-                shared.tell(partition, input).await?;
-            }
-            inbox.trim(lowest_cursor(&shared).await?).await?;
+            advance(&shared, &inbox, next).await?;
         }
+    }
+    Ok(())
+}
+
+/// Tells all partitions that everything before `next` was looked at, and trims what nobody needs.
+async fn advance(shared: &Arc<Shared>, inbox: &Inbox, next: u64) -> Result<(), Error> {
+    let partitions = || 0..shared.config.partitions;
+    for partition in partitions().filter(|partition| !shared.is_refused(*partition)) {
+        let input = PartitionInput::Advance { source: SOURCE, sequence: next - 1 };
+        shared.tell(partition, input).await?;
+    }
+    // What a refused partition has not seen is kept for the day it is repaired.
+    if !partitions().any(|partition| shared.is_refused(partition))
+        && let Some(lowest) = lowest_cursor(shared).await?
+    {
+        inbox.trim(lowest).await?;
     }
     Ok(())
 }
@@ -98,15 +113,20 @@ async fn first_refused(handed: Vec<Handed>) -> Option<u64> {
     first
 }
 
-/// Where to go on reading: the lowest place that some partition has not seen whole.
-async fn lowest_cursor(shared: &Arc<Shared>) -> Result<u64, Error> {
-    let mut lowest = u64::MAX;
+/// Where to go on reading: the lowest place that some partition has not seen whole. Partitions
+/// that refuse are left out, so that the others are served; `None` where all do.
+async fn lowest_cursor(shared: &Arc<Shared>) -> Result<Option<u64>, Error> {
+    let mut lowest = None;
     for partition in 0..shared.config.partitions {
+        if shared.is_refused(partition) {
+            continue;
+        }
         let next = shared.read(partition, |partition| {
             let mut cursors = partition.cursors();
             cursors.find(|(source, _)| *source == SOURCE).map_or(1, |(_, cursor)| cursor.next())
         });
-        lowest = lowest.min(next.await?);
+        let next = next.await?;
+        lowest = Some(lowest.map_or(next, |lowest: u64| lowest.min(next)));
     }
     Ok(lowest)
 }
@@ -118,7 +138,9 @@ async fn hand_over(shared: &Shared, index: &Index, message: &Delivered) -> Resul
     for event in names(index, message) {
         let (event, error) = match read_event(&event, message) {
             Ok(incoming) => match route(index, &incoming, now) {
-                Ok(targets) => {
+                Ok(mut targets) => {
+                    let serves = |key: &InstanceKey| !shared.is_refused(shared.partition_of(key));
+                    targets.list.retain(|(key, _)| serves(key));
                     for (key, early) in shared.settle(targets).await? {
                         let partition = shared.partition_of(&key);
                         let event = incoming.event.clone();
@@ -131,9 +153,12 @@ async fn hand_over(shared: &Shared, index: &Index, message: &Delivered) -> Resul
             },
             Err(error) => (unreadable(&event, message), error),
         };
+        if shared.is_refused(REJECTS) {
+            continue;
+        }
         let reason = format!("{} {error}", error.code).into();
         let input = PartitionInput::Reject { event, reason, key: None, source };
-        handed.decisions.push(shared.ask_in_order(0, input).await?);
+        handed.decisions.push(shared.ask_in_order(REJECTS, input).await?);
     }
     Ok(handed)
 }

@@ -20,12 +20,15 @@ pub(super) struct Report<'t> {
     text: &'t str,
     origin: &'t str,
     root: &'t Node,
+    /// Where each line but the first begins.
+    lines: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
 }
 
 impl<'t> Report<'t> {
     pub(super) fn new(text: &'t str, origin: &'t str, root: &'t Node) -> Self {
-        Self { text, origin, root, problems: RefCell::default() }
+        let lines = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        Self { text, origin, root, lines, problems: RefCell::default() }
     }
 
     /// Notes a problem at `span`.
@@ -70,8 +73,7 @@ impl<'t> Report<'t> {
 
     /// 1-based line of `span`.
     pub(super) fn line(&self, span: Span) -> u32 {
-        let before = self.text.get(..span.start).unwrap_or_default();
-        let lines = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let lines = self.lines.partition_point(|start| *start <= span.start) + 1;
         u32::try_from(lines).unwrap_or(u32::MAX)
     }
 

@@ -38,6 +38,9 @@ super::codes! { RUNTIME;
     UNKNOWN_EVENT 3011 "unknown_event" "no definition listens to the event"
         "No deployed definition declares this event. Check its name, or deploy the definition that \
          uses it."
+    BAD_REQUEST 4000 "bad_request" "the request is not one"
+        "A field is missing or has the wrong type, an id or a cursor cannot be read, or a filter \
+         does not compile. The message says which and what was expected."
     UNKNOWN_WORKFLOW 4001 "unknown_workflow" "there is no such workflow"
         "No definition with this name, or with this version, is deployed. List them with \
          `gearshift def ls`, or deploy it."
@@ -68,9 +71,27 @@ super::codes! { RUNTIME;
     AMBIGUOUS 4015 "ambiguous" "several instances fit"
         "The name fits more than one instance, and none is picked by chance. Give the full id, \
          `workflow/key`."
+    INVALID_DEFINITION 4022 "invalid" "the definition has errors"
+        "Nothing was deployed. All findings come with the answer, with file, line and column; \
+         `gearshift check` shows them too."
     DENIED 4030 "denied" "not allowed"
         "Your roles do not permit this, or the approval excludes you. Ask somebody who may, or for \
          the role."
+    UNAUTHENTICATED 4031 "unauthenticated" "a valid token is needed"
+        "The door does not know who asks. `gearshift dev` prints its token at the start; give it \
+         by `--token`, `GEARSHIFT_TOKEN` or `GEARSHIFT_TOKEN_FILE`."
+    NOTHING_THERE 4040 "not_found" "there is no such thing"
+        "What the request names does not exist: a dead letter, a command, a query. The message \
+         says what was looked for."
+    CONFLICT_NOW 4090 "conflict" "it does not fit what is the case"
+        "The request is well formed but cannot be done now. The message says what is the case; \
+         nothing was changed."
+    REQUEST_TOO_LARGE 4130 "request_too_large" "the request exceeds a limit"
+        "The body is larger than the door takes. Nothing of it was used. The message names the \
+         limit."
+    INTERNAL 5000 "internal" "an error of the engine"
+        "This is a bug of ours. The log has the details; nothing that was acknowledged is lost. \
+         Please report it with the message."
     BUSY 5001 "busy" "the engine is at its limit"
         "A queue is full and the request was not taken, so it is safe to send it again. Wait as \
          long as the answer says. If it lasts, look at the saturation metrics."
@@ -82,8 +103,8 @@ super::codes! { RUNTIME;
          same id again: a repeat is recognized."
     LOG_BEHIND_MARK 6001 "log_behind_mark" "the journal is shorter than it was"
         "The journal on the bus ends before the mark that the engine keeps elsewhere. Messages \
-         that were acknowledged are gone, so the partition refuses to serve. Restore the stream from a \
-         replica or a backup; do not delete the mark."
+         that were acknowledged are gone, so the partition refuses to serve. Restore the stream \
+         from a replica or a backup; do not delete the mark."
     JOURNAL_CORRUPT 6002 "journal_corrupt" "the journal is damaged"
         "A frame does not fit the one before it, or fails its checksum. Going on could invent \
          history, so the partition stops. Restore the stream, or start from the last snapshot that \

@@ -61,6 +61,11 @@ impl Random {
         letters.collect::<String>().into()
     }
 
+    fn line(&mut self) -> Arc<str> {
+        let beginning = self.pick(&["", "reply ", "call ", "publish ", "timer", "command  "]);
+        format!("{beginning}{}", self.text()).into()
+    }
+
     fn at(&mut self) -> Timestamp {
         let usual = 1_750_000_000_000 + i64::try_from(self.below(1 << 40)).unwrap_or(0);
         let at = [usual, usual, usual, 0, -1, i64::MIN, i64::MAX];
@@ -259,7 +264,7 @@ impl Random {
         TraceEntry {
             step: if self.chance() { self.next() } else { step },
             at: self.at(),
-            input: self.text(),
+            input: self.line(),
             by: self.maybe(Self::text),
             note: self.maybe(Self::text),
             guards: self.list(|random| GuardVerdict {
@@ -270,7 +275,7 @@ impl Random {
                 transition: TransitionId(random.small()),
                 event: random.maybe(Self::text),
             }),
-            effects: self.list(Self::text),
+            effects: self.list(Self::line),
             active: self.list(Self::state),
         }
     }

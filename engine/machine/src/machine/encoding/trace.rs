@@ -1,5 +1,7 @@
 //! The history of one instance in bytes: appended to, the oldest entry dropped.
 
+use std::sync::Arc;
+
 use super::codec::{Codec, DecodeError, Out, Reader};
 use crate::machine::{Fired, GuardVerdict, Timestamp, TraceEntry};
 
@@ -58,7 +60,7 @@ fn write_entry(entry: &TraceEntry, base: Base, out: &mut Out) {
     if !usual {
         step.write(out);
     }
-    input.write(out);
+    write_words(input, out);
     for text in [by, note].into_iter().flatten() {
         text.write(out);
     }
@@ -69,11 +71,41 @@ fn write_entry(entry: &TraceEntry, base: Base, out: &mut Out) {
         fired.write(out);
     }
     if !effects.is_empty() {
-        effects.write(out);
+        out.length(effects.len());
+        effects.iter().for_each(|effect| write_words(effect, out));
     }
     if !active.is_empty() {
         active.write(out);
     }
+}
+
+/// Beginnings that most lines have; each takes one byte. The order is part of the format.
+const BEGINNINGS: [&str; 7] = ["", "reply ", "call ", "publish ", "timer ", "command ", "send "];
+
+fn write_words(text: &str, out: &mut Out) {
+    let known = (0_u8..7)
+        .zip(BEGINNINGS)
+        .rev()
+        .find_map(|(number, beginning)| text.strip_prefix(beginning).map(|rest| (number, rest)));
+    let (number, rest) = known.unwrap_or((0, text));
+    out.byte(number);
+    out.blob(rest.as_bytes());
+}
+
+fn read_words(from: &mut Reader<'_>) -> Result<Arc<str>, DecodeError> {
+    let number = usize::from(from.byte()?);
+    let beginning = BEGINNINGS.get(number).ok_or(DecodeError::Invalid("beginning of a line"))?;
+    let rest = from.text()?;
+    Ok(if beginning.is_empty() { rest.into() } else { [beginning, rest].concat().into() })
+}
+
+fn read_effects(from: &mut Reader<'_>) -> Result<Vec<Arc<str>>, DecodeError> {
+    let length = from.length()?;
+    let mut effects = Vec::with_capacity(length.min(64));
+    for _ in 0..length {
+        effects.push(read_words(from)?);
+    }
+    Ok(effects)
 }
 
 fn read_base(base: Base, from: &mut Reader<'_>) -> Result<(u8, Base), DecodeError> {
@@ -88,12 +120,12 @@ fn read_entry(base: Base, from: &mut Reader<'_>) -> Result<TraceEntry, DecodeErr
     Ok(TraceEntry {
         step,
         at: Timestamp(at),
-        input: Codec::read(from)?,
+        input: read_words(from)?,
         by: if mask & BY == 0 { None } else { Some(Codec::read(from)?) },
         note: if mask & NOTE == 0 { None } else { Some(Codec::read(from)?) },
         guards: if mask & GUARDS == 0 { Vec::new() } else { Codec::read(from)? },
         fired: if mask & FIRED == 0 { Vec::new() } else { Codec::read(from)? },
-        effects: if mask & EFFECTS == 0 { Vec::new() } else { Codec::read(from)? },
+        effects: if mask & EFFECTS == 0 { Vec::new() } else { read_effects(from)? },
         active: if mask & ACTIVE == 0 { Vec::new() } else { Codec::read(from)? },
     })
 }

@@ -133,3 +133,46 @@ vars: { n: 0 }
     assert!(world.out.ends_with("!dead_letter parked_full\n"), "{}", world.out);
     assert_eq!(world.instance.unwrap().parked.len(), 100);
 }
+
+#[test]
+fn rule_42_an_operators_decision_lets_deferred_events_in_too() {
+    check(
+        "
+workflow: t
+initial: w
+states:
+  w:
+    approval: { title: x, choices: [approve] }
+    defer: [early]
+    on: { user.action: { to: n } }
+  n: { on: { early: z } }
+  z: {}
+",
+        &["start", "event early", "command decide approve {}"],
+        "
+        1 start -> - | w
+        2 early -> - | w !deferred
+        3 command decide approve -> - | z
+    ",
+    );
+}
+
+#[test]
+fn rule_14_a_starting_event_may_be_deferred() {
+    check(
+        "
+workflow: t
+events: { begun: { start: true } }
+initial: a
+states:
+  a: { defer: [begun], on: { go: b } }
+  b: { on: { begun: c } }
+  c: {}
+",
+        &["start begun {}", "event go"],
+        "
+        1 start -> - | a
+        2 go -> - | c
+    ",
+    );
+}

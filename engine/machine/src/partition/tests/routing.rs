@@ -3,12 +3,13 @@
 use super::world::{World, deliver, event, is_started, key, principal, publishes};
 use crate::definition::model::Early;
 use crate::machine::{Command, Outcome, Status, Timestamp};
-use crate::partition::PartitionInput;
+use crate::partition::{PartitionInput, Position};
 use crate::value::Value;
 
 fn with_early(name: &str, early: Early) -> PartitionInput {
     let event = event(name, "{\"id\": \"a\"}");
-    PartitionInput::Deliver { key: key("a"), event, early, source: None }
+    let source = Some(Position { source: 0, sequence: 1 });
+    PartitionInput::Deliver { key: key("a"), event, early, source }
 }
 
 #[test]
@@ -168,4 +169,19 @@ fn an_ended_instance_is_forgotten_after_its_retention() {
     // Effect ids are made of the generation, so a forgotten one must not come back.
     let done = world.tell(deliver("a", event("opened", "{\"id\": \"a\"}")));
     assert_eq!(done.generation.0, 2);
+}
+
+#[test]
+fn who_asks_for_a_missing_instance_is_told_and_a_dead_letter_stays_one() {
+    let mut world = World::new();
+    let missing = Outcome::NotFound { what: "instance".into() };
+    let event = event("closed", "{}");
+    let early = Early::DeadLetter;
+    let asked = PartitionInput::Deliver { key: key("a"), event, early, source: None };
+    assert_eq!(world.tell(asked).outcome, missing);
+    assert_eq!(world.partition.counts().dead_letters, 0);
+    world.tell(with_early("noted", early));
+    let replay = PartitionInput::Replay { dead_letter: 1, key: key("a"), early };
+    assert_eq!(world.tell(replay).outcome, missing);
+    assert_eq!(world.partition.counts().dead_letters, 1);
 }

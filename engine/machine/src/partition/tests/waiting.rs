@@ -71,9 +71,12 @@ fn due_timers_come_in_the_order_they_are_due_and_leave_room_beside_own_events() 
     let due = world.partition.due(Timestamp(world.now + 10_000_000), 4);
     let keys: Vec<_> = due
         .iter()
-        .map(|input| match input {
-            PartitionInput::TimerDue { key, .. } => key.key().to_owned(),
-            other => format!("{other:?}"),
+        .map(|input| {
+            if let PartitionInput::TimerDue { key, .. } = input {
+                key.key().to_owned()
+            } else {
+                format!("{input:?}")
+            }
         })
         .collect();
     assert_eq!(keys, ["SelfEvent { id: 1 }", "SelfEvent { id: 2 }", "c", "a"]);

@@ -1,0 +1,127 @@
+//! `dev`: its address, its files, its end, and reloading.
+
+use std::net::TcpListener;
+
+use crate::support::{Dev, Place};
+
+const ONE: &str = "\
+workflow: light
+version: 1
+events: { switched: {} }
+initial: off
+states:
+  off: { on: { switched: on_ } }
+  on_: { on: { switched: off } }
+";
+
+#[test]
+fn c2_a_taken_port_is_named_and_foreign_addresses_need_a_token() {
+    let place = Place::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let done = place.gearshift(&["dev", "--listen", &address]).ends(3);
+    assert!(done.err.contains(&format!("port {port} ")), "{}", done.err);
+    assert!(done.err.contains("127.0.0.1:0"), "{}", done.err);
+    let done = place.gearshift(&["dev", "--listen", "0.0.0.0:0", "--data", "kept"]).ends(2);
+    assert!(done.err.contains("--token"), "{}", done.err);
+    assert!(!place.path("kept").exists(), "nothing half created");
+}
+
+#[test]
+fn c6_a_data_directory_has_one_owner() {
+    let place = Place::new();
+    let _first = place.dev(&["--data", "kept"]);
+    let done = place.gearshift(&["dev", "--listen", "127.0.0.1:0", "--data", "kept"]).ends(4);
+    assert!(done.err.contains("`kept` is in use by another gearshift (process "), "{}", done.err);
+    let done = place.gearshift(&["dev", "--listen", "127.0.0.1:0", "--data", "no/such"]).ends(3);
+    assert!(done.err.contains("`no/such`"), "{}", done.err);
+    assert!(!place.path("no").exists(), "nothing half created");
+    place.write("file", "");
+    let done = place.gearshift(&["dev", "--listen", "127.0.0.1:0", "--data", "file"]).ends(3);
+    assert!(done.err.contains("data directory `file`: not a directory"), "{}", done.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_it_keeps_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = Place::new();
+    let dev = place.dev(&["--data", "kept"]);
+    let mode =
+        |name: &str| std::fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("kept"), mode(".gearshift")), (0o700, 0o700));
+    assert_eq!((mode(".gearshift/dev.json"), mode("kept/token")), (0o600, 0o600));
+    let kept = std::fs::read_to_string(place.path("kept/token")).unwrap();
+    assert_eq!(kept, dev.text("token"));
+}
+
+#[cfg(unix)]
+#[test]
+fn c11_a_signal_ends_it_gracefully_and_takes_the_note_back() {
+    for signal in ["-TERM", "-INT"] {
+        let place = Place::new();
+        let mut dev = place.dev(&[]);
+        assert!(place.path(".gearshift/dev.json").exists());
+        dev.signal(signal);
+        assert_eq!(dev.wait(), Some(0), "{signal}");
+        assert!(!place.path(".gearshift/dev.json").exists());
+    }
+}
+
+#[test]
+fn data_and_token_outlive_the_process() {
+    let place = Place::new();
+    place.write("light.workflow.yaml", ONE);
+    let first = place.dev(&["--data", "kept"]);
+    let token = first.text("token").to_owned();
+    place.gearshift(&["start", "light", "--key", "hall"]).ends(0);
+    let send = ["send", "switched", "--instance", "light/hall", "--wait-for", "on_"];
+    place.gearshift(&send).ends(0);
+    // Killed, not stopped: the note it left names a process that is no more.
+    drop(first);
+    place.gearshift(&["ls"]).ends(6);
+    let second = place.dev(&["--data", "kept"]);
+    assert_eq!(second.text("token"), token);
+    let list = place.gearshift(&["ls", "-o", "json"]).ends(0).json();
+    assert_eq!((&list[0]["key"], &list[0]["active"][0]), (&"hall".into(), &"on_".into()));
+}
+
+#[test]
+fn changed_files_are_reloaded_and_a_changed_version_is_refused_with_advice() {
+    let place = Place::new();
+    place.write("flows/light.workflow.yaml", ONE);
+    let mut command = place.command(&["dev", "flows", "--listen", "127.0.0.1:0"]);
+    let advice = place.path("advice.txt");
+    command.stderr(std::fs::File::create(&advice).unwrap());
+    let mut dev = Dev::spawn(command);
+    dev.line_with("loaded   light@1");
+    place.gearshift(&["start", "light", "--key", "hall"]).ends(0);
+    // First a change without a new version, then one with it: they are taken in this order.
+    place.write("flows/light.workflow.yaml", &ONE.replace("initial: off", "initial: on_"));
+    place.write("flows/other.workflow.yaml", &ONE.replace("light", "other"));
+    dev.line_with("reload   other@1");
+    place.write("flows/light.workflow.yaml", &ONE.replace("version: 1", "version: 2"));
+    let line = dev.line_with("reload   light@2");
+    assert!(line.contains("1 instance on older versions"), "{line}");
+    let told = std::fs::read_to_string(&advice).unwrap();
+    assert!(told.contains("error[GS4010]"), "{told}");
+    assert!(told.contains("raise `version:` to 2"), "{told}");
+    let old = place.gearshift(&["show", "hall", "-o", "json"]).ends(0).json();
+    assert_eq!(old["version"], 1);
+}
+
+#[test]
+fn a_broken_file_does_not_keep_the_others_from_loading() {
+    let place = Place::new();
+    place.write("a.workflow.yaml", &ONE.replace("initial: off", "initial: of"));
+    place.write("b.workflow.yaml", ONE);
+    let mut command = place.command(&["dev", "--listen", "127.0.0.1:0", "-o", "json"]);
+    let told = place.path("told.txt");
+    command.stderr(std::fs::File::create(&told).unwrap());
+    let mut dev = Dev::spawn(command);
+    assert!(dev.line().contains(r#""loaded":["light@1"]"#));
+    let told = std::fs::read_to_string(&told).unwrap();
+    assert!(told.contains("a.workflow.yaml:4:"), "{told}");
+}

@@ -1,0 +1,122 @@
+//! `run`: the main job, with nothing installed.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::Place;
+
+/// State and cause of every line, as `expected.txt` has them.
+fn lines(run: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let rows = run["timeline"].as_array().unwrap();
+    rows.iter().map(|row| (text(&row["state"]), text(&row["cause"]))).collect()
+}
+
+fn expected(folder: &Path) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(folder.join("expected.txt")).unwrap();
+    let line = |line: &str| {
+        let (state, cause) = line.split_once("  ").unwrap_or((line, ""));
+        (state.to_owned(), cause.trim().to_owned())
+    };
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn the_examples_end_as_expected() {
+    let place = Place::new();
+    for (name, last) in [("document-approval", "archived"), ("order", "confirmed")] {
+        let folder = place.copy_example(name);
+        let run = place.gearshift(&["run", name, "-o", "json"]).ends(0).json();
+        assert_eq!(lines(&run), expected(&folder), "{run}");
+        assert_eq!(run["status"], "done");
+        assert_eq!(run["active"], serde_json::json!([last]));
+    }
+}
+
+#[test]
+fn the_timeline_is_told_in_words() {
+    let place = Place::new();
+    place.copy_example("document-approval");
+    let done = place.gearshift(&["run", "document-approval"]).ends(0);
+    let told: Vec<&str> = done.out.lines().collect();
+    assert!(told[0].starts_with("embedded bus · no server needed · "), "{}", done.out);
+    assert!(told[1].trim_start().starts_with("00.000  started"), "{}", done.out);
+    let review = told[2].split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
+    assert!(
+        review.starts_with("under_review submit_for_review (document.submitted)"),
+        "{}",
+        done.out
+    );
+    assert!(review.contains("call validator.validate_document"), "{}", done.out);
+    let last = told.last().unwrap();
+    assert!(last.starts_with("done in ") && last.ends_with(" · archived"), "{}", done.out);
+}
+
+#[test]
+fn a_plugin_that_refuses_for_good_is_exit_1() {
+    let place = Place::new();
+    place.copy_example("document-approval");
+    let line = ["run", "document-approval", "-o", "json", "-d", "documentId=doc-13"];
+    let run = place.gearshift(&[&line[..], &["-d", "title=Merger plan"]].concat()).ends(1).json();
+    assert_eq!(run["status"], "stuck", "{run}");
+    assert!(run["stuck_reason"].is_string(), "{run}");
+}
+
+#[test]
+fn nobody_decides_is_exit_7_at_once() {
+    let place = Place::new();
+    place.copy_example("document-approval");
+    let line = ["run", "document-approval/document_approval.workflow.yaml", "--no-input"];
+    let mock = ["--mock", r#"directory.pick_reviewer={"userId": "ann"}"#, "-o", "json"];
+    let data = ["-d", "documentId=d", "-d", "submitter=eve", "-d", "title=T"];
+    let run = place.gearshift(&[&line[..], &mock, &data].concat()).ends(7).json();
+    assert_eq!((&run["timed_out"], &run["status"]), (&true.into(), &"running".into()), "{run}");
+    assert_eq!(run["active"], serde_json::json!(["under_review"]));
+}
+
+const ECHO: &str = "\
+workflow: echo
+version: 1
+vars: { heard: null }
+initial: asking
+states:
+  asking: { entry: { call: oracle.ask, set: { heard: output.answer } }, done: told }
+  told: { final: true, output: { heard: '${ vars.heard }' } }
+";
+
+#[test]
+fn mocks_answer_for_plugins_from_flags_and_files() {
+    let place = Place::new();
+    place.write("flows/echo.workflow.yaml", ECHO);
+    let flag = r#"oracle.ask={"answer": 42}"#;
+    let run = ["run", "flows", "-o", "json"];
+    let with_flag = place.gearshift(&[&run[..], &["--mock", flag]].concat()).ends(0).json();
+    assert_eq!(with_flag["output"], serde_json::json!({"heard": 42}), "{with_flag}");
+    place.write("flows/mocks.yaml", "oracle.ask: { answer: 7 }\n");
+    let with_file = place.gearshift(&run).ends(0).json();
+    assert_eq!(with_file["output"], serde_json::json!({"heard": 7}), "{with_file}");
+}
+
+#[test]
+fn a_workflow_that_no_event_starts_is_started() {
+    let place = Place::new();
+    place.write("flows/echo.workflow.yaml", ECHO);
+    let line =
+        ["run", "flows", "--mock", "oracle.ask={\"answer\":1}", "--key", "e-1", "-o", "json"];
+    let run = place.gearshift(&line).ends(0).json();
+    assert_eq!(run["instance"], "echo/e-1");
+}
+
+#[test]
+fn what_cannot_run_is_said() {
+    let place = Place::new();
+    place.write("two/a.workflow.yaml", ECHO);
+    place.write("two/b.workflow.yaml", ECHO);
+    let done = place.gearshift(&["run", "two"]).ends(2);
+    assert!(done.err.contains("a.workflow.yaml"), "{}", done.err);
+    place.gearshift(&["run", "nowhere"]).ends(3);
+    place.write("bad/a.workflow.yaml", "workflow: a\nversion: 1\nstatse: {}\n");
+    let done = place.gearshift(&["run", "bad"]).ends(1);
+    assert!(done.err.contains("did you mean `states`"), "{}", done.err);
+}

@@ -1,0 +1,165 @@
+//! Two engines that both believe they own the partitions.
+
+use std::thread;
+
+use futures_util::future::join;
+use gearshift_bus::{Appended, Bus};
+use gearshift_engine::runtime::AskError;
+use gearshift_engine::{Engine, Error};
+use gearshift_machine::machine::Outcome;
+
+use crate::support::{COUNTER, Counter, World, eventually_async, incoming, key, outcome_of};
+
+/// Asks again and again under the same id, one engine after the other, until one decides.
+async fn ask_either(worlds: &[&World], event: &str, name: &str, n: u64) {
+    let mut turn = n;
+    eventually_async("an answer of either engine", async || {
+        turn += 1;
+        let world = worlds.iter().cycle().nth(usize::try_from(turn).unwrap()).unwrap();
+        match outcome_of(world.handle().event(incoming(event, name, n)).await).ok()? {
+            Outcome::Started { .. } | Outcome::Transitioned { .. } | Outcome::Duplicate { .. } => {
+                Some(())
+            }
+            other => panic!("{event} {name} {n}: {other:?}"),
+        }
+    })
+    .await;
+}
+
+fn epochs(world: &World) -> Vec<u64> {
+    world.handle().health().iter().map(|health| health.epoch).collect()
+}
+
+#[test]
+fn the_older_engine_is_fenced_at_its_next_append() {
+    let bus = Bus::in_memory();
+    let first = World::on(bus.clone()).started();
+    first.send("counter.opened", "a", 0);
+    first.send("counter.added", "a", 1);
+    let mut second = World::on(bus);
+    second.start();
+    let refused = outcome_of(first.ask(incoming("counter.added", "a", 2)));
+    assert!(matches!(refused, Err(AskError::Engine(Error::Unavailable(_)))), "{refused:?}");
+    assert!(matches!(second.send("counter.added", "a", 2), Outcome::Transitioned { .. }));
+    assert!(matches!(second.send("counter.added", "a", 3), Outcome::Transitioned { .. }));
+    let health = first.handle().health();
+    let place = usize::from(first.handle().partition_of(&key("a")));
+    let reason = health[place].reason.clone().unwrap();
+    assert!(reason.contains("another engine took over in epoch 2"), "{reason}");
+    // It comes back by replaying what the other one wrote, and says so for a repeat.
+    let repeated = async || {
+        let asked = first.handle().event(incoming("counter.added", "a", 3)).await;
+        outcome_of(asked).ok().filter(|outcome| matches!(outcome, Outcome::Duplicate { .. }))
+    };
+    first.run(eventually_async("the first is back", repeated));
+    assert_eq!(first.run(first.counter("a")).unwrap().seen, [1, 2, 3]);
+}
+
+#[test]
+fn two_engines_in_turn_lose_and_double_nothing() {
+    let bus = Bus::in_memory();
+    let first = World::on(bus.clone()).started();
+    let names = ["a", "b", "c", "d"];
+    for name in names {
+        first.send("counter.opened", name, 0);
+        first.publish("counter.opened", &format!("{name}-in"), 0);
+    }
+    let mut second = World::on(bus);
+    thread::scope(|scope| {
+        let first = &first;
+        // One is asked all the time while the other takes over from it.
+        let alone = scope.spawn(move || {
+            for n in 1..=300 {
+                first.run(ask_either(&[first], "counter.added", "a", n));
+            }
+        });
+        second.start();
+        alone.join().unwrap();
+    });
+    let second = &second;
+    thread::scope(|scope| {
+        for name in &names[1..] {
+            let worlds = [&first, second];
+            scope.spawn(move || {
+                for n in 1..=60 {
+                    second.run(ask_either(&worlds, "counter.added", name, n));
+                    second.publish("counter.added", &format!("{name}-in"), n);
+                }
+            });
+        }
+    });
+    let seen_by = |world: &World, name: &str, last| {
+        let whole = |counter: &Counter| counter.seen.len() >= last;
+        world.until(name, "all events are there", whole).seen
+    };
+    assert_eq!(seen_by(second, "a", 300), (1..=300).collect::<Vec<_>>());
+    for name in &names[1..] {
+        let wanted = (1..=60).collect::<Vec<_>>();
+        assert_eq!(seen_by(second, name, 60), wanted, "{name} through the door");
+        assert_eq!(seen_by(second, &format!("{name}-in"), 60), wanted, "{name} from the inbox");
+    }
+    assert!(epochs(second).iter().any(|epoch| *epoch > 2), "they never took turns");
+    for partition in 0..2 {
+        // Fails where a frame does not follow the one before it.
+        second.replayed(partition);
+    }
+}
+
+#[test]
+fn engines_of_one_name_that_start_at_once_do_not_take_each_others_epoch() {
+    for _ in 0..20 {
+        let bus = Bus::in_memory();
+        let world = World::on(bus.clone()).started();
+        world.send("counter.opened", "a", 0);
+        let start = || Engine::start(bus.clone(), world.config.clone());
+        let (left, right) = world.run(join(start(), start()));
+        let (left, right) = (left.unwrap().handle(), right.unwrap().handle());
+        world.run(async {
+            for n in 1..=6 {
+                let mut turn = n;
+                let asked = async || {
+                    turn += 1;
+                    let handle = if turn % 2 == 0 { &left } else { &right };
+                    outcome_of(handle.event(incoming("counter.added", "a", n)).await).ok()
+                };
+                eventually_async("an answer", asked).await;
+            }
+        });
+        for partition in 0..2 {
+            world.replayed(partition);
+        }
+        let seen = world.until("a", "all events", |counter| counter.seen.len() >= 6).seen;
+        assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
+    }
+}
+
+/// Appends `bytes` behind whatever the journal ends with.
+pub(crate) async fn append_as_stranger(bus: &Bus, partition: u16, bytes: &'static [u8]) {
+    let log = bus.log(&format!("journal-{partition}")).await.unwrap();
+    loop {
+        let last = log.tail().await.unwrap().last;
+        if let Appended::Stored(_) = log.append(last, bytes.into()).await.unwrap() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_strangers_bytes_in_the_journal_are_adopted_and_skipped() {
+    let mut world = World::memory().started();
+    let name = world.name_in(0);
+    world.send("counter.opened", &name, 0);
+    for n in 1..=20 {
+        world.run(append_as_stranger(&world.bus(), 0, b"not one of ours"));
+        assert!(matches!(world.send("counter.added", &name, n), Outcome::Transitioned { .. }));
+    }
+    assert_eq!(world.replayed(0).foreign(), 20);
+    assert_eq!(epochs(&world)[0], 1, "a stranger's bytes are no reason to drop the partition");
+    let before = world.memory_text();
+    world.run(append_as_stranger(&world.bus(), 0, b""));
+    world.restart();
+    assert_eq!(world.memory_text(), before);
+    assert_eq!(world.send("counter.added", &name, 20), Outcome::Duplicate { at: 21 });
+    world.deploy(COUNTER);
+    assert!(matches!(world.send("counter.added", &name, 21), Outcome::Transitioned { .. }));
+}

@@ -1,0 +1,11 @@
+//! A world of the test's own: an engine, its bus, its clock, its plugin.
+
+mod counter;
+mod plugin;
+mod wait;
+mod world;
+
+pub(crate) use counter::{COUNTER, Counter};
+pub(crate) use plugin::{Answer, Recorded, Seen};
+pub(crate) use wait::{PATIENCE, eventually, eventually_async, seeds};
+pub(crate) use world::{World, incoming, key, outcome_of};

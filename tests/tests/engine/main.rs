@@ -1,0 +1,8 @@
+//! The engine in this process, on every backend: anomalies, bad input, restarts.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod anomalies;
+mod bad_input;
+mod flows;
+mod restart;
