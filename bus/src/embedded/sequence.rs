@@ -23,8 +23,8 @@ const SEGMENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// entries have not left the memory table, so that a new keyspace would cost more.
 const DROP_BYTES_MIN: u64 = 4 * 1024 * 1024;
 
-/// Size at which the memory table of a segment is written out: 2 MiB.
-const MEMTABLE_BYTES_MAX: u64 = 2 * 1024 * 1024;
+/// Size at which the memory table of a segment is written out: 1 MiB; there is one per journal.
+const MEMTABLE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A segment is never compacted: its tables are disjoint and few, and it goes as a whole.
 const COMPACTION_TABLES_MIN: u8 = 200;

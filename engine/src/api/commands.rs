@@ -95,8 +95,7 @@ async fn start(handle: &Handle, order: Start, by: Principal) -> Reply {
     let key = order.key.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let key = InstanceKey::new(&order.workflow, &key)
         .map_err(|reason| problem(ProblemKind::BadRequest, reason))?;
-    let input =
-        if order.input.is_null() { Value::empty_map() } else { value_of(&order.input)? };
+    let input = if order.input.is_null() { Value::empty_map() } else { value_of(&order.input)? };
     let done = handle.start(key.clone(), order.version, input, by).await?;
     let mut verdict = wire::verdict(&key, &done);
     refuse(&verdict)?;

@@ -29,7 +29,8 @@ pub(super) async fn ask(handle: &Handle, name: &str, headers: &Headers, body: &[
     for (key, done) in &verdicts {
         let mut verdict = wire::verdict(key, done);
         if verdict.status.is_some() {
-            answer.reached &= handle.waiter(key, awaited_state(&options.wait_for)).wait(limit).await?;
+            answer.reached &=
+                handle.waiter(key, awaited_state(&options.wait_for)).wait(limit).await?;
             refresh(handle, key, &mut verdict).await?;
         }
         answer.verdicts.push(verdict);

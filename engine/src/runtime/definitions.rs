@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
-use gearshift_bus::{Bucket, SubjectPattern, Swapped};
+use gearshift_bus::{Bucket, Inbox, SubjectPattern, Swapped};
 use gearshift_machine::definition;
 use gearshift_machine::definition::model::{Definition, EventDecl};
 use gearshift_machine::partition::{Definitions, Inserted};
@@ -24,6 +24,8 @@ pub struct Deployed {
 #[derive(Debug)]
 pub struct DefinitionStore {
     bucket: Bucket,
+    /// From which inbox sequence on each version listens.
+    listens: Bucket,
     /// One deployment at a time, so that the bucket and the registry agree.
     deploying: tokio::sync::Mutex<()>,
     registry: Mutex<Definitions>,
@@ -35,6 +37,8 @@ pub struct DefinitionStore {
 pub(crate) struct Index {
     by_event: BTreeMap<Arc<str>, Vec<Listener>>,
     by_subject: Vec<(SubjectPattern, Listener)>,
+    /// From which inbox sequence on each version listens; from the first where nothing is said.
+    listens: BTreeMap<(Arc<str>, u32), u64>,
     /// Everything that is deployed, for `decide` and queries.
     pub(crate) definitions: Definitions,
 }
@@ -46,11 +50,26 @@ pub(crate) struct Listener {
     pub(crate) definition: Arc<Definition>,
     /// The place in its `events:`.
     event: usize,
-    /// Is it the newest version of its workflow? Only that one starts, buffers or complains.
-    pub(crate) latest: bool,
+    /// The first inbox sequence it listens to: reading again what came before it was deployed
+    /// must not apply an event a second time, to an instance that only this version finds.
+    from: u64,
+    /// The first inbox sequence that a newer version of its workflow listens to.
+    until: Option<u64>,
 }
 
 impl Listener {
+    /// Does it listen to the message at `sequence` of the inbox? Doors give none.
+    pub(crate) fn listens_at(&self, sequence: Option<u64>) -> bool {
+        sequence.is_none_or(|sequence| self.from <= sequence)
+    }
+
+    /// Is it the newest version of its workflow that listens there? Only that one starts, buffers
+    /// or complains.
+    pub(crate) fn is_latest_at(&self, sequence: Option<u64>) -> bool {
+        let Some(until) = self.until else { return true };
+        sequence.is_some_and(|sequence| sequence < until)
+    }
+
     /// The event's declaration.
     pub(crate) fn declaration(&self) -> Option<&EventDecl> {
         self.definition.events.get(self.event)
@@ -58,31 +77,41 @@ impl Listener {
 }
 
 impl DefinitionStore {
-    /// Loads what `bucket` holds.
-    pub(crate) async fn open(bucket: Bucket) -> Result<Self, Error> {
+    /// Loads what `bucket` holds, and from where on it `listens`.
+    pub(crate) async fn open(bucket: Bucket, listens: Bucket) -> Result<Self, Error> {
         let mut registry = Definitions::default();
+        let mut froms = BTreeMap::new();
         for key in bucket.keys("").await? {
             let Some(value) = bucket.get(&key).await? else { continue };
             let text = String::from_utf8_lossy(&value.value).into_owned();
             let definition = definition::from_canonical(&text).map_err(Error::Definition)?;
+            let from = listens.get(&key).await?;
+            let from = from.and_then(|from| String::from_utf8_lossy(&from.value).parse().ok());
+            froms.insert((Arc::clone(&definition.name), definition.version), from.unwrap_or(0));
             // The bucket holds one content per version, so this cannot conflict.
             drop(registry.insert(Arc::new(definition)));
         }
-        let index = Arc::new(Index::of(&registry)?);
+        let index = Arc::new(Index::of(&registry, froms)?);
         Ok(Self {
             bucket,
+            listens,
             deploying: tokio::sync::Mutex::new(()),
             registry: Mutex::new(registry),
             index: RwLock::new(index),
         })
     }
 
-    /// Makes `definition` available; the same content again changes nothing.
+    /// Makes `definition` available; the same content again changes nothing. It listens to what
+    /// `inbox` stores from now on.
     ///
     /// # Errors
     /// [`Error::VersionExists`] where the version is deployed with other content, [`Error::Bus`].
-    pub async fn deploy(&self, definition: Definition) -> Result<Deployed, Error> {
-        let _one_at_a_time = self.deploying.lock().await;
+    pub(crate) async fn deploy(
+        &self,
+        definition: Definition,
+        inbox: &Inbox,
+    ) -> Result<Deployed, Error> {
+        let _one_at_a_time = self.hold().await;
         let definition = Arc::new(definition);
         let mut registry = self.locked().clone();
         let inserted =
@@ -96,9 +125,13 @@ impl DefinitionStore {
             let known = registry.get(&definition.name, definition.version).cloned();
             return Ok(Deployed { definition: known.unwrap_or(definition), fresh: false });
         }
-        let index = Arc::new(Index::of(&registry)?);
+        let from = inbox.tail().await?.last + 1;
+        let mut froms = self.index().listens.clone();
+        froms.insert((Arc::clone(&definition.name), definition.version), from);
+        let index = Arc::new(Index::of(&registry, froms)?);
         let key = format!("{}.{}", definition.name, definition.version);
         let text = Bytes::copy_from_slice(definition.canonical.as_bytes());
+        self.listens.put(&key, Bytes::from(from.to_string())).await?;
         if let Swapped::Conflict { .. } = self.bucket.compare_and_set(&key, 0, text).await? {
             return Err(Error::Unavailable(format!(
                 "`{}@{}` was deployed by somebody else just now; try again",
@@ -108,6 +141,11 @@ impl DefinitionStore {
         *self.locked() = registry;
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
         Ok(Deployed { definition, fresh: true })
+    }
+
+    /// Keeps deployments out while what was read of the inbox meets the index that it belongs to.
+    pub(crate) async fn hold(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.deploying.lock().await
     }
 
     /// All deployed definitions, as they are now.
@@ -131,15 +169,20 @@ fn short(hash: &str) -> String {
 }
 
 impl Index {
-    fn of(definitions: &Definitions) -> Result<Self, Error> {
+    fn of(
+        definitions: &Definitions,
+        listens: BTreeMap<(Arc<str>, u32), u64>,
+    ) -> Result<Self, Error> {
         let mut by_event = BTreeMap::<Arc<str>, Vec<Listener>>::new();
         let mut by_subject = Vec::new();
         for definition in definitions.iter() {
-            let newest = definitions.latest(&definition.name);
-            let latest = newest.is_some_and(|newest| newest.version == definition.version);
+            let (name, version) = (&definition.name, definition.version);
+            let from = listens.get(&(Arc::clone(name), version)).copied().unwrap_or(0);
+            let newer = (Arc::clone(name), version + 1)..=(Arc::clone(name), u32::MAX);
+            let until = listens.range(newer).map(|(_, from)| *from).min();
             for (event, declaration) in definition.events.iter().enumerate() {
                 let definition = Arc::clone(definition);
-                let listener = Listener { definition, event, latest };
+                let listener = Listener { definition, event, from, until };
                 if let Some(subject) = &declaration.subject {
                     by_subject.push((pattern_of(subject)?, listener.clone()));
                 }
@@ -149,9 +192,9 @@ impl Index {
         for listeners in by_event.values_mut() {
             // The newest version of a workflow speaks first.
             listeners
-                .sort_by_key(|listener| (Arc::clone(&listener.definition.name), !listener.latest));
+                .sort_by_key(|listener| (Arc::clone(&listener.definition.name), listener.until.is_some()));
         }
-        Ok(Self { by_event, by_subject, definitions: definitions.clone() })
+        Ok(Self { by_event, by_subject, listens, definitions: definitions.clone() })
     }
 
     /// Who listens to the event `name`.

@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::handle::Shared;
+use super::shared::Shared;
 
 /// Performs the effects of one partition.
 ///

@@ -10,10 +10,11 @@ use gearshift_machine::partition::{Done, Partition, PartitionInput, Position, St
 use tokio::sync::{mpsc, oneshot};
 
 use super::dispatch::Dispatch;
-use super::handle::{SeatState, Shared};
 use super::journal::{Journal, Lost};
 use super::marks::Mark;
 use super::notices::NoticeMessage;
+use super::seat::SeatState;
+use super::shared::Shared;
 use super::snapshots::Snapshots;
 
 /// What a partition is asked.
@@ -24,8 +25,8 @@ pub(crate) enum Ask {
     Read(Box<dyn FnOnce(&Partition) + Send>),
 }
 
-/// Due timers taken per frame, so that a burst of them does not starve fresh events.
-const DUE_MAX: usize = 128;
+/// Due timers taken per frame while events wait, so that a burst does not starve them.
+const DUE_BESIDE_EVENTS_MAX: usize = 128;
 
 /// One partition's loop.
 pub(crate) struct Drive {
@@ -148,8 +149,12 @@ impl Drive {
             }
         }
         // What is due is offered again only when nothing of it is left over from the last frame.
-        let rest = inputs.iter().any(|one| is_own(&one.input));
-        for input in self.partition.due(self.now, if rest { 0 } else { DUE_MAX }) {
+        let due_max = match inputs.is_empty() {
+            true => self.shared.config.batch_limit,
+            false if inputs.iter().any(|one| is_own(&one.input)) => 0,
+            false => DUE_BESIDE_EVENTS_MAX,
+        };
+        for input in self.partition.due(self.now, due_max) {
             inputs.push(Stamped { input, at: self.now });
             askers.push(None);
         }

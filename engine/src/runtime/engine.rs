@@ -11,10 +11,12 @@ use tokio_util::task::TaskTracker;
 use super::config::EngineConfig;
 use super::definitions::{DefinitionStore, Deployed};
 use super::error::Error;
-use super::handle::{Handle, Seat, SeatState, Shared};
+use super::handle::Handle;
 use super::intake::read_inbox;
 use super::marks::Marks;
 use super::owner::own;
+use super::seat::{Seat, SeatState};
+use super::shared::Shared;
 use super::waiters::Waiters;
 
 /// A running engine; dropping it without [`Engine::shutdown`] is a crash, and survived like one.
@@ -36,7 +38,8 @@ impl Engine {
     /// [`Error::Partitions`], [`Error::File`].
     pub async fn start(bus: Bus, config: EngineConfig) -> Result<Self, Error> {
         let marks = Marks::open(config.data.as_deref(), config.partitions)?;
-        let definitions = DefinitionStore::open(bus.bucket("definitions").await?).await?;
+        let listens = bus.bucket("listens").await?;
+        let definitions = DefinitionStore::open(bus.bucket("definitions").await?, listens).await?;
         let (notices, _) = broadcast::channel(config.notice_buffer);
         let mut seats = Vec::new();
         let mut queues = Vec::new();
@@ -122,7 +125,8 @@ impl Handle {
         &self,
         definition: gearshift_machine::definition::model::Definition,
     ) -> Result<Deployed, Error> {
-        let deployed = self.0.definitions.deploy(definition).await?;
+        let inbox = self.0.bus.inbox("events").await?;
+        let deployed = self.0.definitions.deploy(definition, &inbox).await?;
         if deployed.fresh {
             self.capture().await?;
             tracing::info!(

@@ -8,9 +8,10 @@ use tokio::sync::mpsc;
 
 use super::drive::{Ask, Drive};
 use super::error::Error;
-use super::handle::{Seat, SeatState, Shared};
 use super::journal::{Journal, Lost};
 use super::marks::Mark;
+use super::seat::{Seat, SeatState};
+use super::shared::Shared;
 use super::snapshots;
 
 /// Journal bytes read at once during recovery.

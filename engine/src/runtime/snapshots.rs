@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::error::Error;
-use super::handle::Shared;
 use super::journal::Journal;
+use super::shared::Shared;
 
 /// Snapshots kept per partition: one may be bad.
 const KEPT: usize = 2;

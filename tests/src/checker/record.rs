@@ -64,8 +64,10 @@ pub struct Invocation {
 pub enum Kind {
     /// The event that starts an approval.
     Submit,
-    /// An event in between.
+    /// An event in between, answered by a verdict.
     Note,
+    /// An event in between, published one way: acknowledged once it is stored.
+    Published,
     /// A decision, as event.
     Event,
     /// A decision, as operator's command.

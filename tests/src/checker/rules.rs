@@ -201,7 +201,8 @@ pub(super) fn calls(case: &mut Case<'_>, report: &mut Report) {
         let wanted = match (operation.asked.kind, operation.asked.choice.as_deref()) {
             (Kind::Submit, _) => "recorder.validate",
             (Kind::Event | Kind::Decide, Some("approve")) => "recorder.archive",
-            (Kind::Event | Kind::Decide | Kind::Note | Kind::Nonsense | Kind::Timer, _) => continue,
+            (Kind::Event | Kind::Decide, _)
+            | (Kind::Note | Kind::Published | Kind::Nonsense | Kind::Timer, _) => continue,
         };
         let instance = operation.asked.instance.as_str();
         if is_applied && !ids.contains_key(&(instance, wanted)) {

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use gearshift_client::protocol::{Status, Wait};
+use serde_json::Value;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::operation::Desk;
 use crate::checker::{Invocation, Kind};
+use crate::world::PATIENCE;
 
 /// How long one look may wait for a state.
 const LOOK: Duration = Duration::from_secs(2);
@@ -50,6 +53,10 @@ async fn approval(desk: &mut Desk, rng: &mut Rng, number: u32) -> Result<(), Err
         desk.perform(plain(Kind::Note)).await?;
     }
     reviewable(desk, &instance).await?;
+    if rng.u8(..3) == 0 {
+        let op = desk.perform(plain(Kind::Published)).await?;
+        applied(desk, &instance, &op).await?;
+    }
     if rng.u8(..8) == 0 {
         desk.perform(plain(Kind::Nonsense)).await?;
     }
@@ -59,7 +66,24 @@ async fn approval(desk: &mut Desk, rng: &mut Rng, number: u32) -> Result<(), Err
     let choice = if rng.u8(..4) == 0 { "reject" } else { "approve" };
     let kind = if rng.bool() { Kind::Event } else { Kind::Decide };
     let choice = Some(choice.to_owned());
-    desk.perform(Invocation { kind, instance: instance.clone(), choice }).await
+    desk.perform(Invocation { kind, instance: instance.clone(), choice }).await?;
+    Ok(())
+}
+
+/// Waits until what was published was applied, or long enough: then the checker says so.
+async fn applied(desk: &mut Desk, instance: &str, op: &str) -> Result<(), Error> {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        let engine = desk.engine().await?;
+        if let Ok(detail) = engine.instance(instance).await
+            && let Some(list) = detail.vars.get("applied").and_then(Value::as_array)
+            && list.iter().any(|noted| noted == op)
+        {
+            return Ok(());
+        }
+        desk.pause().await;
+    }
+    Ok(())
 }
 
 /// Waits until the instance can be decided; a stuck one is left to the checker.

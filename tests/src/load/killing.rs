@@ -41,6 +41,8 @@ pub struct Plan {
 const TIMER_DELAY_MS: i64 = 700;
 /// The longest life under load before a kill, in milliseconds.
 const LIFE_MS_MAX: u64 = 500;
+/// The longest life of an engine that is killed at work, in milliseconds.
+const BUSY_MS_MAX: u64 = 120;
 /// The longest life of an engine that is killed while it starts, in milliseconds.
 const EARLY_MS_MAX: u64 = 250;
 /// How long the clients may take after the last kill.
@@ -113,7 +115,9 @@ async fn live_and_die(
     } else {
         engine.ready().await?;
         alive.send_replace(Some(engine.client()));
-        tokio::time::sleep(Duration::from_millis(rng.u64(..LIFE_MS_MAX))).await;
+        // Half of the lives end while the work they were given is under way.
+        let longest = if rng.bool() { BUSY_MS_MAX } else { LIFE_MS_MAX };
+        tokio::time::sleep(Duration::from_millis(rng.u64(..longest))).await;
     }
     engine.kill().await?;
     alive.send_replace(None);

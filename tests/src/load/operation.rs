@@ -40,8 +40,8 @@ impl Desk {
         drop(tokio::time::timeout(ASK_AGAIN, self.target.changed()).await);
     }
 
-    /// Sends until the outcome is certain.
-    pub(super) async fn perform(&mut self, asked: Invocation) -> Result<(), Error> {
+    /// Sends until the outcome is certain; gives back the operation's id.
+    pub(super) async fn perform(&mut self, asked: Invocation) -> Result<String, Error> {
         self.count += 1;
         let op = format!("c{}-{}", self.client, self.count);
         let mut was_unknown = false;
@@ -54,16 +54,16 @@ impl Desk {
             {
                 phase = Phase::Unknown { reason: reason.clone() };
                 self.write(&op, attempt, phase)?;
-                return Ok(());
+                return Ok(op);
             }
             self.write(&op, attempt, phase.clone())?;
             match phase {
-                Phase::Ok { .. } | Phase::Fail { .. } => return Ok(()),
+                Phase::Ok { .. } | Phase::Fail { .. } => return Ok(op),
                 Phase::Unknown { .. } | Phase::Invoke(_) => was_unknown = true,
             }
             self.pause().await;
         }
-        Ok(())
+        Ok(op)
     }
 
     fn write(&mut self, op: &str, attempt: u32, phase: Phase) -> Result<(), Error> {
@@ -79,13 +79,19 @@ async fn ask(engine: &Client, op: &str, asked: &Invocation) -> Phase {
     let (event, data) = match asked.kind {
         Kind::Decide => return decide(engine, op, asked, choice).await,
         Kind::Submit => ("paper.submitted", json!({ "key": key, "op": op })),
-        Kind::Note => ("paper.noted", json!({ "key": key, "op": op })),
+        Kind::Note | Kind::Published => ("paper.noted", json!({ "key": key, "op": op })),
         Kind::Timer => ("clock.set", json!({ "key": key, "op": op })),
         Kind::Event | Kind::Nonsense => {
             ("user.action", json!({ "key": key, "op": op, "action": choice }))
         }
     };
     let headers = EventHeaders { id: Some(op.to_owned()), ..EventHeaders::default() };
+    if asked.kind == Kind::Published {
+        return match engine.publish(event, &data, &headers).await {
+            Ok(()) => Phase::Ok { verdict: "stored".to_owned() },
+            Err(error) => failed(&error),
+        };
+    }
     match engine.send_with(event, &data, &headers).await {
         Err(error) => failed(&error),
         Ok(reply) => match reply.verdicts.as_slice() {

@@ -1,6 +1,6 @@
 //! The engine in this process, on every backend: anomalies, bad input, restarts.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod anomalies;
 mod bad_input;

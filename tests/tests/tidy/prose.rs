@@ -30,7 +30,7 @@ pub(crate) fn links(tree: &Tree) -> Vec<Finding> {
             if is_outside || path.is_empty() {
                 continue;
             }
-            let from = Path::new(&file.path).parent().unwrap_or(Path::new(""));
+            let from = Path::new(&file.path).parent().unwrap_or_else(|| Path::new(""));
             if !tree.root().join(from).join(path).exists() {
                 found.push(file.finding(line, format!("`{target}` is not there")));
             }

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gearshift_machine::machine::{NoticeKind, Timestamp};
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
 use super::load::{TIMERS, World, send};
 use super::measure::{Latencies, cpu_time, disk_bytes, finish, rss_bytes};
 use super::{BenchArgs, Report};
-use crate::runtime::{Handle, monotonic};
+use crate::runtime::{Handle, NoticeMessage, monotonic};
 
 /// Timers where nobody says.
 const KEYS: u32 = 10_000;
@@ -28,7 +29,8 @@ pub(super) async fn run(args: &BenchArgs) -> Result<Report, String> {
     let (begun, cpu) = (monotonic(), cpu_time(pid));
     let handle = world.handle();
     let mut watcher = JoinSet::new();
-    watcher.spawn(watch(handle.clone(), keys));
+    // Subscribed before the first is armed: nothing is missed.
+    watcher.spawn(watch(handle.notices(), keys));
     arm(&handle, keys, args.in_flight).await?;
     let seen = watcher.join_next().await.ok_or("nobody watched")?;
     let (latencies, early) = seen.map_err(|error| error.to_string())??;
@@ -73,8 +75,10 @@ async fn arm(handle: &Handle, keys: u32, in_flight: u32) -> Result<(), String> {
 
 /// Waits for every firing. The machine stamps arming in whole milliseconds, rounded down, so that
 /// lateness here is overstated by up to one.
-async fn watch(handle: Handle, keys: u32) -> Result<(Latencies, u64), String> {
-    let mut notices = handle.notices();
+async fn watch(
+    mut notices: Receiver<Arc<NoticeMessage>>,
+    keys: u32,
+) -> Result<(Latencies, u64), String> {
     let mut armed = BTreeMap::new();
     let (mut latencies, mut early) = (Latencies::default(), 0);
     let all = async {

@@ -12,7 +12,7 @@ use super::decode::{Incoming, IntakeError, decode};
 use super::route::route;
 use crate::runtime::definitions::Index;
 use crate::runtime::error::Error;
-use crate::runtime::handle::Shared;
+use crate::runtime::shared::Shared;
 
 /// The inbox's number in cursors; other sources get others.
 const SOURCE: u16 = 1;
@@ -41,7 +41,11 @@ pub(crate) async fn read_inbox(shared: Arc<Shared>, inbox: Inbox) -> Result<(), 
     };
     let mut advanced = next;
     while !shared.stop.is_cancelled() {
-        let delivered = match inbox.read_from(next, READ_MAX).await {
+        let held = shared.definitions.hold().await;
+        let read = inbox.read_from(next, READ_MAX).await;
+        let index = shared.definitions.index();
+        drop(held);
+        let delivered = match read {
             Ok(delivered) => delivered,
             Err(error) => {
                 let ErrorKind::Trimmed { first } = error.kind() else { return Err(error.into()) };
@@ -58,7 +62,6 @@ pub(crate) async fn read_inbox(shared: Arc<Shared>, inbox: Inbox) -> Result<(), 
             }
             continue;
         }
-        let index = shared.definitions.index();
         let mut handed = Vec::with_capacity(delivered.len());
         for message in &delivered {
             handed.push(hand_over(&shared, &index, message).await?);
@@ -137,7 +140,7 @@ async fn hand_over(shared: &Shared, index: &Index, message: &Delivered) -> Resul
     let mut handed = Handed { sequence: message.sequence, decisions: Vec::new() };
     for event in names(index, message) {
         let (event, error) = match read_event(&event, message) {
-            Ok(incoming) => match route(index, &incoming, now) {
+            Ok(incoming) => match route(index, &incoming, now, Some(message.sequence)) {
                 Ok(mut targets) => {
                     let serves = |key: &InstanceKey| !shared.is_refused(shared.partition_of(key));
                     targets.list.retain(|(key, _)| serves(key));

@@ -21,7 +21,8 @@ pub struct Targets {
 /// Fuel of one `correlate` expression: it reads a few fields.
 const CORRELATE_FUEL: u32 = 10_000;
 
-/// Finds the instances that `incoming` is for.
+/// Finds the instances that `incoming` is for; `sequence` is its place in the inbox, `None` at a
+/// door.
 ///
 /// # Errors
 /// [`IntakeError`] where nobody listens, or no listener finds a key.
@@ -29,13 +30,15 @@ pub(crate) fn route(
     index: &Index,
     incoming: &Incoming,
     now: Timestamp,
+    sequence: Option<u64>,
 ) -> Result<Targets, IntakeError> {
     let name = &*incoming.event.name;
     if let Some(addressed) = &incoming.addressed {
-        return by_address(index, addressed, name);
+        return by_address(index, addressed, name, sequence);
     }
-    let listeners = index.listeners(name);
-    if listeners.is_empty() {
+    let mut listeners =
+        index.listeners(name).iter().filter(|one| one.listens_at(sequence)).peekable();
+    if listeners.peek().is_none() {
         return Err(IntakeError::new(
             "GS3011",
             "unknown_event",
@@ -46,10 +49,11 @@ pub(crate) fn route(
     let mut problem = None;
     for listener in listeners {
         let Some(declaration) = listener.declaration() else { continue };
+        let latest = listener.is_latest_at(sequence);
         match correlate(listener, declaration, &incoming.event, now) {
-            Ok(key) => targets.add(key, listener.latest.then_some(declaration.early)),
+            Ok(key) => targets.add(key, latest.then_some(declaration.early)),
             // Only the newest version complains; older ones may not know the event's new shape.
-            Err(error) if listener.latest => problem = Some(error),
+            Err(error) if latest => problem = Some(error),
             Err(_) => {}
         }
     }
@@ -69,7 +73,12 @@ impl Targets {
 }
 
 /// `workflow/key`, or a bare key of every workflow that listens.
-fn by_address(index: &Index, addressed: &str, name: &str) -> Result<Targets, IntakeError> {
+fn by_address(
+    index: &Index,
+    addressed: &str,
+    name: &str,
+    sequence: Option<u64>,
+) -> Result<Targets, IntakeError> {
     let unaddressed = |message: String| IntakeError::new("GS3006", "unaddressed", message);
     let mut targets = Targets::default();
     if addressed.contains('/') {
@@ -77,7 +86,7 @@ fn by_address(index: &Index, addressed: &str, name: &str) -> Result<Targets, Int
         targets.add(key, Some(Early::DeadLetter));
         return Ok(targets);
     }
-    for listener in index.listeners(name) {
+    for listener in index.listeners(name).iter().filter(|one| one.listens_at(sequence)) {
         let workflow = &listener.definition.name;
         let key = InstanceKey::new(workflow, addressed).map_err(unaddressed)?;
         targets.add(key, Some(Early::DeadLetter));

@@ -233,6 +233,18 @@ impl World {
         self.run(eventually_async(what, seen))
     }
 
+    /// Waits until the partitions have taken all that the inbox holds.
+    pub(crate) fn inbox_is_read(&self) {
+        self.run(eventually_async("the inbox is read", async || {
+            let last = self.bus().inbox("events").await.unwrap().tail().await.unwrap().last;
+            let read = |partition: &Partition| {
+                partition.cursors().map(|(_, cursor)| cursor.sequence).max().unwrap_or(0)
+            };
+            let read = self.handle().look_everywhere(read).await.unwrap();
+            (read.into_iter().max() == Some(last)).then_some(())
+        }));
+    }
+
     /// A name whose counter is in `partition`.
     pub(crate) fn name_in(&self, partition: u16) -> String {
         let names = (0..1_000).map(|number| format!("k{number}"));

@@ -25,7 +25,7 @@ async fn raw(bus: &Bus, group: &str, reply: Message) -> JoinSet<()> {
     raw_each(bus, group, vec![reply]).await
 }
 
-/// Answers each call with the message that its key `r<number>` names, the first where it names none.
+/// Answers each call with the message that its key `r<number>` names, else with the first.
 async fn raw_each(bus: &Bus, group: &str, replies: Vec<Message>) -> JoinSet<()> {
     let pattern = SubjectPattern::parse("gearshift.plugin.recorded.v1.work").unwrap();
     let mut server = bus.requests().serve(&pattern, group).await.unwrap();

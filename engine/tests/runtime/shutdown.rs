@@ -1,0 +1,112 @@
+//! A stop in order: what was accepted is decided, nothing waits for what hangs.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use gearshift_engine::Error;
+use gearshift_engine::runtime::AskError;
+use gearshift_machine::machine::Outcome;
+use tokio::time::Instant;
+
+use crate::support::{Answer, Recorded, World, eventually, incoming, outcome_of};
+
+#[test]
+fn everything_accepted_before_the_stop_is_decided() {
+    // More than fit one frame, so that the stop meets a queue and what the last frame left over.
+    const ASKED: u64 = 1_000;
+    let mut world = World::embedded().with(|config| config.partitions = 1).started();
+    world.send("counter.opened", "a", 0);
+    let handle = world.handle();
+    let asked = join_all((1..=ASKED).map(|n| {
+        let name = if n % 100 == 0 { "a".to_owned() } else { format!("new-{n}") };
+        let event = if n % 100 == 0 { "counter.added" } else { "counter.opened" };
+        let handle = handle.clone();
+        async move { outcome_of(handle.event(incoming(event, &name, n)).await) }
+    }));
+    let (outcomes, ended) = world.shutdown_beside(asked);
+    assert!(ended);
+    for outcome in outcomes {
+        let outcome = outcome.unwrap();
+        let decided = matches!(outcome, Outcome::Started { .. } | Outcome::Transitioned { .. });
+        assert!(decided, "{outcome:?}");
+    }
+    let late = world_is_closed(&handle);
+    assert!(matches!(late, Err(AskError::Engine(Error::Unavailable(_)))), "{late:?}");
+    drop(handle);
+    world.start();
+    let seen = world.run(world.counter("a")).unwrap().seen;
+    assert_eq!(seen, (1..=10).map(|hundred| hundred * 100).collect::<Vec<_>>());
+    let counts =
+        world.run(world.handle().read(0, |partition| partition.instances_from(None, 5_000)));
+    assert_eq!(counts.unwrap().len(), 991);
+}
+
+/// An engine that has stopped answers, and says that it does not decide.
+fn world_is_closed(handle: &gearshift_engine::Handle) -> Result<Outcome, AskError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { outcome_of(handle.event(incoming("counter.added", "a", 1)).await) })
+}
+
+#[test]
+fn calls_under_way_do_not_keep_a_stop_and_go_on_after_it() {
+    let plugin = Recorded::new(|_| Answer::Hold);
+    let mut world = World::embedded().started();
+    world.serve(&plugin);
+    for name in ["a", "b", "c", "d"] {
+        world.send("counter.opened", name, 0);
+        world.send("counter.worked", name, 1);
+    }
+    let four = || (plugin.seen().len() == 4).then_some(());
+    world.run(eventually("all are called", four));
+    let before = world.memory_text();
+    let began = Instant::now();
+    assert!(world.shutdown(), "a plugin that hangs keeps the engine");
+    assert!(began.elapsed() < world.config.shutdown_limit);
+    world.start();
+    assert_eq!(world.memory_text(), before);
+    let again = Recorded::new(|_| Answer::Done);
+    world.serve(&again);
+    for name in ["a", "b", "c", "d"] {
+        let worked = |world: &World| world.run(world.counter(name)).unwrap().worked == 1;
+        let end = Instant::now() + crate::support::PATIENCE;
+        while !worked(&world) {
+            // A first attempt that found nobody serving yet is followed by a second.
+            world.advance(Duration::from_secs(1));
+            assert!(Instant::now() < end, "{name} never ends its call");
+        }
+    }
+    let ids = |plugin: &Recorded| {
+        plugin.seen().into_iter().map(|one| one.call).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(ids(&again), ids(&plugin), "the next engine goes on with the same calls");
+}
+
+#[test]
+fn a_full_queue_of_answers_does_not_keep_a_stop() {
+    let plugin = Recorded::new(|_| Answer::Hold);
+    let world = World::embedded().with(|config| {
+        config.partitions = 1;
+        config.queue_limit = 1;
+    });
+    let mut world = world.started();
+    world.serve(&plugin);
+    for number in 0..40 {
+        let name = format!("n{number}");
+        world.send("counter.opened", &name, 0);
+        world.send("counter.worked", &name, 1);
+    }
+    let all = || (plugin.seen().len() == 40).then_some(());
+    world.run(eventually("all are called", all));
+    let began = Instant::now();
+    let released = async { plugin.release().await };
+    let ((), ended) = world.shutdown_beside(released);
+    assert!(ended);
+    assert!(
+        began.elapsed() < Duration::from_secs(9),
+        "answers waited in the queue of a stopped one"
+    );
+    world.start();
+    for number in 0..40 {
+        assert_eq!(world.run(world.counter(&format!("n{number}"))).unwrap().seen, [1]);
+    }
+}
