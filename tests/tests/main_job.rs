@@ -83,6 +83,7 @@ async fn a_document_is_approved_and_archived_once_though_the_engine_dies_after_e
     assert!(matches!(again.kind(), ErrorKind::Problem(_)), "{again}");
     assert_eq!(again.exit_code(), 4, "{again}");
     let ended = client.wait_for(ID, &Wait::End, PATIENCE).await.unwrap().instance;
+    assert_eq!(ended.summary.stuck_reason, None, "an effect was lost to the restart");
     assert_eq!(
         (ended.summary.status, ended.summary.active),
         (Status::Done, vec!["archived".into()])

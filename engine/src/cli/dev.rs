@@ -76,13 +76,17 @@ pub(super) async fn dev(global: &Global, args: DevArgs, plugins: PluginLoader) -
     }
     let mut signals = Signals::new()?;
     let (bus, config) = providers::open(args.data.as_deref()).await?;
+    let client = Client::bus(bus.clone()).as_user(&connect::user(global));
+    let mut loader = Loader::new(global, client, bus.clone(), plugins, args.folder.clone());
+    loader.mock(&args.mock).await?;
+    loader.provide_all().await;
     let engine = tokio::select! {
         biased;
         // What was begun is picked up by the next start.
         code = signals.next() => return Ok(code),
         engine = Engine::start(bus.clone(), config) => engine?,
     };
-    let opened = Opened::new(global, &args, &engine, plugins, &token).await;
+    let opened = Opened::new(&args, &engine, loader, &token).await;
     let (outcome, opened) = match opened {
         Ok(mut opened) => (opened.serve(global, &args, &mut signals).await, Some(opened)),
         Err(failure) => (Err(failure), None),
@@ -122,14 +126,12 @@ struct Opened {
 impl Opened {
     /// Opens the doors.
     async fn new(
-        global: &Global,
         args: &DevArgs,
         engine: &Engine,
-        plugins: PluginLoader,
+        loader: Loader,
         token: &str,
     ) -> Result<Self, Failure> {
         let handle = engine.handle();
-        let bus = handle.bus().clone();
         let bus_door = api::serve_on_bus(&handle).await?;
         let door = Door::bind(handle, args.listen, token).await;
         let door = door.map_err(|error| not_opened(args.listen, &error))?;
@@ -140,8 +142,6 @@ impl Opened {
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(door.run());
-        let client = Client::bus(bus.clone()).as_user(&connect::user(global));
-        let loader = Loader::new(global, client, bus, plugins, args.folder.clone());
         Ok(Self { tasks, loader, note, _bus_door: bus_door })
     }
 
@@ -152,7 +152,6 @@ impl Opened {
         args: &DevArgs,
         signals: &mut Signals,
     ) -> Result<(), Failure> {
-        self.loader.mock(&args.mock).await?;
         // Watching begins first, so that no change falls between.
         let mut watcher = self.loader.watch();
         let loaded = self.loader.load_all().await?;

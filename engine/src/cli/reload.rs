@@ -70,6 +70,17 @@ impl Loader {
         Ok(())
     }
 
+    /// Runs the plugins of all folders, before an engine sends calls again that a stop interrupted.
+    pub(super) async fn provide_all(&mut self) {
+        // What cannot be read is told when it is loaded.
+        for path in all_below(&self.folder).unwrap_or_default() {
+            let Ok(source) = Source::read(&path) else { continue };
+            if let Err(failure) = self.provide(&source.folder()).await {
+                tell(failure.render(self.look).trim_end());
+            }
+        }
+    }
+
     /// `plugins of document-approval in process`.
     pub(super) fn summary(&self) -> String {
         self.providers.summary()

@@ -191,8 +191,9 @@ impl Index {
         }
         for listeners in by_event.values_mut() {
             // The newest version of a workflow speaks first.
-            listeners
-                .sort_by_key(|listener| (Arc::clone(&listener.definition.name), listener.until.is_some()));
+            listeners.sort_by_key(|listener| {
+                (Arc::clone(&listener.definition.name), listener.until.is_some())
+            });
         }
         Ok(Self { by_event, by_subject, listens, definitions: definitions.clone() })
     }

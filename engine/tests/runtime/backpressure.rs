@@ -8,7 +8,7 @@ use gearshift_machine::machine::{Outcome, Principal};
 use gearshift_machine::partition::{Partition, PartitionInput};
 use serde_json::json;
 
-use crate::support::{World, eventually_async, incoming, key, outcome_of};
+use crate::support::{Answer, Recorded, World, eventually_async, incoming, key, outcome_of};
 
 #[test]
 fn askers_of_a_full_queue_are_told_and_the_inbox_waits() {
@@ -103,14 +103,12 @@ fn full_dead_letters_hold_the_inbox_until_somebody_makes_room() {
 
 #[test]
 fn more_calls_than_may_be_under_way_wait_their_turn() {
-    use crate::support::{Answer, Recorded};
     let world = World::memory().with(|config| {
         config.partitions = 1;
         config.calls_in_flight_limit = 3;
     });
-    let world = world.started();
     let plugin = Recorded::new(|_| Answer::Hold);
-    world.serve(&plugin);
+    let world = world.serving(&plugin).started();
     for number in 0..12 {
         let name = format!("n{number}");
         world.send("counter.opened", &name, 0);

@@ -59,9 +59,9 @@ async fn rest(world: &World) -> u64 {
 
 #[test]
 fn no_call_publish_reply_or_notice_is_seen_before_its_frame() {
-    let world = World::simulated(1, SLOW).with(|config| config.partitions = 1).started();
     let plugin = Recorded::new(|_| Answer::Done);
-    world.serve(&plugin);
+    let world = World::simulated(1, SLOW).with(|config| config.partitions = 1);
+    let world = world.serving(&plugin).started();
     let sightings = watch(&world);
     let mut kinds = std::collections::BTreeSet::new();
     for n in 0..24 {

@@ -7,7 +7,7 @@ use gearshift_machine::definition::model::Early;
 use gearshift_machine::machine::Outcome;
 use gearshift_machine::partition::{Partition, PartitionInput};
 
-use crate::support::{Answer, Recorded, Seen, World, eventually, eventually_async, key};
+use crate::support::{Answer, Counter, Recorded, Seen, World, eventually, eventually_async, key};
 
 /// Calls as pairs of id and attempt.
 fn calls(seen: &[Seen]) -> Vec<(&str, u32)> {
@@ -23,27 +23,20 @@ fn called(world: &World, plugin: &Recorded, count: usize) -> Vec<Seen> {
 #[test]
 fn a_call_under_way_is_made_again_under_the_same_id() {
     let plugin = Recorded::new(|_| Answer::Hold);
-    let mut world = World::embedded().started();
-    world.serve(&plugin);
+    let mut world = World::embedded().serving(&plugin).started();
     world.send("counter.opened", "a", 0);
     world.send("counter.worked", "a", 1);
     called(&world, &plugin, 1);
-    world.crash();
-    world.start();
-    world.serve(&plugin);
-    let held = async || {
-        plugin.release().await;
-        let counter = world.counter("a").await.unwrap();
-        // A first attempt that found nobody serving yet is followed by a second.
-        world.advance(Duration::from_secs(1));
-        (counter.worked == 1).then_some(counter)
-    };
-    let counter = world.run(eventually_async("the call ends", held));
+    world.restart();
+    let seen = called(&world, &plugin, 2);
+    assert_eq!(calls(&seen), [(&*seen[0].call, 1), (&*seen[0].call, 1)]);
+    assert_eq!(seen[0].input, seen[1].input);
+    world.run(plugin.release());
+    let counter = world.until("a", "the call ends", |counter| counter.worked == 1);
     assert!(counter.quiet);
-    let seen = plugin.seen();
-    assert!(seen.len() >= 2, "{seen:#?}");
-    assert!(seen.iter().all(|one| one.call == seen[0].call && one.input == seen[0].input));
     assert_eq!(counter.seen, [1], "what came before the call is not done again");
+    world.restart();
+    assert_eq!(plugin.seen().len(), 2, "what was answered is not asked again");
 }
 
 #[test]
@@ -52,8 +45,7 @@ fn a_retry_that_was_waited_for_happens_once_with_its_number() {
         1 => Answer::Retryable,
         _ => Answer::Done,
     });
-    let mut world = World::embedded().started();
-    world.serve(&plugin);
+    let mut world = World::embedded().serving(&plugin).started();
     world.send("counter.opened", "a", 0);
     world.send("counter.worked", "a", 1);
     world.until("a", "the first attempt failed", |counter| {
@@ -62,7 +54,6 @@ fn a_retry_that_was_waited_for_happens_once_with_its_number() {
     });
     for _ in 0..2 {
         world.restart();
-        world.serve(&plugin);
         assert_eq!(plugin.seen().len(), 1, "the wait is not over");
     }
     world.advance(Duration::from_secs(10));
@@ -140,13 +131,11 @@ fn a_publish_that_was_not_confirmed_is_repeated_under_the_same_id() {
 #[test]
 fn early_and_deferred_events_are_offered_by_the_next_engine() {
     let plugin = Recorded::new(|_| Answer::Hold);
-    let mut world = World::embedded().started();
-    world.serve(&plugin);
+    let mut world = World::embedded().serving(&plugin).started();
     for n in 1..=3 {
         assert_eq!(world.send("counter.hinted", "a", n), Outcome::Deferred);
     }
     world.restart();
-    world.serve(&plugin);
     world.send("counter.opened", "a", 0);
     world.until("a", "early events are offered", |counter| counter.seen == [1, 2, 3]);
     world.send("counter.worked", "a", 4);
@@ -156,13 +145,10 @@ fn early_and_deferred_events_are_offered_by_the_next_engine() {
     }
     world.restart();
     assert_eq!(world.run(world.counter("a")).unwrap().instance.deferred.len(), 3);
-    world.serve(&plugin);
-    let released = async || {
-        plugin.release().await;
-        world.advance(Duration::from_secs(1));
-        world.counter("a").await.filter(|counter| counter.seen.len() == 7)
-    };
-    let counter = world.run(eventually_async("deferred events are offered", released));
+    called(&world, &plugin, 2);
+    world.run(plugin.release());
+    let all = |counter: &Counter| counter.seen.len() == 7;
+    let counter = world.until("a", "deferred events are offered", all);
     assert_eq!(counter.seen, [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(counter.worked, 1);
 }

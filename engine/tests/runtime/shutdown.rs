@@ -1,5 +1,6 @@
 //! A stop in order: what was accepted is decided, nothing waits for what hangs.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -8,13 +9,14 @@ use gearshift_engine::runtime::AskError;
 use gearshift_machine::machine::Outcome;
 use tokio::time::Instant;
 
-use crate::support::{Answer, Recorded, World, eventually, incoming, outcome_of};
+use crate::support::{Answer, Recorded, World, assert_same, eventually, incoming, outcome_of};
 
 #[test]
 fn everything_accepted_before_the_stop_is_decided() {
     // More than fit one frame, so that the stop meets a queue and what the last frame left over.
     const ASKED: u64 = 1_000;
-    let mut world = World::embedded().with(|config| config.partitions = 1).started();
+    let world = World::embedded().on_one_thread().with(|config| config.partitions = 1);
+    let mut world = world.started();
     world.send("counter.opened", "a", 0);
     let handle = world.handle();
     let asked = join_all((1..=ASKED).map(|n| {
@@ -50,8 +52,7 @@ fn world_is_closed(handle: &gearshift_engine::Handle) -> Result<Outcome, AskErro
 #[test]
 fn calls_under_way_do_not_keep_a_stop_and_go_on_after_it() {
     let plugin = Recorded::new(|_| Answer::Hold);
-    let mut world = World::embedded().started();
-    world.serve(&plugin);
+    let mut world = World::embedded().serving(&plugin).started();
     for name in ["a", "b", "c", "d"] {
         world.send("counter.opened", name, 0);
         world.send("counter.worked", name, 1);
@@ -63,22 +64,19 @@ fn calls_under_way_do_not_keep_a_stop_and_go_on_after_it() {
     assert!(world.shutdown(), "a plugin that hangs keeps the engine");
     assert!(began.elapsed() < world.config.shutdown_limit);
     world.start();
-    assert_eq!(world.memory_text(), before);
-    let again = Recorded::new(|_| Answer::Done);
-    world.serve(&again);
+    assert_same(&before, &world.memory_text(), "after the stop");
+    let eight = || (plugin.seen().len() == 8).then_some(());
+    world.run(eventually("all are called again", eight));
+    world.run(plugin.release());
     for name in ["a", "b", "c", "d"] {
-        let worked = |world: &World| world.run(world.counter(name)).unwrap().worked == 1;
-        let end = Instant::now() + crate::support::PATIENCE;
-        while !worked(&world) {
-            // A first attempt that found nobody serving yet is followed by a second.
-            world.advance(Duration::from_secs(1));
-            assert!(Instant::now() < end, "{name} never ends its call");
-        }
+        world.until(name, "the call ends", |counter| counter.worked == 1);
     }
-    let ids = |plugin: &Recorded| {
-        plugin.seen().into_iter().map(|one| one.call).collect::<std::collections::BTreeSet<_>>()
-    };
-    assert_eq!(ids(&again), ids(&plugin), "the next engine goes on with the same calls");
+    let ids = plugin.seen().into_iter().map(|one| (one.call, one.attempt));
+    assert_eq!(
+        ids.collect::<BTreeSet<_>>().len(),
+        4,
+        "the next engine goes on with the same calls"
+    );
 }
 
 #[test]
@@ -88,8 +86,7 @@ fn a_full_queue_of_answers_does_not_keep_a_stop() {
         config.partitions = 1;
         config.queue_limit = 1;
     });
-    let mut world = world.started();
-    world.serve(&plugin);
+    let mut world = world.serving(&plugin).started();
     for number in 0..40 {
         let name = format!("n{number}");
         world.send("counter.opened", &name, 0);

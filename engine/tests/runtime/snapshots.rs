@@ -7,7 +7,7 @@ use gearshift_machine::machine::Outcome;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::support::{World, eventually_async};
+use crate::support::{World, assert_same, eventually_async};
 
 #[derive(Deserialize)]
 struct Catalog {
@@ -74,7 +74,7 @@ fn a_restart_goes_on_from_a_snapshot_and_the_frames_behind_it() {
     );
     let before = world.memory_text();
     world.restart();
-    assert_eq!(world.memory_text(), before);
+    assert_same(&before, &world.memory_text(), "after the restart");
     let blobs = world
         .run(async { world.bus().blobs("snapshots").await.unwrap().list().await.unwrap().len() });
     assert!(blobs <= 3 * 3, "{blobs} blobs are left of two snapshots and one under way");
@@ -104,7 +104,7 @@ fn a_damaged_snapshot_gives_way_to_the_older_one() {
             }
         });
         world.start();
-        assert_eq!(world.memory_text(), before, "{damage} of the newest is damaged");
+        assert_same(&before, &world.memory_text(), damage);
     }
 }
 
@@ -140,13 +140,13 @@ fn deleting_all_snapshots_costs_only_time() {
     });
     assert_eq!(kept, 1, "a clean stop takes one");
     world.start();
-    assert_eq!(world.memory_text(), before, "a catalog that names what is gone");
+    assert_same(&before, &world.memory_text(), "a catalog that names what is gone");
     world.crash();
     world.between(async |bus| {
         bus.bucket("snapshots").await.unwrap().delete("p0").await.unwrap();
     });
     world.start();
-    assert_eq!(world.memory_text(), before, "no catalog at all");
+    assert_same(&before, &world.memory_text(), "no catalog at all");
     assert_eq!(world.send("counter.added", "a", 50), Outcome::Duplicate { at: 51 });
 }
 
@@ -184,7 +184,7 @@ fn slices_are_taken_between_batches_while_events_flow() {
     world.inbox_is_read();
     let before = world.memory_text();
     world.restart();
-    assert!(world.memory_text() == before, "a snapshot taken under load replays differently");
+    assert_same(&before, &world.memory_text(), "a snapshot taken under load");
     for name in &names {
         assert_eq!(world.run(world.counter(name)).unwrap().seen, [1, 2, 3, 4]);
     }

@@ -13,6 +13,9 @@ use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::model::{Backoff, CallSpec, RetryPolicy, SeqStep};
 use crate::value::{Map, Value};
 
+/// How often a plugin that is not there is asked for, where the author says nothing.
+const WAITS_FOR_PLUGIN: Backoff = Backoff::Exponential { first_ms: 500, cap_ms: 60_000 };
+
 /// A plugin's wish when to be asked again counts up to this, in milliseconds, where the policy
 /// has no cap of its own: one hour.
 const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1_000;
@@ -163,8 +166,8 @@ impl Work<'_> {
         let Some(call) = sequence.call.clone() else { return Ok(Taken::Yes) };
         self.disarm_call(sequence.id);
         self.note(format!("attempt {} {}: {}", call.attempt, failed.kind.as_str(), failed.message));
-        if failed.kind.is_retryable() && call.attempt < spec.retry.attempts {
-            let delay = retry_delay_ms(spec.retry, call.id, call.attempt, retry_after_ms);
+        if let Some(policy) = repeats(spec.retry, failed.kind, call.attempt) {
+            let delay = retry_delay_ms(policy, call.id, call.attempt, retry_after_ms);
             self.set_call(sequence.id, Some(RunningCall { sent: false, ..call.clone() }));
             self.arm(delay, TimerKind::CallRetry { sequence: sequence.id });
             let mut fields = failed.fields(spec, call.attempt);
@@ -267,6 +270,15 @@ impl CallFailure<'_> {
             ("attempts", Value::Int(i64::from(attempts))),
         ]
     }
+}
+
+/// The policy under which a failed attempt is repeated; `None`: it is not.
+///
+fn repeats(policy: RetryPolicy, kind: ErrorKind, attempt: u32) -> Option<RetryPolicy> {
+    if kind == ErrorKind::PluginNotFound && policy.waits_for_plugin {
+        return Some(RetryPolicy { backoff: WAITS_FOR_PLUGIN, ..policy });
+    }
+    (kind.is_retryable() && attempt < policy.attempts).then_some(policy)
 }
 
 /// The wait after attempt `attempt` failed, in milliseconds.

@@ -203,6 +203,7 @@ impl<'a> Work<'a> {
 
     /// Ends the decision.
     pub(super) fn finish(mut self, outcome: Outcome) -> Decision {
+        let outcome = self.told_of_trouble(outcome);
         if self.ever_moved || !self.entry.fired.is_empty() {
             self.entry.active = self.leaves();
         }
@@ -211,6 +212,16 @@ impl<'a> Work<'a> {
             effects: self.effects,
             trace: Some(self.entry),
             outcome,
+        }
+    }
+
+    /// Who asked hears that the instance is stuck now, not only that it moved before.
+    fn told_of_trouble(&self, outcome: Outcome) -> Outcome {
+        match (&outcome, &self.instance.stuck) {
+            (Outcome::Transitioned { .. } | Outcome::Started { .. }, Some(stuck)) => {
+                Outcome::Stuck { reason: Arc::clone(&stuck.reason) }
+            }
+            _ => outcome,
         }
     }
 

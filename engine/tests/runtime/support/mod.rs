@@ -8,4 +8,4 @@ mod world;
 pub(crate) use counter::{COUNTER, Counter};
 pub(crate) use plugin::{Answer, Recorded, Seen, tails};
 pub(crate) use wait::{PATIENCE, eventually, eventually_async, seeds};
-pub(crate) use world::{World, incoming, key, outcome_of};
+pub(crate) use world::{World, assert_same, incoming, key, outcome_of};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use gearshift_bus::{Bus, Headers, Message, Request, SubjectPattern};
+use gearshift_bus::{Bus, Headers, Message, Request, Server, SubjectPattern};
 use gearshift_protocol::headers;
 
 /// One call as the plugin saw it.
@@ -61,10 +61,14 @@ impl Recorded {
         }
     }
 
-    /// Serves until the bus is closed or the task is dropped.
-    pub(crate) async fn serve(self, bus: Bus, partitions: u16) {
+    /// Begins to serve; what comes is taken by [`Recorded::run`].
+    pub(crate) async fn listen(bus: &Bus) -> Server {
         let pattern = SubjectPattern::parse("gearshift.plugin.recorded.v1.*").unwrap();
-        let mut server = bus.requests().serve(&pattern, "q").await.unwrap();
+        bus.requests().serve(&pattern, "q").await.unwrap()
+    }
+
+    /// Serves until the bus is closed or the task is dropped.
+    pub(crate) async fn run(self, mut server: Server, bus: Bus, partitions: u16) {
         while let Some(request) = server.next().await {
             let seen = read(&request.message, tails(&bus, partitions).await);
             let decided = (self.script)(&seen);

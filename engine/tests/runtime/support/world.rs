@@ -25,6 +25,7 @@ pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) config: EngineConfig,
     threads: bool,
+    plugin: Option<Recorded>,
     life: Option<Life>,
 }
 
@@ -46,7 +47,7 @@ impl World {
             clock: Clock::at(BEGIN),
             ..EngineConfig::default()
         };
-        Self { kept, folder, config, threads, life: None }
+        Self { kept, folder, config, threads, plugin: None, life: None }
     }
 
     /// In memory: the bus survives a crash of the engine, as a broker would.
@@ -75,6 +76,18 @@ impl World {
         self
     }
 
+    /// The same world on one thread: nothing runs beside what was polled.
+    pub(crate) fn on_one_thread(mut self) -> Self {
+        self.threads = false;
+        self
+    }
+
+    /// The same world with a plugin that serves before the engine starts, in every life.
+    pub(crate) fn serving(mut self, plugin: &Recorded) -> Self {
+        self.plugin = Some(plugin.clone());
+        self
+    }
+
     /// The same world with a running engine and [`COUNTER`] deployed.
     pub(crate) fn started(mut self) -> Self {
         self.start();
@@ -94,6 +107,11 @@ impl World {
         };
         let runtime = runtime.unwrap();
         let bus = runtime.block_on(self.open_bus());
+        if let Some(plugin) = &self.plugin {
+            let server = runtime.block_on(Recorded::listen(&bus));
+            let running = plugin.clone().run(server, bus.clone(), self.config.partitions);
+            drop(runtime.spawn(running));
+        }
         let started = runtime.block_on(Engine::start(bus.clone(), self.config.clone()));
         self.life = Some(Life { engine: started?, bus, runtime });
         Ok(())
@@ -183,11 +201,6 @@ impl World {
         self.life().bus.clone()
     }
 
-    pub(crate) fn serve(&self, plugin: &Recorded) {
-        self.spawn(plugin.clone().serve(self.bus(), self.config.partitions));
-        self.run(tokio::task::yield_now());
-    }
-
     /// Moves virtual time on.
     pub(crate) fn advance(&self, by: Duration) {
         self.config.clock.advance(by);
@@ -220,11 +233,11 @@ impl World {
         });
     }
 
-    /// The counter as it is now, where there is one.
+    /// The counter as it is now, where there is one and its partition is there to tell.
     pub(crate) async fn counter(&self, name: &str) -> Option<Counter> {
         let wanted = key(name);
         let look = move |partition: &Partition| partition.instance(&wanted);
-        self.handle().look(&key(name), look).await.unwrap().map(Counter::of)
+        self.handle().look(&key(name), look).await.ok()?.map(Counter::of)
     }
 
     /// Waits until the counter holds what `look` wants.
@@ -254,8 +267,9 @@ impl World {
 
     /// All that the partitions remember, but for who owns them.
     pub(crate) fn memory_text(&self) -> String {
-        let seen = self.run(self.handle().look_everywhere(describe)).unwrap();
-        seen.join("\n")
+        let handle = self.handle();
+        let seen = async || handle.look_everywhere(describe).await.ok();
+        self.run(eventually_async("all partitions are there", seen)).join("\n")
     }
 
     /// Rebuilds a partition from its whole journal, as another engine would.
@@ -288,6 +302,13 @@ pub(crate) fn key(name: &str) -> InstanceKey {
 
 fn body(name: &str, n: u64) -> Value {
     json!({ "key": name, "n": n })
+}
+
+/// Fails with the first lines that differ.
+pub(crate) fn assert_same(before: &str, after: &str, what: &str) {
+    let mut pairs = before.lines().zip(after.lines()).enumerate();
+    let differs = pairs.find(|(_, (before, after))| before != after);
+    assert!(before == after, "{what}: {differs:#?}");
 }
 
 /// An event of the counter `name`, with an id of its own.

@@ -70,6 +70,19 @@ fn a4_a_retry_after_a_lost_acknowledgement_applies_nothing_twice() {
 }
 
 #[test]
+fn a4_a_retry_of_what_was_refused_is_refused_again() {
+    let text = FLOW.replace("  go.finished: {}", "  go.finished: {}\n  go.other: {}");
+    each(&text.replace("  open:\n", "  open:\n    unhandled: reject\n"), |world| {
+        started(world, "a");
+        for _ in 0..2 {
+            let verdict = world.send("go.other", Some("x1"), &json!({ "key": "a" })).verdict;
+            assert!(matches!(verdict, Verdict::Rejected { .. }), "{verdict:?}");
+            world.restart();
+        }
+    });
+}
+
+#[test]
 fn a5_a_publish_that_lands_after_its_retry_is_a_duplicate() {
     each(FLOW, |world| {
         started(world, "a");

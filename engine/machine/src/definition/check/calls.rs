@@ -65,7 +65,7 @@ impl<'t> Context<'t> {
     }
 
     fn retry(&self, node: &'t Node) -> RetryPolicy {
-        let mut policy = RetryPolicy::default();
+        let mut policy = RetryPolicy { waits_for_plugin: false, ..RetryPolicy::default() };
         for (key, node) in self.fields(node, "retry", "`retry`") {
             match &*key.text {
                 "attempts" => policy.attempts = self.count(node).unwrap_or(1),

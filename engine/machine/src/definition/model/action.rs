@@ -138,11 +138,19 @@ pub struct RetryPolicy {
     pub backoff: Backoff,
     /// Shorten each wait by up to a half, by a number made of the call id.
     pub jitter: bool,
+    /// Keep asking for a plugin that is not there, beyond `attempts`: so it is where the author
+    /// wrote no `retry:`, for nothing was delivered and the plugin may only be late (row D26).
+    pub waits_for_plugin: bool,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { attempts: 1, backoff: Backoff::Fixed { delay_ms: 1_000 }, jitter: true }
+        Self {
+            attempts: 1,
+            backoff: Backoff::Fixed { delay_ms: 1_000 },
+            jitter: true,
+            waits_for_plugin: true,
+        }
     }
 }
 
