@@ -210,10 +210,16 @@ fn label(
     definition: &Definition,
     transition: &gearshift_machine::definition::model::Transition,
 ) -> String {
+    let source = definition.state(transition.source);
+    // The author's transition was taken on the way in; this is its second half.
+    if let Some(target) = source.hidden_for {
+        let arrives = transition.targets.first() == Some(&target);
+        return if arrives { "calls succeeded" } else { "calls failed" }.to_owned();
+    }
     if let Some(name) = &transition.name {
         return name.to_string();
     }
-    let source = &definition.state(transition.source).id;
+    let source = &source.id;
     match &transition.trigger {
         Trigger::Events(list) => {
             list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")

@@ -41,6 +41,8 @@ pub(super) struct Row {
 struct Origin {
     event: String,
     by: Option<String>,
+    /// The author's name of the transition it took.
+    name: Option<String>,
 }
 
 /// Folds decisions into lines.
@@ -155,7 +157,8 @@ fn event_of(transition: &TransitionView, entry: &HistoryEntry) -> String {
 fn origin(entry: &HistoryEntry) -> Origin {
     let event = entry.transitions.first().map(|transition| event_of(transition, entry));
     let event = event.unwrap_or_else(|| entry.input.clone());
-    Origin { event, by: entry.by.clone() }
+    let name = entry.transitions.first().map(|transition| transition.name.clone());
+    Origin { event, name, by: entry.by.clone() }
 }
 
 /// The transitions with what triggered them; the input where none was taken.
@@ -171,7 +174,8 @@ fn cause(entry: &HistoryEntry, began: Option<&Origin>) -> String {
         let event = event_of(transition, entry);
         match began {
             Some(began) if event.starts_with("done.state.") && is_hidden(&event) => {
-                named(&transition.name, &began.event, began.by.as_deref())
+                let name = began.name.as_ref().unwrap_or(&transition.name);
+                named(name, &began.event, began.by.as_deref())
             }
             Some(_) | None => named(&transition.name, &event, entry.by.as_deref()),
         }
