@@ -39,9 +39,17 @@ async fn submitted(engine: &Dev, key: &str) {
 
 /// Status line and body of a probe.
 async fn probe(engine: &Dev, path: &str) -> (String, String) {
+    asked(engine, "GET", path).await
+}
+
+async fn asked(engine: &Dev, method: &str, path: &str) -> (String, String) {
     let address = engine.url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\
+         Connection: close\r\n\r\n",
+        engine.token
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -79,6 +87,16 @@ async fn e16_a_journal_that_was_deleted_is_refused_and_readiness_says_so() {
     let data = json!({ "key": "t-0", "op": "again" });
     let refused = engine.client().send("clock.set", &data).await;
     assert!(refused.is_err(), "it serves without its journal: {refused:?}");
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_text_is_a_problem_as_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = started(&launch(folder.path())).await;
+    let (status, body) = asked(&engine, "POST", "/v1/request/gearshift.event.%ff").await;
+    assert!(status.contains("400"), "{status}");
+    let problem = serde_json::from_str::<serde_json::Value>(&body).unwrap();
+    assert_eq!(problem["status"], json!(400), "{body}");
 }
 
 #[tokio::test]

@@ -4,17 +4,15 @@ use std::sync::Arc;
 
 use gearshift_machine::definition::{self, Format};
 use gearshift_machine::machine::{Command, InstanceKey, Principal};
-use gearshift_machine::partition::PartitionInput;
 use gearshift_machine::value::Value;
 use gearshift_protocol::command::{
-    DeadLetterOrder, DeadLetterReply, DeadLetterResult, Decide, Deploy, DeployReply, Deployed,
-    Order, Start, StartReply, Verb,
+    Decide, Deploy, DeployReply, Deployed, Order, Start, StartReply, Verb,
 };
 use gearshift_protocol::{InstanceVerdict, Problem, ProblemKind, Verdict, Wait};
 
 use super::resolve::living_versions;
-use super::{Reply, body, events, problem, reply, resolve, wire};
-use crate::runtime::{Error, Handle, Incoming};
+use super::{Reply, body, dead_letters, events, problem, reply, resolve, wire};
+use crate::runtime::{BODY_MAX, Error, Handle};
 
 /// Performs `verb` for `user`, who is known by the door.
 pub(super) async fn perform(handle: &Handle, user: &str, verb: &str, bytes: &[u8]) -> Reply {
@@ -40,8 +38,8 @@ pub(super) async fn perform(handle: &Handle, user: &str, verb: &str, bytes: &[u8
         Verb::Kill => order(handle, bytes, Command::Kill, by).await,
         Verb::Retry => order(handle, bytes, Command::Retry, by).await,
         Verb::Skip => order(handle, bytes, Command::Skip, by).await,
-        Verb::DlqReplay => dead_letters(handle, &body::<DeadLetterOrder>(bytes)?, None).await,
-        Verb::DlqDrop => dead_letters(handle, &body::<DeadLetterOrder>(bytes)?, Some(by)).await,
+        Verb::DlqReplay => dead_letters::replay(handle, &body(bytes)?, &by).await,
+        Verb::DlqDrop => dead_letters::drop_all(handle, &body(bytes)?, &by).await,
     }
 }
 
@@ -80,6 +78,12 @@ async fn older_instances(handle: &Handle, name: &str, version: u32) -> Result<u6
 }
 
 async fn start(handle: &Handle, order: Start, by: Principal) -> Reply {
+    let size = order.input.to_string().len();
+    if size > BODY_MAX {
+        let detail = format!("input of {size} bytes exceeds the limit of {BODY_MAX} bytes");
+        let problem = Problem::new(ProblemKind::TooLarge, detail);
+        return Err(Box::new(problem.with_code("GS4130", "request_too_large")));
+    }
     let registry = handle.definitions().registry();
     let known = order.version.map_or_else(
         || registry.latest(&order.workflow),
@@ -103,7 +107,7 @@ async fn start(handle: &Handle, order: Start, by: Principal) -> Reply {
     if order.wait != Wait::None {
         let limit = events::limit(order.timeout_ms);
         let state = events::awaited_state(&order.wait);
-        reached = handle.waiter(&key, state).wait(limit).await?;
+        reached = verdict.status.is_some() && handle.waiter(&key, state).wait(limit).await?;
         events::refresh(handle, &key, &mut verdict).await?;
     }
     let wanted = key.clone();
@@ -186,74 +190,4 @@ fn refuse(verdict: &InstanceVerdict) -> Result<(), Box<Problem>> {
         .with_code(code, name)
         .with_instance(verdict.instance.clone());
     Err(Box::new(problem))
-}
-
-/// Drops dead letters for `by`, or offers them again.
-async fn dead_letters(handle: &Handle, order: &DeadLetterOrder, by: Option<Principal>) -> Reply {
-    let letters = resolve::dead_letters(handle, order).await?;
-    let mut answer = DeadLetterReply::default();
-    for (partition, number) in letters {
-        let id = format!("{partition}-{number}");
-        let verdict = match &by {
-            Some(by) => drop_letter(handle, partition, number, by.clone()).await?,
-            None => replay(handle, partition, number).await?,
-        };
-        answer.results.push(DeadLetterResult { id, verdict });
-    }
-    reply(&answer)
-}
-
-async fn drop_letter(
-    handle: &Handle,
-    partition: u16,
-    number: u64,
-    by: Principal,
-) -> Result<InstanceVerdict, Error> {
-    handle.input(partition, PartitionInput::Drop { dead_letter: number, by }).await?;
-    Ok(InstanceVerdict::without_instance(Verdict::Done))
-}
-
-/// Offers a dead letter again, to wherever it belongs now, and drops it once it was taken.
-///
-/// It travels under an id of its own, so that a crash between the two cannot apply it twice.
-async fn replay(
-    handle: &Handle,
-    partition: u16,
-    number: u64,
-) -> Result<InstanceVerdict, Box<Problem>> {
-    let seen = handle.read(partition, move |partition| partition.dead_letter(number).cloned());
-    let Some(letter) = seen.await? else {
-        return Ok(InstanceVerdict::without_instance(Verdict::Ignored {
-            reason: "dropped meanwhile".to_owned(),
-        }));
-    };
-    let mut event = letter.event;
-    if event.data.as_ref().is_some_and(|data| data.as_map().is_none()) {
-        let reason = "was never readable; publish a corrected event and drop this one".to_owned();
-        let verdict = Verdict::Rejected { reason, accepted: Vec::new() };
-        return Ok(InstanceVerdict::without_instance(verdict));
-    }
-    event.id = Some(format!("dead-letter:{partition}-{number}").into());
-    let addressed = letter.key.map(|key| key.to_string());
-    let verdicts = match handle.event(Incoming { event, addressed }).await {
-        Ok(verdicts) => verdicts,
-        Err(error) => {
-            let problem = Box::<Problem>::from(error);
-            let verdict = Verdict::Rejected { reason: problem.detail, accepted: Vec::new() };
-            return Ok(InstanceVerdict::without_instance(verdict));
-        }
-    };
-    let mut first = None;
-    for (key, done) in &verdicts {
-        let verdict = wire::verdict(key, done);
-        let taken = !matches!(
-            verdict.verdict,
-            Verdict::NoInstance | Verdict::DeadLettered { .. } | Verdict::Busy
-        );
-        if taken && first.is_none() {
-            drop_letter(handle, partition, number, Principal::default()).await?;
-        }
-        first.get_or_insert(verdict);
-    }
-    Ok(first.unwrap_or_else(|| InstanceVerdict::without_instance(Verdict::NoInstance)))
 }

@@ -3,19 +3,17 @@
 use gearshift_machine::definition::duration;
 use gearshift_machine::definition::model::{Definition, SeqStep, Trigger};
 use gearshift_machine::machine::{
-    Instance, RunningSequence, StateId, Status, Timer, TimerKind, Timestamp, TraceEntry,
-    TransitionId, open_tasks,
+    Instance, RunningSequence, StateId, Timer, TimerKind, Timestamp, TraceEntry, TransitionId,
+    open_tasks,
 };
 use gearshift_machine::partition::DeadLetter;
 use gearshift_machine::value::{Map, Value};
-use gearshift_protocol::OperationRef;
 use gearshift_protocol::view::{
     CallView, DeadLetter as DeadLetterView, GuardView, HistoryEntry, InstanceDetail,
-    InstanceSummary, Task, TimerView, TransitionView, VoteView, Why,
+    InstanceSummary, Task, TimerView, TransitionView, VoteView,
 };
 
 use super::wire;
-use crate::runtime::Handle;
 
 /// One line of a list.
 pub(super) fn summary(
@@ -68,7 +66,7 @@ pub(super) fn detail(
         input: wire::json(&instance.input),
         output: wire::json(&instance.output),
         initiator: instance.initiator.as_ref().map(ToString::to_string),
-        timers: instance.timers.iter().map(|one| timer(definition, one)).collect(),
+        timers: instance.timers.iter().filter_map(|one| timer(definition, one)).collect(),
         calls: calls.collect(),
         deferred: names(&instance.deferred),
         parked: names(&instance.parked),
@@ -76,7 +74,8 @@ pub(super) fn detail(
     }
 }
 
-fn timer(definition: &Definition, timer: &Timer) -> TimerView {
+/// A timer of the author's flow; when an ended life is forgotten is none.
+fn timer(definition: &Definition, timer: &Timer) -> Option<TimerView> {
     let name = match &timer.kind {
         TimerKind::After { state, index } => {
             let state = definition.state(*state);
@@ -94,9 +93,9 @@ fn timer(definition: &Definition, timer: &Timer) -> TimerView {
         TimerKind::CallDeadline { .. } => "call deadline".to_owned(),
         TimerKind::CallRetry { .. } => "call retry".to_owned(),
         TimerKind::DeferredExpiry { .. } => "deferred event expires".to_owned(),
-        TimerKind::Retention => "forgotten".to_owned(),
+        TimerKind::Retention => return None,
     };
-    TimerView { name, due: timer.due.to_string() }
+    Some(TimerView { name, due: timer.due.to_string() })
 }
 
 fn call(
@@ -253,110 +252,4 @@ pub(super) fn operations(definition: &Definition) -> Vec<String> {
             SeqStep::Do(_) | SeqStep::JumpUnless { .. } | SeqStep::Jump { .. } => None,
         })
         .collect()
-}
-
-/// Why an instance does not go on by itself, and what would help.
-pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Definition) -> Why {
-    let now = handle.config().clock.now();
-    let id = instance.key.key();
-    let states = shown_states(instance, definition).join(", ");
-    let since = duration::format(now.since_ms(instance.updated_at).max(1_000) / 1_000 * 1_000);
-    let mut why =
-        Why { summary: format!("{id} has been in `{states}` for {since}"), ..Why::default() };
-    if instance.status.is_ended() {
-        why.summary = format!("{id} is {} in `{states}` since {since}", instance.status.as_str());
-        return why;
-    }
-    if let Some(stuck) = &instance.stuck {
-        why.lines.push(format!("stuck: {}", stuck.reason));
-        for verb in ["retry", "skip", "cancel"] {
-            why.try_this.push(format!("gearshift {verb} {id}"));
-        }
-    }
-    for view in detail(instance, definition, now).calls {
-        waits_for_call(handle, &view, &mut why).await;
-    }
-    for task in tasks(instance, definition, now) {
-        let who = task.assign.as_deref().unwrap_or("anybody");
-        why.lines.push(format!("waits for a decision of {who}: {}", task.choices.join(" | ")));
-        for choice in &task.choices {
-            why.try_this.push(format!("gearshift decide {id} {choice}"));
-        }
-    }
-    let accepted = accepted(instance, definition);
-    if instance.status == Status::Running && !accepted.is_empty() {
-        why.lines.push(format!("accepts {} for key `{id}`", accepted.join(", ")));
-    }
-    for timer in detail(instance, definition, now).timers {
-        why.lines.push(format!("timer {} is due at {}", timer.name, timer.due));
-    }
-    if !instance.deferred.is_empty() || !instance.parked.is_empty() {
-        let (deferred, parked) = (instance.deferred.len(), instance.parked.len());
-        why.lines.push(format!("{deferred} events deferred, {parked} parked"));
-    }
-    why
-}
-
-/// Active states as people know them: a hidden one is on the way to another.
-fn shown_states(instance: &Instance, definition: &Definition) -> Vec<String> {
-    definition
-        .leaves(&instance.active)
-        .map(|id| match definition.state(id).hidden_for {
-            Some(target) => format!("→ {}", definition.state(target).id),
-            None => definition.state(id).id.to_string(),
-        })
-        .collect()
-}
-
-async fn waits_for_call(handle: &Handle, call: &CallView, why: &mut Why) {
-    let attempts = call.attempts.unwrap_or(1);
-    why.lines.push(match (&call.next_attempt, &call.deadline) {
-        (Some(next), _) => format!(
-            "call {}: attempt {} of {attempts} failed, next at {next}",
-            call.operation, call.attempt
-        ),
-        (None, Some(deadline)) => format!(
-            "call {}: attempt {} of {attempts} is under way until {deadline}",
-            call.operation, call.attempt
-        ),
-        (None, None) => format!("call {}: waits to be sent", call.operation),
-    });
-    let Ok(operation) = call.operation.parse::<OperationRef>() else { return };
-    let services = handle.bus().requests().discover().await.unwrap_or_default();
-    let running =
-        services.iter().filter(|service| service.name == operation.plugin).collect::<Vec<_>>();
-    if running.is_empty() {
-        why.lines.push(format!("no plugin `{}` is running", operation.plugin));
-        why.try_this.push(format!("start plugin `{}`", operation.plugin));
-    } else if !running.iter().any(|service| operation.accepts(&service.version)) {
-        let versions =
-            running.iter().map(|service| service.version.clone()).collect::<Vec<_>>().join(", ");
-        let wanted = operation.requirement.as_deref().unwrap_or("any");
-        why.lines.push(format!(
-            "`{}` {versions} is running, but the definition needs {wanted}",
-            operation.plugin
-        ));
-    }
-}
-
-/// Events that some transition of an active state waits for, engine-made ones left out.
-fn accepted(instance: &Instance, definition: &Definition) -> Vec<String> {
-    let mut names = instance
-        .active
-        .iter()
-        .flat_map(|id| &definition.state(*id).transitions)
-        .filter_map(|id| definition.transitions.get(id.index()))
-        .flat_map(|transition| match &transition.trigger {
-            Trigger::Events(list) => list.as_slice(),
-            Trigger::Always | Trigger::After { .. } | Trigger::Initial => &[],
-        })
-        .map(ToString::to_string)
-        .filter(|name| {
-            let first = name.trim_start_matches('=').split('.').next().unwrap_or_default();
-            !["done", "error"].contains(&first)
-        })
-        .collect::<Vec<_>>();
-    names.sort();
-    names.dedup();
-    names
 }

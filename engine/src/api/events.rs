@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gearshift_bus::{Headers, Message, Subject};
-use gearshift_protocol::{EventHeaders, EventReply, Problem, ProblemKind, Wait};
+use gearshift_machine::machine::Principal;
+use gearshift_protocol::{
+    EventHeaders, EventReply, Problem, ProblemKind, Wait, ce_decode, headers as names,
+};
 
 use super::{Reply, problem, reply, wire};
 use crate::runtime::{AskError, Handle, IntakeError, decode};
@@ -17,7 +20,11 @@ const WAIT_MAX: Duration = Duration::from_secs(3_600);
 /// Answers after the commit with one verdict per instance.
 pub(super) async fn ask(handle: &Handle, name: &str, headers: &Headers, body: &[u8]) -> Reply {
     let options = EventHeaders::from_headers(|header| headers.get(header));
-    let incoming = decode(name, headers, body, None)?;
+    let incoming = decode(name, headers, body, asker(headers)?)?;
+    if *incoming.event.name != *name {
+        let named = &incoming.event.name;
+        return Err(refused(format!("event `{name}` was asked, but `ce-type` says `{named}`")));
+    }
     if options.wait_for == Wait::None {
         let verdicts = handle.event(incoming).await?;
         let list = verdicts.iter().map(|(key, done)| wire::verdict(key, done)).collect();
@@ -28,14 +35,36 @@ pub(super) async fn ask(handle: &Handle, name: &str, headers: &Headers, body: &[
     let mut answer = EventReply::new(Vec::with_capacity(verdicts.len()));
     for (key, done) in &verdicts {
         let mut verdict = wire::verdict(key, done);
+        // What was refused, kept for later or given up leads nowhere.
+        let leads = verdict.status.is_some() && verdict.verdict.exit_code() == 0;
+        let reached =
+            leads && handle.waiter(key, awaited_state(&options.wait_for)).wait(limit).await?;
+        answer.reached &= reached;
         if verdict.status.is_some() {
-            answer.reached &=
-                handle.waiter(key, awaited_state(&options.wait_for)).wait(limit).await?;
             refresh(handle, key, &mut verdict).await?;
         }
         answer.verdicts.push(verdict);
     }
     reply(&answer)
+}
+
+/// In whose name an event is sent: the door has checked that this client may say so. It carries no
+/// roles, so that an approval that asks for one still needs a command.
+fn asker(headers: &Headers) -> Result<Option<Principal>, Box<Problem>> {
+    const USER_MAX: usize = 256;
+    let Some(user) = headers.get(names::USER).map(ce_decode) else { return Ok(None) };
+    if user.is_empty() || user.len() > USER_MAX || user.chars().any(char::is_control) {
+        let size = user.len();
+        return Err(refused(format!(
+            "`{}` of {size} bytes is not a name of 1 to {USER_MAX} printable bytes",
+            names::USER
+        )));
+    }
+    Ok(Some(Principal { user: user.into(), roles: Vec::new() }))
+}
+
+fn refused(detail: String) -> Box<Problem> {
+    Box::new(Problem::new(ProblemKind::BadRequest, detail).with_code("GS3007", "headers"))
 }
 
 /// After a wait the verdict shows the instance as it is now.

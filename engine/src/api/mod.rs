@@ -4,11 +4,13 @@
 
 mod bus_door;
 mod commands;
+mod dead_letters;
 mod describe;
 mod events;
 mod filter;
 mod queries;
 mod resolve;
+mod why;
 mod wire;
 
 use bytes::Bytes;
@@ -81,19 +83,17 @@ impl From<Error> for Box<Problem> {
         } else {
             Vec::new()
         };
-        let (kind, code, name) = match error {
-            Error::Definition(_) => (ProblemKind::Invalid, "GS4022", "invalid"),
-            Error::VersionExists { .. } => (ProblemKind::Conflict, "GS4010", "version_exists"),
-            Error::UnknownWorkflow { .. } => (ProblemKind::NotFound, "GS4001", "unknown_workflow"),
-            Error::Saturated { .. } => (ProblemKind::Unavailable, "GS5001", "busy"),
-            Error::LogBehindMark { .. } => (ProblemKind::Unavailable, "GS6001", "log_behind_mark"),
-            Error::JournalCorrupt { .. } => (ProblemKind::Unavailable, "GS6002", "journal_corrupt"),
-            Error::Unavailable(_) | Error::Bus(_) => {
-                (ProblemKind::Unavailable, "GS5002", "unavailable")
-            }
-            Error::Partitions { .. } | Error::File { .. } => {
-                (ProblemKind::Internal, "GS5000", "internal")
-            }
+        let (code, name) = error.code();
+        let kind = match error {
+            Error::Definition(_) => ProblemKind::Invalid,
+            Error::VersionExists { .. } => ProblemKind::Conflict,
+            Error::UnknownWorkflow { .. } => ProblemKind::NotFound,
+            Error::Saturated { .. }
+            | Error::LogBehindMark { .. }
+            | Error::JournalCorrupt { .. }
+            | Error::Unavailable(_)
+            | Error::Bus(_) => ProblemKind::Unavailable,
+            Error::Partitions { .. } | Error::File { .. } => ProblemKind::Internal,
         };
         let problem = Problem::new(kind, detail).with_code(code, name);
         let problem = if kind == ProblemKind::Unavailable {

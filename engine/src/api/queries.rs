@@ -14,7 +14,7 @@ use gearshift_protocol::view::{
 use gearshift_protocol::{Problem, ProblemKind};
 
 use super::filter::Filter;
-use super::{Reply, body, describe, problem, reply, resolve};
+use super::{Reply, body, describe, problem, reply, resolve, why};
 use crate::runtime::{Error, Handle};
 
 /// Items of a page where the asker does not say.
@@ -42,7 +42,7 @@ pub(super) async fn look(handle: &Handle, what: &str, bytes: &[u8]) -> Reply {
         What::History => history(handle, &body(bytes)?).await,
         What::Why => {
             let (instance, definition) = one(handle, &body::<ById>(bytes)?.id).await?;
-            reply(&describe::why(handle, &instance, &definition).await)
+            reply(&why::why(handle, &instance, &definition).await)
         }
         What::Tasks => tasks(handle, &body(bytes)?).await,
         What::Definitions => definitions(handle, &body(bytes)?).await,

@@ -12,7 +12,11 @@ use crate::runtime::NoticeMessage;
 pub(super) fn verdict(key: &InstanceKey, done: &Done) -> InstanceVerdict {
     let definition = done.definition.as_deref();
     let Some(definition) = definition else {
-        let mut bare = InstanceVerdict::without_instance(of_outcome(&done.outcome, &no_names));
+        // No life keeps it: the partition does.
+        let buffered = matches!(done.outcome, Outcome::Deferred);
+        let verdict =
+            if buffered { Verdict::Buffered } else { of_outcome(&done.outcome, &no_names) };
+        let mut bare = InstanceVerdict::without_instance(verdict);
         bare.instance = key.to_string();
         key.workflow().clone_into(&mut bare.workflow);
         key.key().clone_into(&mut bare.key);

@@ -16,7 +16,8 @@ const EXAMPLES: &str = "\
 Start here:
   gearshift run examples/document-approval      one instance to its end, nothing installed
   gearshift dev examples                        an engine on this machine, reloading files
-  gearshift send document.submitted -d documentId=doc-43 -d title=Budget
+  gearshift send document.submitted -d documentId=doc-43 -d title=Budget \\
+    -d submitter=eve --wait-for under_review
   gearshift tasks                               what waits for a decision
   gearshift approve doc-43 --reason 'numbers match'
   gearshift why doc-43                          why it is where it is

@@ -104,7 +104,9 @@ fn report(global: &Global, args: &CheckArgs, all: &Findings) -> Outcome {
 
 fn summary(global: &Global, all: &Findings, errors: usize, warnings: usize) -> Result<(), Failure> {
     let output = global.out();
-    let Some(first) = all.problems.first() else {
+    // What matters most is explained.
+    let error = all.problems.iter().find(|problem| problem.is_error());
+    let Some(first) = error.or_else(|| all.problems.first()) else {
         let green = output.look.green();
         return output.line(format!("{green}ok{green:#}  {}", all.checked.join(" ")));
     };

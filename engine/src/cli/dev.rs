@@ -236,7 +236,7 @@ fn not_opened(address: SocketAddr, error: &http::Error) -> Failure {
     } else {
         error.to_string()
     };
-    Failure::new(NOT_FOUND, failure)
+    Failure::outside(NOT_FOUND, "no_port", failure)
         .with_help("`--listen 127.0.0.1:0` takes a free port, `--listen 127.0.0.1:4600` another")
 }
 

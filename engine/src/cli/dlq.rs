@@ -4,13 +4,14 @@ use clap::{Args, Subcommand};
 use gearshift_client::protocol::command::{DeadLetterOrder, DeadLetterReply};
 use gearshift_client::protocol::query::DeadLetters;
 use gearshift_client::protocol::view::DeadLetter;
+use gearshift_client::protocol::{InstanceVerdict, Verdict};
 
 use super::args::Global;
 use super::connect;
-use super::drive::in_words;
 use super::failure::{Failure, NOT_FOUND, Outcome, PARTLY};
 use super::ids::{confirm, given};
 use super::output::{Table, clean};
+use super::verdicts::in_words;
 use super::words::within;
 
 const EXAMPLES: &str = "\
@@ -90,6 +91,9 @@ pub(super) async fn dlq(global: &Global, args: DlqArgs) -> Outcome {
     }
 }
 
+/// The verb that forgets.
+const DROP: &str = "drop";
+
 const LETTERS: Table<'static, DeadLetter> = Table {
     headings: &["ID", "EVENT", "INSTANCE", "AT", "REASON"],
     cells: |letter| {
@@ -123,7 +127,7 @@ async fn show(global: &Global, ids: &[String]) -> Outcome {
 /// Offers dead letters again, or forgets them.
 async fn settle(global: &Global, which: Which, forget: bool) -> Outcome {
     let client = connect::client(global)?;
-    let verb = if forget { "drop" } else { "replay" };
+    let verb = if forget { DROP } else { "replay" };
     let mut ids = given(&which.ids)?;
     if which.ids.is_empty() {
         let whose = match (&which.workflow, &which.cause) {
@@ -166,13 +170,26 @@ async fn all(client: &gearshift_client::Client) -> Result<Vec<String>, Failure> 
     }
 }
 
+/// `o-9  order@1  placed → paid`; what is forgotten is `dropped`.
+fn told(verdict: &InstanceVerdict, verb: &str) -> String {
+    if verb == DROP && verdict.verdict == Verdict::Done {
+        return "dropped".to_owned();
+    }
+    let whose = match (verdict.version, verdict.instance.is_empty()) {
+        (_, true) => String::new(),
+        (0, false) => format!("{}  {}  ", verdict.key, verdict.workflow),
+        (version, false) => format!("{}  {}@{version}  ", verdict.key, verdict.workflow),
+    };
+    format!("{whose}{}", in_words(verdict))
+}
+
 fn print(global: &Global, reply: &DeadLetterReply, verb: &str) -> Outcome {
     let output = global.out();
     output.json(reply)?;
     let mut codes = Vec::new();
     for result in &reply.results {
         codes.push(result.verdict.verdict.exit_code());
-        output.line(format!("{}  {}", result.id, clean(&in_words(&result.verdict))))?;
+        output.line(format!("{}  {}", result.id, clean(&told(&result.verdict, verb))))?;
     }
     if reply.results.is_empty() {
         output.line(format!("nothing to {verb}"))?;

@@ -4,35 +4,38 @@ use clap::Args;
 use gearshift_client::protocol::command::{Decide, Start, StartReply};
 use gearshift_client::protocol::query::Tasks;
 use gearshift_client::protocol::view::Task;
-use gearshift_client::protocol::{
-    EventHeaders, EventReply, InstanceVerdict, Status, Verdict, Wait,
-};
+use gearshift_client::protocol::{EventHeaders, EventReply, Wait};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::args::Global;
 use super::connect;
 use super::data::DataArgs;
-use super::failure::{ENDED_BADLY, Failure, Outcome};
+use super::failure::{Failure, Outcome};
 use super::ids::{Tally, given};
 use super::output::Table;
-use super::words::{names, span, states, until, within};
+use super::verdicts::{exit_code, in_words, line_of};
+use super::words::{span, until, within};
 
 const START_EXAMPLES: &str = "\
 Examples:
-  gearshift start order --key o-9 -d total=12
-  gearshift start order --key o-9 --data @order.json --wait -o json | jq -e '.status == \"done\"'
+  gearshift start order --key o-9 --data '{\"items\": {\"lamp\": 1}}'
+  gearshift start order --key o-9 --data '{\"items\": {\"lamp\": 1}}' --wait-for placed -o json
+  gearshift send order.placed -d orderId=o-9 -d amount=120    # events move it on
 
 Starting a key again with the same input is harmless: the answer is `duplicate`, exit 0.";
 
 const SEND_EXAMPLES: &str = "\
 Examples:
-  gearshift send document.submitted -d documentId=doc-43 -d title=Budget --wait-for under_review
+  gearshift send document.submitted -d documentId=doc-43 -d title=Budget -d submitter=eve \\
+    --wait-for under_review
   gearshift send user.action --instance document_approval/doc-43 -d action=approve -d userId=ann
-  gearshift send order.paid --id pay-7 --data @payment.json    # the same id twice applies once
+  gearshift send payment.received --id pay-7 -d orderId=o-7 -d amount=120
+                                                  the same --id twice is applied once
 
-One line per instance the event concerned. Exit 3: no instance has the key; 4: the instance does
-not accept the event now; 1: it is stuck or ended elsewhere; 7: --wait-for was in vain.";
+One line per instance the event concerned. Exit 0: it was taken, or is kept for later; 1: the
+instance is stuck, failed, or ended elsewhere than in --wait-for; 3: no instance has the key; 4:
+the instance does not accept the event now; 7: --wait-for was not reached in --timeout.";
 
 const TASKS_EXAMPLES: &str = "\
 Examples:
@@ -199,10 +202,7 @@ pub(super) async fn send(global: &Global, args: SendArgs) -> Outcome {
     let began = Instant::now();
     let reply = client.send_with(&args.event, &data, &headers).await?;
     print_reply(global, &reply, began)?;
-    Ok(match reply.exit_code() {
-        0 if missed(&reply, args.wait_for.as_deref()) => ENDED_BADLY,
-        code => code,
-    })
+    Ok(exit_code(&reply, args.wait_for.as_deref()))
 }
 
 fn print_reply(global: &Global, reply: &EventReply, began: Instant) -> Result<(), Failure> {
@@ -211,7 +211,8 @@ fn print_reply(global: &Global, reply: &EventReply, began: Instant) -> Result<()
     for verdict in &reply.verdicts {
         output.line(line_of(verdict, began))?;
     }
-    if !reply.reached {
+    // What came to another end before says so by itself.
+    if !reply.reached && began.elapsed() >= global.timeout {
         output.line(format!("not there within {}", span(millis(global))))?;
     }
     Ok(())
@@ -219,70 +220,6 @@ fn print_reply(global: &Global, reply: &EventReply, began: Instant) -> Result<()
 
 fn millis(global: &Global) -> u64 {
     u64::try_from(global.timeout.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// `doc-43  document_approval@1  started → under_review  8ms`.
-fn line_of(verdict: &InstanceVerdict, began: Instant) -> String {
-    let spent = span(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
-    let what = in_words(verdict);
-    if verdict.instance.is_empty() {
-        return format!("-  {what}  {spent}");
-    }
-    let key = &verdict.key;
-    // Where there is no instance there is no version either.
-    let workflow = match verdict.version {
-        0 => verdict.workflow.clone(),
-        version => format!("{}@{version}", verdict.workflow),
-    };
-    let stuck = match verdict.status == Some(Status::Stuck) {
-        true => format!("  stuck: see `gearshift why {key}`"),
-        false => String::new(),
-    };
-    format!("{key}  {workflow}  {what}  {spent}{stuck}")
-}
-
-/// The state waited for will not come by itself: an instance is stuck or ended without it.
-fn missed(reply: &EventReply, state: Option<&str>) -> bool {
-    let Some(state) = state else { return false };
-    reply.verdicts.iter().any(|verdict| {
-        let over = verdict.status.is_some_and(|it| it == Status::Stuck || it.is_ended());
-        over && !verdict.active.iter().any(|active| active == state)
-    })
-}
-
-/// What became of an input, in a few words.
-pub(super) fn in_words(verdict: &InstanceVerdict) -> String {
-    let now = states(&verdict.active);
-    match &verdict.verdict {
-        Verdict::Transitioned { from, to, .. } if to == from && *to == verdict.active => {
-            format!("stays in {now}")
-        }
-        Verdict::Transitioned { from, .. } => format!("{} → {now}", states(from)),
-        Verdict::Started { .. } => format!("started → {now}"),
-        Verdict::Deferred => format!("kept for later, in {now}"),
-        Verdict::Ignored { reason } => format!("ignored: {reason}, in {now}"),
-        Verdict::Duplicate { at } => format!("duplicate of step {at}, in {now}"),
-        Verdict::IdReuse { at } => {
-            format!("refused: the id was used at step {at} for other content")
-        }
-        Verdict::NoInstance => "no instance has this key, and the event starts none".to_owned(),
-        Verdict::Rejected { reason, accepted } if accepted.is_empty() => {
-            format!("rejected: {reason}")
-        }
-        Verdict::Rejected { reason, accepted } => {
-            format!("rejected: {reason}; accepted: {}", names(accepted))
-        }
-        Verdict::Denied { reason } => format!("denied: {reason}"),
-        Verdict::DeadLettered { reason } => format!("dead letter: {reason}"),
-        Verdict::Stuck { reason } => format!("stuck in {now}: {reason}"),
-        Verdict::Buffered => "kept until an instance with this key starts".to_owned(),
-        Verdict::Done => match verdict.status {
-            Some(status) => format!("{} in {now}", status.as_str()),
-            None => "done".to_owned(),
-        },
-        Verdict::Busy => "busy: nothing was done, try again".to_owned(),
-        other => other.as_str().to_owned(),
-    }
 }
 
 /// Lists open approvals.
@@ -361,6 +298,8 @@ async fn choose(global: &Global, ids: &[String], choice: &str, data: &DataArgs) 
 
 #[cfg(test)]
 mod tests {
+    use gearshift_client::protocol::{InstanceVerdict, Verdict};
+
     use super::*;
 
     #[test]

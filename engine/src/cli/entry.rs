@@ -36,9 +36,9 @@ const TEST_PREFIX: &str = "GEARSHIFT_TEST_";
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main(plugins: PluginLoader) -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(arguments()) {
         Ok(cli) => cli,
-        Err(error) => return refused(&error),
+        Err(error) => return refused(&plainly(error)),
     };
     init_tracing(cli.global.log_level());
     let global = cli.global.clone();
@@ -48,6 +48,22 @@ pub fn main(plugins: PluginLoader) -> ExitCode {
         Ok(code) => code,
         Err(failure) => report(&global, &failure),
     })
+}
+
+/// The command line; `help --help` asks for help as `help` does.
+fn arguments() -> impl Iterator<Item = OsString> {
+    let list: Vec<OsString> = std::env::args_os().collect();
+    let helps = list.get(1).is_some_and(|first| first == "help");
+    list.into_iter().filter(move |word| !(helps && (word == "--help" || word == "-h")))
+}
+
+/// The same complaint without the flags that stand in the environment: nobody typed them here.
+fn plainly(error: clap::Error) -> clap::Error {
+    let command = Cli::command().mut_args(|argument| argument.env(None::<&'static str>));
+    match command.try_get_matches_from(arguments()) {
+        Err(plain) if plain.kind() == error.kind() => plain,
+        Err(_) | Ok(_) => error,
+    }
 }
 
 /// Help goes to stdout with 0, complaints to stderr with 2; a closed pipe is no failure.

@@ -47,6 +47,43 @@ const CODES: Table<'static, Explanation> = Table {
     cells: |one| vec![one.code.to_string(), one.name.to_owned(), one.title.to_owned()],
 };
 
+/// How wide text is at most, and where the shell tells nothing else.
+const COLUMNS_MAX: usize = 100;
+/// Below this, wrapped text is no easier to read.
+const COLUMNS_MIN: usize = 40;
+
+/// How wide text should be.
+fn columns() -> usize {
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    told.unwrap_or(COLUMNS_MAX).clamp(COLUMNS_MIN, COLUMNS_MAX)
+}
+
+/// Breaks long lines between words; indented lines are code and stay as they are.
+fn wrapped(text: &str, columns: usize) -> String {
+    let mut shown = String::with_capacity(text.len() + 16);
+    for line in text.lines() {
+        if line.starts_with(' ') {
+            shown.push_str(line);
+        } else {
+            let mut width = 0;
+            for word in line.split(' ') {
+                let letters = word.chars().count();
+                if width > 0 && width + 1 + letters > columns {
+                    shown.push('\n');
+                    width = 0;
+                } else if width > 0 {
+                    shown.push(' ');
+                    width += 1;
+                }
+                shown.push_str(word);
+                width += letters;
+            }
+        }
+        shown.push('\n');
+    }
+    shown.trim_end().to_owned()
+}
+
 /// Explains a code, or lists all of them.
 pub(super) fn explain(global: &Global, args: &ExplainArgs) -> Outcome {
     let output = global.out();
@@ -65,10 +102,29 @@ pub(super) fn explain(global: &Global, args: &ExplainArgs) -> Outcome {
         Format::Text => {
             output.line(format!(
                 "{} {}: {}\n\n{}",
-                found.code, found.name, found.title, found.text
+                found.code,
+                found.name,
+                found.title,
+                wrapped(found.text, columns())
             ))?;
         }
         Format::Json | Format::Jsonl | Format::None => output.json(&found)?,
     }
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explanations_fit_the_terminal() {
+        let text = "one two three four\n\n  code stays as it is\nfive";
+        assert_eq!(wrapped(text, 9), "one two\nthree\nfour\n\n  code stays as it is\nfive");
+        for one in codes::all() {
+            let wide = wrapped(one.text, COLUMNS_MAX);
+            let long = wide.lines().find(|line| line.chars().count() > COLUMNS_MAX);
+            assert!(long.is_none_or(|line| line.starts_with(' ')), "{}: {long:?}", one.code);
+        }
+    }
 }

@@ -62,6 +62,16 @@ impl Failure {
         Self { exit, problem, help: None, unread: false }
     }
 
+    /// A failure outside of the engine, for which there is no code.
+    pub(super) fn outside(exit: u8, name: &str, detail: impl Into<String>) -> Self {
+        let mut failure = Self::new(exit, detail);
+        failure.problem.type_uri = format!("urn:gearshift:problem:{name}");
+        name.clone_into(&mut failure.problem.name);
+        failure.problem.title = name.replace('_', " ");
+        failure.problem.code.clear();
+        failure
+    }
+
     /// A command line that is not one.
     pub(super) fn usage(detail: impl Into<String>) -> Self {
         Self::new(USAGE, detail)

@@ -38,14 +38,15 @@ pub(super) fn given(ids: &[String]) -> Result<Vec<String>, Failure> {
     Ok(list)
 }
 
-/// All instances that `filter` finds.
-pub(super) async fn found(client: &Client, filter: &str) -> Result<Vec<String>, Failure> {
+/// All instances that `filter` finds, but those whose life is over.
+pub(super) async fn alive(client: &Client, filter: &str) -> Result<Vec<String>, Failure> {
     let mut ask =
         Instances { filter: Some(filter.to_owned()), limit: Some(PAGE), ..Instances::default() };
     let mut list = Vec::new();
     loop {
         let page = client.instances(&ask).await?;
-        list.extend(page.items.into_iter().map(|item| item.id));
+        let alive = page.items.into_iter().filter(|item| !item.status.is_ended());
+        list.extend(alive.map(|item| item.id));
         if list.len() > IDS_MAX {
             return Err(Failure::usage(format!("more than the limit of {IDS_MAX} instances")));
         }
@@ -112,11 +113,12 @@ impl Tally {
         }
     }
 
-    /// `40 done, 1 failed`.
-    pub(super) fn summary(&self) -> String {
+    /// `cancelled 40 instances, 1 could not be`.
+    pub(super) fn summary(&self, done: &str) -> String {
+        let instances = count(self.went_well, "instance");
         match self.failures.len() {
-            0 => format!("{} done", count(self.went_well, "instance")),
-            bad => format!("{} done, {bad} failed", count(self.went_well, "instance")),
+            0 => format!("{done} {instances}"),
+            bad => format!("{done} {instances}, {bad} could not be"),
         }
     }
 }
@@ -134,5 +136,7 @@ mod tests {
         assert_eq!(code(0, &[3, 3]), 3);
         assert_eq!(code(1, &[4]), 8);
         assert_eq!(code(0, &[3, 4]), 8);
+        let tally = Tally { went_well: 2, failures: vec![4] };
+        assert_eq!(tally.summary("cancelled"), "cancelled 2 instances, 1 could not be");
     }
 }

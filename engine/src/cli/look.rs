@@ -3,7 +3,7 @@
 use clap::Args;
 use gearshift_client::Client;
 use gearshift_client::protocol::query::Instances;
-use gearshift_client::protocol::view::{HistoryEntry, InstanceDetail, InstanceSummary, Why};
+use gearshift_client::protocol::view::{InstanceDetail, InstanceSummary, Why};
 use serde_json::{Value, json};
 
 use super::args::Global;
@@ -11,8 +11,8 @@ use super::connect;
 use super::failure::{Failure, Outcome};
 use super::ids::{Tally, given};
 use super::output::{Format, Output, Table, clean};
-use super::timeline::Row;
-use super::words::{age, names, states, within};
+use super::timeline::{Row, width};
+use super::words::{age, names, plain, states, within};
 
 const LS_EXAMPLES: &str = "\
 Examples:
@@ -128,7 +128,11 @@ where
     match (output.format, document.as_slice()) {
         (Format::Json, [only]) if ids.len() == 1 => output.json(only)?,
         (Format::Json, list) => output.json(&list)?,
-        (Format::Jsonl, list) => list.iter().try_for_each(|value| output.json(value))?,
+        (Format::Jsonl, list) => list.iter().try_for_each(|value| match value.as_array() {
+            // A list of its own, as of `history`, is a line per entry.
+            Some(entries) => entries.iter().try_for_each(|entry| output.json(entry)),
+            None => output.json(value),
+        })?,
         (Format::Text | Format::None, _) => {}
     }
     Ok(tally.exit_code())
@@ -162,7 +166,7 @@ fn describe(detail: &InstanceDetail) -> String {
         ("state", states(&one.active)),
     ];
     if let Some(reason) = &one.stuck_reason {
-        lines.push(("stuck", reason.clone()));
+        lines.push(("stuck", plain(reason)));
     }
     let age = age(one.age_s);
     lines.push(("started", format!("{} ({age} ago)", one.started_at)));
@@ -201,19 +205,15 @@ fn describe(detail: &InstanceDetail) -> String {
 pub(super) async fn history(global: &Global, args: &IdsArgs) -> Outcome {
     each(global, args, async |client, id, output| {
         let page = client.history(id).await?;
-        for entry in &page.items {
-            output.line(history_line(entry, output))?;
+        let rows: Vec<_> = page.items.iter().map(Row::of).collect();
+        let width = width(rows.iter().map(|row| row.state.as_str()));
+        for (entry, row) in page.items.iter().zip(rows) {
+            let (dim, told) = (output.look.dim(), row.render(output.look, width));
+            output.line(format!("{:>4}  {dim}{}{dim:#}  {told}", entry.step, entry.at))?;
         }
         Ok(json!(page.items))
     })
     .await
-}
-
-/// One line: step, time, and what the timeline of `run` says.
-fn history_line(entry: &HistoryEntry, output: Output) -> String {
-    let dim = output.look.dim();
-    let told = Row::of(entry).render(output.look);
-    format!("{:>4}  {dim}{}{dim:#}  {told}", entry.step, entry.at)
 }
 
 /// Explains why instances are where they are.
@@ -229,7 +229,7 @@ pub(super) async fn why(global: &Global, args: &IdsArgs) -> Outcome {
 fn explain(why: &Why) -> String {
     let mut text = clean(&why.summary).into_owned();
     for line in &why.lines {
-        text.push_str(&format!("\n  {}", clean(line)));
+        text.push_str(&format!("\n  {}", clean(&plain(line))));
     }
     if !why.try_this.is_empty() {
         text.push_str(&format!("\ntry: {}", clean(&why.try_this.join(", or "))));

@@ -34,6 +34,7 @@ mod run;
 mod script;
 mod session;
 mod timeline;
+mod verdicts;
 mod watch;
 
 pub use entry::{LoadedPlugins, PluginFuture, PluginLoader, main};

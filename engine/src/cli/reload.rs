@@ -9,6 +9,7 @@ use gearshift_bus::Bus;
 use gearshift_client::Client;
 use gearshift_client::protocol::ProblemKind;
 use gearshift_client::protocol::command::Deployed;
+use gearshift_client::protocol::query::Definitions;
 use gearshift_machine::definition::model::Definition;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
@@ -119,7 +120,15 @@ impl Loader {
                 return Ok(deployed);
             }
         };
-        self.seen.retain(|path, _| paths.contains(path));
+        let gone = self.seen.keys().filter(|path| !paths.contains(path));
+        let gone: Vec<PathBuf> = gone.cloned().collect();
+        for path in gone {
+            self.seen.remove(&path);
+            self.output.line(format!(
+                "removed  {}: what it deployed stays, and so do its instances",
+                path.display()
+            ))?;
+        }
         for path in paths {
             let source = match Source::read(&path) {
                 Ok(source) => source,
@@ -162,9 +171,9 @@ impl Loader {
         match self.client.deploy(&order(source)).await {
             Ok(reply) => Ok(reply.definitions),
             Err(error) if error.problem().map(|it| it.kind()) == Some(ProblemKind::Conflict) => {
-                let definitions = loaded.iter().map(|one| &one.definition);
-                for definition in definitions {
-                    tell(&advice(source, definition, self.look));
+                for one in &loaded {
+                    let free = self.free_version(&one.definition).await;
+                    tell(&advice(source, &one.definition, free, self.look));
                 }
                 Ok(Vec::new())
             }
@@ -173,6 +182,15 @@ impl Loader {
                 Ok(Vec::new())
             }
         }
+    }
+
+    /// The version after all that are deployed under this name.
+    async fn free_version(&self, definition: &Definition) -> u32 {
+        let ask = Definitions { name: Some(definition.name.to_string()) };
+        let page = self.client.definitions(&ask).await;
+        let taken = page.map(|page| page.items).unwrap_or_default();
+        let taken = taken.iter().map(|one| one.version).max();
+        taken.unwrap_or_default().max(definition.version).saturating_add(1)
     }
 
     /// Watches the folder.
@@ -202,13 +220,12 @@ fn matters(event: &notify::Event) -> bool {
 }
 
 /// What to do about a version that is deployed with other content.
-fn advice(source: &Source, definition: &Definition, look: Look) -> String {
+fn advice(source: &Source, definition: &Definition, free: u32, look: Look) -> String {
     let (red, name, version) = (look.red(), &definition.name, definition.version);
     format!(
         "{red}error[GS4010]{red:#}: `{}` changed, but `{name}@{version}` is deployed with other \
-         content\nhelp: raise `version:` to {} to deploy the change; instances stay on theirs",
+         content\nhelp: raise `version:` to {free} to deploy the change; instances stay on theirs",
         source.origin,
-        version.saturating_add(1)
     )
 }
 

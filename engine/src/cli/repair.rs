@@ -2,14 +2,14 @@
 
 use clap::Args;
 use gearshift_client::Client;
-use gearshift_client::protocol::InstanceVerdict;
+use gearshift_client::protocol::{InstanceVerdict, ProblemKind};
 
 use super::args::Global;
 use super::connect;
-use super::drive::in_words;
 use super::failure::{Failure, Outcome};
-use super::ids::{Tally, confirm, found, given};
-use super::words::count;
+use super::ids::{Tally, alive, confirm, given};
+use super::verdicts::in_words;
+use super::words::{count, states};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,6 +58,16 @@ impl Verb {
             Self::Skip => "skip",
         }
     }
+
+    /// What was done to an instance.
+    const fn done(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancelled",
+            Self::Kill => "killed",
+            Self::Retry => "retried",
+            Self::Skip => "skipped",
+        }
+    }
 }
 
 /// Gives an order to each instance.
@@ -65,7 +75,7 @@ pub(super) async fn repair(global: &Global, args: &RepairArgs, verb: Verb) -> Ou
     let client = connect::client(global)?;
     let output = global.out();
     let ids = match &args.filter {
-        Some(filter) => found(&client, filter).await?,
+        Some(filter) => alive(&client, filter).await?,
         None => given(&args.ids)?,
     };
     let many = count(ids.len(), "instance");
@@ -89,14 +99,32 @@ pub(super) async fn repair(global: &Global, args: &RepairArgs, verb: Verb) -> Ou
                 output.line(format!("{}  {}", verdict.key, in_words(&verdict)))?;
                 Ok(verdict.verdict.exit_code())
             }
-            Err(failure) => Err(failure),
+            Err(failure) => Err(ending(&client, id, failure).await),
         };
         tally.add(output, global, several, result)?;
     }
     if several {
-        output.line(tally.summary())?;
+        output.line(tally.summary(verb.done()))?;
     }
     Ok(tally.exit_code())
+}
+
+/// Where a life is over, how it ended.
+async fn ending(client: &Client, id: &str, failure: Failure) -> Failure {
+    if failure.problem.kind() != ProblemKind::Conflict {
+        return failure;
+    }
+    let Ok(detail) = client.instance(id).await else { return failure };
+    let one = detail.summary;
+    if !one.status.is_ended() {
+        return failure;
+    }
+    let (status, states) = (one.status.as_str(), states(&one.active));
+    let place = if states.is_empty() { String::new() } else { format!(" in `{states}`") };
+    failure.with_help(format!(
+        "it is {status}{place} since {}; `gearshift history {}` tells how it came to that",
+        one.updated_at, one.key
+    ))
 }
 
 async fn order(

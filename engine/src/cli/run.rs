@@ -24,8 +24,10 @@ use crate::runtime::Engine;
 const EXAMPLES: &str = "\
 Examples:
   gearshift run examples/document-approval
-  gearshift run order.workflow.yaml --mock -d orderId=o-7 -d amount=120
-  gearshift run order.workflow.yaml --mock 'inventory.reserve={\"held\": true}' -d orderId=o-7
+  gearshift run examples/document-approval --no-input -d documentId=doc-43 -d title=Budget \\
+    -d submitter=eve                              your own data; exit 7: nobody decides
+  gearshift run examples/document-approval --no-input -d documentId=d -d title=T -d submitter=eve \\
+    --mock 'directory.pick_reviewer={\"userId\": \"ann\"}'
   gearshift run examples/order -o json | jq -r .status
 
 A folder may hold `events.yaml`, a script of what happens; plugins named like the folder run in
@@ -72,7 +74,8 @@ pub(super) async fn run(global: &Global, args: RunArgs, plugins: PluginLoader) -
     let opening = opening(&args, &definition, steps)?;
     let (bus, config) = providers::open(args.dir.as_deref()).await?;
     let mut providers = Providers::default();
-    if !providers.mock(&bus, &args.mock, &folder).await? {
+    let mocked = providers.mock(&bus, &args.mock, &folder).await?;
+    if !mocked {
         providers.load(&bus, &plugins, &folder).await?;
     }
     let engine = Engine::start(bus.clone(), config).await?;
@@ -83,7 +86,7 @@ pub(super) async fn run(global: &Global, args: RunArgs, plugins: PluginLoader) -
     output.line(format!("embedded bus{kept} · no server needed · {}", providers.summary()))?;
     let outcome = async {
         client.deploy(&order(&source)).await?;
-        let session = Session::new(global, client, engine.handle().notices());
+        let session = Session::new(global, client, engine.handle().notices(), &definition, mocked);
         session.run(opening).await
     }
     .await;

@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use gearshift_client::Client;
 use gearshift_client::protocol::command::{Decide, Start};
-use gearshift_client::protocol::view::{InstanceDetail, Task};
+use gearshift_client::protocol::view::{HistoryEntry, InstanceDetail, Task};
 use gearshift_client::protocol::{InstanceVerdict, Status};
+use gearshift_machine::definition::model::{Definition, State};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use super::args::Global;
-use super::drive::in_words;
 use super::failure::{BUG, CONFLICT, ENDED_BADLY, Failure, INTERRUPTED, Outcome, TIMED_OUT};
 use super::output::{Output, clean, tell};
 use super::script::Step;
-use super::timeline::{Row, Timeline, elapsed};
-use super::words::{span, states};
+use super::timeline::{Row, Timeline, elapsed, width};
+use super::verdicts::in_words;
+use super::words::{plain, span, states};
 use crate::runtime::{Clock, NoticeMessage};
 
 /// Notices may be lost, so look again after so long without one.
@@ -46,8 +47,12 @@ pub(super) struct Session {
     client: Client,
     notices: broadcast::Receiver<Arc<NoticeMessage>>,
     may_ask: bool,
+    /// Do mocks answer calls?
+    mocked: bool,
     reason: String,
     timeline: Timeline,
+    /// How wide the column of states is.
+    width: usize,
     rows: Vec<Row>,
     /// The last step that was told.
     told: u64,
@@ -73,6 +78,8 @@ impl Session {
         global: &Global,
         client: Client,
         notices: broadcast::Receiver<Arc<NoticeMessage>>,
+        definition: &Definition,
+        mocked: bool,
     ) -> Self {
         let began = Instant::now();
         let output = global.out();
@@ -81,8 +88,10 @@ impl Session {
             client,
             notices,
             may_ask: global.may_ask() && output.is_terminal && output.is_text(),
+            mocked,
             reason: global.reason.clone(),
             timeline: Timeline::default(),
+            width: width(atomic(definition)),
             rows: Vec::new(),
             told: 0,
             steps: VecDeque::new(),
@@ -159,17 +168,25 @@ impl Session {
             return Ok(());
         }
         let page = self.client.history(id).await?;
-        for entry in page.items.iter().filter(|entry| entry.step > self.told) {
-            for row in self.timeline.take(entry) {
+        let last = page.items.last().map_or(step, |entry| entry.step);
+        for entry in page.items.into_iter().filter(|entry| entry.step > self.told) {
+            for row in self.timeline.take(&self.unsigned(entry)) {
                 let first = self.rows.first().map_or(row.at_ms, |first| first.at_ms);
                 let time = elapsed(row.at_ms - first);
-                self.output.line(format!("  {time}  {}", row.render(self.output.look)))?;
+                self.output
+                    .line(format!("  {time}  {}", row.render(self.output.look, self.width)))?;
                 self.rows.push(row);
             }
         }
-        let last = page.items.last().map_or(step, |entry| entry.step);
         self.told = self.told.max(last).max(step);
         Ok(())
+    }
+
+    /// Events stand for what comes from outside: that we send them is not told.
+    fn unsigned(&self, mut entry: HistoryEntry) -> HistoryEntry {
+        let is_event = !entry.input.starts_with("command ");
+        entry.by.take_if(|by| is_event && by == self.client.user());
+        entry
     }
 
     /// Does the next thing, if it is time for it.
@@ -267,6 +284,17 @@ impl Session {
         true
     }
 
+    /// The mocked operation whose answer lacks what the definition reads of it.
+    fn mocked_short(&self, detail: &InstanceDetail) -> Option<&str> {
+        let reason = detail.summary.stuck_reason.as_deref()?;
+        if !self.mocked || !reason.contains("`output.") {
+            return None;
+        }
+        // Its call was the last one: nothing was decided after it.
+        let mut effects = self.rows.iter().flat_map(|row| &row.effects).rev();
+        effects.find_map(|effect| effect.strip_prefix("call "))
+    }
+
     /// The last line, and the exit code.
     fn finish(&self, detail: &InstanceDetail, gave_up: bool) -> Outcome {
         let one = &detail.summary;
@@ -294,24 +322,51 @@ impl Session {
             "timeline": timeline.collect::<Vec<_>>(),
         }))?;
         let states = states(&one.active);
-        let reason = one.stuck_reason.as_deref().unwrap_or_default();
+        let reason = plain(one.stuck_reason.as_deref().unwrap_or_default());
         let spent = span(spent);
-        let line = if gave_up {
-            let next = detail.timers.first().map_or_else(String::new, |timer| {
-                format!("; next timer: {}, due {}", timer.name, timer.due)
-            });
-            format!("gave up after {spent} · still in {states}{next}")
+        let line = if gave_up && Instant::now() < self.deadline {
+            format!("stopped after {spent} · {states} · nothing more happens: {}", awaits(detail))
+        } else if gave_up {
+            format!("gave up after {spent} · still in {states}: {}", awaits(detail))
         } else if one.status == Status::Stuck {
             format!("stuck after {spent} · {states} · {reason}")
         } else {
             format!("{} in {spent} · {states}", one.status.as_str())
         };
         self.output.line(clean(&line))?;
+        if let Some(operation) = self.mocked_short(detail) {
+            tell(&format!("help: say what it answers: --mock '{operation}={{…}}'"));
+        }
         Ok(match (gave_up, one.status == Status::Done) {
             (true, _) => TIMED_OUT,
             (false, true) => 0,
             (false, false) => ENDED_BADLY,
         })
+    }
+}
+
+/// Is it a state in which an instance may rest?
+const fn is_shown(state: &State) -> bool {
+    state.hidden_for.is_none() && state.children.is_empty()
+}
+
+/// The ids of states that can be shown.
+fn atomic(definition: &Definition) -> impl Iterator<Item = &str> {
+    definition.states.iter().filter(|state| is_shown(state)).map(|state| &*state.id)
+}
+
+/// What an instance waits for.
+fn awaits(detail: &InstanceDetail) -> String {
+    let decision = detail.approvals.first().map(|task| {
+        let who = task.assign.as_ref().map_or_else(String::new, |who| format!(" of {who}"));
+        format!("a decision{who} ({})", task.choices.join(", "))
+    });
+    let call = detail.calls.first().map(|call| format!("the answer of {}", call.operation));
+    let timer = detail.timers.first().map(|timer| format!("{}, due {}", timer.name, timer.due));
+    let list: Vec<String> = decision.into_iter().chain(call).chain(timer).collect();
+    match list.as_slice() {
+        [] => "it waits for an event".to_owned(),
+        list => format!("it waits for {}", list.join(", or for ")),
     }
 }
 

@@ -7,10 +7,16 @@ use gearshift_client::protocol::view::{HistoryEntry, TransitionView};
 use serde::Serialize;
 
 use super::output::{Look, clean};
-use super::words::{is_hidden, states};
+use super::words::{self, is_hidden, states};
 
-/// How wide the column of states is; longer names push the rest to the right.
-const STATES_WIDTH: usize = 14;
+/// How wide the column of states is at least and at most; longer names push the rest to the right.
+const STATES_WIDTH: std::ops::RangeInclusive<usize> = 14..=24;
+
+/// The width of the column for these names.
+pub(super) fn width<'a>(names: impl IntoIterator<Item = &'a str>) -> usize {
+    let longest = names.into_iter().map(|name| name.chars().count()).max().unwrap_or_default();
+    longest.clamp(*STATES_WIDTH.start(), *STATES_WIDTH.end())
+}
 
 /// The input of an instance's first decision.
 const START: &str = "start";
@@ -85,9 +91,14 @@ impl Timeline {
             effects.extend(entry.effects.iter().cloned());
             return None;
         }
-        let taken = if waits { self.under_way.clone() } else { self.under_way.take() };
-        let (origin, mut effects) =
-            taken.map_or_else(|| (None, Vec::new()), |(origin, effects)| (Some(origin), effects));
+        let (origin, mut effects) = match &mut self.under_way {
+            // What is told once is not told again with the next attempt.
+            Some((origin, effects)) => (Some(origin.clone()), std::mem::take(effects)),
+            None => (None, Vec::new()),
+        };
+        if !waits {
+            self.under_way = None;
+        }
         effects.extend(entry.effects.iter().cloned());
         let shown = !entry.transitions.is_empty()
             || !effects.is_empty()
@@ -109,25 +120,21 @@ impl Row {
         Self {
             at_ms: at_ms(entry),
             state: states(&entry.active),
-            cause: if entry.transitions.is_empty() {
-                with_person(&entry.input, entry.by.as_deref())
-            } else {
-                cause(entry, None)
-            },
+            cause: if entry.transitions.is_empty() { input(entry) } else { led_to(entry) },
             effects: entry.effects.clone(),
             notes: notes(entry),
         }
     }
 
     /// `under_review    submit_for_review (document.submitted)  call validator.validate_document`.
-    pub(super) fn render(&self, look: Look) -> String {
+    pub(super) fn render(&self, look: Look, width: usize) -> String {
         let (green, dim) = (look.green(), look.dim());
         let state = clean(&self.state);
-        let mut text = format!("{green}{state:<STATES_WIDTH$}{green:#}");
+        let mut text = format!("{green}{state:<width$}{green:#}");
         for part in std::iter::once(&self.cause).chain(&self.effects) {
             if !part.is_empty() {
                 text.push_str("  ");
-                text.push_str(&clean(part));
+                text.push_str(clean(part).trim_end());
             }
         }
         for note in &self.notes {
@@ -139,14 +146,15 @@ impl Row {
 
 /// What else is to be said of a decision: its note, and guards where nothing was taken.
 fn notes(entry: &HistoryEntry) -> Vec<String> {
-    let guards = entry.guards.iter().filter_map(|guard| match &guard.error {
-        Some(error) => Some(format!("{}: guard failed: {error}", guard.transition)),
-        None if entry.transitions.is_empty() => {
-            Some(format!("{}: guard is false", guard.transition))
+    let guards = entry.guards.iter().filter_map(|guard| {
+        let name = words::event(guard.transition.trim_start_matches('='));
+        match &guard.error {
+            Some(error) => Some(format!("{name}: guard failed: {error}")),
+            None if entry.transitions.is_empty() => Some(format!("{name}: guard is false")),
+            None => None,
         }
-        None => None,
     });
-    entry.note.iter().cloned().chain(guards).collect()
+    entry.note.iter().map(|note| words::plain(note)).chain(guards).collect()
 }
 
 fn event_of(transition: &TransitionView, entry: &HistoryEntry) -> String {
@@ -159,6 +167,22 @@ fn origin(entry: &HistoryEntry) -> Origin {
     let event = event.unwrap_or_else(|| entry.input.clone());
     let name = entry.transitions.first().map(|transition| transition.name.clone());
     Origin { event, name, by: entry.by.clone() }
+}
+
+/// The input of a decision, and who gave it: `skip by ann`.
+fn input(entry: &HistoryEntry) -> String {
+    with_person(words::event(&entry.input), entry.by.as_deref())
+}
+
+/// The transitions, and before them the command or reply that led to them: `skip by ann → …`.
+/// A decision on an approval shows in its event.
+fn led_to(entry: &HistoryEntry) -> String {
+    let shown = |start: &str| entry.input.starts_with(start);
+    if shown("reply ") || (shown("command ") && !shown("command decide")) {
+        let others = HistoryEntry { by: None, ..entry.clone() };
+        return format!("{} → {}", input(entry), cause(&others, None));
+    }
+    cause(entry, None)
 }
 
 /// The transitions with what triggered them; the input where none was taken.
@@ -186,8 +210,8 @@ fn cause(entry: &HistoryEntry, began: Option<&Origin>) -> String {
 /// `approve (user.action by ann)`, `pay (done)`, `(done)`; a transition without a name of its
 /// own is called like its event.
 fn named(name: &str, event: &str, by: Option<&str>) -> String {
-    let is_done = event.starts_with("done.state.");
-    let word = if is_done { "done" } else { event };
+    let word = words::event(event);
+    let is_done = word == "done";
     let trigger = with_person(word, by);
     let has_name = name != event && !name.starts_with('=') && !name.contains(" | ");
     match (has_name, trigger.is_empty()) {
@@ -249,7 +273,10 @@ mod tests {
     fn lines(entries: &[HistoryEntry]) -> String {
         let mut timeline = Timeline::started_by(Some("document.submitted"));
         let rows = entries.iter().flat_map(|entry| timeline.take(entry));
-        rows.map(|row| row.render(Look { color: false })).collect::<Vec<_>>().join("\n")
+        let rows: Vec<_> = rows.collect();
+        let width = width(rows.iter().map(|row| row.state.as_str()));
+        let rows = rows.iter().map(|row| row.render(Look { color: false }, width));
+        rows.collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -309,12 +336,50 @@ archived        (done)"
     }
 
     #[test]
+    fn what_is_told_once_is_not_told_with_every_attempt() {
+        let mut sent = taking(entry("go", &["b~1"]), "go", None);
+        sent.effects = vec!["call x.y".to_owned()];
+        let mut failed = entry("reply x.y", &[]);
+        failed.note = Some("attempt 1 retryable: no".to_owned());
+        assert_eq!(
+            lines(&[sent, failed.clone(), failed]),
+            "… b             go  call x.y  [attempt 1 retryable: no]\n\
+             … b             go  [attempt 1 retryable: no]"
+        );
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_names_up_to_a_limit() {
+        let long = "a_state_with_a_name_beyond_the_limit";
+        assert_eq!([width(["a"]), width(["awaiting_payment", "a"]), width([long])], [14, 16, 24]);
+    }
+
+    #[test]
+    fn commands_and_replies_are_told_before_what_they_led_to() {
+        let told = |entry: &HistoryEntry| Row::of(entry).cause;
+        let mut skipped =
+            taking(entry("command skip", &["b"]), "submit", Some("document.submitted"));
+        skipped.by = Some("ann".to_owned());
+        assert_eq!(told(&skipped), "skip by ann → submit (document.submitted)");
+        let reply = taking(entry("reply x.y", &["b"]), "=done.state.a", Some("done.state.a"));
+        assert_eq!(told(&reply), "reply x.y → (done)");
+        let mut refused = entry("command retry", &[]);
+        refused.by = Some("ann".to_owned());
+        refused.note = Some("refused: it is not stuck".to_owned());
+        let row = Row::of(&refused);
+        assert_eq!(
+            row.render(Look { color: false }, 0),
+            "  retry by ann  [refused: it is not stuck]"
+        );
+    }
+
+    #[test]
     fn a_false_guard_is_told_where_nothing_happened() {
         let mut refused = entry("user.action", &[]);
         refused.guards.push(GuardView { transition: "approve".to_owned(), error: None });
         let row = Row::of(&refused);
         assert_eq!(
-            row.render(Look { color: false }),
+            row.render(Look { color: false }, 14),
             "                user.action  [approve: guard is false]"
         );
     }

@@ -8,7 +8,7 @@ use super::args::Global;
 use super::connect;
 use super::failure::{ENDED_BADLY, Failure, Outcome, UNREACHABLE};
 use super::output::{Output, clean};
-use super::words::states;
+use super::words::{self, event, states};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,11 +67,50 @@ fn print(output: Output, notice: &Notice) -> Result<(), Failure> {
     output.line(line(notice))
 }
 
+/// What a notice of this kind says, as members in this order; the first stands without its name.
+const fn said(kind: NoticeKind) -> (&'static str, &'static [&'static str]) {
+    match kind {
+        NoticeKind::Started => ("started", &["input"]),
+        NoticeKind::Completed => ("done", &["state", "output"]),
+        NoticeKind::Failed => ("failed", &["reason"]),
+        NoticeKind::Cancelled => ("cancelled", &["reason"]),
+        NoticeKind::Stuck => ("stuck", &["state", "reason"]),
+        NoticeKind::Resumed => ("goes on", &[]),
+        NoticeKind::ApprovalRequested => ("waits for a decision", &["title", "assign", "choices"]),
+        NoticeKind::CallRetrying => ("call will be repeated", &["operation", "message", "attempt"]),
+        NoticeKind::CallFailed => ("call failed", &["operation", "message"]),
+        NoticeKind::Transitioned | NoticeKind::Other | _ => ("", &[]),
+    }
+}
+
+/// `stuck  charging  reason no`; a kind this reader does not know, with all it has.
+fn happened(notice: &Notice) -> String {
+    let (words, members) = said(notice.kind);
+    if words.is_empty() {
+        return format!("{}{}", notice.kind.as_str().replace('_', " "), fields(notice));
+    }
+    let mut text = words.to_owned();
+    for (at, name) in members.iter().enumerate() {
+        let value = notice.data.get(name).map(plain).filter(|value| !value.is_empty());
+        let Some(value) = value.filter(|value| value != "null") else { continue };
+        let value = match *name {
+            "state" => states(&[value]),
+            "reason" => words::plain(&value),
+            _ => value,
+        };
+        match at {
+            0 => text.push_str(&format!("  {value}")),
+            _ => text.push_str(&format!("  {name} {value}")),
+        }
+    }
+    text
+}
+
 /// `2026-11-21T12:00:01.000Z  doc-44  started → under_review  submit (document.submitted)`.
 fn line(notice: &Notice) -> String {
     let details = match notice.kind == NoticeKind::Transitioned {
         true => moved(notice),
-        false => format!("{}{}", notice.kind.as_str(), fields(notice)),
+        false => happened(notice),
     };
     clean(&format!("{}  {}  {details}", notice.at, notice.key)).into_owned()
 }
@@ -82,9 +121,12 @@ fn moved(notice: &Notice) -> String {
         states(&value.split(", ").map(str::to_owned).collect::<Vec<_>>())
     };
     let word = |name: &str| notice.data.get(name).map(plain).filter(|word| !word.is_empty());
-    let cause = match (word("name"), word("event")) {
+    let name = word("name").filter(|name| !name.starts_with('='));
+    let trigger = word("event");
+    let cause = match (name, trigger.as_deref().map(event)) {
         (Some(name), Some(event)) => format!("  {name} ({event})"),
-        (Some(word), None) | (None, Some(word)) => format!("  {word}"),
+        (Some(name), None) => format!("  {name}"),
+        (None, Some(event)) => format!("  {event}"),
         (None, None) => String::new(),
     };
     format!("{} → {}{cause}", list("from"), list("to"))
@@ -129,8 +171,17 @@ mod tests {
         };
         let expected = "2026-11-21T12:00:01.000Z  doc-44  a → … b, c  n (e)";
         assert_eq!(line(&notice), expected);
-        let data = serde_json::json!({"reason": "no", "roles": []});
-        let stuck = Notice { kind: NoticeKind::Stuck, data, ..notice };
-        assert_eq!(line(&stuck), "2026-11-21T12:00:01.000Z  doc-44  stuck  reason no");
+        let data = serde_json::json!({"reason": "no", "state": "charging~1", "kind": "error"});
+        let stuck = Notice { kind: NoticeKind::Stuck, data, ..notice.clone() };
+        let expected = "2026-11-21T12:00:01.000Z  doc-44  stuck  … charging  reason no";
+        assert_eq!(line(&stuck), expected);
+        let data = serde_json::json!({"from": ["a"], "to": ["b"], "name": "=done.state.a",
+            "event": "done.invoke.a~1.0"});
+        let moved = Notice { data, ..notice.clone() };
+        assert_eq!(line(&moved), "2026-11-21T12:00:01.000Z  doc-44  a → b  done");
+        let data = serde_json::json!({"message": "no", "operation": "x.y", "attempts": 3});
+        let failed = Notice { kind: NoticeKind::CallFailed, data, ..notice };
+        let expected = "2026-11-21T12:00:01.000Z  doc-44  call failed  x.y  message no";
+        assert_eq!(line(&failed), expected);
     }
 }

@@ -42,6 +42,28 @@ pub(super) fn states(active: &[String]) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
+/// An event as people call it: what the engine makes itself has no name that anybody wrote.
+pub(super) fn event(name: &str) -> &str {
+    if name.starts_with("done.state.") || name.starts_with("done.invoke.") {
+        "done"
+    } else if name.starts_with("error.platform.invoke.") {
+        "call failed"
+    } else if let Some(command) = name.strip_prefix("command ") {
+        command
+    } else {
+        name
+    }
+}
+
+/// A reason as people read it: without the names that the engine gives to its own events.
+pub(super) fn plain(reason: &str) -> String {
+    let words = reason.split(' ').map(|word| {
+        let (name, end) = word.strip_suffix(':').map_or((word, ""), |name| (name, ":"));
+        format!("{}{end}", event(name))
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// Names in a row, or `-` where there are none.
 pub(super) fn names(list: &[String]) -> String {
     if list.is_empty() { "-".to_owned() } else { list.join(", ") }
@@ -97,6 +119,17 @@ mod tests {
         assert_eq!(until(Some(-4_000)), "4.0s ago");
         assert_eq!((age(0), age(61)), ("0s".to_owned(), "1m01s".to_owned()));
         assert_eq!(states(&["a~1".to_owned(), "b".to_owned()]), "… a, b");
+    }
+
+    #[test]
+    fn what_the_engine_makes_itself_has_plain_words() {
+        let shown = ["done.state.a~1", "done.invoke.a~1.0", "error.platform.invoke.a.0", "go"];
+        assert_eq!(shown.map(event), ["done", "done", "call failed", "go"]);
+        assert_eq!(event("command skip"), "skip");
+        assert_eq!(
+            plain("stuck: error.platform.invoke.a~1.0: `x` no"),
+            "stuck: call failed: `x` no"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -119,10 +120,14 @@ async fn authorize(State(shared): State<Shared>, request: Request, next: Next) -
 
 async fn request(
     State(shared): State<Shared>,
-    Path(subject): Path<String>,
+    subject: Result<Path<String>, PathRejection>,
     list: HeaderMap,
     body: Request,
 ) -> Response {
+    let Ok(Path(subject)) = subject else {
+        let detail = "the subject in the path is not percent-encoded UTF-8";
+        return refuse(&Problem::new(ProblemKind::BadRequest, detail));
+    };
     let collected = axum::body::to_bytes(body.into_body(), BODY_MAX);
     let body = match tokio::time::timeout(BODY_TIMEOUT, collected).await {
         Ok(Ok(body)) => body,

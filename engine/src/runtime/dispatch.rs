@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::intake::from_msgpack;
 use super::shared::Shared;
 
 /// Performs the effects of one partition.
@@ -30,6 +31,7 @@ pub(crate) struct Dispatch {
     publishes: mpsc::UnboundedSender<Publish>,
     permits: Arc<Semaphore>,
     tasks: TaskTracker,
+    calls: TaskTracker,
     stop: CancellationToken,
 }
 
@@ -59,7 +61,10 @@ impl Dispatch {
         tasks.spawn(publish_in_order(Arc::clone(&shared), partition, queue, stop.clone()));
         let share = shared.config.calls_in_flight_limit / usize::from(shared.config.partitions);
         let permits = Arc::new(Semaphore::new(share.max(1)));
-        Self { shared, partition, publishes, permits, tasks, stop }
+        let calls = TaskTracker::new();
+        // Nobody waits for it but to see it empty; more may still join.
+        calls.close();
+        Self { shared, partition, publishes, permits, tasks, calls, stop }
     }
 
     /// Performs one effect of a durable decision.
@@ -83,6 +88,11 @@ impl Dispatch {
         }
     }
 
+    /// The calls under way; waiting for it ends whenever there are none.
+    pub(crate) fn calls(&self) -> TaskTracker {
+        self.calls.clone()
+    }
+
     /// Stops publishing and waits, bounded, for calls under way.
     pub(crate) async fn stop(&self) {
         self.stop.cancel();
@@ -101,7 +111,7 @@ impl Dispatch {
         let partition = self.partition;
         let workflow = format!("{}@{}", definition.name, definition.version);
         let stop = self.stop.clone();
-        self.tasks.spawn(async move {
+        let call = self.calls.track_future(async move {
             let attempt = async {
                 let _permit = permits.acquire().await;
                 ask_plugin(&shared, &key, &workflow, &call).await
@@ -118,6 +128,7 @@ impl Dispatch {
                 tell(&shared, partition, input, &stop).await;
             }
         });
+        self.tasks.spawn(call);
     }
 
     fn cancel(&self, call: EffectId) {
@@ -245,7 +256,7 @@ fn read_reply(reply: &Message) -> CallOutcome {
     let output = if reply.payload.is_empty() {
         Ok(Value::Null)
     } else if msgpack {
-        rmp_serde::from_slice(&reply.payload).map_err(|error| error.to_string())
+        from_msgpack(&reply.payload)
     } else {
         Value::from_json(&reply.payload).map_err(|error| error.to_string())
     };

@@ -4,6 +4,7 @@
 //! sees what might still be lost (01 §1, guarantee 2).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gearshift_machine::machine::{Effect, Outcome, Timestamp};
 use gearshift_machine::partition::{Done, Partition, PartitionInput, Position, Stamped};
@@ -17,16 +18,22 @@ use super::seat::SeatState;
 use super::shared::Shared;
 use super::snapshots::Snapshots;
 
+/// A look at the durable state.
+pub(crate) type Read = Box<dyn FnOnce(&Partition) + Send>;
+
 /// What a partition is asked.
 pub(crate) enum Ask {
     /// Decide an input.
     Input(Box<PartitionInput>, Option<oneshot::Sender<Done>>),
     /// Look at the durable state.
-    Read(Box<dyn FnOnce(&Partition) + Send>),
+    Read(Read),
 }
 
 /// Due timers taken per frame while events wait, so that a burst does not starve them.
 const DUE_BESIDE_EVENTS_MAX: usize = 128;
+
+/// How long calls under way keep a stop.
+const CALLS_MAY_FINISH: Duration = Duration::from_secs(5);
 
 /// One partition's loop.
 pub(crate) struct Drive {
@@ -44,6 +51,8 @@ pub(crate) struct Drive {
     /// The first position of a source that was refused as busy: what stands behind it must not be
     /// taken before it, or the cursor would pass it.
     held: Option<Position>,
+    /// Looks, and how many inputs told before them are still to be decided.
+    reads: Vec<(usize, Read)>,
 }
 
 impl Drive {
@@ -68,6 +77,7 @@ impl Drive {
             asks: Vec::new(),
             left: Vec::new(),
             held,
+            reads: Vec::new(),
         }
     }
 
@@ -90,6 +100,16 @@ impl Drive {
             self.turn().await?;
         }
         // What was accepted before the stop is still decided: nothing acknowledged waits in memory.
+        self.drain(asks).await?;
+        self.finish_calls(asks).await?;
+        self.dispatch.stop().await;
+        self.snapshots.finish(&self.partition, &mut self.journal).await;
+        self.shared.seat(self.partition.id()).retire(SeatState::Stopped, self.mark());
+        Ok(())
+    }
+
+    /// Decides what waits in the queue now.
+    async fn drain(&mut self, asks: &mut mpsc::Receiver<Ask>) -> Result<(), Lost> {
         while let Ok(ask) = asks.try_recv() {
             self.asks.push(ask);
         }
@@ -97,10 +117,27 @@ impl Drive {
         while !self.left.is_empty() {
             self.turn().await?;
         }
-        self.dispatch.stop().await;
-        self.snapshots.finish(&self.partition, &mut self.journal).await;
-        self.shared.seat(self.partition.id()).retire(SeatState::Stopped, self.mark());
         Ok(())
+    }
+
+    /// Calls under way may finish and be recorded, for a while.
+    async fn finish_calls(&mut self, asks: &mut mpsc::Receiver<Ask>) -> Result<(), Lost> {
+        let end = tokio::time::Instant::now() + CALLS_MAY_FINISH;
+        loop {
+            let calls = self.dispatch.calls();
+            let goes_on = tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(end) => false,
+                () = calls.wait() => false,
+                taken = asks.recv_many(&mut self.asks, self.shared.config.batch_limit) => taken > 0,
+            };
+            if !goes_on {
+                // The last answers came with the end of their calls.
+                self.drain(asks).await?;
+                return Ok(());
+            }
+            self.turn().await?;
+        }
     }
 
     /// Waits for something to do; false when the engine stops.
@@ -130,7 +167,6 @@ impl Drive {
         self.now = self.now.max(self.shared.config.clock.now());
         let mut askers = Vec::with_capacity(self.asks.len() + self.left.len());
         let mut inputs = Vec::with_capacity(askers.capacity());
-        let mut reads = Vec::new();
         for (input, asker) in std::mem::take(&mut self.left) {
             inputs.push(input);
             askers.push(asker);
@@ -145,7 +181,7 @@ impl Drive {
                     inputs.push(Stamped { input: *input, at: self.now });
                     askers.push(asker);
                 }
-                Ask::Read(read) => reads.push(read),
+                Ask::Read(read) => self.reads.push((inputs.len(), read)),
             }
         }
         // What is due is offered again only when nothing of it is left over from the last frame.
@@ -158,11 +194,17 @@ impl Drive {
             inputs.push(Stamped { input, at: self.now });
             askers.push(None);
         }
+        let mut decided = inputs.len();
         if !inputs.is_empty() {
             self.commit(inputs, askers).await?;
+            decided -= self.left.len();
         }
-        for read in reads {
-            read(&self.partition);
+        // Who looks sees all that was told before, also what did not fit the frame.
+        for (behind, read) in std::mem::take(&mut self.reads) {
+            match behind.saturating_sub(decided) {
+                0 => read(&self.partition),
+                behind => self.reads.push((behind, read)),
+            }
         }
         self.snapshots.turn(&self.partition, &mut self.journal).await;
         Ok(())
@@ -197,7 +239,7 @@ impl Drive {
         if let Some(frame) = batch.frame {
             self.snapshots.note(frame.len());
             if let Err(lost) = self.journal.append(frame).await {
-                // What waits in the queue behind these must not be taken before they are told again.
+                // What waits in the queue behind these must not overtake them.
                 self.held = self.held.into_iter().chain(first).min();
                 return Err(lost);
             }

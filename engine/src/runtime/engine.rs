@@ -19,7 +19,8 @@ use super::seat::{Seat, SeatState};
 use super::shared::Shared;
 use super::waiters::Waiters;
 
-/// A running engine; dropping it without [`Engine::shutdown`] is a crash, and survived like one.
+/// A running engine. Dropping it stops nothing: its tasks run on until [`Engine::shutdown`] is
+/// called, or until the runtime ends, which is a crash, and survived like one.
 pub struct Engine {
     handle: Handle,
 }
@@ -88,7 +89,8 @@ impl Engine {
     }
 
     /// Stops within [`EngineConfig::shutdown_limit`]: no new inputs, what was accepted is decided,
-    /// calls under way may finish, snapshots are taken, the bus is closed. False when something
+    /// calls under way may finish within 5 s and are asked again, under the same ids, by the next
+    /// start otherwise, snapshots are taken, the bus is closed. False when something
     /// did not end in time; the next start picks that up as after a crash.
     pub async fn shutdown(self) -> bool {
         let shared = &self.handle.0;
@@ -105,7 +107,10 @@ impl Engine {
     /// Waits until no partition is at its first recovery any more.
     async fn settled(&self) {
         const LOOK_AGAIN: Duration = Duration::from_millis(2);
-        let starting = |seat: &Seat| matches!(&*seat.lock(), SeatState::Recovering(reason) if reason == "starting");
+        let starting = |seat: &Seat| match &*seat.lock() {
+            SeatState::Recovering(reason) => reason == "starting",
+            SeatState::Serving | SeatState::Refused(_) | SeatState::Stopped => false,
+        };
         while self.handle.0.seats.iter().any(starting) {
             tokio::time::sleep(LOOK_AGAIN).await;
         }

@@ -81,3 +81,20 @@ pub enum Error {
         source: std::io::Error,
     },
 }
+
+impl Error {
+    /// The code and the name that people look up: `gearshift explain GS6001`.
+    #[must_use]
+    pub const fn code(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Definition(_) => ("GS4022", "invalid"),
+            Self::VersionExists { .. } => ("GS4010", "version_exists"),
+            Self::UnknownWorkflow { .. } => ("GS4001", "unknown_workflow"),
+            Self::Saturated { .. } => ("GS5001", "busy"),
+            Self::LogBehindMark { .. } => ("GS6001", "log_behind_mark"),
+            Self::JournalCorrupt { .. } => ("GS6002", "journal_corrupt"),
+            Self::Unavailable(_) | Self::Bus(_) => ("GS5002", "unavailable"),
+            Self::Partitions { .. } | Self::File { .. } => ("GS5000", "internal"),
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gearshift_bus::Bus;
 use gearshift_machine::definition::model::Early;
-use gearshift_machine::machine::{Command, InstanceKey, Principal};
+use gearshift_machine::machine::{Command, Generation, InstanceKey, Outcome, Principal};
 use gearshift_machine::partition::{Done, Partition, PartitionInput};
 use gearshift_machine::value::Value;
 use tokio::sync::{broadcast, oneshot};
@@ -62,19 +62,45 @@ impl Handle {
     /// [`AskError::Intake`] where it is for nobody, [`AskError::Engine`] where a partition is
     /// saturated or not served.
     pub async fn event(&self, incoming: Incoming) -> Result<Verdicts, AskError> {
-        let index = self.0.definitions.index();
-        let targets = route(&index, &incoming, self.0.config.clock.now(), None)?;
-        let mut list = self.0.settle(targets).await?;
+        let mut list = self.targets(&incoming).await?;
         if list.len() == 1
             && let Some((key, early)) = list.pop()
         {
             return Ok(vec![self.deliver(key, incoming.event, early).await?]);
         }
         let mut verdicts = Vec::with_capacity(list.len());
+        let mut refused = 0;
         for (key, early) in list {
-            verdicts.push(self.deliver(key, incoming.event.clone(), early).await?);
+            let delivered = self.deliver(key.clone(), incoming.event.clone(), early).await;
+            verdicts.push(match delivered {
+                // What others committed stands, so this is the verdict of one.
+                Err(Error::Saturated { .. }) => {
+                    refused += 1;
+                    (key.clone(), busy(&key))
+                }
+                delivered => delivered?,
+            });
         }
-        Ok(verdicts)
+        match verdicts.first() {
+            Some((key, _)) if refused == verdicts.len() => {
+                let partition = self.0.partition_of(key);
+                Err(Error::Saturated { partition, limit: self.0.config.queue_limit }.into())
+            }
+            Some(_) | None => Ok(verdicts),
+        }
+    }
+
+    /// Whom an event that comes through a door is for, and what to do where there is nobody.
+    ///
+    /// # Errors
+    /// As [`Handle::event`].
+    pub async fn targets(
+        &self,
+        incoming: &Incoming,
+    ) -> Result<Vec<(InstanceKey, Early)>, AskError> {
+        let index = self.0.definitions.index();
+        let targets = route(&index, incoming, self.0.config.clock.now(), None)?;
+        Ok(self.0.settle(targets).await?.list)
     }
 
     async fn deliver(
@@ -180,8 +206,8 @@ impl Handle {
     #[must_use]
     pub fn waiter(&self, key: &InstanceKey, state: Option<&str>) -> InstanceWaiter {
         let goal = state.map_or(Goal::End, |name| Goal::State(name.to_owned()));
-        let told = self.0.waiters.wait(key.clone(), goal.clone());
-        InstanceWaiter { handle: self.clone(), key: key.clone(), goal, told }
+        let (number, told) = self.0.waiters.wait(key.clone(), goal.clone());
+        InstanceWaiter { handle: self.clone(), key: key.clone(), goal, number, told }
     }
 
     /// Lifecycle changes from now on.
@@ -223,40 +249,61 @@ impl Handle {
     }
 }
 
-/// A registered wish to hear of an instance.
+/// Nothing was done: the queue of the instance's partition is full.
+fn busy(key: &InstanceKey) -> Done {
+    Done {
+        key: Some(key.clone()),
+        definition: None,
+        outcome: Outcome::Busy { what: "queue".into() },
+        effects: Vec::new(),
+        trace: None,
+        generation: Generation(0),
+        step: 0,
+        status: None,
+        active: Vec::new(),
+    }
+}
+
+/// A registered wish to hear of an instance; dropping it takes the wish back.
 pub struct InstanceWaiter {
     handle: Handle,
     key: InstanceKey,
     goal: Goal,
-    told: oneshot::Receiver<()>,
+    number: u64,
+    told: oneshot::Receiver<bool>,
 }
 
 impl InstanceWaiter {
-    /// Waits at most `limit`; true when the goal was met.
+    /// Waits at most `limit`; true when the goal was met, false where time is up or nothing will
+    /// meet it any more: the life ended elsewhere, or only a person can move the instance.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn wait(self, limit: Duration) -> Result<bool, Error> {
+    pub async fn wait(mut self, limit: Duration) -> Result<bool, Error> {
         // The goal may have been met before the waiter was registered.
-        if self.is_met_now().await? {
-            return Ok(true);
+        if let Some(met) = self.judged_now().await? {
+            return Ok(met);
         }
-        if tokio::time::timeout(limit, self.told).await.is_ok() {
-            return Ok(true);
-        }
-        Ok(false)
+        let told = tokio::time::timeout(limit, &mut self.told).await;
+        Ok(matches!(told, Ok(Ok(true))))
     }
 
-    async fn is_met_now(&self) -> Result<bool, Error> {
+    async fn judged_now(&self) -> Result<Option<bool>, Error> {
         let key = self.key.clone();
         let looked = self.handle.look(&self.key, move |partition| partition.instance(&key));
-        let Some(instance) = looked.await? else { return Ok(false) };
+        let Some(instance) = looked.await? else { return Ok(None) };
         let definitions = self.handle.0.definitions.index();
         let workflow = self.key.workflow();
         let Some(definition) = definitions.definitions.get(workflow, instance.pin.version) else {
-            return Ok(false);
+            return Ok(None);
         };
         let names = instance.active.iter().map(|id| &*definition.state(*id).id).collect::<Vec<_>>();
-        Ok(self.goal.is_met(instance.status, &names))
+        Ok(self.goal.judge(instance.status, &names))
+    }
+}
+
+impl Drop for InstanceWaiter {
+    fn drop(&mut self) {
+        self.handle.0.waiters.leave(&self.key, self.number);
     }
 }

@@ -25,6 +25,7 @@ pub use definitions::{DefinitionStore, Deployed};
 pub use engine::Engine;
 pub use error::Error;
 pub use handle::{AskError, Handle, InstanceWaiter, Verdicts};
+pub(crate) use intake::BODY_MAX;
 pub use intake::{Incoming, IntakeError, Targets, decode};
 pub use notices::NoticeMessage;
 pub use seat::PartitionHealth;

@@ -48,7 +48,10 @@ pub(crate) async fn own(shared: Arc<Shared>, id: u16, mut asks: mpsc::Receiver<A
             Lost::Failed(error) => {
                 let refusal =
                     matches!(error, Error::LogBehindMark { .. } | Error::JournalCorrupt { .. });
-                (error.to_string(), refusal)
+                let (code, name) = error.code();
+                let told =
+                    if refusal { format!("{code} {name}: {error}") } else { error.to_string() };
+                (told, refusal)
             }
         };
         tracing::error!(partition = id, reason, "partition is not served");

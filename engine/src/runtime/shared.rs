@@ -35,6 +35,14 @@ pub(crate) struct Shared {
     pub(crate) majors: DashMap<String, u64>,
 }
 
+/// Who gets an event.
+pub(crate) struct Settled {
+    /// Key, and what to do where no instance has it.
+    pub(crate) list: Vec<(InstanceKey, Early)>,
+    /// Partitions of instances that do not exist, left out of the list.
+    pub(crate) missed: Vec<u16>,
+}
+
 impl Shared {
     pub(crate) fn seat(&self, partition: u16) -> &Seat {
         // Partition numbers come from `partition_of` and from loops over the configuration.
@@ -88,27 +96,33 @@ impl Shared {
         done.await.map_err(|_| self.unavailable(partition))
     }
 
-    /// Leaves out instances that only an older version's `correlate` found and that do not exist:
-    /// a changed `correlate` neither starts nor misses anything (01 §4).
-    pub(crate) async fn settle(
-        &self,
-        targets: Targets,
-    ) -> Result<Vec<(InstanceKey, Early)>, Error> {
-        let mut list = Vec::with_capacity(targets.list.len());
+    /// Who really gets an event: the instances that exist, and those that it starts or waits for.
+    /// A miss of one workflow is none where another takes the event; where nobody does, one target
+    /// stays, so that exactly one dead letter or verdict says so. What only an older version's
+    /// `correlate` found never starts anything (01 §4).
+    pub(crate) async fn settle(&self, targets: Targets) -> Result<Settled, Error> {
+        if let [(key, Some(early))] = targets.list.as_slice() {
+            return Ok(Settled { list: vec![(key.clone(), *early)], missed: Vec::new() });
+        }
+        let (mut list, mut misses) = (Vec::with_capacity(targets.list.len()), Vec::new());
         for (key, early) in targets.list {
-            match early {
-                Some(early) => list.push((key, early)),
-                None => {
-                    let wanted = key.clone();
-                    let partition = self.partition_of(&key);
-                    let known = self.read(partition, move |partition| partition.contains(&wanted));
-                    if known.await? {
-                        list.push((key, Early::DeadLetter));
-                    }
-                }
+            let wanted = key.clone();
+            let partition = self.partition_of(&key);
+            let takes = matches!(early, Some(Early::Start | Early::Buffer { .. }))
+                || self.read(partition, move |partition| partition.contains(&wanted)).await?;
+            match takes {
+                true => list.push((key, early.unwrap_or(Early::DeadLetter))),
+                false => misses.push((key, early)),
             }
         }
-        Ok(list)
+        if list.is_empty() && !misses.is_empty() {
+            // The newest version speaks for a workflow, where one of them is concerned.
+            let newest = misses.iter().position(|(_, early)| early.is_some());
+            let (key, _) = misses.remove(newest.unwrap_or(0));
+            list.push((key, Early::DeadLetter));
+        }
+        let missed = misses.iter().map(|(key, _)| self.partition_of(key)).collect();
+        Ok(Settled { list, missed })
     }
 
     /// Looks at the durable state of a partition.

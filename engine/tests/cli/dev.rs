@@ -23,6 +23,8 @@ fn c2_a_taken_port_is_named_and_foreign_addresses_need_a_token() {
     let done = place.gearshift(&["dev", "--listen", &address]).ends(3);
     assert!(done.err.contains(&format!("port {port} ")), "{}", done.err);
     assert!(done.err.contains("127.0.0.1:0"), "{}", done.err);
+    // A port is nothing that the engine knows, so there is no code to look up.
+    assert!(done.err.starts_with("error: port "), "{}", done.err);
     let done = place.gearshift(&["dev", "--listen", "0.0.0.0:0", "--data", "kept"]).ends(2);
     assert!(done.err.contains("--token"), "{}", done.err);
     assert!(!place.path("kept").exists(), "nothing half created");
@@ -110,6 +112,15 @@ fn changed_files_are_reloaded_and_a_changed_version_is_refused_with_advice() {
     assert!(told.contains("raise `version:` to 2"), "{told}");
     let old = place.gearshift(&["show", "hall", "-o", "json"]).ends(0).json();
     assert_eq!(old["version"], 1);
+    // 2 is taken as well: the next free version is named.
+    place.write("flows/light.workflow.yaml", &ONE.replace("initial: off", "initial: on_"));
+    place.write("flows/last.workflow.yaml", &ONE.replace("light", "last"));
+    dev.line_with("reload   last@1");
+    let told = std::fs::read_to_string(&advice).unwrap();
+    assert!(told.contains("raise `version:` to 3"), "{told}");
+    std::fs::remove_file(place.path("flows/last.workflow.yaml")).unwrap();
+    let line = dev.line_with("removed  ");
+    assert!(line.contains("last.workflow.yaml") && line.contains("stays"), "{line}");
 }
 
 #[test]

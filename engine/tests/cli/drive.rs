@@ -8,7 +8,7 @@ fn under_review() -> (Place, Dev) {
     place.copy_example("document-approval");
     let dev = place.dev(&["document-approval"]);
     let done = submit(&place, "doc-42").ends(0);
-    assert!(done.out.starts_with("doc-42  document_approval@1  started → under_review  "));
+    assert!(done.out.starts_with("doc-42  document_approval@1  started: under_review  "));
     (place, dev)
 }
 
@@ -43,6 +43,8 @@ fn an_approval_from_submission_to_archive() {
     let history = place.gearshift(&["history", "document_approval/doc-42"]).ends(0).out;
     assert!(history.contains("approve (user.action by ann)"), "{history}");
     assert!(history.contains("[numbers match]"), "{history}");
+    let lines = place.gearshift(&["history", "doc-42", "-o", "jsonl"]).ends(0).out;
+    assert!(lines.lines().count() > 3 && lines.starts_with('{'), "{lines}");
     let watched = place.gearshift(&["watch", "doc-42"]).ends(0).out;
     assert_eq!(watched, "doc-42  is done\n");
     let shown = place.gearshift(&["show", "oc-42", "-o", "json"]).ends(0).json();
@@ -81,6 +83,12 @@ fn several_ids_at_once_and_from_stdin() {
     let wrong = [&wrong[..], &["-d", "submitter=eve", "--wait-for", "under_review"]].concat();
     let stuck = place.gearshift(&wrong).ends(1);
     assert!(stuck.out.contains("gearshift why doc-13"), "{}", stuck.out);
+    // What comes meanwhile is kept, and exit 1 tells that nobody takes it by itself.
+    let meanwhile = ["send", "user.action", "-d", "documentId=doc-13", "-d", "action=approve"];
+    let kept = place.gearshift(&meanwhile).ends(1).out;
+    assert!(kept.contains("kept for later") && kept.contains("gearshift why doc-13"), "{kept}");
+    let history = place.gearshift(&["history", "doc-13"]).ends(0).out;
+    assert!(!history.contains('~') && history.contains("[parked]"), "{history}");
     let mixed = place.gearshift(&["reject", "doc-42", "doc-99"]).ends(8);
     assert!(mixed.out.contains("doc-42  under_review → rejected"), "{}", mixed.out);
     assert!(mixed.err.contains("doc-99"), "{}", mixed.err);
@@ -103,10 +111,13 @@ fn cancel_and_kill_end_instances_and_filters_look_first() {
     assert!(asked.err.contains("--yes"), "{}", asked.err);
     place.gearshift(&["kill", "doc-7", "--reason", "test"]).ends(0);
     let done = place.gearshift(&[&["cancel"][..], &filter, &["--yes"]].concat()).ends(0);
-    assert!(done.out.contains("1 instance done"), "{}", done.out);
+    assert!(done.out.contains("cancelled 1 instance\n"), "{}", done.out);
     let ended = place.gearshift(&["ls", "--where", "status == 'cancelled'", "-o", "jsonl"]).out;
     assert_eq!(ended.lines().count(), 2, "{ended}");
-    place.gearshift(&["cancel", "doc-42"]).ends(4);
+    let again = place.gearshift(&["cancel", "doc-42"]).ends(4);
+    assert!(again.err.contains("help: it is cancelled"), "{}", again.err);
+    let dry = place.gearshift(&["kill", "--where", "true", "--dry-run"]).ends(0);
+    assert_eq!(dry.out, "would kill 0 instances\n");
 }
 
 #[test]
@@ -129,7 +140,9 @@ fn events_for_nobody_become_dead_letters() {
     place.gearshift(&["dlq", "show", "0-999"]).ends(3);
     let again = place.gearshift(&["dlq", "replay", id]);
     assert!(matches!(again.code, 3 | 4), "{}: {}", again.code, again.out);
-    place.gearshift(&["dlq", "drop", "--all", "--yes"]).ends(0);
+    assert!(again.out.contains("  doc-5  document_approval"), "{}", again.out);
+    let dropped = place.gearshift(&["dlq", "drop", "--all", "--yes"]).ends(0);
+    assert!(dropped.out.ends_with("  dropped\n"), "{}", dropped.out);
     assert_eq!(place.gearshift(&["dlq", "ls"]).ends(0).out, "");
 }
 

@@ -4,6 +4,7 @@
 mod check;
 mod dev;
 mod drive;
+mod pasted;
 mod run;
 mod support;
 mod usage;

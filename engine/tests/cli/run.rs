@@ -73,6 +73,15 @@ fn nobody_decides_is_exit_7_at_once() {
     let run = place.gearshift(&[&line[..], &mock, &data].concat()).ends(7).json();
     assert_eq!((&run["timed_out"], &run["status"]), (&true.into(), &"running".into()), "{run}");
     assert_eq!(run["active"], serde_json::json!(["under_review"]));
+    // The same for people: why it stops, and what to do where a mock says too little.
+    let told = place.gearshift(&[&line[..], &mock[..2], &data].concat()).ends(7);
+    assert!(
+        told.out.contains("nothing more happens: it waits for a decision of ann"),
+        "{}",
+        told.out
+    );
+    let bare = place.gearshift(&[&line[..], &["--mock"], &data].concat()).ends(1);
+    assert!(bare.err.contains("--mock 'directory.pick_reviewer={"), "{}", bare.err);
 }
 
 const ECHO: &str = "\

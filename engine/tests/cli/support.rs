@@ -15,7 +15,7 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let code = output.status.code().unwrap_or(-1);
         Self { code, out: text(&output.stdout), err: text(&output.stderr) }
@@ -64,8 +64,21 @@ impl Place {
 
     /// The binary, in this folder, without the variables of whoever runs the tests.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gearshift"));
-        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        let mut command = self.program(env!("CARGO_BIN_EXE_gearshift"));
+        command.args(arguments);
+        command
+    }
+
+    /// A line for the shell, in this folder.
+    pub(crate) fn shell(&self, line: &str) -> Command {
+        let mut command = self.program("sh");
+        command.args(["-c", line]);
+        command
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GEARSHIFT_") {
                 command.env_remove(name);

@@ -54,6 +54,27 @@ fn colors_follow_the_flag_and_never_reach_json() {
 }
 
 #[test]
+fn a_complaint_names_only_what_was_typed() {
+    let place = Place::new();
+    let mut command = place.command(&["ls", "--wher", "x"]);
+    command.env("GEARSHIFT_SERVER", "http://127.0.0.1:1").env("GEARSHIFT_TOKEN", "secret");
+    let output = command.env("GEARSHIFT_TIMEOUT", "5s").output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err.contains("Usage: gearshift ls") && !err.contains("--token"), "{err}");
+    assert!(!err.contains("--server") && !err.contains("--timeout"), "{err}");
+}
+
+#[test]
+fn help_is_had_in_every_way() {
+    let place = Place::new();
+    for line in [&["help"][..], &["help", "--help"], &["help", "-h"], &["--help"]] {
+        assert!(place.gearshift(line).ends(0).out.contains("Exit codes:"), "{line:?}");
+    }
+    assert!(place.gearshift(&["help", "send", "--help"]).ends(0).out.contains("--wait-for"));
+}
+
+#[test]
 fn no_server_is_exit_6_with_help() {
     let place = Place::new();
     let done = place.gearshift(&["-s", "http://127.0.0.1:1", "ls"]).ends(6);

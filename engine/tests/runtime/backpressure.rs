@@ -4,11 +4,13 @@ use futures_util::future::join_all;
 use gearshift_bus::Headers;
 use gearshift_engine::Error;
 use gearshift_engine::runtime::{AskError, decode};
-use gearshift_machine::machine::{Outcome, Principal};
+use gearshift_machine::machine::{InstanceKey, Outcome, Principal};
 use gearshift_machine::partition::{Partition, PartitionInput};
 use serde_json::json;
 
-use crate::support::{Answer, Recorded, World, eventually_async, incoming, key, outcome_of};
+use crate::support::{
+    Answer, COUNTER, Recorded, World, eventually_async, incoming, key, outcome_of,
+};
 
 #[test]
 fn askers_of_a_full_queue_are_told_and_the_inbox_waits() {
@@ -41,6 +43,42 @@ fn askers_of_a_full_queue_are_told_and_the_inbox_waits() {
     assert_eq!(asked.seen, applied, "what was refused as busy is not applied");
 }
 
+#[test]
+fn of_several_targets_a_full_one_is_busy_and_the_others_stand() {
+    let world = World::memory().with(|config| {
+        config.partitions = 2;
+        config.queue_limit = 1;
+    });
+    let world = world.on_one_thread().started();
+    world.deploy(&COUNTER.replace("workflow: counter", "workflow: twin"));
+    let other = |name: &str| InstanceKey::new("twin", name).unwrap();
+    let apart = |name: &String| {
+        world.handle().partition_of(&key(name)) != world.handle().partition_of(&other(name))
+    };
+    let name = (0..1_000).map(|number| format!("k{number}")).find(apart).unwrap();
+    world.ask(incoming("counter.opened", &name, 0)).unwrap();
+    let handle = world.handle();
+    let mut busy = 0;
+    // Many at once, each for an instance in either partition.
+    let asked = (1..=20).map(|n| handle.event(incoming("counter.added", &name, n)));
+    let mut applied = Vec::new();
+    for (n, answer) in (1_u64..).zip(world.run(join_all(asked))) {
+        let Ok(verdicts) = answer else { continue };
+        assert_eq!(verdicts.len(), 2);
+        for (of, done) in verdicts {
+            if matches!(done.outcome, Outcome::Busy { .. }) {
+                busy += 1;
+            } else if of == key(&name) {
+                applied.push(n);
+            }
+        }
+    }
+    assert!(busy > 0, "a queue of 1 is never full");
+    let mut seen = world.run(world.counter(&name)).unwrap().seen;
+    seen.sort_unstable();
+    assert_eq!(seen, applied, "a verdict is not what happened");
+}
+
 /// Fills the dead letters of the only partition by their bytes; how many there are then.
 fn fill_dead_letters(world: &World) -> usize {
     let pad = "x".repeat(60_000);
@@ -54,14 +92,12 @@ fn fill_dead_letters(world: &World) -> usize {
                 key: None,
                 source: None,
             };
-            match world.handle().input(0, input).await.unwrap().outcome {
-                Outcome::DeadLettered { .. } => {}
-                Outcome::Busy { what } => {
-                    assert_eq!(&*what, "dead letters");
-                    return number;
-                }
-                other => panic!("{other:?}"),
+            let outcome = world.handle().input(0, input).await.unwrap().outcome;
+            if let Outcome::Busy { what } = &outcome {
+                assert_eq!(&**what, "dead letters");
+                return number;
             }
+            assert!(matches!(outcome, Outcome::DeadLettered { .. }), "{outcome:?}");
         }
         unreachable!("there is a limit")
     })

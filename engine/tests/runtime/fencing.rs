@@ -7,7 +7,6 @@ use gearshift_bus::{Appended, Bus, Faults};
 use gearshift_engine::runtime::AskError;
 use gearshift_engine::{Engine, Error};
 use gearshift_machine::machine::Outcome;
-
 use tokio::time::Instant;
 
 use crate::support::{
@@ -21,12 +20,10 @@ async fn ask_either(worlds: &[&World], event: &str, name: &str, n: u64) {
     eventually_async("an answer of either engine", async || {
         turn += 1;
         let world = worlds.iter().cycle().nth(usize::try_from(turn).unwrap()).unwrap();
-        match outcome_of(world.handle().event(incoming(event, name, n)).await).ok()? {
-            Outcome::Started { .. } | Outcome::Transitioned { .. } | Outcome::Duplicate { .. } => {
-                Some(())
-            }
-            other => panic!("{event} {name} {n}: {other:?}"),
-        }
+        let outcome = outcome_of(world.handle().event(incoming(event, name, n)).await).ok()?;
+        let taken = matches!(outcome, Outcome::Transitioned { .. } | Outcome::Duplicate { .. });
+        assert!(taken, "{event} {name} {n}: {outcome:?}");
+        Some(())
     })
     .await;
 }
@@ -129,7 +126,7 @@ fn two_engines_in_turn_lose_and_double_nothing() {
 fn engines_that_start_at_once_on_a_busy_journal_do_not_take_each_others_epoch() {
     // Every operation lets others run, so that the starts and the appends interleave.
     let faults = Faults { yields_max: 8, ..Faults::none() };
-    for seed in seeds(16) {
+    for seed in seeds(5) {
         println!("GEARSHIFT_TEST_SEED={seed}");
         let world = World::simulated(seed, faults).started();
         world.send("counter.opened", "a", 0);
@@ -147,7 +144,7 @@ fn engines_that_start_at_once_on_a_busy_journal_do_not_take_each_others_epoch() 
         let (next, (left, right)) = world.run(join(busy, join(start(), start())));
         let handles = [left.unwrap().handle(), right.unwrap().handle(), old.clone()];
         let mut turn = 0;
-        for n in next..=24 {
+        for n in next..=22 {
             let asked = async || {
                 turn += 1;
                 let event = incoming("counter.added", "a", n);
@@ -155,7 +152,7 @@ fn engines_that_start_at_once_on_a_busy_journal_do_not_take_each_others_epoch() 
             };
             world.run(eventually_async("an answer", asked));
         }
-        assert_eq!(journal_of(&world, "a").seen, (1..=24).collect::<Vec<_>>(), "seed {seed}");
+        assert_eq!(journal_of(&world, "a").seen, (1..=22).collect::<Vec<_>>(), "seed {seed}");
     }
 }
 

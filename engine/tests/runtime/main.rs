@@ -1,5 +1,6 @@
 //! The runtime under faults: what was acknowledged is applied exactly once, or visibly refused.
 #![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::print_stdout, reason = "a failing seed is printed")]
 
 mod backpressure;
 mod fencing;

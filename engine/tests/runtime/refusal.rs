@@ -48,6 +48,8 @@ fn a_journal_that_was_recreated_is_refused() {
     });
     world.start();
     refuses_alone(&world, &low, &high, "was confirmed before");
+    let told = world.handle().health()[0].reason.clone().unwrap();
+    assert!(told.starts_with("GS6001 log_behind_mark: "), "{told}");
     // It says so again at every start.
     assert!(world.shutdown());
     world.start();
@@ -120,6 +122,8 @@ fn a_damaged_frame_is_refused_at_the_next_start() {
     world.between(async |bus| append_as_stranger(bus, 0, b"GSFR\x01 and then nonsense").await);
     world.start();
     refuses_alone(&world, &low, &high, "is corrupt: frame at sequence");
+    let told = world.handle().health()[0].reason.clone().unwrap();
+    assert!(told.starts_with("GS6002 journal_corrupt: "), "{told}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gearshift_bus::{Faults, SubjectPattern};
 use gearshift_machine::definition::model::Early;
-use gearshift_machine::machine::Outcome;
+use gearshift_machine::machine::{Outcome, Principal};
 use gearshift_machine::partition::{Partition, PartitionInput};
 
 use crate::support::{Answer, Counter, Recorded, Seen, World, eventually, eventually_async, key};
@@ -184,8 +184,8 @@ fn dead_letters_outlive_the_engine_and_can_be_delivered_again() {
     world.restart();
     assert_eq!(world.run(letter(&world)), Some(id));
     world.send("counter.opened", "a", 0);
-    let replay =
-        PartitionInput::Replay { dead_letter: id, key: key("a"), early: Early::DeadLetter };
+    let (early, by) = (Early::DeadLetter, Principal::default());
+    let replay = PartitionInput::Replay { dead_letter: id, key: key("a"), early, by };
     let done = world.run(world.handle().input(partition, replay.clone())).unwrap();
     assert!(matches!(done.outcome, Outcome::Transitioned { .. }), "{:?}", done.outcome);
     world.restart();

@@ -80,6 +80,26 @@ fn calls_under_way_do_not_keep_a_stop_and_go_on_after_it() {
 }
 
 #[test]
+fn a_call_that_ends_during_the_stop_is_recorded() {
+    let plugin = Recorded::new(|_| Answer::Hold);
+    let mut world = World::embedded().serving(&plugin).started();
+    world.send("counter.opened", "a", 0);
+    world.send("counter.worked", "a", 1);
+    world.run(eventually("it is called", || (plugin.seen().len() == 1).then_some(())));
+    let handle = world.handle();
+    let released = async {
+        handle.stopping().await;
+        plugin.release().await;
+    };
+    let ((), ended) = world.shutdown_beside(released);
+    assert!(ended);
+    drop(handle);
+    world.start();
+    assert_eq!(world.run(world.counter("a")).unwrap().worked, 1, "asked again after the stop");
+    assert_eq!(plugin.seen().len(), 1);
+}
+
+#[test]
 fn a_full_queue_of_answers_does_not_keep_a_stop() {
     let plugin = Recorded::new(|_| Answer::Hold);
     let world = World::embedded().with(|config| {

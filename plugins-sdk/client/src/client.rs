@@ -51,8 +51,9 @@ impl Client {
         Self { transport, user: "local".to_owned(), timeout: TIMEOUT }
     }
 
-    /// The same way, for this user: commands are sent, and recorded, in this name (`local` unless
-    /// set). Where logins are checked, the engine or the bus refuses another's name.
+    /// The same way, for this user: commands and events are sent, and recorded, in this name
+    /// (`local` unless set). Where logins are checked, the engine or the bus refuses another's
+    /// name.
     #[must_use]
     pub fn as_user(mut self, user: &str) -> Self {
         user.clone_into(&mut self.user);

@@ -5,7 +5,9 @@ use std::time::Duration;
 use gearshift_protocol::command::{
     DeadLetterOrder, DeadLetterReply, Decide, Deploy, DeployReply, Order, Start, StartReply, Verb,
 };
-use gearshift_protocol::{EventHeaders, EventReply, InstanceVerdict, Wait, subjects};
+use gearshift_protocol::{
+    EventHeaders, EventReply, Header, InstanceVerdict, Wait, ce_encode, headers as names, subjects,
+};
 use serde_json::Value;
 
 use crate::{Client, Error};
@@ -58,7 +60,7 @@ impl Client {
         headers: &EventHeaders,
     ) -> Result<EventReply, Error> {
         let waits = headers.timeout_ms.map(Duration::from_millis);
-        self.ask(subjects::event(event_type), headers.to_headers(), data, waits).await
+        self.ask(subjects::event(event_type), self.signed(headers), data, waits).await
     }
 
     /// Publishes an event one way: it is stored when this returns, and applied later.
@@ -73,8 +75,15 @@ impl Client {
         headers: &EventHeaders,
     ) -> Result<(), Error> {
         let subject = subjects::publish(event_type);
-        let _: Value = self.ask(subject, headers.to_headers(), data, None).await?;
+        let _: Value = self.ask(subject, self.signed(headers), data, None).await?;
         Ok(())
+    }
+
+    /// The headers of an event, and in whose name it is sent.
+    fn signed(&self, headers: &EventHeaders) -> Vec<Header> {
+        let mut list = headers.to_headers();
+        list.push((names::USER, ce_encode(self.user())));
+        list
     }
 
     /// Decides an open approval.

@@ -67,6 +67,7 @@ impl Verb {
 
 /// Makes the definitions of a text available; moves no running instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Deploy {
     /// The text of one file: one or several definitions.
     pub text: String,
@@ -118,6 +119,7 @@ pub struct Deployed {
 
 /// Begins the life of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Start {
     /// The workflow's name.
     pub workflow: String,
@@ -153,6 +155,7 @@ pub struct StartReply {
 
 /// Decides an open approval.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Decide {
     /// Full id, key alone, or unique suffix.
     pub instance: String,
@@ -168,6 +171,7 @@ pub struct Decide {
 
 /// An order to one instance: cancel, kill, retry or skip.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Order {
     /// Full id, key alone, or unique suffix.
     pub instance: String,
@@ -178,6 +182,7 @@ pub struct Order {
 
 /// What to do with dead letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DeadLetterOrder {
     /// Which; with none, all that the other fields leave.
     #[serde(default)]

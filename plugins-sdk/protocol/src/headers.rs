@@ -25,6 +25,10 @@ pub const WAIT_FOR: &str = "Gearshift-Wait-For";
 /// How long the asker waits, in milliseconds.
 pub const TIMEOUT_MS: &str = "Gearshift-Timeout-Ms";
 
+/// In whose name an event is sent, in the form of [`crate::ce_encode`]. It is believed only where
+/// the door knows its clients: over HTTP with the token, and on the bus of the same process.
+pub const USER: &str = "Gearshift-User";
+
 /// The publisher's name for the message; repeats of it are recognized.
 pub const MESSAGE_ID: &str = "Nats-Msg-Id";
 /// The HTTP-like code of a service error; its presence makes a reply a failure.

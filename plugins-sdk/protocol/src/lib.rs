@@ -27,7 +27,7 @@ pub mod verdict;
 pub mod view;
 
 pub use encoding::{CodecError, Encoding};
-pub use event::{CloudEvent, EventHeaders, EventReply};
+pub use event::{CloudEvent, EventHeaders, EventReply, ce_decode, ce_encode};
 pub use notice::{Notice, NoticeKind};
 pub use plugin::{CallHeaders, FailureKind, PluginFailure};
 pub use problem::{Problem, ProblemKind};

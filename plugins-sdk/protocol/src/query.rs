@@ -72,10 +72,12 @@ impl What {
 
 /// Asks for nothing in particular: `{}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
 /// Asks about one thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ById {
     /// For an instance: full id (`workflow/key`), key alone, or unique suffix.
     pub id: String,
@@ -86,6 +88,7 @@ pub struct ById {
 
 /// Lists instances, newest change first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Instances {
     /// Only those for which this CEL expression over the fields of
     /// [`crate::view::InstanceSummary`] is true; `state == 'x'` asks for an active state.
@@ -104,6 +107,7 @@ pub struct Instances {
 
 /// Lists open approvals, the earliest due first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tasks {
     /// Only those of this workflow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,6 +125,7 @@ pub struct Tasks {
 
 /// Lists definitions, by name and version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Definitions {
     /// Only the versions of this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,6 +134,7 @@ pub struct Definitions {
 
 /// Asks for one definition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Definition {
     /// The workflow's name.
     pub name: String,
@@ -139,6 +145,7 @@ pub struct Definition {
 
 /// Lists dead letters, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DeadLetters {
     /// Only those of this workflow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,6 +160,7 @@ pub struct DeadLetters {
 
 /// Asks for a definition as a drawing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Graph {
     /// The workflow's name.
     pub name: String,

@@ -4,5 +4,7 @@
 
 mod anomalies;
 mod bad_input;
+mod dead_letters;
+mod doors;
 mod flows;
 mod restart;

@@ -86,6 +86,13 @@ fn read(text: &str, origin: &str, format: Format, one: bool) -> Result<Vec<Loade
         for root in &documents.roots {
             let (definition, mut found) = check::check(text, origin, root);
             if let Some(definition) = definition {
+                if !one && is_among(&loaded, &definition) {
+                    let at = root.get("workflow").map_or(root.span, |node| node.span);
+                    let name = format!("`{}@{}`", definition.name, definition.version);
+                    let message = format!("{name} is defined earlier in this file");
+                    let problem = Problem::new(codes::DUPLICATE_DEFINITION, origin, message);
+                    problems.push(problem.at(text, at));
+                }
                 let warnings = found.iter().filter(|problem| !problem.is_error()).cloned();
                 loaded.push(Loaded { definition, warnings: warnings.collect() });
             }
@@ -97,6 +104,14 @@ fn read(text: &str, origin: &str, format: Format, one: bool) -> Result<Vec<Loade
         return Err(problems);
     }
     Ok(loaded)
+}
+
+/// Is there a definition of the same name and version?
+fn is_among(loaded: &[Loaded], definition: &Definition) -> bool {
+    loaded.iter().any(|earlier| {
+        let earlier = &earlier.definition;
+        earlier.name == definition.name && earlier.version == definition.version
+    })
 }
 
 fn flaw_problem(flaw: &Flaw, text: &str, origin: &str, roots: &[Node]) -> Problem {

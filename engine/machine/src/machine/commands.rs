@@ -172,7 +172,8 @@ impl Work<'_> {
         if self.instance.active.is_empty() {
             self.enter_initial(event);
         } else if let Some(event) = event {
-            self.offer(event);
+            let outcome = self.offer(event);
+            self.unheard(event, outcome);
         }
         if self.instance.status == Status::Stuck { Taken::RolledBack } else { Taken::Yes }
     }
@@ -198,8 +199,8 @@ impl Work<'_> {
         while self.goes_on() && !self.instance.parked.is_empty() {
             let event = self.instance.parked.remove(0);
             let outcome = self.offer(&event);
-            if let Outcome::Denied { reason } | Outcome::Rejected { reason, .. } = outcome {
-                self.dead_letter(&event, &reason);
+            if matches!(outcome, Outcome::Denied { .. } | Outcome::Rejected { .. }) {
+                self.unheard(&event, outcome);
             } else {
                 self.note(format!("took parked {}", event.name));
             }

@@ -163,6 +163,9 @@ fn on_command(
         work.note(Arc::clone(reason));
     }
     let outcome = work.command(command, by, reason);
+    if let Outcome::Denied { reason } | Outcome::Rejected { reason, .. } = &outcome {
+        work.note(format!("refused: {reason}"));
+    }
     work.offer_deferred();
     work.finish(outcome)
 }
@@ -206,24 +209,13 @@ impl Work<'_> {
     pub(super) fn offer(&mut self, event: &Event) -> Outcome {
         let from = self.leaves();
         let fired = self.entry.fired.len();
-        let gate = self.gate(event);
-        let again = || Again::Event(Some(event.clone()));
         let after = after_transition(self.definition, event);
-        let taken = self.attempt(&again, |work| match after {
+        let (taken, verdict) = self.pass_gate(event, |work| match after {
             Some(transition) => work.macrostep(Cause::After(transition, event)),
-            None => {
-                work.barred.clone_from(&gate.barred);
-                work.macrostep(Cause::Event(event))
-            }
+            None => work.macrostep(Cause::Event(event)),
         });
-        self.settle_votes(&gate, taken);
-        match (taken, gate.verdict) {
-            (Taken::Deferred | Taken::Unhandled(_), Some(verdict)) => {
-                if let Outcome::Denied { reason } | Outcome::Rejected { reason, .. } = &verdict {
-                    self.note(Arc::clone(reason));
-                }
-                verdict
-            }
+        match (taken, verdict) {
+            (Taken::Deferred | Taken::Unhandled(_), Some(verdict)) => self.refused_by_gate(verdict),
             (Taken::Deferred, None) => self.defer(event),
             // An eventless transition may still have fired for it: then it had an effect.
             (Taken::Unhandled(Unhandled::Discard), None) if self.entry.fired.len() > fired => {
@@ -235,12 +227,38 @@ impl Work<'_> {
         }
     }
 
-    fn transitioned(&self, from: Vec<StateId>) -> Outcome {
+    /// Runs the macrostep that offers `event`. Nothing but this offers one, because the approvals
+    /// are asked here: the second answer is theirs, where no other transition takes it.
+    pub(super) fn pass_gate(
+        &mut self,
+        event: &Event,
+        body: impl FnOnce(&mut Self) -> Result<Taken, Overrun>,
+    ) -> (Taken, Option<Outcome>) {
+        let gate = self.gate(event);
+        let again = || Again::Event(Some(event.clone()));
+        let taken = self.attempt(&again, |work| {
+            work.barred.clone_from(&gate.barred);
+            work.bound = gate.bound;
+            body(work)
+        });
+        self.settle_votes(&gate, taken);
+        (taken, gate.verdict)
+    }
+
+    /// The approvals' verdict on an event nobody else takes, with the reason in the history.
+    pub(super) fn refused_by_gate(&mut self, verdict: Outcome) -> Outcome {
+        if let Outcome::Denied { reason } | Outcome::Rejected { reason, .. } = &verdict {
+            self.note(Arc::clone(reason));
+        }
+        verdict
+    }
+
+    pub(super) fn transitioned(&self, from: Vec<StateId>) -> Outcome {
         let waiting = self.instance.sequences.iter().any(|sequence| sequence.call.is_some());
         Outcome::Transitioned { from, to: self.leaves(), waiting }
     }
 
-    fn rolled_back(&self) -> Outcome {
+    pub(super) fn rolled_back(&self) -> Outcome {
         let reason = self.instance.stuck.as_ref().map(|stuck| Arc::clone(&stuck.reason));
         Outcome::Stuck { reason: reason.unwrap_or_default() }
     }
@@ -288,6 +306,7 @@ impl Work<'_> {
                 self.cause = Some(Arc::clone(&event.name));
                 let event = Event { time: Some(self.now), ..Event::clone(event) };
                 let outcome = self.offer(&event);
+                let outcome = self.unheard(&event, outcome);
                 self.offer_deferred();
                 outcome
             }

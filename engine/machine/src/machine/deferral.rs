@@ -69,6 +69,10 @@ impl Work<'_> {
         if self.deferring(event).is_some() {
             return Ok(Taken::Deferred);
         }
+        // The starting event has done its work: that nobody takes it is normal (rule 14).
+        if self.starting {
+            return Ok(Taken::Unhandled(Unhandled::Discard));
+        }
         let mut policy = self.definition.unhandled;
         let mut innermost = None;
         for &id in &self.instance.active {
@@ -170,22 +174,26 @@ impl Work<'_> {
             let mut at = 0;
             while !self.moved && self.goes_on() {
                 let Some(event) = self.instance.deferred.get(at).cloned() else { return };
-                let again = || Again::Event(Some(event.clone()));
-                let taken = self.attempt(&again, |work| {
-                    let kept = work.deferred_again(at, &event)?;
-                    work.entry_mentions(&event, kept);
-                    Ok(kept)
-                });
-                match taken {
-                    Taken::Deferred => at += 1,
-                    Taken::RolledBack => {
+                let (taken, verdict) =
+                    self.pass_gate(&event, |work| work.deferred_again(at, &event));
+                match (taken, verdict) {
+                    (Taken::Yes, _) => self.note(format!("took deferred {}", event.name)),
+                    (Taken::RolledBack, _) => {
                         // The event is the incident's now: it must not be offered twice.
                         self.take_deferred(at);
                     }
-                    Taken::Unhandled(policy) => {
-                        self.apply_unhandled(&event, policy);
+                    (Taken::Deferred, None) => at += 1,
+                    (taken, Some(verdict)) => {
+                        if taken == Taken::Deferred {
+                            self.take_deferred(at);
+                        }
+                        let verdict = self.refused_by_gate(verdict);
+                        self.unheard(&event, verdict);
                     }
-                    Taken::Yes => {}
+                    (Taken::Unhandled(policy), None) => {
+                        let outcome = self.apply_unhandled(&event, policy);
+                        self.unheard(&event, outcome);
+                    }
                 }
             }
             if !self.goes_on() {
@@ -206,10 +214,19 @@ impl Work<'_> {
         Ok(taken)
     }
 
-    fn entry_mentions(&mut self, event: &Event, taken: Taken) {
-        if taken == Taken::Yes {
-            self.note(format!("took deferred {}", event.name));
-        }
+    /// What becomes of a refused event whose publisher has been answered before and hears nothing
+    /// any more: it is kept as a dead letter (rule 44).
+    pub(super) fn unheard(&mut self, event: &Event, outcome: Outcome) -> Outcome {
+        let reason = if matches!(outcome, Outcome::Denied { .. }) {
+            "denied"
+        } else if matches!(outcome, Outcome::Rejected { .. }) {
+            "unhandled"
+        } else {
+            return outcome;
+        };
+        self.note(format!("{reason} {}", event.name));
+        self.dead_letter(event, reason);
+        Outcome::DeadLettered { reason: reason.into() }
     }
 
     /// `unhandled:` of the state or definition (rule 44).

@@ -74,6 +74,8 @@ impl Work<'_> {
         self.fuel.set(FUEL);
         let from = self.leaves();
         let outcome = body(self).and_then(|taken| self.check_vars().map(|()| taken));
+        self.barred.clear();
+        self.bound = None;
         self.queue.clear();
         self.pending.clear();
         self.ready.clear();
@@ -113,6 +115,7 @@ impl Work<'_> {
             Cause::Resume(_) => Vec::new(),
         };
         self.barred.clear();
+        self.bound = None;
         let mut taken = Taken::Yes;
         if !enabled.is_empty() {
             self.microstep(&enabled, event, event)?;
@@ -157,10 +160,13 @@ impl Work<'_> {
         if !is_error(&event.name) {
             return;
         }
+        // Nobody outside may freeze an instance: a failing guard, which the entry lists among its
+        // guards, and a full list are recorded only.
+        if &*event.name == "error.execution.guard" {
+            return;
+        }
         let reason = error_text(event);
-        // Nobody outside may freeze an instance: a failing guard and a full list are recorded only.
-        let harmless = ["error.execution.guard", "error.platform.defer"];
-        if harmless.contains(&&*event.name) {
+        if &*event.name == "error.platform.defer" {
             self.note(reason);
             return;
         }
@@ -275,25 +281,44 @@ impl Work<'_> {
         self.become_stuck(Box::new(stuck));
     }
 
-    /// Names the last transitions taken since `from`: the cycle of a livelock.
+    /// Names the last transitions taken since `from`: the cycle of a livelock, once.
     fn cycle(&self, from: usize) -> String {
         let fired = self.entry.fired.get(from..).unwrap_or_default();
-        let fired = fired.get(fired.len().saturating_sub(CYCLE_SHOWN)..).unwrap_or_default();
+        let taken: Vec<TransitionId> = fired.iter().map(|fired| fired.transition).collect();
+        let (period, times) = repeated_end(&taken);
+        let shown = if times > 1 { period } else { taken.len().min(CYCLE_SHOWN) };
         let mut text = String::new();
-        for (at, fired) in fired.iter().enumerate() {
-            let transition = self.transition(fired.transition);
-            text.push_str(if at == 0 { "; last transitions: " } else { ", " });
-            match &transition.name {
-                Some(name) => text.push_str(name),
-                None => text.push_str(&self.state(transition.source).id),
+        let mut at = None;
+        for id in taken.get(taken.len() - shown..).unwrap_or_default() {
+            let transition = self.transition(*id);
+            let target = transition.targets.first().copied();
+            if at != Some(transition.source) {
+                text.push_str(if at.is_none() { "; last transitions: " } else { ", " });
+                text.push_str(&self.state(transition.source).id);
             }
-            if let Some(target) = transition.targets.first() {
-                // Writing to a string cannot fail.
-                let _written = write!(text, " → {}", self.state(*target).id);
-            }
+            text.push_str(" → ");
+            text.push_str(target.map_or("itself", |target| &*self.state(target).id));
+            at = Some(target.unwrap_or(transition.source));
+        }
+        if times > 1 {
+            // Writing to a string cannot fail.
+            let _written = write!(text, ", ×{times}");
         }
         text
     }
+}
+
+/// The shortest cycle that `taken` ends with, and how many times it repeats there; 0 and 1 where
+/// there is none.
+fn repeated_end(taken: &[TransitionId]) -> (usize, usize) {
+    for period in 1..=CYCLE_SHOWN.min(taken.len() / 2) {
+        let again = taken.iter().rev().zip(taken.iter().rev().skip(period));
+        let same = again.take_while(|(left, right)| left == right).count();
+        if same >= period {
+            return (period, same / period + 1);
+        }
+    }
+    (0, 1)
 }
 
 /// The word for a kind of trouble, as notices show it.

@@ -65,14 +65,15 @@ impl Work<'_> {
                 Wanted::Only(_) => return Ok(()),
             };
             next = state.parent;
-            if self.barred.contains(&id) {
+            if !self.is_bound_to(id) {
                 continue;
             }
             for &candidate in candidates {
                 if enabled.contains(&candidate) {
                     return Ok(());
                 }
-                if refused.contains(&candidate) || !self.is_triggered(candidate, wanted) {
+                let triggered = self.is_triggered(candidate, wanted);
+                if !triggered || refused.contains(&candidate) || self.is_barred(candidate) {
                     continue;
                 }
                 if self.guard_holds(candidate, event)? {
@@ -83,6 +84,25 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    /// May transitions of `id` take the event? One that decides an approval is for its state
+    /// and those around or inside it.
+    fn is_bound_to(&self, id: StateId) -> bool {
+        let Some(bound) = self.bound else { return true };
+        id == bound
+            || self.definition.is_descendant(bound, id)
+            || self.definition.is_descendant(id, bound)
+    }
+
+    /// Would the transition take a decision that was refused?
+    fn is_barred(&self, id: TransitionId) -> bool {
+        let transition = self.transition(id);
+        let Trigger::Events(descriptors) = &transition.trigger else { return false };
+        self.barred.iter().any(|(state, event)| {
+            *state == transition.source
+                && descriptors.iter().any(|descriptor| descriptor.matches(event))
+        })
     }
 
     /// Does the trigger of `id` fit?

@@ -77,11 +77,19 @@ impl Work<'_> {
             return;
         }
         if self.goes_on() {
-            let again = || Again::Event(Some(event.clone()));
+            self.starting = true;
+            let (taken, verdict) =
+                self.pass_gate(event, |work| work.macrostep(Cause::Event(event)));
+            self.starting = false;
             // Nobody taking it is normal; deferring it is too.
-            let taken = self.attempt(&again, |work| work.macrostep(Cause::Event(event)));
-            if taken == Taken::Deferred {
-                self.defer(event);
+            match (taken, verdict) {
+                (Taken::Deferred | Taken::Unhandled(_), Some(verdict)) => {
+                    self.refused_by_gate(verdict);
+                }
+                (Taken::Deferred, None) => {
+                    self.defer(event);
+                }
+                (Taken::Unhandled(_) | Taken::Yes | Taken::RolledBack, _) => {}
             }
             self.offer_deferred();
         } else if self.instance.status == Status::Stuck {

@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use super::commands::rejected;
 use super::ids::{StateId, Timestamp};
 use super::input::{Event, EventKind, Principal};
 use super::instance::{Instance, TimerKind, Vote};
-use super::macrostep::Taken;
+use super::macrostep::{Cause, Taken};
 use super::outcome::Outcome;
 use super::work::{FUEL, Work};
 use crate::definition::expr::Scope;
@@ -88,6 +89,11 @@ fn open_approvals<'a>(
     instance.active.iter().filter_map(approval)
 }
 
+/// Why `not: [initiator]` refuses everybody, and how to mend it.
+const NO_INITIATOR: &str = "the initiator is unknown, so that anybody might be it; start such \
+    instances explicitly or publish their event through a door that knows the user, and cancel \
+    this one";
+
 /// May `by` decide? The error says why not.
 fn may_decide(
     approval: &Approval,
@@ -106,18 +112,27 @@ fn may_decide(
     if (approval.not_initiator || approval.need > 1) && user.is_none() {
         return Err("the decision needs a known user".to_owned());
     }
-    let started = initiator.is_some_and(|initiator| user == Some(&**initiator));
-    if approval.not_initiator && started {
-        return Err("the one who started it may not decide".to_owned());
+    if approval.not_initiator {
+        let Some(initiator) = initiator else { return Err(NO_INITIATOR.to_owned()) };
+        if user == Some(&**initiator) {
+            return Err("the one who started it may not decide".to_owned());
+        }
     }
     Ok(())
+}
+
+/// Does the approval refuse anybody?
+const fn restricts(approval: &Approval) -> bool {
+    !approval.roles.is_empty() || approval.not_initiator || approval.need > 1
 }
 
 /// What the open approvals say to an event before transitions see it.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    /// States whose transitions may not take the event.
-    pub(super) barred: Vec<StateId>,
+    /// States whose transitions for the event named beside them may not take it.
+    pub(super) barred: Vec<(StateId, Arc<str>)>,
+    /// The one approval that the event decides, where it names it.
+    pub(super) bound: Option<StateId>,
     /// The verdict where no other transition takes it.
     pub(super) verdict: Option<Outcome>,
     /// The vote that completed a decision, and is void if nothing takes it.
@@ -134,34 +149,73 @@ impl Work<'_> {
             return gate;
         }
         let definition = self.definition;
+        gate.bound = self.task_of(event);
+        let (mut refused, mut allowed) = (Vec::new(), Vec::new());
         let mut at = 0;
         while let Some(&id) = self.instance.active.get(at) {
             at += 1;
             let Some(approval) = &definition.state(id).approval else { continue };
-            if approval.event == event.name {
-                self.ask_gate(id, approval, event, &mut gate);
+            let longer = match event.name.strip_prefix(&*approval.event) {
+                Some("") => false,
+                Some(rest) if rest.starts_with('.') => true,
+                Some(_) | None => continue,
+            };
+            if longer {
+                // A trigger takes longer names too, but only the event itself is a decision.
+                if restricts(approval) {
+                    refused.push((id, approval));
+                }
+            } else if gate.bound.is_some_and(|bound| bound != id) {
+                gate.barred.push((id, Arc::clone(&approval.event)));
+            } else if self.ask_gate(id, approval, event, &mut gate) {
+                allowed.push(id);
+            } else {
+                refused.push((id, approval));
             }
+        }
+        for (id, approval) in refused {
+            // Transitions around a state decide its approval too, unless they decide another.
+            let around = definition.ancestors(id).filter(|up| {
+                !allowed.iter().any(|allowed| definition.is_descendant(*allowed, *up))
+            });
+            let states = std::iter::once(id).chain(around);
+            gate.barred.extend(states.map(|state| (state, Arc::clone(&approval.event))));
         }
         gate
     }
 
-    fn ask_gate(&mut self, id: StateId, approval: &Approval, event: &Event, gate: &mut Gate) {
+    /// The open approval that the event decides as its `data.task` says: a decision is for one.
+    fn task_of(&self, event: &Event) -> Option<StateId> {
+        let task = event.data.as_ref()?.get("task")?.as_str()?;
+        let id = self.definition.state_named(task).filter(|id| self.is_active(*id))?;
+        let approval = self.state(id).approval.as_ref()?;
+        (approval.event == event.name).then_some(id)
+    }
+
+    /// May the event decide the approval of `id`, now?
+    fn ask_gate(
+        &mut self,
+        id: StateId,
+        approval: &Approval,
+        event: &Event,
+        gate: &mut Gate,
+    ) -> bool {
         let by = event.by.as_ref();
         if let Err(reason) = may_decide(approval, by, self.instance.initiator.as_ref()) {
-            gate.barred.push(id);
             gate.verdict.get_or_insert_with(|| Outcome::Denied { reason: reason.into() });
-            return;
+            return false;
         }
         if approval.need < 2 {
-            return;
+            return true;
         }
         match self.vote(id, approval, event) {
             Ok(vote) => gate.completed = Some(vote),
             Err(outcome) => {
-                gate.barred.push(id);
                 gate.verdict = Some(outcome);
+                return false;
             }
         }
+        true
     }
 
     /// Casts a vote: `Ok` when it completes the decision.
@@ -219,16 +273,23 @@ impl Work<'_> {
         match self.decision_event(choice, data, by) {
             Err(outcome) => outcome,
             Ok(event) => {
-                let outcome = self.offer(&event);
-                let untaken = matches!(
-                    outcome,
-                    Outcome::Ignored { .. } | Outcome::Deferred | Outcome::DeadLettered { .. }
-                );
-                if !untaken {
-                    return outcome;
+                let (from, fired) = (self.leaves(), self.entry.fired.len());
+                let (taken, verdict) =
+                    self.pass_gate(&event, |work| work.macrostep(Cause::Event(&event)));
+                match (taken, verdict) {
+                    (Taken::Yes, _) => self.transitioned(from),
+                    (Taken::RolledBack, _) => self.rolled_back(),
+                    (Taken::Deferred | Taken::Unhandled(_), Some(verdict)) => verdict,
+                    // An eventless transition may have fired for it.
+                    (Taken::Deferred | Taken::Unhandled(_), None)
+                        if self.entry.fired.len() > fired =>
+                    {
+                        self.transitioned(from)
+                    }
+                    (Taken::Deferred | Taken::Unhandled(_), None) => {
+                        rejected(format!("no transition takes `{choice}` now"))
+                    }
                 }
-                let reason = format!("no transition takes `{choice}` now").into();
-                Outcome::Rejected { reason, accepted: Vec::new() }
             }
         }
     }
@@ -240,46 +301,65 @@ impl Work<'_> {
         data: Option<&Value>,
         by: &Principal,
     ) -> Result<Event, Outcome> {
-        let rejected =
-            |reason: String, accepted| Outcome::Rejected { reason: reason.into(), accepted };
-        let open = || open_approvals(&self.instance, self.definition);
-        if open().next().is_none() {
-            let reason = "not waiting for a decision; it may have been made already".to_owned();
-            return Err(rejected(reason, Vec::new()));
-        }
-        let mut denied = None;
-        let mut found = None;
-        for (_, approval) in open().filter(|(_, approval)| approval.choices.contains(choice)) {
-            match may_decide(approval, Some(by), self.instance.initiator.as_ref()) {
-                Ok(()) => {
-                    found = Some(approval);
-                    break;
-                }
-                Err(reason) => denied = Some(reason),
-            }
-        }
-        let Some(approval) = found else {
-            return Err(match denied {
-                Some(reason) => Outcome::Denied { reason: reason.into() },
-                None => {
-                    let choices = open().flat_map(|(_, approval)| approval.choices.clone());
-                    rejected(format!("`{choice}` is none of the choices"), choices.collect())
-                }
-            });
+        let (state, choice) = self.decided_task(choice, by)?;
+        let Some(approval) = &self.state(state).approval else {
+            return Err(rejected("not waiting for a decision"));
         };
         let mut fields = match data {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Map(map)) => Map::clone(map),
             Some(other) => {
                 let found = other.type_name();
-                return Err(rejected(format!("the data is a {found}, not a map"), Vec::new()));
+                return Err(rejected(format!("the data is a {found}, not a map")));
             }
         };
-        fields.insert("action", Value::String(Arc::clone(choice)));
+        fields.insert("action", Value::String(choice));
+        fields.insert("task", Value::String(Arc::clone(&self.state(state).id)));
         fields.insert("userId", Value::String(Arc::clone(&by.user)));
         let mut event =
             self.made(Arc::clone(&approval.event), EventKind::External, Some(fields.into()));
         event.by = Some(by.clone());
         Ok(event)
+    }
+
+    /// The one open approval that `choice`, or `state:choice`, is for, and the choice itself.
+    fn decided_task(
+        &self,
+        choice: &Arc<str>,
+        by: &Principal,
+    ) -> Result<(StateId, Arc<str>), Outcome> {
+        let open = || open_approvals(&self.instance, self.definition);
+        if open().next().is_none() {
+            return Err(rejected("not waiting for a decision; it may have been made already"));
+        }
+        let mut denied = None;
+        let mut found = Vec::new();
+        for (id, approval) in open() {
+            let own = choice.strip_prefix(&*self.state(id).id).and_then(|it| it.strip_prefix(':'));
+            let known = |known: &&Arc<str>| **known == *choice || own == Some(&***known);
+            let Some(meant) = approval.choices.iter().find(known) else { continue };
+            match may_decide(approval, Some(by), self.instance.initiator.as_ref()) {
+                Ok(()) => found.push((id, Arc::clone(meant))),
+                Err(reason) => denied = Some(reason),
+            }
+        }
+        match (found.pop(), denied) {
+            (Some(task), _) if found.is_empty() => Ok(task),
+            (Some(last), _) => {
+                found.push(last);
+                let named = |(id, choice): &(StateId, Arc<str>)| {
+                    format!("{}:{choice}", self.state(*id).id).into()
+                };
+                Err(Outcome::Rejected {
+                    reason: format!("several approvals wait for `{choice}`: say which").into(),
+                    accepted: found.iter().map(named).collect(),
+                })
+            }
+            (None, Some(reason)) => Err(Outcome::Denied { reason: reason.into() }),
+            (None, None) => Err(Outcome::Rejected {
+                reason: format!("`{choice}` is none of the choices").into(),
+                accepted: open().flat_map(|(_, approval)| approval.choices.clone()).collect(),
+            }),
+        }
     }
 }

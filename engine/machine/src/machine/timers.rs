@@ -8,7 +8,7 @@ use super::input::{Event, EventKind};
 use super::instance::{Instance, Status, Timer, TimerKind};
 use super::work::{ActionError, Failure, Origin, Overrun, Work};
 use crate::definition::duration;
-use crate::definition::model::{Action, Definition, Delay, check_event_name};
+use crate::definition::model::{Action, Definition, Delay, check_event_name, reserved_token};
 use crate::value::Value;
 
 /// How long an ended instance stays readable, in milliseconds: 7 days (01 §5).
@@ -125,6 +125,10 @@ impl Work<'_> {
             let name = work.text(name, event, NAME)?;
             check_event_name(&name)
                 .map_err(|message| Failure::Error(ActionError::new(NAME, message)))?;
+            if let Some(token) = reserved_token(&name) {
+                let message = format!("names that begin with `{token}` are made by the engine");
+                return Err(Failure::Error(ActionError::new(NAME, message)));
+            }
             let data = work.payload(with.as_ref(), event, NAME)?;
             let delay = after.as_ref().map(|after| work.delay_ms(after, event)).transpose()?;
             let timers = work.instance.timers.len();

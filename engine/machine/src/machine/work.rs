@@ -149,8 +149,12 @@ pub(super) struct Work<'a> {
     pub(super) trouble: Option<Box<Stuck>>,
     /// `on_error: fail` met an error.
     pub(super) failing: Option<Arc<str>>,
-    /// States whose approval refuses the event about to be offered.
-    pub(super) barred: Vec<StateId>,
+    /// States whose transitions for a decision may not take the event about to be offered.
+    pub(super) barred: Vec<(StateId, Arc<str>)>,
+    /// The approval that the event about to be offered decides: nobody beside it may take it.
+    pub(super) bound: Option<StateId>,
+    /// The event about to be offered is the one that started the instance (rule 14).
+    pub(super) starting: bool,
 }
 
 impl<'a> Work<'a> {
@@ -198,6 +202,8 @@ impl<'a> Work<'a> {
             trouble: None,
             failing: None,
             barred: Vec::new(),
+            bound: None,
+            starting: false,
         }
     }
 

@@ -169,6 +169,30 @@ impl Draft {
         self.items.push(Item::DeadAdded { id, letter });
     }
 
+    /// Keeps a refused event as a dead letter: its publisher, if it was not the instance itself,
+    /// was answered when it came too early, and hears nothing any more (rules 44, 46).
+    pub(super) fn keep_refused(
+        &mut self,
+        event: Event,
+        key: &InstanceKey,
+        at: Timestamp,
+        queues: &Queues,
+    ) {
+        let reason: Arc<str> = if matches!(self.done.outcome, Outcome::Denied { .. }) {
+            "denied".into()
+        } else if matches!(self.done.outcome, Outcome::Rejected { .. }) {
+            "unhandled".into()
+        } else {
+            return;
+        };
+        let recorded = self.change.as_mut().and_then(|change| change.trace.as_mut());
+        for trace in recorded.into_iter().chain(&mut self.done.trace) {
+            trace.effects.push(format!("dead_letter {}", event.name).into());
+        }
+        self.dead_letter(event, Some(key), Arc::clone(&reason), at, None, queues);
+        self.done.outcome = Outcome::DeadLettered { reason };
+    }
+
     /// Keeps an early event.
     pub(super) fn buffer(&mut self, item: Buffered, queues: &Queues) {
         let id = queues.buffered.next + self.buffered;

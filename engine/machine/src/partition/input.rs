@@ -92,7 +92,8 @@ pub enum PartitionInput {
         /// Where it comes from.
         source: Option<Position>,
     },
-    /// Deliver a dead letter again; it leaves the dead letters in the same frame.
+    /// Deliver a dead letter again; where it is taken now, or given up anew, it leaves the dead
+    /// letters in the same frame. Where it is refused or has no effect it stays.
     Replay {
         /// Which dead letter.
         dead_letter: u64,
@@ -100,6 +101,8 @@ pub enum PartitionInput {
         key: InstanceKey,
         /// What to do when there is no such instance.
         early: Early,
+        /// Who asked.
+        by: Principal,
     },
     /// Forget a dead letter.
     Drop {

@@ -67,7 +67,12 @@ impl Run<'_> {
             return Draft::busy(draft.done.key.as_ref(), what);
         }
         // What named something that is not there was not taken: a dead letter stays one.
-        if !matches!(draft.done.outcome, Outcome::NotFound { .. }) {
+        let taken = if matches!(input, PartitionInput::Replay { .. }) {
+            uses_up(&draft.done.outcome)
+        } else {
+            !matches!(draft.done.outcome, Outcome::NotFound { .. })
+        };
+        if taken {
             draft.items.extend(consumed(input));
         }
         draft
@@ -143,7 +148,7 @@ impl Run<'_> {
             PartitionInput::Reject { event, reason, key, source } => {
                 self.give_up(event.clone(), key.as_ref(), reason, at, *source)
             }
-            PartitionInput::Replay { dead_letter, key, early } => {
+            PartitionInput::Replay { dead_letter, key, early, by: _ } => {
                 let letter = self.partition.queues.dead.items.get(dead_letter);
                 let Some(letter) = letter else {
                     return Draft::not_found(Some(key), "dead letter");
@@ -160,7 +165,9 @@ impl Run<'_> {
                 if self.fetch(&key).is_none() {
                     return Draft::ignored(Some(&key), "ended");
                 }
-                self.existing(&key, &Input::Event(event), at)
+                let mut draft = self.existing(&key, &Input::Event(event.clone()), at);
+                draft.keep_refused(event, &key, at, &self.partition.queues);
+                draft
             }
             PartitionInput::BufferExpired { id } => {
                 let Some(item) = self.partition.queues.buffered.items.get(id).cloned() else {
@@ -328,5 +335,25 @@ impl Run<'_> {
             self.live.insert(key.clone(), live);
         }
         self.live.get(key).map(|live| &live.instance)
+    }
+}
+
+/// Does the outcome use up the dead letter that was offered again? One that was given up anew is
+/// another letter by now; a refused one stays, so that nothing acknowledged is lost.
+const fn uses_up(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Started { .. }
+        | Outcome::Transitioned { .. }
+        | Outcome::Deferred
+        | Outcome::Duplicate { .. }
+        | Outcome::DeadLettered { .. }
+        | Outcome::Stuck { .. }
+        | Outcome::Done => true,
+        Outcome::Ignored { .. }
+        | Outcome::IdReuse { .. }
+        | Outcome::Rejected { .. }
+        | Outcome::Denied { .. }
+        | Outcome::NotFound { .. }
+        | Outcome::Busy { .. } => false,
     }
 }

@@ -101,10 +101,8 @@ pub(super) fn consumed(input: &PartitionInput) -> Option<Item<'static>> {
             Some(Item::Took { source, sequence, key })
         }
         PartitionInput::Confirmed { effect } => Some(Item::Settled { effect: *effect }),
-        PartitionInput::Replay { dead_letter, .. } => {
-            Some(Item::DeadTaken { id: *dead_letter, by: "".into() })
-        }
-        PartitionInput::Drop { dead_letter, by } => {
+        PartitionInput::Replay { dead_letter, by, .. }
+        | PartitionInput::Drop { dead_letter, by } => {
             Some(Item::DeadTaken { id: *dead_letter, by: Arc::clone(&by.user) })
         }
         PartitionInput::Advance { source, sequence } => {

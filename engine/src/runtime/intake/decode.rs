@@ -7,6 +7,7 @@ use gearshift_machine::definition::model::check_event_name;
 use gearshift_machine::machine::{Event, EventKind, Principal, Timestamp};
 use gearshift_machine::value::{JsonError, Map, Value};
 use gearshift_protocol::headers as names;
+use serde::Deserialize as _;
 
 /// An event as it came in, not yet matched to instances.
 #[derive(Clone, Debug)]
@@ -35,8 +36,8 @@ impl IntakeError {
     }
 }
 
-/// The largest body an event carries inline, in bytes (01 §10).
-const BODY_MAX: usize = 64 * 1_024;
+/// The largest body an event or a start carries inline, in bytes (01 §10).
+pub(crate) const BODY_MAX: usize = 64 * 1_024;
 /// The longest event id, in bytes (row E9).
 const ID_MAX: usize = 256;
 /// 0001-01-01 and 9999-12-31T23:59:59.999Z in milliseconds (row E19).
@@ -79,7 +80,7 @@ pub fn decode(
     }
     let addressed = headers
         .get(names::INSTANCE)
-        .map(str::to_owned)
+        .map(percent_decode)
         .or_else(|| Some(event.data.as_ref()?.get("workflowInstanceId")?.as_str()?.to_owned()));
     event.headers = visible_headers(headers);
     Ok(Incoming { event, addressed })
@@ -91,13 +92,29 @@ fn parse(content: &str, body: &[u8]) -> Result<Value, IntakeError> {
         return Err(shape("event body is empty; send at least `{}`".to_owned()));
     }
     if content.contains("msgpack") {
-        return rmp_serde::from_slice(body)
+        return from_msgpack(body)
             .map_err(|error| shape(format!("event body is not MessagePack: {error}")));
     }
-    Value::from_json(body).map_err(|error| match error {
+    Value::from_json(body).map_err(|error| match &error {
         JsonError::NumberRange(_) => IntakeError::new("GS3002", "number_range", error.to_string()),
+        // The reader of JSON gives this cause no type of its own.
+        JsonError::Syntax(cause) if cause.to_string().starts_with("number out of range") => {
+            IntakeError::new("GS3002", "number_range", error.to_string())
+        }
         JsonError::Syntax(_) => shape(format!("event body is not JSON: {error}")),
     })
+}
+
+/// One value of MessagePack, with nothing behind it.
+pub(crate) fn from_msgpack(body: &[u8]) -> Result<Value, String> {
+    let mut rest = body;
+    let mut reader = rmp_serde::Deserializer::new(&mut rest);
+    let value = Value::deserialize(&mut reader).map_err(|error| error.to_string())?;
+    match rest.len() {
+        0 => Ok(value),
+        1 => Err("1 byte follows the value".to_owned()),
+        bytes => Err(format!("{bytes} bytes follow the value")),
+    }
 }
 
 /// A payload is a map (row E1).
@@ -139,6 +156,10 @@ fn from_envelope(name: &str, envelope: &Value) -> Result<Event, IntakeError> {
             "payload_shape",
             "CloudEvents envelope needs `specversion` `1.0`",
         ));
+    }
+    if envelope.get("data_base64").is_some() {
+        let message = "`data_base64` is not supported; send the payload as `data`";
+        return Err(IntakeError::new("GS3001", "payload_shape", message));
     }
     let data = envelope.get("data").cloned().unwrap_or_else(|| Value::Map(Map::new().into()));
     Ok(Event {
@@ -197,8 +218,20 @@ fn time(text: &str) -> Result<Timestamp, IntakeError> {
             ),
         )
     };
-    let moment = text.parse::<jiff::Timestamp>().map_err(|_| refused())?.as_millisecond();
+    let moment = unix_ms(text).ok_or_else(refused)?;
     TIME_RANGE.contains(&moment).then_some(Timestamp(moment)).ok_or_else(refused)
+}
+
+/// RFC 3339 → milliseconds; by hand, since instants of the calendar crate end a day before its
+/// years do, so that every offset stays in range.
+fn unix_ms(text: &str) -> Option<i64> {
+    let pieces = jiff::fmt::temporal::Pieces::parse(text).ok()?;
+    let offset = pieces.to_numeric_offset()?;
+    let moment = pieces.date().to_datetime(pieces.time()?);
+    let since = moment.duration_since(jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0));
+    let seconds = since.as_secs().checked_sub(i64::from(offset.seconds()))?;
+    let millis = i64::from(since.subsec_millis());
+    seconds.checked_mul(1_000)?.checked_add(millis)
 }
 
 /// Headers that expressions may read: the publisher's own, none of the engine's.

@@ -43,6 +43,22 @@ fn messagepack_body_is_equal_in_rights() {
 }
 
 #[test]
+fn messagepack_with_something_behind_it_is_refused() {
+    let body = rmp_serde::to_vec_named(&Value::empty_map()).unwrap_or_default();
+    let list = [("Content-Type", "application/msgpack")];
+    assert_eq!(code(&list, &body), "accepted");
+    assert_eq!(code(&list, &[body.as_slice(), &[0]].concat()), "GS3001");
+}
+
+#[test]
+fn binary_payloads_of_envelopes_are_refused_by_name() {
+    let body = br#"{"specversion":"1.0","type":"order.paid","data_base64":"e30="}"#;
+    let refused = read(&[("Content-Type", "application/cloudevents+json")], body);
+    let told = refused.map(|_| ()).map_err(|error| error.to_string());
+    assert!(told.is_err_and(|told| told.contains("data_base64")));
+}
+
+#[test]
 fn cloudevents_binary_mode_reads_any_header_case_and_percent_encoding() {
     let list = [
         ("CE-ID", "a%20b"),
@@ -97,7 +113,7 @@ fn e2_a_body_over_the_limit_is_refused_with_both_numbers() {
 fn e3_numbers_that_would_lose_digits_are_refused() {
     assert_eq!(code(&[], b"{\"n\":9007199254740993}"), "accepted");
     assert_eq!(code(&[], b"{\"n\":1234567890123456789012345}"), "GS3002");
-    assert_eq!(code(&[], b"{\"n\":1e400}"), "GS3001");
+    assert_eq!(code(&[], b"{\"n\":1e400}"), "GS3002");
     assert_eq!(code(&[], b"{\"n\":1e30}"), "accepted");
 }
 
@@ -111,6 +127,11 @@ fn e9_event_ids_are_short_and_printable() {
 #[test]
 fn e19_times_have_a_range() {
     assert_eq!(code(&[("ce-time", "2026-06-30T23:59:60Z")], b"{}"), "accepted");
+    assert_eq!(code(&[("ce-time", "9999-12-31T23:59:59+01:00")], b"{}"), "accepted");
+    assert_eq!(code(&[("ce-time", "9999-12-31T23:59:59-01:00")], b"{}"), "GS3008");
+    assert_eq!(code(&[("ce-time", "2026-11-21T10:00:00")], b"{}"), "GS3008");
+    let last = read(&[("ce-time", "9999-12-31T23:59:59Z")], b"{}").map(|one| one.event.time);
+    assert_eq!(last, Ok(Some(Timestamp(253_402_300_799_000))));
     assert_eq!(code(&[("ce-time", "0001-01-01T00:00:00+14:00")], b"{}"), "GS3008");
     assert_eq!(code(&[("ce-time", "yesterday")], b"{}"), "GS3008");
 }

@@ -30,6 +30,8 @@ const ADVANCE_EVERY: u64 = 4_096;
 struct Handed {
     sequence: u64,
     decisions: Vec<oneshot::Receiver<Done>>,
+    /// Partitions it was not for after all: no instance there has its key.
+    missed: Vec<u16>,
 }
 
 /// Reads from the lowest cursor on, until the engine stops. A partition that has consumed a
@@ -66,8 +68,12 @@ pub(crate) async fn read_inbox(shared: Arc<Shared>, inbox: Inbox) -> Result<(), 
         for message in &delivered {
             handed.push(hand_over(&shared, &index, message).await?);
         }
+        let missed = handed.iter_mut().flat_map(|one| std::mem::take(&mut one.missed)).collect();
         match first_refused(handed).await {
-            None => next = delivered.last().map_or(next, |message| message.sequence + 1),
+            None => {
+                next = delivered.last().map_or(next, |message| message.sequence + 1);
+                pass(&shared, missed, next).await?;
+            }
             Some(refused) => {
                 // Full: told again from there on, in order. Nothing is dropped meanwhile.
                 next = refused;
@@ -94,6 +100,17 @@ async fn advance(shared: &Arc<Shared>, inbox: &Inbox, next: u64) -> Result<(), E
         && let Some(lowest) = lowest_cursor(shared).await?
     {
         inbox.trim(lowest).await?;
+    }
+    Ok(())
+}
+
+/// Partitions that had no instance for a message must not find one when it is read again.
+async fn pass(shared: &Shared, mut missed: Vec<u16>, next: u64) -> Result<(), Error> {
+    missed.sort_unstable();
+    missed.dedup();
+    for partition in missed {
+        let input = PartitionInput::Advance { source: SOURCE, sequence: next.saturating_sub(1) };
+        shared.tell(partition, input).await?;
     }
     Ok(())
 }
@@ -137,14 +154,17 @@ async fn lowest_cursor(shared: &Arc<Shared>) -> Result<Option<u64>, Error> {
 async fn hand_over(shared: &Shared, index: &Index, message: &Delivered) -> Result<Handed, Error> {
     let now = shared.config.clock.now();
     let source = Some(Position { source: SOURCE, sequence: message.sequence });
-    let mut handed = Handed { sequence: message.sequence, decisions: Vec::new() };
+    let sequence = message.sequence;
+    let mut handed = Handed { sequence, decisions: Vec::new(), missed: Vec::new() };
     for event in names(index, message) {
-        let (event, error) = match read_event(&event, message) {
+        let (event, error) = match read_event(index, &event, message) {
             Ok(incoming) => match route(index, &incoming, now, Some(message.sequence)) {
                 Ok(mut targets) => {
                     let serves = |key: &InstanceKey| !shared.is_refused(shared.partition_of(key));
                     targets.list.retain(|(key, _)| serves(key));
-                    for (key, early) in shared.settle(targets).await? {
+                    let settled = shared.settle(targets).await?;
+                    handed.missed.extend(settled.missed);
+                    for (key, early) in settled.list {
                         let partition = shared.partition_of(&key);
                         let event = incoming.event.clone();
                         let input = PartitionInput::Deliver { key, event, early, source };
@@ -192,8 +212,12 @@ fn names(index: &Index, message: &Delivered) -> Vec<String> {
     names
 }
 
-fn read_event(name: &str, message: &Delivered) -> Result<Incoming, IntakeError> {
+/// The event of a message: `ce-type` names it where somebody listens to that, else the subject.
+fn read_event(index: &Index, name: &str, message: &Delivered) -> Result<Incoming, IntakeError> {
     let mut incoming = decode(name, &message.message.headers, &message.message.payload, None)?;
+    if *incoming.event.name != *name && index.listeners(&incoming.event.name).is_empty() {
+        incoming.event.name = name.into();
+    }
     if incoming.event.subject.is_none() && name != message.message.subject.as_str() {
         incoming.event.subject = Some(message.message.subject.as_str().into());
     }

@@ -38,29 +38,29 @@ pub(crate) fn route(
     }
     let mut listeners =
         index.listeners(name).iter().filter(|one| one.listens_at(sequence)).peekable();
+    let unknown = || {
+        let message = format!("no deployed definition listens to `{name}`");
+        IntakeError::new("GS3011", "unknown_event", message)
+    };
     if listeners.peek().is_none() {
-        return Err(IntakeError::new(
-            "GS3011",
-            "unknown_event",
-            format!("no deployed definition listens to `{name}`"),
-        ));
+        return Err(unknown());
     }
     let mut targets = Targets::default();
-    let mut problem = None;
+    let (mut problem, mut older) = (None, None);
     for listener in listeners {
         let Some(declaration) = listener.declaration() else { continue };
         let latest = listener.is_latest_at(sequence);
         match correlate(listener, declaration, &incoming.event, now) {
             Ok(key) => targets.add(key, latest.then_some(declaration.early)),
-            // Only the newest version complains; older ones may not know the event's new shape.
+            // The newest version complains first; older ones may not know the event's new shape.
             Err(error) if latest => problem = Some(error),
-            Err(_) => {}
+            Err(error) => older = Some(error),
         }
     }
-    match problem {
-        Some(error) if targets.list.is_empty() => Err(error),
-        Some(_) | None => Ok(targets),
+    if targets.list.is_empty() {
+        return Err(problem.or(older).unwrap_or_else(unknown));
     }
+    Ok(targets)
 }
 
 impl Targets {

@@ -64,7 +64,8 @@ async fn events_are_asked_about(world: World) {
         ..EventHeaders::default()
     };
     world.client.send_with("order.paid", &data, &options).await.unwrap();
-    world.client.publish("order.paid", &data, &options).await.unwrap();
+    let other = world.client.clone().as_user("bo b@x");
+    other.publish("order.paid", &data, &options).await.unwrap();
 
     let asked = world.asked();
     let subjects: Vec<_> = asked.iter().map(|asked| asked.subject.as_str()).collect();
@@ -83,6 +84,8 @@ async fn events_are_asked_about(world: World) {
     let read = EventHeaders::from_headers(|name| asked[1].header(name));
     assert_eq!(read, options);
     assert_eq!(asked[2].header("Nats-Msg-Id"), Some("%C3%BC%201"));
+    assert_eq!(asked[0].header("Gearshift-User"), Some("local"));
+    assert_eq!(asked[2].header("Gearshift-User"), Some("bo%20b@x"));
 }
 
 fn by_subject(asked: &Asked) -> Option<Result<Value, Problem>> {

@@ -266,6 +266,12 @@ impl<'t> Context<'t> {
         let list = self.expression(list, ExprKind::Value, env);
         let local = |node: &Node| {
             let name = self.text(node, "a name")?;
+            if self.outline.vars.contains(&name) {
+                let message = format!("{} is a variable already", quoted(&name));
+                let help = "give what `each` binds another name".to_owned();
+                self.report.help(codes::NAME, node.span, message, help);
+                return None;
+            }
             self.name(&name, node.span, "name").then_some(name)
         };
         let item = get("as").map_or_else(|| Some("item".into()), local);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::context::Context;
+use super::events::reserved;
 use super::values::{Env, name_problem};
 use crate::definition::codes;
 use crate::definition::expr::Template;
@@ -65,7 +66,11 @@ impl<'t> Context<'t> {
     }
 
     fn retry(&self, node: &'t Node) -> RetryPolicy {
-        let mut policy = RetryPolicy { waits_for_plugin: false, ..RetryPolicy::default() };
+        let mut policy = RetryPolicy {
+            attempts: RetryPolicy::ATTEMPTS,
+            waits_for_plugin: false,
+            ..RetryPolicy::default()
+        };
         for (key, node) in self.fields(node, "retry", "`retry`") {
             match &*key.text {
                 "attempts" => policy.attempts = self.count(node).unwrap_or(1),
@@ -128,6 +133,7 @@ impl<'t> Context<'t> {
     ) -> Option<Action> {
         let with = with.map(|node| self.data(None, node, env));
         let event = self.event_name(node)?;
+        reserved(self, &event, node.span);
         self.made.borrow_mut().insert(Arc::clone(&event));
         Some(Action::Raise { event, with: optional(with)? })
     }
@@ -227,6 +233,7 @@ impl<'t> Context<'t> {
                 if !self.check_event(name, node.span) {
                     return None;
                 }
+                reserved(self, name, node.span);
             }
             None => self.makes_any.set(true),
         }

@@ -86,6 +86,11 @@ impl<'t> Report<'t> {
         self.problems.borrow().iter().any(Problem::is_error)
     }
 
+    /// How many problems there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.problems.borrow().len()
+    }
+
     /// All problems, in the order of the text.
     pub(super) fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();

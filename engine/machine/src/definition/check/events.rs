@@ -7,12 +7,9 @@ use super::nearest::did_you_mean;
 use super::values::Env;
 use crate::definition::codes;
 use crate::definition::expr::{Expr, ExprKind};
-use crate::definition::model::{Early, EventDecl, OnError, Unhandled};
+use crate::definition::model::{Early, EventDecl, OnError, Unhandled, reserved_token};
 use crate::definition::parse::{Kind, Node};
 use crate::definition::problem::{Span, quoted};
-
-/// First tokens that only the engine uses (rule 28).
-const RESERVED: [&str; 5] = ["done", "error", "after", "workflow", "gearshift"];
 
 /// The events of `events:`, with their places.
 pub(super) fn declared<'t>(context: &Context<'t>, node: &'t Node) -> Vec<(EventDecl, Span)> {
@@ -85,8 +82,7 @@ fn declaration<'t>(
 
 /// Reports a name that is made by the engine only.
 pub(super) fn reserved(context: &Context<'_>, name: &str, span: Span) {
-    let first = name.split('.').next().unwrap_or_default();
-    if RESERVED.contains(&first) {
+    if let Some(first) = reserved_token(name) {
         let message = format!("names that begin with `{first}` are made by the engine");
         context.report.add(codes::RESERVED_EVENT, span, message);
     }
@@ -113,8 +109,7 @@ fn subject(context: &Context<'_>, node: &Node) -> Option<Arc<str>> {
     } else if tokens.first().is_some_and(|first| first.starts_with('{')) {
         Some((codes::SUBJECT, format!("the first token of {} must be fixed", quoted(&text))))
     } else {
-        let first = tokens.first().copied().unwrap_or_default();
-        RESERVED.contains(&first).then(|| {
+        reserved_token(&text).map(|first| {
             let message = format!("subjects that begin with `{first}` belong to the engine");
             (codes::RESERVED_EVENT, message)
         })

@@ -15,6 +15,7 @@ pub(super) fn lint(lint: &Lint<'_, '_>) {
     triggers(lint);
     for id in lint.ids().filter(|id| lint.is_reachable(*id)) {
         useless_defer(lint, id);
+        undecided(lint, id);
         if lint.definition.state(id).kind == StateKind::Parallel {
             racing_sets(lint, id);
         }
@@ -78,6 +79,28 @@ fn useless_defer(lint: &Lint<'_, '_>, id: StateId) {
             lint.context.report.add(codes::USELESS_DEFER, span, message);
         }
     }
+}
+
+/// An approval whose decision nobody takes.
+fn undecided(lint: &Lint<'_, '_>, id: StateId) {
+    let definition = lint.definition;
+    let Some(approval) = &definition.state(id).approval else { return };
+    let taken = std::iter::once(id).chain(definition.ancestors(id)).any(|id| {
+        let mut transitions = definition.state(id).transitions.iter();
+        transitions.any(|transition| {
+            let descriptors = descriptors(definition.transition(*transition));
+            descriptors.iter().any(|descriptor| descriptor.matches(&approval.event))
+        })
+    });
+    if taken {
+        return;
+    }
+    let span = lint.state_span(id);
+    let (event, id) = (&approval.event, &definition.state(id).id);
+    let message = format!("no transition of `{id}`, or around it, takes `{event}`");
+    let choice = approval.choices.first().map_or("", |choice| &**choice);
+    let help = format!("`on: {{ {event}: {{ when: data.action == '{choice}', to: … }} }}`");
+    lint.context.report.help(codes::UNDECIDED, span, message, help);
 }
 
 /// L6: one variable, two regions, one event.

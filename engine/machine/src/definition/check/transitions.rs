@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::actions::Uses;
 use super::context::Context;
-use super::draft::Edge;
+use super::draft::{Edge, Item};
 use super::nearest::did_you_mean;
 use super::outline::Place;
 use super::values::Env;
 use crate::definition::codes;
-use crate::definition::model::{Delay, Descriptor, StateKind, Trigger};
+use crate::definition::model::{Delay, Descriptor, StateKind, Trigger, reserved_token};
 use crate::definition::parse::{Kind, Node};
 use crate::definition::problem::{Span, quoted};
 
@@ -61,12 +61,46 @@ impl<'t> Context<'t> {
             return None;
         }
         match Descriptor::parse(text) {
-            Ok(descriptor) => Some(descriptor),
+            Ok(descriptor) => {
+                self.never_offered(&descriptor, span);
+                Some(descriptor)
+            }
             Err(message) => {
                 self.report.add(codes::EVENT_NAME, span, message);
                 None
             }
         }
+    }
+
+    /// Refuses names that the engine keeps for itself and never offers to a transition; results
+    /// and errors are offered.
+    fn never_offered(&self, descriptor: &Descriptor, span: Span) {
+        let (Descriptor::Prefix(name) | Descriptor::Exact(name)) = descriptor else { return };
+        if let Some(first @ ("after" | "workflow" | "gearshift")) = reserved_token(name) {
+            let message = format!("names that begin with `{first}` are not offered to anybody");
+            let help = (first == "after").then(|| "write `after:` for a timer".to_owned());
+            self.report.help(codes::RESERVED_EVENT, span, message, help);
+        }
+    }
+
+    /// `failed:` belongs to the calls on the way to a target: without them it would mean nothing.
+    fn useless_failed(&self, node: &Node, edge: &Edge) {
+        let calls = edge.items.iter().any(Item::calls);
+        let Some(failed) = node.get("failed") else { return };
+        if calls && node.get("to").is_some() {
+            return;
+        }
+        let (message, help) = if calls {
+            let help = "give the transition a `to`, or the state a `failed`";
+            ("`failed` without `to`: the state itself waits for these calls", help)
+        } else {
+            (
+                "`failed` without a call in `do` is never used",
+                "remove it, or call something in `do`",
+            )
+        };
+        let start = Span::new(failed.span.start, failed.span.start + 1);
+        self.report.help(codes::USELESS_FAILED, start, message, help.to_owned());
     }
 
     /// A target, a transition, or a list of transitions.
@@ -97,6 +131,7 @@ impl<'t> Context<'t> {
         table: &str,
     ) -> Option<Edge> {
         let env = edge_env(&trigger);
+        let errors = self.report.count();
         let mut edge = Edge {
             name: None,
             source,
@@ -136,6 +171,10 @@ impl<'t> Context<'t> {
                 }
                 _ => {}
             }
+        }
+        // What is wrong inside may be why no call was found.
+        if self.report.count() == errors {
+            self.useless_failed(node, &edge);
         }
         sound.then_some(edge)
     }
@@ -224,7 +263,7 @@ impl<'t> Context<'t> {
         } else {
             self.edge(node, owner, Trigger::Initial, "initial")?
         };
-        if let Some(call) = edge.items.iter().find_map(super::draft::Item::first_call) {
+        if let Some(call) = edge.items.iter().find_map(Item::first_call) {
             let message = format!("a call in `{name}` has no state that could wait for it");
             self.report.add(codes::CALL_PLACE, call, message);
             edge.items.clear();

@@ -20,10 +20,10 @@ super::codes! { DEFINITION;
         "The target of this transition is not the id of any state of the definition. An instance \
          that took it would have nowhere to go, so the definition is refused. Correct the \
          spelling, or add the state."
-    DUPLICATE_STATE 105 "duplicate_state" "two states have one id"
+    DUPLICATE_STATE 105 "duplicate_state" "the id is taken already"
         "State ids are unique in the whole definition, also across nested states and regions: \
-         transitions, `active('id')` and `done.state.id` name states by their id alone. Rename \
-         one of them."
+         transitions, `active('id')` and `done.state.id` name states by their id alone. The \
+         workflow's name is the id of the state around all others. Rename one of them."
     UNKNOWN_ACTION 106 "unknown_action" "the action does not exist"
         "A name where an action is due refers to `actions:`. There is no action with this name. \
          Correct the spelling, add the action, or write it inline as a mapping, for example \
@@ -102,4 +102,9 @@ super::codes! { DEFINITION;
         "A call names `plugin.operation`, or `plugin@^1.2.operation` for a version. Plugin and \
          operation are `[A-Za-z0-9_-]+`. Both become tokens of the subject that the request is \
          sent to."
+    USELESS_FAILED 128 "useless_failed" "`failed` has nothing to wait for"
+        "`failed` of a transition is for the calls in its `do`, made on the way to its target. \
+         Where there is no call it would never be used; where there is no target the state itself \
+         waits for the calls, and its own `failed` takes their failure. Move it there, or remove \
+         it."
 }

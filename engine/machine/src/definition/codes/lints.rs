@@ -41,4 +41,8 @@ super::codes! { LINTS;
         "The text looks like a password, token or key. Definitions are stored, shown and exported \
          as they are, so everybody who sees the workflow sees it. Give the secret to the plugin's \
          own configuration and remove it here; then replace it, for it was written down."
+    UNDECIDED 211 "undecided" "nobody takes the approval's decision"
+        "The approval waits for a person, and the decision becomes an event, but neither the state \
+         nor one around it has a transition for that event. So whatever is decided is refused. Add \
+         the transition under `on:`, or correct `event` of the approval."
 }

@@ -3,7 +3,7 @@
 super::codes! { TEXT;
     EMPTY_DEFINITION 1 "empty_definition" "the file holds no definition"
         "The file is empty, or has only spaces and comments. A definition is a mapping that begins \
-         with `workflow: <name>`. Write one, or start from `gearshift new`."
+         with `workflow: <name>`. Write one, or start from one of the examples."
     SYNTAX 2 "syntax" "the text is not well-formed"
         "The text is not YAML (or not JSON, in a `.json` file), so nothing after this place can be \
          read. In YAML most often the indentation, a tab, a missing quote or an unclosed bracket \
@@ -37,6 +37,10 @@ super::codes! { TEXT;
         "A YAML tag (`!name`) changes how the value behind it is read. Here it is most often a \
          guard that begins with `!`, which YAML takes for a tag, so that the guard would vanish. \
          Put the text in quotes: `when: '!data.ok'`."
+    DUPLICATE_DEFINITION 10 "duplicate_definition" "one version of a workflow is defined twice"
+        "Name and version together say which definition is meant, so each pair stands for one \
+         text. Here two definitions of one file have the same. Give the newer one the next \
+         `version`, or remove one of them."
     ON_KEY 11 "on_key" "the key `true` is read as `on`"
         "YAML 1.1 tools turn the key `on` into `true` when they rewrite a file. This key is taken \
          for `on`. Write `on:`, and quote it (`\"on\":`) where such a tool rewrites the file."

@@ -2,7 +2,7 @@
 
 use cel::parser::ParseErrors;
 
-use super::bounds::{check_source, check_tree};
+use super::bounds::{DEPTH_MAX, check_source, check_tree};
 use super::functions::ENV;
 use super::lower::{Compiled, Lowering};
 use super::{ExprKind, ExprProblem, Names};
@@ -45,11 +45,16 @@ fn compile_here(
 }
 
 fn problems(source: &str, errors: &ParseErrors) -> Vec<ExprProblem> {
+    // The parser gives up where brackets nest too deeply, and everything else it says follows.
+    let gave_up =
+        |message: &str| message.contains("recursion depth") || message.contains("Recursion limit");
+    if errors.errors.iter().any(|error| gave_up(&error.msg)) {
+        let message = format!("expression nests too deeply, the limit is {DEPTH_MAX} levels");
+        return vec![ExprProblem::new("too_deep", message)];
+    }
     let mut found: Vec<ExprProblem> = Vec::new();
     for error in &errors.errors {
-        let deep = error.msg.contains("recursion depth");
-        let code = if deep { "too_deep" } else { "syntax" };
-        let problem = ExprProblem::new(code, words(&error.msg)).at(offset(source, error.pos));
+        let problem = ExprProblem::new("syntax", words(&error.msg)).at(offset(source, error.pos));
         if !found.iter().any(|known| known.offset == problem.offset) {
             found.push(problem);
         }

@@ -143,6 +143,11 @@ pub struct RetryPolicy {
     pub waits_for_plugin: bool,
 }
 
+impl RetryPolicy {
+    /// Attempts where `retry:` is written and says neither `attempts` nor `max`.
+    pub const ATTEMPTS: u32 = 3;
+}
+
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {

@@ -88,6 +88,16 @@ impl std::fmt::Display for Descriptor {
     }
 }
 
+/// First tokens of events that only the engine makes (rule 28).
+const RESERVED: [&str; 5] = ["done", "error", "after", "workflow", "gearshift"];
+
+/// The reserved first token of `name`, if it has one (rule 28).
+#[must_use]
+pub(crate) fn reserved_token(name: &str) -> Option<&'static str> {
+    let first = name.split('.').next().unwrap_or_default();
+    RESERVED.into_iter().find(|token| *token == first)
+}
+
 /// Checks an event name: 1-16 tokens of `[A-Za-z0-9_~-]+`, at most 255 bytes (rule 28).
 ///
 /// # Errors

@@ -8,6 +8,7 @@ mod transition;
 
 pub use action::{Action, Backoff, CallSpec, Delay, RetryPolicy, SeqStep, Sequence, SetPath};
 pub use definition::{Definition, Limits, OnError, Unhandled, VarDecl};
+pub(crate) use event::reserved_token;
 pub use event::{Descriptor, Early, EventDecl, check_event_name};
 pub use state::{After, Approval, State, StateKind};
 pub use transition::{Transition, Trigger};

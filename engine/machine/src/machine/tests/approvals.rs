@@ -50,7 +50,7 @@ fn a_decision_is_checked_and_offered() {
 #[test]
 fn a_decision_no_transition_takes_records_the_guards() {
     let mut world = World::new(definition(ONE));
-    ["start", "command decide approve {amount: 500} [by=ann roles=*]"]
+    ["start [by=sue]", "command decide approve {amount: 500} [by=ann roles=*]"]
         .iter()
         .for_each(|line| world.run(line));
     assert_eq!(world.last.unwrap().trace.unwrap().guards.len(), 2);
@@ -61,7 +61,7 @@ fn an_ordinary_event_needs_the_role_too() {
     check(
         ONE,
         &[
-            "start",
+            "start [by=sue]",
             "event user.action {action: reject}",
             "event user.action {action: reject} [by=eve roles=sales]",
             "event user.action {action: reject} [by=ann roles=legal]",

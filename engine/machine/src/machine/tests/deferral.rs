@@ -2,6 +2,8 @@
 
 use super::check;
 use super::check::{World, definition};
+use crate::machine::{Event, Input};
+use crate::value::Value;
 
 const DEFER: &str = "
 workflow: t
@@ -63,6 +65,29 @@ fn rule_43_overflow_is_a_dead_letter_and_freezes_nothing() {
     assert_eq!(world.instance.as_ref().unwrap().deferred.len(), 100);
     world.run("event go");
     assert_eq!(world.instance.as_ref().unwrap().deferred.len(), 0);
+}
+
+#[test]
+fn rule_43_one_mebibyte_is_the_limit_of_bytes() {
+    let mut world = World::new(definition(DEFER));
+    world.run("start");
+    let big = |bytes: usize| {
+        let data = Some(Value::from("x".repeat(bytes).as_str()));
+        Input::Event(Event { name: "x".into(), data, ..Event::default() })
+    };
+    world.tell(&big(600_000));
+    world.tell(&big(500_000));
+    world.tell(&big(400_000));
+    assert_eq!(
+        world.out,
+        "\
+1 start -> - | a
+2 x -> - | a !deferred
+3 x -> dead_letter x | a !dead_letter deferred_full
+4 x -> - | a !deferred
+"
+    );
+    assert_eq!(world.instance.unwrap().deferred.len(), 2);
 }
 
 #[test]

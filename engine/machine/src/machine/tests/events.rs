@@ -251,3 +251,23 @@ states:
     assert!(go.0 != TransitionId(u16::MAX));
     assert!(!world.effects.iter().any(|effect| matches!(effect, Effect::DeadLetter { .. })));
 }
+
+#[test]
+fn rule_28_a_computed_event_name_is_none_of_the_engines() {
+    check(
+        "
+workflow: t
+initial: a
+states:
+  a:
+    on: { go: { do: { send: \"${ data.name }\" } }, error.execution.send: b, done.state.a: c }
+  b: { entry: { log: { label: e, value: \"${ error.message }\" } } }
+  c: {}
+",
+        &["start", "event go {name: done.state.a}"],
+        "
+        1 start -> - | a
+        2 go -> e=\"names that begin with `done` are made by the engine\" | b
+    ",
+    );
+}

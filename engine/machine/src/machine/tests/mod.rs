@@ -8,6 +8,8 @@ mod commands;
 mod deferral;
 mod errors;
 mod events;
+mod gate;
+mod invoke;
 mod mutants;
 mod property;
 mod script;

@@ -66,7 +66,7 @@ states:
     entry: { each: { in: vars.l, as: v, do: { set: { n: vars.n + v } } } }
     on: { a: { do: { set: { n: 1 / data.k } }, to: a }, b: { do: { send: { event: a } } },
         error.execution: b }
-  b: { on: { a: { do: { set: { n: data.k } } }, b: a, c: { do: { raise: error.own } } } }
+  b: { on: { a: { do: { set: { n: data.k } } }, b: a, c: { do: { set: { n: 1 / 0 } } } } }
 ",
 ];
 

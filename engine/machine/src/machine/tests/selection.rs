@@ -120,6 +120,25 @@ states:
 }
 
 #[test]
+fn rule_08_the_descendant_wins_over_the_state_around_it() {
+    // The first region leaves the choice to the parallel state; the second one has its own.
+    for [first, second] in [["", "on: { go: two }"], ["on: { go: two }", ""]] {
+        let text = format!(
+            "workflow: t\ninitial: p\nstates:\n  p:\n    on: {{ go: out }}\n    parallel:\n      \
+             r1: {{ initial: a, states: {{ a: {{ {first} }}, b: {{}} }} }}\n      \
+             r2: {{ initial: c, states: {{ c: {{ {second} }}, d: {{}} }} }}\n  out: {{}}\n"
+        );
+        let own = if first.is_empty() { "d" } else { "b" };
+        let after = if first.is_empty() { "a d" } else { "b c" };
+        check(
+            &text.replace("two", own),
+            &["start", "event go"],
+            &format!("1 start -> - | a c\n2 go -> - | {after}"),
+        );
+    }
+}
+
+#[test]
 fn rule_08_targetless_transitions_never_conflict() {
     check(
         "
@@ -204,6 +223,30 @@ states:
 }
 
 #[test]
+fn rule_10_actions_of_several_regions_run_in_document_order() {
+    let region = |name: &str| {
+        let log = |at: &str| format!("{{ log: {{ label: {at}, value: {name} }} }}");
+        let (out, act, into) = (log("x"), log("t"), log("e"));
+        format!(
+            "{name}: {{ initial: {name}1, states: {{ {name}1: {{ exit: {out}, on: {{ go: {{ do: \
+             {act}, to: {name}2 }} }} }}, {name}2: {{ entry: {into} }} }} }}"
+        )
+    };
+    check(
+        &format!(
+            "workflow: t\nstates:\n  p:\n    parallel:\n      {}\n      {}\n",
+            region("l"),
+            region("m")
+        ),
+        &["start", "event go"],
+        "
+        1 start -> - | l1 m1
+        2 go -> x=\"m\", x=\"l\", t=\"l\", t=\"m\", e=\"l\", e=\"m\" | l2 m2
+    ",
+    );
+}
+
+#[test]
 fn rule_11_a_state_is_active_in_its_own_actions_its_children_are_not() {
     check(
         "
@@ -239,8 +282,7 @@ states:
 
 #[test]
 fn rule_12_a_livelock_is_rolled_back_and_never_redelivered_by_itself() {
-    let cycle = "a → b, b → b2, b2 → b, b → b2, b2 → b, b → b2, b2 → b, b → b2, b2 → b, b → b2, \
-                 b2 → b";
+    let cycle = "b → b2 → b, ×5";
     let reason = format!("microsteps exceed the limit of 10; last transitions: {cycle}");
     check(
         LOOP,

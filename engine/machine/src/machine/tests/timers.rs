@@ -53,6 +53,37 @@ fn rule_30_reentering_restarts_it_a_targetless_transition_does_not() {
 }
 
 #[test]
+fn rule_30_an_internal_transition_keeps_the_timer_of_its_source() {
+    let text = "
+workflow: t
+initial: s
+states:
+  s:
+    after: { 10s: late }
+    on: { inside: { to: b, internal: true }, outside: { to: b } }
+    states: { a: {}, b: {} }
+  late: {}
+";
+    check(
+        text,
+        &["start", "advance 9s", "event inside", "advance 1s"],
+        "
+        1 start -> - | a
+        2 inside -> - | b
+        3 timer after s -> - | late
+    ",
+    );
+    check(
+        text,
+        &["start", "advance 9s", "event outside", "advance 9s"],
+        "
+        1 start -> - | a
+        2 outside -> - | b
+    ",
+    );
+}
+
+#[test]
 fn rule_30_the_event_is_offered_only_to_its_own_transition() {
     check(
         "
@@ -112,6 +143,35 @@ states:
         2 again -> - | a
         3 three -> l=\"y\" | a
         4 four -> l=4 | a
+    ",
+    );
+}
+
+#[test]
+fn rule_31_id_to_keeps_the_made_id_and_cancel_knows_it() {
+    let text = "
+workflow: t
+initial: a
+vars: { first: null, second: null }
+states:
+  a:
+    entry:
+      - { send: { event: one, after: 1s, id_to: first } }
+      - { send: { event: two, after: 2s, id_to: second } }
+    on:
+      stop: { do: { cancel: \"${ vars.first }\" } }
+      two: { do: { log: { label: mine, value: \"${ event.sendid == vars.second }\" } } }
+      same: { when: vars.first == vars.second, to: lost }
+  lost: {}
+";
+    check(
+        text,
+        &["start", "event stop", "event same", "advance 1m"],
+        "
+        1 start -> - | a
+        2 stop -> - | a
+        3 same -> - | a !ignored unhandled
+        4 two -> mine=true | a
     ",
     );
 }

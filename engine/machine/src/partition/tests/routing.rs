@@ -132,7 +132,8 @@ fn a_dead_letter_is_delivered_again_once() {
     let mut world = World::new();
     world.tell(with_early("noted", Early::DeadLetter));
     world.tell(deliver("a", event("opened", "{\"id\": \"a\"}")));
-    let replay = PartitionInput::Replay { dead_letter: 1, key: key("a"), early: Early::DeadLetter };
+    let (early, by) = (Early::DeadLetter, principal("ann"));
+    let replay = PartitionInput::Replay { dead_letter: 1, key: key("a"), early, by };
     let done = world.tell(replay.clone());
     assert!(matches!(done.outcome, Outcome::Transitioned { .. }), "{:?}", done.outcome);
     assert_eq!(world.partition.counts().dead_letters, 0);
@@ -181,7 +182,8 @@ fn who_asks_for_a_missing_instance_is_told_and_a_dead_letter_stays_one() {
     assert_eq!(world.tell(asked).outcome, missing);
     assert_eq!(world.partition.counts().dead_letters, 0);
     world.tell(with_early("noted", early));
-    let replay = PartitionInput::Replay { dead_letter: 1, key: key("a"), early };
+    let by = principal("ann");
+    let replay = PartitionInput::Replay { dead_letter: 1, key: key("a"), early, by };
     assert_eq!(world.tell(replay).outcome, missing);
     assert_eq!(world.partition.counts().dead_letters, 1);
 }

@@ -1,7 +1,8 @@
 //! Pending effects, self-sent events, fairness of due work.
 
-use super::world::{World, deliver, event, key, publishes};
-use crate::machine::{CallOutcome, Effect, Outcome, Timestamp};
+use super::world::{World, definition, deliver, event, key, principal, publishes};
+use crate::definition::model::Early;
+use crate::machine::{CallOutcome, Effect, InstanceKey, Outcome, Timestamp};
 use crate::partition::PartitionInput;
 use crate::value::Value;
 
@@ -80,4 +81,33 @@ fn due_timers_come_in_the_order_they_are_due_and_leave_room_beside_own_events() 
         })
         .collect();
     assert_eq!(keys, ["SelfEvent { id: 1 }", "SelfEvent { id: 2 }", "c", "a"]);
+}
+
+#[test]
+fn rule_46_an_early_event_that_is_refused_after_the_start_is_a_dead_letter() {
+    let mut world = World::new();
+    let strict = "
+workflow: strict
+version: 1
+unhandled: reject
+events: { noted: { buffer: 10m } }
+initial: a
+states: { a: { on: { go: a } } }
+";
+    world.definitions.insert(definition(strict)).unwrap();
+    let key = InstanceKey::new("strict", "a").unwrap();
+    let early = Early::Buffer { ttl_ms: 600_000 };
+    let event = event("noted", "{}");
+    let noted = PartitionInput::Deliver { key: key.clone(), event, early, source: None };
+    assert_eq!(world.tell(noted).outcome, Outcome::Deferred);
+    let (input, by) = (Value::Null, principal("ann"));
+    world.tell(PartitionInput::Start { key: key.clone(), version: None, input, by });
+    let done = world.settle();
+    assert_eq!(done[0].outcome, Outcome::DeadLettered { reason: "unhandled".into() });
+    let trace = done[0].trace.as_ref().unwrap();
+    assert_eq!((&*trace.input, trace.effects.len()), ("noted", 1));
+    let letters: Vec<_> = world.partition.dead_letters().map(|(_, letter)| letter).collect();
+    assert_eq!(letters.len(), 1);
+    assert_eq!((&*letters[0].event.name, &*letters[0].reason), ("noted", "unhandled"));
+    assert_eq!(letters[0].key, Some(key));
 }

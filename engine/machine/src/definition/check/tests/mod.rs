@@ -8,6 +8,7 @@ mod examples;
 mod lints;
 mod lowering;
 mod problems;
+mod refused;
 mod rendering;
 mod states;
 

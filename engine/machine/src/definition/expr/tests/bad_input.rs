@@ -126,3 +126,25 @@ fn messages_of_the_parser_are_fragments() {
         assert!(!result.contains("EOF") && !result.contains("expecting"), "{source}: {result}");
     }
 }
+
+#[test]
+fn deep_brackets_are_one_problem_in_words() {
+    for (open, close) in [("(", ")"), ("[", "]"), ("{1: ", "}"), ("!(", ")"), ("a(", ")")] {
+        for depth in [40, 100, 200] {
+            let text = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            let problems = World::new("{}").eval(&text);
+            let refused = problems.starts_with("too_deep: expression");
+            assert!(refused || !problems.contains("too_deep"), "{text}: {problems}");
+            assert!(!problems.contains(['{', ';']), "{text}: {problems}");
+        }
+    }
+}
+
+#[test]
+fn a_hundred_brackets_are_too_deep() {
+    let text = format!("{}1{}", "(".repeat(100), ")".repeat(100));
+    assert_eq!(
+        World::new("{}").eval(&text),
+        "too_deep: expression nests too deeply, the limit is 32 levels"
+    );
+}

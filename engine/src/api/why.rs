@@ -1,0 +1,156 @@
+//! Why an instance does not go on by itself, and what would help.
+
+use gearshift_machine::definition::duration;
+use gearshift_machine::definition::model::{Definition, Trigger};
+use gearshift_machine::machine::{Instance, Status};
+use gearshift_machine::partition::Partition;
+use gearshift_protocol::OperationRef;
+use gearshift_protocol::view::{CallView, Task, Why};
+
+use super::describe::{detail, tasks};
+use crate::runtime::Handle;
+
+/// Why an instance does not go on by itself, and what would help.
+pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Definition) -> Why {
+    let now = handle.config().clock.now();
+    let id = instance.key.key();
+    let states = shown_states(instance, definition).join(", ");
+    let since = duration::format(now.since_ms(instance.updated_at).max(1_000) / 1_000 * 1_000);
+    let mut why =
+        Why { summary: format!("{id} has been in `{states}` for {since}"), ..Why::default() };
+    if instance.status.is_ended() {
+        why.summary = format!("{id} is {} in `{states}` since {since}", instance.status.as_str());
+        why.lines.extend(last_word(handle, instance).await);
+        return why;
+    }
+    if let Some(stuck) = &instance.stuck {
+        why.lines.push(format!("stuck: {}", stuck.reason));
+        for verb in ["retry", "skip", "cancel"] {
+            why.try_this.push(format!("gearshift {verb} {id}"));
+        }
+    }
+    for view in detail(instance, definition, now).calls {
+        waits_for_call(handle, &view, &mut why).await;
+    }
+    for task in tasks(instance, definition, now) {
+        let asked = asked(instance, definition, &task);
+        why.lines.push(format!("waits for a decision of {asked}: {}", task.choices.join(" | ")));
+        for choice in &task.choices {
+            why.try_this.push(format!("gearshift decide {id} {choice}"));
+        }
+    }
+    let accepted = accepted(instance, definition);
+    if instance.status == Status::Running && !accepted.is_empty() {
+        why.lines.push(format!("accepts {} for key `{id}`", accepted.join(", ")));
+    }
+    for timer in detail(instance, definition, now).timers {
+        why.lines.push(format!("timer {} is due at {}", timer.name, timer.due));
+    }
+    if !instance.deferred.is_empty() || !instance.parked.is_empty() {
+        let (deferred, parked) = (instance.deferred.len(), instance.parked.len());
+        why.lines.push(format!("{deferred} events deferred, {parked} parked"));
+    }
+    why
+}
+
+/// What the history says last of a life that failed or was ended.
+async fn last_word(handle: &Handle, instance: &Instance) -> Option<String> {
+    if instance.status == Status::Done {
+        return None;
+    }
+    let key = instance.key.clone();
+    let last = move |partition: &Partition| {
+        partition.trace(&key).into_iter().rev().find_map(|entry| entry.note)
+    };
+    let note = handle.look(&instance.key, last).await.ok()??;
+    Some(format!("{}: {note}", instance.status.as_str()))
+}
+
+/// Whom an approval asks, how many of them, and how many have answered.
+fn asked(instance: &Instance, definition: &Definition, task: &Task) -> String {
+    let mut who = match (&task.assign, task.roles.as_slice()) {
+        (Some(assign), []) => assign.clone(),
+        (Some(assign), roles) => format!("{assign}, role {}", roles.join(" or ")),
+        (None, []) => "anybody".to_owned(),
+        (None, roles) => format!("role {}", roles.join(" or ")),
+    };
+    if task.need > 1 {
+        who.push_str(&format!(", {} of them", task.need));
+    }
+    let spared = instance.active.iter().any(|id| {
+        definition.state(*id).approval.as_ref().is_some_and(|approval| approval.not_initiator)
+    });
+    if spared {
+        who.push_str(", not by the initiator");
+    }
+    match task.votes.len() {
+        0 => {}
+        1 => who.push_str("; 1 vote so far"),
+        votes => who.push_str(&format!("; {votes} votes so far")),
+    }
+    who
+}
+
+/// Active states as people know them: a hidden one is on the way to another.
+fn shown_states(instance: &Instance, definition: &Definition) -> Vec<String> {
+    definition
+        .leaves(&instance.active)
+        .map(|id| match definition.state(id).hidden_for {
+            Some(target) => format!("→ {}", definition.state(target).id),
+            None => definition.state(id).id.to_string(),
+        })
+        .collect()
+}
+
+async fn waits_for_call(handle: &Handle, call: &CallView, why: &mut Why) {
+    let attempts = call.attempts.unwrap_or(1);
+    why.lines.push(match (&call.next_attempt, &call.deadline) {
+        (Some(next), _) => format!(
+            "call {}: attempt {} of {attempts} failed, next at {next}",
+            call.operation, call.attempt
+        ),
+        (None, Some(deadline)) => format!(
+            "call {}: attempt {} of {attempts} is under way until {deadline}",
+            call.operation, call.attempt
+        ),
+        (None, None) => format!("call {}: waits to be sent", call.operation),
+    });
+    let Ok(operation) = call.operation.parse::<OperationRef>() else { return };
+    let services = handle.bus().requests().discover().await.unwrap_or_default();
+    let running =
+        services.iter().filter(|service| service.name == operation.plugin).collect::<Vec<_>>();
+    if running.is_empty() {
+        why.lines.push(format!("no plugin `{}` is running", operation.plugin));
+        why.try_this.push(format!("start plugin `{}`", operation.plugin));
+    } else if !running.iter().any(|service| operation.accepts(&service.version)) {
+        let versions =
+            running.iter().map(|service| service.version.clone()).collect::<Vec<_>>().join(", ");
+        let wanted = operation.requirement.as_deref().unwrap_or("any");
+        why.lines.push(format!(
+            "`{}` {versions} is running, but the definition needs {wanted}",
+            operation.plugin
+        ));
+    }
+}
+
+/// Events that some transition of an active state waits for, engine-made ones left out.
+fn accepted(instance: &Instance, definition: &Definition) -> Vec<String> {
+    let mut names = instance
+        .active
+        .iter()
+        .flat_map(|id| &definition.state(*id).transitions)
+        .filter_map(|id| definition.transitions.get(id.index()))
+        .flat_map(|transition| match &transition.trigger {
+            Trigger::Events(list) => list.as_slice(),
+            Trigger::Always | Trigger::After { .. } | Trigger::Initial => &[],
+        })
+        .map(ToString::to_string)
+        .filter(|name| {
+            let first = name.trim_start_matches('=').split('.').next().unwrap_or_default();
+            !["done", "error"].contains(&first)
+        })
+        .collect::<Vec<_>>();
+    names.sort();
+    names.dedup();
+    names
+}
