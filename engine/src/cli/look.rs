@@ -211,7 +211,13 @@ pub(super) async fn history(global: &Global, args: &IdsArgs) -> Outcome {
             let (dim, told) = (output.look.dim(), row.render(output.look, width));
             output.line(format!("{:>4}  {dim}{}{dim:#}  {told}", entry.step, entry.at))?;
         }
-        Ok(json!(page.items))
+        // Lines of several instances are told apart by it.
+        let entries = page.items.iter().map(|entry| {
+            let mut entry = json!(entry);
+            entry["instance"] = json!(id);
+            entry
+        });
+        Ok(entries.collect())
     })
     .await
 }

@@ -19,8 +19,10 @@ pub(super) async fn export(launch: &Launch, engine: &Dev, folder: &Path) -> Resu
     }
     let details = tell(launch, engine, &["show", "-", "-o", "jsonl"], &ids).await?;
     std::fs::write(folder.join("instances.jsonl"), details)?;
-    let histories = tell(launch, engine, &["history", "-", "-o", "jsonl"], &ids).await?;
-    std::fs::write(folder.join("histories.jsonl"), histories)?;
+    let histories = tell(launch, engine, &["history", "-", "-o", "json"], &ids).await?;
+    let histories = serde_json::from_str::<Vec<Value>>(&histories)?;
+    let lines = histories.iter().map(|one| format!("{one}\n")).collect::<String>();
+    std::fs::write(folder.join("histories.jsonl"), lines)?;
     let letters = ["dlq", "ls", "--limit", "10000", "-o", "jsonl"];
     let letters = tell(launch, engine, &letters, "").await?;
     std::fs::write(folder.join("dead-letters.jsonl"), letters)
