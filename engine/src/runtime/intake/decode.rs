@@ -6,7 +6,7 @@ use gearshift_bus::Headers;
 use gearshift_machine::definition::model::check_event_name;
 use gearshift_machine::machine::{Event, EventKind, Principal, Timestamp};
 use gearshift_machine::value::{JsonError, Map, Value};
-use gearshift_protocol::headers as names;
+use gearshift_protocol::{ce_decode, headers as names};
 use serde::Deserialize as _;
 
 /// An event as it came in, not yet matched to instances.
@@ -80,7 +80,7 @@ pub fn decode(
     }
     let addressed = headers
         .get(names::INSTANCE)
-        .map(percent_decode)
+        .map(ce_decode)
         .or_else(|| Some(event.data.as_ref()?.get("workflowInstanceId")?.as_str()?.to_owned()));
     event.headers = visible_headers(headers);
     Ok(Incoming { event, addressed })
@@ -132,7 +132,7 @@ fn payload(value: Value) -> Result<Value, IntakeError> {
 
 /// A bare body, or CloudEvents in binary mode: attributes are `ce-…` headers.
 fn from_headers(name: &str, headers: &Headers, data: Value) -> Result<Event, IntakeError> {
-    let attribute = |attribute: &str| headers.get(attribute).map(percent_decode);
+    let attribute = |attribute: &str| headers.get(attribute).map(ce_decode);
     let kind = attribute("ce-type").unwrap_or_else(|| name.to_owned());
     let id = attribute("ce-id").or_else(|| headers.get("nats-msg-id").map(str::to_owned));
     Ok(Event {
@@ -248,26 +248,6 @@ fn visible_headers(headers: &Headers) -> Option<Value> {
         .map(|(name, value)| (name.to_ascii_lowercase(), Value::from(value)))
         .collect::<Map>();
     (!map.is_empty()).then(|| map.into())
-}
-
-/// Undoes the percent encoding of CloudEvents header values.
-fn percent_decode(text: &str) -> String {
-    if !text.contains('%') {
-        return text.to_owned();
-    }
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped = match tail {
-            [high, low, ..] if *first == b'%' => std::str::from_utf8(&[*high, *low])
-                .ok()
-                .and_then(|hex| u8::from_str_radix(hex, 16).ok()),
-            _ => None,
-        };
-        out.push(escaped.unwrap_or(*first));
-        rest = tail.get(if escaped.is_some() { 2 } else { 0 }..).unwrap_or_default();
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]
