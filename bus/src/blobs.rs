@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use crate::message::check_size;
-use crate::{BLOB_BYTES_MAX, Error, ErrorKind, embedded, memory};
+use crate::{BLOB_BYTES_MAX, Error, ErrorKind, embedded, memory, nats};
 
 /// Large values, named by what they hold.
 ///
@@ -18,6 +18,7 @@ pub struct Blobs(Backend);
 enum Backend {
     Memory(memory::Blobs),
     Embedded(embedded::Blobs),
+    Nats(nats::Blobs),
 }
 
 /// The SHA-256 of a blob, as 64 lower-case hexadecimal digits.
@@ -79,6 +80,10 @@ impl Blobs {
         Self(Backend::Embedded(blobs))
     }
 
+    pub(crate) const fn nats(blobs: nats::Blobs) -> Self {
+        Self(Backend::Nats(blobs))
+    }
+
     /// Stores `bytes`, durably, and gives their digest; storing them again changes nothing.
     ///
     /// # Errors
@@ -89,6 +94,7 @@ impl Blobs {
         match &self.0 {
             Backend::Memory(blobs) => blobs.put(bytes),
             Backend::Embedded(blobs) => blobs.put(bytes).await,
+            Backend::Nats(blobs) => blobs.put(bytes).await,
         }
     }
 
@@ -101,6 +107,7 @@ impl Blobs {
         match &self.0 {
             Backend::Memory(blobs) => blobs.get(digest),
             Backend::Embedded(blobs) => blobs.get(digest).await,
+            Backend::Nats(blobs) => blobs.get(digest).await,
         }
     }
 
@@ -113,6 +120,7 @@ impl Blobs {
         match &self.0 {
             Backend::Memory(blobs) => blobs.delete(digest),
             Backend::Embedded(blobs) => blobs.delete(digest).await,
+            Backend::Nats(blobs) => blobs.delete(digest).await,
         }
     }
 
@@ -125,6 +133,7 @@ impl Blobs {
         match &self.0 {
             Backend::Memory(blobs) => blobs.list(),
             Backend::Embedded(blobs) => blobs.list().await,
+            Backend::Nats(blobs) => blobs.list().await,
         }
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::local::{KeyOp, KeyWatch, Keys};
+use crate::local::{KeyOp, KeyWatch};
 use crate::message::check_size;
-use crate::{Error, ErrorKind, MESSAGE_BYTES_MAX, embedded, memory};
+use crate::{Error, ErrorKind, MESSAGE_BYTES_MAX, embedded, memory, nats};
 
 /// Longest key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
@@ -22,6 +22,7 @@ pub struct Bucket(Backend);
 enum Backend {
     Memory(memory::Bucket),
     Embedded(embedded::Bucket),
+    Nats(nats::Bucket),
 }
 
 /// A value and the write that made it.
@@ -64,7 +65,13 @@ pub enum Change {
 
 /// Reports what happens to the keys of a bucket; made by [`Bucket::watch`].
 #[derive(Debug)]
-pub struct Watch(KeyWatch);
+pub struct Watch(Watching);
+
+#[derive(Debug)]
+enum Watching {
+    Local(KeyWatch),
+    Nats(nats::KeyWatch),
+}
 
 impl Bucket {
     pub(crate) const fn memory(bucket: memory::Bucket) -> Self {
@@ -75,15 +82,22 @@ impl Bucket {
         Self(Backend::Embedded(bucket))
     }
 
+    pub(crate) const fn nats(bucket: nats::Bucket) -> Self {
+        Self(Backend::Nats(bucket))
+    }
+
     /// The value of `key`, unless it does not exist or has expired.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidName`] if `key` is not one.
-    #[expect(clippy::unused_async, reason = "a remote backend asks its server")]
     pub async fn get(&self, key: &str) -> Result<Option<Value>, Error> {
         check_key(key)?;
-        Ok(self.table()?.get(key))
+        match &self.0 {
+            Backend::Memory(bucket) => Ok(bucket.keys()?.get(key)),
+            Backend::Embedded(bucket) => Ok(bucket.keys()?.get(key)),
+            Backend::Nats(bucket) => bucket.get(key).await,
+        }
     }
 
     /// Writes `value` and gives its revision.
@@ -154,9 +168,12 @@ impl Bucket {
     /// # Errors
     ///
     /// What the backend meets.
-    #[expect(clippy::unused_async, reason = "a remote backend asks its server")]
     pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, Error> {
-        Ok(self.table()?.list(prefix))
+        match &self.0 {
+            Backend::Memory(bucket) => Ok(bucket.keys()?.list(prefix)),
+            Backend::Embedded(bucket) => Ok(bucket.keys()?.list(prefix)),
+            Backend::Nats(bucket) => bucket.keys(prefix).await,
+        }
     }
 
     /// Watches the keys that begin with `prefix`, starting with what they hold now.
@@ -164,9 +181,27 @@ impl Bucket {
     /// # Errors
     ///
     /// What the backend meets.
-    #[expect(clippy::unused_async, reason = "a remote backend asks its server")]
     pub async fn watch(&self, prefix: &str) -> Result<Watch, Error> {
-        Ok(Watch(self.table()?.watch(prefix)))
+        let watching = match &self.0 {
+            Backend::Memory(bucket) => Watching::Local(bucket.keys()?.watch(prefix)),
+            Backend::Embedded(bucket) => Watching::Local(bucket.keys()?.watch(prefix)),
+            Backend::Nats(bucket) => Watching::Nats(bucket.watch(prefix).await?),
+        };
+        Ok(Watch(watching))
+    }
+
+    /// The greatest revision that any write of the bucket has made, deletions included; 0 in a
+    /// new one. Whoever reads after this call sees at least that write.
+    ///
+    /// # Errors
+    ///
+    /// What the backend meets.
+    pub async fn head(&self) -> Result<u64, Error> {
+        match &self.0 {
+            Backend::Memory(bucket) => Ok(bucket.keys()?.head()),
+            Backend::Embedded(bucket) => Ok(bucket.keys()?.head()),
+            Backend::Nats(bucket) => bucket.head().await,
+        }
     }
 
     async fn write(&self, key: &str, op: KeyOp) -> Result<Swapped, Error> {
@@ -175,13 +210,7 @@ impl Bucket {
         match &self.0 {
             Backend::Memory(bucket) => bucket.write(key, &op),
             Backend::Embedded(bucket) => bucket.write(key, op).await,
-        }
-    }
-
-    fn table(&self) -> Result<&Keys, Error> {
-        match &self.0 {
-            Backend::Memory(bucket) => bucket.keys(),
-            Backend::Embedded(bucket) => bucket.keys(),
+            Backend::Nats(bucket) => bucket.write(key, op).await,
         }
     }
 
@@ -201,7 +230,10 @@ impl Watch {
     /// is slower than the writers may miss values in between, never the latest one. Dropping the
     /// future loses no change.
     pub async fn next(&mut self) -> Option<Change> {
-        self.0.next().await
+        match &mut self.0 {
+            Watching::Local(watch) => watch.next().await,
+            Watching::Nats(watch) => watch.next().await,
+        }
     }
 }
 

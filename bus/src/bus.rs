@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::local::{Exchange, Lifecycle};
 use crate::{
     Blobs, Bucket, Clock, Error, ErrorKind, Faults, Inbox, Log, Message, Requests, SubjectPattern,
-    Subscription, embedded, memory, simulated,
+    NatsOptions, ServerReport, Subscription, embedded, memory, nats, simulated,
 };
 
 /// Longest name of a log, inbox, bucket or blob store, in bytes.
@@ -27,6 +27,7 @@ enum Backend {
     Memory(memory::Store),
     Embedded(embedded::Store),
     Simulated(simulated::Store),
+    Nats(nats::Store),
 }
 
 /// Which backend a [`Bus`] has.
@@ -39,6 +40,8 @@ pub enum BackendKind {
     Embedded,
     /// In memory, with seeded faults, for tests.
     Simulated,
+    /// NATS servers, shared with other processes and machines.
+    Nats,
 }
 
 impl Bus {
@@ -94,6 +97,30 @@ impl Bus {
         Self::new(Backend::Simulated(store), lifecycle)
     }
 
+    /// A bus kept by NATS servers; other processes with the same servers share it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Disconnected`] naming the server if it cannot be reached, does not let us in
+    /// or has no JetStream.
+    pub async fn connect(options: &NatsOptions) -> Result<Self, Error> {
+        let lifecycle = Lifecycle::default();
+        let store = nats::Store::connect(options, lifecycle.clone()).await?;
+        Ok(Self::new(Backend::Nats(store), lifecycle))
+    }
+
+    /// What the connected server is and can do; `None` where there is no server.
+    ///
+    /// # Errors
+    ///
+    /// What the backend meets.
+    pub async fn server(&self) -> Result<Option<ServerReport>, Error> {
+        match &self.backend {
+            Backend::Memory(_) | Backend::Embedded(_) | Backend::Simulated(_) => Ok(None),
+            Backend::Nats(store) => store.report().await.map(Some),
+        }
+    }
+
     fn new(backend: Backend, lifecycle: Lifecycle) -> Self {
         Self { backend, exchange: Exchange::new(lifecycle.clone()), lifecycle }
     }
@@ -109,6 +136,7 @@ impl Bus {
             Backend::Memory(store) => Ok(Log::memory(store.log(name))),
             Backend::Embedded(store) => Ok(Log::embedded(store.log(name).await?)),
             Backend::Simulated(store) => Ok(Log::simulated(store.log(name))),
+            Backend::Nats(store) => Ok(Log::nats(store.log(name).await?)),
         }
     }
 
@@ -123,6 +151,29 @@ impl Bus {
             Backend::Memory(store) => Ok(Inbox::memory(store.inbox(name))),
             Backend::Embedded(store) => Ok(Inbox::embedded(store.inbox(name).await?)),
             Backend::Simulated(store) => Ok(Inbox::simulated(store.inbox(name))),
+            Backend::Nats(store) => Ok(Inbox::nats(store.inbox(name).await?)),
+        }
+    }
+
+    /// Reads what somebody else's stream holds of the subjects that match `patterns`.
+    ///
+    /// Its sequences are those of that stream, so there are gaps between them; it captures,
+    /// publishes and trims nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if there is no such stream.
+    pub async fn foreign_inbox(
+        &self,
+        stream: &str,
+        patterns: &[SubjectPattern],
+    ) -> Result<Inbox, Error> {
+        self.lifecycle.check()?;
+        match &self.backend {
+            Backend::Memory(_) | Backend::Embedded(_) | Backend::Simulated(_) => {
+                Err(ErrorKind::NotFound { name: stream.to_owned() }.into())
+            }
+            Backend::Nats(store) => Ok(Inbox::nats(store.foreign_inbox(stream, patterns).await?)),
         }
     }
 
@@ -137,6 +188,7 @@ impl Bus {
             Backend::Memory(store) => Ok(Bucket::memory(store.bucket(name))),
             Backend::Embedded(store) => Ok(Bucket::embedded(store.bucket(name).await?)),
             Backend::Simulated(store) => Ok(Bucket::memory(store.memory().bucket(name))),
+            Backend::Nats(store) => Ok(Bucket::nats(store.bucket(name).await?)),
         }
     }
 
@@ -151,6 +203,7 @@ impl Bus {
             Backend::Memory(store) => Ok(Blobs::memory(store.blobs(name))),
             Backend::Embedded(store) => Ok(Blobs::embedded(store.blobs(name).await?)),
             Backend::Simulated(store) => Ok(Blobs::memory(store.memory().blobs(name))),
+            Backend::Nats(store) => Ok(Blobs::nats(store.blobs(name).await?)),
         }
     }
 
@@ -160,6 +213,7 @@ impl Bus {
         match &self.backend {
             Backend::Memory(_) | Backend::Embedded(_) => Requests::local(self.exchange.clone()),
             Backend::Simulated(store) => Requests::simulated(store.requests(self.exchange.clone())),
+            Backend::Nats(store) => Requests::nats(store.requests()),
         }
     }
 
@@ -183,6 +237,29 @@ impl Bus {
                     return Ok(());
                 }
             }
+            Backend::Nats(store) => return store.publish(message).await,
+        }
+        self.exchange.publish(&message);
+        Ok(())
+    }
+
+    /// Tells whoever subscribes now, and nobody else: it lands in no inbox, it may be lost, and
+    /// where nobody subscribed a moment ago it may not be sent at all.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] above 1 MiB, [`ErrorKind::Closed`] after the bus was closed.
+    pub fn notify(&self, message: Message) -> Result<(), Error> {
+        self.lifecycle.check()?;
+        message.check_size()?;
+        match &self.backend {
+            Backend::Memory(_) | Backend::Embedded(_) => {}
+            Backend::Simulated(store) => {
+                if store.loses_notice() {
+                    return Ok(());
+                }
+            }
+            Backend::Nats(store) => return store.notify(message),
         }
         self.exchange.publish(&message);
         Ok(())
@@ -193,9 +270,11 @@ impl Bus {
     /// # Errors
     ///
     /// [`ErrorKind::Closed`] after the bus was closed.
-    #[expect(clippy::unused_async, reason = "a remote backend asks its server")]
     pub async fn subscribe(&self, pattern: &SubjectPattern) -> Result<Subscription, Error> {
-        Ok(Subscription::new(self.exchange.subscribe(pattern)?))
+        if let Backend::Nats(store) = &self.backend {
+            return Ok(Subscription::nats(store.subscribe(pattern).await?));
+        }
+        Ok(Subscription::local(self.exchange.subscribe(pattern)?))
     }
 
     /// Finishes what was begun, makes it durable and gives the directory free.
@@ -213,6 +292,7 @@ impl Bus {
                 Ok(())
             }
             Backend::Embedded(store) => store.close().await,
+            Backend::Nats(store) => store.close().await,
         }
     }
 
@@ -223,13 +303,14 @@ impl Bus {
             Backend::Memory(_) => BackendKind::Memory,
             Backend::Embedded(_) => BackendKind::Embedded,
             Backend::Simulated(_) => BackendKind::Simulated,
+            Backend::Nats(_) => BackendKind::Nats,
         }
     }
 
     /// What the bus takes on this machine's disk, in bytes; 0 in memory.
     pub async fn disk_bytes(&self) -> u64 {
         match &self.backend {
-            Backend::Memory(_) | Backend::Simulated(_) => 0,
+            Backend::Memory(_) | Backend::Simulated(_) | Backend::Nats(_) => 0,
             Backend::Embedded(store) => store.disk_bytes().await,
         }
     }

@@ -1,6 +1,6 @@
 //! [`Inbox`]: captured subjects, read from a cursor, trim.
 
-use crate::{Error, Message, SubjectPattern, Tail, embedded, memory, simulated};
+use crate::{Error, Message, SubjectPattern, Tail, embedded, memory, nats, simulated};
 
 /// Messages from anybody on the captured subjects, each stored once, in one order.
 ///
@@ -14,6 +14,16 @@ enum Backend {
     Memory(memory::Inbox),
     Embedded(embedded::Inbox),
     Simulated(simulated::Inbox),
+    Nats(nats::Inbox),
+}
+
+/// A pattern that an inbox could not capture, because somebody else's stream holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The pattern.
+    pub pattern: SubjectPattern,
+    /// The stream to read instead, by [`Bus::foreign_inbox`](crate::Bus::foreign_inbox).
+    pub stream: String,
 }
 
 /// One message as stored.
@@ -40,6 +50,10 @@ impl Inbox {
         Self(Backend::Simulated(inbox))
     }
 
+    pub(crate) const fn nats(inbox: nats::Inbox) -> Self {
+        Self(Backend::Nats(inbox))
+    }
+
     /// Replaces the captured patterns, durably.
     ///
     /// A pattern that another one of `patterns` covers adds nothing and is dropped. What is
@@ -51,11 +65,12 @@ impl Inbox {
     /// with a wildcard or `$`; [`ErrorKind::Overlap`](crate::ErrorKind::Overlap) if one
     /// overlaps a pattern of another inbox, or crosses one of `patterns` (`a.*.c` and
     /// `a.b.*`). The captured set then stays as it was.
-    pub async fn capture(&self, patterns: &[SubjectPattern]) -> Result<(), Error> {
+    pub async fn capture(&self, patterns: &[SubjectPattern]) -> Result<Vec<Held>, Error> {
         match &self.0 {
-            Backend::Memory(inbox) => inbox.capture(patterns),
-            Backend::Embedded(inbox) => inbox.capture(patterns).await,
-            Backend::Simulated(inbox) => inbox.capture(patterns),
+            Backend::Memory(inbox) => inbox.capture(patterns).map(|()| Vec::new()),
+            Backend::Embedded(inbox) => inbox.capture(patterns).await.map(|()| Vec::new()),
+            Backend::Simulated(inbox) => inbox.capture(patterns).map(|()| Vec::new()),
+            Backend::Nats(inbox) => inbox.capture(patterns).await,
         }
     }
 
@@ -72,6 +87,7 @@ impl Inbox {
             Backend::Memory(inbox) => inbox.publish(&message),
             Backend::Embedded(inbox) => inbox.publish(&message).await,
             Backend::Simulated(inbox) => inbox.publish(&message).await,
+            Backend::Nats(inbox) => inbox.publish(&message).await,
         }
     }
 
@@ -95,6 +111,7 @@ impl Inbox {
             Backend::Memory(inbox) => inbox.read_from(cursor, max_messages),
             Backend::Embedded(inbox) => inbox.read_from(cursor, max_messages).await,
             Backend::Simulated(inbox) => inbox.read_from(cursor, max_messages).await,
+            Backend::Nats(inbox) => inbox.read_from(cursor, max_messages).await,
         }
     }
 
@@ -108,6 +125,7 @@ impl Inbox {
             Backend::Memory(inbox) => inbox.wait_beyond(sequence).await,
             Backend::Embedded(inbox) => inbox.wait_beyond(sequence).await,
             Backend::Simulated(inbox) => inbox.wait_beyond(sequence).await,
+            Backend::Nats(inbox) => inbox.wait_beyond(sequence).await,
         }
     }
 
@@ -116,12 +134,12 @@ impl Inbox {
     /// # Errors
     ///
     /// What the backend meets.
-    #[expect(clippy::unused_async, reason = "a remote backend asks its server")]
     pub async fn tail(&self) -> Result<Tail, Error> {
         match &self.0 {
             Backend::Memory(inbox) => inbox.tail(),
             Backend::Embedded(inbox) => inbox.tail(),
             Backend::Simulated(inbox) => inbox.tail(),
+            Backend::Nats(inbox) => inbox.tail().await,
         }
     }
 
@@ -137,6 +155,7 @@ impl Inbox {
             Backend::Memory(inbox) => inbox.trim(before),
             Backend::Embedded(inbox) => inbox.trim(before).await,
             Backend::Simulated(inbox) => inbox.trim(before),
+            Backend::Nats(inbox) => inbox.trim(before).await,
         }
     }
 }

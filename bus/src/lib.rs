@@ -40,6 +40,7 @@ mod local;
 mod log;
 mod memory;
 mod message;
+mod nats;
 mod requests;
 mod service;
 mod simulated;
@@ -51,9 +52,12 @@ pub use bucket::{Bucket, Change, Swapped, Value, Watch};
 pub use bus::{BackendKind, Bus};
 pub use clock::Clock;
 pub use error::{Error, ErrorKind};
-pub use inbox::{Delivered, Inbox};
+pub use inbox::{Delivered, Held, Inbox};
 pub use log::{Appended, Entry, Log, Tail};
 pub use message::{Headers, Message};
+pub use nats::{
+    Durability, NatsOptions, PrivateServer, ServerError, ServerOptions, ServerReport,
+};
 pub use requests::{Request, Requests, Server};
 pub use service::{EndpointInfo, Registration, ServiceInfo};
 pub use simulated::Faults;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Error, FRAME_BYTES_MAX, embedded, memory, message::check_size, simulated};
+use crate::{Error, FRAME_BYTES_MAX, embedded, memory, message::check_size, nats, simulated};
 
 /// An ordered list of frames that only grows at its end and is trimmed at its start.
 ///
@@ -16,6 +16,7 @@ enum Backend {
     Memory(memory::Log),
     Embedded(embedded::Log),
     Simulated(simulated::Log),
+    Nats(nats::Log),
 }
 
 /// How an append ended.
@@ -65,6 +66,10 @@ impl Log {
         Self(Backend::Simulated(log))
     }
 
+    pub(crate) const fn nats(log: nats::Log) -> Self {
+        Self(Backend::Nats(log))
+    }
+
     /// Appends `frame` if the last entry has the sequence `expected` (0 in a new log).
     ///
     /// Answers [`Appended::Stored`] only when the frame would survive a power cut. Dropping
@@ -82,6 +87,7 @@ impl Log {
             Backend::Memory(log) => log.append(expected, frame),
             Backend::Embedded(log) => log.append(expected, frame).await,
             Backend::Simulated(log) => log.append(expected, frame).await,
+            Backend::Nats(log) => log.append(expected, frame).await,
         }
     }
 
@@ -101,6 +107,7 @@ impl Log {
             Backend::Memory(log) => log.read_from(sequence, max_bytes),
             Backend::Embedded(log) => log.read_from(sequence, max_bytes).await,
             Backend::Simulated(log) => log.read_from(sequence, max_bytes).await,
+            Backend::Nats(log) => log.read_from(sequence, max_bytes).await,
         }
     }
 
@@ -109,12 +116,12 @@ impl Log {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) after [`Log::destroy`].
-    #[expect(clippy::unused_async, reason = "a remote backend asks its server")]
     pub async fn tail(&self) -> Result<Tail, Error> {
         match &self.0 {
             Backend::Memory(log) => log.tail(),
             Backend::Embedded(log) => log.tail(),
             Backend::Simulated(log) => log.tail(),
+            Backend::Nats(log) => log.tail().await,
         }
     }
 
@@ -130,6 +137,7 @@ impl Log {
             Backend::Memory(log) => log.trim(before),
             Backend::Embedded(log) => log.trim(before).await,
             Backend::Simulated(log) => log.trim(before),
+            Backend::Nats(log) => log.trim(before).await,
         }
     }
 
@@ -143,6 +151,7 @@ impl Log {
             Backend::Memory(log) => log.destroy(),
             Backend::Embedded(log) => log.destroy().await,
             Backend::Simulated(log) => log.destroy(),
+            Backend::Nats(log) => log.destroy().await,
         }
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::local::{Exchange, Served};
 use crate::simulated::SimulatedRequests;
-use crate::{Error, Message, Registration, ServiceInfo, SubjectPattern};
+use crate::{Error, Message, Registration, ServiceInfo, SubjectPattern, nats};
 
 /// Requests and replies; nothing of them is stored.
 #[derive(Debug, Clone)]
@@ -16,11 +16,18 @@ pub struct Requests(Backend);
 enum Backend {
     Local(Exchange),
     Simulated(SimulatedRequests),
+    Nats(nats::Requests),
 }
 
 /// Takes requests; made by [`Requests::serve`]. Dropping it unregisters it.
 #[derive(Debug)]
-pub struct Server(Served);
+pub struct Server(Serving);
+
+#[derive(Debug)]
+enum Serving {
+    Local(Served),
+    Nats(nats::Served),
+}
 
 /// One request as delivered.
 ///
@@ -29,10 +36,20 @@ pub struct Server(Served);
 pub struct Request {
     /// What is asked.
     pub message: Message,
-    reply: mpsc::Sender<Message>,
+    reply: Replier,
+}
+
+#[derive(Debug)]
+enum Replier {
+    Local(mpsc::Sender<Message>),
+    Nats(nats::Replier),
 }
 
 impl Requests {
+    pub(crate) const fn nats(requests: nats::Requests) -> Self {
+        Self(Backend::Nats(requests))
+    }
+
     pub(crate) const fn local(exchange: Exchange) -> Self {
         Self(Backend::Local(exchange))
     }
@@ -56,6 +73,7 @@ impl Requests {
         match &self.0 {
             Backend::Local(exchange) => exchange.request(message, timeout).await,
             Backend::Simulated(requests) => requests.request(message, timeout).await,
+            Backend::Nats(requests) => requests.request(message, timeout).await,
         }
     }
 
@@ -67,19 +85,44 @@ impl Requests {
     /// # Errors
     ///
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) after the bus was closed.
-    #[expect(clippy::unused_async, reason = "a remote backend asks its server")]
     pub async fn serve(&self, pattern: &SubjectPattern, group: &str) -> Result<Server, Error> {
-        Ok(Server(self.exchange().serve(pattern, group)?))
+        let serving = match &self.0 {
+            Backend::Local(exchange) => Serving::Local(exchange.serve(pattern, group)?),
+            Backend::Simulated(requests) => {
+                Serving::Local(requests.exchange().serve(pattern, group)?)
+            }
+            Backend::Nats(requests) => Serving::Nats(requests.serve(pattern, group).await?),
+        };
+        Ok(Server(serving))
     }
 
-    /// Makes a service discoverable until the registration is dropped.
+    /// Serves the endpoints of a service as a member of `group`, one server each, in their
+    /// order, and makes the service discoverable until the registration is dropped.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) after the bus was closed.
-    #[expect(clippy::unused_async, reason = "a remote backend asks its server")]
-    pub async fn register(&self, info: ServiceInfo) -> Result<Registration, Error> {
-        Ok(Registration::new(self.exchange().register(info)?))
+    /// [`ErrorKind::InvalidSubject`](crate::ErrorKind::InvalidSubject) if an endpoint's subject
+    /// is none, [`ErrorKind::Closed`](crate::ErrorKind::Closed) after the bus was closed.
+    pub async fn offer(
+        &self,
+        info: ServiceInfo,
+        group: &str,
+    ) -> Result<(Registration, Vec<Server>), Error> {
+        let exchange = match &self.0 {
+            Backend::Local(exchange) => exchange,
+            Backend::Simulated(requests) => requests.exchange(),
+            Backend::Nats(requests) => {
+                let (offered, served) = requests.offer(info, group).await?;
+                let servers = served.into_iter().map(|served| Server(Serving::Nats(served)));
+                return Ok((Registration::nats(offered), servers.collect()));
+            }
+        };
+        let mut servers = Vec::with_capacity(info.endpoints.len());
+        for endpoint in &info.endpoints {
+            let pattern = SubjectPattern::parse(&endpoint.subject)?;
+            servers.push(Server(Serving::Local(exchange.serve(&pattern, group)?)));
+        }
+        Ok((Registration::local(exchange.register(info)?), servers))
     }
 
     /// What the registered services tell about themselves, in order of name and id.
@@ -87,15 +130,11 @@ impl Requests {
     /// # Errors
     ///
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) after the bus was closed.
-    #[expect(clippy::unused_async, reason = "a remote backend asks its server")]
     pub async fn discover(&self) -> Result<Vec<ServiceInfo>, Error> {
-        self.exchange().discover()
-    }
-
-    const fn exchange(&self) -> &Exchange {
         match &self.0 {
-            Backend::Local(exchange) => exchange,
-            Backend::Simulated(requests) => requests.exchange(),
+            Backend::Local(exchange) => exchange.discover(),
+            Backend::Simulated(requests) => requests.exchange().discover(),
+            Backend::Nats(requests) => requests.discover().await,
         }
     }
 }
@@ -105,13 +144,20 @@ impl Server {
     ///
     /// Dropping the future loses no request.
     pub async fn next(&mut self) -> Option<Request> {
-        self.0.next().await
+        match &mut self.0 {
+            Serving::Local(served) => served.next().await,
+            Serving::Nats(served) => served.next().await,
+        }
     }
 }
 
 impl Request {
     pub(crate) const fn new(message: Message, reply: mpsc::Sender<Message>) -> Self {
-        Self { message, reply }
+        Self { message, reply: Replier::Local(reply) }
+    }
+
+    pub(crate) const fn nats(message: Message, reply: nats::Replier) -> Self {
+        Self { message, reply: Replier::Nats(reply) }
     }
 
     /// Answers. A requester that does not wait any more is no error.
@@ -120,11 +166,15 @@ impl Request {
     ///
     /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) above 1 MiB; the requester then
     /// waits until its deadline.
-    #[expect(clippy::unused_async, reason = "a remote backend sends to its server")]
     pub async fn respond(self, reply: Message) -> Result<(), Error> {
         reply.check_size()?;
-        // The requester is gone or has its reply already: either way it needs none.
-        self.reply.try_send(reply).unwrap_or_default();
-        Ok(())
+        match self.reply {
+            Replier::Local(requester) => {
+                // The requester is gone or has its reply already: either way it needs none.
+                requester.try_send(reply).unwrap_or_default();
+                Ok(())
+            }
+            Replier::Nats(requester) => requester.respond(reply).await,
+        }
     }
 }

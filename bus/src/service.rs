@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::local::Registered;
+use crate::nats::Offered;
 
 /// What a service tells about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +33,20 @@ pub struct EndpointInfo {
 
 /// Keeps a service discoverable; dropping it takes the service back.
 #[derive(Debug)]
-pub struct Registration(#[expect(dead_code, reason = "held for its drop")] Registered);
+pub struct Registration(#[expect(dead_code, reason = "held for its drop")] Kept);
+
+#[derive(Debug)]
+enum Kept {
+    Local(#[expect(dead_code, reason = "held for its drop")] Registered),
+    Nats(#[expect(dead_code, reason = "held for its drop")] Offered),
+}
 
 impl Registration {
-    pub(crate) const fn new(registered: Registered) -> Self {
-        Self(registered)
+    pub(crate) const fn local(registered: Registered) -> Self {
+        Self(Kept::Local(registered))
+    }
+
+    pub(crate) const fn nats(offered: Offered) -> Self {
+        Self(Kept::Nats(offered))
     }
 }

@@ -52,11 +52,10 @@ impl Running {
 
         // Everything is served before the first task starts, so that a refusal leaves nothing.
         let cancels = bus.subscribe(&SubjectPattern::parse(&subjects::cancel("*"))?).await?;
+        let (registration, servers) =
+            requests.offer(plugin.info(major), subjects::PLUGIN_GROUP).await?;
         let mut desks = Vec::with_capacity(plugin.operations.len());
-        for (name, handler) in &plugin.operations {
-            let subject = subjects::plugin(&plugin.name, major, name);
-            let pattern = SubjectPattern::parse(&subject)?;
-            let server = requests.serve(&pattern, subjects::PLUGIN_GROUP).await?;
+        for ((name, handler), server) in plugin.operations.iter().zip(servers) {
             let desk = Desk {
                 operation: format!("{}.{name}", plugin.name),
                 handler: handler.clone(),
@@ -67,7 +66,6 @@ impl Running {
             };
             desks.push((desk, server));
         }
-        let registration = requests.register(plugin.info(major)).await?;
 
         tasks.spawn(watch_cancels(cancels, calls, stop.clone()));
         for (desk, server) in desks {

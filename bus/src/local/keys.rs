@@ -94,6 +94,10 @@ impl Keys {
         table.live(prefix, now_ms).map(|(key, _)| key.clone()).collect()
     }
 
+    pub(crate) fn head(&self) -> u64 {
+        lock(&self.shared.table).revision
+    }
+
     pub(crate) fn watch(&self, prefix: &str) -> KeyWatch {
         KeyWatch {
             keys: self.clone(),

@@ -136,9 +136,9 @@ pub async fn services_are_discovered_until_they_go(world: &World) -> Outcome {
         }],
     };
     assert!(requests.discover().await?.is_empty());
-    let second = requests.register(info("b", "2")).await?;
-    let _first = requests.register(info("b", "1")).await?;
-    let _other = requests.register(info("a", "9")).await?;
+    let second = requests.offer(info("b", "2"), "q").await?;
+    let _first = requests.offer(info("b", "1"), "q").await?;
+    let _other = requests.offer(info("a", "9"), "q").await?;
     assert_eq!(requests.discover().await?, [info("a", "9"), info("b", "1"), info("b", "2")]);
     drop(second);
     assert_eq!(requests.discover().await?, [info("a", "9"), info("b", "1")]);

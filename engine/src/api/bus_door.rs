@@ -104,7 +104,7 @@ async fn forward_notices(handle: Handle, stop: CancellationToken) {
         };
         let Ok(subject) = Subject::parse(&notice.subject()) else { continue };
         let body = serde_json::to_vec(&notice).unwrap_or_default();
-        if let Err(error) = handle.bus().publish(Message::new(subject, body)).await {
+        if let Err(error) = handle.bus().notify(Message::new(subject, body)) {
             tracing::debug!(%error, "notice lost");
         }
     }

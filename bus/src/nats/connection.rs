@@ -1,0 +1,1 @@
+//! Connecting: options → client.
