@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::local::{Exchange, Lifecycle};
 use crate::{
-    Blobs, Bucket, Clock, Error, ErrorKind, Faults, Inbox, Log, Message, Requests, SubjectPattern,
-    NatsOptions, ServerReport, Subscription, embedded, memory, nats, simulated,
+    Blobs, Bucket, Clock, Error, ErrorKind, Faults, Inbox, Log, Message, NatsOptions, Requests,
+    ServerReport, SubjectPattern, Subscription, embedded, memory, nats, simulated,
 };
 
 /// Longest name of a log, inbox, bucket or blob store, in bytes.

@@ -119,6 +119,20 @@ pub enum ErrorKind {
     /// The operating system refused; nothing was acknowledged.
     #[error("input or output failed")]
     Io,
+    /// The server does not let us: login, permissions, what it has switched off, its limits.
+    #[error("refused by the server: {reason}")]
+    Refused {
+        /// Which server, what it refused and what to do.
+        reason: String,
+    },
+    /// What is stored there under this name is set up otherwise; it was left as it is.
+    #[error("`{name}` is set up otherwise: {}", differences.join("; "))]
+    Mismatch {
+        /// Its name on the server.
+        name: String,
+        /// What differs, one entry each.
+        differences: Vec<String>,
+    },
     /// An earlier write failed, so the store takes no more writes until it is opened again.
     #[error("the store takes no more writes because an earlier one failed: {reason}")]
     Poisoned {
@@ -151,6 +165,8 @@ impl ErrorKind {
             | Self::Closed
             | Self::DiskFull
             | Self::Io
+            | Self::Refused { .. }
+            | Self::Mismatch { .. }
             | Self::Poisoned { .. } => false,
         }
     }

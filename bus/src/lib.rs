@@ -56,7 +56,8 @@ pub use inbox::{Delivered, Held, Inbox};
 pub use log::{Appended, Entry, Log, Tail};
 pub use message::{Headers, Message};
 pub use nats::{
-    Durability, NatsOptions, PrivateServer, ServerError, ServerOptions, ServerReport,
+    ClusterOptions, Durability, NatsOptions, PrivateServer, ServerError, ServerOptions,
+    ServerReport,
 };
 pub use requests::{Request, Requests, Server};
 pub use service::{EndpointInfo, Registration, ServiceInfo};

@@ -66,7 +66,7 @@ impl Requests {
     /// [`ErrorKind::NoResponders`](crate::ErrorKind::NoResponders) at once if nobody serves
     /// the subject: it was never delivered. [`ErrorKind::Timeout`](crate::ErrorKind::Timeout)
     /// if no reply came in time: whether it was handled is unknown.
-    /// [`ErrorKind::Full`](crate::ErrorKind::Full) if every server's queue is full.
+    /// [`ErrorKind::Full`](crate::ErrorKind::Full) if the queues of the servers tried are full.
     /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) above 1 MiB.
     pub async fn request(&self, message: Message, timeout: Duration) -> Result<Message, Error> {
         message.check_size()?;
@@ -98,6 +98,10 @@ impl Requests {
 
     /// Serves the endpoints of a service as a member of `group`, one server each, in their
     /// order, and makes the service discoverable until the registration is dropped.
+    ///
+    /// On NATS the instance is a micro service, whose id the server library makes: it replaces
+    /// [`ServiceInfo::id`]. Once the registration is dropped, servers yield what was delivered
+    /// before, then end.
     ///
     /// # Errors
     ///
@@ -158,6 +162,14 @@ impl Request {
 
     pub(crate) const fn nats(message: Message, reply: nats::Replier) -> Self {
         Self { message, reply: Replier::Nats(reply) }
+    }
+
+    /// Answers a request that is delivered to a full queue.
+    pub(crate) async fn refuse(self, limit: usize) -> Result<(), Error> {
+        match self.reply {
+            Replier::Local(_) => Ok(()),
+            Replier::Nats(requester) => requester.refuse(limit).await,
+        }
     }
 
     /// Answers. A requester that does not wait any more is no error.

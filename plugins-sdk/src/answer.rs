@@ -10,21 +10,21 @@ use gearshift_protocol::{Encoding, plugin};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::handler::Answer;
-use crate::handler::sealed::Erased;
+use crate::plugin::Operation;
 
 /// Runs one handler on one body; never panics.
 pub(crate) async fn answer(
-    handler: &Erased,
+    operation: &Operation,
     context: Context,
     encoding: Encoding,
     body: Bytes,
 ) -> Answer {
     within_limit("input", body.len())?;
     // The call is made inside the future, so that a panic before its first await is caught too.
-    let run = async { (handler.call)(context, encoding, body).await };
+    let run = async { (operation.handler.call)(context, encoding, body).await };
     let output = match AssertUnwindSafe(run).catch_unwind().await {
         Ok(output) => output?,
-        Err(panic) => return Err(panicked(panic.as_ref())),
+        Err(panic) => return Err(panicked(panic.as_ref(), operation.options.idempotent)),
     };
     within_limit("output", output.len())?;
     Ok(output)
@@ -39,8 +39,13 @@ fn within_limit(what: &str, size: usize) -> Result<(), Failure> {
     Err(Failure::permanent(message).code(413))
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Failure {
+fn panicked(panic: &(dyn Any + Send), idempotent: bool) -> Failure {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Failure::retryable(format!("the handler panicked: {}", text.unwrap_or("without a message")))
+    let message = format!("the handler panicked: {}", text.unwrap_or("without a message"));
+    match idempotent {
+        true => Failure::retryable(message),
+        // It may have had its effect before.
+        false => Failure::permanent(message).code(500),
+    }
 }

@@ -31,6 +31,12 @@ pub enum Error {
         /// The type of the state.
         state: &'static str,
     },
+    /// A second signal ended the plugin before all its calls were answered.
+    #[error("ended by a second signal before all calls were answered")]
+    Interrupted,
+    /// The operating system does not tell of signals.
+    #[error("signals cannot be taken")]
+    Signals(#[source] std::io::Error),
     /// The bus refused.
     #[error("the bus refused")]
     Bus(#[source] Box<dyn std::error::Error + Send + Sync>),

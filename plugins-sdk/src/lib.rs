@@ -28,7 +28,13 @@
 //! An operation is an async function of its input, of [`Context`] and input, or of [`State`],
 //! [`Context`] and input. Its input and output are ordinary types of serde; their JSON Schema
 //! is told to whoever discovers the plugin. It may be called more than once for one call
-//! ([`Context::call_id`] stays the same), so it must be idempotent by that id.
+//! ([`Context::call_id`] stays the same), so it is idempotent by that id.
+//!
+//! A plugin is a process of its own: `validator().run().await` in its `main` serves it over NATS
+//! ([`Plugin::run`]), as often as there are processes of it.
+//!
+//! An operation that cannot be idempotent says so by [`OperationOptions`]: it is asked once, and
+//! where its answer is lost, a person decides how to go on.
 //!
 //! `?` on any error fails the attempt and the definition's `retry:` decides what follows;
 //! [`Failure::permanent`] says that another attempt is useless. A handler that panics fails its
@@ -40,15 +46,21 @@ mod error;
 mod failure;
 mod handler;
 mod inflight;
+mod options;
 mod plugin;
+mod run;
 mod running;
 mod testing;
 
 pub use context::{Context, State};
 pub use error::Error;
 pub use failure::Failure;
+/// Servers and login for [`Plugin::run_on`].
+pub use gearshift_bus::NatsOptions;
 pub use handler::Handler;
+pub use options::OperationOptions;
 pub use plugin::Plugin;
+pub use run::nats_from_environment;
 pub use running::Running;
 /// JSON Schema of inputs and outputs: `use gearshift_plugins_sdk::{JsonSchema, schemars};`.
 pub use schemars;

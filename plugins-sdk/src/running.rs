@@ -15,8 +15,8 @@ use crate::answer::answer;
 use crate::context::{Context, States};
 use crate::failure::Failure;
 use crate::handler::Answer;
-use crate::handler::sealed::Erased;
 use crate::inflight::InFlight;
+use crate::plugin::Operation;
 use crate::{Error, Plugin};
 
 /// A plugin that answers calls; made by [`Plugin::serve`].
@@ -32,8 +32,9 @@ pub struct Running {
 /// What answering calls of one operation needs.
 #[derive(Clone)]
 struct Desk {
-    operation: String,
-    handler: Erased,
+    /// `plugin.operation`.
+    name: String,
+    operation: Arc<Operation>,
     states: Arc<States>,
     permits: Arc<Semaphore>,
     calls: InFlight,
@@ -55,10 +56,10 @@ impl Running {
         let (registration, servers) =
             requests.offer(plugin.info(major), subjects::PLUGIN_GROUP).await?;
         let mut desks = Vec::with_capacity(plugin.operations.len());
-        for ((name, handler), server) in plugin.operations.iter().zip(servers) {
+        for (operation, server) in plugin.operations.into_iter().zip(servers) {
             let desk = Desk {
-                operation: format!("{}.{name}", plugin.name),
-                handler: handler.clone(),
+                name: format!("{}.{}", plugin.name, operation.name),
+                operation: Arc::new(operation),
                 states: Arc::clone(&states),
                 permits: Arc::clone(&permits),
                 calls: calls.clone(),
@@ -126,7 +127,7 @@ impl Desk {
         let entry = self.calls.enter(&call.call_id);
         let span = tracing::info_span!(
             "call",
-            operation = self.operation,
+            operation = self.name,
             instance = call.instance,
             call_id = call.call_id,
             attempt = call.attempt,
@@ -136,7 +137,7 @@ impl Desk {
         let (encoding, answer) = match encoding {
             Ok(encoding) => {
                 let body = message.payload.clone();
-                let run = answer(&self.handler, context, encoding, body).instrument(span.clone());
+                let run = answer(&self.operation, context, encoding, body).instrument(span.clone());
                 (encoding, run.await)
             }
             Err(error) => {

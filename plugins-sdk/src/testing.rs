@@ -60,8 +60,8 @@ impl TestPlugin {
     /// panic and for a plugin that could not be served.
     pub async fn call(&self, operation: &str, input: Value) -> Result<Value, Failure> {
         self.plugin.check().map_err(|error| Failure::permanent(error.to_string()).code(500))?;
-        let found = self.plugin.operations.iter().find(|(name, _)| name == operation);
-        let Some((_, handler)) = found else {
+        let found = self.plugin.operations.iter().find(|one| one.name == operation);
+        let Some(found) = found else {
             return Err(Failure::permanent(format!("no operation `{operation}`")).code(404));
         };
         let token = CancellationToken::new();
@@ -78,7 +78,7 @@ impl TestPlugin {
         };
         let context = Context::new(call, token, self.plugin.shared_states());
         let body = Encoding::Json.encode(&input)?.into();
-        let output = answer(handler, context, Encoding::Json, body).await?;
+        let output = answer(found, context, Encoding::Json, body).await?;
         Ok(Encoding::Json.decode(&output)?)
     }
 }

@@ -1,10 +1,14 @@
 //! The system from outside.
 //!
-//! [`world`] starts engines, in this process and in others; [`load`] is what clients do while
-//! engines are killed; [`checker`] judges what they saw, without any code of the engine; [`sim`]
-//! drives the pure core by hand.
+//! [`world`] starts engines, in this process and in others; [`nats`] starts clusters of servers
+//! and stands between them and engines; [`load`] is what clients do while engines are killed;
+//! [`chaos`] makes everything fail; [`checker`] judges what they saw, without any code of the engine; [`journal`] reads raw
+//! journals with code of its own; [`sim`] drives the pure core by hand.
 
+pub mod chaos;
 pub mod checker;
+pub mod journal;
 pub mod load;
+pub mod nats;
 pub mod sim;
 pub mod world;

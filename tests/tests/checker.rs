@@ -11,12 +11,15 @@ use serde_json::{Value, json};
 /// A good run: one approval that was approved, one that was rejected, one timer.
 fn good() -> Run {
     let mut run = Run {
-        settings: Settings { seed: 1, timer_delay_ms: 700, kills: 1 },
+        settings: Settings { seed: 1, kills: 1, ..Settings::default() },
         lines: Vec::new(),
         calls: Vec::new(),
         instances: Vec::new(),
         histories: Vec::new(),
         dead_letters: Vec::new(),
+        journals: Vec::new(),
+        faults: Vec::new(),
+        exits: Vec::new(),
     };
     ask(&mut run, "o1", Kind::Submit, "crash_approval/a", None, &[ok()]);
     ask(&mut run, "o2", Kind::Note, "crash_approval/a", None, &[unknown(), ok()]);
@@ -57,7 +60,7 @@ fn ask(run: &mut Run, op: &str, kind: Kind, id: &str, choice: Option<&str>, ends
     let asked = Invocation { kind, instance: id.to_owned(), choice };
     for (attempt, end) in (1..).zip(ends) {
         for phase in [Phase::Invoke(asked.clone()), end.clone()] {
-            run.lines.push(Line { client: 0, op: op.to_owned(), attempt, phase, at_us: 0 });
+            run.lines.push(Line { client: 0, op: op.to_owned(), attempt, phase, at_us: 0, wall_ms: 0 });
         }
     }
 }

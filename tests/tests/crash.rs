@@ -11,6 +11,17 @@ use gearshift_tests::load::{self, Plan};
 
 #[test]
 fn approvals_survive_kill_9_at_random_moments() {
+    survive(false, (500, 30), (4_000, 200));
+}
+
+#[test]
+fn approvals_survive_kill_9_at_random_moments_on_nats() {
+    // Each life waits for the lease of the one before, so there are fewer.
+    survive(true, (250, 8), (4_000, 200));
+}
+
+/// Approvals and kills, of the short version and of the long one.
+fn survive(on_nats: bool, short: (u32, u32), long: (u32, u32)) {
     let is_long = std::env::var_os("GEARSHIFT_LONG").is_some();
     let seed = std::env::var("GEARSHIFT_TEST_SEED").ok();
     let seed = seed.map_or_else(|| fastrand::u64(..), |text| text.parse().unwrap());
@@ -20,9 +31,10 @@ fn approvals_survive_kill_9_at_random_moments() {
         program: PathBuf::from(env!("CARGO_BIN_EXE_gearshift-recorded")),
         folder: folder.path().to_owned(),
         seed,
-        approvals: if is_long { 4_000 } else { 500 },
-        kills: if is_long { 200 } else { 30 },
+        approvals: if is_long { long.0 } else { short.0 },
+        kills: if is_long { long.1 } else { short.1 },
         clients: 8,
+        on_nats,
     };
     println!("seed {seed}: {} approvals, {} kills", plan.approvals, plan.kills);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

@@ -18,6 +18,7 @@ fn launch(folder: &Path) -> Launch {
         data: folder.join("data"),
         folder: folder.to_owned(),
         variables: vec![("GEARSHIFT_TEST_CALLS", folder.join("calls.jsonl"))],
+        nats: None,
     }
 }
 

@@ -38,6 +38,8 @@ impl Failure {
             | ErrorKind::Overlap { .. }
             | ErrorKind::Trimmed { .. }
             | ErrorKind::Locked { .. }
+            | ErrorKind::Refused { .. }
+            | ErrorKind::Mismatch { .. }
             | ErrorKind::Closed => false,
         };
         if is_fatal && self.0.set(error.describe()).is_ok() {

@@ -32,7 +32,7 @@ struct Held {
 }
 
 impl ListenerQueue {
-    pub(super) fn push(&self, message: Message) {
+    pub(crate) fn push(&self, message: Message) {
         let mut held = lock(&self.held);
         if held.messages.len() == QUEUE_MESSAGES_MAX {
             held.messages.pop_front();
@@ -41,6 +41,20 @@ impl ListenerQueue {
         held.messages.push_back(message);
         drop(held);
         self.filled.notify_one();
+    }
+
+    pub(crate) fn pop(&self) -> Option<Message> {
+        lock(&self.held).messages.pop_front()
+    }
+
+    /// Ends once there was a message since it last ended.
+    pub(crate) async fn filled(&self) {
+        // `notify_one` leaves a permit when nobody waits, so no message is overslept.
+        self.filled.notified().await;
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        lock(&self.held).dropped
     }
 }
 
@@ -51,19 +65,18 @@ impl Listener {
 
     pub(crate) async fn next(&mut self) -> Option<Message> {
         loop {
-            if let Some(message) = lock(&self.queue.held).messages.pop_front() {
+            if let Some(message) = self.queue.pop() {
                 return Some(message);
             }
-            // `notify_one` leaves a permit when nobody waits, so no message is overslept.
             tokio::select! {
                 biased;
-                () = self.queue.filled.notified() => {}
-                () = self.lifecycle.closed() => return lock(&self.queue.held).messages.pop_front(),
+                () = self.queue.filled() => {}
+                () = self.lifecycle.closed() => return self.queue.pop(),
             }
         }
     }
 
     pub(crate) fn lagged(&self) -> u64 {
-        lock(&self.queue.held).dropped
+        self.queue.dropped()
     }
 }

@@ -1,27 +1,210 @@
 //! [`Blobs`]: an object store.
 
-use bytes::Bytes;
+use std::time::Duration;
 
-use crate::{Digest, Error};
+use async_nats::jetstream::object_store::{GetErrorKind, ObjectInfo, ObjectStore};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+
+use super::api::{PATIENCE, Tries};
+use super::connection::Link;
+use super::listing::last_of_each;
+use super::reader::{Wanted, get};
+use super::stream::{Stream, settings};
+use crate::{Digest, Error, ErrorKind};
+
+/// How long the next part of a blob may take to arrive.
+const PART_MAX: Duration = Duration::from_secs(5);
+
+/// Bytes read at once.
+const PART_BYTES: usize = 256 * 1024;
 
 /// A handle to a blob store.
-#[derive(Debug, Clone)]
-pub(crate) struct Blobs {}
+#[derive(Clone)]
+pub(crate) struct Blobs {
+    stream: Stream,
+    store: ObjectStore,
+    /// The bucket's name on the server.
+    name: String,
+}
+
+impl std::fmt::Debug for Blobs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Blobs").field("name", &self.name).finish_non_exhaustive()
+    }
+}
 
 impl Blobs {
-    pub(crate) async fn put(&self, _bytes: Bytes) -> Result<Digest, Error> {
-        todo!()
+    pub(crate) async fn open(link: &Link, name: &str) -> Result<Self, Error> {
+        let bucket = format!("gearshift-{name}");
+        let wanted = settings(json!({
+            "subjects": [format!("$O.{bucket}.C.>"), format!("$O.{bucket}.M.>")],
+            "storage": "file",
+            "retention": "limits",
+            "discard": "new",
+            "max_consumers": -1,
+            "max_msgs": -1,
+            "max_bytes": -1,
+            "max_msgs_per_subject": -1,
+            "allow_rollup_hdrs": true,
+            // What was just stored has to be found: only the leader is asked.
+            "allow_direct": false,
+        }));
+        let stream = Stream::open(link, format!("OBJ_{bucket}"), name, "blobs", wanted).await?;
+        let store = link.jetstream.get_object_store(&bucket).await;
+        let store = store.map_err(|error| Error::new(ErrorKind::Disconnected, error))?;
+        Ok(Self { stream, store, name: bucket })
     }
 
-    pub(crate) async fn get(&self, _digest: &Digest) -> Result<Option<Bytes>, Error> {
-        todo!()
+    pub(crate) async fn put(&self, bytes: Bytes) -> Result<Digest, Error> {
+        let digest = Digest::of(&bytes);
+        if matches!(self.get(&digest).await, Ok(Some(_))) {
+            return Ok(digest);
+        }
+        let mut tries = Tries::new(PATIENCE);
+        loop {
+            self.stream.link.up(tries.deadline).await?;
+            let mut rest = &bytes[..];
+            let put = self.store.put(digest.as_str(), &mut rest);
+            // What is half put is not found by its name; putting it again is no harm.
+            match self.unless_closed(put).await? {
+                Ok(_info) => return Ok(digest),
+                Err(error) if !tries.again().await => {
+                    return Err(Error::new(ErrorKind::Disconnected, error));
+                }
+                Err(_passing) => {}
+            }
+        }
     }
 
-    pub(crate) async fn delete(&self, _digest: &Digest) -> Result<(), Error> {
-        todo!()
+    pub(crate) async fn get(&self, digest: &Digest) -> Result<Option<Bytes>, Error> {
+        let mut tries = Tries::new(PATIENCE);
+        let mut has_failed = false;
+        loop {
+            self.stream.link.up(tries.deadline).await?;
+            let failure = match self.unless_closed(self.read(digest)).await? {
+                Ok(None) => return Ok(None),
+                Ok(Some(bytes)) if Digest::of(&bytes) == *digest => return Ok(Some(bytes)),
+                // Once more: another hand may have put it anew meanwhile.
+                Ok(Some(_other)) if has_failed => {
+                    return Err(ErrorKind::Corrupt { sequence: None }.into());
+                }
+                Ok(Some(_other)) => {
+                    has_failed = true;
+                    Error::from(ErrorKind::Corrupt { sequence: None })
+                }
+                Err(error) => error,
+            };
+            if !tries.again().await {
+                return Err(failure);
+            }
+        }
+    }
+
+    pub(crate) async fn delete(&self, digest: &Digest) -> Result<(), Error> {
+        let meta = format!("$O.{}.M.{}", self.name, encoded(digest));
+        let Some(message) = get(&self.stream, Wanted::LastOf(&meta)).await? else { return Ok(()) };
+        // Its name goes first: nobody finds half a blob.
+        self.purge(&meta).await?;
+        if let Ok(info) = serde_json::from_slice::<ObjectInfo>(&message.payload) {
+            self.purge(&format!("$O.{}.C.{}", self.name, info.nuid)).await?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn list(&self) -> Result<Vec<Digest>, Error> {
-        todo!()
+        let filter = format!("$O.{}.M.>", self.name);
+        let messages = last_of_each(&self.stream, &filter, |_subject| true).await?;
+        let mut digests = Vec::with_capacity(messages.len());
+        for message in messages {
+            if let Ok(info) = serde_json::from_slice::<ObjectInfo>(&message.payload)
+                && !info.deleted
+                && let Ok(digest) = Digest::parse(&info.name)
+            {
+                digests.push(digest);
+            }
+        }
+        digests.sort_unstable();
+        Ok(digests)
+    }
+
+    async fn read(&self, digest: &Digest) -> Result<Option<Bytes>, Error> {
+        let mut object = match self.store.get(digest.as_str()).await {
+            Ok(object) => object,
+            Err(error) if error.kind() == GetErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                // A stream that is gone answers by its information.
+                self.stream.info().await?;
+                return Err(Error::new(ErrorKind::Disconnected, error));
+            }
+        };
+        if object.info().deleted {
+            return Ok(None);
+        }
+        let mut bytes = Vec::with_capacity(object.info().size);
+        let mut part = vec![0; PART_BYTES];
+        loop {
+            let reading = tokio::time::timeout(PART_MAX, object.read(&mut part)).await;
+            let count = reading.map_err(|_elapsed| {
+                let text = format!("no part of blob `{digest}` arrives");
+                Error::new(ErrorKind::Disconnected, text)
+            })?;
+            match count {
+                Ok(0) => return Ok(Some(bytes.into())),
+                Ok(count) => bytes.extend_from_slice(&part[..count]),
+                // The store's own digest differs.
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                    return Ok(Some(Bytes::new()));
+                }
+                Err(error) => return Err(Error::new(ErrorKind::Disconnected, error)),
+            }
+        }
+    }
+
+    async fn purge(&self, filter: &str) -> Result<(), Error> {
+        let subject = format!("STREAM.PURGE.{}", self.stream.name);
+        match self.stream.link.api::<Value>(&subject, &json!({ "filter": filter })).await? {
+            Ok(_purged) => Ok(()),
+            Err(error) => Err(self.stream.error(error)),
+        }
+    }
+
+    async fn unless_closed<T>(&self, future: impl Future<Output = T>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            () = self.stream.link.lifecycle.closed() => Err(ErrorKind::Closed.into()),
+            done = future => Ok(done),
+        }
+    }
+}
+
+/// A digest as object stores write names in subjects: base64 for addresses, padded.
+fn encoded(digest: &Digest) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::with_capacity(88);
+    for three in digest.as_str().as_bytes().chunks(3) {
+        let bits = (0..3).fold(0_usize, |bits, at| {
+            bits << 8 | three.get(at).map_or(0, |byte| usize::from(*byte))
+        });
+        for at in 0..4 {
+            let is_padding = at > three.len();
+            let letter = ALPHABET[bits >> (18 - 6 * at) & 63];
+            text.push(if is_padding { '=' } else { char::from(letter) });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_encoded_as_object_stores_do() {
+        let digest = Digest::of(b"");
+        let expected = "ZTNiMGM0NDI5OGZjMWMxNDlhZmJmNGM4OTk2ZmI5MjQyN2FlNDFlNDY0OWI5MzRjYTQ5NTk5\
+                        MWI3ODUyYjg1NQ==";
+        assert_eq!(encoded(&digest), expected);
     }
 }

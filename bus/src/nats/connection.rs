@@ -1,1 +1,286 @@
-//! Connecting: options → client.
+//! [`Link`]: one connection, and what has become of it.
+
+use std::time::Duration;
+
+use async_nats::{
+    Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, ServerAddr, jetstream,
+};
+use tokio::sync::watch;
+
+use super::{NatsOptions, Version};
+use crate::local::Lifecycle;
+use crate::{Error, ErrorKind};
+
+/// A half-open connection is given up after two of these without an answer.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// One try to reach one server.
+const ATTEMPT_MAX: Duration = Duration::from_secs(3);
+
+/// Longest pause between two tries to come back.
+const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(1);
+
+/// What the server's own client waits for an answer of JetStream.
+const JETSTREAM_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One connection; a clone is another handle to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(super) client: Client,
+    pub(super) jetstream: jetstream::Context,
+    pub(super) lifecycle: Lifecycle,
+    /// As asked for; `None` leaves it to the server.
+    pub(super) replicas: Option<usize>,
+    address: String,
+    pub(super) signal: watch::Receiver<Signal>,
+}
+
+/// What has happened to the connection so far.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Signal {
+    /// How often it was made.
+    pub(crate) connects: u64,
+    /// How often it was lost.
+    pub(crate) disconnects: u64,
+    /// What the server complained about last, such as a missing permission.
+    pub(crate) complaint: Option<String>,
+}
+
+impl Link {
+    pub(crate) async fn connect(
+        options: &NatsOptions,
+        lifecycle: Lifecycle,
+    ) -> Result<Self, Error> {
+        let addresses = addresses(&options.servers)?;
+        let (sender, signal) = watch::channel(Signal::default());
+        let settings = settings(options, &addresses).await?;
+        let settings = settings.event_callback(move |event| {
+            note(&sender, event);
+            std::future::ready(())
+        });
+        let address = shown(&addresses);
+        let connecting = settings.connect(addresses.as_slice());
+        let client = match tokio::time::timeout(options.connect_timeout, connecting).await {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => return Err(not_connected(&address, options, error)),
+            Err(_) => {
+                let millis = options.connect_timeout.as_millis();
+                let text = format!("`{address}` did not let us in within {millis} ms");
+                return Err(Error::new(ErrorKind::Disconnected, text));
+            }
+        };
+        let mut jetstream = jetstream::new(client.clone());
+        jetstream.set_timeout(JETSTREAM_TIMEOUT);
+        let replicas = options.replicas;
+        let link = Self { client, jetstream, lifecycle, replicas, address, signal };
+        link.check_server().await?;
+        Ok(link)
+    }
+
+    /// What happens to the connection from now on.
+    pub(crate) fn signal(&self) -> watch::Receiver<Signal> {
+        let mut signal = self.signal.clone();
+        signal.mark_unchanged();
+        signal
+    }
+
+    /// The addresses it was given, without login.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        Version::parse(&self.client.server_info().version)
+    }
+
+    /// Copies that a new stream gets.
+    pub(crate) fn replicas(&self) -> usize {
+        let is_clustered =
+            || self.client.server_info().cluster.is_some_and(|name| !name.is_empty());
+        self.replicas.unwrap_or_else(|| if is_clustered() { 3 } else { 1 })
+    }
+
+    async fn check_server(&self) -> Result<(), Error> {
+        let info = self.client.server_info();
+        let version = Version::parse(&info.version);
+        if version < Version::OLDEST {
+            let reason = format!(
+                "`{}` runs nats-server {}, which is older than {}: update it",
+                self.address,
+                info.version,
+                Version::OLDEST
+            );
+            return Err(ErrorKind::Refused { reason }.into());
+        }
+        self.account().await.map(|_account| ())
+    }
+}
+
+fn note(sender: &watch::Sender<Signal>, event: Event) {
+    match event {
+        Event::Connected => sender.send_modify(|signal| signal.connects += 1),
+        Event::Disconnected => {
+            tracing::warn!("the connection to the bus was lost");
+            sender.send_modify(|signal| signal.disconnects += 1);
+        }
+        Event::ServerError(error) => {
+            tracing::warn!(%error, "the bus complains");
+            sender.send_modify(|signal| signal.complaint = Some(error.to_string()));
+        }
+        event => tracing::debug!(%event, "bus"),
+    }
+}
+
+fn addresses(servers: &str) -> Result<Vec<ServerAddr>, Error> {
+    let texts = servers.split(',').map(str::trim).filter(|text| !text.is_empty());
+    let parsed = texts.map(|text| {
+        text.parse::<ServerAddr>().map_err(|error| {
+            let reason = format!("`{}` is no address of a server: {error}", without_login(text));
+            Error::from(ErrorKind::Refused { reason })
+        })
+    });
+    let addresses: Vec<_> = parsed.collect::<Result<_, _>>()?;
+    if addresses.is_empty() {
+        let reason = "no address of a server was given".to_owned();
+        return Err(ErrorKind::Refused { reason }.into());
+    }
+    Ok(addresses)
+}
+
+fn without_login(text: &str) -> &str {
+    text.rsplit_once('@').map_or(text, |(_, host)| host)
+}
+
+fn shown(addresses: &[ServerAddr]) -> String {
+    let shown = addresses.iter().map(|address| format!("{}:{}", address.host(), address.port()));
+    shown.collect::<Vec<_>>().join(",")
+}
+
+async fn settings(
+    options: &NatsOptions,
+    addresses: &[ServerAddr],
+) -> Result<ConnectOptions, Error> {
+    let mut settings = ConnectOptions::new()
+        .name(&options.name)
+        .ping_interval(PING_INTERVAL)
+        .connection_timeout(options.connect_timeout.min(ATTEMPT_MAX))
+        .request_timeout(Some(JETSTREAM_TIMEOUT))
+        .max_reconnects(None)
+        .reconnect_delay_callback(reconnect_delay)
+        .require_tls(options.tls_first);
+    if options.tls_first {
+        settings = settings.tls_first();
+    }
+    if let Some(prefix) = &options.inbox_prefix {
+        settings = settings.custom_inbox_prefix(prefix);
+    }
+    if options.ignore_discovered {
+        settings = settings.ignore_discovered_servers();
+    }
+    if let Some(ca) = &options.ca {
+        settings = settings.add_root_certificates(ca.clone());
+    }
+    if let (Some(certificate), Some(key)) = (&options.certificate, &options.key) {
+        settings = settings.add_client_certificate(certificate.clone(), key.clone());
+    }
+    log_in(settings, options, addresses).await
+}
+
+async fn log_in(
+    mut settings: ConnectOptions,
+    options: &NatsOptions,
+    addresses: &[ServerAddr],
+) -> Result<ConnectOptions, Error> {
+    // A login without a password in an address is a token.
+    let is_token = |address: &&ServerAddr| address.password().is_none_or(str::is_empty);
+    let in_address = addresses.iter().find(is_token).and_then(ServerAddr::username);
+    if let Some(token) = options.token.as_deref().or(in_address) {
+        settings = settings.token(token.to_owned());
+    }
+    if let Some(user) = &options.user {
+        let password = options.password.clone().unwrap_or_default();
+        settings = settings.user_and_password(user.clone(), password);
+    }
+    if let Some(path) = &options.credentials {
+        let unreadable = |error| unreadable("credentials", path, &error);
+        settings = settings.credentials_file(path).await.map_err(unreadable)?;
+    }
+    if let Some(path) = &options.nkey {
+        let text = tokio::fs::read_to_string(path).await;
+        let text = text.map_err(|error| unreadable("nkey", path, &error))?;
+        let seed = text.lines().map(str::trim).find(|line| line.starts_with('S'));
+        let seed = seed.ok_or_else(|| unreadable("nkey", path, &"it holds no seed"))?;
+        settings = settings.nkey(seed.to_owned());
+    }
+    Ok(settings)
+}
+
+fn unreadable(what: &str, path: &std::path::Path, error: &dyn std::fmt::Display) -> Error {
+    let reason = format!("the {what} file `{}` is not usable: {error}", path.display());
+    ErrorKind::Refused { reason }.into()
+}
+
+/// At once, then slower and slower.
+fn reconnect_delay(attempts: usize) -> Duration {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(10);
+    if attempts <= 1 {
+        return Duration::ZERO;
+    }
+    Duration::from_millis(5).saturating_mul(2_u32.pow(doublings)).min(RECONNECT_DELAY_MAX)
+}
+
+fn not_connected(address: &str, options: &NatsOptions, error: ConnectError) -> Error {
+    let refused = |advice: &str| {
+        let reason = format!("`{address}` does not let us in: {advice}");
+        Error::new(ErrorKind::Refused { reason }, error.to_string())
+    };
+    match error.kind() {
+        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
+            let given = if options.credentials.is_some() {
+                "check the credentials file"
+            } else if options.nkey.is_some() {
+                "check the nkey"
+            } else if options.user.is_some() || options.token.is_some() {
+                "check user, password or token"
+            } else {
+                "it wants a login (user and password, token, nkey or credentials)"
+            };
+            refused(given)
+        }
+        ConnectErrorKind::Tls => refused("TLS failed, check the certificates"),
+        ConnectErrorKind::ServerParse
+        | ConnectErrorKind::Dns
+        | ConnectErrorKind::TimedOut
+        | ConnectErrorKind::Io
+        | ConnectErrorKind::MaxReconnects => {
+            let text = format!("no NATS server answers at `{address}`: {error}");
+            Error::new(ErrorKind::Disconnected, text)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_not_shown() {
+        let Ok(addresses) = addresses("nats://ann:secret@one:4222, two") else {
+            unreachable!("both are addresses")
+        };
+        assert_eq!(shown(&addresses), "one:4222,two:4222");
+        let refused = super::addresses("ftp://ann:secret@one").unwrap_err().to_string();
+        assert!(!refused.contains("secret"), "{refused}");
+    }
+
+    #[test]
+    fn coming_back_is_tried_at_once_and_then_once_a_second() {
+        assert_eq!(reconnect_delay(1), Duration::ZERO);
+        assert_eq!(reconnect_delay(2), Duration::from_millis(10));
+        assert_eq!(reconnect_delay(1_000_000), RECONNECT_DELAY_MAX);
+    }
+}

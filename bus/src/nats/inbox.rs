@@ -1,37 +1,209 @@
 //! [`Inbox`]: one stream that captures the subjects, or somebody else's stream, read only.
 
-use crate::{Delivered, Error, Held, Message, SubjectPattern, Tail};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::capture;
+use super::connection::Link;
+use super::inbox_reader::{InboxReader, Source};
+use super::publishing::{Acknowledged, Publisher};
+use super::stream::Stream;
+use crate::local::{Lifecycle, lock, minimal};
+use crate::{Delivered, Error, ErrorKind, Held, Message, SubjectPattern, Tail};
+
+/// Pauses between attempts of a wait while the server is away.
+const RETRY_PAUSES_MS: [u64; 5] = [50, 100, 250, 500, 1_000];
 
 /// A handle to an inbox.
 #[derive(Debug, Clone)]
-pub(crate) struct Inbox {}
+pub(crate) struct Inbox(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    publisher: Publisher,
+    lifecycle: Lifecycle,
+    source: Source,
+    /// Its name among our inboxes, or the patterns read of somebody else's stream.
+    kind: Kind,
+    reader: tokio::sync::Mutex<InboxReader>,
+    /// Makes a reader that waits let another one through.
+    interrupt: Notify,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Own { name: String, captured: Mutex<Vec<SubjectPattern>> },
+    Foreign,
+}
 
 impl Inbox {
-    pub(crate) async fn capture(&self, _patterns: &[SubjectPattern]) -> Result<Vec<Held>, Error> {
-        todo!()
+    pub(super) async fn open(
+        publisher: &Publisher,
+        link: &Link,
+        name: &str,
+    ) -> Result<Self, Error> {
+        let stream = capture::open(link, name).await?;
+        let kind = Kind::Own { name: name.to_owned(), captured: Mutex::default() };
+        Self::new(publisher, stream, kind, Vec::new()).await
     }
 
-    pub(crate) async fn publish(&self, _message: &Message) -> Result<u64, Error> {
-        todo!()
+    /// Somebody else's stream.
+    pub(super) async fn foreign(
+        publisher: &Publisher,
+        link: &Link,
+        stream: &str,
+        patterns: &[SubjectPattern],
+    ) -> Result<Self, Error> {
+        let filters = minimal(stream, patterns)?;
+        let filters = filters.iter().map(ToString::to_string).collect();
+        Self::new(publisher, capture::foreign(link, stream), Kind::Foreign, filters).await
+    }
+
+    async fn new(
+        publisher: &Publisher,
+        stream: Stream,
+        kind: Kind,
+        filters: Vec<String>,
+    ) -> Result<Self, Error> {
+        let info = stream.info().await?;
+        if let Kind::Own { name, captured } = &kind {
+            *lock(captured) = capture::captured(name, &info.config);
+        }
+        let retention = info.config.get("retention").and_then(Value::as_str);
+        let source = Source {
+            incarnation: info.incarnation(),
+            one_by_one: retention.is_some_and(|retention| retention != "limits"),
+            stream: stream.clone(),
+            filters,
+        };
+        Ok(Self(Arc::new(Inner {
+            publisher: publisher.clone(),
+            lifecycle: stream.link.lifecycle.clone(),
+            reader: tokio::sync::Mutex::new(InboxReader::new(source.clone())),
+            interrupt: Notify::new(),
+            source,
+            kind,
+        })))
+    }
+
+    pub(crate) async fn capture(&self, patterns: &[SubjectPattern]) -> Result<Vec<Held>, Error> {
+        self.0.lifecycle.check()?;
+        let Kind::Own { name, captured } = &self.0.kind else {
+            let stream = &self.0.source.stream.name;
+            let held = |pattern: &SubjectPattern| Held {
+                pattern: pattern.clone(),
+                stream: stream.clone(),
+            };
+            return Ok(patterns.iter().map(held).collect());
+        };
+        let patterns = minimal(name, patterns)?;
+        let (patterns, held) = capture::set(&self.0.source.stream, name, patterns).await?;
+        *lock(captured) = patterns;
+        self.0.publisher.forget();
+        Ok(held)
+    }
+
+    pub(crate) async fn publish(&self, message: &Message) -> Result<u64, Error> {
+        self.0.lifecycle.check()?;
+        let refused = || ErrorKind::NotCaptured { subject: message.subject.to_string() };
+        if !self.captures(message).await? {
+            return Err(refused().into());
+        }
+        let stream = &self.0.source.stream.name;
+        match self.0.publisher.store(message, Some(stream)).await? {
+            Acknowledged::Stored { sequence } => Ok(sequence),
+            Acknowledged::Nowhere => Err(refused().into()),
+        }
+    }
+
+    /// Whether the stream captures the message's subject, looked up again before a no.
+    async fn captures(&self, message: &Message) -> Result<bool, Error> {
+        let Kind::Own { name, captured } = &self.0.kind else { return Ok(false) };
+        let matches = |patterns: &[SubjectPattern]| {
+            patterns.iter().any(|pattern| pattern.matches(&message.subject))
+        };
+        if matches(&lock(captured)) {
+            return Ok(true);
+        }
+        let info = self.0.source.stream.info().await?;
+        let patterns = capture::captured(name, &info.config);
+        let is_captured = matches(&patterns);
+        *lock(captured) = patterns;
+        Ok(is_captured)
     }
 
     pub(crate) async fn read_from(
         &self,
-        _cursor: u64,
-        _max_messages: usize,
+        cursor: u64,
+        max_messages: usize,
     ) -> Result<Vec<Delivered>, Error> {
-        todo!()
+        self.0.lifecycle.check()?;
+        if max_messages == 0 {
+            return Ok(Vec::new());
+        }
+        self.0.interrupt.notify_one();
+        tokio::select! {
+            biased;
+            () = self.0.lifecycle.closed() => Err(ErrorKind::Closed.into()),
+            answer = async { self.0.reader.lock().await.read(cursor, max_messages).await } => answer,
+        }
     }
 
-    pub(crate) async fn wait_beyond(&self, _sequence: u64) -> Result<u64, Error> {
-        todo!()
+    pub(crate) async fn wait_beyond(&self, sequence: u64) -> Result<u64, Error> {
+        let mut failures = RETRY_PAUSES_MS.iter();
+        loop {
+            self.0.lifecycle.check()?;
+            let mut reader = self.0.reader.lock().await;
+            let outcome = tokio::select! {
+                biased;
+                () = self.0.lifecycle.closed() => return Err(ErrorKind::Closed.into()),
+                () = self.0.interrupt.notified() => None,
+                last = reader.wait_beyond(sequence) => Some(last),
+            };
+            drop(reader);
+            match outcome {
+                Some(Err(error)) if passes(&error) => {
+                    tracing::debug!(%error, "waiting for messages goes on");
+                    let last = RETRY_PAUSES_MS.last().copied().unwrap_or_default();
+                    let pause = failures.next().copied().unwrap_or(last);
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                }
+                Some(last) => return last,
+                // The reader's lock is fair: who interrupted comes first.
+                None => tokio::task::yield_now().await,
+            }
+        }
     }
 
     pub(crate) async fn tail(&self) -> Result<Tail, Error> {
-        todo!()
+        self.0.lifecycle.check()?;
+        self.0.source.stream.tail().await
     }
 
-    pub(crate) async fn trim(&self, _before: u64) -> Result<(), Error> {
-        todo!()
+    pub(crate) async fn trim(&self, before: u64) -> Result<(), Error> {
+        self.0.lifecycle.check()?;
+        let Kind::Own { .. } = &self.0.kind else { return Ok(()) };
+        let source = &self.0.source;
+        let tail = source.tail().await?;
+        // A purge beyond the end would carry the last sequence with it.
+        let before = before.min(tail.last + 1);
+        if before <= tail.first {
+            return Ok(());
+        }
+        source.stream.purge(before).await
     }
+}
+
+/// Whether what failed may be over in a moment.
+const fn passes(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Disconnected
+            | ErrorKind::Timeout { .. }
+            | ErrorKind::NoResponders { .. }
+            | ErrorKind::Unknown
+    )
 }

@@ -1,85 +1,174 @@
-//! Requests, services and subscriptions over core NATS.
+//! [`Requests`]: ask, serve, offer, discover over core NATS.
 
 use std::time::Duration;
 
+use async_nats::service;
+
+use super::traffic::Traffic;
+use super::{discovery, wire};
 use crate::local::Lifecycle;
-use crate::{Error, Message, Request, ServiceInfo, SubjectPattern};
+use crate::nats::{Offered, Served};
+use crate::{Error, ErrorKind, Message, ServiceInfo, SubjectPattern};
+
+/// A server's word that its queue is full, with the limit; other clients read the 503 beside it.
+pub(super) const FULL: &str = "Gearshift-Full";
+
+/// The number a service gives its failure.
+pub(super) const ERROR_CODE: &str = "Nats-Service-Error-Code";
+
+/// What a service says about its failure.
+pub(super) const ERROR_TEXT: &str = "Nats-Service-Error";
+
+/// How often a request is handed to a group whose members are full: the server picks a member
+/// blindly, and another one may have room.
+const ATTEMPTS_MAX: usize = 4;
 
 /// Requests over one connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Requests {
-    _client: async_nats::Client,
-    _lifecycle: Lifecycle,
+    traffic: Traffic,
 }
-
-/// A server's subscription.
-#[derive(Debug)]
-pub(crate) struct Served {}
-
-/// A running service.
-#[derive(Debug)]
-pub(crate) struct Offered {}
 
 /// Where a reply goes.
 #[derive(Debug)]
-pub(crate) struct Replier {}
+pub(crate) struct Replier(ReplyTo);
 
-/// A subscription.
 #[derive(Debug)]
-pub(crate) struct Subscribed {}
+enum ReplyTo {
+    Subject(Traffic, async_nats::Subject),
+    /// Answered through the service, which counts.
+    Service(Traffic, Box<service::Request>),
+}
 
 impl Requests {
-    pub(crate) const fn new(client: async_nats::Client, lifecycle: Lifecycle) -> Self {
-        Self { _client: client, _lifecycle: lifecycle }
+    pub(super) const fn new(traffic: Traffic) -> Self {
+        Self { traffic }
     }
 
     pub(crate) async fn request(
         &self,
-        _message: Message,
-        _timeout: Duration,
+        message: Message,
+        timeout: Duration,
     ) -> Result<Message, Error> {
-        todo!()
+        for attempt in 1..=ATTEMPTS_MAX {
+            let reply = wire::inbound(self.traffic.ask(&message, timeout).await?);
+            match reply.headers.get(FULL).map(str::parse) {
+                None => return Ok(reply),
+                Some(limit) if attempt == ATTEMPTS_MAX => {
+                    let limit = limit.unwrap_or(crate::QUEUE_MESSAGES_MAX);
+                    return Err(ErrorKind::Full { limit }.into());
+                }
+                Some(_) => {}
+            }
+        }
+        Err(ErrorKind::Full { limit: crate::QUEUE_MESSAGES_MAX }.into())
     }
 
     pub(crate) async fn serve(
         &self,
-        _pattern: &SubjectPattern,
-        _group: &str,
+        pattern: &SubjectPattern,
+        group: &str,
     ) -> Result<Served, Error> {
-        todo!()
+        self.lifecycle().check()?;
+        let client = &self.traffic.shared().client;
+        let subscriber = client
+            .queue_subscribe(pattern.as_str().to_owned(), group.to_owned())
+            .await
+            .map_err(|error| not_subscribed(pattern.as_str(), error))?;
+        let served = Served::plain(subscriber, self.traffic.clone());
+        self.traffic.round_trip().await?;
+        Ok(served)
     }
 
     pub(crate) async fn offer(
         &self,
-        _info: ServiceInfo,
-        _group: &str,
+        info: ServiceInfo,
+        group: &str,
     ) -> Result<(Offered, Vec<Served>), Error> {
-        todo!()
+        self.lifecycle().check()?;
+        let offered = super::service::offer(&self.traffic, info, group).await?;
+        self.traffic.round_trip().await?;
+        Ok(offered)
     }
 
     pub(crate) async fn discover(&self) -> Result<Vec<ServiceInfo>, Error> {
-        todo!()
+        self.lifecycle().check()?;
+        tokio::select! {
+            biased;
+            found = discovery::discover(&self.traffic) => found,
+            () = self.lifecycle().closed() => Err(ErrorKind::Closed.into()),
+        }
+    }
+
+    fn lifecycle(&self) -> &Lifecycle {
+        &self.traffic.shared().lifecycle
     }
 }
 
-impl Served {
-    pub(crate) async fn next(&mut self) -> Option<Request> {
-        todo!()
-    }
+/// What it means that there is no subscription.
+pub(super) fn not_subscribed(pattern: &str, error: async_nats::SubscribeError) -> Error {
+    use async_nats::client::SubscribeErrorKind;
+    let kind = match error.kind() {
+        SubscribeErrorKind::InvalidSubject => ErrorKind::InvalidSubject {
+            text: pattern.to_owned(),
+            reason: "the client does not subscribe to it",
+        },
+        SubscribeErrorKind::InvalidQueueName => ErrorKind::InvalidName {
+            text: pattern.to_owned(),
+            reason: "the group's name is empty or holds a space",
+        },
+        SubscribeErrorKind::Other => ErrorKind::Disconnected,
+    };
+    Error::new(kind, error)
 }
 
 impl Replier {
-    pub(crate) async fn respond(self, _reply: Message) -> Result<(), Error> {
-        todo!()
+    pub(super) const fn subject(traffic: Traffic, reply: async_nats::Subject) -> Self {
+        Self(ReplyTo::Subject(traffic, reply))
+    }
+
+    pub(super) fn service(traffic: Traffic, request: service::Request) -> Self {
+        Self(ReplyTo::Service(traffic, Box::new(request)))
+    }
+
+    pub(crate) async fn respond(self, reply: Message) -> Result<(), Error> {
+        match self.0 {
+            ReplyTo::Subject(traffic, subject) => {
+                let headers = wire::outbound(&reply.headers)?;
+                traffic.shared().send(subject.as_str(), None, headers, reply.payload).await
+            }
+            ReplyTo::Service(traffic, request) => {
+                let client = &traffic.shared().client;
+                let headers = wire::outbound(&reply.headers)?.unwrap_or_default();
+                let answer = failure(&reply).map_or(Ok(reply.payload), Err);
+                request
+                    .respond_with_headers(answer, headers)
+                    .await
+                    .map_err(|error| wire::not_sent(client, error))
+            }
+        }
+    }
+
+    /// Answers that the queue is full.
+    pub(crate) async fn refuse(self, limit: usize) -> Result<(), Error> {
+        let subject = crate::Subject::parse("full")?;
+        let refusal = Message::new(subject, "")
+            .with_header(FULL, &limit.to_string())?
+            .with_header(ERROR_CODE, "503")?
+            .with_header(ERROR_TEXT, &ErrorKind::Full { limit }.to_string())?;
+        self.respond(refusal).await
     }
 }
 
-impl Subscribed {
-    pub(crate) async fn next(&mut self) -> Option<Message> {
-        todo!()
+/// The failure that a reply tells of, for the service's count.
+///
+/// The library sends a counted failure without a body, so one with a body goes as it is and
+/// counts as a request only.
+fn failure(reply: &Message) -> Option<service::error::Error> {
+    let code = reply.headers.get(ERROR_CODE)?.parse().ok()?;
+    if !reply.payload.is_empty() {
+        return None;
     }
-
-    pub(crate) fn lagged(&self) -> u64 {
-        todo!()
-    }
+    let status = reply.headers.get(ERROR_TEXT).unwrap_or_default().to_owned();
+    Some(service::error::Error { code, status })
 }

@@ -1,51 +1,25 @@
 //! [`Store`]: one connection, and the streams behind every primitive.
 
+use std::time::Duration;
+
+use super::connection::Link;
+use super::publishing::Publisher;
+use super::traffic::Traffic;
 use crate::local::Lifecycle;
-use crate::nats::{Blobs, Bucket, Inbox, Log, NatsOptions, Requests, Subscribed};
-use crate::{Error, Message, SubjectPattern};
+use crate::nats::{Blobs, Bucket, Inbox, Log, NatsOptions, Requests, ServerReport, Subscribed};
+use crate::{Error, ErrorKind, Message, SubjectPattern};
+
+/// How long closing waits until everything is sent.
+const FLUSH_MAX: Duration = Duration::from_secs(2);
 
 /// The connection, shared by all handles.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     pub(super) client: async_nats::Client,
-    pub(super) jetstream: async_nats::jetstream::Context,
     pub(super) lifecycle: Lifecycle,
-}
-
-/// What the connected server is and can do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ServerReport {
-    /// Its id, unique per start.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Its version, such as `2.15.1`.
-    pub version: String,
-    /// The host it was reached at.
-    pub host: String,
-    /// The name of its cluster, if it is in one.
-    pub cluster: Option<String>,
-    /// The largest message it takes, in bytes.
-    pub max_payload: usize,
-    /// Copies that new streams get.
-    pub replicas: usize,
-    /// What it lacks and what that costs, one sentence each.
-    pub missing: Vec<String>,
-}
-
-/// Whether the server syncs to its disk before it acknowledges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// `sync_interval: always`.
-    Always,
-    /// At an interval: a power cut may take what was acknowledged since.
-    Interval {
-        /// The interval, in milliseconds.
-        millis: u64,
-    },
-    /// The server does not tell.
-    Unknown,
+    pub(super) link: Link,
+    pub(super) traffic: Traffic,
+    pub(super) publisher: Publisher,
 }
 
 impl Store {
@@ -53,60 +27,74 @@ impl Store {
         options: &NatsOptions,
         lifecycle: Lifecycle,
     ) -> Result<Self, Error> {
-        let client = async_nats::ConnectOptions::new()
-            .name(&options.name)
-            .connect(options.servers.as_str())
-            .await
-            .map_err(|error| Error::new(crate::ErrorKind::Disconnected, error))?;
-        let jetstream = async_nats::jetstream::new(client.clone());
-        Ok(Self { client, jetstream, lifecycle })
+        let link = Link::connect(options, lifecycle.clone()).await?;
+        let client = link.client.clone();
+        let traffic = Traffic::start(&client, lifecycle.clone()).await?;
+        let publisher = Publisher::new(traffic.clone(), link.clone());
+        Ok(Self { client, lifecycle, link, traffic, publisher })
     }
 
     pub(crate) async fn report(&self) -> Result<ServerReport, Error> {
-        todo!()
+        self.link.report().await
     }
 
-    pub(crate) async fn log(&self, _name: &str) -> Result<Log, Error> {
-        todo!()
+    pub(crate) async fn log(&self, name: &str) -> Result<Log, Error> {
+        Log::open(&self.link, name).await
     }
 
-    pub(crate) async fn inbox(&self, _name: &str) -> Result<Inbox, Error> {
-        todo!()
+    pub(crate) async fn inbox(&self, name: &str) -> Result<Inbox, Error> {
+        Inbox::open(&self.publisher, &self.link, name).await
     }
 
     pub(crate) async fn foreign_inbox(
         &self,
-        _stream: &str,
-        _patterns: &[SubjectPattern],
+        stream: &str,
+        patterns: &[SubjectPattern],
     ) -> Result<Inbox, Error> {
-        todo!()
+        Inbox::foreign(&self.publisher, &self.link, stream, patterns).await
     }
 
-    pub(crate) async fn bucket(&self, _name: &str) -> Result<Bucket, Error> {
-        todo!()
+    pub(crate) async fn bucket(&self, name: &str) -> Result<Bucket, Error> {
+        Bucket::open(&self.link, name).await
     }
 
-    pub(crate) async fn blobs(&self, _name: &str) -> Result<Blobs, Error> {
-        todo!()
+    pub(crate) async fn blobs(&self, name: &str) -> Result<Blobs, Error> {
+        Blobs::open(&self.link, name).await
     }
 
     pub(crate) fn requests(&self) -> Requests {
-        Requests::new(self.client.clone(), self.lifecycle.clone())
+        Requests::new(self.traffic.clone())
     }
 
-    pub(crate) async fn publish(&self, _message: Message) -> Result<(), Error> {
-        todo!()
+    pub(crate) async fn publish(&self, message: Message) -> Result<(), Error> {
+        self.publisher.publish(&message).await
     }
 
-    pub(crate) fn notify(&self, _message: Message) -> Result<(), Error> {
-        todo!()
+    pub(crate) fn notify(&self, message: Message) -> Result<(), Error> {
+        self.traffic.notify(message)
     }
 
-    pub(crate) async fn subscribe(&self, _pattern: &SubjectPattern) -> Result<Subscribed, Error> {
-        todo!()
+    pub(crate) async fn subscribe(&self, pattern: &SubjectPattern) -> Result<Subscribed, Error> {
+        Subscribed::open(&self.traffic, pattern).await
     }
 
+    /// Sends what waits to be sent; then every handle answers `Closed`.
     pub(crate) async fn close(&self) -> Result<(), Error> {
-        todo!()
+        if self.lifecycle.check().is_err() {
+            return Ok(());
+        }
+        let flushed = if self.link.is_up() {
+            tokio::time::timeout(FLUSH_MAX, self.client.flush()).await
+        } else {
+            Ok(Ok(()))
+        };
+        self.lifecycle.close();
+        // Ends the subscriptions; without a connection there is nothing to end.
+        self.client.drain().await.ok();
+        match flushed {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Error::new(ErrorKind::Disconnected, error)),
+            Err(_elapsed) => Err(ErrorKind::Disconnected.into()),
+        }
     }
 }

@@ -118,12 +118,12 @@ pub async fn a_key_expires_and_a_later_write_takes_the_expiry_away(world: &World
     bucket.put("kept", bytes("2")).await?;
     let swapped = bucket.compare_and_set_expiring("lease", 0, bytes("1"), ttl).await?;
     assert!(matches!(swapped, Swapped::Stored(revision) if revision > kept));
-    world.pass_ms(1_999);
+    world.pass_ms(1_999).await;
     assert_eq!(value_of(&bucket, "gone").await?, Some(bytes("1")), "never early");
     let bus = world.reopen(bus).await?;
     let bucket = bus.bucket("b").await?;
     assert_eq!(bucket.keys("").await?, ["gone", "kept", "lease"]);
-    world.pass_ms(1);
+    world.pass_ms(1).await;
     assert_eq!(bucket.keys("").await?, ["kept"]);
     assert_eq!(value_of(&bucket, "gone").await?, None);
     let swapped = bucket.compare_and_set("lease", 0, bytes("2")).await?;
@@ -158,7 +158,7 @@ pub async fn a_watch_tells_expiry(world: &World) -> Outcome {
     assert_eq!(next(&mut watch).await, put("k", revision, "1"));
     let expire = async {
         tokio::task::yield_now().await;
-        world.pass_ms(1_000);
+        world.pass_ms(1_000).await;
     };
     let (told, ()) = tokio::join!(next(&mut watch), expire);
     assert_eq!(told, deleted("k"));

@@ -225,9 +225,9 @@ async fn expired_keys_leave_the_disk_with_the_next_write() -> Outcome {
     for key in ["one", "two", "again"] {
         bucket.put_expiring(key, Bytes::from_static(b"1"), ttl).await?;
     }
-    world.pass_ms(1_000);
+    world.pass_ms(1_000).await;
     bucket.put_expiring("again", Bytes::from_static(b"2"), ttl).await?;
-    world.pass_ms(-1_000);
+    world.pass_ms(-1_000).await;
     assert_eq!(bucket.keys("").await?, ["again"], "nothing comes back when the clock does");
     let bus = world.reopen(bus).await?;
     assert_eq!(bus.bucket("b").await?.keys("").await?, ["again"]);

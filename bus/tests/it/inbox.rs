@@ -12,7 +12,7 @@ pub async fn a_message_is_stored_once_with_its_time(world: &World) -> Outcome {
     let paid = message("order.paid", "7").with_header("Trace", "a b")?.with_header("X-Y", "")?;
     assert_eq!(inbox.publish(paid.clone()).await?, 1);
     let stored_ms = world.now_ms();
-    world.pass_ms(5);
+    world.pass_ms(5).await;
     assert_eq!(inbox.publish(message("order.sent", "")).await?, 2);
     let read = inbox.read_from(0, 10).await?;
     assert_eq!(read[0], Delivered { sequence: 1, message: paid, time_ms: stored_ms });

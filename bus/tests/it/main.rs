@@ -83,4 +83,4 @@ macro_rules! run_on {
     };
 }
 
-run_on!(memory, embedded, simulated);
+run_on!(memory, embedded, simulated, nats);

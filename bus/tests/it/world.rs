@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use gearshift_bus::{Bus, Clock, Error, ErrorKind, Faults, Message, Subject, SubjectPattern};
+use gearshift_bus::{
+    Bus, Clock, Error, ErrorKind, Faults, Message, NatsOptions, PrivateServer, ServerOptions,
+    Subject, SubjectPattern,
+};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 pub type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -15,6 +19,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A backend with its own directory and its own clock.
 pub struct World {
     backend: Backend,
+    server: OnceCell<PrivateServer>,
     dir: TempDir,
     now_ms: Arc<AtomicI64>,
 }
@@ -24,6 +29,7 @@ enum Backend {
     Memory,
     Embedded,
     Simulated,
+    Nats,
 }
 
 impl World {
@@ -39,9 +45,13 @@ impl World {
         Self::new(Backend::Simulated)
     }
 
+    pub fn nats() -> std::io::Result<Self> {
+        Self::new(Backend::Nats)
+    }
+
     fn new(backend: Backend) -> std::io::Result<Self> {
         let now_ms = Arc::new(AtomicI64::new(1_000_000));
-        Ok(Self { backend, dir: tempfile::tempdir()?, now_ms })
+        Ok(Self { backend, server: OnceCell::new(), dir: tempfile::tempdir()?, now_ms })
     }
 
     pub async fn open(&self) -> Result<Bus, Error> {
@@ -52,6 +62,7 @@ impl World {
                 let faults = Faults { yields_max: 3, ..Faults::none() };
                 Ok(Bus::simulated_with_clock(7, faults, self.clock()))
             }
+            Backend::Nats => connect(self.server.get_or_init(|| server("")).await).await,
         }
     }
 
@@ -59,7 +70,7 @@ impl World {
     pub async fn reopen(&self, bus: Bus) -> Result<Bus, Error> {
         match self.backend {
             Backend::Memory | Backend::Simulated => Ok(bus),
-            Backend::Embedded => {
+            Backend::Embedded | Backend::Nats => {
                 bus.close().await?;
                 self.open().await
             }
@@ -71,11 +82,25 @@ impl World {
     }
 
     pub fn now_ms(&self) -> i64 {
-        self.now_ms.load(Ordering::SeqCst)
+        match self.backend {
+            Backend::Memory | Backend::Embedded | Backend::Simulated => {
+                self.now_ms.load(Ordering::SeqCst)
+            }
+            Backend::Nats => Clock::system().now_ms(),
+        }
     }
 
-    pub fn pass_ms(&self, passed_ms: i64) {
-        self.now_ms.fetch_add(passed_ms, Ordering::SeqCst);
+    /// Lets time pass: for real where the server's clock is the one that counts.
+    pub async fn pass_ms(&self, passed_ms: i64) {
+        match self.backend {
+            Backend::Memory | Backend::Embedded | Backend::Simulated => {
+                self.now_ms.fetch_add(passed_ms, Ordering::SeqCst);
+            }
+            Backend::Nats => {
+                let passed = Duration::from_millis(passed_ms.try_into().unwrap());
+                tokio::time::sleep(passed).await;
+            }
+        }
     }
 
     fn clock(&self) -> Clock {
@@ -104,4 +129,16 @@ pub fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> ErrorKind {
 /// Fails instead of hanging.
 pub async fn patient<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap()
+}
+
+/// A server of the test's own, with room for the largest frames; `config` is added to its
+/// configuration.
+pub async fn server(config: &str) -> PrivateServer {
+    let mut options = ServerOptions::default();
+    options.config = format!("max_payload: {}\n{config}", 9 * 1024 * 1024);
+    PrivateServer::start(options).await.unwrap()
+}
+
+pub async fn connect(server: &PrivateServer) -> Result<Bus, Error> {
+    Bus::connect(&NatsOptions::new(server.url())).await
 }

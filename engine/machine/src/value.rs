@@ -9,6 +9,7 @@ mod serde_impl;
 
 pub use json::JsonError;
 pub use map::Map;
+pub(crate) use serde_impl::present;
 
 use std::sync::Arc;
 

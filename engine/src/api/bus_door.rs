@@ -3,22 +3,31 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gearshift_bus::{Message, Subject, SubjectPattern};
-use gearshift_protocol::{Problem, headers};
-use tokio::sync::{Semaphore, broadcast};
+use futures_util::FutureExt as _;
+use gearshift_bus::{Headers, Message, Request, Server, Subject, SubjectPattern};
+use gearshift_protocol::{Problem, ProblemKind, headers};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Reply, Request, answer, notice_of};
+use super::notices::forward_notices;
+use super::{Reply, answer_to, problem};
 use crate::runtime::{Error, Handle};
 
-/// What is served, as subject patterns.
-const SERVED: [&str; 4] =
-    ["gearshift.event.>", "gearshift.command.>", "gearshift.query.>", "gearshift.publish.>"];
+/// What is served, and how many requests of each kind are under way at once; more are answered
+/// `busy`. Operators may wait for an instance, so they get more places than they have hands.
+const SERVED: [(&str, usize); 4] = [
+    ("gearshift.event.>", 8_192),
+    ("gearshift.command.>", 8_192),
+    ("gearshift.query.>", 1_024),
+    ("gearshift.publish.>", 4_096),
+];
+/// Events whose askers wait until an instance has reached something: they hold no place of others.
+const WAITING_MAX: usize = 16_384;
 /// The queue group of engines.
 const GROUP: &str = "gearshift";
-/// Requests answered at once; more wait in the bus's own bounded queue.
-const IN_FLIGHT_MAX: usize = 4_096;
+/// When an asker that was told `busy` may ask again, in milliseconds.
+const BUSY_RETRY_MS: u64 = 100;
 
 /// Serves until dropped or the engine stops.
 pub struct BusDoor {
@@ -47,89 +56,105 @@ impl Drop for BusDoor {
 /// [`Error::Bus`].
 pub async fn serve_on_bus(handle: &Handle) -> Result<BusDoor, Error> {
     let door = BusDoor { stop: CancellationToken::new(), tasks: TaskTracker::new() };
-    let permits = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
-    for pattern in SERVED {
+    let waiting = Arc::new(Semaphore::new(WAITING_MAX));
+    for (pattern, under_way_max) in SERVED {
         let pattern = SubjectPattern::parse(pattern)?;
-        let mut server = handle.bus().requests().serve(&pattern, GROUP).await?;
-        let (handle, stop) = (handle.clone(), door.stop.clone());
-        let (permits, tasks) = (Arc::clone(&permits), door.tasks.clone());
-        door.tasks.spawn(async move {
-            loop {
-                let request = tokio::select! {
-                    biased;
-                    () = stop.cancelled() => return,
-                    () = handle.stopping() => return,
-                    request = server.next() => request,
-                };
-                let Some(request) = request else { return };
-                let permit = Arc::clone(&permits).acquire_owned().await;
-                let handle = handle.clone();
-                tasks.spawn(async move {
-                    let message = &request.message;
-                    let asked = Request {
-                        subject: message.subject.as_str().to_owned(),
-                        headers: message.headers.clone(),
-                        body: message.payload.clone(),
-                    };
-                    let subject = message.subject.clone();
-                    let reply = message_of(subject, answer(&handle, asked).await);
-                    if let Err(error) = request.respond(reply).await {
-                        tracing::debug!(%error, "asker left before the answer");
-                    }
-                    drop(permit);
-                });
-            }
-        });
+        let server = handle.bus().requests().serve(&pattern, GROUP).await?;
+        let host = Host {
+            handle: handle.clone(),
+            tasks: door.tasks.clone(),
+            places: Arc::new(Semaphore::new(under_way_max)),
+            waiting: Arc::clone(&waiting),
+        };
+        door.tasks.spawn(host.serve(server, door.stop.clone()));
     }
     door.tasks.spawn(forward_notices(handle.clone(), door.stop.clone()));
     Ok(door)
 }
 
-/// Notices go to the bus as well, for subscribers there.
-async fn forward_notices(handle: Handle, stop: CancellationToken) {
-    let mut notices = handle.notices();
-    loop {
-        let notice = tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            notice = notices.recv() => notice,
-        };
-        let notice = match notice {
-            Ok(notice) => notice_of(&notice),
-            Err(broadcast::error::RecvError::Lagged(missed)) => {
-                tracing::debug!(missed, "notices lost");
-                continue;
+/// Who stands behind the door of one kind of request.
+struct Host {
+    handle: Handle,
+    tasks: TaskTracker,
+    places: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Host {
+    async fn serve(self, mut server: Server, stop: CancellationToken) {
+        {
+            let stopped = async {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => {}
+                    () = self.handle.stopping() => {}
+                }
+            };
+            tokio::pin!(stopped);
+            loop {
+                let request = tokio::select! {
+                    biased;
+                    () = &mut stopped => break,
+                    request = server.next() => request,
+                };
+                let Some(request) = request else { return };
+                self.take(request);
             }
-            Err(broadcast::error::RecvError::Closed) => return,
-        };
-        let Ok(subject) = Subject::parse(&notice.subject()) else { continue };
-        let body = serde_json::to_vec(&notice).unwrap_or_default();
-        if let Err(error) = handle.bus().notify(Message::new(subject, body)) {
-            tracing::debug!(%error, "notice lost");
         }
+        // What was delivered before is answered: another engine may have the partitions by now.
+        while let Some(Some(request)) = server.next().now_or_never() {
+            self.take(request);
+        }
+    }
+
+    /// Begins to answer, or says `busy` at once.
+    fn take(&self, request: Request) {
+        let waits = request.message.headers.get(headers::WAIT_FOR).is_some();
+        let places = if waits { &self.waiting } else { &self.places };
+        let place = Arc::clone(places).try_acquire_owned().ok();
+        self.tasks.spawn(answer(self.handle.clone(), request, place));
     }
 }
 
-/// A problem travels as a service error, with the problem as the body.
-fn message_of(subject: Subject, reply: Reply) -> Message {
-    let (body, problem) = match reply {
-        Ok(body) => (body, None),
-        Err(problem) => {
-            (Bytes::from(serde_json::to_vec(&problem).unwrap_or_default()), Some(problem))
-        }
+async fn answer(handle: Handle, mut request: Request, place: Option<OwnedSemaphorePermit>) {
+    let subject = request.message.subject.clone();
+    let list = std::mem::take(&mut request.message.headers);
+    let body = std::mem::take(&mut request.message.payload);
+    let reply = match &place {
+        Some(_) => answer_to(&handle, subject.as_str(), list, body).await,
+        None => Err(busy()),
     };
-    let kind = if problem.is_some() { headers::PROBLEM_JSON } else { headers::JSON };
-    let mut message = Message::new(subject, body);
-    let mut list = vec![(headers::CONTENT_TYPE, kind.to_owned())];
-    if let Some(problem) = problem {
-        list.extend(error_headers(&problem));
+    if let Err(error) = request.respond(message_of(subject, reply)).await {
+        tracing::debug!(%error, "asker left before the answer");
     }
-    for (name, value) in list {
-        if let Err(error) = message.headers.insert(name, &value) {
-            tracing::warn!(%error, name, "header left out");
-        }
+    drop(place);
+}
+
+fn busy() -> Box<Problem> {
+    let told = problem(ProblemKind::Unavailable, "the engine answers as much as it can; try again");
+    Box::new(told.with_code("GS5001", "busy").with_retry_after_ms(BUSY_RETRY_MS))
+}
+
+/// A problem travels as a service error, with the problem as the body. JSON is what bodies are
+/// where nothing is said.
+fn message_of(subject: Subject, reply: Reply) -> Message {
+    let problem = match reply {
+        Ok(body) => return Message::new(subject, body),
+        Err(problem) => problem,
+    };
+    let body = Bytes::from(serde_json::to_vec(&problem).unwrap_or_default());
+    let mut message = Message::new(subject, body);
+    insert(&mut message.headers, headers::CONTENT_TYPE, headers::PROBLEM_JSON);
+    for (name, value) in error_headers(&problem) {
+        insert(&mut message.headers, name, &value);
     }
     message
+}
+
+fn insert(list: &mut Headers, name: &str, value: &str) {
+    if let Err(error) = list.insert(name, value) {
+        tracing::warn!(%error, name, "header left out");
+    }
 }
 
 fn error_headers(problem: &Problem) -> [(&'static str, String); 2] {

@@ -10,7 +10,6 @@ use gearshift_protocol::command::{
 };
 use gearshift_protocol::{InstanceVerdict, Problem, ProblemKind, Verdict, Wait};
 
-use super::resolve::living_versions;
 use super::{Reply, body, dead_letters, events, problem, reply, resolve, wire};
 use crate::runtime::{BODY_MAX, Error, Handle};
 
@@ -73,7 +72,7 @@ async fn deploy(handle: &Handle, order: &Deploy) -> Reply {
 }
 
 async fn older_instances(handle: &Handle, name: &str, version: u32) -> Result<u64, Error> {
-    let versions = living_versions(handle, name).await?;
+    let versions = handle.living_versions(name).await?;
     Ok(versions.iter().filter(|(known, _)| **known < version).map(|(_, count)| count).sum())
 }
 
@@ -84,12 +83,7 @@ async fn start(handle: &Handle, order: Start, by: Principal) -> Reply {
         let problem = Problem::new(ProblemKind::TooLarge, detail);
         return Err(Box::new(problem.with_code("GS4130", "request_too_large")));
     }
-    let registry = handle.definitions().registry();
-    let known = order.version.map_or_else(
-        || registry.latest(&order.workflow),
-        |version| registry.get(&order.workflow, version),
-    );
-    if known.is_none() {
+    if !handle.knows(&order.workflow, order.version).await? {
         let name = match order.version {
             Some(version) => format!("{}@{version}", order.workflow),
             None => order.workflow,
@@ -110,8 +104,7 @@ async fn start(handle: &Handle, order: Start, by: Principal) -> Reply {
         reached = verdict.status.is_some() && handle.waiter(&key, state).wait(limit).await?;
         events::refresh(handle, &key, &mut verdict).await?;
     }
-    let wanted = key.clone();
-    let seen = handle.look(&key, move |partition| partition.instance(&wanted)).await?;
+    let seen = handle.instance(&key).await?;
     let output = seen.filter(|now| now.status.is_ended()).map(|now| wire::json(&now.output));
     reply(&StartReply { verdict, reached, output })
 }
@@ -142,8 +135,7 @@ async fn already_decided(
     key: &InstanceKey,
 ) -> Result<Option<Box<Problem>>, Box<Problem>> {
     const DECIDE: &str = "command decide ";
-    let wanted = key.clone();
-    let trace = handle.look(key, move |partition| partition.trace(&wanted)).await?;
+    let trace = handle.trace(key).await?;
     let decided = trace.iter().rev().find(|entry| {
         entry.input.starts_with(DECIDE) && (!entry.fired.is_empty() || !entry.active.is_empty())
     });

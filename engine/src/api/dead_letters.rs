@@ -6,12 +6,12 @@
 
 use gearshift_machine::definition::model::Early;
 use gearshift_machine::machine::{Event, InstanceKey, Outcome, Principal};
-use gearshift_machine::partition::{DeadLetter, Partition, PartitionInput};
+use gearshift_machine::partition::{DeadLetter, PartitionInput};
 use gearshift_protocol::command::{DeadLetterOrder, DeadLetterReply, DeadLetterResult};
 use gearshift_protocol::{InstanceVerdict, Problem, Verdict};
 
 use super::{Reply, reply, resolve, wire};
-use crate::runtime::{Error, Handle, Incoming};
+use crate::runtime::{DeadLetterFilter, Error, Handle, Incoming};
 
 /// Partition and number of a dead letter.
 type Place = (u16, u64);
@@ -55,7 +55,7 @@ fn id_of((partition, number): Place) -> String {
 
 async fn read(handle: &Handle, place: Place) -> Result<Option<DeadLetter>, Error> {
     let (partition, number) = place;
-    handle.read(partition, move |partition| partition.dead_letter(number).cloned()).await
+    handle.dead_letter(partition, number).await
 }
 
 async fn offer(
@@ -107,7 +107,7 @@ async fn settle(
     if let [(key, early)] = targets {
         let partition = handle.partition_of(key);
         // Where nobody waits for it, it stays where it is.
-        let misses = *early == Early::DeadLetter && !exists(handle, key).await?;
+        let misses = *early == Early::DeadLetter && !handle.contains(key).await?;
         if misses || partition == place.0 {
             return Ok(vec![Some(place)]);
         }
@@ -138,25 +138,16 @@ async fn settle(
     Ok(places)
 }
 
-async fn exists(handle: &Handle, key: &InstanceKey) -> Result<bool, Error> {
-    let wanted = key.clone();
-    handle.look(key, move |partition| partition.contains(&wanted)).await
-}
-
 async fn find(
     handle: &Handle,
     partition: u16,
     key: &InstanceKey,
     reason: &str,
 ) -> Result<Option<u64>, Error> {
-    let (key, reason) = (key.clone(), reason.to_owned());
-    let look = move |partition: &Partition| {
-        let mut letters = partition.dead_letters();
-        letters
-            .find(|(_, one)| one.key.as_ref() == Some(&key) && *one.reason == *reason)
-            .map(|(number, _)| number)
-    };
-    handle.read(partition, look).await
+    let (key, reason) = (Some(key.clone()), Some(reason.to_owned()));
+    let wanted = DeadLetterFilter { key, reason, ..Default::default() };
+    let found = handle.dead_letters(partition, &wanted, None, 1).await?;
+    Ok(found.first().map(|(number, _)| *number))
 }
 
 /// The place that a moved letter came from.

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use gearshift_bus::{Headers, Message, Subject};
 use gearshift_machine::machine::Principal;
 use gearshift_protocol::{
-    EventHeaders, EventReply, Problem, ProblemKind, Wait, ce_decode, headers as names,
+    EventReply, Problem, ProblemKind, Wait, ce_decode, headers as names,
 };
 
 use super::{Reply, problem, reply, wire};
-use crate::runtime::{AskError, Handle, IntakeError, decode};
+use crate::runtime::{AskError, Handle, Incoming, IntakeError, decode};
 
 /// How long an asker waits for a state where it does not say.
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
@@ -19,18 +19,22 @@ const WAIT_MAX: Duration = Duration::from_secs(3_600);
 
 /// Answers after the commit with one verdict per instance.
 pub(super) async fn ask(handle: &Handle, name: &str, headers: &Headers, body: &[u8]) -> Reply {
-    let options = EventHeaders::from_headers(|header| headers.get(header));
+    let wait = Wait::from_header(headers.get(names::WAIT_FOR));
     let incoming = decode(name, headers, body, asker(headers)?)?;
     if *incoming.event.name != *name {
         let named = &incoming.event.name;
         return Err(refused(format!("event `{name}` was asked, but `ce-type` says `{named}`")));
     }
-    if options.wait_for == Wait::None {
-        let verdicts = handle.event(incoming).await?;
-        let list = verdicts.iter().map(|(key, done)| wire::verdict(key, done)).collect();
-        return reply(&EventReply::new(list));
+    if wait != Wait::None {
+        let asked = headers.get(names::TIMEOUT_MS).and_then(|text| text.trim().parse().ok());
+        return Box::pin(ask_and_wait(handle, incoming, &wait, limit(asked))).await;
     }
-    let limit = limit(options.timeout_ms);
+    let verdicts = handle.event(incoming).await?;
+    let list = verdicts.iter().map(|(key, done)| wire::verdict(key, done)).collect();
+    reply(&EventReply::new(list))
+}
+
+async fn ask_and_wait(handle: &Handle, incoming: Incoming, wait: &Wait, limit: Duration) -> Reply {
     let verdicts = handle.event(incoming).await?;
     let mut answer = EventReply::new(Vec::with_capacity(verdicts.len()));
     for (key, done) in &verdicts {
@@ -38,7 +42,7 @@ pub(super) async fn ask(handle: &Handle, name: &str, headers: &Headers, body: &[
         // What was refused, kept for later or given up leads nowhere.
         let leads = verdict.status.is_some() && verdict.verdict.exit_code() == 0;
         let reached =
-            leads && handle.waiter(key, awaited_state(&options.wait_for)).wait(limit).await?;
+            leads && handle.waiter(key, awaited_state(wait)).wait(limit).await?;
         answer.reached &= reached;
         if verdict.status.is_some() {
             refresh(handle, key, &mut verdict).await?;
@@ -73,9 +77,7 @@ pub(super) async fn refresh(
     key: &gearshift_machine::machine::InstanceKey,
     verdict: &mut gearshift_protocol::InstanceVerdict,
 ) -> Result<(), Box<Problem>> {
-    let wanted = key.clone();
-    let seen = handle.look(key, move |partition| partition.instance(&wanted)).await?;
-    let Some(instance) = seen else { return Ok(()) };
+    let Some(instance) = handle.instance(key).await? else { return Ok(()) };
     let index = handle.definitions().registry();
     if let Some(definition) = index.get(key.workflow(), instance.pin.version) {
         verdict.active = wire::state_names(definition, &instance.active);

@@ -8,6 +8,8 @@ mod dead_letters;
 mod describe;
 mod events;
 mod filter;
+mod health;
+mod notices;
 mod queries;
 mod resolve;
 mod why;
@@ -20,6 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use bus_door::{BusDoor, serve_on_bus};
+pub use notices::{Heard, Notices};
 pub use wire::notice_of;
 
 use crate::runtime::{Error, Handle};
@@ -43,18 +46,23 @@ pub type Reply = Result<Bytes, Box<Problem>>;
 /// # Errors
 /// The problem, with a stable code, as RFC 9457 has it.
 pub async fn answer(handle: &Handle, request: Request) -> Reply {
-    let subject = request.subject.as_str();
+    answer_to(handle, &request.subject, request.headers, request.body).await
+}
+
+/// [`answer`] without a [`Request`]. Events are the hot path; the others are boxed, so that its
+/// future stays small.
+async fn answer_to(handle: &Handle, subject: &str, headers: Headers, body: Bytes) -> Reply {
     if let Some(name) = subject.strip_prefix(subjects::EVENT) {
-        return events::ask(handle, name, &request.headers, &request.body).await;
+        return events::ask(handle, name, &headers, &body).await;
     }
     if let Some(target) = subject.strip_prefix(subjects::PUBLISH) {
-        return events::publish(handle, target, request.headers.clone(), request.body).await;
+        return Box::pin(events::publish(handle, target, headers, body)).await;
     }
     if let Some((user, verb)) = subjects::parse_command(subject) {
-        return commands::perform(handle, &user, verb, &request.body).await;
+        return Box::pin(commands::perform(handle, &user, verb, &body)).await;
     }
     if let Some(what) = subject.strip_prefix(subjects::QUERY) {
-        return queries::look(handle, what, &request.body).await;
+        return Box::pin(queries::look(handle, what, &body)).await;
     }
     Err(problem(ProblemKind::NotFound, format!("no request is called `{subject}`")))
 }
@@ -86,11 +94,13 @@ impl From<Error> for Box<Problem> {
         let (code, name) = error.code();
         let kind = match error {
             Error::Definition(_) => ProblemKind::Invalid,
-            Error::VersionExists { .. } => ProblemKind::Conflict,
+            Error::VersionExists { .. } | Error::SubjectHeld(_) => ProblemKind::Conflict,
             Error::UnknownWorkflow { .. } => ProblemKind::NotFound,
+            Error::OutcomeUnknown { .. } => ProblemKind::Timeout,
             Error::Saturated { .. }
             | Error::LogBehindMark { .. }
             | Error::JournalCorrupt { .. }
+            | Error::InboxChanged(_)
             | Error::Unavailable(_)
             | Error::Bus(_) => ProblemKind::Unavailable,
             Error::Partitions { .. } | Error::File { .. } => ProblemKind::Internal,

@@ -8,21 +8,18 @@ use gearshift_protocol::query::{
     Tasks, What,
 };
 use gearshift_protocol::view::{
-    DeadLetter, DefinitionDetail, DefinitionSummary, GraphText, Health, HealthStatus, Page,
-    PartitionHealth,
+    DeadLetter, DefinitionDetail, DefinitionSummary, GraphText, Page,
 };
 use gearshift_protocol::{Problem, ProblemKind};
 
 use super::filter::Filter;
-use super::{Reply, body, describe, problem, reply, resolve, why};
-use crate::runtime::{Error, Handle};
+use super::{Reply, body, describe, health, problem, reply, resolve, why};
+use crate::runtime::{DeadLetterFilter, Error, Handle};
 
 /// Items of a page where the asker does not say.
 const PAGE_DEFAULT: usize = 100;
 /// The most items of a page.
 const PAGE_MAX: usize = 10_000;
-/// Instances looked at between two frames, so that a long list never stalls a partition.
-const SLICE: usize = 512;
 
 /// Answers `what`.
 pub(super) async fn look(handle: &Handle, what: &str, bytes: &[u8]) -> Reply {
@@ -51,17 +48,15 @@ pub(super) async fn look(handle: &Handle, what: &str, bytes: &[u8]) -> Reply {
         What::DeadLetter => {
             let (partition, number) =
                 resolve::dead_letter(handle, &body::<ById>(bytes)?.id).await?;
-            let seen =
-                handle.read(partition, move |partition| partition.dead_letter(number).cloned());
-            let letter =
-                seen.await?.map(|letter| describe::dead_letter(partition, number, &letter));
+            let seen = handle.dead_letter(partition, number).await?;
+            let letter = seen.map(|letter| describe::dead_letter(partition, number, &letter));
             letter.map_or_else(
                 || Err(problem(ProblemKind::NotFound, "dropped meanwhile")),
                 |letter| reply(&letter),
             )
         }
-        What::Health => health(handle).await,
-        What::Graph => graph(handle, &body(bytes)?),
+        What::Health => health::health(handle).await,
+        What::Graph => graph(handle, &body(bytes)?).await,
     }
 }
 
@@ -71,9 +66,9 @@ async fn one(
     id: &str,
 ) -> Result<(Instance, std::sync::Arc<Definition>), Box<Problem>> {
     let key = resolve::instance(handle, id).await?;
-    let wanted = key.clone();
-    let seen = handle.look(&key, move |partition| partition.instance(&wanted)).await?;
-    let instance = seen
+    let instance = handle
+        .instance(&key)
+        .await?
         .ok_or_else(|| problem(ProblemKind::NotFound, format!("no instance is called `{id}`")))?;
     let definition = pinned(handle, &instance)?;
     Ok((instance, definition))
@@ -111,10 +106,7 @@ async fn walk<T>(
     let first = from.as_ref().map_or(0, |key| handle.partition_of(key));
     for partition in first..handle.config().partitions {
         loop {
-            let start = from.clone();
-            let slice = handle
-                .read(partition, move |partition| partition.instances_from(start.as_ref(), SLICE))
-                .await?;
+            let slice = handle.instances_from(partition, from.as_ref()).await?;
             let Some(last) = slice.last().map(|instance| instance.key.clone()) else { break };
             for instance in &slice {
                 let workflow = instance.key.workflow();
@@ -177,8 +169,7 @@ async fn tasks(handle: &Handle, query: &Tasks) -> Reply {
 
 async fn history(handle: &Handle, query: &ById) -> Reply {
     let (instance, definition) = one(handle, &query.id).await?;
-    let key = instance.key.clone();
-    let entries = handle.look(&instance.key, move |partition| partition.trace(&key)).await?;
+    let entries = handle.trace(&instance.key).await?;
     let list = entries.iter().map(|entry| describe::entry(entry, &definition)).collect();
     reply(&Page { items: list, next: None })
 }
@@ -199,7 +190,7 @@ async fn summary(
     definition: &Definition,
 ) -> Result<DefinitionSummary, Box<Problem>> {
     let version = definition.version;
-    let living = resolve::living_versions(handle, &definition.name).await?;
+    let living = handle.living_versions(&definition.name).await?;
     let registry = handle.definitions().registry();
     let newest = registry.latest(&definition.name);
     Ok(DefinitionSummary {
@@ -213,11 +204,12 @@ async fn summary(
     })
 }
 
-fn find(
+async fn find(
     handle: &Handle,
     name: &str,
     version: Option<u32>,
 ) -> Result<std::sync::Arc<Definition>, Box<Problem>> {
+    handle.knows(name, version).await?;
     let registry = handle.definitions().registry();
     let known = match version {
         Some(version) => registry.get(name, version),
@@ -230,7 +222,7 @@ fn find(
 }
 
 async fn definition(handle: &Handle, query: &OneDefinition) -> Reply {
-    let definition = find(handle, &query.name, query.version)?;
+    let definition = find(handle, &query.name, query.version).await?;
     let mut operations = describe::operations(&definition);
     operations.sort();
     operations.dedup();
@@ -242,8 +234,8 @@ async fn definition(handle: &Handle, query: &OneDefinition) -> Reply {
     })
 }
 
-fn graph(handle: &Handle, query: &Graph) -> Reply {
-    let definition = find(handle, &query.name, query.version)?;
+async fn graph(handle: &Handle, query: &Graph) -> Reply {
+    let definition = find(handle, &query.name, query.version).await?;
     let text = match query.format {
         GraphFormat::Dot => export::dot(&definition),
         GraphFormat::Json => definition.canonical.to_string(),
@@ -254,58 +246,26 @@ fn graph(handle: &Handle, query: &Graph) -> Reply {
 
 async fn dead_letters(handle: &Handle, query: &DeadLetters) -> Reply {
     let limit = page_limit(query.limit)?;
-    let workflow = query.workflow.clone();
-    let after = match &query.after {
-        None => None,
-        Some(id) => Some(resolve::dead_letter(handle, id).await?),
+    let wanted = DeadLetterFilter { workflow: query.workflow.clone(), ..Default::default() };
+    let (first, mut after) = match &query.after {
+        None => (0, None),
+        Some(id) => {
+            let (partition, number) = resolve::dead_letter(handle, id).await?;
+            (partition, Some(number))
+        }
     };
-    let lists = handle
-        .look_everywhere(move |partition| {
-            let id = partition.id();
-            let letters = partition.dead_letters().filter(|(number, letter)| {
-                let of_workflow = workflow.as_deref().is_none_or(|name| {
-                    letter.key.as_ref().is_some_and(|key| key.workflow() == name)
-                });
-                of_workflow && after.is_none_or(|after| (id, *number) > after)
-            });
-            let views = letters.take(limit + 1);
-            views.map(|(number, one)| describe::dead_letter(id, number, one)).collect::<Vec<_>>()
-        })
-        .await?;
-    let mut items: Vec<DeadLetter> = lists.concat();
+    let mut items: Vec<DeadLetter> = Vec::new();
+    for partition in first..handle.config().partitions {
+        let room = limit + 1 - items.len();
+        let letters = handle.dead_letters(partition, &wanted, after.take(), room).await?;
+        let views = letters.iter();
+        items.extend(views.map(|(number, one)| describe::dead_letter(partition, *number, one)));
+        if items.len() > limit {
+            break;
+        }
+    }
     let more = items.len() > limit;
     items.truncate(limit);
     let next = if more { items.last().map(|letter| letter.id.clone()) } else { None };
     reply(&Page { items, next })
-}
-
-async fn health(handle: &Handle) -> Reply {
-    let mut partitions = Vec::new();
-    let mut warnings = Vec::new();
-    for health in handle.health() {
-        let instances = if health.serving {
-            handle.read(health.partition, |partition| partition.counts().instances as u64).await?
-        } else {
-            0
-        };
-        if let Some(reason) = &health.reason {
-            warnings.push(format!("partition {}: {reason}", health.partition));
-        }
-        partitions.push(PartitionHealth {
-            partition: u32::from(health.partition),
-            serving: health.serving,
-            epoch: health.epoch,
-            position: health.position,
-            instances,
-            reason: health.reason,
-        });
-    }
-    let status = if handle.is_stopping() {
-        HealthStatus::Draining
-    } else if warnings.is_empty() {
-        HealthStatus::Ready
-    } else {
-        HealthStatus::Degraded
-    };
-    reply(&Health { status, version: env!("CARGO_PKG_VERSION").to_owned(), partitions, warnings })
 }

@@ -1,18 +1,14 @@
 //! Ids as people write them: `workflow/key`, a key, or the unique end of one.
 
-use std::collections::BTreeMap;
-
 use gearshift_machine::machine::InstanceKey;
 use gearshift_protocol::command::DeadLetterOrder;
 use gearshift_protocol::{Problem, ProblemKind};
 
 use super::problem;
-use crate::runtime::{Error, Handle};
+use crate::runtime::{DeadLetterFilter, Handle};
 
 /// Candidates named in a complaint about an ambiguous id.
 const NAMED_MAX: usize = 5;
-/// Instances looked at between two frames.
-const SLICE: usize = 512;
 /// The shortest end of a key that is taken for it.
 const SUFFIX_MIN: usize = 4;
 
@@ -20,19 +16,14 @@ const SUFFIX_MIN: usize = 4;
 pub(super) async fn instance(handle: &Handle, id: &str) -> Result<InstanceKey, Box<Problem>> {
     let exact = candidates(id, handle)?;
     for key in &exact {
-        let wanted = key.clone();
-        if handle.look(key, move |partition| partition.contains(&wanted)).await? {
+        if handle.contains(key).await? {
             return unique(handle, id, &exact).await;
         }
     }
     if id.contains('/') || id.len() < SUFFIX_MIN {
         return Err(unknown(id));
     }
-    let suffix = id.to_owned();
-    let found = handle
-        .look_everywhere(move |partition| partition.keys_ending_with(&suffix, NAMED_MAX + 1))
-        .await?;
-    one_of(id, found.concat())
+    one_of(id, handle.keys_ending_with(id, NAMED_MAX + 1).await?)
 }
 
 /// `workflow/key` as it is, or the key in every deployed workflow.
@@ -55,8 +46,7 @@ async fn unique(
 ) -> Result<InstanceKey, Box<Problem>> {
     let mut found = Vec::new();
     for key in candidates {
-        let wanted = key.clone();
-        if handle.look(key, move |partition| partition.contains(&wanted)).await? {
+        if handle.contains(key).await? {
             found.push(key.clone());
         }
     }
@@ -82,34 +72,6 @@ fn unknown(id: &str) -> Box<Problem> {
     Box::new(Problem::new(ProblemKind::NotFound, detail).with_code("GS4002", "unknown_instance"))
 }
 
-/// How many instances of `workflow` live, by version; looked at in slices, so that a long list
-/// never stalls a partition.
-pub(super) async fn living_versions(
-    handle: &Handle,
-    workflow: &str,
-) -> Result<BTreeMap<u32, u64>, Error> {
-    let mut versions = BTreeMap::new();
-    for partition in 0..handle.config().partitions {
-        let mut after: Option<InstanceKey> = None;
-        loop {
-            let (name, from) = (workflow.to_owned(), after.clone());
-            let slice = handle
-                .read(partition, move |partition| {
-                    partition.instances_of(&name, from.as_ref(), SLICE)
-                })
-                .await?;
-            for instance in slice.iter().filter(|instance| !instance.status.is_ended()) {
-                *versions.entry(instance.pin.version).or_insert(0) += 1;
-            }
-            match slice.last() {
-                Some(last) => after = Some(last.key.clone()),
-                None => break,
-            }
-        }
-    }
-    Ok(versions)
-}
-
 /// The dead letters that an order names: by id, or by workflow and cause.
 pub(super) async fn dead_letters(
     handle: &Handle,
@@ -129,19 +91,13 @@ pub(super) async fn dead_letters(
         ));
     }
     let (workflow, cause) = (order.workflow.clone(), order.cause.clone());
-    let found = handle
-        .look_everywhere(move |partition| {
-            let wanted = partition.dead_letters().filter(|(_, letter)| {
-                let of_workflow = workflow.as_deref().is_none_or(|name| {
-                    letter.key.as_ref().is_some_and(|key| key.workflow() == name)
-                });
-                let of_cause = cause.as_deref().is_none_or(|cause| letter.reason.contains(cause));
-                of_workflow && of_cause
-            });
-            wanted.map(|(number, _)| (partition.id(), number)).collect::<Vec<_>>()
-        })
-        .await?;
-    Ok(found.concat())
+    let wanted = DeadLetterFilter { workflow, cause, ..Default::default() };
+    let mut found = Vec::new();
+    for partition in 0..handle.config().partitions {
+        let letters = handle.dead_letters(partition, &wanted, None, usize::MAX).await?;
+        found.extend(letters.into_iter().map(|(number, _)| (partition, number)));
+    }
+    Ok(found)
 }
 
 /// `partition-number` of a dead letter that exists.
@@ -157,7 +113,6 @@ pub(super) async fn dead_letter(handle: &Handle, id: &str) -> Result<(u16, u64),
     if partition >= handle.config().partitions {
         return Err(unknown());
     }
-    let known: Result<bool, Error> =
-        handle.read(partition, move |partition| partition.dead_letter(number).is_some()).await;
-    if known? { Ok((partition, number)) } else { Err(unknown()) }
+    let known = handle.dead_letter(partition, number).await?.is_some();
+    if known { Ok((partition, number)) } else { Err(unknown()) }
 }

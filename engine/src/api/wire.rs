@@ -17,6 +17,9 @@ pub(super) fn verdict(key: &InstanceKey, done: &Done) -> InstanceVerdict {
         let verdict =
             if buffered { Verdict::Buffered } else { of_outcome(&done.outcome, &no_names) };
         let mut bare = InstanceVerdict::without_instance(verdict);
+        bare.generation = done.generation.0;
+        bare.step = done.step;
+        bare.status = done.status.map(status);
         bare.instance = key.to_string();
         key.workflow().clone_into(&mut bare.workflow);
         key.key().clone_into(&mut bare.key);

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::output::{Color, Format, Look, Output};
+use super::login::NatsLogin;
+use super::output::{Color, Format, Logs, Look, Output};
 use super::{
-    bench, check, definitions, deploy, dev, dlq, drive, explain, graph, look, repair, run, watch,
-    words,
+    bench, bus, check, definitions, deploy, dev, dlq, drive, explain, graph, look, repair, run,
+    serve, watch, words,
 };
 
 const EXAMPLES: &str = "\
@@ -45,8 +46,8 @@ pub(super) struct Global {
     #[arg(short = 'o', long = "output", global = true, value_enum, default_value_t)]
     #[arg(env = "GEARSHIFT_OUTPUT")]
     pub(super) output: Format,
-    /// The engine's address, such as http://127.0.0.1:4500; else the `gearshift dev` started
-    /// in this folder
+    /// The engine's address, such as http://127.0.0.1:4500, or that of its NATS servers, such as
+    /// nats://127.0.0.1:4222; else the `gearshift dev` started in this folder
     #[arg(short = 's', long, global = true, value_name = "URL", env = "GEARSHIFT_SERVER")]
     pub(super) server: Option<String>,
     /// The token that the engine printed at its start
@@ -78,9 +79,14 @@ pub(super) struct Global {
     /// Log more: -v what happens, -vv every detail
     #[arg(short = 'v', long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
+    /// How to log
+    #[arg(long, global = true, value_enum, default_value_t, env = "GEARSHIFT_LOG_FORMAT")]
+    pub(super) log_format: Logs,
     /// Log nothing but errors
     #[arg(short = 'q', long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) nats: NatsLogin,
 }
 
 impl Global {
@@ -118,12 +124,19 @@ pub(super) enum Command {
     Run(run::RunArgs),
     /// Run an engine for development: reloads definitions, prints its address and token
     Dev(dev::DevArgs),
+    /// Run an engine in production, on NATS servers, beside others
+    Serve(serve::ServeArgs),
     /// Find everything that is wrong with definitions
     Check(check::CheckArgs),
     /// Make definitions available to an engine
     Deploy(deploy::DeployArgs),
+    /// Look at the NATS servers beneath, and configure them
+    Bus(bus::BusArgs),
     /// Measure the published workloads on this machine
     Bench(bench::BenchArgs),
+    /// Answer the calls of `bench w2`
+    #[command(hide = true)]
+    BenchPlugin(bench::PluginArgs),
     /// Begin the life of an instance
     Start(drive::StartArgs),
     /// Send an event and learn what became of it

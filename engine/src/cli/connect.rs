@@ -1,4 +1,5 @@
-//! Which engine: the flag, the environment, or the `gearshift dev` started in this folder.
+//! Which engine: a flag, the environment, a NATS context, or the `gearshift dev` started in this
+//! folder.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +7,9 @@ use gearshift_client::Client;
 use serde::{Deserialize, Serialize};
 
 use super::args::Global;
-use super::failure::{Failure, USAGE};
-use super::output::tell;
+use super::contexts::{Context, Contexts};
+use super::failure::Failure;
+use super::login::{NatsTarget, is_nats, warn_if_open};
 
 /// Where an engine is looked for if nothing says otherwise.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:4500";
@@ -23,6 +25,9 @@ pub(super) struct DevNote {
     pub(super) token: String,
     /// Its process.
     pub(super) pid: u32,
+    /// The NATS server it stands on, without a login; none where it is embedded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) nats: Option<String>,
 }
 
 impl DevNote {
@@ -86,30 +91,59 @@ pub(super) fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> 
     })
 }
 
-/// An address and a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Target {
-    url: String,
-    token: String,
+/// Where commands go.
+#[derive(Clone, Debug)]
+enum Target {
+    /// To an engine's HTTP door.
+    Http { url: String, token: String },
+    /// To the engines behind NATS servers.
+    Nats(Box<NatsTarget>),
 }
 
-/// The way to the engine that the flags, the environment or this folder name.
-pub(super) fn client(global: &Global) -> Result<Client, Failure> {
+/// The way to the engine that the flags, the environment, a context or this folder name.
+pub(super) async fn client(global: &Global) -> Result<Client, Failure> {
     let note = std::env::current_dir().ok().and_then(|folder| DevNote::read(&folder));
-    let target = choose(global, note)?;
-    if target.url.starts_with("nats://") || target.url.starts_with("tls://") {
-        return Err(Failure::new(
-            USAGE,
-            format!(
-                "`{}`: engines are reached over HTTP; NATS comes with the next release",
-                target.url
-            ),
-        )
-        .with_help("name the HTTP door, such as `--server http://127.0.0.1:4500`"));
+    let target = choose(global, &Surroundings::of_process(note))?;
+    let (client, login) = match target {
+        Target::Http { url, token } => (Client::http(&url, &token)?, None),
+        Target::Nats(target) => (Client::nats(&target.options).await?, target.user),
+    };
+    // Servers that know us by name let us command in this name only.
+    let user = match (&global.user, login) {
+        (None, Some(login)) => login,
+        (Some(_) | None, _) => user(global),
+    };
+    Ok(client.as_user(&user).with_timeout(global.timeout))
+}
+
+/// The NATS servers that `given`, or else a context, names; and who we are there.
+pub(super) fn nats_target(global: &Global, given: Option<&str>) -> Result<NatsTarget, Failure> {
+    let around = Surroundings::of_process(None);
+    let context = around.named_context(global)?;
+    let url = given.map(str::to_owned).or_else(|| url_of(context.as_ref()));
+    match (url, context) {
+        (Some(url), context) => global.nats.target(&url, context.as_ref()),
+        (None, _) => match around.by_default()? {
+            Some((url, context)) => global.nats.target(&url, context.as_ref()),
+            None => Err(Failure::usage("no NATS server is named")
+                .with_help("add `--nats nats://HOST:4222`, or `--context NAME`")),
+        },
     }
-    let client = Client::http(&target.url, &target.token)?;
-    let client = client.as_user(&user(global)).with_timeout(global.timeout);
-    Ok(client)
+}
+
+/// The NATS servers that a command looks at: those given, else where commands would go.
+pub(super) fn nats_to_look_at(global: &Global, given: Option<&str>) -> Result<NatsTarget, Failure> {
+    let note = std::env::current_dir().ok().and_then(|folder| DevNote::read(&folder));
+    let around = Surroundings::of_process(note);
+    let noted = || around.note.as_ref().and_then(|note| note.nats.clone());
+    let server = || global.server.clone().filter(|server| is_nats(server));
+    if let Some(url) = given.map(str::to_owned).or_else(server) {
+        return global.nats.target(&url, around.named_context(global)?.as_ref());
+    }
+    match (around.named_context(global)?, noted()) {
+        (None, Some(noted)) => global.nats.target(&noted, None),
+        (Some(_) | None, _) => nats_target(global, None),
+    }
 }
 
 /// In whose name commands are given.
@@ -119,16 +153,67 @@ pub(super) fn user(global: &Global) -> String {
     given.unwrap_or_else(|| "local".to_owned())
 }
 
-/// A token of the folder's engine is given to that engine only.
-fn choose(global: &Global, note: Option<DevNote>) -> Result<Target, Failure> {
-    let given = token(global)?;
-    let url = match (&global.server, &note) {
-        (Some(server), _) => server.trim_end_matches('/').to_owned(),
-        (None, Some(note)) => note.url.clone(),
-        (None, None) => DEFAULT_SERVER.to_owned(),
+/// What stands around a command: variables of the `nats` command line, its contexts, the note of
+/// this folder.
+#[derive(Clone, Debug)]
+struct Surroundings {
+    /// `NATS_CONTEXT`.
+    context: Option<String>,
+    /// `NATS_URL`.
+    url: Option<String>,
+    contexts: Contexts,
+    note: Option<DevNote>,
+}
+
+impl Surroundings {
+    fn of_process(note: Option<DevNote>) -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let (context, url) = (variable("NATS_CONTEXT"), variable("NATS_URL"));
+        Self { context, url, contexts: Contexts::of_user(), note }
+    }
+
+    /// The context that a flag or a variable names.
+    fn named_context(&self, global: &Global) -> Result<Option<Context>, Failure> {
+        let name = global.nats.context.as_ref().or(self.context.as_ref());
+        name.map(|name| self.contexts.read(name)).transpose()
+    }
+
+    /// `NATS_URL`, else the context that is selected.
+    fn by_default(&self) -> Result<Option<(String, Option<Context>)>, Failure> {
+        if let Some(url) = &self.url {
+            return Ok(Some((url.clone(), None)));
+        }
+        let Some(name) = self.contexts.selected() else { return Ok(None) };
+        let context = self.contexts.read(&name)?;
+        Ok(url_of(Some(&context)).map(|url| (url, Some(context))))
+    }
+}
+
+fn url_of(context: Option<&Context>) -> Option<String> {
+    context.map(|context| context.url.clone()).filter(|url| !url.is_empty())
+}
+
+/// What is named wins: address, then context. The engine of this folder is nearer than the context
+/// that happens to be selected. A token of the folder's engine is given to that engine only, and a
+/// selected context's login to its own servers only.
+fn choose(global: &Global, around: &Surroundings) -> Result<Target, Failure> {
+    let context = around.named_context(global)?;
+    let named = global.server.clone().or_else(|| url_of(context.as_ref()));
+    let nats = |url: &str, context: Option<&Context>| {
+        Ok(Target::Nats(Box::new(global.nats.target(url, context)?)))
     };
-    let noted = note.filter(|note| note.url == url).map(|note| note.token);
-    Ok(Target { url, token: given.or(noted).unwrap_or_default() })
+    let url = match (named, &around.note) {
+        (Some(url), _) if is_nats(&url) => return nats(&url, context.as_ref()),
+        (Some(url), _) => url.trim_end_matches('/').to_owned(),
+        (None, Some(note)) => note.url.clone(),
+        (None, None) => match around.by_default()? {
+            Some((url, context)) => return nats(&url, context.as_ref()),
+            None => DEFAULT_SERVER.to_owned(),
+        },
+    };
+    let noted = around.note.as_ref().filter(|note| note.url == url).map(|note| &note.token);
+    let token = token(global)?.or_else(|| noted.cloned()).unwrap_or_default();
+    Ok(Target::Http { url, token })
 }
 
 /// The token given by flag, environment or file.
@@ -142,21 +227,12 @@ pub(super) fn token(global: &Global) -> Result<Option<String>, Failure> {
     let Some(path) = &global.token_file else { return Ok(None) };
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::file("cannot read the token file", path, &error))?;
-    warn_if_open(path);
+    warn_if_open(path, "token file");
     let token = text.trim();
     if token.is_empty() {
         return Err(Failure::usage(format!("token file `{}` is empty", path.display())));
     }
     Ok(Some(token.to_owned()))
-}
-
-fn warn_if_open(path: &Path) {
-    #[cfg(unix)]
-    if let Ok(about) = std::fs::metadata(path)
-        && std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o077 != 0
-    {
-        tell(&format!("warning: others can read the token file `{}`", path.display()));
-    }
 }
 
 #[cfg(test)]
@@ -171,36 +247,74 @@ mod tests {
     }
 
     fn note() -> DevNote {
-        DevNote { url: "http://127.0.0.1:9".to_owned(), token: "secret".to_owned(), pid: 1 }
+        DevNote {
+            url: "http://127.0.0.1:9".to_owned(),
+            token: "secret".to_owned(),
+            pid: 1,
+            nats: None,
+        }
     }
 
-    fn chosen(line: &str, note: Option<DevNote>) -> (String, String) {
-        let target = choose(&global(line), note).unwrap();
-        (target.url, target.token)
+    fn around(note: Option<DevNote>) -> Surroundings {
+        let contexts = Contexts::below(Path::new("/nowhere"));
+        Surroundings { context: None, url: None, contexts, note }
+    }
+
+    fn chosen(line: &str, around: &Surroundings) -> (String, String) {
+        match choose(&global(line), around).unwrap() {
+            Target::Http { url, token } => (url, token),
+            Target::Nats(target) => (target.shown(), target.user.unwrap_or_default()),
+        }
+    }
+
+    fn own(url: &str, token: &str) -> (String, String) {
+        (url.to_owned(), token.to_owned())
     }
 
     #[test]
     fn the_flag_wins_over_the_folder_and_the_folder_over_the_default() {
-        let own = |url: &str, token: &str| (url.to_owned(), token.to_owned());
         let ls = "gearshift ls";
-        assert_eq!(chosen(ls, Some(note())), own("http://127.0.0.1:9", "secret"));
-        assert_eq!(chosen(ls, None), own(DEFAULT_SERVER, ""));
+        assert_eq!(chosen(ls, &around(Some(note()))), own("http://127.0.0.1:9", "secret"));
+        assert_eq!(chosen(ls, &around(None)), own(DEFAULT_SERVER, ""));
         let flagged = "gearshift ls --token t";
-        assert_eq!(chosen(flagged, Some(note())), own("http://127.0.0.1:9", "t"));
+        assert_eq!(chosen(flagged, &around(Some(note()))), own("http://127.0.0.1:9", "t"));
     }
 
     #[test]
     fn a_folders_token_goes_to_no_other_server() {
         let line = "gearshift ls -s http://elsewhere:1/";
-        let target = chosen(line, Some(note()));
+        let target = chosen(line, &around(Some(note())));
         assert_eq!(target, ("http://elsewhere:1".to_owned(), String::new()));
     }
 
     #[test]
-    fn nats_is_told_to_come_later() {
-        let failure = client(&global("gearshift ls -s nats://localhost:4222")).unwrap_err();
-        assert_eq!(failure.exit, 2);
-        assert!(failure.problem.detail.contains("next release"), "{}", failure.problem.detail);
+    fn a_named_context_wins_over_the_folder_and_the_folder_over_the_selected_one() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("context")).unwrap();
+        for name in ["ops", "far"] {
+            let text = format!(r#"{{"url": "nats://{name}:4222", "user": "ann"}}"#);
+            let path = folder.path().join("context").join(format!("{name}.json"));
+            std::fs::write(path, text).unwrap();
+        }
+        std::fs::write(folder.path().join("context.txt"), "ops").unwrap();
+        let contexts = Contexts::below(folder.path());
+        let bare = Surroundings { contexts, ..around(None) };
+        let noted = Surroundings { note: Some(note()), ..bare.clone() };
+        let ls = "gearshift ls";
+        assert_eq!(chosen(ls, &bare), own("nats://ops:4222", "ann"));
+        assert_eq!(chosen(ls, &noted), own("http://127.0.0.1:9", "secret"));
+        let named = "gearshift ls --context far";
+        assert_eq!(chosen(named, &noted), own("nats://far:4222", "ann"));
+        let by_variable = Surroundings { context: Some("far".to_owned()), ..noted.clone() };
+        assert_eq!(chosen(ls, &by_variable), own("nats://far:4222", "ann"));
+        // An address wins over all; the login of a context that was not named stays at home.
+        let addressed = "gearshift ls -s nats://x:1,tls://y:2";
+        assert_eq!(chosen(addressed, &bare), own("nats://x:1,tls://y:2", ""));
+        let both = "gearshift ls -s nats://x:1 --context far";
+        assert_eq!(chosen(both, &bare), own("nats://x:1", "ann"));
+        let plain = Surroundings { url: Some("nats://n:1".to_owned()), ..bare };
+        assert_eq!(chosen(ls, &plain), own("nats://n:1", ""));
+        assert_eq!(choose(&global("gearshift ls --context no"), &plain).unwrap_err().exit, 2);
     }
 
     #[cfg(unix)]

@@ -56,7 +56,7 @@ const DEFINITIONS: Table<'static, DefinitionSummary> = Table {
 
 /// Looks at deployed definitions.
 pub(super) async fn def(global: &Global, args: DefArgs) -> Outcome {
-    let client = connect::client(global)?;
+    let client = connect::client(global).await?;
     let output = global.out();
     match args.what {
         What::Ls { name } => {

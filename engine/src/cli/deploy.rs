@@ -33,7 +33,7 @@ pub(super) struct DeployArgs {
 
 /// Deploys each file.
 pub(super) async fn deploy(global: &Global, args: &DeployArgs) -> Outcome {
-    let client = connect::client(global)?;
+    let client = connect::client(global).await?;
     let output = global.out();
     let paths = files(&args.paths)?;
     let mut tally = Tally::default();
@@ -53,7 +53,8 @@ pub(super) async fn deploy(global: &Global, args: &DeployArgs) -> Outcome {
     Ok(tally.exit_code())
 }
 
-async fn send(
+/// Checks one file here, then deploys it.
+pub(super) async fn send(
     client: &gearshift_client::Client,
     global: &Global,
     path: &std::path::Path,

@@ -81,7 +81,7 @@ pub(super) async fn dlq(global: &Global, args: DlqArgs) -> Outcome {
     match args.what {
         What::Ls { workflow, limit } => {
             let ask = DeadLetters { workflow, limit: Some(limit), after: None };
-            let page = connect::client(global)?.dead_letters(&ask).await?;
+            let page = connect::client(global).await?.dead_letters(&ask).await?;
             global.out().items(&page.items, &LETTERS)?;
             Ok(0)
         }
@@ -108,7 +108,7 @@ const LETTERS: Table<'static, DeadLetter> = Table {
 };
 
 async fn show(global: &Global, ids: &[String]) -> Outcome {
-    let client = connect::client(global)?;
+    let client = connect::client(global).await?;
     let output = global.out();
     for id in given(ids)? {
         let letter = client.dead_letter(&id).await?;
@@ -126,7 +126,7 @@ async fn show(global: &Global, ids: &[String]) -> Outcome {
 
 /// Offers dead letters again, or forgets them.
 async fn settle(global: &Global, which: Which, forget: bool) -> Outcome {
-    let client = connect::client(global)?;
+    let client = connect::client(global).await?;
     let verb = if forget { DROP } else { "replay" };
     let mut ids = given(&which.ids)?;
     if which.ids.is_empty() {

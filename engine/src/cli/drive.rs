@@ -152,7 +152,7 @@ pub(super) async fn start(global: &Global, args: StartArgs) -> Outcome {
         timeout_ms: Some(millis(global)),
     };
     let began = Instant::now();
-    let reply = connect::client(global)?.start(&order).await?;
+    let reply = connect::client(global).await?.start(&order).await?;
     let output = global.out();
     output.json(&flat(&reply))?;
     output.line(line_of(&reply.verdict, began))?;
@@ -184,7 +184,7 @@ pub(super) fn name_and_version(text: &str) -> Result<(String, Option<u32>), Fail
 
 /// Sends an event.
 pub(super) async fn send(global: &Global, args: SendArgs) -> Outcome {
-    let client = connect::client(global)?;
+    let client = connect::client(global).await?;
     let data = args.data.object()?;
     let mut headers =
         EventHeaders { id: args.id, instance: args.instance, ..EventHeaders::default() };
@@ -230,7 +230,7 @@ pub(super) async fn tasks(global: &Global, args: TasksArgs) -> Outcome {
         limit: Some(args.limit),
         after: None,
     };
-    let page = connect::client(global)?.tasks(&ask).await?;
+    let page = connect::client(global).await?.tasks(&ask).await?;
     let table = Table::<Task> {
         headings: &["ID", "WORKFLOW", "TITLE", "FOR", "DUE", "CHOICES"],
         cells: |task| {
@@ -270,7 +270,7 @@ async fn choose(global: &Global, ids: &[String], choice: &str, data: &DataArgs) 
     if data.is_stdin() && ids.iter().any(|id| id == "-") {
         return Err(Failure::usage("stdin cannot hold both ids and data"));
     }
-    let client = connect::client(global)?;
+    let client = connect::client(global).await?;
     let data = if data.is_given() { Some(data.object()?) } else { None };
     let ids = given(ids)?;
     let output = global.out();

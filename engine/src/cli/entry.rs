@@ -15,8 +15,8 @@ use super::args::{Cli, Command, Global};
 use super::failure::{BUG, Failure, Outcome, USAGE};
 use super::output::{Format, tell};
 use super::{
-    bench, check, definitions, deploy, dev, dlq, drive, explain, graph, look, repair, run, watch,
-    words,
+    bench, bus, check, definitions, deploy, dev, dlq, drive, explain, graph, look, repair, run,
+    serve, watch, words,
 };
 use crate::runtime::init_tracing;
 
@@ -40,7 +40,12 @@ pub fn main(plugins: PluginLoader) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refused(&plainly(error)),
     };
-    init_tracing(cli.global.log_level());
+    let level = match &cli.command {
+        // It tries what it may not: that the server says so is no news.
+        Command::Bus(_) if cli.global.verbose == 0 => "error",
+        _ => cli.global.log_level(),
+    };
+    init_tracing(level, cli.global.log_format.into());
     let global = cli.global.clone();
     let names = std::env::vars_os().map(|(name, _)| name);
     let outcome = check_environment(names).and_then(|()| in_runtime(cli, plugins));
@@ -108,6 +113,7 @@ async fn perform(cli: Cli, plugins: PluginLoader) -> Outcome {
     match command {
         Command::Run(args) => run::run(&global, args, plugins).await,
         Command::Dev(args) => dev::dev(&global, args, plugins).await,
+        Command::Serve(args) => serve::serve(&global, args).await,
         Command::Check(args) => check::check(&global, &args),
         Command::Deploy(args) => deploy::deploy(&global, &args).await,
         Command::Start(args) => drive::start(&global, args).await,
@@ -129,7 +135,9 @@ async fn perform(cli: Cli, plugins: PluginLoader) -> Outcome {
         Command::Def(args) => definitions::def(&global, args).await,
         Command::Graph(args) => graph::graph(&global, &args).await,
         Command::Schema(_) => explain::schema(&global),
+        Command::Bus(args) => bus::bus(&global, &args).await,
         Command::Bench(args) => bench::bench(&global, &args).await,
+        Command::BenchPlugin(args) => bench::plugin(&global, &args).await,
         Command::Explain(args) => explain::explain(&global, &args),
     }
 }

@@ -53,7 +53,7 @@ pub(super) async fn graph(global: &Global, args: &GraphArgs) -> Outcome {
             Language::Mermaid => GraphFormat::Mermaid,
             Language::Dot => GraphFormat::Dot,
         };
-        vec![connect::client(global)?.graph(&Graph { name, version, format }).await?]
+        vec![connect::client(global).await?.graph(&Graph { name, version, format }).await?]
     };
     let output = global.out();
     for text in &drawings {

@@ -73,7 +73,7 @@ const INSTANCES: Table<'static, InstanceSummary> = Table {
 /// Lists instances.
 pub(super) async fn ls(global: &Global, args: LsArgs) -> Outcome {
     const PAGE: u32 = 1_000;
-    let client = connect::client(global)?;
+    let client = connect::client(global).await?;
     let output = global.out();
     let limit = if args.all { PAGE } else { args.limit };
     let mut ask =
@@ -106,7 +106,7 @@ async fn each<F>(global: &Global, args: &IdsArgs, look: F) -> Outcome
 where
     F: AsyncFn(&Client, &str, Output) -> Result<Value, Failure>,
 {
-    let client = connect::client(global)?;
+    let client = connect::client(global).await?;
     let output = global.out();
     let ids = given(&args.ids)?;
     let mut tally = Tally::default();

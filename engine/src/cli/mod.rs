@@ -1,8 +1,8 @@
 //! The `gearshift` commands: flags in, data on stdout, everything else on stderr, an exit code.
 //!
 //! Reading order: [`main`] (parse, run, exit code), `args` (flags that every command has),
-//! `output` and `failure` (what people and programs read), `connect` (which engine), then one file
-//! per group of commands.
+//! `output` and `failure` (what people and programs read), `connect` (which engine), `login` and
+//! `contexts` (who we are at NATS servers), then one file per group of commands.
 
 mod entry;
 
@@ -12,19 +12,27 @@ mod output;
 mod words;
 
 mod connect;
+mod contexts;
 mod data;
 mod ids;
+mod login;
 mod sources;
 
 mod bench;
+mod bus;
 mod check;
 mod definitions;
 mod deploy;
 mod dev;
 mod dlq;
+mod doors;
 mod drive;
+mod durability;
 mod explain;
 mod graph;
+mod ground;
+mod joining;
+mod lock;
 mod look;
 mod mocks;
 mod providers;
@@ -32,7 +40,9 @@ mod reload;
 mod repair;
 mod run;
 mod script;
+mod serve;
 mod session;
+mod signals;
 mod timeline;
 mod verdicts;
 mod watch;

@@ -10,6 +10,7 @@ use tabled::builder::Builder;
 use tabled::settings::{Padding, Style as TableStyle};
 
 use super::failure::Failure;
+use crate::runtime::LogFormat;
 
 /// How data is written (05 §1, row 2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -35,6 +36,28 @@ pub(super) enum Color {
     Always,
     /// Never.
     Never,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Logs {
+    /// For people at a terminal, as JSON otherwise.
+    #[default]
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON document per line.
+    Json,
+}
+
+impl From<Logs> for LogFormat {
+    fn from(logs: Logs) -> Self {
+        match logs {
+            Logs::Auto => Self::Auto,
+            Logs::Text => Self::Text,
+            Logs::Json => Self::Json,
+        }
+    }
 }
 
 /// Colors of one stream, or none.
@@ -66,6 +89,11 @@ impl Look {
     /// Errors.
     pub(super) fn red(self) -> Style {
         self.style(AnsiColor::Red.on_default().bold())
+    }
+
+    /// What may go wrong.
+    pub(super) fn yellow(self) -> Style {
+        self.style(AnsiColor::Yellow.on_default())
     }
 
     /// What went well.

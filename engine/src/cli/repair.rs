@@ -72,7 +72,7 @@ impl Verb {
 
 /// Gives an order to each instance.
 pub(super) async fn repair(global: &Global, args: &RepairArgs, verb: Verb) -> Outcome {
-    let client = connect::client(global)?;
+    let client = connect::client(global).await?;
     let output = global.out();
     let ids = match &args.filter {
         Some(filter) => alive(&client, filter).await?,

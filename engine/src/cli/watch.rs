@@ -29,7 +29,7 @@ pub(super) struct WatchArgs {
 
 /// Prints changes until the instance has ended, or for ever.
 pub(super) async fn watch(global: &Global, args: WatchArgs) -> Outcome {
-    let client = connect::client(global)?;
+    let client = connect::client(global).await?;
     let output = global.out();
     let mut filter = WatchFilter { workflow: args.workflow, key: None };
     if let Some(id) = &args.id {

@@ -202,7 +202,7 @@ async fn nothing_here() -> Response {
     refuse(&Problem::new(ProblemKind::NotFound, detail))
 }
 
-fn refuse(problem: &Problem) -> Response {
+pub(super) fn refuse(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = Bytes::from(serde_json::to_vec(problem).unwrap_or_default());
     let mut response = json(status, names::PROBLEM_JSON, body);

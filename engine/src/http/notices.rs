@@ -4,14 +4,13 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::{Query, State};
-use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
-use futures_util::{Stream, StreamExt, future};
+use axum::response::{IntoResponse, Response, Sse};
+use futures_util::{StreamExt, future, stream};
 use serde::Deserialize;
-use tokio_stream::wrappers::BroadcastStream;
 
-use super::door::Shared;
-use crate::api::notice_of;
+use super::door::{Shared, refuse};
+use crate::api::{Heard, Notices};
 
 /// What a subscriber wants to hear of.
 #[derive(Debug, Default, Deserialize)]
@@ -23,26 +22,36 @@ pub(super) struct Filter {
 /// A comment this often keeps middle boxes from closing an idle stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Streams notices; a subscriber that does not read loses the oldest and is told how many.
+/// Streams notices of all partitions; a subscriber that does not read loses some and is told how
+/// many.
 pub(super) async fn stream(
     State(shared): State<Shared>,
     Query(filter): Query<Filter>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+) -> Response {
+    let notices = match Notices::listen(&shared.handle).await {
+        Ok(notices) => notices,
+        Err(error) => return refuse(&Box::<gearshift_protocol::Problem>::from(error)),
+    };
     let stopping = shared.handle.clone();
-    let events = BroadcastStream::new(shared.handle.notices())
-        .filter_map(move |message| {
-            let event = match message {
-                Ok(message) => {
-                    let wanted = is_wanted(&filter, message.key.workflow(), message.key.key());
-                    let text = || serde_json::to_string(&notice_of(&message)).unwrap_or_default();
-                    wanted.then(|| Event::default().event("notice").data(text()))
+    let heard = stream::unfold(notices, async |mut notices| {
+        let heard = notices.next().await?;
+        Some((heard, notices))
+    });
+    let events = heard
+        .filter_map(move |heard| {
+            let event = match heard {
+                Heard::Notice(notice) => is_wanted(&filter, &notice.workflow, &notice.key).then(|| {
+                    let text = serde_json::to_string(&notice).unwrap_or_default();
+                    Event::default().event("notice").data(text)
+                }),
+                Heard::Lagged(missed) => {
+                    Some(Event::default().event("lagged").data(missed.to_string()))
                 }
-                Err(lagged) => Some(Event::default().event("lagged").data(lagged.to_string())),
             };
-            future::ready(event.map(Ok))
+            future::ready(event.map(Ok::<_, Infallible>))
         })
         .take_until(async move { stopping.stopping().await });
-    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
 fn is_wanted(filter: &Filter, workflow: &str, key: &str) -> bool {

@@ -1,5 +1,6 @@
 //! `EngineConfig`: each bound with its unit and reason.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +29,44 @@ pub struct EngineConfig {
     pub notice_buffer: usize,
     /// How long a shutdown may take (01 §10, 05 §1: 25 s).
     pub shutdown_limit: Duration,
+    /// How long an asker waits for a partition that nobody serves at the moment, because its owner
+    /// changes or restarts (01 §9: a takeover takes at most 4 s).
+    pub owner_wait: Duration,
+    /// How long another engine may take to decide what it was asked; beyond that the asker is told
+    /// that the outcome is unknown.
+    pub owner_reply: Duration,
+    /// How partitions are shared with other engines of the bus; `None`: this one has them all.
+    pub cluster: Option<ClusterConfig>,
+    /// Partitions whose journals a person accepts as they are, although they are shorter than what
+    /// was confirmed, or were made anew (row E16): what is missing is lost.
+    pub accept_lost: BTreeSet<u16>,
+    /// A person accepts that a stream of events is not the one it was: it is read as a new source.
+    pub accept_new_inbox: bool,
+    /// Known weaknesses of what the engine stands on, one sentence each; health tells them.
+    pub warnings: Vec<String>,
+}
+
+/// How an engine shares the partitions of a bus with others.
+#[derive(Clone, Debug)]
+pub struct ClusterConfig {
+    /// Names this engine among those of the bus: 1 to 64 characters `A-Z a-z 0-9 - _`.
+    pub node: String,
+    /// How long the others wait for a sign of life before they take over, and how long this one
+    /// answers reads without a confirmation. A sign is given every third of it.
+    pub lease: Duration,
+}
+
+impl ClusterConfig {
+    /// A node that nobody else is, named after the engine.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let plain = name.chars().map(|c| if is_plain(c) { c } else { '-' });
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        let unique = unique.get(..8).unwrap_or_default();
+        let node = format!("{}-{unique}", plain.take(48).collect::<String>());
+        Self { node, lease: Duration::from_secs(2) }
+    }
 }
 
 impl Default for EngineConfig {
@@ -43,6 +82,12 @@ impl Default for EngineConfig {
             snapshot_every_bytes: 32 * 1_024 * 1_024,
             notice_buffer: 4_096,
             shutdown_limit: Duration::from_secs(25),
+            owner_wait: Duration::from_secs(5),
+            owner_reply: Duration::from_secs(5),
+            cluster: None,
+            accept_lost: BTreeSet::new(),
+            accept_new_inbox: false,
+            warnings: Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing leaves before the frame is durable; reads happen between frames, so that nobody ever
 //! sees what might still be lost (01 §1, guarantee 2).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use gearshift_machine::machine::{Effect, Outcome, Timestamp};
 use gearshift_machine::partition::{Done, Partition, PartitionInput, Position, Stamped};
 use tokio::sync::{mpsc, oneshot};
 
+use super::asks::{Ask, Read, is_own, not_here, position_of, refer};
+use super::cluster::{Standing, Tenure};
 use super::dispatch::Dispatch;
 use super::journal::{Journal, Lost};
 use super::marks::Mark;
@@ -18,22 +21,22 @@ use super::seat::SeatState;
 use super::shared::Shared;
 use super::snapshots::Snapshots;
 
-/// A look at the durable state.
-pub(crate) type Read = Box<dyn FnOnce(&Partition) + Send>;
-
-/// What a partition is asked.
-pub(crate) enum Ask {
-    /// Decide an input.
-    Input(Box<PartitionInput>, Option<oneshot::Sender<Done>>),
-    /// Look at the durable state.
-    Read(Read),
-}
-
 /// Due timers taken per frame while events wait, so that a burst does not starve them.
 const DUE_BESIDE_EVENTS_MAX: usize = 128;
 
+/// How a drive ended in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The engine stops.
+    Stopped,
+    /// The partition is to go to another engine.
+    GivenUp,
+}
+
 /// How long calls under way keep a stop.
 const CALLS_MAY_FINISH: Duration = Duration::from_secs(5);
+/// How long calls under way keep a partition from another engine; it serves on meanwhile.
+const CALLS_MAY_STAY: Duration = Duration::from_secs(1);
 
 /// One partition's loop.
 pub(crate) struct Drive {
@@ -42,15 +45,17 @@ pub(crate) struct Drive {
     journal: Journal,
     dispatch: Dispatch,
     snapshots: Snapshots,
+    tenure: Tenure,
     incarnation: u128,
+    session: u64,
     /// The last stamp given: time never goes back inside a partition (01 §6).
     now: Timestamp,
     asks: Vec<Ask>,
     /// Inputs that did not fit the last frame, with their askers.
     left: Vec<(Stamped, Option<oneshot::Sender<Done>>)>,
-    /// The first position of a source that was refused as busy: what stands behind it must not be
-    /// taken before it, or the cursor would pass it.
-    held: Option<Position>,
+    /// The first sequence of each source that was refused as busy: what stands behind it must not
+    /// be taken before it, or the cursor would pass it.
+    held: BTreeMap<u16, u64>,
     /// Looks, and how many inputs told before them are still to be decided.
     reads: Vec<(usize, Read)>,
 }
@@ -61,51 +66,79 @@ impl Drive {
         partition: Partition,
         journal: Journal,
         incarnation: u128,
-        held: Option<Position>,
     ) -> Self {
         let id = partition.id();
+        let session = shared.seat(id).begin_session();
         let dispatch = Dispatch::start(Arc::clone(&shared), id);
-        let snapshots = Snapshots::new(Arc::clone(&shared), id);
+        let snapshots = Snapshots::new(Arc::clone(&shared), id, incarnation);
+        let tenure = Tenure::new(shared.cluster.as_ref(), id);
         Self {
             shared,
             partition,
             journal,
             dispatch,
             snapshots,
+            tenure,
             incarnation,
+            session,
             now: Timestamp(0),
             asks: Vec::new(),
             left: Vec::new(),
-            held,
+            held: BTreeMap::new(),
             reads: Vec::new(),
         }
     }
 
-    /// Runs until the engine stops, or the partition is lost: then `held` says from where on the
-    /// inbox is to be told again.
-    pub(crate) async fn run(
-        mut self,
-        asks: &mut mpsc::Receiver<Ask>,
-        held: &mut Option<Position>,
-    ) -> Result<(), Lost> {
+    /// Runs until the engine stops, the partition is given up, or it is lost.
+    pub(crate) async fn run(mut self, asks: &mut mpsc::Receiver<Ask>) -> Result<End, Lost> {
         let outcome = self.serve(asks).await;
-        *held = self.held;
+        // What no frame has met is not done.
+        let left = std::mem::take(&mut self.left).into_iter();
+        left.map(|(input, asker)| Ask::Input(Box::new(input.input), asker)).for_each(not_here);
+        std::mem::take(&mut self.asks).into_iter().for_each(not_here);
         outcome
     }
 
-    async fn serve(&mut self, asks: &mut mpsc::Receiver<Ask>) -> Result<(), Lost> {
+    async fn serve(&mut self, asks: &mut mpsc::Receiver<Ask>) -> Result<End, Lost> {
         self.resend();
         self.shared.seat(self.partition.id()).serve(self.mark());
-        while self.collect(asks).await {
+        let mut leaves = None;
+        loop {
+            match self.tenure.standing() {
+                Standing::Held => {}
+                Standing::Lost => return Err(Lost::Gone),
+                Standing::Yielding => {
+                    let now = tokio::time::Instant::now();
+                    let end = *leaves.get_or_insert(now + CALLS_MAY_STAY);
+                    if now >= end || self.dispatch.calls().is_empty() {
+                        return Ok(self.give_up(asks));
+                    }
+                }
+            }
+            if !self.collect(asks, leaves).await {
+                break;
+            }
             self.turn().await?;
         }
         // What was accepted before the stop is still decided: nothing acknowledged waits in memory.
         self.drain(asks).await?;
-        self.finish_calls(asks).await?;
-        self.dispatch.stop().await;
-        self.snapshots.finish(&self.partition, &mut self.journal).await;
+        if !self.tenure.has_company() {
+            self.finish_calls(asks).await?;
+            self.dispatch.stop().await;
+            self.snapshots.finish(&self.partition, &mut self.journal).await;
+        }
         self.shared.seat(self.partition.id()).retire(SeatState::Stopped, self.mark());
-        Ok(())
+        Ok(End::Stopped)
+    }
+
+    /// Nothing more is decided here: whoever waits asks the next owner.
+    fn give_up(&self, asks: &mut mpsc::Receiver<Ask>) -> End {
+        let seat = self.shared.seat(self.partition.id());
+        seat.retire(SeatState::Elsewhere(None), self.mark());
+        while let Ok(ask) = asks.try_recv() {
+            not_here(ask);
+        }
+        End::GivenUp
     }
 
     /// Decides what waits in the queue now.
@@ -140,8 +173,13 @@ impl Drive {
         }
     }
 
-    /// Waits for something to do; false when the engine stops.
-    async fn collect(&mut self, asks: &mut mpsc::Receiver<Ask>) -> bool {
+    /// Waits for something to do, at most until `end` where calls end a tenure; false when the
+    /// engine stops.
+    async fn collect(
+        &mut self,
+        asks: &mut mpsc::Receiver<Ask>,
+        end: Option<tokio::time::Instant>,
+    ) -> bool {
         let limit = self.shared.config.batch_limit;
         if !self.left.is_empty() || self.snapshots.has_work() {
             while self.asks.len() < limit
@@ -153,9 +191,18 @@ impl Drive {
         }
         let due = self.partition.next_due();
         let clock = self.shared.config.clock.clone();
+        let calls = self.dispatch.calls();
+        let over = async {
+            match end {
+                Some(end) => drop(tokio::time::timeout_at(end, calls.wait()).await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             () = self.shared.stop.cancelled() => return false,
+            () = self.tenure.changed() => {}
+            () = over => {}
             taken = asks.recv_many(&mut self.asks, limit) => { if taken == 0 { return false } }
             () = clock.sleep_until(due.unwrap_or_default()), if due.is_some() => {}
         }
@@ -167,19 +214,26 @@ impl Drive {
         self.now = self.now.max(self.shared.config.clock.now());
         let mut askers = Vec::with_capacity(self.asks.len() + self.left.len());
         let mut inputs = Vec::with_capacity(askers.capacity());
-        for (input, asker) in std::mem::take(&mut self.left) {
-            inputs.push(input);
-            askers.push(asker);
+        for (stamped, asker) in std::mem::take(&mut self.left) {
+            // One before it in the same batch may have been refused.
+            if !self.is_held(&stamped.input) {
+                inputs.push(stamped);
+                askers.push(asker);
+            }
         }
         for ask in std::mem::take(&mut self.asks) {
             match ask {
                 Ask::Input(input, asker) => {
-                    if self.is_held(&input) {
-                        // The asker sees its question dropped and tells it again, in order.
+                    inputs.push(Stamped { input: *input, at: self.now });
+                    askers.push(asker);
+                }
+                Ask::Told(session, input, asker) => {
+                    if session != self.session || self.is_held(&input) {
+                        // The reader sees its question dropped and tells it again, in order.
                         continue;
                     }
                     inputs.push(Stamped { input: *input, at: self.now });
-                    askers.push(asker);
+                    askers.push(Some(asker));
                 }
                 Ask::Read(read) => self.reads.push((inputs.len(), read)),
             }
@@ -199,6 +253,10 @@ impl Drive {
             self.commit(inputs, askers).await?;
             decided -= self.left.len();
         }
+        if !self.reads.is_empty() && !self.tenure.is_certain() {
+            // Another engine may have decided since: whoever looks has to look there.
+            self.reads.clear();
+        }
         // Who looks sees all that was told before, also what did not fit the frame.
         for (behind, read) in std::mem::take(&mut self.reads) {
             match behind.saturating_sub(decided) {
@@ -212,15 +270,20 @@ impl Drive {
 
     /// Stands `input` behind a refused one of the same source?
     fn is_held(&mut self, input: &PartitionInput) -> bool {
-        let (Some(held), Some(position)) = (self.held, position_of(input)) else { return false };
-        if held.source != position.source {
-            return false;
-        }
-        if position.sequence > held.sequence {
+        let Some(position) = position_of(input) else { return false };
+        let Some(held) = self.held.get(&position.source) else { return false };
+        if position.sequence > *held {
             return true;
         }
-        self.held = None;
+        self.held.remove(&position.source);
         false
+    }
+
+    /// What stands behind these in their sources has to wait until they were told again.
+    fn hold_back(&mut self, refused: &[Option<Position>]) {
+        for Position { source, sequence } in refused.iter().flatten() {
+            self.held.entry(*source).or_insert(*sequence);
+        }
     }
 
     async fn commit(
@@ -230,17 +293,25 @@ impl Drive {
     ) -> Result<(), Lost> {
         let index = self.shared.definitions.index();
         let positions = inputs.iter().map(|one| position_of(&one.input)).collect::<Vec<_>>();
-        let first = positions.iter().flatten().min().copied();
         let batch = self.partition.decide(&index.definitions, inputs);
-        let refused = batch.results.iter().zip(positions).find_map(|(done, position)| {
-            position.filter(|_| matches!(done.outcome, Outcome::Busy { .. }))
-        });
-        self.held = self.held.or(refused);
+        if batch.frame.is_none() && !self.tenure.is_certain() {
+            // Answers out of memory alone are looks: another engine may know better.
+            self.hold_back(&positions);
+            refer(askers);
+            return Ok(());
+        }
+        for (done, position) in batch.results.iter().zip(&positions) {
+            if matches!(done.outcome, Outcome::Busy { .. }) {
+                self.hold_back(std::slice::from_ref(position));
+            }
+        }
         if let Some(frame) = batch.frame {
             self.snapshots.note(frame.len());
             if let Err(lost) = self.journal.append(frame).await {
-                // What waits in the queue behind these must not overtake them.
-                self.held = self.held.into_iter().chain(first).min();
+                if self.tenure.is_shared() && matches!(lost, Lost::Fenced { .. }) {
+                    // The frame cannot be stored any more, so nothing was done for anybody.
+                    refer(askers);
+                }
                 return Err(lost);
             }
             self.shared.seat(self.partition.id()).advance(self.mark());
@@ -290,6 +361,9 @@ impl Drive {
 
     /// Calls and publishes that were decided but not confirmed are sent again after a restart.
     fn resend(&self) {
+        for (key, call, attempt) in self.partition.calls_sent_once() {
+            self.dispatch.unanswered(key, call, attempt);
+        }
         let index = self.shared.definitions.index();
         for (key, effect) in self.partition.pending_effects(&index.definitions) {
             let instance = self.partition.instance(&key);
@@ -309,39 +383,5 @@ impl Drive {
             sequence: self.journal.position(),
             epoch: self.partition.epoch(),
         }
-    }
-}
-
-/// Does the input come from the partition itself?
-const fn is_own(input: &PartitionInput) -> bool {
-    match input {
-        PartitionInput::TimerDue { .. }
-        | PartitionInput::SelfEvent { .. }
-        | PartitionInput::BufferExpired { .. } => true,
-        PartitionInput::Deliver { .. }
-        | PartitionInput::Reject { .. }
-        | PartitionInput::Start { .. }
-        | PartitionInput::CallReply { .. }
-        | PartitionInput::Command { .. }
-        | PartitionInput::Confirmed { .. }
-        | PartitionInput::Replay { .. }
-        | PartitionInput::Drop { .. }
-        | PartitionInput::Advance { .. } => false,
-    }
-}
-
-const fn position_of(input: &PartitionInput) -> Option<Position> {
-    match input {
-        PartitionInput::Deliver { source, .. } | PartitionInput::Reject { source, .. } => *source,
-        PartitionInput::Start { .. }
-        | PartitionInput::CallReply { .. }
-        | PartitionInput::TimerDue { .. }
-        | PartitionInput::Command { .. }
-        | PartitionInput::Confirmed { .. }
-        | PartitionInput::Replay { .. }
-        | PartitionInput::Drop { .. }
-        | PartitionInput::Advance { .. }
-        | PartitionInput::SelfEvent { .. }
-        | PartitionInput::BufferExpired { .. } => None,
     }
 }

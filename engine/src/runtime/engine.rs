@@ -3,19 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use gearshift_bus::Bus;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::clock::monotonic;
+use super::cluster::{Cluster, keep};
 use super::config::EngineConfig;
 use super::definitions::{DefinitionStore, Deployed};
 use super::error::Error;
 use super::handle::Handle;
-use super::intake::read_inbox;
-use super::marks::Marks;
+use super::intake::{self, Intake};
+use super::marks::{self, Marks};
 use super::owner::own;
-use super::seat::{Seat, SeatState};
+use super::providers::Providers;
+use super::seat::{STARTING, Seat, SeatState};
 use super::shared::Shared;
 use super::waiters::Waiters;
 
@@ -23,24 +27,35 @@ use super::waiters::Waiters;
 /// called, or until the runtime ends, which is a crash, and survived like one.
 pub struct Engine {
     handle: Handle,
+    membership: Membership,
+}
+
+/// The task that keeps this engine among others: it outlives all that needs leases.
+struct Membership {
+    tasks: TaskTracker,
+    ended: CancellationToken,
 }
 
 /// How often high-water marks are written; they may lag, never lead.
 const MARKS_EVERY: Duration = Duration::from_secs(1);
-/// Wait before the inbox is read again after a failure.
-const INTAKE_RETRY: Duration = Duration::from_millis(500);
+/// How long partitions may take to go over to other engines at a stop.
+const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+/// How long an engine waits, in leases, to see where each partition is before it says that it runs.
+const PLACES_LEASES: u32 = 5;
 
 impl Engine {
     /// Starts an engine on `bus`: definitions, then partitions, then intake. Returns once every
-    /// partition serves or refuses.
+    /// partition serves or refuses; among other engines, once it is known where each of them is,
+    /// or after a few leases.
     ///
     /// # Errors
     /// [`Error::Bus`], [`Error::Definition`] for a stored definition that does not load,
-    /// [`Error::Partitions`], [`Error::File`].
+    /// [`Error::Partitions`], [`Error::File`]; [`Error::Unavailable`] where the other engines of
+    /// the bus have another number of partitions, or one of them has this one's node name.
     pub async fn start(bus: Bus, config: EngineConfig) -> Result<Self, Error> {
         let marks = Marks::open(config.data.as_deref(), config.partitions)?;
-        let listens = bus.bucket("listens").await?;
-        let definitions = DefinitionStore::open(bus.bucket("definitions").await?, listens).await?;
+        let definitions = DefinitionStore::open(&bus).await?;
+        let intake = Intake::open(&bus).await?;
         let (notices, _) = broadcast::channel(config.notice_buffer);
         let mut seats = Vec::new();
         let mut queues = Vec::new();
@@ -49,24 +64,34 @@ impl Engine {
             seats.push(Seat::new(asks, marks.get(partition).unwrap_or_default()));
             queues.push(queue);
         }
+        let cluster = match &config.cluster {
+            Some(cluster) => Some(Cluster::join(&bus, &config, cluster).await?),
+            None => None,
+        };
+        let providers = Providers::new(bus.clone());
         let shared = Arc::new(Shared {
+            cluster,
             config,
             bus,
             definitions,
+            intake,
             seats,
             waiters: Waiters::default(),
             notices,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            majors: dashmap::DashMap::new(),
+            providers,
         });
         for (partition, queue) in (0_u16..).zip(queues) {
             shared.tasks.spawn(own(Arc::clone(&shared), partition, queue));
         }
-        let engine = Self { handle: Handle(Arc::clone(&shared)) };
+        let membership = Membership { tasks: TaskTracker::new(), ended: CancellationToken::new() };
+        if let Some(cluster) = &shared.cluster {
+            membership.tasks.spawn(keep(Arc::clone(cluster), membership.ended.clone()));
+        }
+        let engine = Self { handle: Handle(Arc::clone(&shared)), membership };
         engine.settled().await;
-        engine.capture().await?;
-        shared.tasks.spawn(keep_reading(Arc::clone(&shared)));
+        intake::start(&shared).await?;
         shared.tasks.spawn(keep_marks(Arc::clone(&shared), marks));
         Ok(engine)
     }
@@ -90,87 +115,66 @@ impl Engine {
 
     /// Stops within [`EngineConfig::shutdown_limit`]: no new inputs, what was accepted is decided,
     /// calls under way may finish within 5 s and are asked again, under the same ids, by the next
-    /// start otherwise, snapshots are taken, the bus is closed. False when something
-    /// did not end in time; the next start picks that up as after a crash.
+    /// start otherwise, snapshots are taken, the bus is closed. Where other engines live, they get
+    /// the partitions first, while everything here still answers; calls then have 1 s. False when
+    /// something did not end in time; the next start picks that up as after a crash.
     pub async fn shutdown(self) -> bool {
-        let shared = &self.handle.0;
-        shared.stop.cancel();
-        shared.tasks.close();
-        let ended = tokio::time::timeout(shared.config.shutdown_limit, shared.tasks.wait()).await;
-        if let Err(error) = shared.bus.close().await {
+        let bus = self.handle.0.bus.clone();
+        let ended = self.stop().await;
+        if let Err(error) = bus.close().await {
             tracing::error!(%error, "bus did not close cleanly");
             return false;
         }
+        ended
+    }
+
+    /// [`Engine::shutdown`] on a bus that others of this process go on with.
+    pub async fn stop(self) -> bool {
+        let shared = &self.handle.0;
+        let began = monotonic();
+        if let Some(cluster) = &shared.cluster
+            && cluster.has_company()
+            && !cluster.leave(LEAVE_LIMIT.min(shared.config.shutdown_limit)).await
+        {
+            tracing::warn!("some partitions were not handed over in time");
+        }
+        shared.stop.cancel();
+        shared.tasks.close();
+        let left = shared.config.shutdown_limit.saturating_sub(began.elapsed());
+        let ended = tokio::time::timeout(left, shared.tasks.wait()).await;
+        self.membership.ended.cancel();
+        self.membership.tasks.close();
+        self.membership.tasks.wait().await;
         ended.is_ok()
     }
 
     /// Waits until no partition is at its first recovery any more.
     async fn settled(&self) {
-        const LOOK_AGAIN: Duration = Duration::from_millis(2);
-        let starting = |seat: &Seat| match &*seat.lock() {
-            SeatState::Recovering(reason) => reason == "starting",
-            SeatState::Serving | SeatState::Refused(_) | SeatState::Stopped => false,
-        };
-        while self.handle.0.seats.iter().any(starting) {
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-    }
-
-    async fn capture(&self) -> Result<(), Error> {
-        self.handle.capture().await
-    }
-}
-
-impl Handle {
-    /// Makes a definition available and listens to its events from now on.
-    ///
-    /// # Errors
-    /// [`Error::VersionExists`], [`Error::Bus`].
-    pub async fn deploy(
-        &self,
-        definition: gearshift_machine::definition::model::Definition,
-    ) -> Result<Deployed, Error> {
-        let inbox = self.0.bus.inbox("events").await?;
-        let deployed = self.0.definitions.deploy(definition, &inbox).await?;
-        if deployed.fresh {
-            self.capture().await?;
-            tracing::info!(
-                workflow = %deployed.definition.name,
-                version = deployed.definition.version,
-                "deployed"
-            );
-        }
-        Ok(deployed)
-    }
-
-    /// The inbox captures exactly the subjects that deployed definitions name.
-    async fn capture(&self) -> Result<(), Error> {
-        let patterns = self.0.definitions.index().captured()?;
-        let inbox = self.0.bus.inbox("events").await?;
-        inbox.capture(&patterns).await?;
-        Ok(())
-    }
-}
-
-async fn keep_reading(shared: Arc<Shared>) {
-    while !shared.stop.is_cancelled() {
-        let outcome = match shared.bus.inbox("events").await {
-            Ok(inbox) => read_inbox(Arc::clone(&shared), inbox).await,
-            Err(error) => Err(error.into()),
-        };
-        let Err(error) = outcome else { return };
-        if !shared.stop.is_cancelled() {
-            tracing::warn!(%error, "intake stopped, starting again");
-            tokio::select! {
-                biased;
-                () = shared.stop.cancelled() => return,
-                () = tokio::time::sleep(INTAKE_RETRY) => {}
+        let shared = &self.handle.0;
+        let each = shared.seats.iter().map(|seat| async {
+            let mut seen = seat.subscribe();
+            let is_known = |state: &SeatState| match state {
+                SeatState::Recovering(reason) => reason != STARTING,
+                SeatState::Elsewhere(node) => node.is_some(),
+                SeatState::Serving | SeatState::Refused(_) | SeatState::Stopped => true,
+            };
+            // Seats live as long as their engine, so this cannot fail.
+            drop(seen.wait_for(is_known).await);
+        });
+        let all = join_all(each);
+        match &shared.config.cluster {
+            None => drop(all.await),
+            Some(cluster) => {
+                // Whoever left partitions lying may still have to be missed.
+                let limit = cluster.lease * PLACES_LEASES;
+                drop(tokio::time::timeout(limit, all).await);
             }
         }
     }
 }
 
 async fn keep_marks(shared: Arc<Shared>, mut marks: Marks) {
+    let mut told = Vec::new();
     loop {
         let stopped = tokio::select! {
             biased;
@@ -180,6 +184,11 @@ async fn keep_marks(shared: Arc<Shared>, mut marks: Marks) {
         let now = shared.seats.iter().map(Seat::mark).collect::<Vec<_>>();
         if let Err(error) = marks.write(&now) {
             tracing::warn!(%error, "high-water marks were not written");
+        }
+        match tokio::time::timeout(MARKS_EVERY, marks::tell(&shared, &mut told)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "high-water marks are not on the bus"),
+            Err(_) => tracing::warn!("high-water marks are not on the bus: no answer"),
         }
         if stopped {
             return;

@@ -24,6 +24,12 @@ pub enum Error {
         /// The content hash of what was refused.
         new: String,
     },
+    /// A subject that a definition names cannot be captured.
+    #[error("cannot listen to the definition's subjects: {0}")]
+    SubjectHeld(String),
+    /// A stream that events are read from is not the one it was.
+    #[error("{0}")]
+    InboxChanged(String),
     /// No such workflow, or no such version of it.
     #[error("workflow `{name}` is not deployed")]
     UnknownWorkflow {
@@ -62,6 +68,17 @@ pub enum Error {
     /// The engine is shutting down, or a partition refuses to serve.
     #[error("{0}")]
     Unavailable(String),
+    /// It may have been done or not: no answer came.
+    #[error(
+        "the outcome is unknown: partition {partition} gave no answer, because {reason}; an event \
+         that carries an id may be sent again under the same id, for anything else look first"
+    )]
+    OutcomeUnknown {
+        /// The partition.
+        partition: u16,
+        /// What happened.
+        reason: String,
+    },
     /// A queue is full; try again.
     #[error("partition {partition} has {limit} inputs waiting, which is the limit")]
     Saturated {
@@ -90,7 +107,10 @@ impl Error {
             Self::Definition(_) => ("GS4022", "invalid"),
             Self::VersionExists { .. } => ("GS4010", "version_exists"),
             Self::UnknownWorkflow { .. } => ("GS4001", "unknown_workflow"),
+            Self::SubjectHeld(_) => ("GS4023", "subject_held"),
+            Self::InboxChanged(_) => ("GS6003", "inbox_changed"),
             Self::Saturated { .. } => ("GS5001", "busy"),
+            Self::OutcomeUnknown { .. } => ("GS5003", "timeout"),
             Self::LogBehindMark { .. } => ("GS6001", "log_behind_mark"),
             Self::JournalCorrupt { .. } => ("GS6002", "journal_corrupt"),
             Self::Unavailable(_) | Self::Bus(_) => ("GS5002", "unavailable"),

@@ -1,15 +1,15 @@
 //! Handle: what doors and tests hold of a running engine; cheap to clone.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use gearshift_bus::Bus;
 use gearshift_machine::definition::model::Early;
 use gearshift_machine::machine::{Command, Generation, InstanceKey, Outcome, Principal};
 use gearshift_machine::partition::{Done, Partition, PartitionInput};
 use gearshift_machine::value::Value;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::broadcast;
 
+use super::cluster::{Cluster, EngineInfo};
 use super::config::EngineConfig;
 use super::definitions::DefinitionStore;
 use super::error::Error;
@@ -18,6 +18,7 @@ use super::notices::NoticeMessage;
 use super::seat::{PartitionHealth, Seat, SeatState};
 use super::shared::Shared;
 use super::waiters::Goal;
+use super::remote::InstanceWaiter;
 
 /// A running engine, as doors and tests see it.
 #[derive(Clone)]
@@ -98,9 +99,40 @@ impl Handle {
         &self,
         incoming: &Incoming,
     ) -> Result<Vec<(InstanceKey, Early)>, AskError> {
-        let index = self.0.definitions.index();
-        let targets = route(&index, incoming, self.0.config.clock.now(), None)?;
-        Ok(self.0.settle(targets).await?.list)
+        let routed = || {
+            let index = self.0.definitions.index();
+            route(&index, incoming, self.0.config.clock.now(), None)
+        };
+        let targets = match routed() {
+            // It may be for a definition that was deployed through another engine just now.
+            Err(_) if Box::pin(self.refresh()).await? => routed()?,
+            targets => targets?,
+        };
+        Ok(self.0.settle(targets).await?)
+    }
+
+    /// Loads what other engines deployed; true where there was something.
+    ///
+    /// # Errors
+    /// [`Error::Bus`], [`Error::Definition`].
+    pub(crate) async fn refresh(&self) -> Result<bool, Error> {
+        let definitions = &self.0.definitions;
+        if definitions.is_shared() { definitions.refresh().await } else { Ok(false) }
+    }
+
+    /// Is the workflow deployed, in this version where one is named?
+    ///
+    /// # Errors
+    /// As [`Handle::refresh`].
+    pub(crate) async fn knows(&self, workflow: &str, version: Option<u32>) -> Result<bool, Error> {
+        let known = || {
+            let index = self.0.definitions.index();
+            match version {
+                Some(version) => index.definitions.get(workflow, version).is_some(),
+                None => index.definitions.latest(workflow).is_some(),
+            }
+        };
+        Ok(known() || (self.refresh().await? && known()))
     }
 
     async fn deliver(
@@ -158,7 +190,8 @@ impl Handle {
         self.0.partition_of(key)
     }
 
-    /// Looks at the durable state of one partition.
+    /// Looks at the durable state of one partition, which this engine must serve: for tests and
+    /// tools; doors look through whichever engine.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -170,10 +203,10 @@ impl Handle {
         if partition >= self.0.config.partitions {
             return Err(Error::Unavailable(format!("there is no partition {partition}")));
         }
-        self.0.read(partition, look).await
+        self.0.read_local(partition, look).await
     }
 
-    /// Looks at the durable state of the partition that owns `key`.
+    /// [`Handle::read`] of the partition that owns `key`.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -182,10 +215,10 @@ impl Handle {
         T: Send + 'static,
         F: FnOnce(&Partition) -> T + Send + 'static,
     {
-        self.0.read(self.0.partition_of(key), look).await
+        self.0.read_local(self.0.partition_of(key), look).await
     }
 
-    /// Looks at every partition in turn.
+    /// [`Handle::read`] of every partition in turn.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where one is not served.
@@ -196,7 +229,7 @@ impl Handle {
     {
         let mut seen = Vec::with_capacity(self.0.seats.len());
         for partition in 0..self.0.config.partitions {
-            seen.push(self.0.read(partition, look.clone()).await?);
+            seen.push(self.0.read_local(partition, look.clone()).await?);
         }
         Ok(seen)
     }
@@ -206,8 +239,7 @@ impl Handle {
     #[must_use]
     pub fn waiter(&self, key: &InstanceKey, state: Option<&str>) -> InstanceWaiter {
         let goal = state.map_or(Goal::End, |name| Goal::State(name.to_owned()));
-        let (number, told) = self.0.waiters.wait(key.clone(), goal.clone());
-        InstanceWaiter { handle: self.clone(), key: key.clone(), goal, number, told }
+        InstanceWaiter::begin(&self.0, key, goal)
     }
 
     /// Lifecycle changes from now on.
@@ -216,25 +248,39 @@ impl Handle {
         self.0.notices.subscribe()
     }
 
-    /// How the partitions are doing.
+    /// How the partitions are doing, as far as this engine knows.
     #[must_use]
     pub fn health(&self) -> Vec<PartitionHealth> {
-        let report = |(number, seat): (usize, &Seat)| {
+        let cluster = self.0.cluster.as_deref();
+        let report = |(number, seat): (u16, &Seat)| {
             let mark = seat.mark();
-            let reason = match &*seat.lock() {
+            let mut owner = cluster.and_then(|cluster| cluster.owner(number));
+            let reason = match &*seat.state() {
                 SeatState::Serving => None,
+                SeatState::Elsewhere(None) => Some("it has no owner now".to_owned()),
+                SeatState::Elsewhere(Some(node)) => {
+                    owner = Some(node.to_string());
+                    None
+                }
                 SeatState::Recovering(reason) | SeatState::Refused(reason) => Some(reason.clone()),
                 SeatState::Stopped => Some("stopped".to_owned()),
             };
             PartitionHealth {
-                partition: u16::try_from(number).unwrap_or(u16::MAX),
-                serving: reason.is_none(),
+                partition: number,
+                serving: seat.serves(),
                 reason,
                 position: mark.sequence,
                 epoch: mark.epoch,
+                owner,
             }
         };
-        self.0.seats.iter().enumerate().map(report).collect()
+        (0_u16..).zip(&self.0.seats).map(report).collect()
+    }
+
+    /// The engines of the bus that live, this one included; none where it has no others beside it.
+    #[must_use]
+    pub fn cluster(&self) -> Vec<EngineInfo> {
+        self.0.cluster.as_deref().map(Cluster::engines).unwrap_or_default()
     }
 
     /// Is the engine stopping?
@@ -261,49 +307,5 @@ fn busy(key: &InstanceKey) -> Done {
         step: 0,
         status: None,
         active: Vec::new(),
-    }
-}
-
-/// A registered wish to hear of an instance; dropping it takes the wish back.
-pub struct InstanceWaiter {
-    handle: Handle,
-    key: InstanceKey,
-    goal: Goal,
-    number: u64,
-    told: oneshot::Receiver<bool>,
-}
-
-impl InstanceWaiter {
-    /// Waits at most `limit`; true when the goal was met, false where time is up or nothing will
-    /// meet it any more: the life ended elsewhere, or only a person can move the instance.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn wait(mut self, limit: Duration) -> Result<bool, Error> {
-        // The goal may have been met before the waiter was registered.
-        if let Some(met) = self.judged_now().await? {
-            return Ok(met);
-        }
-        let told = tokio::time::timeout(limit, &mut self.told).await;
-        Ok(matches!(told, Ok(Ok(true))))
-    }
-
-    async fn judged_now(&self) -> Result<Option<bool>, Error> {
-        let key = self.key.clone();
-        let looked = self.handle.look(&self.key, move |partition| partition.instance(&key));
-        let Some(instance) = looked.await? else { return Ok(None) };
-        let definitions = self.handle.0.definitions.index();
-        let workflow = self.key.workflow();
-        let Some(definition) = definitions.definitions.get(workflow, instance.pin.version) else {
-            return Ok(None);
-        };
-        let names = instance.active.iter().map(|id| &*definition.state(*id).id).collect::<Vec<_>>();
-        Ok(self.goal.judge(instance.status, &names))
-    }
-}
-
-impl Drop for InstanceWaiter {
-    fn drop(&mut self) {
-        self.handle.0.waiters.leave(&self.key, self.number);
     }
 }

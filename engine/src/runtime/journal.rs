@@ -1,5 +1,7 @@
 //! The journal's writer: one frame in flight, compare-and-append, never a guess (01 §1, rule 4).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use gearshift_bus::{Appended, Log};
 use gearshift_machine::partition::{Inspected, inspect};
@@ -26,6 +28,8 @@ pub(crate) enum Lost {
     },
     /// The owner before us wrote on while we replayed; replay again before opening an epoch.
     Behind,
+    /// Another engine has the partition now; nothing was written of it yet.
+    Gone,
     /// The bus failed for good; rebuild from the journal later.
     Failed(Error),
 }
@@ -40,6 +44,8 @@ impl From<gearshift_bus::Error> for Lost {
 const READ_BYTES: usize = 4 * 1_024 * 1_024;
 /// Identical resends before the bus counts as failed.
 const RESENDS_MAX: u32 = 8;
+/// Wait before the third resend, doubled before each of the later ones.
+const RESEND_AFTER: Duration = Duration::from_millis(2);
 
 impl Journal {
     pub(crate) fn new(log: Log, partition: u16, epoch: u64, last: u64) -> Self {
@@ -68,7 +74,12 @@ impl Journal {
 
     async fn send(&mut self, frame: Vec<u8>, opens: bool) -> Result<u64, Lost> {
         let frame = Bytes::from(frame);
-        for _ in 0..RESENDS_MAX {
+        for resend in 0..RESENDS_MAX {
+            if let Some(doublings) = resend.checked_sub(2) {
+                // Whoever answered twice with no result needs a moment: an election, a replica
+                // that lags.
+                tokio::time::sleep(RESEND_AFTER * 2_u32.pow(doublings)).await;
+            }
             match self.log.append(self.last, frame.clone()).await {
                 Ok(Appended::Stored(sequence)) => {
                     self.last = sequence;

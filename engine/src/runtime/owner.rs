@@ -1,16 +1,20 @@
-//! Owns partitions: mark → snapshot → replay → epoch frame → drive; again after a failure.
+//! Owns partitions: lease → mark → snapshot → replay → epoch frame → drive; again after a failure.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearshift_machine::partition::{Partition, Restore};
-use tokio::sync::mpsc;
+use gearshift_bus::Tail;
+use gearshift_machine::partition::{Partition, Restore, Snapshot};
+use tokio::sync::{mpsc, watch};
 
-use super::drive::{Ask, Drive};
+use super::cluster::Right;
+use super::asks::{Ask, not_here};
+use super::drive::{Drive, End};
 use super::error::Error;
 use super::journal::{Journal, Lost};
-use super::marks::Mark;
-use super::seat::{Seat, SeatState};
+use super::marks;
+use super::remote::OwnerDoor;
+use super::seat::SeatState;
 use super::shared::Shared;
 use super::snapshots;
 
@@ -20,69 +24,205 @@ const READ_BYTES: usize = 4 * 1_024 * 1_024;
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Replays in a row because the owner before writes on; more means that it is alive and well.
 const BEHIND_MAX: u32 = 16;
+/// Looks at a journal that seems to be shorter than it was, or not to fit its snapshot, before that
+/// is believed: replicas of a broker may lag behind right after an election.
+const SHORT_LOOKS: u32 = 10;
 
-/// Drives partition `id` until the engine stops. A refusal (row E16) is final: only a person can
-/// say what happened to the journal.
-pub(crate) async fn own(shared: Arc<Shared>, id: u16, mut asks: mpsc::Receiver<Ask>) {
-    let mut behind = 0;
-    let mut held = None;
-    loop {
-        let lost = match recover(&shared, id).await {
-            Ok((partition, journal, incarnation)) => {
-                behind = 0;
-                let drive = Drive::new(Arc::clone(&shared), partition, journal, incarnation, held);
-                match drive.run(&mut asks, &mut held).await {
-                    Ok(()) => return,
-                    Err(lost) => lost,
-                }
-            }
-            Err(lost) => lost,
+/// One partition's owner, for as long as the engine runs.
+struct Owner {
+    shared: Arc<Shared>,
+    id: u16,
+    asks: mpsc::Receiver<Ask>,
+    /// Replays in a row that were overtaken.
+    behind: u32,
+    /// Times in a row that the journal was too short.
+    short: u32,
+}
+
+/// What to do after a partition was not served, or is served no more.
+enum Next {
+    /// Try again now.
+    Again,
+    /// Try again in a while, for the reason given.
+    Later(String),
+    /// It is refused, for the reason given: only a person can say what happened.
+    Refuse(String),
+    /// The engine stops.
+    Stop,
+}
+
+/// Drives partition `id` until the engine stops, whenever this engine has it.
+pub(crate) async fn own(shared: Arc<Shared>, id: u16, asks: mpsc::Receiver<Ask>) {
+    let mut owner = Owner { shared, id, asks, behind: 0, short: 0 };
+    while owner.has_the_right().await {
+        let next = match owner.serve().await {
+            Ok(End::Stopped) => Next::Stop,
+            Ok(End::GivenUp) => Next::Again,
+            Err(lost) => owner.judge(lost).await,
         };
-        let (reason, last) = match lost {
-            Lost::Behind if behind < BEHIND_MAX && !shared.stop.is_cancelled() => {
-                behind += 1;
-                continue;
-            }
-            Lost::Behind => ("the owner before writes on".to_owned(), false),
-            Lost::Fenced { epoch } => (format!("another engine took over in epoch {epoch}"), false),
-            Lost::Failed(error) => {
-                let refusal =
-                    matches!(error, Error::LogBehindMark { .. } | Error::JournalCorrupt { .. });
-                let (code, name) = error.code();
-                let told =
-                    if refusal { format!("{code} {name}: {error}") } else { error.to_string() };
-                (told, refusal)
-            }
-        };
-        tracing::error!(partition = id, reason, "partition is not served");
-        shared.seat(id).set(if last {
-            SeatState::Refused(reason.clone())
-        } else {
-            SeatState::Recovering(reason.clone())
-        });
-        if last {
-            refuse_all(&shared, &mut asks, &reason).await;
-            return;
+        match next {
+            Next::Again => {}
+            Next::Later(reason) => owner.wait(&reason).await,
+            Next::Refuse(reason) => owner.refuse(&reason).await,
+            Next::Stop => break,
         }
-        tokio::select! {
-            biased;
-            () = shared.stop.cancelled() => return,
-            () = tokio::time::sleep(RETRY_AFTER) => {}
-        }
+    }
+    if let Some(cluster) = &owner.shared.cluster {
+        cluster.release(id).await;
     }
 }
 
-/// Answers every asker of a refused partition by dropping its question: the seat says why.
-async fn refuse_all(shared: &Shared, asks: &mut mpsc::Receiver<Ask>, reason: &str) {
-    loop {
+impl Owner {
+    /// Waits until this engine may serve the partition; false when it stops.
+    async fn has_the_right(&mut self) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let Some(cluster) = &shared.cluster else { return !shared.stop.is_cancelled() };
+        let seat = shared.seat(self.id);
+        let mut right = cluster.right(self.id);
+        while !shared.stop.is_cancelled() {
+            let now = right.borrow_and_update().clone();
+            match now {
+                Right::Held => return true,
+                Right::Yielding => {
+                    // Nothing is under way any more.
+                    seat.set(SeatState::Elsewhere(None));
+                    cluster.release(self.id).await;
+                    continue;
+                }
+                Right::Elsewhere(node) => {
+                    (self.behind, self.short) = (0, 0);
+                    // At the start nothing is known yet, which is not the same as free.
+                    if node.is_some() || !seat.is_starting() {
+                        seat.set(SeatState::Elsewhere(node));
+                    }
+                }
+                Right::RefusedBy(node, reason) => {
+                    seat.set(SeatState::Refused(format!("{reason} (says `{node}`)")));
+                }
+            }
+            self.turn_away(&mut right).await;
+        }
+        false
+    }
+
+    /// Answers whoever asks here until the right changes or the engine stops.
+    async fn turn_away(&mut self, right: &mut watch::Receiver<Right>) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.shared.stop.cancelled() => return,
+                changed = right.changed() => {
+                    if changed.is_ok() {
+                        return;
+                    }
+                }
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => not_here(ask),
+                    None => return,
+                }
+            }
+        }
+    }
+
+    /// Rebuilds the partition and drives it.
+    async fn serve(&mut self) -> Result<End, Lost> {
+        self.shared.seat(self.id).begin_recovery();
+        let (partition, journal, incarnation) = recover(&self.shared, self.id).await?;
+        (self.behind, self.short) = (0, 0);
+        if let Some(cluster) = &self.shared.cluster {
+            cluster.opened(self.id, partition.epoch());
+        }
+        let door = OwnerDoor::open(&self.shared, self.id).await.map_err(Lost::Failed)?;
+        let shared = Arc::clone(&self.shared);
+        let drive = Drive::new(shared, partition, journal, incarnation);
+        let ended = drive.run(&mut self.asks).await;
+        drop(door);
+        if let (Ok(End::GivenUp), Some(cluster)) = (&ended, &self.shared.cluster) {
+            cluster.release(self.id).await;
+        }
+        ended
+    }
+
+    async fn judge(&mut self, lost: Lost) -> Next {
+        let error = match lost {
+            Lost::Behind if self.behind < BEHIND_MAX && !self.shared.stop.is_cancelled() => {
+                self.behind += 1;
+                return Next::Again;
+            }
+            Lost::Behind => return Next::Later("the owner before writes on".to_owned()),
+            Lost::Gone => return Next::Again,
+            Lost::Fenced { epoch } => {
+                // With others about, whoever has the lease goes on; the other looks elsewhere.
+                if let Some(cluster) = &self.shared.cluster
+                    && !cluster.still_holds(self.id).await
+                {
+                    return Next::Again;
+                }
+                return Next::Later(format!("another engine took over in epoch {epoch}"));
+            }
+            Lost::Failed(error) => error,
+        };
+        let (code, name) = error.code();
+        match &error {
+            Error::LogBehindMark { .. } | Error::JournalCorrupt { .. } if self.may_lag() => {
+                self.short += 1;
+                Next::Later(error.to_string())
+            }
+            Error::LogBehindMark { .. } | Error::JournalCorrupt { .. } => {
+                Next::Refuse(format!("{code} {name}: {error}"))
+            }
+            _ => Next::Later(error.to_string()),
+        }
+    }
+
+    /// May what was read of the journal be old? Only where it is kept by servers.
+    fn may_lag(&self) -> bool {
+        let nats = matches!(self.shared.bus.kind(), gearshift_bus::BackendKind::Nats);
+        nats && self.short < SHORT_LOOKS
+    }
+
+    /// Lets some time pass; inputs wait in the queue meanwhile.
+    async fn wait(&self, reason: &str) {
+        tracing::error!(partition = self.id, reason, "partition is not served");
+        self.shared.seat(self.id).set(SeatState::Recovering(reason.to_owned()));
         tokio::select! {
             biased;
-            () = shared.stop.cancelled() => return,
-            ask = asks.recv() => {
-                if ask.is_none() {
-                    return;
+            () = self.shared.stop.cancelled() => {}
+            () = tokio::time::sleep(RETRY_AFTER) => {}
+        }
+    }
+
+    /// Answers every asker by dropping its question, the seat says why; until the engine stops or
+    /// the partition is another's.
+    async fn refuse(&mut self, reason: &str) {
+        tracing::error!(partition = self.id, reason, "partition is not served");
+        self.shared.seat(self.id).set(SeatState::Refused(reason.to_owned()));
+        let mut right = self.shared.cluster.as_ref().map(|cluster| {
+            cluster.refused(self.id, reason);
+            cluster.right(self.id)
+        });
+        let held = |right: &Right| match right {
+            Right::Held => true,
+            Right::Yielding | Right::Elsewhere(_) | Right::RefusedBy(..) => false,
+        };
+        loop {
+            let moved = async {
+                match &mut right {
+                    // The cluster lives as long as the engine.
+                    Some(right) => drop(right.wait_for(|right| !held(right)).await),
+                    None => std::future::pending().await,
                 }
-                tracing::debug!(reason, "question to a refused partition");
+            };
+            tokio::select! {
+                biased;
+                () = self.shared.stop.cancelled() => return,
+                () = moved => return,
+                ask = self.asks.recv() => {
+                    if ask.is_none() {
+                        return;
+                    }
+                    tracing::debug!(reason, "question to a refused partition");
+                }
             }
         }
     }
@@ -92,8 +232,7 @@ async fn refuse_all(shared: &Shared, asks: &mut mpsc::Receiver<Ask>, reason: &st
 async fn recover(shared: &Shared, id: u16) -> Result<(Partition, Journal, u128), Lost> {
     let log = shared.bus.log(&format!("journal-{id}")).await?;
     let tail = log.tail().await?;
-    check_mark(shared.mark(id), id, tail.last, tail.incarnation).map_err(Lost::Failed)?;
-    let snapshot = snapshots::latest(shared, id, tail.last).await.map_err(Lost::Failed)?;
+    let snapshot = confirmed(shared, id, &tail).await.map_err(Lost::Failed)?;
     let start = snapshot.as_ref().map_or(1, |snapshot| snapshot.position() + 1);
     let corrupt = |reason: String| Lost::Failed(Error::JournalCorrupt { partition: id, reason });
     if start <= tail.last && start < tail.first {
@@ -113,6 +252,11 @@ async fn recover(shared: &Shared, id: u16) -> Result<(Partition, Journal, u128),
         // Replay is CPU work: let the others have their turn.
         tokio::task::yield_now().await;
     }
+    if let Some(cluster) = &shared.cluster
+        && *cluster.right(id).borrow() != Right::Held
+    {
+        return Err(Lost::Gone);
+    }
     let mut partition = restore.finish();
     let epoch = partition.epoch() + 1;
     let mut journal = Journal::new(log, id, epoch, last);
@@ -123,16 +267,21 @@ async fn recover(shared: &Shared, id: u16) -> Result<(Partition, Journal, u128),
     Ok((partition, journal, tail.incarnation))
 }
 
-fn check_mark(mark: Option<Mark>, id: u16, last: u64, incarnation: u128) -> Result<(), Error> {
-    let Some(mark) = mark else { return Ok(()) };
-    if last < mark.sequence || (mark.sequence > 0 && incarnation != mark.incarnation) {
-        return Err(Error::LogBehindMark { partition: id, tail: last, mark: mark.sequence });
-    }
-    Ok(())
-}
-
-impl Seat {
-    fn set(&self, state: SeatState) {
-        *self.lock() = state;
+/// The snapshot to go on from, where the journal is as long as it was confirmed to be; or where a
+/// person accepts what is missing.
+async fn confirmed(shared: &Shared, id: u16, tail: &Tail) -> Result<Option<Snapshot>, Error> {
+    let found = match marks::check(shared, id, tail).await {
+        Ok(()) => snapshots::latest(shared, id, tail).await,
+        Err(error) => Err(error),
+    };
+    let accepts = shared.config.accept_lost.contains(&id) && !shared.seat(id).was_served();
+    match found {
+        Err(error @ Error::LogBehindMark { .. }) if accepts => {
+            tracing::warn!(partition = id, %error, "accepted: what is missing is lost");
+            marks::forget(shared, id).await?;
+            snapshots::forget_foreign(shared, id, tail).await?;
+            snapshots::latest(shared, id, tail).await
+        }
+        found => found,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gearshift_bus::{Blobs, Bucket, Digest};
+use gearshift_bus::{Blobs, Bucket, Digest, Swapped, Tail};
 use gearshift_machine::partition::{Partition, Snapshot, SnapshotRun};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -19,6 +19,9 @@ const KEPT: usize = 2;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Catalog {
     snapshots: Vec<CatalogEntry>,
+    /// What is being stored: whoever finds it left over removes its blobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    saving: Option<CatalogEntry>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,12 +30,19 @@ struct CatalogEntry {
     position: u64,
     manifest: String,
     slices: Vec<String>,
+    /// The epoch of the owner that took it.
+    #[serde(default)]
+    epoch: u64,
+    /// Which life of the journal it is of; empty where an earlier program did not say.
+    #[serde(default)]
+    incarnation: String,
 }
 
 /// Takes the snapshots of one partition.
 pub(crate) struct Snapshots {
     shared: Arc<Shared>,
     partition: u16,
+    incarnation: u128,
     journal_bytes: u64,
     run: Option<Run>,
     saving: Option<oneshot::Receiver<Result<Saved, Error>>>,
@@ -42,6 +52,8 @@ struct Run {
     run: SnapshotRun,
     slices: Vec<Vec<u8>>,
     position: u64,
+    epoch: u64,
+    incarnation: u128,
 }
 
 /// A snapshot that was read back.
@@ -52,8 +64,8 @@ struct Saved {
 }
 
 impl Snapshots {
-    pub(crate) const fn new(shared: Arc<Shared>, partition: u16) -> Self {
-        Self { shared, partition, journal_bytes: 0, run: None, saving: None }
+    pub(crate) const fn new(shared: Arc<Shared>, partition: u16, incarnation: u128) -> Self {
+        Self { shared, partition, incarnation, journal_bytes: 0, run: None, saving: None }
     }
 
     /// A frame of `bytes` was appended.
@@ -104,7 +116,13 @@ impl Snapshots {
     fn begin(&mut self, partition: &Partition, journal: &Journal) {
         self.journal_bytes = 0;
         let position = journal.position();
-        self.run = Some(Run { run: partition.snapshot_begin(), slices: Vec::new(), position });
+        self.run = Some(Run {
+            run: partition.snapshot_begin(),
+            slices: Vec::new(),
+            position,
+            epoch: partition.epoch(),
+            incarnation: self.incarnation,
+        });
     }
 
     fn slice(&mut self, partition: &Partition, journal: &Journal) {
@@ -151,16 +169,18 @@ impl Snapshots {
 }
 
 /// The newest snapshot of `partition` that opens, or none: then the journal alone has to do. One
-/// that stands behind the journal's end is as good as a mark: the journal was longer.
+/// that stands behind the journal's end, or is of another life of it, is as good as a mark: the
+/// journal was longer.
 pub(crate) async fn latest(
     shared: &Shared,
     partition: u16,
-    tail: u64,
+    tail: &Tail,
 ) -> Result<Option<Snapshot>, Error> {
     let (bucket, blobs) = stores(shared).await?;
-    for entry in catalog(&bucket, partition).await?.snapshots {
-        if entry.position > tail {
-            return Err(Error::LogBehindMark { partition, tail, mark: entry.position });
+    for entry in read_catalog(&bucket, partition).await?.1.snapshots {
+        if !entry.is_of(tail) {
+            let (tail, mark) = (tail.last, entry.position);
+            return Err(Error::LogBehindMark { partition, tail, mark });
         }
         match open(&blobs, &entry).await {
             Ok(snapshot) => return Ok(Some(snapshot)),
@@ -170,16 +190,66 @@ pub(crate) async fn latest(
     Ok(None)
 }
 
+/// Forgets the snapshots of journals that this one is not, or is no longer.
+pub(crate) async fn forget_foreign(
+    shared: &Shared,
+    partition: u16,
+    tail: &Tail,
+) -> Result<(), Error> {
+    let (bucket, blobs) = stores(shared).await?;
+    let dropped = change(&bucket, partition, |catalog| {
+        let (kept, dropped) = catalog.snapshots.drain(..).partition(|entry| entry.is_of(tail));
+        catalog.snapshots = kept;
+        Some(dropped)
+    });
+    match dropped.await? {
+        Some((catalog, dropped)) => forget(&blobs, &catalog, &dropped).await,
+        None => Ok(()),
+    }
+}
+
+impl CatalogEntry {
+    /// Is it a snapshot of the journal that ends with `tail`?
+    fn is_of(&self, tail: &Tail) -> bool {
+        let of_this_life =
+            self.incarnation.is_empty() || self.incarnation == life(tail.incarnation);
+        of_this_life && self.position <= tail.last
+    }
+}
+
+fn life(incarnation: u128) -> String {
+    format!("{incarnation:032x}")
+}
+
 async fn stores(shared: &Shared) -> Result<(Bucket, Blobs), Error> {
     Ok((shared.bus.bucket("snapshots").await?, shared.bus.blobs("snapshots").await?))
 }
 
-async fn catalog(bucket: &Bucket, partition: u16) -> Result<Catalog, Error> {
+/// The catalog, and the write that made it.
+async fn read_catalog(bucket: &Bucket, partition: u16) -> Result<(u64, Catalog), Error> {
     let Some(value) = bucket.get(&format!("p{partition}")).await? else {
-        return Ok(Catalog::default());
+        return Ok((0, Catalog::default()));
     };
     // An unreadable catalog only costs the snapshots it names: they are a cache.
-    Ok(serde_json::from_slice(&value.value).unwrap_or_default())
+    Ok((value.revision, serde_json::from_slice(&value.value).unwrap_or_default()))
+}
+
+/// Changes the catalog by comparison: two owners may be at it. `None` of `edit` leaves it as it
+/// is. Gives the catalog as it is now, and what the edit gave.
+async fn change<T>(
+    bucket: &Bucket,
+    partition: u16,
+    mut edit: impl FnMut(&mut Catalog) -> Option<T>,
+) -> Result<Option<(Catalog, T)>, Error> {
+    loop {
+        let (revision, mut catalog) = read_catalog(bucket, partition).await?;
+        let Some(gives) = edit(&mut catalog) else { return Ok(None) };
+        let text = Bytes::from(serde_json::to_vec(&catalog).unwrap_or_default());
+        let key = format!("p{partition}");
+        if let Swapped::Stored(_) = bucket.compare_and_set(&key, revision, text).await? {
+            return Ok(Some((catalog, gives)));
+        }
+    }
 }
 
 async fn open(blobs: &Blobs, entry: &CatalogEntry) -> Result<Snapshot, String> {
@@ -200,27 +270,73 @@ async fn fetch(blobs: &Blobs, digest: &str) -> Result<Bytes, String> {
 /// Stores a finished run, reads it back, then lets it count and forgets the oldest.
 async fn save(shared: &Shared, partition: u16, run: Run) -> Result<Saved, Error> {
     let (bucket, blobs) = stores(shared).await?;
-    let mut names = Vec::with_capacity(run.slices.len());
-    for slice in run.slices {
-        names.push(blobs.put(Bytes::from(slice)).await?.to_string());
+    let slices = run.slices.into_iter().map(Bytes::from).collect::<Vec<_>>();
+    let names = slices.iter().map(|slice| Digest::of(slice).to_string()).collect::<Vec<_>>();
+    let manifest = Bytes::from(run.run.manifest(&names));
+    let entry = CatalogEntry {
+        position: run.position,
+        manifest: Digest::of(&manifest).to_string(),
+        slices: names,
+        epoch: run.epoch,
+        incarnation: life(run.incarnation),
+    };
+    // Its name is known before the first blob is stored, so that nothing is left behind unnamed.
+    announce(&bucket, &blobs, partition, &entry).await?;
+    for blob in slices.into_iter().chain([manifest]) {
+        blobs.put(blob).await?;
     }
-    let manifest = blobs.put(Bytes::from(run.run.manifest(&names))).await?.to_string();
-    let mut entry = CatalogEntry { position: run.position, manifest, slices: names };
-    let opened = open(&blobs, &entry).await;
-    let snapshot = opened.map_err(|reason| {
+    let opened = open(&blobs, &entry).await.and_then(|snapshot| match snapshot.position() {
+        position if position == entry.position => Ok(()),
+        position => Err(format!("it is of position {position}, not {}", entry.position)),
+    });
+    opened.map_err(|reason| {
         Error::Unavailable(format!("snapshot of partition {partition} reads back wrong: {reason}"))
     })?;
-    entry.position = snapshot.position();
-    drop(snapshot);
-    let mut catalog = catalog(&bucket, partition).await?;
-    // An owner that was replaced may finish late, so the newest is not always the last to come.
-    catalog.snapshots.retain(|known| known.position != entry.position);
-    catalog.snapshots.push(entry);
-    catalog.snapshots.sort_by_key(|known| std::cmp::Reverse(known.position));
-    let dropped = catalog.snapshots.split_off(catalog.snapshots.len().min(KEPT));
-    let text = serde_json::to_vec(&catalog).unwrap_or_default();
-    bucket.put(&format!("p{partition}"), Bytes::from(text)).await?;
-    forget(&blobs, &catalog, &dropped).await?;
+    admit(&bucket, &blobs, partition, entry).await
+}
+
+/// Says what is going to be stored; an owner that was replaced says nothing any more.
+async fn announce(
+    bucket: &Bucket,
+    blobs: &Blobs,
+    partition: u16,
+    entry: &CatalogEntry,
+) -> Result<(), Error> {
+    let announced = change(bucket, partition, |catalog| {
+        if catalog.epoch() > entry.epoch {
+            return None;
+        }
+        Some(catalog.saving.replace(entry.clone()))
+    });
+    let Some((catalog, left)) = announced.await? else { return Err(replaced(partition)) };
+    forget(blobs, &catalog, left.as_slice()).await
+}
+
+/// Lets a stored snapshot count, and forgets the oldest.
+async fn admit(
+    bucket: &Bucket,
+    blobs: &Blobs,
+    partition: u16,
+    entry: CatalogEntry,
+) -> Result<Saved, Error> {
+    let admitted = change(bucket, partition, |catalog| {
+        if catalog.saving.as_ref() != Some(&entry) {
+            return None;
+        }
+        catalog.saving = None;
+        // Where nothing happened since the last one, this is the same.
+        catalog.snapshots.retain(|known| known.position != entry.position);
+        catalog.snapshots.push(entry.clone());
+        catalog.snapshots.sort_by_key(|known| std::cmp::Reverse(known.position));
+        Some(catalog.snapshots.split_off(catalog.snapshots.len().min(KEPT)))
+    });
+    let Some((catalog, dropped)) = admitted.await? else {
+        // The next owner has begun its own meanwhile.
+        let (_, catalog) = read_catalog(bucket, partition).await?;
+        forget(blobs, &catalog, &[entry]).await?;
+        return Err(replaced(partition));
+    };
+    forget(blobs, &catalog, &dropped).await?;
     let position = catalog.snapshots.first().map_or(0, |newest| newest.position);
     // Only what both kept snapshots cover may go.
     let trim_to = (catalog.snapshots.len() == KEPT)
@@ -228,12 +344,24 @@ async fn save(shared: &Shared, partition: u16, run: Run) -> Result<Saved, Error>
     Ok(Saved { trim_to, position })
 }
 
-/// Deletes blobs of dropped snapshots that no kept one shares.
+fn replaced(partition: u16) -> Error {
+    Error::Unavailable(format!("partition {partition} has another owner by now"))
+}
+
+impl Catalog {
+    /// The last owner that it knows of.
+    fn epoch(&self) -> u64 {
+        self.snapshots.iter().chain(&self.saving).map(|entry| entry.epoch).max().unwrap_or(0)
+    }
+}
+
+/// Deletes blobs of dropped snapshots that no other shares.
 async fn forget(blobs: &Blobs, kept: &Catalog, dropped: &[CatalogEntry]) -> Result<(), Error> {
     let names = |entry: &CatalogEntry| {
         entry.slices.iter().cloned().chain([entry.manifest.clone()]).collect::<Vec<_>>()
     };
-    let alive = kept.snapshots.iter().flat_map(names).collect::<std::collections::BTreeSet<_>>();
+    let alive = kept.snapshots.iter().chain(&kept.saving).flat_map(names);
+    let alive = alive.collect::<std::collections::BTreeSet<_>>();
     for name in dropped.iter().flat_map(names).filter(|name| !alive.contains(name)) {
         if let Ok(digest) = Digest::parse(&name) {
             blobs.delete(&digest).await?;

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use gearshift_machine::machine::{InstanceKey, Status};
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 /// What to wait for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Goal {
     /// This state is active.
     State(String),

@@ -4,7 +4,10 @@
 mod check;
 mod dev;
 mod drive;
+mod nats;
 mod pasted;
+mod roles;
 mod run;
+mod server;
 mod support;
 mod usage;

@@ -3,9 +3,27 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// The program that tests start as NATS server.
+const SERVER_BIN: &str = "NATS_SERVER_BIN";
+
+/// Looks until there is something to see.
+#[track_caller]
+pub(crate) fn until<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    const AGAIN: Duration = Duration::from_millis(20);
+    let begun = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(begun.elapsed() < limit, "not within {limit:?}");
+        std::thread::sleep(AGAIN);
+    }
+}
 
 /// What a command printed and how it ended.
 pub(crate) struct Done {
@@ -80,10 +98,13 @@ impl Place {
         let mut command = Command::new(name);
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("GEARSHIFT_") {
+            let text = name.to_string_lossy();
+            if text.starts_with("GEARSHIFT_") || (text.starts_with("NATS_") && text != SERVER_BIN) {
                 command.env_remove(name);
             }
         }
+        // No contexts of whoever runs the tests.
+        command.env("XDG_CONFIG_HOME", self.folder.path().join(".config"));
         command.env_remove("RUST_LOG").env_remove("NO_COLOR").env("USER", "tester");
         command
     }

@@ -3,10 +3,20 @@
 #![expect(clippy::print_stdout, reason = "a failing seed is printed")]
 
 mod backpressure;
+mod cluster;
+mod cluster_marks;
+mod cluster_moves;
+mod fence_rounds;
 mod fencing;
 mod inbox;
+mod intake_deploy;
+mod intake_engines;
+mod intake_sources;
 mod order;
 mod refusal;
+mod remote;
+mod remote_loss;
+mod remote_reads;
 mod restart;
 mod shutdown;
 mod simulated;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gearshift_bus::Bus;
+use gearshift_bus::{Bus, NatsOptions};
 use gearshift_protocol::command::Verb;
 use gearshift_protocol::query::What;
 use gearshift_protocol::{Encoding, Header, headers, subjects};
@@ -35,6 +35,15 @@ impl Client {
     #[must_use]
     pub fn bus(bus: Bus) -> Self {
         Self::new(Transport::Bus(BusTransport(bus)))
+    }
+
+    /// The way over NATS servers, to whichever engine is behind them.
+    ///
+    /// # Errors
+    ///
+    /// Unreachable: nobody answers there, or does not let us in.
+    pub async fn nats(options: &NatsOptions) -> Result<Self, Error> {
+        Ok(Self::bus(BusTransport::connect(options).await?))
     }
 
     /// The way over the engine's HTTP door, such as `http://127.0.0.1:4500`, with the bearer
@@ -106,6 +115,21 @@ impl Client {
         body: &I,
     ) -> Result<O, Error> {
         self.ask(subjects::query(what.as_str()), Vec::new(), body, None).await
+    }
+
+    /// Stores an event under its own subject; false where only the engine can.
+    pub(crate) async fn store<I: Serialize>(
+        &self,
+        subject: &str,
+        mut list: Vec<Header>,
+        body: &I,
+    ) -> Result<bool, Error> {
+        list.retain(|(name, _)| !matches!(*name, headers::TIMEOUT_MS | headers::WAIT_FOR));
+        list.push((headers::CONTENT_TYPE, headers::JSON.to_owned()));
+        let body = Encoding::Json.encode(body)?.into();
+        let subject = subject.to_owned();
+        let ask = Ask { subject, headers: list, body, deadline: self.timeout };
+        self.transport.store(&ask).await
     }
 
     pub(crate) async fn ask<I: Serialize, O: DeserializeOwned>(

@@ -65,6 +65,10 @@ impl Client {
 
     /// Publishes an event one way: it is stored when this returns, and applied later.
     ///
+    /// Over NATS it goes to the subject that is its type, as any other client would publish it, and
+    /// needs no engine at that moment. Where no stream captures that subject the engine is asked,
+    /// which knows the subject of a type.
+    ///
     /// # Errors
     ///
     /// `not_found` if no definition listens to it; and those of every request.
@@ -74,6 +78,9 @@ impl Client {
         data: &Value,
         headers: &EventHeaders,
     ) -> Result<(), Error> {
+        if self.store(event_type, self.signed(headers), data).await? {
+            return Ok(());
+        }
         let subject = subjects::publish(event_type);
         let _: Value = self.ask(subject, self.signed(headers), data, None).await?;
         Ok(())

@@ -1,7 +1,7 @@
 //! Start, send, decide, show and watch workflow instances.
 //!
-//! A [`Client`] reaches the engine over a bus in this process or over HTTP; what can be asked
-//! and what comes back is the same.
+//! A [`Client`] reaches the engine over NATS, over HTTP, or over a bus in this process; what can be
+//! asked and what comes back is the same.
 //!
 //! ```no_run
 //! use gearshift_client::{Client, protocol::Wait};
@@ -34,6 +34,8 @@ mod watch;
 
 pub use client::Client;
 pub use error::{Error, ErrorKind};
+/// How to reach NATS servers.
+pub use gearshift_bus::NatsOptions;
 /// The bodies that are sent and that come back.
 pub use gearshift_protocol as protocol;
 pub use wait::Waited;

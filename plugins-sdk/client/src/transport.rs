@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::http::HttpTransport;
 use crate::watch::{Watch, WatchFilter};
 
-/// A closed set: the bus of this process, or HTTP.
+/// A closed set: a bus, or HTTP.
 #[derive(Clone, Debug)]
 pub(crate) enum Transport {
     Bus(BusTransport),
@@ -32,6 +32,14 @@ impl Transport {
         match self {
             Self::Bus(bus) => bus.ask(ask).await,
             Self::Http(http) => http.ask(ask).await,
+        }
+    }
+
+    /// Stores an event without asking the engine; false where that is not possible.
+    pub(crate) async fn store(&self, ask: &Ask) -> Result<bool, Error> {
+        match self {
+            Self::Bus(bus) => bus.store(ask).await,
+            Self::Http(_) => Ok(false),
         }
     }
 

@@ -75,6 +75,15 @@ pub fn cancel(call_id: &str) -> String {
     format!("{CANCEL}{call_id}")
 }
 
+/// The queue group of [`owner`]; a partition has one owner, so it has one member.
+pub const OWNER_GROUP: &str = "owner";
+
+/// Where the owner of a partition answers other engines: `gearshift.owner.3`.
+#[must_use]
+pub fn owner(partition: u16) -> String {
+    format!("gearshift.owner.{partition}")
+}
+
 /// `gearshift.notice.<workflow>.<kind>`; any workflow name will do.
 #[must_use]
 pub fn notice(workflow: &str, kind: &str) -> String {

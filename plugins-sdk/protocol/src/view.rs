@@ -305,9 +305,12 @@ pub struct Health {
     /// The engine's version.
     #[serde(default)]
     pub version: String,
-    /// Each partition this engine drives.
+    /// Every partition, whichever engine drives it.
     #[serde(default)]
     pub partitions: Vec<PartitionHealth>,
+    /// The engines that share the bus, where there are several or may be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub engines: Vec<EngineView>,
     /// What an operator should know.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -347,6 +350,28 @@ pub struct PartitionHealth {
     /// Why it is not served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The node of the engine that drives it, where several share the bus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+/// One of the engines that share a bus.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineView {
+    /// Its name among them.
+    pub node: String,
+    /// What it is called; several may share it.
+    #[serde(default)]
+    pub name: String,
+    /// The version of its program.
+    #[serde(default)]
+    pub version: String,
+    /// Is it stopping?
+    #[serde(default)]
+    pub leaving: bool,
+    /// The partitions it drives.
+    #[serde(default)]
+    pub partitions: Vec<u16>,
 }
 
 /// A drawing as text.

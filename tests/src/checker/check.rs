@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::record::{Operation, Run};
-use super::rules;
+use super::{faults, raw, rules};
 
 /// Something that must not have happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,20 @@ pub struct Report {
     pub timers: usize,
     /// The latest that a timer fired, in milliseconds after it was due.
     pub timer_late_ms_max: i64,
+    /// Frames in the raw journals.
+    pub frames: u64,
+    /// Decisions in them.
+    pub decisions: u64,
+    /// Owners that they had, all partitions together.
+    pub epochs: u64,
+    /// Frames in them that do not count: of replaced owners, or the last one once more.
+    pub stale: u64,
+    /// Messages of strangers in them.
+    pub foreign: u64,
+    /// Faults that were made, by kind.
+    pub faults: BTreeMap<String, usize>,
+    /// How long after the last fault the last instance moved, in milliseconds.
+    pub settled_ms: Option<i64>,
 }
 
 /// What rules look at.
@@ -69,6 +83,8 @@ pub fn check(run: &Run) -> Report {
     rules::steps(&mut case);
     rules::timers(&mut case, &mut report);
     rules::calls(&mut case, &mut report);
+    raw::journals(&mut case, &mut report);
+    faults::counted(&mut case, &mut report);
     report.findings = case.findings;
     report
 }

@@ -1,13 +1,17 @@
 //! A judge of histories: what clients were told against what the engine exports.
 //!
-//! It shares no code with the engine: histories, exports and call logs are lines of JSON.
+//! It shares no code with the engine: histories, exports and call logs are lines of JSON, and raw
+//! journals are read by [`crate::journal`].
 
 mod check;
+mod faults;
+mod raw;
 mod record;
 mod rules;
 
 pub use check::{Finding, Report, check};
-pub(crate) use record::open_lines;
+pub(crate) use record::{journal_file, open_lines};
 pub use record::{
-    Called, Invocation, Kind, Line, Operation, Phase, Run, Settings, append, read_lines,
+    Called, Exited, Invocation, Kind, Line, Made, Operation, Phase, Run, Settings, append,
+    read_lines,
 };

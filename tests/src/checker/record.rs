@@ -9,6 +9,8 @@ use gearshift_protocol::view::{DeadLetter, HistoryEntry, InstanceDetail};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::journal::Message;
+
 /// One line of a client's own history: an attempt begins, or ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
@@ -22,6 +24,9 @@ pub struct Line {
     pub phase: Phase,
     /// Microseconds since the run began, on the monotonic clock.
     pub at_us: u64,
+    /// Milliseconds since 1970, on the wall clock.
+    #[serde(default)]
+    pub wall_ms: i64,
 }
 
 /// What happened to an attempt.
@@ -95,6 +100,7 @@ pub struct Called {
 
 /// What a run was made with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Settings {
     /// The seed of everything random.
     pub seed: u64,
@@ -102,6 +108,56 @@ pub struct Settings {
     pub timer_delay_ms: i64,
     /// Times the engine was killed.
     pub kills: u32,
+    /// Attempts that the definitions allow.
+    pub attempts_max: u32,
+    /// How late a timer may fire, in milliseconds; absent where only kills are to blame.
+    pub timer_late_ms_max: Option<i64>,
+    /// Whether plugins live in processes of their own, and so longer than engines.
+    pub separate_plugins: bool,
+    /// How often each kind of fault must have happened.
+    pub faults_each: usize,
+    /// Whether raw journals must have been recorded.
+    pub raw: bool,
+    /// The wall clock's time of the last fault's end, in milliseconds since 1970.
+    pub healed_ms: Option<i64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            timer_delay_ms: 700,
+            kills: 0,
+            attempts_max: 5,
+            timer_late_ms_max: None,
+            separate_plugins: false,
+            faults_each: 0,
+            raw: false,
+            healed_ms: None,
+        }
+    }
+}
+
+/// A fault that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// The kind, as a word.
+    pub kind: String,
+    /// What it hit.
+    pub what: String,
+    /// The wall clock's time of its beginning, in milliseconds since 1970.
+    pub began_ms: i64,
+    /// The wall clock's time of its end.
+    pub ended_ms: i64,
+}
+
+/// A process that ended although nobody told it to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exited {
+    /// Which.
+    pub name: String,
+    /// How.
+    pub status: String,
 }
 
 /// Everything that the checker judges.
@@ -119,6 +175,12 @@ pub struct Run {
     pub histories: Vec<Vec<HistoryEntry>>,
     /// All dead letters at the end.
     pub dead_letters: Vec<DeadLetter>,
+    /// The raw journals, by partition; none where they were not recorded.
+    pub journals: Vec<Vec<Message>>,
+    /// The faults that were made.
+    pub faults: Vec<Made>,
+    /// Processes that ended by themselves.
+    pub exits: Vec<Exited>,
 }
 
 /// One operation, put together from its lines.
@@ -142,7 +204,7 @@ impl Run {
     /// # Errors
     /// A file is missing, or a line is not what it should be.
     pub fn read(folder: &Path) -> Result<Self, Error> {
-        let mut lines = Vec::new();
+        let (mut lines, mut calls) = (Vec::new(), Vec::new());
         let mut names = std::fs::read_dir(folder)?
             .map(|entry| entry.map(|entry| entry.path()))
             .collect::<Result<Vec<_>, _>>()?;
@@ -151,16 +213,25 @@ impl Run {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name.starts_with("client-") {
                 lines.extend(read_lines::<Line>(&path)?);
+            } else if name.starts_with("calls") {
+                calls.extend(read_lines::<Called>(&path)?);
             }
+        }
+        let mut journals = Vec::new();
+        while let Some(messages) = if_there(&folder.join(journal_file(journals.len())))? {
+            journals.push(messages);
         }
         let settings = std::fs::read(folder.join("settings.json"))?;
         Ok(Self {
             settings: serde_json::from_slice(&settings)?,
             lines,
-            calls: read_lines(&folder.join("calls.jsonl"))?,
+            calls,
             instances: read_lines(&folder.join("instances.jsonl"))?,
             histories: read_lines(&folder.join("histories.jsonl"))?,
             dead_letters: read_lines(&folder.join("dead-letters.jsonl"))?,
+            journals,
+            faults: if_there(&folder.join("faults.jsonl"))?.unwrap_or_default(),
+            exits: if_there(&folder.join("exits.jsonl"))?.unwrap_or_default(),
         })
     }
 
@@ -196,6 +267,16 @@ impl Operation {
         }
         self.unknown = self.unknown.saturating_sub(1);
     }
+}
+
+/// Where the raw journal of a partition is in a run's folder.
+pub(crate) fn journal_file(partition: usize) -> String {
+    format!("journal-{partition}.jsonl")
+}
+
+/// [`read_lines`] of a file that need not exist.
+fn if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<Vec<T>>, Error> {
+    if path.exists() { read_lines(path).map(Some) } else { Ok(None) }
 }
 
 /// Reads lines of JSON; a last line that a kill cut short is left out.

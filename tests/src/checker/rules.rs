@@ -9,9 +9,7 @@ use super::check::{Case, Report};
 use super::record::{Called, Kind};
 
 /// The workflow whose instances only wait for a timer.
-const TIMERS: &str = "crash_timer";
-/// Attempts that the definitions allow.
-const ATTEMPTS_MAX: u32 = 5;
+pub(super) const TIMERS: &str = "crash_timer";
 
 /// Guarantees 1 and 2: applied once, dead-lettered with a reason, or not at all.
 pub(super) fn events(case: &mut Case<'_>, report: &mut Report) {
@@ -155,6 +153,9 @@ pub(super) fn timers(case: &mut Case<'_>, report: &mut Report) {
         if late < 0 {
             case.find("timer_early", id, format!("fired {} ms too early", -late));
         }
+        if case.run.settings.timer_late_ms_max.is_some_and(|most| late > most) {
+            case.find("timer_late", id, format!("fired {late} ms too late"));
+        }
         report.timers += 1;
         report.timer_late_ms_max = report.timer_late_ms_max.max(late);
     }
@@ -179,12 +180,15 @@ pub(super) fn calls(case: &mut Case<'_>, report: &mut Report) {
     report.calls = case.run.calls.len();
     for call in &case.run.calls {
         let Called { life, call_id, attempt, operation, instance } = call;
-        if !seen.insert((*life, call_id, *attempt)) {
+        // Another owner sends again what its predecessor may have sent, to plugins that live on.
+        let is_new = seen.insert((*life, call_id, *attempt));
+        if !is_new && !case.run.settings.separate_plugins {
             let what = format!("{operation} for {instance}, attempt {attempt}, twice in one life");
             case.find("call_again", call_id, what);
         }
-        if *attempt == 0 || *attempt > ATTEMPTS_MAX {
-            case.find("attempts", call_id, format!("attempt {attempt} of {ATTEMPTS_MAX}"));
+        let attempts_max = case.run.settings.attempts_max;
+        if *attempt == 0 || *attempt > attempts_max {
+            case.find("attempts", call_id, format!("attempt {attempt} of {attempts_max}"));
         }
         ids.entry((instance, operation)).or_default().insert(call_id);
     }
@@ -192,10 +196,12 @@ pub(super) fn calls(case: &mut Case<'_>, report: &mut Report) {
     report.calls_again = report.calls - distinct;
     for ((instance, operation), of_instance) in &ids {
         if of_instance.len() > 1 {
-            let what = format!("{operation} was decided {} times: {of_instance:?}", ids.len());
+            let times = of_instance.len();
+            let what = format!("{operation} was decided {times} times: {of_instance:?}");
             case.find("call_doubled", instance, what);
         }
     }
+    receipts(case, &ids);
     for operation in case.run.operations().values() {
         let is_applied = case.applied.contains_key(operation.id.as_str());
         let wanted = match (operation.asked.kind, operation.asked.choice.as_deref()) {
@@ -207,6 +213,20 @@ pub(super) fn calls(case: &mut Case<'_>, report: &mut Report) {
         let instance = operation.asked.instance.as_str();
         if is_applied && !ids.contains_key(&(instance, wanted)) {
             case.find("call_missing", instance, format!("{wanted} was never called"));
+        }
+    }
+}
+
+/// The effect of a call is in the state once: the receipt is the one that was given.
+fn receipts(case: &mut Case<'_>, ids: &BTreeMap<(&str, &str), BTreeSet<&str>>) {
+    for instance in &case.run.instances {
+        let Some(receipt) = instance.vars.get("receipt").and_then(|one| one.as_str()) else {
+            continue;
+        };
+        let id = instance.summary.id.as_str();
+        let given = ids.get(&(id, "recorder.archive"));
+        if given.is_none_or(|given| !given.contains(receipt)) {
+            case.find("receipt", id, format!("has receipt `{receipt}`, of {given:?}"));
         }
     }
 }

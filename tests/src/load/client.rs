@@ -19,23 +19,25 @@ use crate::world::PATIENCE;
 const LOOK: Duration = Duration::from_secs(2);
 
 /// What all clients share.
-pub(super) struct Work {
+pub(crate) struct Work {
     /// One permit per approval; given life by life, so that every life has work.
-    pub(super) permits: Semaphore,
+    pub(crate) permits: Semaphore,
     /// Numbers taken so far.
-    pub(super) next: AtomicU32,
+    pub(crate) next: AtomicU32,
     /// Approvals in all.
-    pub(super) count: u32,
+    pub(crate) count: u32,
 }
 
 /// Works until everything is done.
-pub(super) async fn work(mut desk: Desk, shared: Arc<Work>, mut rng: Rng) -> Result<(), Error> {
+pub(crate) async fn work(mut desk: Desk, shared: Arc<Work>, mut rng: Rng) -> Result<(), Error> {
     loop {
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
         if number >= shared.count {
             return Ok(());
         }
-        shared.permits.acquire().await.map_err(Error::other)?.forget();
+        // Closed where no more is to be done.
+        let Ok(permit) = shared.permits.acquire().await else { return Ok(()) };
+        permit.forget();
         approval(&mut desk, &mut rng, number).await?;
     }
 }

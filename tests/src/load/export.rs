@@ -3,8 +3,11 @@
 use std::io::Error;
 use std::path::Path;
 
+use serde::Serialize;
 use serde_json::Value;
 
+use crate::checker::journal_file;
+use crate::nats::journals;
 use crate::world::{Dev, Launch};
 
 /// Writes instances, histories and dead letters into `folder`.
@@ -39,4 +42,22 @@ async fn tell(
         return Ok(ran.stdout);
     }
     Err(Error::other(format!("{arguments:?} ended with {:?}: {}", ran.code, ran.stderr)))
+}
+
+/// Writes the raw journals, as the server keeps them, into `folder`.
+pub(crate) async fn export_raw(client: &async_nats::Client, folder: &Path) -> Result<(), Error> {
+    for (partition, messages) in journals(client).await?.iter().enumerate() {
+        write_lines(&folder.join(journal_file(partition)), messages)?;
+    }
+    Ok(())
+}
+
+/// Writes a file of lines of JSON.
+pub(crate) fn write_lines<T: Serialize>(path: &Path, list: &[T]) -> Result<(), Error> {
+    let mut text = Vec::new();
+    for one in list {
+        serde_json::to_writer(&mut text, one)?;
+        text.push(b'\n');
+    }
+    std::fs::write(path, text)
 }

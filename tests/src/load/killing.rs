@@ -15,9 +15,10 @@ use tokio::time::Instant;
 
 use super::DEFINITIONS;
 use super::client::{Work, work};
-use super::export::export;
+use super::export::{export, export_raw};
 use super::operation::Desk;
 use crate::checker::{Settings, open_lines};
+use crate::nats;
 use crate::world::{Dev, Launch, eventually_async};
 
 /// What is to be done.
@@ -35,6 +36,8 @@ pub struct Plan {
     pub kills: u32,
     /// Concurrent clients.
     pub clients: u32,
+    /// Whether the bus is a NATS server, which outlives engines; else it is embedded.
+    pub on_nats: bool,
 }
 
 /// What `crash_timer` waits.
@@ -53,7 +56,11 @@ const END: Duration = Duration::from_secs(60);
 /// # Errors
 /// The program does not start, or clients do not come to an end.
 pub async fn run(plan: &Plan) -> Result<(), Error> {
-    let launch = prepare(plan)?;
+    let server = match plan.on_nats {
+        true => Some(nats::Cluster::start(&plan.folder, nats::Nodes::One).await?),
+        false => None,
+    };
+    let launch = prepare(plan, server.as_ref().map(nats::Cluster::urls))?;
     let mut rng = Rng::with_seed(plan.seed);
     let (alive, target) = watch::channel(None);
     let shared = Arc::new(Work {
@@ -84,6 +91,9 @@ pub async fn run(plan: &Plan) -> Result<(), Error> {
     alive.send_replace(Some(last.client()));
     finish(&mut clients, &last).await?;
     export(&launch, &last, &plan.folder).await?;
+    if let Some(server) = &server {
+        export_raw(&server.client().await?, &plan.folder).await?;
+    }
     let ended = last.terminate().await?;
     if !ended.success() {
         return Err(Error::other(format!("after SIGTERM it ended with {ended}")));
@@ -91,8 +101,14 @@ pub async fn run(plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
-fn prepare(plan: &Plan) -> Result<Launch, Error> {
-    let settings = Settings { seed: plan.seed, timer_delay_ms: TIMER_DELAY_MS, kills: plan.kills };
+fn prepare(plan: &Plan, nats: Option<String>) -> Result<Launch, Error> {
+    let settings = Settings {
+        seed: plan.seed,
+        timer_delay_ms: TIMER_DELAY_MS,
+        kills: plan.kills,
+        raw: plan.on_nats,
+        ..Settings::default()
+    };
     std::fs::write(plan.folder.join("settings.json"), serde_json::to_vec(&settings)?)?;
     Ok(Launch {
         program: plan.program.clone(),
@@ -100,6 +116,7 @@ fn prepare(plan: &Plan) -> Result<Launch, Error> {
         data: plan.folder.join("data"),
         folder: plan.folder.clone(),
         variables: vec![("GEARSHIFT_TEST_CALLS", plan.folder.join("calls.jsonl"))],
+        nats,
     })
 }
 
@@ -115,6 +132,7 @@ async fn live_and_die(
     } else {
         engine.ready().await?;
         alive.send_replace(Some(engine.client()));
+        serving(&engine.client()).await;
         // Half of the lives end while the work they were given is under way.
         let longest = if rng.bool() { BUSY_MS_MAX } else { LIFE_MS_MAX };
         tokio::time::sleep(Duration::from_millis(rng.u64(..longest))).await;
@@ -122,6 +140,12 @@ async fn live_and_die(
     engine.kill().await?;
     alive.send_replace(None);
     Ok(())
+}
+
+/// Waits until all partitions answer: on NATS the lease of the engine before must expire first.
+async fn serving(client: &Client) {
+    let one = Instances { limit: Some(1), ..Instances::default() };
+    eventually_async("all partitions answer", async || client.instances(&one).await.ok()).await;
 }
 
 /// Waits until the clients are done and every instance has come to its end.

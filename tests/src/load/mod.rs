@@ -6,7 +6,10 @@ mod killing;
 mod operation;
 mod recorder;
 
+pub(crate) use client::{Work, work};
+pub(crate) use export::{export_raw, write_lines};
 pub use killing::{Plan, run};
+pub(crate) use operation::{Desk, wall_ms};
 pub use recorder::recorder;
 
 /// Where the definitions under load are, from the folder of this package.

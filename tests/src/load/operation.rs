@@ -14,15 +14,15 @@ use tokio::time::Instant;
 use crate::checker::{Invocation, Kind, Line, Phase, append};
 
 /// The engine of the moment; none while there is none.
-pub(super) type Target = watch::Receiver<Option<Client>>;
+pub(crate) type Target = watch::Receiver<Option<Client>>;
 
 /// What a client owns: its history, and the way to whichever engine lives.
-pub(super) struct Desk {
-    pub(super) client: u32,
-    pub(super) history: File,
-    pub(super) target: Target,
-    pub(super) began: Instant,
-    pub(super) count: u32,
+pub(crate) struct Desk {
+    pub(crate) client: u32,
+    pub(crate) history: File,
+    pub(crate) target: Target,
+    pub(crate) began: Instant,
+    pub(crate) count: u32,
 }
 
 /// Before the same engine is asked again.
@@ -68,9 +68,15 @@ impl Desk {
 
     fn write(&mut self, op: &str, attempt: u32, phase: Phase) -> Result<(), Error> {
         let at_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let line = Line { client: self.client, op: op.to_owned(), attempt, phase, at_us };
-        append(&mut self.history, &line)
+        let (client, op, wall_ms) = (self.client, op.to_owned(), wall_ms());
+        append(&mut self.history, &Line { client, op, attempt, phase, at_us, wall_ms })
     }
+}
+
+/// The wall clock, in milliseconds since 1970.
+pub(crate) fn wall_ms() -> i64 {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 async fn ask(engine: &Client, op: &str, asked: &Invocation) -> Phase {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gearshift_bus::Bus;
+use gearshift_bus::{Bus, NatsOptions, PrivateServer};
 use gearshift_client::Client;
 use gearshift_client::protocol::command::{Deploy, Format};
 use gearshift_client::protocol::view::{HistoryEntry, InstanceDetail};
@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::wait::{PATIENCE, eventually_async};
+use crate::nats;
 
 /// Which bus an engine runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,17 +25,21 @@ pub enum Backend {
     Memory,
     /// In a directory; opened again after a crash.
     Embedded,
+    /// On a server of its own, which survives a crash of the engine.
+    Nats,
 }
 
 impl Backend {
     /// All of them: every test of semantics passes on each.
-    pub const ALL: [Self; 2] = [Self::Memory, Self::Embedded];
+    pub const ALL: [Self; 3] = [Self::Memory, Self::Embedded, Self::Nats];
 }
 
 /// An engine, its bus and its clock.
 pub struct World {
     backend: Backend,
     clock: Clock,
+    /// Kept over crashes where the backend is a server; goes before its folder.
+    broker: Option<Broker>,
     folder: TempDir,
     /// Kept over crashes where the backend is in memory.
     memory: Bus,
@@ -48,6 +53,12 @@ struct Life {
     door: BusDoor,
     engine: Engine,
     bus: Bus,
+    runtime: Runtime,
+}
+
+/// A server and the runtime that it is watched from.
+struct Broker {
+    server: PrivateServer,
     runtime: Runtime,
 }
 
@@ -78,8 +89,10 @@ impl World {
 
     fn with(backend: Backend, clock: Clock, snapshot_every_bytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}"));
+        let broker = (backend == Backend::Nats).then(|| Broker::start(folder.path()));
         let memory = Bus::in_memory();
-        let mut world = Self { backend, clock, folder, memory, snapshot_every_bytes, life: None };
+        let mut world =
+            Self { backend, clock, broker, folder, memory, snapshot_every_bytes, life: None };
         world.start();
         world
     }
@@ -89,6 +102,7 @@ impl World {
         let runtime = runtime();
         let (backend, memory) = (self.backend, self.memory.clone());
         let dir = self.bus_folder();
+        let url = self.server_url().to_owned();
         let config = self.config();
         let (bus, engine, door) = runtime.block_on(async move {
             let bus = match backend {
@@ -99,6 +113,10 @@ impl World {
                         Bus::embedded(&dir).await.ok()
                     })
                     .await
+                }
+                Backend::Nats => {
+                    let bus = Bus::connect(&NatsOptions::new(&url)).await;
+                    bus.unwrap_or_else(|error| panic!("`{url}`: {error}"))
                 }
             };
             let engine = Engine::start(bus.clone(), config).await;
@@ -130,6 +148,24 @@ impl World {
     #[must_use]
     pub fn bus_folder(&self) -> PathBuf {
         self.folder.path().join("bus")
+    }
+
+    /// The server's address; empty where there is none.
+    #[must_use]
+    pub fn server_url(&self) -> &str {
+        self.broker.as_ref().map_or("", |broker| broker.server.url())
+    }
+
+    /// Kills the server and starts it again on what it has stored.
+    ///
+    /// # Panics
+    /// Where there is none, or it does not start.
+    pub fn restart_server(&mut self, meanwhile: impl FnOnce(&Path)) {
+        let Some(Broker { server, runtime }) = &mut self.broker else { panic!("no server") };
+        server.kill();
+        meanwhile(server.dir());
+        let again = runtime.block_on(server.restart());
+        again.unwrap_or_else(|error| panic!("the server does not come back: {error}"));
     }
 
     /// A folder of the test's own.
@@ -259,6 +295,15 @@ impl World {
     pub fn until<T>(&self, id: &str, what: &str, look: impl Fn(&InstanceDetail) -> Option<T>) -> T {
         let client = self.client();
         self.run(eventually_async(what, async || look(&client.instance(id).await.ok()?)))
+    }
+}
+
+impl Broker {
+    fn start(folder: &Path) -> Self {
+        let runtime = runtime();
+        let server = runtime.block_on(nats::single(&folder.join("server")));
+        let server = server.unwrap_or_else(|error| panic!("no server: {error}"));
+        Self { server, runtime }
     }
 }
 

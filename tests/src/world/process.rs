@@ -26,6 +26,8 @@ pub struct Launch {
     pub folder: PathBuf,
     /// Variables for the process.
     pub variables: Vec<(&'static str, PathBuf)>,
+    /// The NATS server it joins; else its bus is embedded.
+    pub nats: Option<String>,
 }
 
 /// A running engine process; killed when dropped.
@@ -71,6 +73,7 @@ impl Launch {
             .arg("--data")
             .arg(&self.data)
             .args(["--listen", "127.0.0.1:0", "-o", "json"])
+            .args(self.nats.iter().map(|url| format!("--nats={url}")))
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

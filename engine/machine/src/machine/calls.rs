@@ -9,6 +9,7 @@ use super::instance::{
     FailedBlock, Place, Reply, RunningCall, RunningSequence, StuckKind, TimerKind,
 };
 use super::macrostep::{Cause, Taken, error_text};
+use super::once::is_unknown;
 use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::model::{Backoff, CallSpec, RetryPolicy, SeqStep};
 use crate::value::{Map, Value};
@@ -33,8 +34,14 @@ impl Work<'_> {
         let deadline = self.now.plus_ms(spec.timeout_ms);
         let Some(at) = self.sequence_index(sequence) else { return Ok(()) };
         let Some(running) = self.instance.sequences.get_mut(at) else { return Ok(()) };
-        running.call =
-            Some(RunningCall { id: call, attempt, sent: true, input: input.clone(), deadline });
+        running.call = Some(RunningCall {
+            id: call,
+            attempt,
+            sent: true,
+            once: false,
+            input: input.clone(),
+            deadline,
+        });
         let step = Arc::clone(&self.definition.state(running.state).id);
         self.arm(spec.timeout_ms, TimerKind::CallDeadline { sequence });
         let operation = Arc::clone(&spec.operation);
@@ -84,6 +91,9 @@ impl Work<'_> {
         };
         match &reply.outcome {
             CallOutcome::Success(output) => self.call_succeeded(sequence, output),
+            CallOutcome::Failure { kind, .. } if is_unknown(&sequence, *kind) => {
+                self.outcome_unknown(sequence, *kind)
+            }
             CallOutcome::Failure { kind, code, message, retry_after_ms } => {
                 let failed = CallFailure { kind: *kind, code, message };
                 self.call_failed(sequence, &failed, *retry_after_ms)
@@ -168,7 +178,10 @@ impl Work<'_> {
         self.note(format!("attempt {} {}: {}", call.attempt, failed.kind.as_str(), failed.message));
         if let Some(policy) = repeats(spec.retry, failed.kind, call.attempt) {
             let delay = retry_delay_ms(policy, call.id, call.attempt, retry_after_ms);
-            self.set_call(sequence.id, Some(RunningCall { sent: false, ..call.clone() }));
+            self.set_call(
+                sequence.id,
+                Some(RunningCall { sent: false, once: false, ..call.clone() }),
+            );
             self.arm(delay, TimerKind::CallRetry { sequence: sequence.id });
             let mut fields = failed.fields(spec, call.attempt);
             let delay = Value::from(delay);
@@ -211,7 +224,7 @@ impl Work<'_> {
         Ok(Taken::Yes)
     }
 
-    fn set_call(&mut self, sequence: u32, call: Option<RunningCall>) {
+    pub(super) fn set_call(&mut self, sequence: u32, call: Option<RunningCall>) {
         if let Some(at) = self.sequence_index(sequence)
             && let Some(running) = self.instance.sequences.get_mut(at)
         {
@@ -232,17 +245,21 @@ impl Work<'_> {
         Ok(Taken::Yes)
     }
 
-    /// Makes a call that failed for good again, under the same id, from attempt 1 (`retry`).
-    pub(super) fn begin_call_again(&mut self, sequence: &RunningSequence) -> Result<(), Overrun> {
+    /// Makes a call that failed for good again, under the same id, as this attempt (`retry`).
+    pub(super) fn begin_call_again(
+        &mut self,
+        sequence: &RunningSequence,
+        attempt: u32,
+    ) -> Result<(), Overrun> {
         let definition = self.definition;
         if let (Some((spec, _)), Some(call)) = (call_at(definition, sequence), &sequence.call) {
-            self.send_call(sequence.id, spec, call.id, 1, call.input.clone())?;
+            self.send_call(sequence.id, spec, call.id, attempt, call.input.clone())?;
         }
         Ok(())
     }
 }
 
-fn call_at<'d>(
+pub(super) fn call_at<'d>(
     definition: &'d crate::definition::model::Definition,
     sequence: &RunningSequence,
 ) -> Option<(&'d Arc<CallSpec>, &'d Arc<str>)> {
@@ -254,14 +271,15 @@ fn call_at<'d>(
 }
 
 /// How an attempt failed.
-struct CallFailure<'a> {
-    kind: ErrorKind,
-    code: &'a Arc<str>,
-    message: &'a Arc<str>,
+pub(super) struct CallFailure<'a> {
+    pub(super) kind: ErrorKind,
+    pub(super) code: &'a Arc<str>,
+    pub(super) message: &'a Arc<str>,
 }
 
 impl CallFailure<'_> {
-    fn fields(&self, spec: &CallSpec, attempts: u32) -> Vec<(&'static str, Value)> {
+    /// What notices and error events say of it.
+    pub(super) fn fields(&self, spec: &CallSpec, attempts: u32) -> Vec<(&'static str, Value)> {
         vec![
             ("kind", Value::from(self.kind.as_str())),
             ("code", Value::String(Arc::clone(self.code))),

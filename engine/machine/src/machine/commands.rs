@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::effect::NoticeKind;
 use super::input::{Command, Event, Principal};
-use super::instance::{FailedBlock, Place, Reply, Status, Stuck, StuckKind};
+use super::instance::{FailedBlock, Place, Reply, RunningSequence, Status, Stuck, StuckKind};
 use super::macrostep::{Again, Cause, Taken};
 use super::outcome::Outcome;
 use super::work::{ActionError, Failure, Origin, Overrun, Work};
@@ -45,7 +45,7 @@ impl Work<'_> {
         let Some(mut stuck) = self.unstick() else { return rejected("the instance is not stuck") };
         let replies = std::mem::take(&mut stuck.replies);
         let taken = match stuck.kind {
-            StuckKind::Error | StuckKind::CallFailed => {
+            StuckKind::Error | StuckKind::CallFailed | StuckKind::OutcomeUnknown => {
                 let again = || Again::Event(stuck.event.clone());
                 self.attempt(&again, |work| work.run_again(&stuck))
             }
@@ -77,7 +77,7 @@ impl Work<'_> {
         let Some(mut stuck) = self.unstick() else { return rejected("the instance is not stuck") };
         let replies = std::mem::take(&mut stuck.replies);
         match stuck.kind {
-            StuckKind::Error | StuckKind::CallFailed => {
+            StuckKind::Error | StuckKind::CallFailed | StuckKind::OutcomeUnknown => {
                 if let Some(sequence) = &stuck.sequence {
                     let again = || Again::Event(None);
                     self.attempt(&again, |work| {
@@ -123,7 +123,14 @@ impl Work<'_> {
         match (&stuck.block, &stuck.sequence) {
             (Some(FailedBlock { place: Place::Result, .. }), Some(_)) => self.keep_again(stuck)?,
             (Some(failed), _) => self.block_again(*failed, event)?,
-            (None, Some(sequence)) if sequence.call.is_some() => self.begin_call_again(sequence)?,
+            (None, Some(RunningSequence { call: Some(call), .. })) => {
+                // An unknown outcome may still become known: its attempt keeps its number.
+                let unknown = stuck.kind == StuckKind::OutcomeUnknown;
+                let attempt = if unknown { call.attempt.saturating_add(1) } else { 1 };
+                if let Some(sequence) = &stuck.sequence {
+                    self.begin_call_again(sequence, attempt)?;
+                }
+            }
             (None, Some(sequence)) => self.ready.push(sequence.id),
             (None, None) => {}
         }

@@ -8,6 +8,7 @@ use super::ids::{EffectId, InstanceKey, StateId, Timestamp};
 use super::input::{CallOutcome, Command, ErrorKind, Event, EventKind, Input, Principal};
 use super::instance::{Instance, Reply, Status, TimerKind};
 use super::macrostep::{Again, Cause, Taken};
+use super::once::on_started;
 use super::outcome::{Decision, Outcome};
 use super::start::start;
 use super::timers::after_transition;
@@ -38,13 +39,20 @@ pub fn decide(
         } else {
             rejected("exists with other input")
         }),
-        (None, Input::Event(_) | Input::CallReply { .. } | Input::TimerDue { .. }) => {
-            unchanged(Outcome::Ignored { reason: "no_instance".into() })
-        }
+        (
+            None,
+            Input::Event(_)
+            | Input::CallReply { .. }
+            | Input::CallStarted { .. }
+            | Input::TimerDue { .. },
+        ) => unchanged(Outcome::Ignored { reason: "no_instance".into() }),
         (None, Input::Command { .. }) => unchanged(rejected("no such instance")),
         (Some(old), Input::Event(event)) => on_event(old, definition, event, now),
         (Some(old), Input::CallReply { call, attempt, outcome }) => {
             on_reply(old, definition, (*call, *attempt, outcome), now)
+        }
+        (Some(old), Input::CallStarted { call, attempt }) => {
+            on_started(old, definition, (*call, *attempt), now)
         }
         (Some(old), Input::TimerDue { timer }) => on_timer(old, definition, *timer, now),
         (Some(old), Input::Command { command, by, reason }) => {
@@ -54,7 +62,7 @@ pub fn decide(
 }
 
 /// Nothing happened and nothing is to be recorded.
-fn unchanged(outcome: Outcome) -> Decision {
+pub(super) fn unchanged(outcome: Outcome) -> Decision {
     Decision { instance: None, effects: Vec::new(), trace: None, outcome }
 }
 

@@ -1,8 +1,9 @@
 //! Encoding: an instance as compact bytes, the form it rests in (01 §5).
 //!
 //! Version 1: one version byte, then the fields in the order of the struct; integers are varints,
-//! text and lists stand behind their length. The key is not part of the bytes. A change of any
-//! codec of this folder raises [`VERSION`] (and the frame's and snapshot's versions) first.
+//! text and lists stand behind their length. The key is not part of the bytes. A change of what
+//! bytes mean raises [`VERSION`] (and the frame's and snapshot's versions) first. A tag that was
+//! never written before changes nothing that was: older programs refuse it as invalid.
 
 mod codec;
 mod parts;

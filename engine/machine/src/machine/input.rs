@@ -30,6 +30,14 @@ pub enum Input {
         /// What came back.
         outcome: CallOutcome,
     },
+    /// An attempt of a call that may not be repeated is about to be sent, once; it may be sent
+    /// where the answer is [`super::Outcome::Done`], and only then.
+    CallStarted {
+        /// Which call.
+        call: EffectId,
+        /// Which attempt, counted from 1.
+        attempt: u32,
+    },
     /// The timer with this id, armed by the instance, is due (rules 30-33).
     TimerDue {
         /// The id in [`super::Timer::id`]; another life of the timer has another id.
@@ -87,6 +95,11 @@ pub struct Event {
     /// Where it comes from.
     pub kind: EventKind,
     /// The payload; `data` in expressions. `None` where the sender gave none.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::value::present"
+    )]
     pub data: Option<Value>,
     /// The publisher's name for the message.
     pub id: Option<Arc<str>>,
@@ -97,6 +110,11 @@ pub struct Event {
     /// The subject it was published on, where that differs from the name.
     pub subject: Option<Arc<str>>,
     /// Message headers, as an expression may read them.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::value::present"
+    )]
     pub headers: Option<Value>,
     /// The id of the `send` that made it.
     pub send_id: Option<Arc<str>>,
@@ -137,6 +155,8 @@ pub enum ErrorKind {
     PluginNotFound,
     /// The answer is not one: malformed or too large.
     InvalidReply,
+    /// It was sent once, may not be sent again, and nobody knows whether it had effect.
+    OutcomeUnknown,
 }
 
 impl ErrorKind {
@@ -149,6 +169,7 @@ impl ErrorKind {
             Self::Timeout => "timeout",
             Self::PluginNotFound => "plugin_not_found",
             Self::InvalidReply => "invalid_reply",
+            Self::OutcomeUnknown => "outcome_unknown",
         }
     }
 
@@ -157,7 +178,7 @@ impl ErrorKind {
     pub const fn is_retryable(self) -> bool {
         match self {
             Self::Retryable | Self::Timeout | Self::PluginNotFound => true,
-            Self::Permanent | Self::InvalidReply => false,
+            Self::Permanent | Self::InvalidReply | Self::OutcomeUnknown => false,
         }
     }
 }
@@ -170,6 +191,11 @@ pub enum Command {
         /// The choice, such as `approve`.
         choice: Arc<str>,
         /// Further fields of the event's payload.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "crate::value::present"
+        )]
         data: Option<Value>,
     },
     /// End softly: exit actions run (rule 20).

@@ -202,6 +202,8 @@ pub enum StuckKind {
     CallFailed,
     /// The pinned definition is not there.
     DefinitionMissing,
+    /// A call that may not be repeated was sent, and no reply came.
+    OutcomeUnknown,
 }
 
 /// A moment kept in state.
@@ -275,6 +277,8 @@ pub struct RunningCall {
     pub attempt: u32,
     /// Is an attempt under way (to be sent again after a restart)?
     pub sent: bool,
+    /// Was it recorded that this attempt is sent, because it may be sent only once?
+    pub once: bool,
     /// The evaluated input, the same for every attempt.
     pub input: Value,
     /// The latest time an answer to the attempt under way counts.

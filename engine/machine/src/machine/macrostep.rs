@@ -330,6 +330,7 @@ const fn stuck_word(kind: StuckKind) -> &'static str {
         StuckKind::StateTooLarge => "state_too_large",
         StuckKind::CallFailed => "call_failed",
         StuckKind::DefinitionMissing => "definition_missing",
+        StuckKind::OutcomeUnknown => "outcome_unknown",
     }
 }
 

@@ -6,6 +6,7 @@ mod encoding;
 mod ids;
 mod input;
 mod instance;
+mod once;
 mod outcome;
 mod trace;
 

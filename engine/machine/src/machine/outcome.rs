@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::effect::Effect;
 use super::ids::StateId;
 use super::instance::Instance;
@@ -22,7 +24,7 @@ pub struct Decision {
 }
 
 /// What became of an input; the wire's verdicts are made of it (01 §4).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Outcome {
     /// A life began; the active states after it.
     Started {

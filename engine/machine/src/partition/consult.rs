@@ -69,6 +69,7 @@ impl Run<'_> {
             }
             Input::Start { .. }
             | Input::CallReply { .. }
+            | Input::CallStarted { .. }
             | Input::TimerDue { .. }
             | Input::Command { .. } => Draft::answer(
                 Some(key),
@@ -118,6 +119,9 @@ impl Run<'_> {
             target(input)?.clone()
         };
         let input = match input {
+            PartitionInput::CallStarted { call, attempt, .. } => {
+                Input::CallStarted { call: *call, attempt: *attempt }
+            }
             PartitionInput::CallReply { call, attempt, outcome, .. } => {
                 Input::CallReply { call: *call, attempt: *attempt, outcome: outcome.clone() }
             }

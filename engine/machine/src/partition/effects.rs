@@ -3,15 +3,30 @@
 use std::sync::Arc;
 
 use crate::definition::model::{Definition, SeqStep};
-use crate::machine::{CallRequest, Effect, Instance, InstanceKey, RunningSequence};
+use crate::machine::{CallRequest, Effect, EffectId, Instance, InstanceKey, RunningSequence};
 
 use super::definitions::Definitions;
 use super::memory::Partition;
 
 impl Partition {
+    /// Attempts that were sent once, may not be sent again and were not answered: whoever takes
+    /// over reports each as [`crate::machine::ErrorKind::OutcomeUnknown`].
+    #[must_use]
+    pub fn calls_sent_once(&self) -> Vec<(InstanceKey, EffectId, u32)> {
+        let mut calls = Vec::new();
+        for key in self.instances.calling() {
+            let Some((instance, _)) = self.instances.load(key) else { continue };
+            let sent = instance.sequences.iter().filter_map(|running| running.call.as_ref());
+            let sent = sent.filter(|call| call.sent && call.once);
+            calls.extend(sent.map(|call| (key.clone(), call.id, call.attempt)));
+        }
+        calls
+    }
+
     /// Effects asked for and not yet settled, to be sent again under the same ids after a restart:
     /// unconfirmed messages and calls in the order they were asked for, then the calls that
-    /// instances wait for, in key order.
+    /// instances wait for, in key order. Calls that may not be repeated are not among them, once
+    /// they were sent: [`Partition::calls_sent_once`].
     #[must_use]
     pub fn pending_effects(&self, definitions: &Definitions) -> Vec<(InstanceKey, Effect)> {
         let waiting = self.queues.pending.items.values();
@@ -32,7 +47,7 @@ impl Partition {
 
 /// The attempt under way of a sequence, as it was sent.
 fn call_request(definition: &Definition, running: &RunningSequence) -> Option<CallRequest> {
-    let call = running.call.as_ref().filter(|call| call.sent)?;
+    let call = running.call.as_ref().filter(|call| call.sent && !call.once)?;
     let sequence = definition.sequences.get(usize::from(running.sequence))?;
     let SeqStep::Call { spec, .. } = sequence.steps.get(usize::from(running.position))? else {
         return None;

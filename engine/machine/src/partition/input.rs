@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::definition::model::{Definition, Early};
 use crate::machine::{
     CallOutcome, Command, Effect, EffectId, Event, Generation, InstanceKey, Outcome, Principal,
@@ -14,7 +16,7 @@ use crate::value::Value;
 /// Positions of one source are told in order; one that was refused as busy is told again, and
 /// everything behind it of the same source with it. Several instances may take the event of one
 /// position: a position counts as seen per instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
     /// Which inbox.
     pub source: u16,
@@ -23,7 +25,7 @@ pub struct Position {
 }
 
 /// One thing a partition is told.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum PartitionInput {
     /// An event for an instance.
     Deliver {
@@ -57,6 +59,16 @@ pub enum PartitionInput {
         attempt: u32,
         /// What came back.
         outcome: CallOutcome,
+    },
+    /// An attempt of a call that may not be repeated is about to be sent. It may be sent where
+    /// the answer is [`Outcome::Done`] and the frame is durable, and only then.
+    CallStarted {
+        /// Whose call.
+        key: InstanceKey,
+        /// Which call.
+        call: EffectId,
+        /// Which attempt, from 1.
+        attempt: u32,
     },
     /// A timer of an instance is due.
     TimerDue {

@@ -3,6 +3,8 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::machine::{
     Codec, DecodeError, Instance, InstanceKey, Out, Reader, Status, StuckKind, Timestamp, TraceLog,
 };
@@ -51,7 +53,8 @@ fn is_halted(instance: &Instance) -> bool {
         StuckKind::Error
         | StuckKind::Livelock
         | StuckKind::StateTooLarge
-        | StuckKind::CallFailed => false,
+        | StuckKind::CallFailed
+        | StuckKind::OutcomeUnknown => false,
     })
 }
 
@@ -72,7 +75,7 @@ fn unpack<'a>(key: &InstanceKey, bytes: &'a [u8]) -> Result<(Instance, &'a [u8])
 }
 
 /// How many there are of everything.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Instances, ended ones included.
     pub instances: usize,

@@ -113,6 +113,7 @@ impl Run<'_> {
             PartitionInput::Deliver { .. }
             | PartitionInput::Start { .. }
             | PartitionInput::CallReply { .. }
+            | PartitionInput::CallStarted { .. }
             | PartitionInput::TimerDue { .. }
             | PartitionInput::Command { .. }
             | PartitionInput::Reject { .. } => None,
@@ -136,6 +137,16 @@ impl Run<'_> {
                 }
                 let (call, attempt, outcome) = (*call, *attempt, outcome.clone());
                 self.existing(key, &Input::CallReply { call, attempt, outcome }, at)
+            }
+            PartitionInput::CallStarted { key, call, attempt } => {
+                // Nobody waits for the answer to a pending call: sending it once settles it.
+                if self.partition.queues.index.pending.contains_key(call) {
+                    let mut draft = Draft::answer(Some(key), Outcome::Done);
+                    draft.items.push(Item::Settled { effect: *call });
+                    return draft;
+                }
+                let (call, attempt) = (*call, *attempt);
+                self.existing(key, &Input::CallStarted { call, attempt }, at)
             }
             PartitionInput::TimerDue { key, timer } => self.timer(key, *timer, at),
             PartitionInput::Command { key, command, by, reason } => {

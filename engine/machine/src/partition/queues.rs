@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::machine::{
     CallRequest, Codec, DecodeError, Effect, EffectId, Event, Generation, InstanceKey, Out, Reader,
     Timestamp,
@@ -11,7 +13,7 @@ use crate::machine::{
 use crate::value::Value;
 
 /// An event no instance could use, kept with the reason.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// The event.
     pub event: Event,

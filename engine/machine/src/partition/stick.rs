@@ -45,7 +45,10 @@ pub(super) fn stick(
                 stuck.replies.push(reply);
             }
         }
-        Input::Start { .. } | Input::TimerDue { .. } | Input::Command { .. } => {}
+        Input::Start { .. }
+        | Input::CallStarted { .. }
+        | Input::TimerDue { .. }
+        | Input::Command { .. } => {}
     }
     new.status = Status::Stuck;
     new.stuck = Some(stuck);
@@ -71,6 +74,10 @@ pub(super) fn without_definition(old: &Instance, input: &Input, at: Timestamp) -
         Input::Command { command: Command::Kill, .. } => kill(old, input, at),
         Input::Command { .. } | Input::Start { .. } => {
             refused(Outcome::Rejected { reason: reason.into(), accepted: Vec::new() })
+        }
+        // Not sent: whoever brings the definition back has it sent again.
+        Input::CallStarted { .. } => {
+            refused(Outcome::Ignored { reason: "definition_missing".into() })
         }
         Input::Event(_) | Input::CallReply { .. } | Input::TimerDue { .. } => {
             stick(old, StuckKind::DefinitionMissing, &reason, input, at)
@@ -114,6 +121,7 @@ fn line(new: &Instance, input: &Input, note: Option<Arc<str>>) -> TraceEntry {
             (Arc::clone(&event.name), event.by.as_ref().map(|by| Arc::clone(&by.user)))
         }
         Input::CallReply { .. } => ("reply".into(), None),
+        Input::CallStarted { .. } => ("sending".into(), None),
         Input::TimerDue { .. } => ("timer".into(), None),
         Input::Command { command, by, .. } => {
             let word = match command {

@@ -15,6 +15,7 @@ pub(super) const fn is_own(input: &PartitionInput) -> bool {
         | PartitionInput::SelfEvent { .. }
         | PartitionInput::BufferExpired { .. }
         | PartitionInput::CallReply { .. }
+        | PartitionInput::CallStarted { .. }
         | PartitionInput::Confirmed { .. }
         | PartitionInput::Drop { .. }
         | PartitionInput::Advance { .. } => true,
@@ -32,6 +33,7 @@ pub(super) const fn target(input: &PartitionInput) -> Option<&InstanceKey> {
         PartitionInput::Deliver { key, .. }
         | PartitionInput::Start { key, .. }
         | PartitionInput::CallReply { key, .. }
+        | PartitionInput::CallStarted { key, .. }
         | PartitionInput::TimerDue { key, .. }
         | PartitionInput::Command { key, .. }
         | PartitionInput::Replay { key, .. } => Some(key),
@@ -62,6 +64,7 @@ pub(super) fn event_of(input: &PartitionInput, partition: &Partition) -> Option<
         }
         PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
+        | PartitionInput::CallStarted { .. }
         | PartitionInput::TimerDue { .. }
         | PartitionInput::Command { .. }
         | PartitionInput::Confirmed { .. }
@@ -82,6 +85,7 @@ pub(super) fn position(input: &PartitionInput) -> Option<(Position, u64)> {
         }),
         PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
+        | PartitionInput::CallStarted { .. }
         | PartitionInput::TimerDue { .. }
         | PartitionInput::Command { .. }
         | PartitionInput::Confirmed { .. }
@@ -112,6 +116,7 @@ pub(super) fn consumed(input: &PartitionInput) -> Option<Item<'static>> {
         PartitionInput::BufferExpired { id } => Some(Item::BufferTaken { id: *id }),
         PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
+        | PartitionInput::CallStarted { .. }
         | PartitionInput::TimerDue { .. }
         | PartitionInput::Command { .. } => None,
     }

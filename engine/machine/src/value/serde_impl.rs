@@ -41,6 +41,11 @@ impl<'de> de::Deserialize<'de> for Value {
     }
 }
 
+/// A field that is there, be it null: an absent one and a null one are two things.
+pub(crate) fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    de::Deserialize::deserialize(from).map(Some)
+}
+
 /// How many levels may still open below this one.
 #[derive(Clone, Copy)]
 struct Depth(usize);

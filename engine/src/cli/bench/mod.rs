@@ -5,7 +5,10 @@
 
 mod load;
 mod measure;
+mod nats;
 mod w1;
+mod w1_nats;
+mod w2;
 mod w4;
 mod w5;
 
@@ -13,6 +16,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+
+pub(super) use w2::{PluginArgs, plugin};
 
 use super::args::Global;
 use super::failure::{Failure, Outcome};
@@ -22,22 +27,36 @@ use super::failure::{Failure, Outcome};
 #[command(after_help = "Examples:\n  \
     gearshift bench w1\n  \
     gearshift bench w1 --in-flight 1 --keys 300\n  \
+    gearshift bench w1 --bus nats                   a NATS server of its own, syncing always\n  \
+    gearshift bench w1 --bus nats --one-way --sync default --in-flight 1024\n  \
+    gearshift bench store --bus nats                what the server stores alone\n  \
+    gearshift bench w2 --bus nats://127.0.0.1:4222\n  \
     gearshift bench w4 --keys 100000 -o json\n  \
     gearshift bench w5")]
 pub(super) struct BenchArgs {
     /// Which workload.
     #[arg(value_enum)]
     pub(super) workload: Workload,
-    /// The bus: `embedded` (fsync), or `memory` to see what the disk costs.
+    /// The bus: `embedded` (fsync), `memory` to see what the disk costs, `nats` for a server of its
+    /// own, or the address of one. Over NATS the engine is a process of its own.
     #[arg(long, default_value = "embedded")]
     pub(super) bus: String,
-    /// Instances: per round in w1, in all in w4 and w5 [default: 20000, 100000, 10000].
+    /// When the NATS server of its own syncs its disk.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) sync: Sync,
+    /// w1 over NATS: publish on bare subjects, until all is applied; else every verdict is awaited.
+    #[arg(long)]
+    pub(super) one_way: bool,
+    /// Partitions of the engine over NATS.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) partitions: u16,
+    /// Instances: per round in w1 and w2, in all in w4 and w5 [default: 20000, 100000, 10000].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(super) keys: Option<u32>,
     /// Events waiting for their verdict at once.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub(super) in_flight: u32,
-    /// Seconds to run at least (w1).
+    /// Seconds to run at least (w1, w2, store).
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub(super) seconds: u32,
     /// Where the data goes; a fresh folder below the system's temporary one by default.
@@ -50,20 +69,43 @@ pub(super) struct BenchArgs {
 pub(super) enum Workload {
     /// Event → guard → transition, every verdict awaited.
     W1,
+    /// Event → transition → call of a plugin in another process → done; over NATS.
+    W2,
+    /// What a NATS server stores alone of w1's messages.
+    Store,
     /// Instances that wait for an approval: memory, disk, and ready again after kill -9.
     W4,
     /// Timers of 5 s: how late they fire, and that none is early.
     W5,
 }
 
+/// When a server syncs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Sync {
+    /// Before it acknowledges.
+    #[default]
+    Always,
+    /// As servers do by default: every two minutes.
+    Default,
+}
+
+impl Sync {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Default => "default",
+        }
+    }
+}
+
 /// What a workload measured.
 #[derive(Clone, Debug, Default, Serialize)]
 struct Report {
-    /// `w1`, `w4`, `w5`.
+    /// `w1`, `w2`, `store`, `w4`, `w5`.
     pub(super) workload: &'static str,
-    /// `embedded` or `memory`.
+    /// `embedded`, `memory`, or what is told of NATS.
     pub(super) bus: String,
-    /// How events came in: `in-process` or `http`.
+    /// How events came in: `in-process`, `http` or `nats`.
     pub(super) door: &'static str,
     /// Events answered, every answer checked.
     pub(super) events: u64,
@@ -82,6 +124,9 @@ struct Report {
     /// CPU time of the engine's process per event, in microseconds; load generator included where
     /// the door is `in-process`.
     pub(super) engine_cpu_us_per_event: f64,
+    /// CPU time of the NATS server of its own per event, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) server_cpu_us_per_event: Option<f64>,
     /// Resident memory of the engine's process at the end.
     pub(super) rss_bytes: u64,
     /// Bytes on disk at the end.
@@ -114,13 +159,22 @@ pub(super) async fn bench(global: &Global, args: &BenchArgs) -> Outcome {
 }
 
 async fn run(args: &BenchArgs) -> Result<Report, String> {
-    if !matches!(args.bus.as_str(), "embedded" | "memory") {
-        return Err(format!("bus `{}` is not `embedded` or `memory`; NATS comes later", args.bus));
+    let is_nats = args.bus == "nats" || super::login::is_nats(&args.bus);
+    if !is_nats && !matches!(args.bus.as_str(), "embedded" | "memory") {
+        return Err(format!("bus `{}` is not `embedded`, `memory`, `nats` or nats://…", args.bus));
     }
-    match args.workload {
-        Workload::W1 => w1::run(args).await,
-        Workload::W4 => w4::run(args).await,
-        Workload::W5 => w5::run(args).await,
+    if args.one_way && !(is_nats && args.workload == Workload::W1) {
+        return Err("`--one-way` is for `w1 --bus nats`".to_owned());
+    }
+    match (args.workload, is_nats) {
+        (Workload::W1, false) => w1::run(args).await,
+        (Workload::W1, true) => w1_nats::run(args).await,
+        (Workload::W2, true) => w2::run(args).await,
+        (Workload::Store, true) => w1_nats::store(args).await,
+        (Workload::W4, false) => w4::run(args).await,
+        (Workload::W5, false) => w5::run(args).await,
+        (Workload::W2 | Workload::Store, false) => Err("add `--bus nats`".to_owned()),
+        (Workload::W4 | Workload::W5, true) => Err("it is measured embedded".to_owned()),
     }
 }
 
@@ -144,6 +198,9 @@ impl Report {
         if let (Some(each), Some(above)) = (self.bytes_per_instance, self.rss_above_empty_bytes) {
             let above = megabytes(above);
             lines.push(format!("memory {each:.0} bytes/instance, {above:.1} MB above empty"));
+        }
+        if let Some(cpu) = self.server_cpu_us_per_event {
+            lines.push(format!("cpu of the server {cpu:.1} us/event"));
         }
         if let Some(ready) = self.ready_seconds {
             lines.push(format!("ready {ready:.2} s after kill -9"));

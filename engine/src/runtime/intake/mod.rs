@@ -1,11 +1,25 @@
 //! Intake: where bus messages become inputs: decode → who listens → correlate → partition.
+//!
+//! Every engine reads every source and keeps what is for the partitions that it serves.
 
+mod capture;
+mod cursors;
 mod decode;
+mod deploy;
+mod health;
+mod parcel;
+mod plan;
 mod reader;
 mod route;
+mod settle;
+mod sources;
+mod stands;
+mod supervise;
 
 pub(crate) use decode::{BODY_MAX, from_msgpack};
 pub use decode::{Incoming, IntakeError, decode};
-pub(crate) use reader::read_inbox;
+pub use health::IntakeHealth;
+pub(crate) use plan::Intake;
 pub use route::Targets;
 pub(crate) use route::route;
+pub(crate) use supervise::start;

@@ -1,235 +1,400 @@
-//! Reads the inbox and hands every captured message to the partition that owns its instance.
+//! [`Reader`]: reads one source and hands every message to the partitions that it is for.
+//!
+//! Messages are handed on while the decisions on those before are still under way. What a partition
+//! did not take, because it was busy or lost, it is told again, in order; the others are not told
+//! again what they took. A partition that consumed a sequence before says `duplicate`.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
+use futures_util::future::select_all;
 use gearshift_bus::{Delivered, ErrorKind, Inbox};
-use gearshift_machine::machine::{Event, InstanceKey, Outcome, Timestamp};
+use gearshift_machine::machine::{Event, Outcome};
 use gearshift_machine::partition::{Done, PartitionInput, Position};
-use tokio::sync::oneshot;
+use gearshift_machine::value::Value;
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
-use super::decode::{Incoming, IntakeError, decode};
-use super::route::route;
+use super::parcel::{Parcel, open};
+use super::settle::settle;
+use super::sources::Source;
+use super::stands::{Stands, lost};
+use crate::runtime::clock::monotonic;
 use crate::runtime::definitions::Index;
 use crate::runtime::error::Error;
+use crate::runtime::seat::SeatState;
 use crate::runtime::shared::Shared;
 
-/// The inbox's number in cursors; other sources get others.
-const SOURCE: u16 = 1;
 /// The partition that keeps the dead letters of messages that name no instance.
 const REJECTS: u16 = 0;
 /// Messages read at once.
 const READ_MAX: usize = 256;
-/// Wait before a full partition is told again.
+/// Reads whose decisions are under way at once.
+const UNDER_WAY_MAX: usize = 8;
+/// Wait before a busy partition is told again.
 const BUSY_RETRY: Duration = Duration::from_millis(200);
-/// Idle partitions are told how far the inbox was read after this many messages, so that a restart
-/// does not read everything again.
+/// Wait before it is looked again whether a partition is served.
+const UNSERVED_RETRY: Duration = Duration::from_millis(50);
+/// Partitions that were not concerned are told how far the source was read after this many
+/// messages, so that a restart does not read everything again.
 const ADVANCE_EVERY: u64 = 4_096;
+/// The same after this time, so that what grows old on the bus was passed by everybody before.
+const ADVANCE_AFTER: Duration = Duration::from_mins(1);
 
-/// A message handed to partitions, and their decisions to come.
+/// Reads one source.
+pub(super) struct Reader {
+    shared: Arc<Shared>,
+    inbox: Inbox,
+    source: Source,
+    stop: CancellationToken,
+    stands: Stands,
+    /// What is read next.
+    next: u64,
+    under_way: VecDeque<Handed>,
+    advanced: Instant,
+    /// How the partitions are doing; looked at before it is asked who is served.
+    seats: Vec<watch::Receiver<SeatState>>,
+    /// Somebody saw that the stream may not be the one it was.
+    doubt: watch::Receiver<u64>,
+}
+
+/// Messages handed to partitions, and their decisions to come.
+#[derive(Default)]
 struct Handed {
-    sequence: u64,
-    decisions: Vec<oneshot::Receiver<Done>>,
-    /// Partitions it was not for after all: no instance there has its key.
+    /// The first sequence behind them.
+    next: u64,
+    decisions: Vec<Told>,
+    /// Partitions they were not for after all: no instance there has the key.
     missed: Vec<u16>,
 }
 
-/// Reads from the lowest cursor on, until the engine stops. A partition that has consumed a
-/// sequence already says `duplicate`; nothing here has to remember.
-pub(crate) async fn read_inbox(shared: Arc<Shared>, inbox: Inbox) -> Result<(), Error> {
-    let Some(mut next) = lowest_cursor(&shared).await? else {
-        shared.stop.cancelled().await;
-        return Ok(());
-    };
-    let mut advanced = next;
-    while !shared.stop.is_cancelled() {
-        let held = shared.definitions.hold().await;
-        let read = inbox.read_from(next, READ_MAX).await;
-        let index = shared.definitions.index();
-        drop(held);
-        let delivered = match read {
-            Ok(delivered) => delivered,
-            Err(error) => {
-                let ErrorKind::Trimmed { first } = error.kind() else { return Err(error.into()) };
-                // Everything before was consumed by all partitions, or nobody asked for it.
-                next = *first;
+struct Told {
+    partition: u16,
+    sequence: u64,
+    decision: oneshot::Receiver<Done>,
+}
+
+/// Whether what was under way was taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    All,
+    /// Some partition was lost.
+    NotAll,
+    /// Some partition is full.
+    Busy,
+}
+
+impl Reader {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        inbox: Inbox,
+        source: Source,
+        stop: CancellationToken,
+    ) -> Self {
+        let doubt = shared.intake.doubt.subscribe();
+        let seats = (0..shared.config.partitions).map(|seat| shared.seat(seat).subscribe());
+        Self {
+            seats: seats.collect(),
+            shared,
+            inbox,
+            source,
+            stop,
+            stands: Stands::default(),
+            next: 0,
+            under_way: VecDeque::with_capacity(UNDER_WAY_MAX),
+            advanced: monotonic(),
+            doubt,
+        }
+    }
+
+    /// Reads until it is to stop.
+    pub(super) async fn run(mut self) -> Result<(), Error> {
+        while !self.stop.is_cancelled() {
+            self.seats.iter_mut().for_each(|seat| drop(seat.borrow_and_update()));
+            if self.stands.update(&self.shared, &self.source).await {
+                self.settle_all().await;
+                self.next = self.stands.lowest().unwrap_or(self.next);
+                self.tell_position(self.next);
+            }
+            if self.stands.is_empty() {
+                self.rest(UNSERVED_RETRY).await;
                 continue;
             }
-        };
-        if delivered.is_empty() {
-            tokio::select! {
-                biased;
-                () = shared.stop.cancelled() => return Ok(()),
-                newer = inbox.wait_beyond(next.saturating_sub(1)) => { newer?; }
-            }
-            continue;
-        }
-        let mut handed = Vec::with_capacity(delivered.len());
-        for message in &delivered {
-            handed.push(hand_over(&shared, &index, message).await?);
-        }
-        let missed = handed.iter_mut().flat_map(|one| std::mem::take(&mut one.missed)).collect();
-        match first_refused(handed).await {
-            None => {
-                next = delivered.last().map_or(next, |message| message.sequence + 1);
-                pass(&shared, missed, next).await?;
-            }
-            Some(refused) => {
-                // Full: told again from there on, in order. Nothing is dropped meanwhile.
-                next = refused;
-                tokio::time::sleep(BUSY_RETRY).await;
-            }
-        }
-        if next.saturating_sub(advanced) >= ADVANCE_EVERY {
-            advanced = next;
-            advance(&shared, &inbox, next).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Tells all partitions that everything before `next` was looked at, and trims what nobody needs.
-async fn advance(shared: &Arc<Shared>, inbox: &Inbox, next: u64) -> Result<(), Error> {
-    let partitions = || 0..shared.config.partitions;
-    for partition in partitions().filter(|partition| !shared.is_refused(*partition)) {
-        let input = PartitionInput::Advance { source: SOURCE, sequence: next - 1 };
-        shared.tell(partition, input).await?;
-    }
-    // What a refused partition has not seen is kept for the day it is repaired.
-    if !partitions().any(|partition| shared.is_refused(partition))
-        && let Some(lowest) = lowest_cursor(shared).await?
-    {
-        inbox.trim(lowest).await?;
-    }
-    Ok(())
-}
-
-/// Partitions that had no instance for a message must not find one when it is read again.
-async fn pass(shared: &Shared, mut missed: Vec<u16>, next: u64) -> Result<(), Error> {
-    missed.sort_unstable();
-    missed.dedup();
-    for partition in missed {
-        let input = PartitionInput::Advance { source: SOURCE, sequence: next.saturating_sub(1) };
-        shared.tell(partition, input).await?;
-    }
-    Ok(())
-}
-
-/// The first sequence that some partition did not take.
-async fn first_refused(handed: Vec<Handed>) -> Option<u64> {
-    let mut first = None;
-    for one in handed {
-        for decision in one.decisions {
-            let refused = match decision.await {
-                Ok(done) => matches!(done.outcome, Outcome::Busy { .. }),
-                // The partition was lost, or held the message behind a refused one.
-                Err(_) => true,
-            };
-            if refused && first.is_none() {
-                first = Some(one.sequence);
-            }
-        }
-    }
-    first
-}
-
-/// Where to go on reading: the lowest place that some partition has not seen whole. Partitions
-/// that refuse are left out, so that the others are served; `None` where all do.
-async fn lowest_cursor(shared: &Arc<Shared>) -> Result<Option<u64>, Error> {
-    let mut lowest = None;
-    for partition in 0..shared.config.partitions {
-        if shared.is_refused(partition) {
-            continue;
-        }
-        let next = shared.read(partition, |partition| {
-            let mut cursors = partition.cursors();
-            cursors.find(|(source, _)| *source == SOURCE).map_or(1, |(_, cursor)| cursor.next())
-        });
-        let next = next.await?;
-        lowest = Some(lowest.map_or(next, |lowest: u64| lowest.min(next)));
-    }
-    Ok(lowest)
-}
-
-async fn hand_over(shared: &Shared, index: &Index, message: &Delivered) -> Result<Handed, Error> {
-    let now = shared.config.clock.now();
-    let source = Some(Position { source: SOURCE, sequence: message.sequence });
-    let sequence = message.sequence;
-    let mut handed = Handed { sequence, decisions: Vec::new(), missed: Vec::new() };
-    for event in names(index, message) {
-        let (event, error) = match read_event(index, &event, message) {
-            Ok(incoming) => match route(index, &incoming, now, Some(message.sequence)) {
-                Ok(mut targets) => {
-                    let serves = |key: &InstanceKey| !shared.is_refused(shared.partition_of(key));
-                    targets.list.retain(|(key, _)| serves(key));
-                    let settled = shared.settle(targets).await?;
-                    handed.missed.extend(settled.missed);
-                    for (key, early) in settled.list {
-                        let partition = shared.partition_of(&key);
-                        let event = incoming.event.clone();
-                        let input = PartitionInput::Deliver { key, event, early, source };
-                        handed.decisions.push(shared.ask_in_order(partition, input).await?);
+            match self.inbox.read_from(self.next, READ_MAX).await {
+                Ok(messages) if messages.is_empty() => self.idle().await?,
+                Ok(messages) => self.hand_over(&messages).await?,
+                Err(error) => match error.kind() {
+                    ErrorKind::Trimmed { first } => self.pass_gap(*first).await?,
+                    ErrorKind::Corrupt { sequence: Some(sequence) } => {
+                        let sequence = *sequence;
+                        self.lose(self.next.max(sequence), sequence + 1, "is damaged").await?;
                     }
+                    _ => return Err(error.into()),
+                },
+            }
+        }
+        self.settle_all().await;
+        Ok(())
+    }
+
+    /// Hands on what was read, and waits for the decisions on what was handed on long before.
+    async fn hand_over(&mut self, messages: &[Delivered]) -> Result<(), Error> {
+        // After reading: what these messages need to be known was written before they were stored.
+        let index = self.shared.definitions.fresh().await?;
+        let mut handed = Handed::default();
+        for message in messages {
+            self.hand(&index, message, &mut handed).await?;
+            handed.next = message.sequence + 1;
+        }
+        self.next = handed.next;
+        self.stands.told(self.next);
+        self.under_way.push_back(handed);
+        if self.under_way.len() >= UNDER_WAY_MAX {
+            self.settle_first().await?;
+        }
+        Ok(())
+    }
+
+    async fn hand(
+        &self,
+        index: &Index,
+        message: &Delivered,
+        handed: &mut Handed,
+    ) -> Result<(), Error> {
+        let sequence = message.sequence;
+        let source = Some(Position { source: self.source.number, sequence });
+        for parcel in open(index, &self.source, message, self.shared.config.clock.now()) {
+            let (targets, event) = match parcel {
+                Parcel::Deliver(targets, event) => (targets, event),
+                Parcel::Reject(event, reason) => {
+                    let input = PartitionInput::Reject { event, reason, key: None, source };
+                    self.tell(REJECTS, sequence, input, handed).await?;
                     continue;
                 }
-                Err(error) => (incoming.event, error),
-            },
-            Err(error) => (unreadable(&event, message), error),
+            };
+            let settled = settle(&self.shared, &self.stands, targets, sequence).await;
+            handed.missed.extend(settled.missed);
+            for (key, early) in settled.list {
+                let partition = self.shared.partition_of(&key);
+                let event = event.clone();
+                let input = PartitionInput::Deliver { key, event, early, source };
+                self.tell(partition, sequence, input, handed).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells a partition, unless another engine has it, or it was told before.
+    async fn tell(
+        &self,
+        partition: u16,
+        sequence: u64,
+        input: PartitionInput,
+        handed: &mut Handed,
+    ) -> Result<(), Error> {
+        let Some(stand) = self.stands.wanting(partition, sequence) else { return Ok(()) };
+        let told = self.shared.ask_in_order(partition, stand.session, input);
+        let decision = tokio::select! {
+            biased;
+            decision = told => decision?,
+            // Its queue is full and nobody takes from it: what was not told is told again.
+            () = lost(&self.shared, partition) => oneshot::channel().1,
         };
-        if shared.is_refused(REJECTS) {
-            continue;
+        handed.decisions.push(Told { partition, sequence, decision });
+        Ok(())
+    }
+
+    /// Nothing is there: everything is settled, then new messages or partitions are waited for.
+    async fn idle(&mut self) -> Result<(), Error> {
+        if !self.under_way.is_empty() {
+            while !self.under_way.is_empty() {
+                self.settle_first().await?;
+            }
+            return Ok(());
         }
-        let reason = format!("{} {error}", error.code).into();
+        if self.advanced.elapsed() >= ADVANCE_AFTER {
+            self.advanced = monotonic();
+            self.advance(self.next, 1).await;
+        }
+        let changed = self.seats.iter_mut().map(|seat| seat.changed().boxed());
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            newer = self.inbox.wait_beyond(self.next.saturating_sub(1)) => { newer?; }
+            _ = select_all(changed) => {}
+            _ = self.doubt.changed() => {
+                let reason = format!("stream `{}` is looked at again", self.source.name());
+                return Err(Error::Unavailable(reason));
+            }
+            () = tokio::time::sleep(ADVANCE_AFTER) => {}
+        }
+        Ok(())
+    }
+
+    /// Waits for the decisions on what was handed on first.
+    async fn settle_first(&mut self) -> Result<(), Error> {
+        let Some(handed) = self.under_way.pop_front() else { return Ok(()) };
+        let next = handed.next;
+        match self.settle(handed).await {
+            Taken::All => {
+                self.advance(next, ADVANCE_EVERY).await;
+                self.tell_position(next);
+            }
+            taken => {
+                let rest = self.settle_all().await;
+                self.next = self.stands.lowest().unwrap_or(self.next);
+                if taken == Taken::Busy || rest == Taken::Busy {
+                    self.rest(BUSY_RETRY).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_position(&self, next: u64) {
+        let stream = self.source.stream.as_deref();
+        self.shared.note(stream, |health| health.position = next.saturating_sub(1));
+    }
+
+    async fn settle_all(&mut self) -> Taken {
+        let mut all = Taken::All;
+        while let Some(handed) = self.under_way.pop_front() {
+            match self.settle(handed).await {
+                Taken::All => {}
+                taken => all = taken,
+            }
+        }
+        all
+    }
+
+    async fn settle(&mut self, handed: Handed) -> Taken {
+        let mut all = Taken::All;
+        for Told { partition, sequence, mut decision } in handed.decisions {
+            let done = match decision.try_recv() {
+                Ok(done) => Some(done),
+                Err(oneshot::error::TryRecvError::Closed) => None,
+                Err(oneshot::error::TryRecvError::Empty) => tokio::select! {
+                    biased;
+                    done = decision => done.ok(),
+                    () = lost(&self.shared, partition) => None,
+                },
+            };
+            let busy = done.as_ref().is_some_and(|done| is_busy(&done.outcome));
+            if busy || done.is_none() {
+                self.stands.back(partition, sequence);
+                all = if busy { Taken::Busy } else { Taken::NotAll };
+            }
+        }
+        let mut missed = handed.missed;
+        missed.sort_unstable();
+        missed.dedup();
+        for partition in missed {
+            // An instance that comes later must not find the message when it is read again.
+            if self.stands.is_beyond(partition, handed.next) {
+                self.pass(partition, handed.next - 1).await;
+            }
+        }
+        all
+    }
+
+    /// Tells those who did not hear of it for long that everything before `next` was looked at.
+    async fn advance(&mut self, next: u64, behind: u64) {
+        for partition in self.stands.unaware(next, behind) {
+            self.pass(partition, next - 1).await;
+        }
+    }
+
+    async fn pass(&self, partition: u16, sequence: u64) {
+        let input = PartitionInput::Advance { source: self.source.number, sequence };
+        tokio::select! {
+            biased;
+            // One that stops needs to know nothing.
+            told = self.shared.tell(partition, input) => drop(told),
+            () = lost(&self.shared, partition) => {}
+        }
+    }
+
+    /// The stream begins at `first`, behind what is to be read next.
+    async fn pass_gap(&mut self, first: u64) -> Result<(), Error> {
+        if self.source.stream.is_none() {
+            // We trim only what all partitions have passed, so this grew too old.
+            return self.lose(self.next, first, "grew too old, or was removed").await;
+        }
+        tracing::warn!(
+            stream = self.source.name(),
+            from = self.next,
+            to = first - 1,
+            "somebody else's stream dropped messages before they were read"
+        );
+        self.stands.told(first);
+        self.next = first;
+        Ok(())
+    }
+
+    /// Messages from `from` on to before `next` cannot be read: one dead letter says so, in the first
+    /// partition that has not passed them, and reading goes on behind them.
+    async fn lose(&mut self, from: u64, next: u64, what: &str) -> Result<(), Error> {
+        self.settle_all().await;
+        let last = next.saturating_sub(1);
+        let affected = self.stands.before(last);
+        let Some((partition, stand)) = affected.first().copied() else {
+            self.next = self.next.max(next);
+            return Ok(());
+        };
+        if self.stands.lowest().is_some_and(|lowest| lowest < from.min(self.next)) {
+            // Something before it was not taken.
+            self.next = self.stands.lowest().unwrap_or(self.next);
+            return Ok(());
+        }
+        let stream = self.source.name();
+        let message = match from == last {
+            true => format!("message {last} of `{stream}` {what}"),
+            false => format!("what messages {from} to {last} of `{stream}` held {what}"),
+        };
+        tracing::error!(code = "GS3012", message, "messages are lost");
+        let place = |sequence| Value::from(i64::try_from(sequence).unwrap_or(i64::MAX));
+        let data = [
+            ("stream".to_owned(), Value::from(stream)),
+            ("first".to_owned(), place(from)),
+            ("last".to_owned(), place(last)),
+        ];
+        let event = Event {
+            name: "gearshift.lost".into(),
+            data: Some(data.into_iter().collect::<gearshift_machine::value::Map>().into()),
+            ..Event::default()
+        };
+        let reason = format!("GS3012 message_lost: {message}").into();
+        let source = Some(Position { source: self.source.number, sequence: last });
         let input = PartitionInput::Reject { event, reason, key: None, source };
-        handed.decisions.push(shared.ask_in_order(REJECTS, input).await?);
+        let told = self.shared.ask_in_order(partition, stand.session, input).await?;
+        let taken = tokio::select! {
+            biased;
+            done = told => done.is_ok_and(|done| !is_busy(&done.outcome)),
+            () = lost(&self.shared, partition) => false,
+        };
+        if !taken {
+            self.rest(BUSY_RETRY).await;
+            return Ok(());
+        }
+        for (partition, _) in affected {
+            self.pass(partition, last).await;
+        }
+        self.stands.told(next);
+        self.next = self.next.max(next);
+        Ok(())
     }
-    Ok(handed)
-}
 
-/// What the dead letters keep of a message that is no event.
-fn unreadable(name: &str, message: &Delivered) -> Event {
-    Event {
-        name: name.into(),
-        subject: Some(message.message.subject.as_str().into()),
-        data: raw_body(&message.message.payload),
-        time: Some(Timestamp(message.time_ms)),
-        ..Event::default()
-    }
-}
-
-/// The event names a message stands for: declared subjects first, else the bare subject.
-fn names(index: &Index, message: &Delivered) -> Vec<String> {
-    let mut names = Vec::new();
-    for listener in index.by_subject(&message.message.subject) {
-        let Some(declaration) = listener.declaration() else { continue };
-        if !names.iter().any(|name: &String| **name == *declaration.name) {
-            names.push(declaration.name.to_string());
+    async fn rest(&self, time: Duration) {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(time) => {}
         }
     }
-    if names.is_empty() {
-        names.push(message.message.subject.as_str().to_owned());
-    }
-    names
 }
 
-/// The event of a message: `ce-type` names it where somebody listens to that, else the subject.
-fn read_event(index: &Index, name: &str, message: &Delivered) -> Result<Incoming, IntakeError> {
-    let mut incoming = decode(name, &message.message.headers, &message.message.payload, None)?;
-    if *incoming.event.name != *name && index.listeners(&incoming.event.name).is_empty() {
-        incoming.event.name = name.into();
-    }
-    if incoming.event.subject.is_none() && name != message.message.subject.as_str() {
-        incoming.event.subject = Some(message.message.subject.as_str().into());
-    }
-    if incoming.event.time.is_none() {
-        incoming.event.time = Some(Timestamp(message.time_ms));
-    }
-    Ok(incoming)
-}
-
-/// What a dead letter keeps of a body that could not be read: at most 4 KiB of its text.
-fn raw_body(payload: &[u8]) -> Option<gearshift_machine::value::Value> {
-    const KEPT: usize = 4_096;
-    let kept = payload.get(..KEPT.min(payload.len())).unwrap_or_default();
-    Some(String::from_utf8_lossy(kept).into_owned().into())
+const fn is_busy(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Busy { .. })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gearshift_machine::definition::expr::Scope;
 use gearshift_machine::definition::model::{Early, EventDecl};
 use gearshift_machine::machine::{Event, InstanceKey, Timestamp};
+use gearshift_machine::partition::Position;
 use gearshift_machine::value::Value;
 
 use super::decode::{Incoming, IntakeError};
@@ -21,8 +22,8 @@ pub struct Targets {
 /// Fuel of one `correlate` expression: it reads a few fields.
 const CORRELATE_FUEL: u32 = 10_000;
 
-/// Finds the instances that `incoming` is for; `sequence` is its place in the inbox, `None` at a
-/// door.
+/// Finds the instances that `incoming` is for; `position` is its place in a source, `None` at
+/// a door.
 ///
 /// # Errors
 /// [`IntakeError`] where nobody listens, or no listener finds a key.
@@ -30,14 +31,14 @@ pub(crate) fn route(
     index: &Index,
     incoming: &Incoming,
     now: Timestamp,
-    sequence: Option<u64>,
+    position: Option<Position>,
 ) -> Result<Targets, IntakeError> {
     let name = &*incoming.event.name;
     if let Some(addressed) = &incoming.addressed {
-        return by_address(index, addressed, name, sequence);
+        return by_address(index, addressed, name, position);
     }
     let mut listeners =
-        index.listeners(name).iter().filter(|one| one.listens_at(sequence)).peekable();
+        index.listeners(name).iter().filter(|one| one.listens_at(position)).peekable();
     let unknown = || {
         let message = format!("no deployed definition listens to `{name}`");
         IntakeError::new("GS3011", "unknown_event", message)
@@ -49,7 +50,7 @@ pub(crate) fn route(
     let (mut problem, mut older) = (None, None);
     for listener in listeners {
         let Some(declaration) = listener.declaration() else { continue };
-        let latest = listener.is_latest_at(sequence);
+        let latest = listener.is_latest_at(position);
         match correlate(listener, declaration, &incoming.event, now) {
             Ok(key) => targets.add(key, latest.then_some(declaration.early)),
             // The newest version complains first; older ones may not know the event's new shape.
@@ -77,7 +78,7 @@ fn by_address(
     index: &Index,
     addressed: &str,
     name: &str,
-    sequence: Option<u64>,
+    position: Option<Position>,
 ) -> Result<Targets, IntakeError> {
     let unaddressed = |message: String| IntakeError::new("GS3006", "unaddressed", message);
     let mut targets = Targets::default();
@@ -86,7 +87,7 @@ fn by_address(
         targets.add(key, Some(Early::DeadLetter));
         return Ok(targets);
     }
-    for listener in index.listeners(name).iter().filter(|one| one.listens_at(sequence)) {
+    for listener in index.listeners(name).iter().filter(|one| one.listens_at(position)) {
         let workflow = &listener.definition.name;
         let key = InstanceKey::new(workflow, addressed).map_err(unaddressed)?;
         targets.add(key, Some(Early::DeadLetter));

@@ -18,6 +18,9 @@ use super::{COUNTER, Counter, Recorded, eventually_async};
 /// When virtual time begins: 2026-01-01T00:00:00Z.
 const BEGIN: Timestamp = Timestamp(1_767_225_600_000);
 
+/// Steps of tasks at a time where nobody counts them: the runtime's own number.
+const STEPS: u32 = 61;
+
 /// An engine, its bus and its clock.
 pub(crate) struct World {
     /// Kept over crashes; `None` where the bus is in a folder and opened anew.
@@ -25,6 +28,8 @@ pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) config: EngineConfig,
     threads: bool,
+    /// Steps of tasks before the outside has its turn, on one thread.
+    steps: u32,
     plugin: Option<Recorded>,
     life: Option<Life>,
 }
@@ -47,7 +52,7 @@ impl World {
             clock: Clock::at(BEGIN),
             ..EngineConfig::default()
         };
-        Self { kept, folder, config, threads, plugin: None, life: None }
+        Self { kept, folder, config, threads, steps: STEPS, plugin: None, life: None }
     }
 
     /// In memory: the bus survives a crash of the engine, as a broker would.
@@ -82,6 +87,12 @@ impl World {
         self
     }
 
+    /// The same world on one thread that can be stopped after every step of a task.
+    pub(crate) fn step_by_step(mut self) -> Self {
+        (self.threads, self.steps) = (false, 1);
+        self
+    }
+
     /// The same world with a plugin that serves before the engine starts, in every life.
     pub(crate) fn serving(mut self, plugin: &Recorded) -> Self {
         self.plugin = Some(plugin.clone());
@@ -103,7 +114,9 @@ impl World {
     pub(crate) fn try_start(&mut self) -> Result<(), Error> {
         let runtime = match self.threads {
             true => Builder::new_multi_thread().worker_threads(2).enable_all().build(),
-            false => Builder::new_current_thread().enable_all().build(),
+            false => {
+                Builder::new_current_thread().event_interval(self.steps).enable_all().build()
+            }
         };
         let runtime = runtime.unwrap();
         let bus = runtime.block_on(self.open_bus());
@@ -165,6 +178,15 @@ impl World {
     pub(crate) fn shutdown(&mut self) -> bool {
         let Life { engine, bus, runtime } = self.life.take().unwrap();
         let ended = runtime.block_on(engine.shutdown());
+        runtime.shutdown_timeout(Duration::from_secs(10));
+        drop(bus);
+        ended
+    }
+
+    /// Ends the engine in order on a bus that others go on with.
+    pub(crate) fn stop(&mut self) -> bool {
+        let Life { engine, bus, runtime } = self.life.take().unwrap();
+        let ended = runtime.block_on(engine.stop());
         runtime.shutdown_timeout(Duration::from_secs(10));
         drop(bus);
         ended

@@ -38,6 +38,10 @@ super::codes! { RUNTIME;
     UNKNOWN_EVENT 3011 "unknown_event" "no definition listens to the event"
         "No deployed definition declares this event. Check its name, or deploy the definition that \
          uses it."
+    MESSAGE_LOST 3012 "message_lost" "messages are missing on the bus"
+        "A message was damaged on the bus, or it grew too old there before an engine had read it. \
+         Nothing is known of it but its place, which the message names. Ask the publishers for what \
+         they sent at that time; reading goes on behind it."
     BAD_REQUEST 4000 "bad_request" "the request is not one"
         "A field is missing or has the wrong type, an id or a cursor cannot be read, or a filter \
          does not compile. The message says which and what was expected."
@@ -74,6 +78,10 @@ super::codes! { RUNTIME;
     INVALID_DEFINITION 4022 "invalid" "the definition has errors"
         "Nothing was deployed. All findings come with the answer, with file, line and column; \
          `gearshift check` shows them too."
+    SUBJECT_HELD 4023 "subject_held" "a subject cannot be listened to"
+        "Another stream holds a part of the subjects that the definition names, and no two streams \
+         may hold one subject; or the subject is not one that can be captured. Nothing was \
+         deployed. Name subjects that no stream holds, or that one stream holds as a whole."
     DENIED 4030 "denied" "not allowed"
         "Your roles do not permit this, or the approval excludes you. Ask somebody who may, or for \
          the role."
@@ -101,10 +109,20 @@ super::codes! { RUNTIME;
     TIMEOUT 5003 "timeout" "no answer in time"
         "The answer did not come in time, so the outcome is unknown. Send the same event with the \
          same id again: a repeat is recognized."
+    OUTCOME_UNKNOWN 5004 "outcome_unknown" "nobody knows whether the call had effect"
+        "The operation says that it is not idempotent (`gearshift.idempotent: false`). It was sent \
+         once and no reply came: it may have happened or not, and sending it again could do it \
+         twice. Look at the other side. `gearshift retry` sends it again, `gearshift skip` goes on \
+         as if it had happened, `gearshift cancel` ends the instance."
     LOG_BEHIND_MARK 6001 "log_behind_mark" "the journal is shorter than it was"
         "The journal on the bus ends before the mark that the engine keeps elsewhere. Messages \
          that were acknowledged are gone, so the partition refuses to serve. Restore the stream \
          from a replica or a backup; do not delete the mark."
+    INBOX_CHANGED 6003 "inbox_changed" "a stream of events is not the one it was"
+        "The stream that events are read from was deleted and made again, or ends before what was \
+         read of it. Its numbers say nothing any more, so nothing is read from it; doors go on. \
+         Restore the stream, or accept it as it is with `--accept-new-inbox`: its events are then \
+         read as those of a new source."
     JOURNAL_CORRUPT 6002 "journal_corrupt" "the journal is damaged"
         "A frame does not fit the one before it, or fails its checksum. Going on could invent \
          history, so the partition stops. Restore the stream, or start from the last snapshot that \

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::definition::expr::Expr;
 
 /// One entry of `events:`.
@@ -18,7 +20,7 @@ pub struct EventDecl {
 }
 
 /// What becomes of an event whose instance does not exist yet (rule 46).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Early {
     /// `start: true`: it starts the instance.
     Start,

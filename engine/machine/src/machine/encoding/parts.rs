@@ -42,7 +42,6 @@ structs! {
     Principal { user, roles }
     Timer { id, due, kind }
     RunningSequence { id, state, sequence, position, event, call }
-    RunningCall { id, attempt, sent, input, deadline }
     Vote { state, choice, user }
     Stuck { kind, reason, since, state, event, sequence, block, reply, replies }
     FailedBlock { place, action }
@@ -52,7 +51,8 @@ structs! {
 
 words! {
     ErrorKind {
-        0 => Retryable, 1 => Permanent, 2 => Timeout, 3 => PluginNotFound, 4 => InvalidReply
+        0 => Retryable, 1 => Permanent, 2 => Timeout, 3 => PluginNotFound, 4 => InvalidReply,
+        5 => OutcomeUnknown
     }
     EventKind { 0 => External, 1 => Internal, 2 => Platform }
     Status {
@@ -61,7 +61,7 @@ words! {
     }
     StuckKind {
         0 => Error, 1 => Livelock, 2 => Panic, 3 => StateTooLarge, 4 => CallFailed,
-        5 => DefinitionMissing
+        5 => DefinitionMissing, 6 => OutcomeUnknown
     }
 }
 
@@ -77,6 +77,39 @@ impl Codec for Mark {
             id: u64::from_le_bytes(from.array()?),
             body: u32::from_le_bytes(from.array()?),
             step: u32::read(from)?,
+        })
+    }
+}
+
+impl Codec for RunningCall {
+    fn write(&self, out: &mut Out) {
+        let Self { id, attempt, sent, once, input, deadline } = self;
+        id.write(out);
+        attempt.write(out);
+        out.byte(match (sent, once) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => 2,
+        });
+        input.write(out);
+        deadline.write(out);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (id, attempt) = (Codec::read(from)?, Codec::read(from)?);
+        let (sent, once) = match from.byte()? {
+            0 => (false, false),
+            1 => (true, false),
+            2 => (true, true),
+            _ => return Err(DecodeError::Invalid("mark of a call")),
+        };
+        Ok(Self {
+            id,
+            attempt,
+            sent,
+            once,
+            input: Codec::read(from)?,
+            deadline: Codec::read(from)?,
         })
     }
 }

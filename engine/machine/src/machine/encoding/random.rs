@@ -137,12 +137,16 @@ impl Random {
             sequence: self.small(),
             position: self.small(),
             event: self.maybe(|random| Box::new(random.event())),
-            call: self.maybe(|random| RunningCall {
-                id: random.id(),
-                attempt: random.int(),
-                sent: random.chance(),
-                input: random.value(2),
-                deadline: random.at(),
+            call: self.maybe(|random| {
+                let sent = random.chance();
+                RunningCall {
+                    id: random.id(),
+                    attempt: random.int(),
+                    sent,
+                    once: sent && random.chance(),
+                    input: random.value(2),
+                    deadline: random.at(),
+                }
             }),
         }
     }
@@ -154,6 +158,7 @@ impl Random {
             ErrorKind::Timeout,
             ErrorKind::PluginNotFound,
             ErrorKind::InvalidReply,
+            ErrorKind::OutcomeUnknown,
         ];
         let outcome = if self.chance() {
             CallOutcome::Success(self.value(1))
@@ -176,6 +181,7 @@ impl Random {
             StuckKind::StateTooLarge,
             StuckKind::CallFailed,
             StuckKind::DefinitionMissing,
+            StuckKind::OutcomeUnknown,
         ];
         let mut stuck = Stuck::new(self.pick(&kinds), self.text(), self.at());
         stuck.state = self.maybe(Self::state);

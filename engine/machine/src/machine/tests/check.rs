@@ -86,6 +86,7 @@ impl World {
                 self.reply(word, &line, CallOutcome::Success(output));
             }
             "fail" => self.fail(word, &line),
+            "sending" => self.sending(word, &line),
             "advance" => self.advance(crate::definition::duration::parse(word).unwrap()),
             "command" => self.command(&line),
             "vars" => self.show_vars(),
@@ -100,12 +101,20 @@ impl World {
         self.tell(&Input::CallReply { call: call.call, attempt, outcome });
     }
 
+    fn sending(&mut self, operation: &str, line: &Line<'_>) {
+        let call = self.calls.iter().rev().find(|call| *call.operation == *operation);
+        let call = call.unwrap_or_else(|| panic!("`{operation}` was never called"));
+        let attempt = line.option("attempt").map_or(call.attempt, |text| text.parse().unwrap());
+        self.tell(&Input::CallStarted { call: call.call, attempt });
+    }
+
     fn fail(&mut self, operation: &str, line: &Line<'_>) {
         let kind = match line.words.get(1).copied().unwrap_or_default() {
             "retryable" => ErrorKind::Retryable,
             "permanent" => ErrorKind::Permanent,
             "not_found" => ErrorKind::PluginNotFound,
             "invalid" => ErrorKind::InvalidReply,
+            "unknown" => ErrorKind::OutcomeUnknown,
             other => panic!("unknown kind `{other}`"),
         };
         let message = line.words.get(2..).unwrap_or_default().join(" ").into();
@@ -190,6 +199,7 @@ impl World {
             (None, Input::Event(event)) => event.name.to_string(),
             (None, Input::Start { .. }) => "start".to_owned(),
             (None, Input::CallReply { .. }) => "reply".to_owned(),
+            (None, Input::CallStarted { .. }) => "sending".to_owned(),
             (None, Input::TimerDue { .. }) => "timer".to_owned(),
             (None, Input::Command { .. }) => "command".to_owned(),
         };

@@ -11,6 +11,7 @@ mod events;
 mod gate;
 mod invoke;
 mod mutants;
+mod once;
 mod property;
 mod script;
 mod selection;

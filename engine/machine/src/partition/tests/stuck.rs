@@ -18,7 +18,10 @@ fn fragile(
     let poison = match input {
         Input::Event(event) => &*event.name == "poison",
         Input::Start { event, .. } => event.as_ref().is_some_and(|e| &*e.name == "poison"),
-        Input::CallReply { .. } | Input::TimerDue { .. } | Input::Command { .. } => false,
+        Input::CallReply { .. }
+        | Input::CallStarted { .. }
+        | Input::TimerDue { .. }
+        | Input::Command { .. } => false,
     };
     assert!(!poison, "poison");
     decide(old, key, definition, input, now)

@@ -1,0 +1,130 @@
+//! [`Publisher`]: durable where a stream captures the subject, plain elsewhere.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_nats::StatusCode;
+use async_nats::jetstream::publish::PublishAck;
+use tokio::time::Instant;
+
+use super::api::Answer;
+use super::connection::Link;
+use super::traffic::Traffic;
+use super::{capture, wire};
+use crate::local::lock;
+use crate::{Error, ErrorKind, Message, Subject};
+
+/// How long it counts whether a stream captures a subject.
+const KNOWN_FOR: Duration = Duration::from_secs(3);
+
+/// Subjects remembered; beyond that all are forgotten.
+const SUBJECTS_MAX: usize = 4_096;
+
+/// How long the acknowledgement of a stream may take.
+const ACK_MAX: Duration = Duration::from_secs(5);
+
+/// A stream that is not this one refuses the message.
+const EXPECTED_STREAM: &str = "Nats-Expected-Stream";
+
+/// Publishes and remembers for a moment which subjects a stream captures.
+#[derive(Debug, Clone)]
+pub(super) struct Publisher {
+    traffic: Traffic,
+    link: Link,
+    known: Arc<Mutex<HashMap<Subject, Known>>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    is_captured: bool,
+    until: Instant,
+}
+
+/// What became of a message that some stream was to store.
+#[derive(Debug)]
+pub(super) enum Acknowledged {
+    /// It is durable.
+    Stored { sequence: u64 },
+    /// No stream captures its subject and nobody subscribes to it.
+    Nowhere,
+}
+
+impl Publisher {
+    pub(super) fn new(traffic: Traffic, link: Link) -> Self {
+        Self { traffic, link, known: Arc::default() }
+    }
+
+    /// Like [`crate::Bus::publish`].
+    pub(super) async fn publish(&self, message: &Message) -> Result<(), Error> {
+        if self.is_captured(&message.subject).await? {
+            match self.store(message, None).await? {
+                Acknowledged::Stored { .. } => {}
+                Acknowledged::Nowhere => {
+                    lock(&self.known).remove(&message.subject);
+                }
+            }
+            return Ok(());
+        }
+        let headers = wire::outbound(&message.headers)?;
+        let shared = self.traffic.shared();
+        shared.send(message.subject.as_str(), None, headers, message.payload.clone()).await?;
+        self.traffic.round_trip().await
+    }
+
+    /// Forgets which subjects are captured.
+    pub(super) fn forget(&self) {
+        lock(&self.known).clear();
+    }
+
+    /// Has a stream store the message, this one if it is named.
+    pub(super) async fn store(
+        &self,
+        message: &Message,
+        stream: Option<&str>,
+    ) -> Result<Acknowledged, Error> {
+        let mut headers = wire::outbound(&message.headers)?;
+        if let Some(stream) = stream {
+            headers.get_or_insert_default().insert(EXPECTED_STREAM, stream);
+        }
+        let subject = message.subject.as_str();
+        let payload = message.payload.clone();
+        let reply = match self.traffic.exchange(subject, headers, payload, ACK_MAX).await {
+            Ok(reply) => reply,
+            Err(error) if matches!(error.kind(), ErrorKind::Timeout { .. }) => {
+                return Err(Error::new(ErrorKind::Unknown, error));
+            }
+            Err(error) => return Err(error),
+        };
+        if reply.status == Some(StatusCode::NO_RESPONDERS) {
+            return Ok(Acknowledged::Nowhere);
+        }
+        // A subscriber who answers instead of the stream leaves us not knowing.
+        let answer: Answer<PublishAck> = serde_json::from_slice(&reply.payload)
+            .map_err(|error| Error::new(ErrorKind::Unknown, error))?;
+        match answer {
+            Answer::Given(ack) => Ok(Acknowledged::Stored { sequence: ack.sequence }),
+            Answer::Refused { error } => Err(error.into_error(subject)),
+        }
+    }
+
+    async fn is_captured(&self, subject: &Subject) -> Result<bool, Error> {
+        let now = Instant::now();
+        let known = lock(&self.known).get(subject).copied();
+        if let Some(known) = known.filter(|known| now < known.until) {
+            return Ok(known.is_captured);
+        }
+        let is_captured = match capture::holders(&self.link, subject.as_str()).await {
+            Ok(holders) => !holders.is_empty(),
+            // A login that may not ask: the acknowledgement tells, or its absence.
+            Err(error) if matches!(error.kind(), ErrorKind::Timeout { .. }) => true,
+            Err(error) => return Err(error),
+        };
+        let mut all = lock(&self.known);
+        if all.len() >= SUBJECTS_MAX {
+            all.clear();
+        }
+        all.insert(subject.clone(), Known { is_captured, until: now + KNOWN_FOR });
+        Ok(is_captured)
+    }
+}

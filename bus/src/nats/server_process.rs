@@ -1,0 +1,217 @@
+//! The process behind a private server, and the guard that ends it should we die first.
+
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::ServerError;
+
+/// How long a server may take until it greets; recovering large streams takes its time.
+const START_MAX: Duration = Duration::from_secs(60);
+
+const POLL: Duration = Duration::from_millis(5);
+
+/// Lines of the server's log that an error quotes.
+const LOG_LINES_MAX: usize = 5;
+
+/// Waits for the end of its input, which is our end, and then ends the server; it looks first
+/// whether the process still is that server.
+const GUARD: &str = r#"
+read -r _
+running=$(ps -p "$1" -o args= 2>/dev/null || tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null)
+case "$running" in *"$2"*) kill -9 "$1" ;; esac
+"#;
+
+/// A running server and its guard.
+#[derive(Debug)]
+pub(super) struct Process {
+    server: Child,
+    guard: Child,
+}
+
+/// Where a server listens.
+#[derive(Debug, Deserialize)]
+pub(super) struct Ports {
+    #[serde(default)]
+    pub(super) nats: Vec<String>,
+    #[serde(default)]
+    pub(super) monitoring: Vec<String>,
+    #[serde(default)]
+    pub(super) cluster: Vec<String>,
+}
+
+/// What a server says of itself before anything else.
+#[derive(Debug, Deserialize)]
+pub(super) struct Greeting {
+    pub(super) server_name: String,
+    pub(super) version: String,
+}
+
+impl Process {
+    pub(super) fn spawn(program: &Path, configuration: &Path) -> Result<Self, ServerError> {
+        let failed =
+            |error: std::io::Error| ServerError::Start(format!("`{}`: {error}", program.display()));
+        // Its own group: a Ctrl-C in the terminal reaches us, and we end it in our order.
+        let mut server = Command::new(program)
+            .arg("-c")
+            .arg(configuration)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        let guard = Command::new("sh")
+            .args(["-c", GUARD, "guard", &server.id().to_string()])
+            .arg(configuration)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn();
+        match guard {
+            Ok(guard) => Ok(Self { server, guard }),
+            Err(error) => {
+                end(&mut server);
+                Err(failed(error))
+            }
+        }
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.server.id()
+    }
+
+    pub(super) fn has_ended(&mut self) -> bool {
+        !matches!(self.server.try_wait(), Ok(None))
+    }
+
+    /// Ends it with kill -9; the guard goes first, so that it never meets a reused id.
+    pub(super) fn kill(&mut self) {
+        end(&mut self.guard);
+        end(&mut self.server);
+    }
+
+    pub(super) async fn signal(&self, signal: &str) -> std::io::Result<()> {
+        let pid = self.pid().to_string();
+        let status = tokio::process::Command::new("kill").args([signal, &pid]).status().await?;
+        if status.success() { Ok(()) } else { Err(std::io::Error::other(status.to_string())) }
+    }
+
+    /// Waits until it ended of its own.
+    pub(super) async fn ended(&mut self) {
+        while !self.has_ended() {
+            sleep(POLL).await;
+        }
+        self.kill();
+    }
+
+    /// Waits until the server has told where it listens and greets there.
+    pub(super) async fn ready(&mut self, dir: &Path) -> Result<(Ports, Greeting), ServerError> {
+        let deadline = Instant::now() + START_MAX;
+        loop {
+            if self.has_ended() {
+                return Err(ServerError::Start(log_tail(dir)));
+            }
+            if let Some(ports) = self.ports(dir)
+                && let Some(address) = ports.nats.first().and_then(|url| address_of(url))
+                && let Ok(Some(greeting)) = timeout_at(deadline, greeting(address)).await
+            {
+                return Ok((ports, greeting));
+            }
+            if Instant::now() >= deadline {
+                let seconds = START_MAX.as_secs();
+                let text = format!("no greeting within {seconds} s; {}", log_tail(dir));
+                return Err(ServerError::Start(text));
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// The file with the ports, once it is written.
+    fn ports(&self, dir: &Path) -> Option<Ports> {
+        let suffix = format!("_{}.ports", self.pid());
+        let entries = std::fs::read_dir(dir).ok()?.flatten();
+        let path = entries.map(|entry| entry.path()).find(|path| ends_with(path, &suffix))?;
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Takes away what an earlier server wrote there about its ports.
+pub(super) fn remove_ports_files(dir: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)?.flatten() {
+        if ends_with(&entry.path(), ".ports") {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// The program to start: as given, else of `NATS_SERVER_BIN`, else on the PATH.
+pub(super) fn program(given: Option<&Path>) -> Result<PathBuf, ServerError> {
+    if let Some(path) = given {
+        return existing(path, "the option");
+    }
+    if let Some(path) = std::env::var_os("NATS_SERVER_BIN").filter(|path| !path.is_empty()) {
+        return existing(Path::new(&path), "`NATS_SERVER_BIN`");
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|dir| dir.join("nats-server"));
+    found.into_iter().find(|path| path.is_file()).ok_or_else(|| {
+        let text = "`nats-server` is not on the PATH; install nats-server 2.15 or set \
+                    `NATS_SERVER_BIN` to the program";
+        ServerError::Missing(text.to_owned())
+    })
+}
+
+fn existing(path: &Path, source: &str) -> Result<PathBuf, ServerError> {
+    if path.is_file() {
+        return Ok(path.to_owned());
+    }
+    let text = format!("{source} names `{}`, which is not a file", path.display());
+    Err(ServerError::Missing(text))
+}
+
+fn end(child: &mut Child) {
+    // A process that ended already cannot be killed; waiting takes it off the table.
+    if child.kill().is_ok() {
+        child.wait().ok();
+    }
+}
+
+fn ends_with(path: &Path, suffix: &str) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(suffix))
+}
+
+pub(super) fn address_of(url: &str) -> Option<SocketAddr> {
+    url.split_once("://")?.1.parse().ok()
+}
+
+/// The first line a server sends is `INFO {…}`.
+async fn greeting(address: SocketAddr) -> Option<Greeting> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).await.ok()?;
+    serde_json::from_str(line.strip_prefix("INFO ")?.trim()).ok()
+}
+
+fn log_tail(dir: &Path) -> String {
+    let path = dir.join("server.log");
+    let log = std::fs::read_to_string(&path).unwrap_or_default();
+    let lines: Vec<_> = log.lines().collect();
+    let lines = &lines[lines.len().saturating_sub(LOG_LINES_MAX)..];
+    format!("the end of `{}` is `{}`", path.display(), lines.join(" | "))
+}

@@ -1,0 +1,79 @@
+//! Calls that may not be repeated: recorded before they are sent, sent once, then known or stuck.
+
+use super::calls::{CallFailure, call_at};
+use super::decide::unchanged;
+use super::effect::{Effect, NoticeKind};
+use super::ids::{EffectId, Timestamp};
+use super::input::ErrorKind;
+use super::instance::{Instance, RunningCall, RunningSequence, Stuck, StuckKind};
+use super::macrostep::Taken;
+use super::outcome::{Decision, Outcome};
+use super::work::{Overrun, Work};
+use crate::definition::model::Definition;
+
+/// Is the outcome of the sequence's call unknown, now that its attempt failed like this?
+pub(super) fn is_unknown(sequence: &RunningSequence, kind: ErrorKind) -> bool {
+    let once = sequence.call.as_ref().is_some_and(|call| call.once);
+    kind == ErrorKind::OutcomeUnknown || (once && kind == ErrorKind::Timeout)
+}
+
+/// An attempt is about to be sent, once: `Done` where it may be.
+pub(super) fn on_started(
+    old: &Instance,
+    definition: &Definition,
+    (call, attempt): (EffectId, u32),
+    now: Timestamp,
+) -> Decision {
+    let late = || unchanged(Outcome::Ignored { reason: "late_start".into() });
+    let mut work = Work::new(definition, old.clone(), Some(old), now, "sending".into());
+    let Some(sequence) = work.waiting_for(call, attempt).cloned() else { return late() };
+    let Some(known) = &sequence.call else { return late() };
+    // What was sent before, is over or has its answer waiting is not sent now.
+    let answered = old.stuck.as_ref().is_some_and(|stuck| {
+        let replies = stuck.replies.iter().chain(stuck.reply.as_deref());
+        replies.into_iter().any(|reply| reply.call == call)
+    });
+    if known.once || known.deadline <= now || answered {
+        return late();
+    }
+    if let Some((spec, _)) = work.call_of(&sequence) {
+        work.entry.input = format!("sending {}", spec.operation).into();
+    }
+    work.set_call(sequence.id, Some(RunningCall { once: true, ..known.clone() }));
+    work.finish(Outcome::Done)
+}
+
+impl Work<'_> {
+    /// It may have happened or not: only a person who has looked can say how to go on, whatever
+    /// `failed:` and `on_error:` say.
+    pub(super) fn outcome_unknown(
+        &mut self,
+        sequence: RunningSequence,
+        kind: ErrorKind,
+    ) -> Result<Taken, Overrun> {
+        let Some((spec, _)) = call_at(self.definition, &sequence) else { return Ok(Taken::Yes) };
+        let Some(call) = &sequence.call else { return Ok(Taken::Yes) };
+        let reason = format!(
+            "outcome of `{}` is unknown: the call was sent, no reply came, and the operation is \
+             not idempotent",
+            spec.operation
+        );
+        let failed = CallFailure {
+            kind: ErrorKind::OutcomeUnknown,
+            code: &"outcome_unknown".into(),
+            message: &reason.as_str().into(),
+        };
+        self.disarm_call(sequence.id);
+        self.notice(NoticeKind::CallFailed, failed.fields(spec, call.attempt));
+        self.set_call(sequence.id, None);
+        if kind == ErrorKind::Timeout {
+            let words = format!("cancel {}", spec.operation);
+            self.emit(Effect::CancelCall { call: call.id }, words)?;
+        }
+        let mut stuck = Stuck::new(StuckKind::OutcomeUnknown, reason, self.now);
+        stuck.state = Some(sequence.state);
+        stuck.sequence = Some(sequence);
+        self.trouble.get_or_insert(Box::new(stuck));
+        Ok(Taken::Yes)
+    }
+}

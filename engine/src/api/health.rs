@@ -1,0 +1,68 @@
+//! How the engine, its neighbours and the partitions are.
+
+use futures_util::future::join_all;
+use gearshift_protocol::view::{EngineView, Health, HealthStatus, PartitionHealth};
+
+use super::{Reply, reply};
+use crate::runtime::{EngineInfo, Handle, PartitionHealth as Known};
+
+/// Health through whichever engine: every partition is asked where it is.
+pub(super) async fn health(handle: &Handle) -> Reply {
+    let known = handle.health();
+    let partitions = join_all(known.into_iter().map(|one| partition(handle, one))).await;
+    let told = |one: &PartitionHealth| {
+        let reason = one.reason.as_deref()?;
+        Some(format!("partition {}: {reason}", one.partition))
+    };
+    let warnings = partitions.iter().filter_map(told).collect::<Vec<_>>();
+    let status = if handle.is_stopping() {
+        HealthStatus::Draining
+    } else if warnings.is_empty() {
+        HealthStatus::Ready
+    } else {
+        HealthStatus::Degraded
+    };
+    reply(&Health {
+        status,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        partitions,
+        engines: handle.cluster().into_iter().map(engine).collect(),
+        warnings,
+    })
+}
+
+async fn partition(handle: &Handle, known: Known) -> PartitionHealth {
+    let mut view = PartitionHealth {
+        partition: u32::from(known.partition),
+        serving: false,
+        epoch: known.epoch,
+        position: known.position,
+        instances: 0,
+        reason: known.reason,
+        owner: known.owner,
+    };
+    if view.reason.is_some() {
+        return view;
+    }
+    match handle.standing(known.partition).await {
+        Ok(Some(standing)) => {
+            view.serving = true;
+            view.epoch = standing.epoch;
+            view.position = standing.position;
+            view.instances = standing.instances;
+        }
+        Ok(None) => view.reason = Some("its owner does not answer".to_owned()),
+        Err(error) => view.reason = Some(error.to_string()),
+    }
+    view
+}
+
+fn engine(info: EngineInfo) -> EngineView {
+    EngineView {
+        node: info.node,
+        name: info.name,
+        version: info.version,
+        leaving: info.leaving,
+        partitions: info.partitions,
+    }
+}

@@ -1,0 +1,159 @@
+//! `bus doctor`: everything about the servers that could be wrong, and how to mend it.
+
+use clap::Args;
+use gearshift_bus::{Bus, ErrorKind, ServerReport};
+use gearshift_client::Client;
+use serde_json::json;
+
+use super::super::args::Global;
+use super::super::connect;
+use super::super::durability::durability;
+use super::super::failure::{ENDED_BADLY, Failure, Outcome};
+use super::super::joining::words;
+use super::super::login::NatsTarget;
+use super::super::output::Table;
+use super::api::{Asked, account, streams};
+use super::engine_checks::engines;
+use super::finding::{Finding, Level, summary};
+use super::role_checks::may;
+use super::server_checks;
+use super::stream_checks::{self, Row, rows};
+use crate::runtime::Clock;
+
+const EXAMPLES: &str = "\
+Examples:
+  gearshift bus doctor
+  gearshift bus doctor --nats nats://127.0.0.1:4222 --nats-credentials engine.creds
+  gearshift bus doctor -o json | jq '.findings[] | select(.level != \"ok\")'
+
+It changes nothing. Exit 0: no problem; 1: at least one. What a login may not look at is said; the
+engine's login sees everything.";
+
+/// `gearshift bus doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(in crate::cli) struct DoctorArgs {
+    /// The NATS servers; else those of --server, --context, or the `gearshift dev` of this folder
+    #[arg(long, value_name = "URL")]
+    nats: Option<String>,
+    /// The server's monitoring, which tells whether it syncs [default: its port 8222]
+    #[arg(long, value_name = "URL")]
+    monitor: Option<String>,
+}
+
+/// What was found.
+struct Report {
+    servers: String,
+    server: Option<ServerReport>,
+    findings: Vec<Finding>,
+    rows: Vec<Row>,
+}
+
+/// Looks at everything, and says how it is.
+pub(super) async fn doctor(global: &Global, args: &DoctorArgs) -> Outcome {
+    let target = connect::nats_to_look_at(global, args.nats.as_deref())?;
+    let report = examine(global, &target, args).await;
+    report.print(global)?;
+    let is_bad = report.findings.iter().any(|one| one.level == Level::Problem);
+    Ok(if is_bad { ENDED_BADLY } else { 0 })
+}
+
+async fn examine(global: &Global, target: &NatsTarget, args: &DoctorArgs) -> Report {
+    let servers = target.shown();
+    let alone = |finding| Report {
+        servers: servers.clone(),
+        server: None,
+        findings: vec![finding],
+        rows: Vec::new(),
+    };
+    let bus = match Bus::connect(&target.options).await {
+        Ok(bus) => bus,
+        Err(error) => return alone(not_connected(&error)),
+    };
+    let server = match bus.server().await {
+        Ok(Some(server)) => server,
+        Ok(None) => return alone(Finding::problem("server", "no NATS server", "name one")),
+        Err(error) => return alone(not_connected(&error)),
+    };
+    let user = match (&global.user, &target.user) {
+        (None, Some(login)) => login.clone(),
+        (Some(_) | None, _) => connect::user(global),
+    };
+    let mut findings = server_checks::server(&server);
+    let known = durability(&server, args.monitor.as_deref()).await;
+    findings.push(server_checks::sync(&server, &known));
+    findings.push(server_checks::replicas(&server));
+    findings.push(server_checks::payload(&server));
+    let asked = Clock::System.now().0;
+    let (account, listed) = tokio::join!(account(&bus), streams(&bus));
+    let heard = Clock::System.now().0;
+    findings.push(server_checks::limits(&account));
+    let listed = seen(listed, &mut findings);
+    findings.extend(server_checks::clock(&listed, asked, heard));
+    findings.extend(stream_checks::streams(&listed, server.replicas));
+    let may = may(&bus, &user).await;
+    findings.extend(may.findings(&user));
+    let client = Client::bus(bus.clone()).as_user(&user).with_timeout(global.timeout);
+    findings.extend(engines(&client, may).await);
+    if let Err(error) = bus.close().await {
+        tracing::debug!(%error, "connection did not close cleanly");
+    }
+    Report { servers, server: Some(server), findings, rows: rows(&listed) }
+}
+
+fn seen<T>(asked: Asked<Vec<T>>, findings: &mut Vec<Finding>) -> Vec<T> {
+    if let Asked::Refused(reason) = &asked {
+        findings.push(Finding::problem(
+            "streams",
+            format!("they cannot be listed: {reason}"),
+            "look into the server's log",
+        ));
+    }
+    asked.answer().unwrap_or_default()
+}
+
+fn not_connected(error: &gearshift_bus::Error) -> Finding {
+    let help = match error.kind() {
+        ErrorKind::Disconnected | ErrorKind::Timeout { .. } => {
+            "is it running, and is the address right?"
+        }
+        _ => "change what it names, or log in as somebody else (--nats-user, --nats-credentials …)",
+    };
+    Finding::problem("server", words(error), help)
+}
+
+impl Report {
+    fn print(&self, global: &Global) -> Result<(), Failure> {
+        let output = global.out();
+        output.json(&json!({
+            "servers": self.servers,
+            "server": self.server.as_ref().map(|server| json!({
+                "name": server.name,
+                "id": server.id,
+                "version": server.version,
+                "cluster": server.cluster,
+                "replicas": server.replicas,
+            })),
+            "problems": self.count(Level::Problem),
+            "warnings": self.count(Level::Warning),
+            "findings": self.findings,
+            "streams": self.rows,
+        }))?;
+        if !output.is_text() {
+            return Ok(());
+        }
+        output.line(format!("{}\n", self.servers))?;
+        for finding in &self.findings {
+            output.line(finding.render(output.look))?;
+        }
+        if !self.rows.is_empty() {
+            let table = Table::<Row> { headings: Row::HEADINGS, cells: Row::cells };
+            output.line(format!("\n{}", table.render(&self.rows)))?;
+        }
+        output.line(format!("\n{}", summary(&self.findings)))
+    }
+
+    fn count(&self, level: Level) -> usize {
+        self.findings.iter().filter(|one| one.level == level).count()
+    }
+}

@@ -1,0 +1,80 @@
+//! The engines behind the servers: do they answer, and who has which partition?
+
+use gearshift_client::protocol::view::{Health, HealthStatus};
+use gearshift_client::{Client, ErrorKind};
+
+use super::finding::Finding;
+use super::role_checks::May;
+
+/// What the engines say of themselves.
+pub(super) async fn engines(client: &Client, may: May) -> Vec<Finding> {
+    if !may.queries {
+        return vec![Finding::ok("engines", "not ours to look at: this user may not ask them")];
+    }
+    match client.health().await {
+        Ok(health) => judge(&health),
+        Err(error) => match error.kind() {
+            ErrorKind::Unreachable { .. } => vec![Finding::warning(
+                "engines",
+                "none answers",
+                "`gearshift serve --nats URL` starts one",
+            )],
+            _ => vec![Finding::problem(
+                "engines",
+                format!("they do not answer as they should: {error}"),
+                "look into their logs",
+            )],
+        },
+    }
+}
+
+fn judge(health: &Health) -> Vec<Finding> {
+    let total = health.partitions.len();
+    let unserved: Vec<String> = health
+        .partitions
+        .iter()
+        .filter(|one| !one.serving)
+        .map(|one| one.partition.to_string())
+        .collect();
+    let status = match health.status {
+        HealthStatus::Ready => "ready",
+        HealthStatus::Starting => "starting",
+        HealthStatus::Draining => "draining",
+        HealthStatus::Degraded | _ => "degraded",
+    };
+    let about = format!("gearshift {} is {status}", health.version);
+    let mut list = vec![match unserved.as_slice() {
+        [] => Finding::ok("engines", format!("{about}; all {total} partitions are served")),
+        some => Finding::problem(
+            "engines",
+            format!("{about}; not served: partition {} of {total}", some.join(", ")),
+            "the reasons are below; an engine that comes back takes them over",
+        ),
+    }];
+    list.extend(health.warnings.iter().map(|warning| {
+        Finding::warning("engines", warning.clone(), "`gearshift bus doctor` there says more")
+    }));
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::*;
+
+    #[test]
+    fn partitions_that_nobody_serves_are_a_problem() {
+        let health = |serving: bool| -> Health {
+            let text = format!(
+                r#"{{"status": "ready", "version": "0.1.0", "warnings": ["weak durability: x"],
+                    "partitions": [{{"partition": 3, "serving": {serving}}}]}}"#
+            );
+            serde_json::from_str(&text).unwrap()
+        };
+        let found = judge(&health(true));
+        assert_eq!((found[0].level, found[1].level), (Level::Ok, Level::Warning));
+        let found = judge(&health(false));
+        assert_eq!(found[0].level, Level::Problem);
+        assert!(found[0].message.contains("partition 3 of 1"), "{}", found[0].message);
+    }
+}

@@ -1,0 +1,9 @@
+//! Deployed definitions: immutable, kept in a bucket, indexed by the events they listen to.
+
+mod index;
+mod listens;
+mod store;
+
+pub(crate) use index::{Index, Listener};
+pub(crate) use listens::Froms;
+pub use store::{DefinitionStore, Deployed};

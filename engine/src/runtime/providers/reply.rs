@@ -1,0 +1,100 @@
+//! A reply: body and headers → outcome (04, protocol v1).
+
+use gearshift_bus::Message;
+use gearshift_machine::machine::{CallOutcome, ErrorKind};
+use gearshift_machine::value::Value;
+use gearshift_protocol::headers;
+
+use crate::runtime::intake::from_msgpack;
+
+/// The largest output of a plugin taken inline, in bytes (01 §10).
+const REPLY_MAX: usize = 64 * 1_024;
+/// The longest error text kept of a plugin, in bytes (row P7).
+const ERROR_TEXT_MAX: usize = 4_096;
+/// The longest error code kept of a plugin, in bytes.
+const CODE_MAX: usize = 64;
+
+/// Body and headers → outcome of the call `call`.
+pub(super) fn read_reply(reply: &Message, call: &str) -> CallOutcome {
+    let header = |name| reply.headers.get(name);
+    if let Some(other) = header(headers::CALL_ID).filter(|other| *other != call) {
+        // Row P6: somebody answers for somebody else, by mistake or not.
+        tracing::warn!(call, %other, "reply to another call is refused");
+        let text = "the reply is to another call";
+        return failure(ErrorKind::InvalidReply, "reply_of_another_call", text);
+    }
+    if header(headers::SERVICE_ERROR_CODE).or_else(|| header(headers::SERVICE_ERROR)).is_some() {
+        return read_failure(reply);
+    }
+    let size = reply.payload.len();
+    if size > REPLY_MAX {
+        return failure(
+            ErrorKind::InvalidReply,
+            "reply_too_large",
+            format!("reply of {size} bytes exceeds the limit of {REPLY_MAX} bytes"),
+        );
+    }
+    if header(headers::PENDING).is_some_and(|told| told.eq_ignore_ascii_case("true")) {
+        let text = "the plugin announces a later result, which is not taken";
+        return failure(ErrorKind::InvalidReply, "pending_unsupported", text);
+    }
+    let msgpack = header(headers::CONTENT_TYPE).is_some_and(|kind| kind.contains("msgpack"));
+    let output = if reply.payload.is_empty() {
+        Ok(Value::Null)
+    } else if msgpack {
+        from_msgpack(&reply.payload)
+    } else {
+        Value::from_json(&reply.payload).map_err(|error| error.to_string())
+    };
+    match output {
+        Ok(output) => CallOutcome::Success(output),
+        Err(error) => failure(ErrorKind::InvalidReply, "reply_invalid", error),
+    }
+}
+
+fn read_failure(reply: &Message) -> CallOutcome {
+    let header = |name| reply.headers.get(name);
+    let code = header(headers::SERVICE_ERROR_CODE).map_or("", str::trim);
+    let kind = match header(headers::ERROR_KIND).map(str::trim) {
+        Some("permanent") => ErrorKind::Permanent,
+        Some("retryable") => ErrorKind::Retryable,
+        // Row P9: what it means is anybody's guess, so a person looks.
+        Some(_) => ErrorKind::InvalidReply,
+        None if code.starts_with('4') => ErrorKind::Permanent,
+        None => ErrorKind::Retryable,
+    };
+    let text = header(headers::SERVICE_ERROR).unwrap_or("no reason given");
+    CallOutcome::Failure {
+        kind,
+        code: shortened(code, CODE_MAX).into(),
+        message: shortened(text, ERROR_TEXT_MAX).into(),
+        retry_after_ms: header(headers::RETRY_AFTER).and_then(retry_after),
+    }
+}
+
+/// `30s`, or plain seconds; anything else is not a wish (row P8: the policy clamps it).
+fn retry_after(text: &str) -> Option<u64> {
+    gearshift_machine::definition::duration::parse(text)
+        .ok()
+        .or_else(|| text.parse::<u64>().ok().map(|seconds| seconds.saturating_mul(1_000)))
+}
+
+/// A failed attempt.
+pub(super) fn failure(kind: ErrorKind, code: &str, message: impl AsRef<str>) -> CallOutcome {
+    CallOutcome::Failure {
+        kind,
+        code: code.into(),
+        message: shortened(message.as_ref(), ERROR_TEXT_MAX).into(),
+        retry_after_ms: None,
+    }
+}
+
+/// At most `limit` bytes, cut between characters.
+fn shortened(text: &str, limit: usize) -> &str {
+    let cut = (0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.get(..cut).unwrap_or(text)
+}
+
+#[cfg(test)]
+#[path = "reply_tests.rs"]
+mod tests;

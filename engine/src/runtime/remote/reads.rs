@@ -1,0 +1,175 @@
+//! What doors read of partitions, through whichever engine.
+
+use std::collections::BTreeMap;
+
+use gearshift_machine::machine::{Instance, InstanceKey, TraceEntry};
+use gearshift_machine::partition::{Counts, DeadLetter};
+
+use super::look::{DeadLetterFilter, Look, Seen};
+use super::wire::Standing;
+use crate::runtime::error::Error;
+use crate::runtime::handle::Handle;
+
+/// Instances looked at between two frames, so that a long list never stalls a partition.
+const SLICE: usize = 512;
+
+impl Handle {
+    async fn seen(&self, partition: u16, look: Look) -> Result<Seen, Error> {
+        if partition >= self.config().partitions {
+            return Err(Error::Unavailable(format!("there is no partition {partition}")));
+        }
+        self.0.look(partition, look).await
+    }
+
+    /// The instance `key`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn instance(&self, key: &InstanceKey) -> Result<Option<Instance>, Error> {
+        match self.seen(self.partition_of(key), Look::Instance(key.clone())).await? {
+            Seen::Instance(found) => Ok(found.map(|instance| *instance)),
+            other => Err(other.unasked()),
+        }
+    }
+
+    /// Is there an instance with this key, ended ones included?
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn contains(&self, key: &InstanceKey) -> Result<bool, Error> {
+        self.0.contains(key).await
+    }
+
+    /// The history of `key`, oldest line first; empty where there is no such instance.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn trace(&self, key: &InstanceKey) -> Result<Vec<TraceEntry>, Error> {
+        match self.seen(self.partition_of(key), Look::Trace(key.clone())).await? {
+            Seen::Trace(entries) => Ok(entries),
+            other => Err(other.unasked()),
+        }
+    }
+
+    /// Some instances of one partition in key order, from behind `after`; none at the end.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn instances_from(
+        &self,
+        partition: u16,
+        after: Option<&InstanceKey>,
+    ) -> Result<Vec<Instance>, Error> {
+        let look = Look::InstancesFrom { after: after.cloned(), count: SLICE };
+        match self.seen(partition, look).await? {
+            Seen::Instances(list) => Ok(list),
+            other => Err(other.unasked()),
+        }
+    }
+
+    /// At most `count` keys of each partition that end with `suffix`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn keys_ending_with(
+        &self,
+        suffix: &str,
+        count: usize,
+    ) -> Result<Vec<InstanceKey>, Error> {
+        let mut keys = Vec::new();
+        for partition in 0..self.config().partitions {
+            let look = Look::KeysEndingWith { suffix: suffix.to_owned(), count };
+            match self.seen(partition, look).await? {
+                Seen::Keys(found) => keys.extend(found),
+                other => return Err(other.unasked()),
+            }
+        }
+        Ok(keys)
+    }
+
+    /// How many instances of `workflow` live, by version.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn living_versions(&self, workflow: &str) -> Result<BTreeMap<u32, u64>, Error> {
+        let mut living = BTreeMap::new();
+        for partition in 0..self.config().partitions {
+            let mut after = None;
+            loop {
+                let look =
+                    Look::Versions { workflow: workflow.to_owned(), after, count: SLICE };
+                let versions = match self.seen(partition, look).await? {
+                    Seen::Versions(versions) => versions,
+                    other => return Err(other.unasked()),
+                };
+                for (version, count) in versions.living {
+                    *living.entry(version).or_insert(0) += count;
+                }
+                match versions.last {
+                    Some(last) => after = Some(last),
+                    None => break,
+                }
+            }
+        }
+        Ok(living)
+    }
+
+    /// The dead letter `number` of one partition.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn dead_letter(
+        &self,
+        partition: u16,
+        number: u64,
+    ) -> Result<Option<DeadLetter>, Error> {
+        match self.seen(partition, Look::DeadLetter(number)).await? {
+            Seen::DeadLetters(found) => Ok(found.into_iter().next().map(|(_, letter)| letter)),
+            other => Err(other.unasked()),
+        }
+    }
+
+    /// At most `count` dead letters of one partition, oldest first, from behind `after`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn dead_letters(
+        &self,
+        partition: u16,
+        wanted: &DeadLetterFilter,
+        mut after: Option<u64>,
+        count: usize,
+    ) -> Result<Vec<(u64, DeadLetter)>, Error> {
+        let mut letters = Vec::new();
+        while letters.len() < count {
+            let count = (count - letters.len()).min(SLICE);
+            let look = Look::DeadLetters { wanted: wanted.clone(), after, count };
+            match self.seen(partition, look).await? {
+                Seen::DeadLetters(found) if found.is_empty() => break,
+                Seen::DeadLetters(found) => letters.extend(found),
+                other => return Err(other.unasked()),
+            }
+            after = letters.last().map(|(number, _)| *number);
+        }
+        Ok(letters)
+    }
+
+    /// How one partition is doing, asked of its owner; `None` where nobody answers soon.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Bus`].
+    pub async fn standing(&self, partition: u16) -> Result<Option<Standing>, Error> {
+        self.0.standing(partition).await
+    }
+
+    /// How many there are of everything in one partition.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn counts(&self, partition: u16) -> Result<Counts, Error> {
+        match self.seen(partition, Look::Counts).await? {
+            Seen::Counts(counts) => Ok(counts),
+            other => Err(other.unasked()),
+        }
+    }
+}

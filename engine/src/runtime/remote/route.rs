@@ -1,0 +1,318 @@
+//! Asking a partition wherever it is: here through its queue, elsewhere through its owner's door.
+
+use std::time::Duration;
+
+use gearshift_bus::{ErrorKind, Message, Subject};
+use gearshift_machine::machine::InstanceKey;
+use gearshift_machine::partition::{Done, Partition, PartitionInput};
+use gearshift_protocol::subjects;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::look::{Look, Seen};
+use super::wire::{Answer, Question, Standing, decode, encode};
+use crate::runtime::asks::Ask;
+use crate::runtime::error::Error;
+use crate::runtime::seat::{SeatState, is_moved};
+use crate::runtime::shared::Shared;
+
+/// How long an owner may take to look; a look is harmless to repeat.
+const LOOK_LIMIT: Duration = Duration::from_secs(2);
+/// The same for health, which asks every partition.
+const STANDING_LIMIT: Duration = Duration::from_millis(500);
+/// Wait before an owner is looked for again; a change of the seat ends it at once.
+const TRY_AGAIN: Duration = Duration::from_millis(25);
+
+/// Where a partition can be asked.
+pub(super) enum Way {
+    /// Here.
+    Here,
+    /// At its owner's door, if there is one.
+    There,
+    /// Nowhere yet, for this reason.
+    Nowhere(String),
+    /// Nowhere, and waiting is of no use.
+    Never(Error),
+}
+
+/// A search for whoever serves a partition, bounded by [`EngineConfig::owner_wait`].
+///
+/// [`EngineConfig::owner_wait`]: crate::runtime::EngineConfig::owner_wait
+pub(super) struct Search<'a> {
+    shared: &'a Shared,
+    partition: u16,
+    changes: watch::Receiver<SeatState>,
+    end: Instant,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn begin(shared: &'a Shared, partition: u16) -> Self {
+        let changes = shared.seat(partition).subscribe();
+        Self { shared, partition, changes, end: Instant::now() + shared.config.owner_wait }
+    }
+
+    /// Waits until another try makes sense.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] once the time is up; nothing was done.
+    pub(super) async fn again(&mut self) -> Result<(), Error> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(self.given_up());
+        }
+        // A change within the pause ends it; a seat outlives its searches.
+        let changed = tokio::time::timeout(left.min(TRY_AGAIN), self.changes.changed()).await;
+        drop(changed);
+        Ok(())
+    }
+
+    fn given_up(&self) -> Error {
+        let partition = self.partition;
+        let waited = self.shared.config.owner_wait.as_millis();
+        let reason = match self.shared.way(partition) {
+            Way::Nowhere(reason) => reason,
+            Way::Here | Way::There => "nobody serves it".to_owned(),
+            Way::Never(error) => return error,
+        };
+        Error::Unavailable(format!(
+            "partition {partition} was not served within {waited} ms: {reason}"
+        ))
+    }
+}
+
+impl Shared {
+    /// Hands an input in, to whoever owns the partition, and waits for the durable decision.
+    ///
+    /// # Errors
+    /// [`Error::Saturated`] and [`Error::Unavailable`]: nothing was done.
+    /// [`Error::OutcomeUnknown`]: nobody knows.
+    pub(crate) async fn ask(&self, partition: u16, input: PartitionInput) -> Result<Done, Error> {
+        if self.seat(partition).serves()
+            && let Some(done) = self.ask_here(partition, &input).await?
+        {
+            return Ok(done);
+        }
+        Box::pin(self.ask_around(partition, input)).await
+    }
+
+    /// Asks wherever the partition is, until somebody takes the input.
+    async fn ask_around(&self, partition: u16, input: PartitionInput) -> Result<Done, Error> {
+        let mut search = Search::begin(self, partition);
+        loop {
+            let done = match self.way(partition) {
+                Way::Here => self.ask_here(partition, &input).await?,
+                Way::There => self.ask_there(partition, &input).await?,
+                Way::Nowhere(_) => None,
+                Way::Never(error) => return Err(error),
+            };
+            match done {
+                Some(done) => return Ok(done),
+                None => search.again().await?,
+            }
+        }
+    }
+
+    /// Looks at the durable state of a partition, wherever it is.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub(crate) async fn look(&self, partition: u16, look: Look) -> Result<Seen, Error> {
+        let mut search = Search::begin(self, partition);
+        loop {
+            let seen = match self.way(partition) {
+                Way::Here => {
+                    let look = look.clone();
+                    self.look_here(partition, move |partition| look.on(partition)).await
+                }
+                Way::There => Box::pin(self.look_there(partition, &look)).await?,
+                Way::Nowhere(_) => None,
+                Way::Never(error) => return Err(error),
+            };
+            match seen {
+                Some(seen) => return Ok(seen),
+                None => search.again().await?,
+            }
+        }
+    }
+
+    /// Is there an instance with this key, ended ones included?
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub(crate) async fn contains(&self, key: &InstanceKey) -> Result<bool, Error> {
+        match self.look(self.partition_of(key), Look::Contains(key.clone())).await? {
+            Seen::Truth(truth) => Ok(truth),
+            other => Err(other.unasked()),
+        }
+    }
+
+    pub(super) fn way(&self, partition: u16) -> Way {
+        let shares = self.cluster.is_some();
+        match &*self.seat(partition).state() {
+            SeatState::Serving => Way::Here,
+            SeatState::Elsewhere(_) => Way::There,
+            // Who stops has handed its partitions over, where there is anybody to take them.
+            SeatState::Stopped if shares => Way::There,
+            SeatState::Recovering(reason) => Way::Nowhere(format!("it recovers: {reason}")),
+            SeatState::Refused(reason) => {
+                Way::Never(Error::Unavailable(format!("partition {partition} refuses: {reason}")))
+            }
+            SeatState::Stopped => {
+                Way::Never(Error::Unavailable("the engine is stopping".to_owned()))
+            }
+        }
+    }
+
+    /// `None`: it was not taken, and nothing was done.
+    async fn ask_here(
+        &self,
+        partition: u16,
+        input: &PartitionInput,
+    ) -> Result<Option<Done>, Error> {
+        let (tell, done) = oneshot::channel();
+        match self.seat(partition).asks.try_send(Ask::Input(Box::new(input.clone()), Some(tell))) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                return Err(Error::Saturated { partition, limit: self.config.queue_limit });
+            }
+            // The partition's task has ended: only with the engine.
+            Err(mpsc::error::TrySendError::Closed(_)) => return Ok(None),
+        }
+        match done.await {
+            Ok(done) if is_moved(&done) => Ok(None),
+            Ok(done) => Ok(Some(done)),
+            Err(_) => {
+                let reason = "it was lost while the frame was under way".to_owned();
+                Err(Error::OutcomeUnknown { partition, reason })
+            }
+        }
+    }
+
+    /// `None`: nobody looked.
+    pub(super) async fn look_here<T: Send + 'static>(
+        &self,
+        partition: u16,
+        look: impl FnOnce(&Partition) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (tell, seen) = oneshot::channel();
+        let read = Ask::Read(Box::new(move |partition| drop(tell.send(look(partition)))));
+        self.seat(partition).asks.send(read).await.ok()?;
+        seen.await.ok()
+    }
+
+    /// How a partition is doing, where it is served here.
+    pub(super) async fn standing_here(&self, partition: u16) -> Option<Standing> {
+        if !self.seat(partition).serves() {
+            return None;
+        }
+        let look = |partition: &Partition| partition.counts().instances as u64;
+        let instances = self.look_here(partition, look).await?;
+        let mark = self.seat(partition).mark();
+        Some(Standing { position: mark.sequence, epoch: mark.epoch, instances })
+    }
+
+    /// How a partition is doing, asked once; `None` where nobody answers soon.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Bus`].
+    pub(super) async fn standing(&self, partition: u16) -> Result<Option<Standing>, Error> {
+        match self.way(partition) {
+            Way::Here => Ok(self.standing_here(partition).await),
+            Way::There => match self.request(partition, &Question::Standing, STANDING_LIMIT).await {
+                Ok(Some(Answer::Standing(standing))) => Ok(Some(standing)),
+                Ok(_) | Err(Error::OutcomeUnknown { .. } | Error::Unavailable(_)) => Ok(None),
+                Err(error) => Err(error),
+            },
+            Way::Nowhere(_) | Way::Never(_) => Ok(None),
+        }
+    }
+
+    /// `None`: it was not taken, and nothing was done.
+    async fn ask_there(
+        &self,
+        partition: u16,
+        input: &PartitionInput,
+    ) -> Result<Option<Done>, Error> {
+        let question = Question::Input(input.clone());
+        match self.request(partition, &question, self.config.owner_reply).await? {
+            Some(Answer::Done(decided)) => {
+                // The owner may know a definition that was deployed just now.
+                if let Some((workflow, version)) = decided.definition()
+                    && self.definitions.index().definitions.get(workflow, version).is_none()
+                    && let Err(error) = self.definitions.refresh().await
+                {
+                    tracing::warn!(%error, "a verdict without names: its definition is not known");
+                }
+                let index = self.definitions.index();
+                Ok(Some(decided.into_done(&index.definitions)))
+            }
+            Some(other) => self.unexpected(partition, &other),
+            None => Ok(None),
+        }
+    }
+
+    async fn look_there(&self, partition: u16, look: &Look) -> Result<Option<Seen>, Error> {
+        let question = Question::Look(look.clone());
+        let answer = match self.request(partition, &question, LOOK_LIMIT).await {
+            // A look changes nothing: it is taken again.
+            Err(Error::OutcomeUnknown { .. }) => return Ok(None),
+            answer => answer?,
+        };
+        match answer {
+            Some(Answer::Seen(seen)) => Ok(Some(*seen)),
+            Some(Answer::Stored(digest)) => Ok(super::stored::read(self, &digest).await?),
+            Some(other) => self.unexpected(partition, &other),
+            None => Ok(None),
+        }
+    }
+
+    /// Asks the owner's door. `None`: it was not delivered, or not to the owner.
+    ///
+    /// # Errors
+    /// [`Error::OutcomeUnknown`] where no answer came; it is never asked again here.
+    pub(super) async fn request(
+        &self,
+        partition: u16,
+        question: &Question,
+        limit: Duration,
+    ) -> Result<Option<Answer>, Error> {
+        let unknown = |reason: String| Error::OutcomeUnknown { partition, reason };
+        let subject = Subject::parse(&subjects::owner(partition))?;
+        let body = encode(question).map_err(Error::Unavailable)?;
+        let reply = self.bus.requests().request(Message::new(subject, body), limit).await;
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) if matches!(error.kind(), ErrorKind::Full { .. }) => {
+                let ErrorKind::Full { limit } = *error.kind() else { return Err(error.into()) };
+                return Err(Error::Saturated { partition, limit });
+            }
+            Err(error) if error.is_retryable() => return Ok(None),
+            Err(error) => {
+                return Err(match error.kind() {
+                    ErrorKind::Timeout { .. } | ErrorKind::Unknown => unknown(error.to_string()),
+                    _ => error.into(),
+                });
+            }
+        };
+        match decode(&reply.payload) {
+            Ok(Answer::NotOwner) => Ok(None),
+            Ok(Answer::Full(limit)) => Err(Error::Saturated { partition, limit }),
+            Ok(Answer::Refused(reason)) => {
+                Err(Error::Unavailable(format!("partition {partition} refuses: {reason}")))
+            }
+            Ok(Answer::Lost) => Err(unknown("its owner lost it meanwhile".to_owned())),
+            Ok(Answer::Unreadable(reason)) => {
+                let told = format!("the owner of partition {partition} cannot read us: {reason}");
+                Err(Error::Unavailable(told))
+            }
+            Ok(answer) => Ok(Some(answer)),
+            Err(reason) => Err(unknown(format!("its owner's answer is unreadable: {reason}"))),
+        }
+    }
+
+    fn unexpected<T>(&self, partition: u16, answer: &Answer) -> Result<T, Error> {
+        tracing::error!(partition, ?answer, "an owner answered something else");
+        let reason = "its owner answered something else".to_owned();
+        Err(Error::OutcomeUnknown { partition, reason })
+    }
+}

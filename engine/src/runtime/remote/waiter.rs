@@ -1,0 +1,144 @@
+//! Waiting until an instance reaches a state or its end, wherever its partition is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gearshift_machine::machine::InstanceKey;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::look::{Look, Seen};
+use super::route::{Search, Way};
+use super::wire::{Answer, Question};
+use crate::runtime::error::Error;
+use crate::runtime::shared::Shared;
+use crate::runtime::waiters::Goal;
+
+/// An owner is asked to wait for so long at once, so that one that is gone is noticed soon.
+const SLICE: Duration = Duration::from_secs(2);
+/// Its answer may take so much longer.
+const ON_THE_WAY: Duration = Duration::from_secs(1);
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// It is decided: was the goal met?
+    Met(bool),
+    /// The time is up.
+    Time,
+    /// The partition is not here.
+    Moved,
+}
+
+/// A wish to hear of an instance, registered here; dropping it takes the wish back.
+pub(super) struct Watch {
+    shared: Arc<Shared>,
+    key: InstanceKey,
+    goal: Goal,
+    number: u64,
+    told: oneshot::Receiver<bool>,
+}
+
+impl Watch {
+    pub(super) fn begin(shared: &Arc<Shared>, key: &InstanceKey, goal: Goal) -> Self {
+        let (number, told) = shared.waiters.wait(key.clone(), goal.clone());
+        Self { shared: Arc::clone(shared), key: key.clone(), goal, number, told }
+    }
+
+    /// Waits while the partition is served here.
+    pub(super) async fn wait_here(&mut self, limit: Duration) -> Waited {
+        let partition = self.shared.partition_of(&self.key);
+        let mut changes = self.shared.seat(partition).subscribe();
+        let look = Look::Instance(self.key.clone());
+        let look = self.shared.look_here(partition, move |partition| look.on(partition));
+        // The goal may have been met before the wish was registered.
+        match look.await {
+            None => return Waited::Moved,
+            Some(seen) => {
+                if let Some(met) = self.judge(&seen) {
+                    return Waited::Met(met);
+                }
+            }
+        }
+        let moved = async {
+            while self.shared.seat(partition).serves() {
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            told = &mut self.told => told.map_or(Waited::Moved, Waited::Met),
+            () = moved => Waited::Moved,
+            () = tokio::time::sleep(limit) => Waited::Time,
+        }
+    }
+
+    async fn wait_there(&self, limit: Duration) -> Result<Waited, Error> {
+        let (key, goal) = (self.key.clone(), self.goal.clone());
+        let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let question = Question::Wait { key, goal, limit_ms };
+        let partition = self.shared.partition_of(&self.key);
+        match self.shared.request(partition, &question, limit + ON_THE_WAY).await {
+            Ok(Some(Answer::Met(Some(met)))) => Ok(Waited::Met(met)),
+            Ok(Some(Answer::Met(None))) => Ok(Waited::Time),
+            // Waiting changes nothing: whoever owns it now is asked.
+            Ok(_) | Err(Error::OutcomeUnknown { .. }) => Ok(Waited::Moved),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn judge(&self, seen: &Seen) -> Option<bool> {
+        let Seen::Instance(Some(instance)) = seen else { return None };
+        let index = self.shared.definitions.index();
+        let definition = index.definitions.get(self.key.workflow(), instance.pin.version)?;
+        let names = instance.active.iter().map(|id| &*definition.state(*id).id).collect::<Vec<_>>();
+        self.goal.judge(instance.status, &names)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.shared.waiters.leave(&self.key, self.number);
+    }
+}
+
+/// A registered wish to hear of an instance; dropping it takes the wish back.
+pub struct InstanceWaiter(Watch);
+
+impl InstanceWaiter {
+    pub(crate) fn begin(shared: &Arc<Shared>, key: &InstanceKey, goal: Goal) -> Self {
+        Self(Watch::begin(shared, key, goal))
+    }
+
+    /// Waits at most `limit`; true when the goal was met, false where time is up or nothing will
+    /// meet it any more: the life ended elsewhere, or only a person can move the instance. Where
+    /// the partition changes its owner meanwhile, the new one is asked.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn wait(mut self, limit: Duration) -> Result<bool, Error> {
+        let shared = Arc::clone(&self.0.shared);
+        let partition = shared.partition_of(&self.0.key);
+        let end = Instant::now() + limit;
+        let mut search = None;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let waited = match shared.way(partition) {
+                Way::Here => self.0.wait_here(left).await,
+                Way::There => self.0.wait_there(left.min(SLICE)).await?,
+                Way::Nowhere(_) => Waited::Moved,
+                Way::Never(error) => return Err(error),
+            };
+            match waited {
+                Waited::Met(met) => return Ok(met),
+                Waited::Time | Waited::Moved if Instant::now() >= end => return Ok(false),
+                Waited::Time => search = None,
+                Waited::Moved => {
+                    search.get_or_insert_with(|| Search::begin(&shared, partition)).again().await?;
+                }
+            }
+        }
+    }
+}

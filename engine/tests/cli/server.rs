@@ -1,0 +1,76 @@
+//! A NATS server of its own for one test.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use gearshift_bus::{Bus, Message, NatsOptions, PrivateServer, ServerOptions, Subject};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+/// What tests that are not asynchronous themselves wait on.
+pub(crate) fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new().unwrap())
+}
+
+/// A running server; it ends with the test.
+pub(crate) struct Server(PrivateServer);
+
+impl Server {
+    /// One that syncs always, with more lines of configuration.
+    pub(crate) fn start(config: &str) -> Self {
+        let mut options = ServerOptions::default();
+        config.clone_into(&mut options.config);
+        Self::of(options)
+    }
+
+    /// One that syncs at an interval.
+    pub(crate) fn syncing(interval: &str) -> Self {
+        let mut options = ServerOptions::default();
+        options.sync_interval = Some(interval.to_owned());
+        Self::of(options)
+    }
+
+    pub(crate) fn without_jetstream() -> Self {
+        let mut options = ServerOptions::default();
+        options.without_jetstream = true;
+        Self::of(options)
+    }
+
+    fn of(options: ServerOptions) -> Self {
+        Self(runtime().block_on(PrivateServer::start(options)).unwrap())
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.0.url()
+    }
+
+    pub(crate) fn monitor(&self) -> &str {
+        self.0.monitor_url()
+    }
+
+    pub(crate) fn version(&self) -> &str {
+        self.0.version()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.0.kill();
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        self.0.restart().await.unwrap();
+    }
+
+    /// Makes a stream as somebody else would.
+    pub(crate) fn create_stream(&self, config: Value) {
+        runtime().block_on(async {
+            let bus = Bus::connect(&NatsOptions::new(self.url())).await.unwrap();
+            let name = config["name"].as_str().unwrap();
+            let subject = Subject::parse(&format!("$JS.API.STREAM.CREATE.{name}")).unwrap();
+            let message = Message::new(subject, config.to_string());
+            let reply = bus.requests().request(message, Duration::from_secs(10)).await.unwrap();
+            let reply: Value = serde_json::from_slice(&reply.payload).unwrap();
+            assert!(reply["error"].is_null(), "{reply}");
+        });
+    }
+}

@@ -1,0 +1,231 @@
+//! A plugin as a process: connect, serve, drain at the first signal.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gearshift_bus::{Bus, Error as BusError, ErrorKind, NatsOptions};
+
+use crate::{Error, Plugin, Running};
+
+/// Where NATS is if nothing says otherwise.
+const DEFAULT_SERVER: &str = "nats://127.0.0.1:4222";
+
+/// Waits between attempts to connect: doubled from the first to the last.
+const WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
+
+/// Servers and login, as the environment says: the variables of the `gearshift` command.
+///
+/// | Variable | Meaning |
+/// |---|---|
+/// | `GEARSHIFT_SERVER`, else `NATS_URL` | addresses, `nats://127.0.0.1:4222` unless set |
+/// | `GEARSHIFT_NATS_CREDENTIALS` | a credentials file |
+/// | `GEARSHIFT_NATS_NKEY` | a file with an nkey seed |
+/// | `GEARSHIFT_NATS_USER`, `GEARSHIFT_NATS_PASSWORD` | a user |
+/// | `GEARSHIFT_NATS_TOKEN` | a token |
+/// | `GEARSHIFT_NATS_CA` | certificates of authorities to trust beside the system's |
+/// | `GEARSHIFT_NATS_CERT`, `GEARSHIFT_NATS_KEY` | a client certificate and its key |
+/// | `GEARSHIFT_NATS_INBOX_PREFIX` | where replies arrive |
+///
+/// `GEARSHIFT_SERVER` counts where it is the address of a NATS server; it may name an engine's
+/// HTTP door instead.
+#[must_use]
+pub fn nats_from_environment() -> NatsOptions {
+    nats_from(|name| std::env::var(name).ok())
+}
+
+fn nats_from(variable: impl Fn(&str) -> Option<String>) -> NatsOptions {
+    let text = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let file = |name: &str| text(name).map(PathBuf::from);
+    let server = text("GEARSHIFT_SERVER").filter(|server| {
+        server.starts_with("nats://") || server.starts_with("tls://") || !server.contains("://")
+    });
+    let servers = server.or_else(|| text("NATS_URL"));
+    let mut options = NatsOptions::new(servers.as_deref().unwrap_or(DEFAULT_SERVER));
+    options.credentials = file("GEARSHIFT_NATS_CREDENTIALS");
+    options.nkey = file("GEARSHIFT_NATS_NKEY");
+    options.user = text("GEARSHIFT_NATS_USER");
+    options.password = text("GEARSHIFT_NATS_PASSWORD");
+    options.token = text("GEARSHIFT_NATS_TOKEN");
+    options.ca = file("GEARSHIFT_NATS_CA");
+    options.certificate = file("GEARSHIFT_NATS_CERT");
+    options.key = file("GEARSHIFT_NATS_KEY");
+    options.inbox_prefix = text("GEARSHIFT_NATS_INBOX_PREFIX")
+        .map(|prefix| prefix.trim_end_matches(".>").trim_end_matches('.').to_owned());
+    options
+}
+
+impl Plugin {
+    /// Answers calls over NATS until the process is told to end: the `main` of a plugin.
+    ///
+    /// Servers and login come from the environment, [`nats_from_environment`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Plugin::run_on`].
+    pub async fn run(self) -> Result<(), Error> {
+        self.run_on(nats_from_environment()).await
+    }
+
+    /// Answers calls over these NATS servers until the process is told to end.
+    ///
+    /// A server that is not there yet is waited for. At the first SIGTERM or Ctrl-C the plugin
+    /// takes itself off, answers what it has taken and returns; at the second one it returns at
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Plugin::serve`], [`Error::Bus`] where the server refuses the login, and
+    /// [`Error::Interrupted`] after a second signal.
+    pub async fn run_on(self, mut options: NatsOptions) -> Result<(), Error> {
+        // What is wrong with the plugin itself shows without a server.
+        self.check()?;
+        options.name = format!("plugin {} {}", self.name, self.version);
+        let mut signals = Signals::new()?;
+        let (name, version) = (self.name.clone(), self.version.clone());
+        let bus = tokio::select! {
+            biased;
+            () = signals.next() => return Ok(()),
+            bus = connect(&options) => bus?,
+        };
+        let running = self.serve(&bus).await?;
+        tracing::info!(%name, %version, "plugin answers calls");
+        signals.next().await;
+        tracing::info!(%name, "plugin ends once its calls are answered");
+        tokio::select! {
+            biased;
+            () = signals.next() => Err(Error::Interrupted),
+            ended = end(running, bus) => ended,
+        }
+    }
+}
+
+async fn end(running: Running, bus: Bus) -> Result<(), Error> {
+    running.drain().await;
+    // The last answers are on their way until the bus says that they left.
+    Ok(bus.close().await?)
+}
+
+/// Connects as soon as there is a server to connect to.
+async fn connect(options: &NatsOptions) -> Result<Bus, BusError> {
+    let (mut wait, longest) = WAITS;
+    loop {
+        let error = match Bus::connect(options).await {
+            Ok(bus) => return Ok(bus),
+            Err(error) => error,
+        };
+        if !matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Timeout { .. }) {
+            return Err(error);
+        }
+        let reason = describe(&error);
+        tracing::warn!(reason, "NATS is not there yet; waiting for it");
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(longest);
+    }
+}
+
+/// An error and what lies beneath, in one line.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}
+
+/// What tells the process to end.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new() -> Result<Self, Error> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let failed = |error: std::io::Error| Error::Signals(error);
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> Result<Self, Error> {
+        Ok(Self {})
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> NatsOptions {
+        nats_from(|name| {
+            let found = pairs.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_server_is_that_of_the_command_else_that_of_nats_else_the_local_one() {
+        assert_eq!(from(&[]).servers, "nats://127.0.0.1:4222");
+        assert_eq!(from(&[("NATS_URL", "nats://a:1")]).servers, "nats://a:1");
+        let both = [("NATS_URL", "nats://a:1"), ("GEARSHIFT_SERVER", "tls://b:2,tls://c:3")];
+        assert_eq!(from(&both).servers, "tls://b:2,tls://c:3");
+        let http = [("NATS_URL", "nats://a:1"), ("GEARSHIFT_SERVER", "http://127.0.0.1:4500")];
+        assert_eq!(from(&http).servers, "nats://a:1", "an engine's HTTP door is no NATS server");
+        assert_eq!(from(&[("GEARSHIFT_SERVER", "")]).servers, "nats://127.0.0.1:4222");
+        assert_eq!(from(&[("GEARSHIFT_SERVER", "a:1")]).servers, "a:1");
+    }
+
+    #[test]
+    fn the_login_has_the_variables_of_the_command() {
+        let options = from(&[
+            ("GEARSHIFT_NATS_CREDENTIALS", "/a.creds"),
+            ("GEARSHIFT_NATS_NKEY", "/a.nk"),
+            ("GEARSHIFT_NATS_USER", "pay"),
+            ("GEARSHIFT_NATS_PASSWORD", "secret"),
+            ("GEARSHIFT_NATS_TOKEN", "t"),
+            ("GEARSHIFT_NATS_CA", "/ca.pem"),
+            ("GEARSHIFT_NATS_CERT", "/cert.pem"),
+            ("GEARSHIFT_NATS_KEY", "/key.pem"),
+            ("GEARSHIFT_NATS_INBOX_PREFIX", "_INBOX_pay.>"),
+        ]);
+        let path = |text: &str| Some(PathBuf::from(text));
+        assert_eq!((options.credentials, options.nkey), (path("/a.creds"), path("/a.nk")));
+        assert_eq!(options.user.as_deref(), Some("pay"));
+        assert_eq!(options.password.as_deref(), Some("secret"));
+        assert_eq!(options.token.as_deref(), Some("t"));
+        assert_eq!(options.ca, path("/ca.pem"));
+        assert_eq!((options.certificate, options.key), (path("/cert.pem"), path("/key.pem")));
+        assert_eq!(options.inbox_prefix.as_deref(), Some("_INBOX_pay"));
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_the_plugin_shows_without_a_server() {
+        let nowhere = NatsOptions::new("nats://127.0.0.1:1");
+        let wrong = Plugin::new("no name", "1.0.0").run_on(nowhere).await;
+        assert!(matches!(wrong, Err(Error::Name { .. })), "{wrong:?}");
+    }
+}
