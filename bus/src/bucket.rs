@@ -13,8 +13,8 @@ const KEY_BYTES_MAX: usize = 255;
 
 /// Small values by key, every write durable before it is answered.
 ///
-/// A key is made of `A-Z a-z 0-9 - _ = . /`, is at most 255 bytes long and neither begins nor
-/// ends with `.`. Values are at most 1 MiB. A clone is another handle to the same bucket.
+/// A key is made of `A-Z a-z 0-9 - _ = . /`, is at most 255 bytes long, neither begins nor
+/// ends with `.` and has no `..`. Values are at most 1 MiB. A clone is another handle to the same bucket.
 #[derive(Debug, Clone)]
 pub struct Bucket(Backend);
 
@@ -70,7 +70,7 @@ pub struct Watch(Watching);
 #[derive(Debug)]
 enum Watching {
     Local(KeyWatch),
-    Nats(nats::KeyWatch),
+    Nats(Box<nats::KeyWatch>),
 }
 
 impl Bucket {
@@ -185,7 +185,7 @@ impl Bucket {
         let watching = match &self.0 {
             Backend::Memory(bucket) => Watching::Local(bucket.keys()?.watch(prefix)),
             Backend::Embedded(bucket) => Watching::Local(bucket.keys()?.watch(prefix)),
-            Backend::Nats(bucket) => Watching::Nats(bucket.watch(prefix).await?),
+            Backend::Nats(bucket) => Watching::Nats(Box::new(bucket.watch(prefix).await?)),
         };
         Ok(Watch(watching))
     }
@@ -246,6 +246,8 @@ fn check_key(key: &str) -> Result<(), Error> {
         "a key is made of `A-Z a-z 0-9 - _ = . /`"
     } else if key.starts_with('.') || key.ends_with('.') {
         "a key neither begins nor ends with `.`"
+    } else if key.contains("..") {
+        "a key has no empty part between two `.`"
     } else {
         return Ok(());
     };

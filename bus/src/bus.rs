@@ -1,6 +1,7 @@
 //! [`Bus`]: in memory, embedded or simulated; opens the primitives.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::local::{Exchange, Lifecycle};
 use crate::{
@@ -27,7 +28,7 @@ enum Backend {
     Memory(memory::Store),
     Embedded(embedded::Store),
     Simulated(simulated::Store),
-    Nats(nats::Store),
+    Nats(Arc<nats::Store>),
 }
 
 /// Which backend a [`Bus`] has.
@@ -106,7 +107,7 @@ impl Bus {
     pub async fn connect(options: &NatsOptions) -> Result<Self, Error> {
         let lifecycle = Lifecycle::default();
         let store = nats::Store::connect(options, lifecycle.clone()).await?;
-        Ok(Self::new(Backend::Nats(store), lifecycle))
+        Ok(Self::new(Backend::Nats(Arc::new(store)), lifecycle))
     }
 
     /// What the connected server is and can do; `None` where there is no server.

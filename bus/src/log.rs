@@ -77,10 +77,12 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) above 8 MiB,
-    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) after [`Log::destroy`], and what
-    /// the backend meets: then nothing was acknowledged, and a store on a disk takes no more
-    /// writes until it is opened again and its tail tells whether the frame is there.
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) above 8 MiB or the smaller limit of a
+    /// server, [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) after [`Log::destroy`],
+    /// [`ErrorKind::Disconnected`](crate::ErrorKind::Disconnected) if no server took the frame for
+    /// 15 seconds, and what the backend meets: then nothing was acknowledged, and a store on a
+    /// disk takes no more writes until it is opened again and its tail tells whether the frame is
+    /// there.
     pub async fn append(&self, expected: u64, frame: Bytes) -> Result<Appended, Error> {
         check_size(frame.len(), FRAME_BYTES_MAX)?;
         match &self.0 {

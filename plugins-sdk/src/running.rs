@@ -1,12 +1,13 @@
 //! [`Running`]: a plugin that answers calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use gearshift_bus::{Bus, Message, Registration, Request, Server, SubjectPattern, Subscription};
 use gearshift_protocol::{CallHeaders, Encoding, headers, subjects};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -18,6 +19,9 @@ use crate::handler::Answer;
 use crate::inflight::InFlight;
 use crate::plugin::Operation;
 use crate::{Error, Plugin};
+
+/// How long requests are waited for that callers sent before they knew that the plugin is gone.
+const ON_THEIR_WAY: Duration = Duration::from_millis(50);
 
 /// A plugin that answers calls; made by [`Plugin::serve`].
 ///
@@ -101,12 +105,14 @@ async fn watch_cancels(mut cancels: Subscription, calls: InFlight, stop: Cancell
 }
 
 impl Desk {
-    /// Takes requests until told to stop, then those that were delivered before.
+    /// Takes requests until told to stop, then those that are on their way.
     async fn take(self, mut server: Server, stop: CancellationToken) {
         loop {
             let request = tokio::select! {
                 biased;
-                () = stop.cancelled() => server.next().now_or_never().flatten(),
+                () = stop.cancelled() => {
+                    timeout(ON_THEIR_WAY, server.next()).await.ok().flatten()
+                }
                 request = server.next() => request,
             };
             let Some(request) = request else { return };

@@ -22,7 +22,7 @@ fn a_zombie_owner_loses_doubles_and_forks_nothing() {
     let is_long = std::env::var_os("GEARSHIFT_LONG").is_some();
     let seed = std::env::var("GEARSHIFT_TEST_SEED").ok();
     let seed = seed.map_or_else(|| fastrand::u64(..), |text| text.parse().unwrap());
-    let rounds = if is_long { 300 } else { 12 };
+    let rounds = if is_long { 300 } else { 8 };
     println!("seed {seed}: {rounds} rounds");
     let mut rng = fastrand::Rng::with_seed(seed);
     let steps = (0..rounds).map(|_| Step {

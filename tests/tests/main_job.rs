@@ -57,6 +57,7 @@ async fn a_document_is_approved_and_archived_once_though_the_engine_dies_after_e
         definitions: example.clone(),
         data: folder.path().join("data"),
         folder: folder.path().to_owned(),
+        nats: None,
         variables: Vec::new(),
     };
     let (engine, client) = start(&launch).await;

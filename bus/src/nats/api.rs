@@ -231,13 +231,15 @@ impl Link {
         }
     }
 
-    /// What our account may do.
+    /// What our account may do; nothing is known to who may not ask: such a login may still call,
+    /// answer and publish.
     pub(super) async fn account(&self) -> Result<Account, Error> {
         let off = || {
             let reason = format!(
-                "`{}` has no JetStream for us: switch it on (a `jetstream` block in the server's \
-                 configuration and in the account's)",
-                self.address()
+                "`{}` (nats-server {}) has no JetStream for us: switch it on (a `jetstream` block \
+                 in the server's configuration and in the account's)",
+                self.address(),
+                self.version()
             );
             Error::from(ErrorKind::Refused { reason })
         };
@@ -245,7 +247,15 @@ impl Link {
         if !info.jetstream && info.cluster.is_none_or(|cluster| cluster.is_empty()) {
             return Err(off());
         }
-        match self.api::<Account>("INFO", &()).await? {
+        let mut signal = self.signal();
+        let is_denied = |text: &str| text.contains("$JS.API.INFO");
+        let denied = signal.wait_for(|signal| signal.complaint.as_deref().is_some_and(is_denied));
+        let answer = tokio::select! {
+            biased;
+            answer = self.api::<Account>("INFO", &()) => answer?,
+            Ok(_) = denied => return Ok(Account::default()),
+        };
+        match answer {
             Ok(account) => Ok(account),
             Err(error) => match error.err_code {
                 codes::NO_JETSTREAM | codes::NO_JETSTREAM_FOR_ACCOUNT => Err(off()),

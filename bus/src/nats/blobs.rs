@@ -1,5 +1,6 @@
 //! [`Blobs`]: an object store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::object_store::{GetErrorKind, ObjectInfo, ObjectStore};
@@ -24,7 +25,7 @@ const PART_BYTES: usize = 256 * 1024;
 #[derive(Clone)]
 pub(crate) struct Blobs {
     stream: Stream,
-    store: ObjectStore,
+    store: Arc<ObjectStore>,
     /// The bucket's name on the server.
     name: String,
 }
@@ -54,7 +55,7 @@ impl Blobs {
         let stream = Stream::open(link, format!("OBJ_{bucket}"), name, "blobs", wanted).await?;
         let store = link.jetstream.get_object_store(&bucket).await;
         let store = store.map_err(|error| Error::new(ErrorKind::Disconnected, error))?;
-        Ok(Self { stream, store, name: bucket })
+        Ok(Self { stream, store: Arc::new(store), name: bucket })
     }
 
     pub(crate) async fn put(&self, bytes: Bytes) -> Result<Digest, Error> {

@@ -154,5 +154,5 @@ async fn held_elsewhere(stream: &Stream, patterns: &[SubjectPattern]) -> Result<
 
 /// A handle to somebody else's stream.
 pub(super) fn foreign(link: &Link, name: &str) -> Stream {
-    Stream { link: link.clone(), name: name.to_owned(), shown: name.to_owned() }
+    Stream::existing(link, name.to_owned(), name)
 }

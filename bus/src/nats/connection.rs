@@ -1,5 +1,6 @@
 //! [`Link`]: one connection, and what has become of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{
@@ -25,7 +26,11 @@ const JETSTREAM_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One connection; a clone is another handle to it.
 #[derive(Debug, Clone)]
-pub(crate) struct Link {
+pub(crate) struct Link(Arc<Connected>);
+
+/// What all handles share.
+#[derive(Debug)]
+pub(crate) struct Connected {
     pub(super) client: Client,
     pub(super) jetstream: jetstream::Context,
     pub(super) lifecycle: Lifecycle,
@@ -72,7 +77,8 @@ impl Link {
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(JETSTREAM_TIMEOUT);
         let replicas = options.replicas;
-        let link = Self { client, jetstream, lifecycle, replicas, address, signal };
+        let connected = Connected { client, jetstream, lifecycle, replicas, address, signal };
+        let link = Self(Arc::new(connected));
         link.check_server().await?;
         Ok(link)
     }
@@ -120,6 +126,14 @@ impl Link {
     }
 }
 
+impl std::ops::Deref for Link {
+    type Target = Connected;
+
+    fn deref(&self) -> &Connected {
+        &self.0
+    }
+}
+
 fn note(sender: &watch::Sender<Signal>, event: Event) {
     match event {
         Event::Connected => sender.send_modify(|signal| signal.connects += 1),
@@ -131,7 +145,11 @@ fn note(sender: &watch::Sender<Signal>, event: Event) {
             tracing::warn!(%error, "the bus complains");
             sender.send_modify(|signal| signal.complaint = Some(error.to_string()));
         }
-        event => tracing::debug!(%event, "bus"),
+        event @ (Event::LameDuckMode
+        | Event::Draining
+        | Event::Closed
+        | Event::SlowConsumer(_)
+        | Event::ClientError(_)) => tracing::debug!(%event, "the bus tells"),
     }
 }
 
@@ -195,11 +213,17 @@ async fn log_in(
     options: &NatsOptions,
     addresses: &[ServerAddr],
 ) -> Result<ConnectOptions, Error> {
-    // A login without a password in an address is a token.
-    let is_token = |address: &&ServerAddr| address.password().is_none_or(str::is_empty);
-    let in_address = addresses.iter().find(is_token).and_then(ServerAddr::username);
-    if let Some(token) = options.token.as_deref().or(in_address) {
-        settings = settings.token(token.to_owned());
+    // The client takes no login out of an address; without a password it is a token.
+    let in_address = addresses.iter().find_map(|address| Some((address.username()?, address)));
+    if let Some((user, address)) = in_address {
+        let user = decoded(user);
+        settings = match address.password().filter(|password| !password.is_empty()) {
+            Some(password) => settings.user_and_password(user, decoded(password)),
+            None => settings.token(user),
+        };
+    }
+    if let Some(token) = &options.token {
+        settings = settings.token(token.clone());
     }
     if let Some(user) = &options.user {
         let password = options.password.clone().unwrap_or_default();
@@ -217,6 +241,26 @@ async fn log_in(
         settings = settings.nkey(seed.to_owned());
     }
     Ok(settings)
+}
+
+/// Text out of an address, where `%40` stands for `@`; what is no such code stays as it is.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code = after.get(..2).and_then(|code| std::str::from_utf8(code).ok());
+        match code.map(|code| u8::from_str_radix(code, 16)) {
+            Some(Ok(byte)) if *first == b'%' => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            Some(_) | None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn unreadable(what: &str, path: &std::path::Path, error: &dyn std::fmt::Display) -> Error {
@@ -275,6 +319,12 @@ mod tests {
         assert_eq!(shown(&addresses), "one:4222,two:4222");
         let refused = super::addresses("ftp://ann:secret@one").unwrap_err().to_string();
         assert!(!refused.contains("secret"), "{refused}");
+    }
+
+    #[test]
+    fn logins_are_decoded() {
+        assert_eq!(decoded("p%40ss%2Fword%"), "p@ss/word%");
+        assert_eq!(decoded("100%zz"), "100%zz");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::capture;
 use super::connection::Link;
 use super::inbox_reader::{InboxReader, Source};
+use super::lane::Lane;
 use super::publishing::{Acknowledged, Publisher};
 use super::stream::Stream;
 use crate::local::{Lifecycle, lock, minimal};
@@ -42,28 +43,31 @@ enum Kind {
 impl Inbox {
     pub(super) async fn open(
         publisher: &Publisher,
+        lane: &Lane,
         link: &Link,
         name: &str,
     ) -> Result<Self, Error> {
         let stream = capture::open(link, name).await?;
         let kind = Kind::Own { name: name.to_owned(), captured: Mutex::default() };
-        Self::new(publisher, stream, kind, Vec::new()).await
+        Self::new(publisher, lane, stream, kind, Vec::new()).await
     }
 
     /// Somebody else's stream.
     pub(super) async fn foreign(
         publisher: &Publisher,
+        lane: &Lane,
         link: &Link,
         stream: &str,
         patterns: &[SubjectPattern],
     ) -> Result<Self, Error> {
         let filters = minimal(stream, patterns)?;
         let filters = filters.iter().map(ToString::to_string).collect();
-        Self::new(publisher, capture::foreign(link, stream), Kind::Foreign, filters).await
+        Self::new(publisher, lane, capture::foreign(link, stream), Kind::Foreign, filters).await
     }
 
     async fn new(
         publisher: &Publisher,
+        lane: &Lane,
         stream: Stream,
         kind: Kind,
         filters: Vec<String>,
@@ -77,6 +81,7 @@ impl Inbox {
             incarnation: info.incarnation(),
             one_by_one: retention.is_some_and(|retention| retention != "limits"),
             stream: stream.clone(),
+            lane: lane.clone(),
             filters,
         };
         Ok(Self(Arc::new(Inner {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 
+use super::lane::Lane;
 use super::puller::{Pulled, Puller};
 use super::stream::Stream;
 use super::{fetch, wire};
@@ -30,6 +31,8 @@ const ARRIVAL_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     pub(super) stream: Stream,
+    /// Where messages come over.
+    pub(super) lane: Lane,
     /// What is read of it; empty for all, and then no sequence may be missing.
     pub(super) filters: Vec<String>,
     /// The stream's incarnation when it was opened.
@@ -60,7 +63,7 @@ pub(super) struct InboxReader {
 impl Source {
     /// What the stream holds, if it is still the one that was opened.
     pub(super) async fn tail(&self) -> Result<Tail, Error> {
-        let tail = self.stream.tail().await?;
+        let tail = Box::pin(self.stream.tail()).await?;
         if tail.incarnation != self.incarnation {
             let kind = ErrorKind::NotFound { name: self.stream.shown.clone() };
             return Err(Error::new(kind, "another stream has its name now"));
@@ -69,7 +72,8 @@ impl Source {
     }
 
     async fn fetch(&self, sequence: u64) -> Result<Option<Delivered>, Error> {
-        fetch::fetch(&self.stream.link, &self.stream.name, sequence, &self.filters).await
+        let Self { stream, filters, .. } = self;
+        Box::pin(fetch::fetch(&stream.link, &stream.name, sequence, filters)).await
     }
 
     /// Whether the stream can be read from `cursor` on.
@@ -247,9 +251,10 @@ impl InboxReader {
 
     async fn start(&mut self) -> Result<(), Error> {
         self.counted = 0;
-        let Source { stream, filters, .. } = &self.source;
-        let jetstream = &stream.link.jetstream;
-        self.puller = Some(Puller::start(jetstream, &stream.name, self.next, filters).await?);
+        let Source { stream, filters, lane, .. } = &self.source;
+        let jetstream = Box::pin(lane.link()).await?.jetstream.clone();
+        let starting = Puller::start(&jetstream, &stream.name, self.next, filters);
+        self.puller = Some(Box::pin(starting).await?);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod discovery;
 mod fetch;
 mod inbox;
 mod inbox_reader;
+mod lane;
 mod listing;
 mod log;
 mod notices;

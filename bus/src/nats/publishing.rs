@@ -24,9 +24,6 @@ const SUBJECTS_MAX: usize = 4_096;
 /// How long the acknowledgement of a stream may take.
 const ACK_MAX: Duration = Duration::from_secs(5);
 
-/// A stream that is not this one refuses the message.
-const EXPECTED_STREAM: &str = "Nats-Expected-Stream";
-
 /// Publishes and remembers for a moment which subjects a stream captures.
 #[derive(Debug, Clone)]
 pub(super) struct Publisher {
@@ -85,7 +82,7 @@ impl Publisher {
     ) -> Result<Acknowledged, Error> {
         let mut headers = wire::outbound(&message.headers)?;
         if let Some(stream) = stream {
-            headers.get_or_insert_default().insert(EXPECTED_STREAM, stream);
+            headers.get_or_insert_default().insert(wire::EXPECTED_STREAM, stream);
         }
         let subject = message.subject.as_str();
         let payload = message.payload.clone();
@@ -117,7 +114,7 @@ impl Publisher {
         let is_captured = match capture::holders(&self.link, subject.as_str()).await {
             Ok(holders) => !holders.is_empty(),
             // A login that may not ask: the acknowledgement tells, or its absence.
-            Err(error) if matches!(error.kind(), ErrorKind::Timeout { .. }) => true,
+            Err(error) if matches!(error.kind(), ErrorKind::Refused { .. }) => true,
             Err(error) => return Err(error),
         };
         let mut all = lock(&self.known);

@@ -11,7 +11,7 @@ use crate::{Error, ErrorKind, ServiceInfo, SubjectPattern};
 
 /// A running service.
 #[derive(Debug)]
-pub(crate) struct Offered(Option<Service>);
+pub(crate) struct Offered(Option<Box<Service>>);
 
 impl Drop for Offered {
     /// Takes the service back; requests that arrived before can still be taken.
@@ -42,7 +42,7 @@ pub(super) async fn offer(
             let reason = "a service has a name of `A-Z a-z 0-9 - _` and a semantic version";
             Error::new(ErrorKind::InvalidName { text: info.name.clone(), reason }, error)
         })?;
-    let offered = Offered(Some(service));
+    let offered = Offered(Some(Box::new(service)));
     let mut servers = Vec::with_capacity(info.endpoints.len());
     if let Some(service) = &offered.0 {
         for endpoint in info.endpoints {

@@ -32,7 +32,7 @@ struct Shared(Arc<Mutex<Option<Source>>>);
 
 enum Source {
     Plain(Subscriber),
-    Endpoint(Endpoint),
+    Endpoint(Box<Endpoint>),
 }
 
 impl std::fmt::Debug for Shared {
@@ -47,7 +47,7 @@ impl Served {
     }
 
     pub(super) fn endpoint(endpoint: Endpoint, traffic: Traffic) -> Self {
-        Self::new(Source::Endpoint(endpoint), traffic)
+        Self::new(Source::Endpoint(Box::new(endpoint)), traffic)
     }
 
     fn new(source: Source, traffic: Traffic) -> Self {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::connection::Link;
+use super::lane::Lane;
 use super::publishing::Publisher;
 use super::traffic::Traffic;
 use crate::local::Lifecycle;
@@ -20,6 +21,7 @@ pub(crate) struct Store {
     pub(super) link: Link,
     pub(super) traffic: Traffic,
     pub(super) publisher: Publisher,
+    pub(super) lane: Lane,
 }
 
 impl Store {
@@ -31,7 +33,8 @@ impl Store {
         let client = link.client.clone();
         let traffic = Traffic::start(&client, lifecycle.clone()).await?;
         let publisher = Publisher::new(traffic.clone(), link.clone());
-        Ok(Self { client, lifecycle, link, traffic, publisher })
+        let lane = Lane::new(options, lifecycle.clone());
+        Ok(Self { client, lifecycle, link, traffic, publisher, lane })
     }
 
     pub(crate) async fn report(&self) -> Result<ServerReport, Error> {
@@ -43,7 +46,7 @@ impl Store {
     }
 
     pub(crate) async fn inbox(&self, name: &str) -> Result<Inbox, Error> {
-        Inbox::open(&self.publisher, &self.link, name).await
+        Inbox::open(&self.publisher, &self.lane, &self.link, name).await
     }
 
     pub(crate) async fn foreign_inbox(
@@ -51,7 +54,7 @@ impl Store {
         stream: &str,
         patterns: &[SubjectPattern],
     ) -> Result<Inbox, Error> {
-        Inbox::foreign(&self.publisher, &self.link, stream, patterns).await
+        Inbox::foreign(&self.publisher, &self.lane, &self.link, stream, patterns).await
     }
 
     pub(crate) async fn bucket(&self, name: &str) -> Result<Bucket, Error> {

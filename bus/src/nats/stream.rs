@@ -1,6 +1,7 @@
 //! [`Stream`]: a stream of ours, opened or created, and never altered.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -19,7 +20,11 @@ const DESCRIPTION: &str = "gearshift incarnation ";
 
 /// One stream of ours; a clone is another handle to it.
 #[derive(Debug, Clone)]
-pub(super) struct Stream {
+pub(super) struct Stream(Arc<Opened>);
+
+/// What all handles share.
+#[derive(Debug)]
+pub(super) struct Opened {
     pub(super) link: Link,
     /// Its name on the server.
     pub(super) name: String,
@@ -56,7 +61,7 @@ impl Stream {
         kind: &str,
         wanted: Map<String, Value>,
     ) -> Result<Self, Error> {
-        let stream = Self { link: link.clone(), name, shown: shown.to_owned() };
+        let stream = Self::existing(link, name, shown);
         let mut tries = Tries::new(PATIENCE);
         loop {
             if let Some(info) = stream.look().await? {
@@ -78,6 +83,11 @@ impl Stream {
                 Err(error) => return Err(error.into_error(&stream.name)),
             }
         }
+    }
+
+    /// A handle to a stream of any kind that is there already, unchecked.
+    pub(super) fn existing(link: &Link, name: String, shown: &str) -> Self {
+        Self(Arc::new(Opened { link: link.clone(), name, shown: shown.to_owned() }))
     }
 
     /// What it holds now, as its leader knows it.
@@ -157,6 +167,14 @@ impl Stream {
             self.name
         );
         ErrorKind::Refused { reason }.into()
+    }
+}
+
+impl std::ops::Deref for Stream {
+    type Target = Opened;
+
+    fn deref(&self) -> &Opened {
+        &self.0
     }
 }
 

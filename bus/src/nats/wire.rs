@@ -8,6 +8,9 @@ use crate::{Error, ErrorKind, Headers, Message, Subject};
 /// Says what was wrong with a message that arrived and could not be read as it was sent.
 pub(super) const MALFORMED: &str = "Gearshift-Malformed";
 
+/// A stream that is not this one refuses the message; it is said to the stream, not by it.
+pub(super) const EXPECTED_STREAM: &str = "Nats-Expected-Stream";
+
 /// Takes the place of a subject that is none of ours.
 const MALFORMED_SUBJECT: &str = "gearshift.malformed";
 
@@ -92,6 +95,9 @@ impl Reading {
     }
 
     fn header(&mut self, name: &str, value: &str) {
+        if name == EXPECTED_STREAM {
+            return;
+        }
         if self.headers.get(name).is_some() {
             self.complain(&format!("header `{name}` stands more than once"));
             return;

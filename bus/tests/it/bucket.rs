@@ -118,12 +118,13 @@ pub async fn a_key_expires_and_a_later_write_takes_the_expiry_away(world: &World
     bucket.put("kept", bytes("2")).await?;
     let swapped = bucket.compare_and_set_expiring("lease", 0, bytes("1"), ttl).await?;
     assert!(matches!(swapped, Swapped::Stored(revision) if revision > kept));
-    world.pass_ms(1_999).await;
+    let margin_ms = world.margin_ms();
+    world.pass_ms(2_000 - margin_ms).await;
     assert_eq!(value_of(&bucket, "gone").await?, Some(bytes("1")), "never early");
     let bus = world.reopen(bus).await?;
     let bucket = bus.bucket("b").await?;
     assert_eq!(bucket.keys("").await?, ["gone", "kept", "lease"]);
-    world.pass_ms(1).await;
+    world.pass_ms(2 * margin_ms - 1).await;
     assert_eq!(bucket.keys("").await?, ["kept"]);
     assert_eq!(value_of(&bucket, "gone").await?, None);
     let swapped = bucket.compare_and_set("lease", 0, bytes("2")).await?;
@@ -179,7 +180,7 @@ pub async fn a_slow_watch_misses_no_latest_value(world: &World) -> Outcome {
 pub async fn bucket_limits_are_checked(world: &World) -> Outcome {
     let bucket = world.open().await?.bucket("b").await?;
     let long = "k".repeat(256);
-    for key in ["", ".k", "k.", "k k", "k*", "k>", "ä", "k\0", long.as_str()] {
+    for key in ["", ".k", "k.", "k..k", "k k", "k*", "k>", "ä", "k\0", long.as_str()] {
         assert!(matches!(kind(bucket.get(key).await), ErrorKind::InvalidName { .. }), "{key}");
         let refused = kind(bucket.put(key, bytes("")).await);
         assert!(matches!(refused, ErrorKind::InvalidName { .. }), "{key}");

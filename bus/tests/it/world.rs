@@ -90,6 +90,14 @@ impl World {
         }
     }
 
+    /// How far from a moment a check has to keep to know which side of it it is on.
+    pub fn margin_ms(&self) -> i64 {
+        match self.backend {
+            Backend::Memory | Backend::Embedded | Backend::Simulated => 1,
+            Backend::Nats => 800,
+        }
+    }
+
     /// Lets time pass: for real where the server's clock is the one that counts.
     pub async fn pass_ms(&self, passed_ms: i64) {
         match self.backend {

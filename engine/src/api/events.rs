@@ -5,9 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gearshift_bus::{Headers, Message, Subject};
 use gearshift_machine::machine::Principal;
-use gearshift_protocol::{
-    EventReply, Problem, ProblemKind, Wait, ce_decode, headers as names,
-};
+use gearshift_protocol::{EventReply, Problem, ProblemKind, Wait, ce_decode, headers as names};
 
 use super::{Reply, problem, reply, wire};
 use crate::runtime::{AskError, Handle, Incoming, IntakeError, decode};
@@ -41,8 +39,7 @@ async fn ask_and_wait(handle: &Handle, incoming: Incoming, wait: &Wait, limit: D
         let mut verdict = wire::verdict(key, done);
         // What was refused, kept for later or given up leads nowhere.
         let leads = verdict.status.is_some() && verdict.verdict.exit_code() == 0;
-        let reached =
-            leads && handle.waiter(key, awaited_state(wait)).wait(limit).await?;
+        let reached = leads && handle.waiter(key, awaited_state(wait)).wait(limit).await?;
         answer.reached &= reached;
         if verdict.status.is_some() {
             refresh(handle, key, &mut verdict).await?;

@@ -14,7 +14,7 @@ pub(super) async fn health(handle: &Handle) -> Reply {
         let reason = one.reason.as_deref()?;
         Some(format!("partition {}: {reason}", one.partition))
     };
-    let warnings = partitions.iter().filter_map(told).collect::<Vec<_>>();
+    let mut warnings = partitions.iter().filter_map(told).collect::<Vec<_>>();
     let status = if handle.is_stopping() {
         HealthStatus::Draining
     } else if warnings.is_empty() {
@@ -22,6 +22,8 @@ pub(super) async fn health(handle: &Handle) -> Reply {
     } else {
         HealthStatus::Degraded
     };
+    // What the engine stands on may be weak, and it serves all the same.
+    warnings.extend(handle.config().warnings.iter().cloned());
     reply(&Health {
         status,
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -7,9 +7,7 @@ use gearshift_protocol::query::{
     ById, DeadLetters, Definition as OneDefinition, Definitions, Graph, GraphFormat, Instances,
     Tasks, What,
 };
-use gearshift_protocol::view::{
-    DeadLetter, DefinitionDetail, DefinitionSummary, GraphText, Page,
-};
+use gearshift_protocol::view::{DeadLetter, DefinitionDetail, DefinitionSummary, GraphText, Page};
 use gearshift_protocol::{Problem, ProblemKind};
 
 use super::filter::Filter;

@@ -1,8 +1,8 @@
 //! Why an instance does not go on by itself, and what would help.
 
-use gearshift_machine::definition::duration;
 use gearshift_machine::definition::model::{Definition, Trigger};
-use gearshift_machine::machine::{Instance, Status};
+use gearshift_machine::definition::{codes, duration};
+use gearshift_machine::machine::{Instance, Status, StuckKind};
 use gearshift_machine::partition::Partition;
 use gearshift_protocol::OperationRef;
 use gearshift_protocol::view::{CallView, Task, Why};
@@ -25,12 +25,25 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
     }
     if let Some(stuck) = &instance.stuck {
         why.lines.push(format!("stuck: {}", stuck.reason));
+        if stuck.kind == StuckKind::OutcomeUnknown {
+            let code = codes::OUTCOME_UNKNOWN;
+            why.lines.push(format!(
+                "{code}: look whether it happened; `retry` sends it again, `skip` goes on as if \
+                 it had"
+            ));
+        }
         for verb in ["retry", "skip", "cancel"] {
             why.try_this.push(format!("gearshift {verb} {id}"));
         }
     }
     for view in detail(instance, definition, now).calls {
         waits_for_call(handle, &view, &mut why).await;
+    }
+    if instance.sequences.iter().filter_map(|one| one.call.as_ref()).any(|call| call.once) {
+        why.lines.push(
+            "the operation is not idempotent: without an answer in time it is not asked again"
+                .to_owned(),
+        );
     }
     for task in tasks(instance, definition, now) {
         let asked = asked(instance, definition, &task);

@@ -28,6 +28,9 @@ pub(super) struct DevNote {
     /// The NATS server it stands on, without a login; none where it is embedded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) nats: Option<String>,
+    /// The monitoring of that server, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) monitor: Option<String>,
 }
 
 impl DevNote {
@@ -131,18 +134,23 @@ pub(super) fn nats_target(global: &Global, given: Option<&str>) -> Result<NatsTa
     }
 }
 
-/// The NATS servers that a command looks at: those given, else where commands would go.
-pub(super) fn nats_to_look_at(global: &Global, given: Option<&str>) -> Result<NatsTarget, Failure> {
+/// The NATS servers that a command looks at, and their monitoring where it is known: those given,
+/// else where commands would go.
+pub(super) fn nats_to_look_at(
+    global: &Global,
+    given: Option<&str>,
+) -> Result<(NatsTarget, Option<String>), Failure> {
     let note = std::env::current_dir().ok().and_then(|folder| DevNote::read(&folder));
     let around = Surroundings::of_process(note);
-    let noted = || around.note.as_ref().and_then(|note| note.nats.clone());
+    let named = around.named_context(global)?;
     let server = || global.server.clone().filter(|server| is_nats(server));
     if let Some(url) = given.map(str::to_owned).or_else(server) {
-        return global.nats.target(&url, around.named_context(global)?.as_ref());
+        return Ok((global.nats.target(&url, named.as_ref())?, None));
     }
-    match (around.named_context(global)?, noted()) {
-        (None, Some(noted)) => global.nats.target(&noted, None),
-        (Some(_) | None, _) => nats_target(global, None),
+    let noted = around.note.and_then(|note| Some((note.nats?, note.monitor)));
+    match (named, noted) {
+        (None, Some((url, monitor))) => Ok((global.nats.target(&url, None)?, monitor)),
+        (Some(_) | None, _) => Ok((nats_target(global, None)?, None)),
     }
 }
 
@@ -252,6 +260,7 @@ mod tests {
             token: "secret".to_owned(),
             pid: 1,
             nats: None,
+            monitor: None,
         }
     }
 

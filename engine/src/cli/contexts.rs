@@ -33,7 +33,7 @@ pub(super) struct Context {
     /// Whether the TLS handshake comes first.
     pub(super) tls_first: bool,
     /// A reference to the `nsc` tool, which we do not ask.
-    nsc: String,
+    pub(super) nsc: String,
 }
 
 /// Where contexts are kept.

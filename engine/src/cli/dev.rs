@@ -63,12 +63,6 @@ pub(super) struct DevArgs {
     mock: Vec<Mock>,
 }
 
-fn listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        format!("`{text}` is not an address and a port from 0 to 65535, such as 127.0.0.1:4500")
-    })
-}
-
 impl DevArgs {
     fn ground(&self) -> Result<Choice<'_>, Failure> {
         match (self.nats.as_deref(), self.nats_port) {
@@ -151,6 +145,7 @@ impl Session<'_> {
             token: self.token.to_owned(),
             pid: std::process::id(),
             nats: self.ground.nats.clone(),
+            monitor: self.ground.monitor(),
         };
         // Watching begins first, so that no change falls between.
         let mut watcher = loader.watch();

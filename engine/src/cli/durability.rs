@@ -39,8 +39,8 @@ pub(super) struct Known {
     pub(super) unknown: Option<String>,
 }
 
-/// Asks the monitoring at `monitor`, or else where the servers would have it by default; what another
-/// server says does not count.
+/// Asks the monitoring at `monitor`, or else where the servers would have it by default; what
+/// another server says does not count.
 pub(super) async fn durability(server: &ServerReport, monitor: Option<&str>) -> Known {
     let bases = match monitor {
         Some(given) => vec![given.trim_end_matches('/').to_owned()],

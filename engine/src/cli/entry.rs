@@ -40,11 +40,9 @@ pub fn main(plugins: PluginLoader) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refused(&plainly(error)),
     };
-    let level = match &cli.command {
-        // It tries what it may not: that the server says so is no news.
-        Command::Bus(_) if cli.global.verbose == 0 => "error",
-        _ => cli.global.log_level(),
-    };
+    // `bus` tries what it may not: that the server says so is no news.
+    let is_trying = matches!(cli.command, Command::Bus(_)) && cli.global.verbose == 0;
+    let level = if is_trying { "error" } else { cli.global.log_level() };
     init_tracing(level, cli.global.log_format.into());
     let global = cli.global.clone();
     let names = std::env::vars_os().map(|(name, _)| name);

@@ -66,6 +66,11 @@ impl Ground {
         }
     }
 
+    /// The monitoring of a server of our own.
+    pub(super) fn monitor(&self) -> Option<String> {
+        self.server.as_ref().map(|server| server.monitor_url().to_owned())
+    }
+
     /// Ends what is beneath the bus, once the engine has ended.
     pub(super) async fn close(self) {
         let Some(mut server) = self.server else { return };

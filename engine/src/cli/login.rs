@@ -52,6 +52,10 @@ pub(super) struct NatsLogin {
     #[arg(long, global = true, value_name = "PREFIX", env = "GEARSHIFT_NATS_INBOX_PREFIX")]
     #[arg(hide_short_help = true)]
     nats_inbox_prefix: Option<String>,
+    /// Use the given addresses only, never those that servers tell of one another
+    #[arg(long, global = true, env = "GEARSHIFT_NATS_IGNORE_DISCOVERED")]
+    #[arg(hide_short_help = true)]
+    nats_ignore_discovered: bool,
 }
 
 /// Servers and login, ready to connect.
@@ -67,6 +71,17 @@ impl NatsTarget {
     /// The servers as they may be shown: without the login.
     pub(super) fn shown(&self) -> String {
         shown(&self.options.servers)
+    }
+
+    /// Do we say who we are?
+    pub(super) fn logs_in(&self) -> bool {
+        let options = &self.options;
+        options.user.is_some()
+            || options.token.is_some()
+            || options.credentials.is_some()
+            || options.nkey.is_some()
+            || options.certificate.is_some()
+            || options.servers.contains('@')
     }
 }
 
@@ -106,6 +121,7 @@ impl NatsLogin {
         options.certificate = file(&self.nats_cert, &context.cert);
         options.key = file(&self.nats_key, &context.key);
         options.tls_first = context.tls_first;
+        options.ignore_discovered = self.nats_ignore_discovered;
         options.inbox_prefix = text(&self.nats_inbox_prefix, &context.inbox_prefix)
             .map(|prefix| prefix.trim_end_matches(".>").trim_end_matches('.').to_owned());
         // A login is one thing: one by flags leaves the context's alone, so that none is mixed.

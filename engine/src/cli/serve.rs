@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use gearshift_bus::ErrorKind;
 use gearshift_client::Client;
 use serde_json::json;
 
@@ -12,8 +13,8 @@ use super::args::Global;
 use super::connect;
 use super::deploy;
 use super::doors::{self, Doors, heard, stop};
-use super::failure::{Failure, Outcome};
-use super::joining::{JoinArgs, Joined, join};
+use super::failure::{CONFLICT, Failure, Outcome};
+use super::joining::{JoinArgs, Joined, join, words};
 use super::lock::DataDir;
 use super::login::NatsTarget;
 use super::output::{Output, tell};
@@ -86,6 +87,11 @@ pub(super) async fn serve(global: &Global, args: ServeArgs) -> Outcome {
     for warning in &joined.warnings {
         tracing::warn!(server = %joined.server.name, "{warning}");
     }
+    tokio::select! {
+        biased;
+        code = signals.next() => return Ok(code),
+        checked = check_streams(&joined, args.partitions) => checked?,
+    }
     let config = config(&args, data.as_ref(), &joined);
     let engine = tokio::select! {
         biased;
@@ -121,6 +127,23 @@ pub(super) async fn serve(global: &Global, args: ServeArgs) -> Outcome {
         ended = stop(engine, doors) => outcome.and(ended)?,
     }
     Ok(0)
+}
+
+/// Journals and inbox that are set up otherwise are told at once, with what differs (row C4).
+async fn check_streams(joined: &Joined, partitions: u32) -> Result<(), Failure> {
+    let told = |error: gearshift_bus::Error| {
+        if !matches!(error.kind(), ErrorKind::Mismatch { .. }) {
+            // What may come right by itself is the engine's to wait for.
+            return Ok(());
+        }
+        Err(Failure::new(CONFLICT, words(&error))
+            .with_help("engines change no stream that is there: set it back, or delete it"))
+    };
+    for partition in 0..partitions {
+        let log = joined.bus.log(&format!("journal-{partition}")).await;
+        log.map(drop).or_else(told)?;
+    }
+    joined.bus.inbox("events").await.map(drop).or_else(told)
 }
 
 fn config(args: &ServeArgs, data: Option<&DataDir>, joined: &Joined) -> EngineConfig {

@@ -24,10 +24,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Streams notices of all partitions; a subscriber that does not read loses some and is told how
 /// many.
-pub(super) async fn stream(
-    State(shared): State<Shared>,
-    Query(filter): Query<Filter>,
-) -> Response {
+pub(super) async fn stream(State(shared): State<Shared>, Query(filter): Query<Filter>) -> Response {
     let notices = match Notices::listen(&shared.handle).await {
         Ok(notices) => notices,
         Err(error) => return refuse(&Box::<gearshift_protocol::Problem>::from(error)),
@@ -40,10 +37,12 @@ pub(super) async fn stream(
     let events = heard
         .filter_map(move |heard| {
             let event = match heard {
-                Heard::Notice(notice) => is_wanted(&filter, &notice.workflow, &notice.key).then(|| {
-                    let text = serde_json::to_string(&notice).unwrap_or_default();
-                    Event::default().event("notice").data(text)
-                }),
+                Heard::Notice(notice) => {
+                    is_wanted(&filter, &notice.workflow, &notice.key).then(|| {
+                        let text = serde_json::to_string(&notice).unwrap_or_default();
+                        Event::default().event("notice").data(text)
+                    })
+                }
                 Heard::Lagged(missed) => {
                     Some(Event::default().event("lagged").data(missed.to_string()))
                 }

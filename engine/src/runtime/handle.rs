@@ -15,10 +15,10 @@ use super::definitions::DefinitionStore;
 use super::error::Error;
 use super::intake::{Incoming, IntakeError, route};
 use super::notices::NoticeMessage;
+use super::remote::InstanceWaiter;
 use super::seat::{PartitionHealth, Seat, SeatState};
 use super::shared::Shared;
 use super::waiters::Goal;
-use super::remote::InstanceWaiter;
 
 /// A running engine, as doors and tests see it.
 #[derive(Clone)]

@@ -7,8 +7,8 @@ use gearshift_bus::Tail;
 use gearshift_machine::partition::{Partition, Restore, Snapshot};
 use tokio::sync::{mpsc, watch};
 
-use super::cluster::Right;
 use super::asks::{Ask, not_here};
+use super::cluster::Right;
 use super::drive::{Drive, End};
 use super::error::Error;
 use super::journal::{Journal, Lost};
@@ -55,7 +55,7 @@ enum Next {
 pub(crate) async fn own(shared: Arc<Shared>, id: u16, asks: mpsc::Receiver<Ask>) {
     let mut owner = Owner { shared, id, asks, behind: 0, short: 0 };
     while owner.has_the_right().await {
-        let next = match owner.serve().await {
+        let next = match Box::pin(owner.serve()).await {
             Ok(End::Stopped) => Next::Stop,
             Ok(End::GivenUp) => Next::Again,
             Err(lost) => owner.judge(lost).await,
@@ -127,7 +127,7 @@ impl Owner {
     /// Rebuilds the partition and drives it.
     async fn serve(&mut self) -> Result<End, Lost> {
         self.shared.seat(self.id).begin_recovery();
-        let (partition, journal, incarnation) = recover(&self.shared, self.id).await?;
+        let (partition, journal, incarnation) = Box::pin(recover(&self.shared, self.id)).await?;
         (self.behind, self.short) = (0, 0);
         if let Some(cluster) = &self.shared.cluster {
             cluster.opened(self.id, partition.epoch());
@@ -162,17 +162,17 @@ impl Owner {
             }
             Lost::Failed(error) => error,
         };
-        let (code, name) = error.code();
-        match &error {
-            Error::LogBehindMark { .. } | Error::JournalCorrupt { .. } if self.may_lag() => {
-                self.short += 1;
-                Next::Later(error.to_string())
-            }
-            Error::LogBehindMark { .. } | Error::JournalCorrupt { .. } => {
-                Next::Refuse(format!("{code} {name}: {error}"))
-            }
-            _ => Next::Later(error.to_string()),
+        let refusal =
+            matches!(error, Error::LogBehindMark { .. } | Error::JournalCorrupt { .. });
+        if !refusal {
+            return Next::Later(error.to_string());
         }
+        if self.may_lag() {
+            self.short += 1;
+            return Next::Later(error.to_string());
+        }
+        let (code, name) = error.code();
+        Next::Refuse(format!("{code} {name}: {error}"))
     }
 
     /// May what was read of the journal be old? Only where it is kept by servers.
@@ -232,7 +232,7 @@ impl Owner {
 async fn recover(shared: &Shared, id: u16) -> Result<(Partition, Journal, u128), Lost> {
     let log = shared.bus.log(&format!("journal-{id}")).await?;
     let tail = log.tail().await?;
-    let snapshot = confirmed(shared, id, &tail).await.map_err(Lost::Failed)?;
+    let snapshot = Box::pin(confirmed(shared, id, &tail)).await.map_err(Lost::Failed)?;
     let start = snapshot.as_ref().map_or(1, |snapshot| snapshot.position() + 1);
     let corrupt = |reason: String| Lost::Failed(Error::JournalCorrupt { partition: id, reason });
     if start <= tail.last && start < tail.first {
@@ -264,6 +264,8 @@ async fn recover(shared: &Shared, id: u16) -> Result<(Partition, Journal, u128),
     // the one that is stored for their own.
     let owner = format!("{} {}", shared.config.name, uuid::Uuid::new_v4().simple());
     journal.open(partition.epoch_frame(epoch, &owner)).await?;
+    // Instances may run on what another engine deployed while this one did not look.
+    shared.definitions.refresh().await.map_err(Lost::Failed)?;
     Ok((partition, journal, tail.incarnation))
 }
 

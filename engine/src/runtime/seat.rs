@@ -81,7 +81,13 @@ pub(crate) fn is_moved(done: &Done) -> bool {
 impl Seat {
     pub(crate) fn new(asks: mpsc::Sender<Ask>, mark: Mark) -> Self {
         let state = watch::Sender::new(SeatState::Recovering(STARTING.to_owned()));
-        Self { asks, state, mark: Mutex::new(mark), session: AtomicU64::new(0), was_served: AtomicBool::new(false) }
+        Self {
+            asks,
+            state,
+            mark: Mutex::new(mark),
+            session: AtomicU64::new(0),
+            was_served: AtomicBool::new(false),
+        }
     }
 
     /// How the partition is doing now; not to be held over an `await`.

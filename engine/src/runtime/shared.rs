@@ -10,10 +10,10 @@ use tokio::sync::{broadcast, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::asks::Ask;
 use super::cluster::Cluster;
 use super::config::EngineConfig;
 use super::definitions::DefinitionStore;
-use super::asks::Ask;
 use super::error::Error;
 use super::intake::{Intake, Targets};
 use super::marks::Mark;

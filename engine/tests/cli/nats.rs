@@ -216,8 +216,7 @@ fn c4_a_stream_that_is_set_up_otherwise_is_refused_with_the_differences() {
         "name": "gearshift-log-journal-0", "subjects": ["gearshift.journal.0"],
         "storage": "memory", "retention": "limits", "max_age": 3_600_000_000_000_i64,
     }));
-    let done = place.gearshift(&["serve", "--nats", server.url(), "--no-wait"]);
-    assert_ne!(done.code, 0, "{}", done.out);
+    let done = place.gearshift(&["serve", "--nats", server.url(), "--no-wait"]).ends(4);
     for word in ["gearshift-log-journal-0", "storage", "max_age"] {
         assert!(done.err.contains(word), "{word}: {}", done.err);
     }
@@ -286,7 +285,7 @@ fn the_doctor_finds_nothing_wrong_with_a_server_of_ours() {
     let line = ["bus", "doctor", "--nats", server.url(), "--monitor", server.monitor()];
     let done = place.gearshift(&line).ends(0);
     assert!(done.out.contains("none answers"), "{}", done.out);
-    let _engine = serve(&place, server.url(), &[]);
+    let _engine = serve(&place, server.url(), &["--monitor", server.monitor()]);
     let done = place.gearshift(&line).ends(0);
     assert!(done.out.contains("gearshift-log-journal-3"), "{}", done.out);
     assert!(done.out.contains("all 4 partitions are served"), "{}", done.out);

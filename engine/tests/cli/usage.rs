@@ -96,7 +96,8 @@ fn every_command_has_help_with_examples() {
     let place = Place::new();
     let all = place.gearshift(&["--help"]).ends(0).out;
     assert!(all.contains("Exit codes:"), "{all}");
-    for command in ["run", "dev", "serve", "bus", "send", "approve", "ls", "dlq", "retry", "watch"] {
+    for command in ["run", "dev", "serve", "bus", "send", "approve", "ls", "dlq", "retry", "watch"]
+    {
         let help = place.gearshift(&[command, "--help"]).ends(0).out;
         assert!(help.contains("Examples:\n  gearshift "), "{command}: {help}");
     }

@@ -145,7 +145,8 @@ impl Game {
     fn round(&mut self) {
         for _ in 0..self.random.u64(1..4) {
             self.ask();
-            self.newest().run(steps(self.random.u64(0..STEPS_MAX)));
+            let count = self.random.u64(0..STEPS_MAX);
+            self.newest().run(steps(count));
         }
         self.ask();
         // It stops here, wherever that is.
@@ -158,7 +159,8 @@ impl Game {
                 self.ask();
             }
             let before = self.verdicts();
-            self.engines[place].1.run(steps(self.random.u64(1..STEPS_MAX)));
+            let count = self.random.u64(1..STEPS_MAX);
+            self.engines[place].1.run(steps(count));
             if place + 1 < self.engines.len() {
                 self.late += (self.verdicts() - before) as u64;
             }
@@ -194,8 +196,7 @@ impl Game {
     /// The checker: journals, verdicts and what was published tell one story.
     fn check(&self, seed: u64) {
         let world = self.newest();
-        let history = self.history.lock().unwrap();
-        for ((name, n), engines) in &history.transitioned {
+        for ((name, n), engines) in &self.history.lock().unwrap().transitioned {
             assert_eq!(engines.len(), 1, "seed {seed}: {name} {n} was decided twice: {engines:?}");
         }
         for partition in 0..PARTITIONS {

@@ -100,9 +100,8 @@ fn the_same_definition_deployed_twice_at_once_is_deployed_once() {
     left.unwrap();
     right.unwrap();
     opens(&second, "flow");
-    let listens = first.run(async {
-        first.bus().bucket("listens").await.unwrap().get("flow.1").await.unwrap()
-    });
+    let listens = first
+        .run(async { first.bus().bucket("listens").await.unwrap().get("flow.1").await.unwrap() });
     assert_eq!(listens.unwrap().value, r#"{"1":1}"#);
 }
 
@@ -152,9 +151,8 @@ fn a_subject_that_cannot_be_captured_is_refused_and_nothing_is_deployed() {
     assert_eq!(error.code(), ("GS4023", "subject_held"), "{error}");
     assert!(error.to_string().contains("orders.eu.*"), "{error}");
     assert!(world.handle().definitions().registry().latest("two").is_none());
-    let stored = world.run(async {
-        bus.bucket("definitions").await.unwrap().get("two.1").await.unwrap()
-    });
+    let stored =
+        world.run(async { bus.bucket("definitions").await.unwrap().get("two.1").await.unwrap() });
     assert_eq!(stored, None);
     // The first one listens as before.
     let message = Message::new(Subject::parse("orders.7.paid").unwrap(), r#"{"key":"a"}"#);

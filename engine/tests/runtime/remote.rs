@@ -5,6 +5,7 @@ use std::time::Duration;
 use gearshift_bus::{Bus, Headers};
 use gearshift_engine::api::{self, Request};
 use gearshift_machine::machine::{InstanceKey, Outcome};
+use gearshift_machine::partition::PartitionInput;
 use serde_json::{Value, json};
 
 use crate::cluster::{PARTITIONS, joined, spread};
@@ -25,12 +26,13 @@ states:
     on:
       loan.judged: { do: { set: { at: "10 / data.n" } }, to: review }
   review:
-    approval: { assign: boss }
+    approval: { title: Grant it, assign: boss, choices: [approve, reject] }
     on:
-      approve: { to: granted }
-      reject: { to: refused }
-  granted: { type: final }
-  refused: { type: final }
+      user.action:
+        - { when: data.action == 'approve', to: granted }
+        - { when: data.action == 'reject', to: refused }
+  granted: { final: true }
+  refused: { final: true }
 "#;
 
 /// A request through the door of `world`, as an operator's tool makes it.
@@ -96,8 +98,7 @@ fn events_reach_the_owner_through_any_engine_and_are_applied_once() {
         for (n, world) in (0_u64..).zip(worlds.iter().cycle()).take(6) {
             let event = if n == 0 { "counter.opened" } else { "counter.added" };
             let outcome = outcome_of(world.ask(incoming(event, &name, n))).unwrap();
-            let taken =
-                matches!(outcome, Outcome::Started { .. } | Outcome::Transitioned { .. });
+            let taken = matches!(outcome, Outcome::Started { .. } | Outcome::Transitioned { .. });
             assert!(taken, "{name} {n}: {outcome:?}");
         }
         for world in &worlds {
@@ -153,21 +154,11 @@ fn commands_of_every_kind_reach_the_owner() {
     assert_eq!(verdict(stuck), "stuck");
     assert_eq!(order(other, "retry", &id).unwrap()["status"], "stuck");
     assert_eq!(order(other, "skip", &id).unwrap()["status"], "running");
-    let early = order(other, "decide", &json!({ "instance": far.to_string(), "choice": "approve" }));
-    let moved = match early {
-        Ok(_) => true,
-        Err(problem) => {
-            assert_eq!(problem["code"], "GS4004", "{problem}");
-            false
-        }
-    };
-    if !moved {
-        let judged = request(other, "gearshift.event.loan.judged", &judged(5)).unwrap();
-        assert_eq!(verdict(judged), "transitioned");
-        let decide = json!({ "instance": far.to_string(), "choice": "approve" });
-        let decided = order(other, "decide", &decide).unwrap();
-        assert_eq!(decided["status"], "done", "{decided}");
-    }
+    let decide = json!({ "instance": far.to_string(), "choice": "approve" });
+    let decided = order(other, "decide", &decide).unwrap();
+    assert_eq!(decided["status"], "done", "{decided}");
+    let again = order(other, "decide", &decide).unwrap_err();
+    assert_eq!(again["code"], "GS4009", "{again}");
     for (verb, key) in [("cancel", "c1"), ("kill", "c2")] {
         let keys = (0..1_000).map(|n| InstanceKey::new("loan", &format!("{key}-{n}")).unwrap());
         let far = keys.into_iter().find(|key| serves(owner, owner.handle().partition_of(key)));
@@ -186,9 +177,13 @@ fn dead_letters_are_listed_replayed_and_dropped_through_any_engine() {
     let [owner, other] = [&worlds[0], &worlds[1]];
     let far = key_at(owner, "counter");
     let body = |n: u64| json!({ "key": far.key(), "n": n });
+    let place = owner.handle().partition_of(&far);
     for n in 1..=3 {
-        let kept = request(other, "gearshift.event.counter.added", &body(n)).unwrap();
-        assert_eq!(kept["verdicts"][0]["verdict"], "dead_lettered", "{kept}");
+        let event = incoming("counter.added", far.key(), n).event;
+        let (reason, key) = ("as the test says".into(), Some(far.clone()));
+        let kept = PartitionInput::Reject { event, reason, key, source: None };
+        let kept = other.run(other.handle().input(place, kept)).unwrap();
+        assert!(matches!(kept.outcome, Outcome::DeadLettered { .. }), "{kept:?}");
     }
     let listed = query(other, "dead_letters", &json!({}));
     assert_eq!(listed, query(owner, "dead_letters", &json!({})));
@@ -223,5 +218,8 @@ fn what_is_asked_of_nobody_ends_in_time_and_says_so() {
     // The lease of the dead engine still stands: nobody serves, and nothing was done.
     let asked = second.ask(incoming("counter.opened", far.key(), 0)).unwrap_err().to_string();
     let place = second.handle().partition_of(&far);
-    assert!(asked.starts_with(&format!("partition {place} was not served within 300 ms")), "{asked}");
+    assert!(
+        asked.starts_with(&format!("partition {place} was not served within 300 ms")),
+        "{asked}"
+    );
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use fastrand::Rng;
-use gearshift_client::protocol::query::Instances;
+use gearshift_client::protocol::query::{Definitions, Instances};
 use gearshift_client::{Client, NatsOptions};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -54,6 +54,8 @@ pub struct Plan {
 const START_MAX: Duration = Duration::from_secs(60);
 /// After the last fault everything must move on within this time; the checker looks closer.
 const END_MAX: Duration = Duration::from_secs(90);
+/// Definitions under load.
+const DEFINITIONS_COUNT: usize = 2;
 /// How late a timer may fire, in milliseconds.
 const TIMER_LATE_MS_MAX: i64 = 30_000;
 /// Attempts that the definitions allow.
@@ -150,17 +152,20 @@ async fn connect(plan: &Plan, urls: &str) -> Result<Client, Error> {
     Ok(client.as_user("ann").with_timeout(plan.answer_max))
 }
 
-/// Waits until the engines answer.
+/// Waits until all partitions answer, and the definitions are deployed.
 async fn answering(client: &Client, stage: &mut Stage) -> Result<(), Error> {
     let end = Instant::now() + START_MAX;
     loop {
         stage.revive()?;
-        match client.instances(&Instances::default()).await {
-            Ok(_) => return Ok(()),
-            Err(error) if Instant::now() > end => {
-                return Err(Error::other(format!("no engine answers: {error}")));
+        let instances = client.instances(&Instances::default()).await.map(drop);
+        let deployed = client.definitions(&Definitions::default()).await;
+        let deployed = deployed.map(|page| page.items.len());
+        match (instances, deployed) {
+            (Ok(()), Ok(DEFINITIONS_COUNT)) => return Ok(()),
+            seen if Instant::now() > end => {
+                return Err(Error::other(format!("the engines are not ready: {seen:?}")));
             }
-            Err(_) => sleep(Duration::from_millis(100)).await,
+            _ => sleep(Duration::from_millis(100)).await,
         }
     }
 }

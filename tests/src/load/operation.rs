@@ -40,8 +40,9 @@ impl Desk {
         drop(tokio::time::timeout(ASK_AGAIN, self.target.changed()).await);
     }
 
-    /// Sends until the outcome is certain; gives back the operation's id.
-    pub(super) async fn perform(&mut self, asked: Invocation) -> Result<String, Error> {
+    /// Sends until the outcome is certain; gives back the operation's id, none where it was refused
+    /// and may not have been done.
+    pub(super) async fn perform(&mut self, asked: Invocation) -> Result<Option<String>, Error> {
         self.count += 1;
         let op = format!("c{}-{}", self.client, self.count);
         let mut was_unknown = false;
@@ -54,16 +55,17 @@ impl Desk {
             {
                 phase = Phase::Unknown { reason: reason.clone() };
                 self.write(&op, attempt, phase)?;
-                return Ok(op);
+                return Ok(Some(op));
             }
             self.write(&op, attempt, phase.clone())?;
             match phase {
-                Phase::Ok { .. } | Phase::Fail { .. } => return Ok(op),
+                Phase::Ok { .. } => return Ok(Some(op)),
+                Phase::Fail { .. } => return Ok(was_unknown.then_some(op)),
                 Phase::Unknown { .. } | Phase::Invoke(_) => was_unknown = true,
             }
             self.pause().await;
         }
-        Ok(op)
+        Ok(None)
     }
 
     fn write(&mut self, op: &str, attempt: u32, phase: Phase) -> Result<(), Error> {

@@ -98,13 +98,24 @@ impl World {
     }
 
     /// Starts the engine on what was left behind.
+    ///
+    /// # Panics
+    /// Where it refuses to start.
     pub fn start(&mut self) {
+        self.try_start().unwrap_or_else(|error| panic!("engine: {error}"));
+    }
+
+    /// Starts the engine on what was left behind.
+    ///
+    /// # Errors
+    /// Why the engine or its door does not start.
+    pub fn try_start(&mut self) -> Result<(), String> {
         let runtime = runtime();
         let (backend, memory) = (self.backend, self.memory.clone());
         let dir = self.bus_folder();
         let url = self.server_url().to_owned();
         let config = self.config();
-        let (bus, engine, door) = runtime.block_on(async move {
+        let started = runtime.block_on(async move {
             let bus = match backend {
                 Backend::Memory => memory,
                 // The last life's files are let go of when its last thread ends.
@@ -116,15 +127,17 @@ impl World {
                 }
                 Backend::Nats => {
                     let bus = Bus::connect(&NatsOptions::new(&url)).await;
-                    bus.unwrap_or_else(|error| panic!("`{url}`: {error}"))
+                    bus.map_err(|error| format!("`{url}`: {error}"))?
                 }
             };
             let engine = Engine::start(bus.clone(), config).await;
-            let engine = engine.unwrap_or_else(|error| panic!("engine: {error}"));
+            let engine = engine.map_err(|error| error.to_string())?;
             let door = serve_on_bus(&engine.handle()).await;
-            (bus, engine, door.unwrap_or_else(|error| panic!("door: {error}")))
+            Ok::<_, String>((bus, engine, door.map_err(|error| error.to_string())?))
         });
+        let (bus, engine, door) = started?;
         self.life = Some(Life { door, engine, bus, runtime });
+        Ok(())
     }
 
     fn config(&self) -> EngineConfig {

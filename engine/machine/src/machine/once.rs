@@ -73,7 +73,7 @@ impl Work<'_> {
         let mut stuck = Stuck::new(StuckKind::OutcomeUnknown, reason, self.now);
         stuck.state = Some(sequence.state);
         stuck.sequence = Some(sequence);
-        self.trouble.get_or_insert(Box::new(stuck));
+        self.trouble.get_or_insert_with(|| Box::new(stuck));
         Ok(Taken::Yes)
     }
 }

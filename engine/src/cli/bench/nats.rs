@@ -156,7 +156,9 @@ impl World {
     }
 
     pub(super) async fn stop(self) -> Result<(), String> {
-        self.engine.stop().await
+        self.engine.stop().await?;
+        // Before the server goes, so that nobody misses it.
+        self.servers.bus.close().await.map_err(|error| error.to_string())
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) async fn store(args: &BenchArgs) -> Result<Report, String> {
         "name": STORE, "subjects": ["bench.>"], "storage": "file", "retention": "limits",
         "num_replicas": 1,
     });
-    request(&bus, "STREAM.CREATE", &config).await?;
+    request(&bus, "STREAM.CREATE", config.to_string()).await?;
     let keys = args.keys.unwrap_or(KEYS);
     round(&bus, Door::Publish, "warm", keys.min(2_000), args.in_flight).await?;
     let least = Duration::from_secs(u64::from(args.seconds));
@@ -95,15 +95,15 @@ pub(super) async fn store(args: &BenchArgs) -> Result<Report, String> {
     report.disk_bytes = servers.disk_bytes();
     finish(&mut report, latencies.len(), took, Duration::ZERO);
     latencies.report(&mut report);
-    request(&bus, "STREAM.DELETE", &serde_json::Value::Null).await?;
+    request(&bus, "STREAM.DELETE", String::new()).await?;
+    bus.close().await.map_err(|error| error.to_string())?;
     Ok(report)
 }
 
 /// One of JetStream's own requests about our stream.
-async fn request(bus: &Bus, verb: &str, body: &serde_json::Value) -> Result<(), String> {
+async fn request(bus: &Bus, verb: &str, body: String) -> Result<(), String> {
     let subject = format!("$JS.API.{verb}.{STORE}");
     let subject = gearshift_bus::Subject::parse(&subject).map_err(|error| error.to_string())?;
-    let body = serde_json::to_vec(body).unwrap_or_default();
     let message = gearshift_bus::Message::new(subject, body);
     let reply = bus.requests().request(message, Duration::from_secs(10)).await;
     let reply = reply.map_err(|error| format!("{verb}: {error}"))?;

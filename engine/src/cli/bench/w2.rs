@@ -76,8 +76,8 @@ pub(super) async fn run(args: &BenchArgs) -> Result<Report, String> {
     finish(&mut report, latencies.len(), took, cpu);
     report.server_cpu_us_per_event = Some(server_cpu.as_secs_f64() * 1e6 / latencies.len() as f64);
     latencies.report(&mut report);
-    world.stop().await?;
     plugin.stop().await?;
+    world.stop().await?;
     Ok(report)
 }
 

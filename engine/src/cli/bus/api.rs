@@ -106,7 +106,6 @@ pub(super) struct StreamState {
 /// Who keeps a stream.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Cluster {
-    pub(super) name: Option<String>,
     pub(super) leader: Option<String>,
     #[serde(default)]
     pub(super) replicas: Vec<Replica>,

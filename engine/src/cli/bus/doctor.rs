@@ -51,14 +51,15 @@ struct Report {
 
 /// Looks at everything, and says how it is.
 pub(super) async fn doctor(global: &Global, args: &DoctorArgs) -> Outcome {
-    let target = connect::nats_to_look_at(global, args.nats.as_deref())?;
-    let report = examine(global, &target, args).await;
+    let (target, known) = connect::nats_to_look_at(global, args.nats.as_deref())?;
+    let monitor = args.monitor.as_deref().or(known.as_deref());
+    let report = examine(global, &target, monitor).await;
     report.print(global)?;
     let is_bad = report.findings.iter().any(|one| one.level == Level::Problem);
     Ok(if is_bad { ENDED_BADLY } else { 0 })
 }
 
-async fn examine(global: &Global, target: &NatsTarget, args: &DoctorArgs) -> Report {
+async fn examine(global: &Global, target: &NatsTarget, monitor: Option<&str>) -> Report {
     let servers = target.shown();
     let alone = |finding| Report {
         servers: servers.clone(),
@@ -80,7 +81,7 @@ async fn examine(global: &Global, target: &NatsTarget, args: &DoctorArgs) -> Rep
         (Some(_) | None, _) => connect::user(global),
     };
     let mut findings = server_checks::server(&server);
-    let known = durability(&server, args.monitor.as_deref()).await;
+    let known = durability(&server, monitor).await;
     findings.push(server_checks::sync(&server, &known));
     findings.push(server_checks::replicas(&server));
     findings.push(server_checks::payload(&server));
@@ -92,7 +93,7 @@ async fn examine(global: &Global, target: &NatsTarget, args: &DoctorArgs) -> Rep
     findings.extend(server_checks::clock(&listed, asked, heard));
     findings.extend(stream_checks::streams(&listed, server.replicas));
     let may = may(&bus, &user).await;
-    findings.extend(may.findings(&user));
+    findings.extend(may.findings(&user, target.logs_in()));
     let client = Client::bus(bus.clone()).as_user(&user).with_timeout(global.timeout);
     findings.extend(engines(&client, may).await);
     if let Err(error) = bus.close().await {
@@ -113,11 +114,12 @@ fn seen<T>(asked: Asked<Vec<T>>, findings: &mut Vec<Finding>) -> Vec<T> {
 }
 
 fn not_connected(error: &gearshift_bus::Error) -> Finding {
-    let help = match error.kind() {
-        ErrorKind::Disconnected | ErrorKind::Timeout { .. } => {
-            "is it running, and is the address right?"
+    let is_away = matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Timeout { .. });
+    let help = match is_away {
+        true => "is it running, and is the address right?",
+        false => {
+            "change what it names, or log in as somebody else: --nats-user, --nats-credentials"
         }
-        _ => "change what it names, or log in as somebody else (--nats-user, --nats-credentials …)",
     };
     Finding::problem("server", words(error), help)
 }

@@ -19,11 +19,13 @@ pub(super) async fn engines(client: &Client, may: May) -> Vec<Finding> {
                 "none answers",
                 "`gearshift serve --nats URL` starts one",
             )],
-            _ => vec![Finding::problem(
-                "engines",
-                format!("they do not answer as they should: {error}"),
-                "look into their logs",
-            )],
+            ErrorKind::Timeout { .. } | ErrorKind::Problem(_) | ErrorKind::Protocol { .. } | _ => {
+                vec![Finding::problem(
+                    "engines",
+                    format!("they do not answer as they should: {error}"),
+                    "look into their logs",
+                )]
+            }
         },
     }
 }
@@ -51,8 +53,16 @@ fn judge(health: &Health) -> Vec<Finding> {
             "the reasons are below; an engine that comes back takes them over",
         ),
     }];
+    list.extend(health.engines.iter().map(|one| {
+        let held: Vec<String> = one.partitions.iter().map(ToString::to_string).collect();
+        let held = if held.is_empty() { "none".to_owned() } else { held.join(", ") };
+        let leaving = if one.leaving { ", leaving" } else { "" };
+        Finding::ok("engine", format!("`{}`{leaving}: partitions {held}", one.node))
+    }));
     list.extend(health.warnings.iter().map(|warning| {
-        Finding::warning("engines", warning.clone(), "`gearshift bus doctor` there says more")
+        let (message, help) =
+            warning.split_once("; ").unwrap_or((warning, "the engines' logs say more"));
+        Finding::warning("engines", message, help)
     }));
     list
 }

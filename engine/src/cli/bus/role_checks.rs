@@ -48,7 +48,7 @@ pub(super) async fn may(bus: &Bus, user: &str) -> May {
 
 impl May {
     /// The role that this amounts to.
-    pub(super) fn findings(self, user: &str) -> Vec<Finding> {
+    pub(super) fn findings(self, user: &str, logged_in: bool) -> Vec<Finding> {
         let engine = [self.journals, self.streams, self.plugins, self.commands_of_others];
         let none = Self {
             journals: false,
@@ -62,6 +62,13 @@ impl May {
             return vec![Finding::ok(
                 "role",
                 format!("`{user}` may neither command nor look: a service or a plugin"),
+            )];
+        }
+        if engine == [true; 4] && !logged_in {
+            return vec![Finding::ok(
+                "role",
+                "no login is needed, so everybody may do everything; `gearshift bus config` \
+                 prints a user per role",
             )];
         }
         if engine == [true; 4] {
@@ -114,7 +121,7 @@ mod tests {
         May { journals: false, streams: false, plugins: false, commands_of_others: false, ..ALL };
 
     fn said(may: May) -> (Level, String) {
-        let found = may.findings("ann");
+        let found = may.findings("ann", true);
         let worst = found.into_iter().max_by_key(|one| one.level).unwrap();
         (worst.level, worst.message)
     }
@@ -122,6 +129,7 @@ mod tests {
     #[test]
     fn the_role_is_what_one_may() {
         assert!(said(ALL).1.contains("an engine"));
+        assert!(ALL.findings("ann", false)[0].message.starts_with("no login"));
         let (level, message) = said(OPERATOR);
         assert_eq!(level, Level::Ok);
         assert!(message.contains("an operator"), "{message}");

@@ -75,14 +75,14 @@ pub(super) fn replicas(report: &ServerReport) -> Finding {
 /// Room for the largest messages.
 pub(super) fn payload(report: &ServerReport) -> Finding {
     let size = report.max_payload;
-    match size.cmp(&MESSAGE_BYTES_MAX) {
-        std::cmp::Ordering::Less => Finding::problem(
-            "payload",
-            format!("messages of {size} bytes at most; journals need {MESSAGE_BYTES_MAX}"),
-            "set `max_payload: 1MB` in the server's configuration",
-        ),
-        _ => Finding::ok("payload", format!("messages of up to {size} bytes")),
+    if size >= MESSAGE_BYTES_MAX {
+        return Finding::ok("payload", format!("messages of up to {size} bytes"));
     }
+    Finding::problem(
+        "payload",
+        format!("messages of {size} bytes at most; journals need {MESSAGE_BYTES_MAX}"),
+        "set `max_payload: 1MB` in the server's configuration",
+    )
 }
 
 /// What the account may use, and how much is left.

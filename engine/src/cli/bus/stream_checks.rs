@@ -156,7 +156,7 @@ fn has_some(list: Option<&serde_json::Value>) -> bool {
 /// Copies that are away or behind.
 fn kept(stream: &Stream) -> Option<Finding> {
     let name = &stream.config.name;
-    let Cluster { leader, replicas, .. } = stream.cluster.as_ref()?;
+    let Cluster { leader, replicas } = stream.cluster.as_ref()?;
     if stream.config.num_replicas > 1 && leader.is_none() {
         return Some(Finding::problem(
             "stream",

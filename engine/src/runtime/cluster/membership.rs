@@ -99,11 +99,6 @@ impl Cluster {
         Ok(Arc::new(joined))
     }
 
-    /// This engine's name among the others.
-    pub(crate) fn node(&self) -> &str {
-        &self.node
-    }
-
     /// The engines that live, this one included.
     pub(crate) fn engines(&self) -> Vec<EngineInfo> {
         self.locked().view.engines(self.partitions())
@@ -148,11 +143,6 @@ impl Cluster {
     pub(crate) fn is_certain(&self, partition: u16) -> bool {
         let state = self.locked();
         state.session.is_confirmed() && state.holds.is_under(partition, &state.session)
-    }
-
-    /// Is this engine stopping?
-    pub(crate) fn is_leaving(&self) -> bool {
-        self.locked().me.leaving
     }
 
     pub(super) fn partitions(&self) -> u16 {

@@ -98,7 +98,10 @@ mod tests {
 
     /// Everybody moves at once, seeing the same, until nobody moves; what was given up is free in
     /// the next round. Gives the holders and how many partitions changed hands.
-    fn settle(live: &[&'static str], mut holders: Vec<Option<&'static str>>) -> (Vec<usize>, usize) {
+    fn settle(
+        live: &[&'static str],
+        mut holders: Vec<Option<&'static str>>,
+    ) -> (Vec<usize>, usize) {
         let mut moves = 0;
         for _ in 0..100 {
             let board = Board {
@@ -140,7 +143,8 @@ mod tests {
                         who => Some(NAMES[who]).filter(|_| who < live),
                     };
                     let (counts, _) = settle(&NAMES[..live], (0..partitions).map(had).collect());
-                    let (least, most) = (counts.iter().min().copied(), counts.iter().max().copied());
+                    let (least, most) =
+                        (counts.iter().min().copied(), counts.iter().max().copied());
                     let (floor, ceil) = (partitions / live, partitions.div_ceil(live));
                     assert!(least >= Some(floor) && most <= Some(ceil), "{counts:?}");
                     assert_eq!(counts.iter().sum::<usize>(), partitions);

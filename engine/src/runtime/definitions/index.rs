@@ -90,7 +90,10 @@ impl Index {
             let span = |at: &Position| Span {
                 source: at.source,
                 from: from_of(froms, at),
-                until: deployed.range(newer.clone()).map(|(_, (_, froms))| from_of(froms, at)).min(),
+                until: deployed
+                    .range(newer.clone())
+                    .map(|(_, (_, froms))| from_of(froms, at))
+                    .min(),
             };
             let spans = sources.iter().map(span).collect::<Arc<[_]>>();
             for (event, declaration) in definition.events.iter().enumerate() {

@@ -79,10 +79,9 @@ pub(super) async fn capture(shared: &Shared, also: Option<&Arc<Definition>>) -> 
 }
 
 fn refused(error: gearshift_bus::Error) -> Error {
-    match error.kind() {
-        ErrorKind::Overlap { .. } | ErrorKind::InvalidSubject { .. } => {
-            Error::SubjectHeld(error.to_string())
-        }
-        _ => Error::Bus(error),
+    use ErrorKind::{InvalidSubject, Overlap};
+    if matches!(error.kind(), Overlap { .. } | InvalidSubject { .. }) {
+        return Error::SubjectHeld(error.to_string());
     }
+    Error::Bus(error)
 }

@@ -6,6 +6,7 @@ mod capture;
 mod cursors;
 mod decode;
 mod deploy;
+mod gaps;
 mod health;
 mod parcel;
 mod plan;

@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::select_all;
-use gearshift_bus::{Delivered, ErrorKind, Inbox};
-use gearshift_machine::machine::{Event, Outcome};
+use gearshift_bus::{Delivered, Inbox};
+use gearshift_machine::machine::Outcome;
 use gearshift_machine::partition::{Done, PartitionInput, Position};
-use gearshift_machine::value::Value;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -34,24 +33,24 @@ const READ_MAX: usize = 256;
 /// Reads whose decisions are under way at once.
 const UNDER_WAY_MAX: usize = 8;
 /// Wait before a busy partition is told again.
-const BUSY_RETRY: Duration = Duration::from_millis(200);
+pub(super) const BUSY_RETRY: Duration = Duration::from_millis(200);
 /// Wait before it is looked again whether a partition is served.
 const UNSERVED_RETRY: Duration = Duration::from_millis(50);
 /// Partitions that were not concerned are told how far the source was read after this many
 /// messages, so that a restart does not read everything again.
 const ADVANCE_EVERY: u64 = 4_096;
 /// The same after this time, so that what grows old on the bus was passed by everybody before.
-const ADVANCE_AFTER: Duration = Duration::from_mins(1);
+const ADVANCE_AFTER: Duration = Duration::from_secs(60);
 
 /// Reads one source.
 pub(super) struct Reader {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     inbox: Inbox,
-    source: Source,
+    pub(super) source: Source,
     stop: CancellationToken,
-    stands: Stands,
+    pub(super) stands: Stands,
     /// What is read next.
-    next: u64,
+    pub(super) next: u64,
     under_way: VecDeque<Handed>,
     advanced: Instant,
     /// How the partitions are doing; looked at before it is asked who is served.
@@ -78,7 +77,7 @@ struct Told {
 
 /// Whether what was under way was taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Taken {
+pub(super) enum Taken {
     All,
     /// Some partition was lost.
     NotAll,
@@ -125,14 +124,7 @@ impl Reader {
             match self.inbox.read_from(self.next, READ_MAX).await {
                 Ok(messages) if messages.is_empty() => self.idle().await?,
                 Ok(messages) => self.hand_over(&messages).await?,
-                Err(error) => match error.kind() {
-                    ErrorKind::Trimmed { first } => self.pass_gap(*first).await?,
-                    ErrorKind::Corrupt { sequence: Some(sequence) } => {
-                        let sequence = *sequence;
-                        self.lose(self.next.max(sequence), sequence + 1, "is damaged").await?;
-                    }
-                    _ => return Err(error.into()),
-                },
+                Err(error) => self.pass_over(error).await?,
             }
         }
         self.settle_all().await;
@@ -176,9 +168,12 @@ impl Reader {
             };
             let settled = settle(&self.shared, &self.stands, targets, sequence).await;
             handed.missed.extend(settled.missed);
-            for (key, early) in settled.list {
+            let last = settled.list.len().saturating_sub(1);
+            let mut event = Some(event);
+            for (place, (key, early)) in settled.list.into_iter().enumerate() {
                 let partition = self.shared.partition_of(&key);
-                let event = event.clone();
+                let event = if place == last { event.take() } else { event.clone() };
+                let event = event.unwrap_or_default();
                 let input = PartitionInput::Deliver { key, event, early, source };
                 self.tell(partition, sequence, input, handed).await?;
             }
@@ -237,18 +232,16 @@ impl Reader {
     async fn settle_first(&mut self) -> Result<(), Error> {
         let Some(handed) = self.under_way.pop_front() else { return Ok(()) };
         let next = handed.next;
-        match self.settle(handed).await {
-            Taken::All => {
-                self.advance(next, ADVANCE_EVERY).await;
-                self.tell_position(next);
-            }
-            taken => {
-                let rest = self.settle_all().await;
-                self.next = self.stands.lowest().unwrap_or(self.next);
-                if taken == Taken::Busy || rest == Taken::Busy {
-                    self.rest(BUSY_RETRY).await;
-                }
-            }
+        let taken = self.settle(handed).await;
+        if taken == Taken::All {
+            self.advance(next, ADVANCE_EVERY).await;
+            self.tell_position(next);
+            return Ok(());
+        }
+        let rest = self.settle_all().await;
+        self.next = self.stands.lowest().unwrap_or(self.next);
+        if taken == Taken::Busy || rest == Taken::Busy {
+            self.rest(BUSY_RETRY).await;
         }
         Ok(())
     }
@@ -258,12 +251,12 @@ impl Reader {
         self.shared.note(stream, |health| health.position = next.saturating_sub(1));
     }
 
-    async fn settle_all(&mut self) -> Taken {
+    pub(super) async fn settle_all(&mut self) -> Taken {
         let mut all = Taken::All;
         while let Some(handed) = self.under_way.pop_front() {
-            match self.settle(handed).await {
-                Taken::All => {}
-                taken => all = taken,
+            let taken = self.settle(handed).await;
+            if taken != Taken::All {
+                all = taken;
             }
         }
         all
@@ -306,7 +299,7 @@ impl Reader {
         }
     }
 
-    async fn pass(&self, partition: u16, sequence: u64) {
+    pub(super) async fn pass(&self, partition: u16, sequence: u64) {
         let input = PartitionInput::Advance { source: self.source.number, sequence };
         tokio::select! {
             biased;
@@ -316,77 +309,7 @@ impl Reader {
         }
     }
 
-    /// The stream begins at `first`, behind what is to be read next.
-    async fn pass_gap(&mut self, first: u64) -> Result<(), Error> {
-        if self.source.stream.is_none() {
-            // We trim only what all partitions have passed, so this grew too old.
-            return self.lose(self.next, first, "grew too old, or was removed").await;
-        }
-        tracing::warn!(
-            stream = self.source.name(),
-            from = self.next,
-            to = first - 1,
-            "somebody else's stream dropped messages before they were read"
-        );
-        self.stands.told(first);
-        self.next = first;
-        Ok(())
-    }
-
-    /// Messages from `from` on to before `next` cannot be read: one dead letter says so, in the first
-    /// partition that has not passed them, and reading goes on behind them.
-    async fn lose(&mut self, from: u64, next: u64, what: &str) -> Result<(), Error> {
-        self.settle_all().await;
-        let last = next.saturating_sub(1);
-        let affected = self.stands.before(last);
-        let Some((partition, stand)) = affected.first().copied() else {
-            self.next = self.next.max(next);
-            return Ok(());
-        };
-        if self.stands.lowest().is_some_and(|lowest| lowest < from.min(self.next)) {
-            // Something before it was not taken.
-            self.next = self.stands.lowest().unwrap_or(self.next);
-            return Ok(());
-        }
-        let stream = self.source.name();
-        let message = match from == last {
-            true => format!("message {last} of `{stream}` {what}"),
-            false => format!("what messages {from} to {last} of `{stream}` held {what}"),
-        };
-        tracing::error!(code = "GS3012", message, "messages are lost");
-        let place = |sequence| Value::from(i64::try_from(sequence).unwrap_or(i64::MAX));
-        let data = [
-            ("stream".to_owned(), Value::from(stream)),
-            ("first".to_owned(), place(from)),
-            ("last".to_owned(), place(last)),
-        ];
-        let event = Event {
-            name: "gearshift.lost".into(),
-            data: Some(data.into_iter().collect::<gearshift_machine::value::Map>().into()),
-            ..Event::default()
-        };
-        let reason = format!("GS3012 message_lost: {message}").into();
-        let source = Some(Position { source: self.source.number, sequence: last });
-        let input = PartitionInput::Reject { event, reason, key: None, source };
-        let told = self.shared.ask_in_order(partition, stand.session, input).await?;
-        let taken = tokio::select! {
-            biased;
-            done = told => done.is_ok_and(|done| !is_busy(&done.outcome)),
-            () = lost(&self.shared, partition) => false,
-        };
-        if !taken {
-            self.rest(BUSY_RETRY).await;
-            return Ok(());
-        }
-        for (partition, _) in affected {
-            self.pass(partition, last).await;
-        }
-        self.stands.told(next);
-        self.next = self.next.max(next);
-        Ok(())
-    }
-
-    async fn rest(&self, time: Duration) {
+    pub(super) async fn rest(&self, time: Duration) {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
@@ -395,6 +318,6 @@ impl Reader {
     }
 }
 
-const fn is_busy(outcome: &Outcome) -> bool {
+pub(super) const fn is_busy(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Busy { .. })
 }

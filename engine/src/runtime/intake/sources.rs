@@ -75,7 +75,12 @@ impl Sources {
     }
 
     /// Retires `old` for a new source that begins at `from`; another engine may have done it.
-    pub(crate) async fn renew(&self, old: &Source, tail: &Tail, from: u64) -> Result<Source, Error> {
+    pub(crate) async fn renew(
+        &self,
+        old: &Source,
+        tail: &Tail,
+        from: u64,
+    ) -> Result<Source, Error> {
         self.change(|sources| {
             if let Some(known) = find(sources, old.stream.as_deref())
                 && known.number != old.number

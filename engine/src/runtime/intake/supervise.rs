@@ -154,13 +154,17 @@ async fn supervise(shared: Arc<Shared>) {
     let mut readers = BTreeMap::<Option<String>, Running>::new();
     loop {
         let plan = Arc::clone(&plans.borrow_and_update());
-        let foreign = plan.foreign.iter().map(|(stream, list)| (Some(stream.clone()), list.clone()));
+        let foreign =
+            plan.foreign.iter().map(|(stream, list)| (Some(stream.clone()), list.clone()));
         let wanted = [(None, Vec::new())].into_iter().chain(foreign).collect::<BTreeMap<_, _>>();
         let is_right = |stream: &Option<String>, reader: &Running| {
             wanted.get(stream).is_some_and(|patterns| *patterns == reader.patterns)
         };
-        let over = readers.extract_if(.., |stream, reader| !is_right(stream, reader));
-        for (stream, reader) in over.collect::<Vec<_>>() {
+        let (right, over) = std::mem::take(&mut readers)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(stream, reader)| is_right(stream, reader));
+        readers = right;
+        for (stream, reader) in over {
             reader.stop.cancel();
             // A reader that panicked has ended as well.
             drop(reader.task.await);
@@ -198,10 +202,10 @@ async fn keep_reading(shared: Arc<Shared>, stream: Option<String>, stop: Cancell
             return;
         }
         let (code, name) = error.code();
-        let reason = match &error {
-            Error::InboxChanged(_) => format!("{code} {name}: {error}"),
-            _ => error.to_string(),
-        };
+        let mut reason = error.to_string();
+        if matches!(error, Error::InboxChanged(_)) {
+            reason = format!("{code} {name}: {reason}");
+        }
         let mut is_news = false;
         shared.note(stream.as_deref(), |health| {
             is_news = health.reason.as_ref() != Some(&reason);

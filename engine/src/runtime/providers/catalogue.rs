@@ -22,7 +22,8 @@ impl Catalogue {
         let mut majors = BTreeMap::<String, Vec<u64>>::new();
         let mut endpoints = BTreeMap::new();
         for service in services {
-            let major: Option<u64> = service.version.split('.').next().and_then(|text| text.parse().ok());
+            let major: Option<u64> =
+                service.version.split('.').next().and_then(|text| text.parse().ok());
             majors.entry(service.name.clone()).or_default().extend(major);
             for endpoint in &service.endpoints {
                 let told = endpoint.metadata.get(plugin::METADATA_IDEMPOTENT);

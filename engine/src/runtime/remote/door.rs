@@ -33,7 +33,7 @@ const WAITS_MAX: usize = 16_384;
 const ANSWER_BYTES_MAX: usize = 900 * 1_024;
 /// How long a closed door says that this engine is not the owner: questions that are under way
 /// to it hear so, instead of nothing.
-const LINGER: Duration = Duration::from_millis(250);
+const LINGER: Duration = Duration::from_millis(100);
 
 /// The bus's door of one partition; held while the partition is served, closed when dropped.
 pub(crate) struct OwnerDoor {
@@ -106,15 +106,19 @@ impl Host {
         let answer = match decode(&request.message.payload) {
             Ok(Question::Input(input)) => encode(&self.decide(input).await),
             Ok(Question::Look(look)) => self.look(look).await,
-            Ok(Question::Standing) => encode(&match self.shared.standing_here(self.partition).await {
-                Some(standing) => Answer::Standing(standing),
-                None => self.refusal().unwrap_or(Answer::NotOwner),
-            }),
+            Ok(Question::Standing) => {
+                encode(&match self.shared.standing_here(self.partition).await {
+                    Some(standing) => Answer::Standing(standing),
+                    None => self.refusal().unwrap_or(Answer::NotOwner),
+                })
+            }
             Ok(Question::Wait { key, goal, limit_ms }) => {
                 let limit = Duration::from_millis(limit_ms);
                 match self.begin_wait(&key, goal, limit, request) {
                     None => return,
-                    Some(refused) => return respond(refused, encode(&Answer::Full(WAITS_MAX))).await,
+                    Some(refused) => {
+                        return respond(refused, encode(&Answer::Full(WAITS_MAX))).await;
+                    }
                 }
             }
             Err(reason) => encode(&Answer::Unreadable(reason)),

@@ -96,8 +96,7 @@ impl Handle {
         for partition in 0..self.config().partitions {
             let mut after = None;
             loop {
-                let look =
-                    Look::Versions { workflow: workflow.to_owned(), after, count: SLICE };
+                let look = Look::Versions { workflow: workflow.to_owned(), after, count: SLICE };
                 let versions = match self.seen(partition, look).await? {
                     Seen::Versions(versions) => versions,
                     other => return Err(other.unasked()),

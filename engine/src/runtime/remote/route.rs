@@ -18,7 +18,7 @@ use crate::runtime::shared::Shared;
 
 /// How long an owner may take to look; a look is harmless to repeat.
 const LOOK_LIMIT: Duration = Duration::from_secs(2);
-/// The same for health, which asks every partition.
+/// The same for health, which is a view: who does not answer soon is not well.
 const STANDING_LIMIT: Duration = Duration::from_millis(500);
 /// Wait before an owner is looked for again; a change of the seat ends it at once.
 const TRY_AGAIN: Duration = Duration::from_millis(25);
@@ -218,12 +218,23 @@ impl Shared {
     pub(super) async fn standing(&self, partition: u16) -> Result<Option<Standing>, Error> {
         match self.way(partition) {
             Way::Here => Ok(self.standing_here(partition).await),
-            Way::There => match self.request(partition, &Question::Standing, STANDING_LIMIT).await {
-                Ok(Some(Answer::Standing(standing))) => Ok(Some(standing)),
-                Ok(_) | Err(Error::OutcomeUnknown { .. } | Error::Unavailable(_)) => Ok(None),
-                Err(error) => Err(error),
-            },
+            Way::There => self.standing_there(partition).await,
             Way::Nowhere(_) | Way::Never(_) => Ok(None),
+        }
+    }
+
+    async fn standing_there(&self, partition: u16) -> Result<Option<Standing>, Error> {
+        let end = Instant::now() + STANDING_LIMIT;
+        loop {
+            match self.request(partition, &Question::Standing, STANDING_LIMIT).await {
+                Ok(Some(Answer::Standing(standing))) => return Ok(Some(standing)),
+                // The door of the owner before says for a moment that it is not the owner.
+                Ok(None) if Instant::now() < end => tokio::time::sleep(TRY_AGAIN).await,
+                Ok(_) | Err(Error::OutcomeUnknown { .. } | Error::Unavailable(_)) => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gearshift_bus::{Bus, ErrorKind, Faults, Headers, Message, Subject};
+use gearshift_bus::{Bus, ErrorKind, Faults, Headers, Message, NatsOptions, Subject};
 use gearshift_engine::runtime::{AskError, Incoming, Verdicts, decode};
 use gearshift_engine::{Clock, Engine, EngineConfig, Error, Handle};
 use gearshift_machine::definition::{Format, load};
@@ -25,6 +25,8 @@ const STEPS: u32 = 61;
 pub(crate) struct World {
     /// Kept over crashes; `None` where the bus is in a folder and opened anew.
     kept: Option<Bus>,
+    /// The server to connect to, anew in every life.
+    url: Option<String>,
     pub(crate) folder: TempDir,
     pub(crate) config: EngineConfig,
     threads: bool,
@@ -52,7 +54,7 @@ impl World {
             clock: Clock::at(BEGIN),
             ..EngineConfig::default()
         };
-        Self { kept, folder, config, threads, steps: STEPS, plugin: None, life: None }
+        Self { kept, url: None, folder, config, threads, steps: STEPS, plugin: None, life: None }
     }
 
     /// In memory: the bus survives a crash of the engine, as a broker would.
@@ -73,6 +75,13 @@ impl World {
     /// In a directory, opened again after a crash, with high-water marks beside it.
     pub(crate) fn embedded() -> Self {
         Self::new(None, true)
+    }
+
+    /// On a NATS server that others use as well; each life has a connection of its own.
+    pub(crate) fn nats(url: &str) -> Self {
+        let mut world = Self::memory();
+        world.url = Some(url.to_owned());
+        world
     }
 
     /// The same world after `change` to the engine's configuration.
@@ -114,9 +123,7 @@ impl World {
     pub(crate) fn try_start(&mut self) -> Result<(), Error> {
         let runtime = match self.threads {
             true => Builder::new_multi_thread().worker_threads(2).enable_all().build(),
-            false => {
-                Builder::new_current_thread().event_interval(self.steps).enable_all().build()
-            }
+            false => Builder::new_current_thread().event_interval(self.steps).enable_all().build(),
         };
         let runtime = runtime.unwrap();
         let bus = runtime.block_on(self.open_bus());
@@ -132,6 +139,9 @@ impl World {
 
     /// The bus; opened once the last life has let go of the directory.
     pub(crate) async fn open_bus(&self) -> Bus {
+        if let Some(url) = &self.url {
+            return Bus::connect(&NatsOptions::new(url)).await.unwrap();
+        }
         if let Some(bus) = &self.kept {
             return bus.clone();
         }

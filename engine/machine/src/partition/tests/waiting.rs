@@ -44,6 +44,24 @@ fn a_call_under_way_is_sent_again_after_a_restart_until_it_is_answered() {
 }
 
 #[test]
+fn decision_16_a_call_recorded_as_sent_is_reported_after_a_restart_and_not_sent_again() {
+    let mut world = World::new();
+    world.tell(deliver("a", event("opened", "{}")));
+    let done = world.tell(deliver("a", event("asked", "{\"q\": 1}")));
+    let sent = done.effects.iter().find(|effect| matches!(effect, Effect::Call(_)));
+    let Some(Effect::Call(request)) = sent else { panic!("{sent:?}") };
+    let (call, attempt) = (request.call, request.attempt);
+    assert!(world.restored().calls_sent_once().is_empty());
+    let sending = PartitionInput::CallStarted { key: key("a"), call, attempt };
+    assert_eq!(world.tell(sending.clone()).outcome, Outcome::Done);
+    let again = world.batch(vec![sending]);
+    assert_eq!((again.frame, again.results.len()), (None, 1));
+    let restored = world.restored();
+    assert!(restored.pending_effects(&world.definitions).is_empty());
+    assert_eq!(restored.calls_sent_once(), [(key("a"), call, attempt)]);
+}
+
+#[test]
 fn an_event_sent_to_oneself_is_offered_once_even_after_a_restart() {
     let mut world = World::new();
     world.tell(deliver("a", event("opened", "{}")));
