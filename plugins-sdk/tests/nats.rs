@@ -193,13 +193,14 @@ async fn what_was_delivered_is_answered_by_an_instance_that_drains() {
         }
     };
     tokio::time::timeout(PATIENCE, full).await.unwrap();
-    let draining = tokio::spawn(first.drain());
+    let mut draining = JoinSet::new();
+    draining.spawn(first.drain());
     world.desk.gate.add_permits(CALLS);
     while let Some(reply) = tokio::time::timeout(PATIENCE, calls.join_next()).await.unwrap() {
         let verdict: Verdict = serde_json::from_slice(&reply.unwrap().payload).unwrap();
         assert!(verdict.valid);
     }
-    draining.await.unwrap();
+    draining.join_next().await.unwrap().unwrap();
     // The other one still answers, and once it is gone, callers hear so at once.
     world.call("a").await;
     second.drain().await;

@@ -2,8 +2,6 @@
 //!
 //! `GEARSHIFT_LONG=1` makes more and longer faults, `GEARSHIFT_TEST_SEED=N` repeats a schedule.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::path::PathBuf;
 use std::time::Duration;
 

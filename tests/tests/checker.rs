@@ -60,7 +60,14 @@ fn ask(run: &mut Run, op: &str, kind: Kind, id: &str, choice: Option<&str>, ends
     let asked = Invocation { kind, instance: id.to_owned(), choice };
     for (attempt, end) in (1..).zip(ends) {
         for phase in [Phase::Invoke(asked.clone()), end.clone()] {
-            run.lines.push(Line { client: 0, op: op.to_owned(), attempt, phase, at_us: 0, wall_ms: 0 });
+            run.lines.push(Line {
+                client: 0,
+                op: op.to_owned(),
+                attempt,
+                phase,
+                at_us: 0,
+                wall_ms: 0,
+            });
         }
     }
 }

@@ -22,9 +22,8 @@ use serde_json::json;
 const BEGAN: i64 = 1_750_000_000_000;
 
 fn definitions() -> Definitions {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(DEFINITIONS)
-        .join("crash_timer.workflow.yaml");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(DEFINITIONS).join("crash_timer.workflow.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
     let loaded = load(&text, "crash_timer.workflow.yaml", Format::Yaml).unwrap();
     let mut definitions = Definitions::default();

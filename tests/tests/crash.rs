@@ -2,7 +2,7 @@
 //!
 //! `GEARSHIFT_LONG=1` kills more often, `GEARSHIFT_TEST_SEED=N` repeats a schedule.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 

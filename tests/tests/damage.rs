@@ -2,13 +2,13 @@
 //!
 //! Never silence: whatever was acknowledged is either found again, or its absence is told.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 
 use async_nats::jetstream;
-use gearshift_client::{Client, Error};
 use gearshift_client::protocol::Verdict;
+use gearshift_client::{Client, Error};
 use gearshift_tests::world::{Backend, World, eventually_async};
 use serde_json::json;
 
@@ -152,7 +152,7 @@ fn complaints(world: &World) -> Vec<String> {
         assert!(!reason.is_empty(), "partition {} is refused without a reason", one.partition);
         format!("partition {}: {reason}", one.partition)
     });
-    partitions.chain(world.run(said(&world.client()))).collect()
+    partitions.chain(world.run(said(world))).collect()
 }
 
 /// Does the refusal say that the instance is there, but not its definition?
@@ -192,7 +192,7 @@ fn a_flipped_bit_in_a_journal_is_refused_with_a_reason_or_loses_nothing() {
     let mut copied = Copied::new(|_| {});
     let (mut refused, mut intact) = (0, 0);
     let (file, size) = copied.blocks("gearshift-log-journal-0").remove(0);
-    for bit in spread(size, 9) {
+    for bit in spread(size, 5) {
         let found = copied.flipped(&file, bit, |world| look(world, &["n1"]));
         println!("journal, bit {bit} of {}: {:?}", size * 8, found);
         assert_eq!(found.silent, [""; 0], "bit {bit}: {found:#?}");
@@ -213,6 +213,10 @@ fn a_flipped_bit_in_the_inbox_is_told_or_loses_nothing() {
     let (file, size) = copied.blocks("gearshift-inbox-events").remove(0);
     for bit in spread(size, 5) {
         let found = copied.flipped(&file, bit, |world| {
+            world.run(eventually_async("the inbox was looked at", async || {
+                let intake = world.handle().intake();
+                intake.iter().any(|one| one.reason.is_some() || one.source > 0).then_some(())
+            }));
             // What comes after the damage must not be taken for what was read before it.
             publish_all(world.server_url(), "n3");
             arrived(world, &["n1", "n2", "n3"]);
@@ -228,7 +232,7 @@ fn arrived(world: &World, wanted: &[&str]) {
     let client = world.client();
     world.run(eventually_async("the notes, or a reason", async || {
         let all = have_noted(&client, wanted).await;
-        (all || !said(&client).await.is_empty()).then_some(())
+        (all || !said(world).await.is_empty()).then_some(())
     }));
 }
 
@@ -244,8 +248,11 @@ async fn have_noted(client: &Client, wanted: &[&str]) -> bool {
 }
 
 /// What the engine says that an operator should know.
-async fn said(client: &Client) -> Vec<String> {
-    client.health().await.map(|health| health.warnings).unwrap_or_default()
+async fn said(world: &World) -> Vec<String> {
+    let health = world.client().health().await;
+    let warnings = health.map(|health| health.warnings).unwrap_or_default();
+    let intake = world.handle().intake().into_iter().filter_map(|one| one.reason);
+    warnings.into_iter().chain(intake).collect()
 }
 
 #[test]

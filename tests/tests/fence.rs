@@ -5,8 +5,6 @@
 //! late. The journals' bytes and the clients' histories decide whether anything was lost, doubled
 //! or forked. `GEARSHIFT_LONG=1` does it hundreds of times, `GEARSHIFT_TEST_SEED=N` repeats.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -2,26 +2,30 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gearshift_tests::nats::{Cluster, Nodes, Proxy, Weather, stored};
 use gearshift_tests::world::eventually_async;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// A server that sends back what it gets.
-async fn echo() -> std::net::SocketAddr {
+async fn echo() -> (std::net::SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
+            connections.spawn(async move {
                 let (mut read, mut write) = stream.into_split();
                 tokio::io::copy(&mut read, &mut write).await
             });
         }
     });
-    address
+    (address, tasks)
 }
 
 async fn told(stream: &mut TcpStream, text: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -35,7 +39,8 @@ const SHORT: Duration = Duration::from_millis(150);
 
 #[tokio::test]
 async fn a_wire_is_slow_held_or_cut_and_whole_again() {
-    let proxy = Proxy::start(echo().await).await.unwrap();
+    let (address, _server) = echo().await;
+    let proxy = Proxy::start(address).await.unwrap();
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
     assert_eq!(told(&mut stream, b"one").await.unwrap(), b"one");
     proxy.set(Weather { delay: SHORT, ..Weather::default() });

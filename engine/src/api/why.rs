@@ -3,7 +3,6 @@
 use gearshift_machine::definition::model::{Definition, Trigger};
 use gearshift_machine::definition::{codes, duration};
 use gearshift_machine::machine::{Instance, Status, StuckKind};
-use gearshift_machine::partition::Partition;
 use gearshift_protocol::OperationRef;
 use gearshift_protocol::view::{CallView, Task, Why};
 
@@ -71,11 +70,8 @@ async fn last_word(handle: &Handle, instance: &Instance) -> Option<String> {
     if instance.status == Status::Done {
         return None;
     }
-    let key = instance.key.clone();
-    let last = move |partition: &Partition| {
-        partition.trace(&key).into_iter().rev().find_map(|entry| entry.note)
-    };
-    let note = handle.look(&instance.key, last).await.ok()??;
+    let trace = handle.trace(&instance.key).await.ok()?;
+    let note = trace.into_iter().rev().find_map(|entry| entry.note)?;
     Some(format!("{}: {note}", instance.status.as_str()))
 }
 

@@ -255,8 +255,10 @@ impl Handle {
         let report = |(number, seat): (u16, &Seat)| {
             let mark = seat.mark();
             let mut owner = cluster.and_then(|cluster| cluster.owner(number));
+            let is_certain = cluster.is_none_or(|cluster| cluster.is_certain(number));
             let reason = match &*seat.state() {
-                SeatState::Serving => None,
+                SeatState::Serving if is_certain => None,
+                SeatState::Serving => Some("its lease is not confirmed: no answer".to_owned()),
                 SeatState::Elsewhere(None) => Some("it has no owner now".to_owned()),
                 SeatState::Elsewhere(Some(node)) => {
                     owner = Some(node.to_string());
@@ -267,7 +269,7 @@ impl Handle {
             };
             PartitionHealth {
                 partition: number,
-                serving: seat.serves(),
+                serving: seat.serves() && is_certain,
                 reason,
                 position: mark.sequence,
                 epoch: mark.epoch,

@@ -162,8 +162,7 @@ impl Owner {
             }
             Lost::Failed(error) => error,
         };
-        let refusal =
-            matches!(error, Error::LogBehindMark { .. } | Error::JournalCorrupt { .. });
+        let refusal = matches!(error, Error::LogBehindMark { .. } | Error::JournalCorrupt { .. });
         if !refusal {
             return Next::Later(error.to_string());
         }

@@ -132,7 +132,7 @@ fn an_engine_that_was_paused_answers_nothing_from_its_old_memory() {
     for name in &names {
         ask_owner(&[&second], "counter.added", name, 1);
     }
-    assert_eq!(served(&zombie).len(), 4, "it knows nothing yet");
+    assert!(served(&zombie).is_empty(), "by its own clock its leases have run out");
     for name in &names {
         let handle = zombie.handle();
         let wanted = key(name);

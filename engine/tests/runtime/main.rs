@@ -6,6 +6,7 @@ mod backpressure;
 mod cluster;
 mod cluster_marks;
 mod cluster_moves;
+mod cluster_nats;
 mod fence_rounds;
 mod fencing;
 mod inbox;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use gearshift_bus::{Bus, Headers, Message, Subject, SubjectPattern};
@@ -12,6 +12,7 @@ use gearshift_engine::api::{self, Request, serve_on_bus};
 use gearshift_engine::runtime::AskError;
 use gearshift_machine::machine::Outcome;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::cluster::{joined, member, spread};
 use crate::remote::{key_at, pair};

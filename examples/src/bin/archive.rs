@@ -1,4 +1,4 @@
-//! The plugin `archive` of the example document-approval, as a process: `cargo run -p gearshift-examples --bin archive`.
+//! The plugin `archive` of the example document-approval, as a process of its own.
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

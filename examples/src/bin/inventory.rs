@@ -1,4 +1,4 @@
-//! The plugin `inventory` of the example order, as a process: `cargo run -p gearshift-examples --bin inventory`.
+//! The plugin `inventory` of the example order, as a process of its own.
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! The plugin `validator` of the example document-approval, as a process: `cargo run -p gearshift-examples --bin validator`.
+//! The plugin `validator` of the example document-approval, as a process of its own.
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

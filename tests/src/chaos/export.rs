@@ -13,11 +13,7 @@ use crate::nats::Cluster;
 const PAGE: u32 = 500;
 
 /// Writes instances, histories, dead letters and raw journals into `folder`.
-pub(super) async fn export(
-    client: &Client,
-    cluster: &Cluster,
-    folder: &Path,
-) -> Result<(), Error> {
+pub(super) async fn export(client: &Client, cluster: &Cluster, folder: &Path) -> Result<(), Error> {
     let mut list = Instances { limit: Some(PAGE), ..Instances::default() };
     let (mut details, mut histories) = (Vec::new(), Vec::new());
     loop {

@@ -73,13 +73,11 @@ pub async fn run(plan: &Plan) -> Result<(), Error> {
     let mut stage = Stage::start(cluster, &plan.folder, engine, plugin, plan.engines).await?;
     let watcher = connect(plan, &urls).await?;
     answering(&watcher, &mut stage).await?;
-    let shared = Arc::new(Work {
-        permits: Semaphore::new(0),
-        next: AtomicU32::new(0),
-        count: u32::MAX,
-    });
+    let shared =
+        Arc::new(Work { permits: Semaphore::new(0), next: AtomicU32::new(0), count: u32::MAX });
     let mut clients = spawn_clients(plan, &urls, &shared).await?;
-    let pace = tokio::spawn(keep_pace(Arc::clone(&shared), plan.pace));
+    let mut pace = JoinSet::new();
+    pace.spawn(keep_pace(Arc::clone(&shared), plan.pace));
     let mut outcome = Ok(());
     for step in &plan.steps {
         outcome = stage.suffer(step).await;
@@ -87,7 +85,7 @@ pub async fn run(plan: &Plan) -> Result<(), Error> {
             break;
         }
     }
-    pace.abort();
+    pace.shutdown().await;
     shared.permits.close();
     outcome?;
     let settings = Settings { healed_ms: Some(wall_ms()), ..settings(plan) };

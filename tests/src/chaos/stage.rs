@@ -161,12 +161,7 @@ impl Stage {
     }
 
     /// Changes the weather on all wires of an engine for a while.
-    async fn blow(
-        &self,
-        which: usize,
-        weather: Weather,
-        lasts: Duration,
-    ) -> Result<String, Error> {
+    async fn blow(&self, which: usize, weather: Weather, lasts: Duration) -> Result<String, Error> {
         let wires = self.wires.get(which % self.wires.len().max(1));
         let wires = wires.ok_or_else(|| Error::other("no wires"))?;
         wires.iter().for_each(|wire| wire.set(weather));

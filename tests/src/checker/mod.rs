@@ -10,8 +10,8 @@ mod record;
 mod rules;
 
 pub use check::{Finding, Report, check};
-pub(crate) use record::{journal_file, open_lines};
 pub use record::{
     Called, Exited, Invocation, Kind, Line, Made, Operation, Phase, Run, Settings, append,
     read_lines,
 };
+pub(crate) use record::{journal_file, open_lines};

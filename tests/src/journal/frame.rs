@@ -82,7 +82,10 @@ pub fn open(bytes: &[u8]) -> Result<Opened, String> {
     let (body, sum) = bytes.split_last_chunk::<4>().ok_or("a frame without a checksum")?;
     let made = crc32c::crc32c(body);
     if made != u32::from_le_bytes(*sum) {
-        return Err(format!("its checksum is {made:08x}, it says {:08x}", u32::from_le_bytes(*sum)));
+        return Err(format!(
+            "its checksum is {made:08x}, it says {:08x}",
+            u32::from_le_bytes(*sum)
+        ));
     }
     let mut from = Bytes(body);
     from.take(4)?;

@@ -118,7 +118,8 @@ impl Replayed {
 
     fn follows(&self, frame: &Frame) -> Result<(), (&'static str, String)> {
         if frame.opens != (frame.epoch > self.epoch) {
-            let seen = format!("epoch {} after {}, opens: {}", frame.epoch, self.epoch, frame.opens);
+            let seen =
+                format!("epoch {} after {}, opens: {}", frame.epoch, self.epoch, frame.opens);
             return Err(("epoch", seen));
         }
         if frame.previous != self.chain {

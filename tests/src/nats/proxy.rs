@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// What happens to bytes on their way.
@@ -34,7 +34,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub struct Proxy {
     address: SocketAddr,
     weather: watch::Sender<Weather>,
-    task: JoinHandle<()>,
+    // Goes with the proxy, and takes all connections with it.
+    _tasks: JoinSet<()>,
 }
 
 impl Proxy {
@@ -46,8 +47,9 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (weather, seen) = watch::channel(Weather::default());
-        let task = tokio::spawn(accept(listener, target, seen));
-        Ok(Self { address, weather, task })
+        let mut tasks = JoinSet::new();
+        tasks.spawn(accept(listener, target, seen));
+        Ok(Self { address, weather, _tasks: tasks })
     }
 
     /// Where it listens.
@@ -67,18 +69,14 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 async fn accept(listener: TcpListener, target: SocketAddr, weather: watch::Receiver<Weather>) {
+    let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
         if weather.borrow().cut {
             continue;
         }
-        tokio::spawn(connection(client, target, weather.clone()));
+        connections.spawn(connection(client, target, weather.clone()));
     }
 }
 

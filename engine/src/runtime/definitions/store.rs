@@ -194,7 +194,8 @@ impl DefinitionStore {
         }
     }
 
-    /// What is known of a definition: nothing, or the one that is there, and whether it is deployed.
+    /// What is known of a definition: nothing, or the one that is there and whether it is
+    /// deployed.
     ///
     /// # Errors
     /// [`Error::VersionExists`] where the version exists with other content.

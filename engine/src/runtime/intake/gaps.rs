@@ -38,8 +38,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Messages from `from` on to before `next` cannot be read: one dead letter says so, in the first
-    /// partition that has not passed them, and reading goes on behind them.
+    /// Messages from `from` on to before `next` cannot be read: one dead letter says so, in the
+    /// first partition that has not passed them, and reading goes on behind them.
     async fn lose(&mut self, from: u64, next: u64, what: &str) -> Result<(), Error> {
         self.settle_all().await;
         let last = next.saturating_sub(1);

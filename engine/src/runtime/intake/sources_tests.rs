@@ -10,8 +10,7 @@ const fn tail(incarnation: u128, last: u64) -> Tail {
 }
 
 #[tokio::test]
-async fn the_inbox_is_source_1_and_foreign_streams_begin_behind_what_they_hold() -> Result<(), Error>
-{
+async fn foreign_streams_begin_behind_what_they_hold() -> Result<(), Error> {
     let sources = Sources::open(&Bus::in_memory()).await?;
     let orders = sources.admit(Some("ORDERS"), &tail(5, 40)).await?;
     let inbox = sources.admit(None, &tail(6, 7)).await?;

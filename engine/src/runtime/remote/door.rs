@@ -94,7 +94,7 @@ impl Host {
         }
         let turn_away = async {
             while let Some(request) = server.next().await {
-                respond(request, encode(&Answer::NotOwner)).await;
+                respond(request, encode(Answer::NotOwner)).await;
             }
         };
         // What was taken is answered meanwhile: a frame may have become durable at the last moment.
@@ -104,10 +104,10 @@ impl Host {
 
     async fn answer(&self, request: Request) {
         let answer = match decode(&request.message.payload) {
-            Ok(Question::Input(input)) => encode(&self.decide(input).await),
+            Ok(Question::Input(input)) => encode(self.decide(input).await),
             Ok(Question::Look(look)) => self.look(look).await,
             Ok(Question::Standing) => {
-                encode(&match self.shared.standing_here(self.partition).await {
+                encode(match self.shared.standing_here(self.partition).await {
                     Some(standing) => Answer::Standing(standing),
                     None => self.refusal().unwrap_or(Answer::NotOwner),
                 })
@@ -117,11 +117,11 @@ impl Host {
                 match self.begin_wait(&key, goal, limit, request) {
                     None => return,
                     Some(refused) => {
-                        return respond(refused, encode(&Answer::Full(WAITS_MAX))).await;
+                        return respond(refused, encode(Answer::Full(WAITS_MAX))).await;
                     }
                 }
             }
-            Err(reason) => encode(&Answer::Unreadable(reason)),
+            Err(reason) => encode(Answer::Unreadable(reason)),
         };
         respond(request, answer).await;
     }
@@ -216,7 +216,7 @@ impl Host {
         let looked = self.shared.look_here(self.partition, move |partition| look.on(partition));
         match looked.await {
             Some(seen) => self.fitting(seen).await,
-            None => encode(&Answer::NotOwner),
+            None => encode(Answer::NotOwner),
         }
     }
 

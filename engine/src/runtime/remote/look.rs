@@ -152,8 +152,7 @@ impl DeadLetterFilter {
 
 impl Seen {
     /// A look answered with what it was not asked for: a bug of ours, or of another engine.
-    pub(super) fn unasked(&self) -> Error {
-        tracing::error!(seen = ?std::mem::discriminant(self), "a look saw something else");
+    pub(super) fn unasked() -> Error {
         Error::Unavailable("a look saw something else than it was asked for".to_owned())
     }
 

@@ -26,10 +26,12 @@ impl Handle {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn instance(&self, key: &InstanceKey) -> Result<Option<Instance>, Error> {
-        match self.seen(self.partition_of(key), Look::Instance(key.clone())).await? {
-            Seen::Instance(found) => Ok(found.map(|instance| *instance)),
-            other => Err(other.unasked()),
-        }
+        let Seen::Instance(found) =
+            self.seen(self.partition_of(key), Look::Instance(key.clone())).await?
+        else {
+            return Err(Seen::unasked());
+        };
+        Ok(found.map(|instance| *instance))
     }
 
     /// Is there an instance with this key, ended ones included?
@@ -45,10 +47,12 @@ impl Handle {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn trace(&self, key: &InstanceKey) -> Result<Vec<TraceEntry>, Error> {
-        match self.seen(self.partition_of(key), Look::Trace(key.clone())).await? {
-            Seen::Trace(entries) => Ok(entries),
-            other => Err(other.unasked()),
-        }
+        let Seen::Trace(entries) =
+            self.seen(self.partition_of(key), Look::Trace(key.clone())).await?
+        else {
+            return Err(Seen::unasked());
+        };
+        Ok(entries)
     }
 
     /// Some instances of one partition in key order, from behind `after`; none at the end.
@@ -61,10 +65,10 @@ impl Handle {
         after: Option<&InstanceKey>,
     ) -> Result<Vec<Instance>, Error> {
         let look = Look::InstancesFrom { after: after.cloned(), count: SLICE };
-        match self.seen(partition, look).await? {
-            Seen::Instances(list) => Ok(list),
-            other => Err(other.unasked()),
-        }
+        let Seen::Instances(list) = self.seen(partition, look).await? else {
+            return Err(Seen::unasked());
+        };
+        Ok(list)
     }
 
     /// At most `count` keys of each partition that end with `suffix`.
@@ -79,10 +83,10 @@ impl Handle {
         let mut keys = Vec::new();
         for partition in 0..self.config().partitions {
             let look = Look::KeysEndingWith { suffix: suffix.to_owned(), count };
-            match self.seen(partition, look).await? {
-                Seen::Keys(found) => keys.extend(found),
-                other => return Err(other.unasked()),
-            }
+            let Seen::Keys(found) = self.seen(partition, look).await? else {
+                return Err(Seen::unasked());
+            };
+            keys.extend(found);
         }
         Ok(keys)
     }
@@ -97,9 +101,8 @@ impl Handle {
             let mut after = None;
             loop {
                 let look = Look::Versions { workflow: workflow.to_owned(), after, count: SLICE };
-                let versions = match self.seen(partition, look).await? {
-                    Seen::Versions(versions) => versions,
-                    other => return Err(other.unasked()),
+                let Seen::Versions(versions) = self.seen(partition, look).await? else {
+                    return Err(Seen::unasked());
                 };
                 for (version, count) in versions.living {
                     *living.entry(version).or_insert(0) += count;
@@ -122,10 +125,9 @@ impl Handle {
         partition: u16,
         number: u64,
     ) -> Result<Option<DeadLetter>, Error> {
-        match self.seen(partition, Look::DeadLetter(number)).await? {
-            Seen::DeadLetters(found) => Ok(found.into_iter().next().map(|(_, letter)| letter)),
-            other => Err(other.unasked()),
-        }
+        let seen = self.seen(partition, Look::DeadLetter(number)).await?;
+        let Seen::DeadLetters(found) = seen else { return Err(Seen::unasked()) };
+        Ok(found.into_iter().next().map(|(_, letter)| letter))
     }
 
     /// At most `count` dead letters of one partition, oldest first, from behind `after`.
@@ -143,11 +145,13 @@ impl Handle {
         while letters.len() < count {
             let count = (count - letters.len()).min(SLICE);
             let look = Look::DeadLetters { wanted: wanted.clone(), after, count };
-            match self.seen(partition, look).await? {
-                Seen::DeadLetters(found) if found.is_empty() => break,
-                Seen::DeadLetters(found) => letters.extend(found),
-                other => return Err(other.unasked()),
+            let Seen::DeadLetters(found) = self.seen(partition, look).await? else {
+                return Err(Seen::unasked());
+            };
+            if found.is_empty() {
+                break;
             }
+            letters.extend(found);
             after = letters.last().map(|(number, _)| *number);
         }
         Ok(letters)
@@ -166,9 +170,9 @@ impl Handle {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn counts(&self, partition: u16) -> Result<Counts, Error> {
-        match self.seen(partition, Look::Counts).await? {
-            Seen::Counts(counts) => Ok(counts),
-            other => Err(other.unasked()),
-        }
+        let Seen::Counts(counts) = self.seen(partition, Look::Counts).await? else {
+            return Err(Seen::unasked());
+        };
+        Ok(counts)
     }
 }

@@ -140,10 +140,12 @@ impl Shared {
     /// # Errors
     /// [`Error::Unavailable`].
     pub(crate) async fn contains(&self, key: &InstanceKey) -> Result<bool, Error> {
-        match self.look(self.partition_of(key), Look::Contains(key.clone())).await? {
-            Seen::Truth(truth) => Ok(truth),
-            other => Err(other.unasked()),
-        }
+        let Seen::Truth(truth) =
+            self.look(self.partition_of(key), Look::Contains(key.clone())).await?
+        else {
+            return Err(Seen::unasked());
+        };
+        Ok(truth)
     }
 
     pub(super) fn way(&self, partition: u16) -> Way {
@@ -299,10 +301,9 @@ impl Shared {
             }
             Err(error) if error.is_retryable() => return Ok(None),
             Err(error) => {
-                return Err(match error.kind() {
-                    ErrorKind::Timeout { .. } | ErrorKind::Unknown => unknown(error.to_string()),
-                    _ => error.into(),
-                });
+                let kind = error.kind();
+                let is_unknown = matches!(kind, ErrorKind::Timeout { .. } | ErrorKind::Unknown);
+                return Err(if is_unknown { unknown(error.to_string()) } else { error.into() });
             }
         };
         match decode(&reply.payload) {

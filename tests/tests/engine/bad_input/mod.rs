@@ -3,3 +3,4 @@
 mod data;
 mod events;
 mod plugins;
+mod strangers;

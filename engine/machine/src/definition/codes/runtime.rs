@@ -40,8 +40,8 @@ super::codes! { RUNTIME;
          uses it."
     MESSAGE_LOST 3012 "message_lost" "messages are missing on the bus"
         "A message was damaged on the bus, or it grew too old there before an engine had read it. \
-         Nothing is known of it but its place, which the message names. Ask the publishers for what \
-         they sent at that time; reading goes on behind it."
+         Nothing is known of it but its place, which the message names. Ask the publishers for \
+         what they sent at that time; reading goes on behind it."
     BAD_REQUEST 4000 "bad_request" "the request is not one"
         "A field is missing or has the wrong type, an id or a cursor cannot be read, or a filter \
          does not compile. The message says which and what was expected."
