@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::local::{Exchange, Lifecycle};
 use crate::{
     Blobs, Bucket, Clock, Error, ErrorKind, Faults, Inbox, Log, Message, NatsOptions, Requests,
-    ServerReport, SubjectPattern, Subscription, embedded, memory, nats, simulated,
+    ServerReport, Subject, SubjectPattern, Subscription, embedded, memory, nats, simulated,
 };
 
 /// Longest name of a log, inbox, bucket or blob store, in bytes.
@@ -242,6 +242,18 @@ impl Bus {
         }
         self.exchange.publish(&message);
         Ok(())
+    }
+
+    /// Whether [`Bus::notify`] would send anything under this subject now; who makes notices asks
+    /// before, so that nothing is made for nobody.
+    #[must_use]
+    pub fn is_heard(&self, subject: &Subject) -> bool {
+        match &self.backend {
+            Backend::Memory(_) | Backend::Embedded(_) | Backend::Simulated(_) => {
+                self.exchange.is_heard(subject)
+            }
+            Backend::Nats(store) => store.is_heard(subject),
+        }
     }
 
     /// Tells whoever subscribes now, and nobody else: it lands in no inbox, it may be lost, and

@@ -143,6 +143,16 @@ impl Inbox {
         }
     }
 
+    /// Changes whenever the connection to what is read is lost, and when it is made anew; always 1
+    /// where there is none to lose.
+    #[must_use]
+    pub fn connects(&self) -> u64 {
+        match &self.0 {
+            Backend::Memory(_) | Backend::Embedded(_) | Backend::Simulated(_) => 1,
+            Backend::Nats(inbox) => inbox.connects(),
+        }
+    }
+
     /// Removes the messages before `before`; one beyond the end removes all.
     ///
     /// The last sequence never goes back, also after the inbox is opened again.

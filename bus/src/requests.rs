@@ -99,9 +99,8 @@ impl Requests {
     /// Serves the endpoints of a service as a member of `group`, one server each, in their
     /// order, and makes the service discoverable until the registration is dropped.
     ///
-    /// On NATS the instance is a micro service, whose id the server library makes: it replaces
-    /// [`ServiceInfo::id`]. Once the registration is dropped, servers yield what was delivered
-    /// before, then end.
+    /// On NATS the instance is a micro service; an id made for it replaces [`ServiceInfo::id`].
+    /// Once the registration is dropped, servers yield what was delivered before, then end.
     ///
     /// # Errors
     ///

@@ -2,8 +2,9 @@
 //!
 //! [`world`] starts engines, in this process and in others; [`nats`] starts clusters of servers
 //! and stands between them and engines; [`load`] is what clients do while engines are killed;
-//! [`chaos`] makes everything fail; [`checker`] judges what they saw, without any code of the engine; [`journal`] reads raw
-//! journals with code of its own; [`sim`] drives the pure core by hand.
+//! [`chaos`] makes everything fail; [`checker`] judges what was seen, without any code of the
+//! engine; [`journal`] reads raw journals with code of its own; [`sim`] drives the pure core by
+//! hand.
 
 pub mod chaos;
 pub mod checker;

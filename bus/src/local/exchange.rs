@@ -72,6 +72,10 @@ impl Exchange {
         }
     }
 
+    pub(crate) fn is_heard(&self, subject: &Subject) -> bool {
+        lock(&self.table).subscribers.values().any(|(pattern, _)| pattern.matches(subject))
+    }
+
     pub(crate) fn subscribe(&self, pattern: &SubjectPattern) -> Result<Listener, Error> {
         self.lifecycle.check()?;
         let queue = Arc::new(ListenerQueue::default());

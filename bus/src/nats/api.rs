@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::connection::Link;
+use super::connection::{Link, Signal};
 use crate::{Error, ErrorKind};
 
 /// How long an operation rides out elections and lost connections.
@@ -248,12 +248,13 @@ impl Link {
             return Err(off());
         }
         let mut signal = self.signal();
-        let is_denied = |text: &str| text.contains("$JS.API.INFO");
-        let denied = signal.wait_for(|signal| signal.complaint.as_deref().is_some_and(is_denied));
+        let denied = signal.wait_for(|signal| self.is_deaf(signal) || may_not_ask(signal));
         let answer = tokio::select! {
             biased;
             answer = self.api::<Account>("INFO", &()) => answer?,
-            Ok(_) = denied => return Ok(Account::default()),
+            Ok(signal) = denied => {
+                return if self.is_deaf(&signal) { Err(self.deaf()) } else { Ok(Account::default()) };
+            }
         };
         match answer {
             Ok(account) => Ok(account),
@@ -262,6 +263,28 @@ impl Link {
                 _ => Err(error.into_error("JetStream")),
             },
         }
+    }
+
+    /// Whether we may not subscribe to where replies arrive.
+    fn is_deaf(&self, signal: &Signal) -> bool {
+        let complaint = signal.complaint.as_deref().unwrap_or_default();
+        complaint.contains("Subscription") && complaint.contains(&self.inbox_prefix())
+    }
+
+    fn deaf(&self) -> Error {
+        let reason = format!(
+            "`{}` does not let us subscribe to `{}>`, where replies arrive: allow it, or give the \
+             inbox prefix that is allowed",
+            self.address(),
+            self.inbox_prefix()
+        );
+        ErrorKind::Refused { reason }.into()
+    }
+
+    /// With its final dot.
+    fn inbox_prefix(&self) -> String {
+        let inbox = self.client.new_inbox();
+        inbox.rsplit_once('.').map_or_else(String::new, |(prefix, _)| format!("{prefix}."))
     }
 
     /// No answer: perhaps because we may not even ask.
@@ -275,6 +298,10 @@ impl Link {
             Some(_) | None => Ok("no answer".to_owned()),
         }
     }
+}
+
+fn may_not_ask(signal: &Signal) -> bool {
+    signal.complaint.as_deref().is_some_and(|complaint| complaint.contains("$JS.API.INFO"))
 }
 
 fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<Result<T, ApiError>, serde_json::Error> {

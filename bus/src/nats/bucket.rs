@@ -88,6 +88,13 @@ impl Bucket {
                 Written::Conflict => Err(ErrorKind::Unknown.into()),
             };
         };
+        // There the server does not know that a key has expired, and would renew it.
+        if !self.expires && expected != 0 {
+            let actual = self.get(key).await?.map_or(0, |value| value.revision);
+            if actual != expected {
+                return Ok(Swapped::Conflict { actual });
+            }
+        }
         // What the server has to find: for a key that must not exist that is nothing, or the
         // mark left by one that is gone.
         let mut found = expected;

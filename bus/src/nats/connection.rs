@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{
-    Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, ServerAddr, jetstream,
-};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr, jetstream};
 use tokio::sync::watch;
 
+use super::login::{self, Login};
+use super::refusal::not_connected;
 use super::{NatsOptions, Version};
 use crate::local::Lifecycle;
 use crate::{Error, ErrorKind};
@@ -56,6 +56,13 @@ impl Link {
         options: &NatsOptions,
         lifecycle: Lifecycle,
     ) -> Result<Self, Error> {
+        let link = Self::open(options, lifecycle).await?;
+        link.check_server().await?;
+        Ok(link)
+    }
+
+    /// Another connection beside one whose server was checked.
+    pub(super) async fn open(options: &NatsOptions, lifecycle: Lifecycle) -> Result<Self, Error> {
         let addresses = addresses(&options.servers)?;
         let (sender, signal) = watch::channel(Signal::default());
         let settings = settings(options, &addresses).await?;
@@ -67,7 +74,10 @@ impl Link {
         let connecting = settings.connect(addresses.as_slice());
         let client = match tokio::time::timeout(options.connect_timeout, connecting).await {
             Ok(Ok(client)) => client,
-            Ok(Err(error)) => return Err(not_connected(&address, options, error)),
+            Ok(Err(error)) => {
+                let login = Login::of(options, &addresses);
+                return Err(not_connected(&address, options, login, error));
+            }
             Err(_) => {
                 let millis = options.connect_timeout.as_millis();
                 let text = format!("`{address}` did not let us in within {millis} ms");
@@ -78,9 +88,7 @@ impl Link {
         jetstream.set_timeout(JETSTREAM_TIMEOUT);
         let replicas = options.replicas;
         let connected = Connected { client, jetstream, lifecycle, replicas, address, signal };
-        let link = Self(Arc::new(connected));
-        link.check_server().await?;
-        Ok(link)
+        Ok(Self(Arc::new(connected)))
     }
 
     /// What happens to the connection from now on.
@@ -188,84 +196,15 @@ async fn settings(
         .connection_timeout(options.connect_timeout.min(ATTEMPT_MAX))
         .request_timeout(Some(JETSTREAM_TIMEOUT))
         .max_reconnects(None)
-        .reconnect_delay_callback(reconnect_delay)
-        .require_tls(options.tls_first);
-    if options.tls_first {
-        settings = settings.tls_first();
-    }
+        .reconnect_delay_callback(reconnect_delay);
     if let Some(prefix) = &options.inbox_prefix {
         settings = settings.custom_inbox_prefix(prefix);
     }
     if options.ignore_discovered {
         settings = settings.ignore_discovered_servers();
     }
-    if let Some(ca) = &options.ca {
-        settings = settings.add_root_certificates(ca.clone());
-    }
-    if let (Some(certificate), Some(key)) = (&options.certificate, &options.key) {
-        settings = settings.add_client_certificate(certificate.clone(), key.clone());
-    }
-    log_in(settings, options, addresses).await
-}
-
-async fn log_in(
-    mut settings: ConnectOptions,
-    options: &NatsOptions,
-    addresses: &[ServerAddr],
-) -> Result<ConnectOptions, Error> {
-    // The client takes no login out of an address; without a password it is a token.
-    let in_address = addresses.iter().find_map(|address| Some((address.username()?, address)));
-    if let Some((user, address)) = in_address {
-        let user = decoded(user);
-        settings = match address.password().filter(|password| !password.is_empty()) {
-            Some(password) => settings.user_and_password(user, decoded(password)),
-            None => settings.token(user),
-        };
-    }
-    if let Some(token) = &options.token {
-        settings = settings.token(token.clone());
-    }
-    if let Some(user) = &options.user {
-        let password = options.password.clone().unwrap_or_default();
-        settings = settings.user_and_password(user.clone(), password);
-    }
-    if let Some(path) = &options.credentials {
-        let unreadable = |error| unreadable("credentials", path, &error);
-        settings = settings.credentials_file(path).await.map_err(unreadable)?;
-    }
-    if let Some(path) = &options.nkey {
-        let text = tokio::fs::read_to_string(path).await;
-        let text = text.map_err(|error| unreadable("nkey", path, &error))?;
-        let seed = text.lines().map(str::trim).find(|line| line.starts_with('S'));
-        let seed = seed.ok_or_else(|| unreadable("nkey", path, &"it holds no seed"))?;
-        settings = settings.nkey(seed.to_owned());
-    }
-    Ok(settings)
-}
-
-/// Text out of an address, where `%40` stands for `@`; what is no such code stays as it is.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let code = after.get(..2).and_then(|code| std::str::from_utf8(code).ok());
-        match code.map(|code| u8::from_str_radix(code, 16)) {
-            Some(Ok(byte)) if *first == b'%' => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            Some(_) | None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn unreadable(what: &str, path: &std::path::Path, error: &dyn std::fmt::Display) -> Error {
-    let reason = format!("the {what} file `{}` is not usable: {error}", path.display());
-    ErrorKind::Refused { reason }.into()
+    let settings = login::encrypt(settings, options).await?;
+    login::log_in(settings, options, addresses).await
 }
 
 /// At once, then slower and slower.
@@ -275,36 +214,6 @@ fn reconnect_delay(attempts: usize) -> Duration {
         return Duration::ZERO;
     }
     Duration::from_millis(5).saturating_mul(2_u32.pow(doublings)).min(RECONNECT_DELAY_MAX)
-}
-
-fn not_connected(address: &str, options: &NatsOptions, error: ConnectError) -> Error {
-    let refused = |advice: &str| {
-        let reason = format!("`{address}` does not let us in: {advice}");
-        Error::new(ErrorKind::Refused { reason }, error.to_string())
-    };
-    match error.kind() {
-        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
-            let given = if options.credentials.is_some() {
-                "check the credentials file"
-            } else if options.nkey.is_some() {
-                "check the nkey"
-            } else if options.user.is_some() || options.token.is_some() {
-                "check user, password or token"
-            } else {
-                "it wants a login (user and password, token, nkey or credentials)"
-            };
-            refused(given)
-        }
-        ConnectErrorKind::Tls => refused("TLS failed, check the certificates"),
-        ConnectErrorKind::ServerParse
-        | ConnectErrorKind::Dns
-        | ConnectErrorKind::TimedOut
-        | ConnectErrorKind::Io
-        | ConnectErrorKind::MaxReconnects => {
-            let text = format!("no NATS server answers at `{address}`: {error}");
-            Error::new(ErrorKind::Disconnected, text)
-        }
-    }
 }
 
 #[cfg(test)]
@@ -319,12 +228,6 @@ mod tests {
         assert_eq!(shown(&addresses), "one:4222,two:4222");
         let refused = super::addresses("ftp://ann:secret@one").unwrap_err().to_string();
         assert!(!refused.contains("secret"), "{refused}");
-    }
-
-    #[test]
-    fn logins_are_decoded() {
-        assert_eq!(decoded("p%40ss%2Fword%"), "p@ss/word%");
-        assert_eq!(decoded("100%zz"), "100%zz");
     }
 
     #[test]

@@ -7,8 +7,9 @@ use async_nats::StatusCode;
 use futures_util::StreamExt;
 use serde::Deserialize;
 
+use super::live::Outgoing;
 use super::traffic::Traffic;
-use crate::{EndpointInfo, Error, ErrorKind, ServiceInfo};
+use crate::{EndpointInfo, Error, ErrorKind, Headers, ServiceInfo};
 
 /// Once this long nothing more came, everybody has answered.
 const STALL: Duration = Duration::from_millis(150);
@@ -50,19 +51,26 @@ struct Endpoint {
 }
 
 pub(super) async fn discover(traffic: &Traffic) -> Result<Vec<ServiceInfo>, Error> {
-    let shared = traffic.shared();
-    let inbox = shared.client.new_inbox();
-    let mut answers = shared
-        .client
-        .subscribe(inbox.clone())
-        .await
-        .map_err(|error| Error::new(ErrorKind::Disconnected, error))?;
-    shared.send("$SRV.INFO", Some(inbox), None, bytes::Bytes::new()).await?;
+    let live = traffic.shared().live();
+    let inbox = live.client.new_inbox();
+    let mut answers = live.subscribe(&inbox).await?;
+    let outgoing = Outgoing {
+        subject: "$SRV.INFO",
+        headers: &Headers::new(),
+        stream: None,
+        payload: &bytes::Bytes::new(),
+    };
+    live.send(outgoing, Some(&inbox)).await?;
     let deadline = tokio::time::Instant::now() + WAIT_MAX;
     let mut until = deadline;
     let mut found: BTreeMap<(String, String), ServiceInfo> = BTreeMap::new();
     let (mut ignored, mut bytes) = (0_u64, 0);
-    while let Ok(Some(answer)) = tokio::time::timeout_at(until, answers.next()).await {
+    while let Ok(answer) = tokio::time::timeout_at(until, answers.next()).await {
+        let Some(answer) = answer else {
+            // Whoever was not heard is not gone.
+            let text = "the connection ended while services answered";
+            return Err(Error::new(ErrorKind::Disconnected, text));
+        };
         if answer.status == Some(StatusCode::NO_RESPONDERS) {
             break;
         }

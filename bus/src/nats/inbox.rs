@@ -1,5 +1,6 @@
 //! [`Inbox`]: one stream that captures the subjects, or somebody else's stream, read only.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -186,6 +187,13 @@ impl Inbox {
     pub(crate) async fn tail(&self) -> Result<Tail, Error> {
         self.0.lifecycle.check()?;
         self.0.source.stream.tail().await
+    }
+
+    pub(crate) fn connects(&self) -> u64 {
+        // Of the main connection: the one that is read over also ends over strange messages.
+        let client = &self.0.source.stream.link.client;
+        let is_away = client.connection_state() != async_nats::connection::State::Connected;
+        client.statistics().connects.load(Ordering::Relaxed) * 2 + u64::from(is_away)
     }
 
     pub(crate) async fn trim(&self, before: u64) -> Result<(), Error> {

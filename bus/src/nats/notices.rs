@@ -60,6 +60,12 @@ impl NoticeGate {
         Verdict::Probe
     }
 
+    /// Would a notice be dropped now?
+    pub(super) fn is_silent(&self, subject: &Subject, now: Duration) -> bool {
+        let known = self.0.get(subject).and_then(|known| known.silent_until);
+        known.is_some_and(|until| now < until)
+    }
+
     /// Takes note of a probe and gives the one it replaces.
     pub(super) fn probing(&mut self, subject: &Subject, probe: u64) -> Option<u64> {
         self.0.get_mut(subject)?.probe.replace(probe)
@@ -92,7 +98,9 @@ mod tests {
         assert_eq!(gate.probing(&subject, 7), None);
         assert_eq!(gate.decide(&subject, at(1)), Verdict::Send, "not known yet");
         gate.nobody(&subject, 7, at(2));
+        assert!(gate.is_silent(&subject, at(51)));
         assert_eq!(gate.decide(&subject, at(51)), Verdict::Drop);
+        assert!(!gate.is_silent(&subject, at(52)));
         assert_eq!(gate.decide(&subject, at(52)), Verdict::Probe, "somebody may have come");
         assert_eq!(gate.probing(&subject, 8), None);
         gate.nobody(&subject, 7, at(53));

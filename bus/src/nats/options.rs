@@ -11,7 +11,8 @@ pub struct NatsOptions {
     pub servers: String,
     /// The name of this connection in the server's lists.
     pub name: String,
-    /// A credentials file (JWT and seed).
+    /// A credentials file (JWT and seed). Of several logins one is used, in this order:
+    /// credentials, nkey, user, token, the one in the address.
     pub credentials: Option<PathBuf>,
     /// A file with an nkey seed.
     pub nkey: Option<PathBuf>,
@@ -21,7 +22,7 @@ pub struct NatsOptions {
     pub password: Option<String>,
     /// A token.
     pub token: Option<String>,
-    /// A file with certificates of authorities trusted beside the system's.
+    /// A file with certificates of the authorities to trust, instead of the system's.
     pub ca: Option<PathBuf>,
     /// A client certificate, with [`NatsOptions::key`].
     pub certificate: Option<PathBuf>,

@@ -9,9 +9,10 @@ use async_nats::jetstream::publish::PublishAck;
 use tokio::time::Instant;
 
 use super::api::Answer;
+use super::capture;
 use super::connection::Link;
+use super::live::Outgoing;
 use super::traffic::Traffic;
-use super::{capture, wire};
 use crate::local::lock;
 use crate::{Error, ErrorKind, Message, Subject};
 
@@ -63,10 +64,13 @@ impl Publisher {
             }
             return Ok(());
         }
-        let headers = wire::outbound(&message.headers)?;
-        let shared = self.traffic.shared();
-        shared.send(message.subject.as_str(), None, headers, message.payload.clone()).await?;
-        self.traffic.round_trip().await
+        let before = self.traffic.shared().live().generation;
+        self.traffic.tell(Outgoing::from(message)).await?;
+        self.traffic.round_trip().await?;
+        if self.traffic.shared().live().generation == before {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unknown, "the connection ended meanwhile"))
     }
 
     /// Forgets which subjects are captured.
@@ -80,13 +84,9 @@ impl Publisher {
         message: &Message,
         stream: Option<&str>,
     ) -> Result<Acknowledged, Error> {
-        let mut headers = wire::outbound(&message.headers)?;
-        if let Some(stream) = stream {
-            headers.get_or_insert_default().insert(wire::EXPECTED_STREAM, stream);
-        }
         let subject = message.subject.as_str();
-        let payload = message.payload.clone();
-        let reply = match self.traffic.exchange(subject, headers, payload, ACK_MAX).await {
+        let outgoing = Outgoing { stream, ..Outgoing::from(message) };
+        let reply = match self.traffic.exchange(outgoing, ACK_MAX).await {
             Ok(reply) => reply,
             Err(error) if matches!(error.kind(), ErrorKind::Timeout { .. }) => {
                 return Err(Error::new(ErrorKind::Unknown, error));

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use serde::Serialize;
 
+use super::Version;
 use super::api::ApiError;
 use crate::{Error, ErrorKind};
 
@@ -78,10 +79,25 @@ impl Puller {
         let client = jetstream.client();
         // Read before the consumer is made: a reconnect from here on is noticed.
         let connects = client.statistics().connects.load(Ordering::Relaxed);
+        let (filter_subject, filter_subjects) = match filters {
+            [one] => (one.clone(), Vec::new()),
+            several => (String::new(), several.to_vec()),
+        };
+        let version = Version::parse(&client.server_info().version);
+        if !filter_subjects.is_empty() && !version.has_filters() {
+            // It would leave them out unsaid and give every message of the stream.
+            let patterns = filter_subjects.join("`, `");
+            let reason = format!(
+                "nats-server {version} reads one pattern of stream `{stream}` at a time, \
+                 not `{patterns}`: update it"
+            );
+            return Err(ErrorKind::Refused { reason }.into());
+        }
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: sequence },
             ack_policy: AckPolicy::None,
-            filter_subjects: filters.to_vec(),
+            filter_subject,
+            filter_subjects,
             inactive_threshold: INACTIVE,
             memory_storage: true,
             num_replicas: 1,

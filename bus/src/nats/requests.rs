@@ -1,9 +1,12 @@
 //! [`Requests`]: ask, serve, offer, discover over core NATS.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::service;
+use tokio::time::Instant;
 
+use super::live::Outgoing;
+use super::service_counts::Counts;
 use super::traffic::Traffic;
 use super::{discovery, wire};
 use crate::local::Lifecycle;
@@ -31,13 +34,10 @@ pub(crate) struct Requests {
 
 /// Where a reply goes.
 #[derive(Debug)]
-pub(crate) struct Replier(ReplyTo);
-
-#[derive(Debug)]
-enum ReplyTo {
-    Subject(Traffic, async_nats::Subject),
-    /// Answered through the service, which counts.
-    Service(Traffic, Box<service::Request>),
+pub(crate) struct Replier {
+    traffic: Traffic,
+    reply: async_nats::Subject,
+    counted: Option<(Arc<Counts>, Instant)>,
 }
 
 impl Requests {
@@ -70,12 +70,7 @@ impl Requests {
         group: &str,
     ) -> Result<Served, Error> {
         self.lifecycle().check()?;
-        let client = &self.traffic.shared().client;
-        let subscriber = client
-            .queue_subscribe(pattern.as_str().to_owned(), group.to_owned())
-            .await
-            .map_err(|error| not_subscribed(pattern.as_str(), error))?;
-        let served = Served::plain(subscriber, self.traffic.clone());
+        let served = Served::open(&self.traffic, pattern, group, None).await?;
         self.traffic.round_trip().await?;
         Ok(served)
     }
@@ -123,30 +118,20 @@ pub(super) fn not_subscribed(pattern: &str, error: async_nats::SubscribeError) -
 }
 
 impl Replier {
-    pub(super) const fn subject(traffic: Traffic, reply: async_nats::Subject) -> Self {
-        Self(ReplyTo::Subject(traffic, reply))
-    }
-
-    pub(super) fn service(traffic: Traffic, request: service::Request) -> Self {
-        Self(ReplyTo::Service(traffic, Box::new(request)))
+    pub(super) fn new(
+        traffic: Traffic,
+        reply: async_nats::Subject,
+        counts: Option<Arc<Counts>>,
+    ) -> Self {
+        Self { traffic, reply, counted: counts.map(|counts| (counts, Instant::now())) }
     }
 
     pub(crate) async fn respond(self, reply: Message) -> Result<(), Error> {
-        match self.0 {
-            ReplyTo::Subject(traffic, subject) => {
-                let headers = wire::outbound(&reply.headers)?;
-                traffic.shared().send(subject.as_str(), None, headers, reply.payload).await
-            }
-            ReplyTo::Service(traffic, request) => {
-                let client = &traffic.shared().client;
-                let headers = wire::outbound(&reply.headers)?.unwrap_or_default();
-                let answer = failure(&reply).map_or(Ok(reply.payload), Err);
-                request
-                    .respond_with_headers(answer, headers)
-                    .await
-                    .map_err(|error| wire::not_sent(client, error))
-            }
+        if let Some((counts, since)) = &self.counted {
+            counts.add(&reply, since.elapsed());
         }
+        let outgoing = Outgoing { subject: &self.reply, ..Outgoing::from(&reply) };
+        self.traffic.tell(outgoing).await
     }
 
     /// Answers that the queue is full.
@@ -158,17 +143,4 @@ impl Replier {
             .with_header(ERROR_TEXT, &ErrorKind::Full { limit }.to_string())?;
         self.respond(refusal).await
     }
-}
-
-/// The failure that a reply tells of, for the service's count.
-///
-/// The library sends a counted failure without a body, so one with a body goes as it is and
-/// counts as a request only.
-fn failure(reply: &Message) -> Option<service::error::Error> {
-    let code = reply.headers.get(ERROR_CODE)?.parse().ok()?;
-    if !reply.payload.is_empty() {
-        return None;
-    }
-    let status = reply.headers.get(ERROR_TEXT).unwrap_or_default().to_owned();
-    Some(service::error::Error { code, status })
 }

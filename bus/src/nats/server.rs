@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::server_options::configuration;
-use super::server_process::{Ports, Process, address_of, program, remove_ports_files};
+use super::server_process::{Ports, Process, address_of, program, remove_ports_files, version_of};
 use super::{ServerOptions, Version};
 
 /// How long a server may take to end after it was asked to.
@@ -60,7 +60,7 @@ impl PrivateServer {
         let name =
             options.name.clone().unwrap_or_else(|| format!("gearshift-{:016x}", fastrand::u64(..)));
         let mut options = options;
-        let started = launch(&options, &program, &name, &dir.path).await?;
+        let started = Box::pin(launch(&options, &program, &name, &dir.path)).await?;
         let Started { process, ports, version } = started;
         let url = ports.nats.first().cloned().unwrap_or_default();
         options.port = port_of(&ports.nats);
@@ -78,7 +78,8 @@ impl PrivateServer {
     /// [`ServerError`].
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.kill();
-        let started = launch(&self.options, &self.program, &self.name, &self.dir.path).await?;
+        let launching = launch(&self.options, &self.program, &self.name, &self.dir.path);
+        let started = Box::pin(launching).await?;
         self.process = started.process;
         self.ports = started.ports;
         self.version = started.version;
@@ -121,7 +122,7 @@ impl PrivateServer {
         self.signal("-CONT").await
     }
 
-    /// Where clients connect: `nats://127.0.0.1:PORT`.
+    /// Where clients connect: `nats://127.0.0.1:PORT`, or `tls://…` where that is demanded.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -190,23 +191,23 @@ async fn launch(
     name: &str,
     dir: &Path,
 ) -> Result<Started, ServerError> {
-    let path = dir.join("server.conf");
-    remove_ports_files(dir)
-        .and_then(|()| std::fs::write(&path, configuration(options, name, dir)))
-        .map_err(|error| ServerError::Start(format!("`{}`: {error}", path.display())))?;
-    let mut process = Process::spawn(program, &path)?;
-    let (ports, greeting) = process.ready(dir).await?;
-    if greeting.server_name != name {
-        let text = format!("`{}` answers instead of `{name}`", greeting.server_name);
-        return Err(ServerError::Start(text));
-    }
-    let version = greeting.version;
-    if Version::parse(&version) < Version::OLDEST {
+    let version = version_of(program).await?;
+    if version < Version::OLDEST {
         let text =
             format!("version {version} is older than the oldest usable, {}", Version::OLDEST);
         return Err(ServerError::Start(text));
     }
-    Ok(Started { process, ports, version })
+    let path = dir.join("server.conf");
+    remove_ports_files(dir)
+        .and_then(|()| std::fs::write(&path, configuration(options, version, name, dir)))
+        .map_err(|error| ServerError::Start(format!("`{}`: {error}", path.display())))?;
+    let mut process = Process::spawn(program, &path, dir)?;
+    let (ports, about) = process.ready(dir).await?;
+    if about.server_name != name {
+        let text = format!("`{}` answers instead of `{name}`", about.server_name);
+        return Err(ServerError::Start(text));
+    }
+    Ok(Started { process, ports, version: about.version })
 }
 
 fn port_of(urls: &[String]) -> u16 {

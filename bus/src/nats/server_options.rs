@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::Version;
+
 /// How a private server is started.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -17,7 +19,7 @@ pub struct ServerOptions {
     /// Its name; drawn at random unless set. In a cluster a server has to come back with the
     /// name it had.
     pub name: Option<String>,
-    /// `sync_interval` of its streams; `None` means `always`.
+    /// `sync_interval` of its streams; `None` means `always`. Servers before 2.10 have none.
     pub sync_interval: Option<String>,
     /// Whether JetStream stays off.
     pub without_jetstream: bool,
@@ -56,16 +58,22 @@ impl ClusterOptions {
 }
 
 /// The text of the configuration file.
-pub(super) fn configuration(options: &ServerOptions, name: &str, dir: &Path) -> String {
+pub(super) fn configuration(
+    options: &ServerOptions,
+    version: Version,
+    name: &str,
+    dir: &Path,
+) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    write_configuration(&mut text, options, name, dir).unwrap_or_default();
+    write_configuration(&mut text, options, version, name, dir).unwrap_or_default();
     text
 }
 
 fn write_configuration(
     text: &mut String,
     options: &ServerOptions,
+    version: Version,
     name: &str,
     dir: &Path,
 ) -> std::fmt::Result {
@@ -79,11 +87,11 @@ fn write_configuration(
     if !options.without_jetstream {
         let sync = options.sync_interval.as_deref().unwrap_or("always");
         let store = quoted_path(&dir.join("jetstream"));
-        writeln!(
-            text,
-            "jetstream {{\n  store_dir: {store}\n  sync_interval: {}\n}}",
-            quoted(sync)
-        )?;
+        writeln!(text, "jetstream {{\n  store_dir: {store}")?;
+        if version.has_sync_interval() {
+            writeln!(text, "  sync_interval: {}", quoted(sync))?;
+        }
+        writeln!(text, "}}")?;
     }
     if let Some(cluster) = &options.cluster {
         let routes: Vec<_> = cluster.routes.iter().map(|route| quoted(route)).collect();

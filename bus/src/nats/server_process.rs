@@ -1,5 +1,6 @@
 //! The process behind a private server, and the guard that ends it should we die first.
 
+use std::fs::OpenOptions;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -7,13 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::ServerError;
+use super::{ServerError, Version};
 
-/// How long a server may take until it greets; recovering large streams takes its time.
+/// How long a server may take until it answers; recovering large streams takes its time.
 const START_MAX: Duration = Duration::from_secs(60);
 
 const POLL: Duration = Duration::from_millis(5);
@@ -47,24 +48,32 @@ pub(super) struct Ports {
     pub(super) cluster: Vec<String>,
 }
 
-/// What a server says of itself before anything else.
+/// What a server says of itself where it is monitored: there it answers everybody, whatever it
+/// demands of clients.
 #[derive(Debug, Deserialize)]
-pub(super) struct Greeting {
+pub(super) struct About {
     pub(super) server_name: String,
     pub(super) version: String,
 }
 
 impl Process {
-    pub(super) fn spawn(program: &Path, configuration: &Path) -> Result<Self, ServerError> {
+    pub(super) fn spawn(
+        program: &Path,
+        configuration: &Path,
+        dir: &Path,
+    ) -> Result<Self, ServerError> {
         let failed =
             |error: std::io::Error| ServerError::Start(format!("`{}`: {error}", program.display()));
+        // What it says before it knows where its log is belongs there too.
+        let log = OpenOptions::new().create(true).append(true).open(log_path(dir));
+        let log = log.map_err(failed)?;
         // Its own group: a Ctrl-C in the terminal reaches us, and we end it in our order.
         let mut server = Command::new(program)
             .arg("-c")
             .arg(configuration)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(log)
             .process_group(0)
             .spawn()
             .map_err(failed)?;
@@ -113,22 +122,22 @@ impl Process {
         self.kill();
     }
 
-    /// Waits until the server has told where it listens and greets there.
-    pub(super) async fn ready(&mut self, dir: &Path) -> Result<(Ports, Greeting), ServerError> {
+    /// Waits until the server has told where it listens, and answers.
+    pub(super) async fn ready(&mut self, dir: &Path) -> Result<(Ports, About), ServerError> {
         let deadline = Instant::now() + START_MAX;
         loop {
             if self.has_ended() {
                 return Err(ServerError::Start(log_tail(dir)));
             }
             if let Some(ports) = self.ports(dir)
-                && let Some(address) = ports.nats.first().and_then(|url| address_of(url))
-                && let Ok(Some(greeting)) = timeout_at(deadline, greeting(address)).await
+                && let Some(address) = ports.monitoring.first().and_then(|url| address_of(url))
+                && let Ok(Some(about)) = timeout_at(deadline, about(address)).await
             {
-                return Ok((ports, greeting));
+                return Ok((ports, about));
             }
             if Instant::now() >= deadline {
                 let seconds = START_MAX.as_secs();
-                let text = format!("no greeting within {seconds} s; {}", log_tail(dir));
+                let text = format!("no answer within {seconds} s; {}", log_tail(dir));
                 return Err(ServerError::Start(text));
             }
             sleep(POLL).await;
@@ -200,18 +209,37 @@ pub(super) fn address_of(url: &str) -> Option<SocketAddr> {
     url.split_once("://")?.1.parse().ok()
 }
 
-/// The first line a server sends is `INFO {…}`.
-async fn greeting(address: SocketAddr) -> Option<Greeting> {
-    let stream = TcpStream::connect(address).await.ok()?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).await.ok()?;
-    serde_json::from_str(line.strip_prefix("INFO ")?.trim()).ok()
+async fn about(address: SocketAddr) -> Option<About> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    let request = format!("GET /varz HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok()?;
+    let (_head, body) = answer.split_once("\r\n\r\n")?;
+    serde_json::from_str(body).ok()
+}
+
+/// What the program says of its version, such as `nats-server: v2.15.1`.
+pub(super) async fn version_of(program: &Path) -> Result<Version, ServerError> {
+    let failed = |text: &dyn std::fmt::Display| {
+        ServerError::Start(format!("`{}`: {text}", program.display()))
+    };
+    let mut command = tokio::process::Command::new(program);
+    let output = command.arg("--version").stdin(Stdio::null()).kill_on_drop(true).output().await;
+    let output = output.map_err(|error| failed(&error))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = text.trim().strip_prefix("nats-server: ").map(Version::parse);
+    version.ok_or_else(|| failed(&"it does not tell the version of a nats-server"))
+}
+
+fn log_path(dir: &Path) -> PathBuf {
+    dir.join("server.log")
 }
 
 fn log_tail(dir: &Path) -> String {
-    let path = dir.join("server.log");
+    let path = log_path(dir);
     let log = std::fs::read_to_string(&path).unwrap_or_default();
-    let lines: Vec<_> = log.lines().collect();
+    let lines: Vec<_> = log.lines().filter(|line| !line.trim().is_empty()).collect();
     let lines = &lines[lines.len().saturating_sub(LOG_LINES_MAX)..];
     format!("the end of `{}` is `{}`", path.display(), lines.join(" | "))
 }

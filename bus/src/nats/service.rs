@@ -1,61 +1,271 @@
-//! [`Offered`]: a micro service (ADR-32) by the client's own library.
+//! [`Offered`]: a micro service (ADR-32).
+//!
+//! The client's own library loses what is on the wire when a service is taken back, and a
+//! service of it ends with its connection.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
-use async_nats::service::{Service, ServiceExt};
-use futures_util::FutureExt;
+use async_nats::{Subscriber, datetime};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::poll_fn;
+use futures_util::stream::{SelectAll, select_all};
+use serde::Serialize;
+use tokio::task::JoinSet;
 
 use super::Served;
+use super::live::{Live, Outgoing};
+use super::service_counts::{Counts, EndpointStats};
+use super::serving::Source;
 use super::traffic::Traffic;
-use crate::{Error, ErrorKind, ServiceInfo, SubjectPattern};
+use crate::local::lock;
+use crate::{EndpointInfo, Error, ErrorKind, Headers, ServiceInfo, SubjectPattern};
+
+/// What a service can be asked about itself.
+const VERBS: [&str; 3] = ["PING", "INFO", "STATS"];
 
 /// A running service.
 #[derive(Debug)]
-pub(crate) struct Offered(Option<Box<Service>>);
+pub(crate) struct Offered {
+    sources: Vec<Source>,
+    questions: Questions,
+    #[expect(dead_code, reason = "held for its drop, which ends the task")]
+    tasks: JoinSet<()>,
+}
+
+/// Where it is asked about itself; `None` once it was taken back.
+#[derive(Debug, Clone)]
+struct Questions(Arc<Mutex<Option<SelectAll<Subscriber>>>>);
+
+struct Service {
+    info: ServiceInfo,
+    group: String,
+    counts: Vec<Arc<Counts>>,
+    started: String,
+}
+
+/// What every answer begins with.
+#[derive(Serialize)]
+struct Answer<'a, T> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    name: &'a str,
+    id: &'a str,
+    version: &'a str,
+    #[serde(flatten)]
+    rest: T,
+}
+
+#[derive(Serialize)]
+struct Pong<'a> {
+    metadata: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct Info<'a> {
+    description: &'static str,
+    metadata: &'a BTreeMap<String, String>,
+    endpoints: Vec<Endpoint<'a>>,
+}
+
+#[derive(Serialize)]
+struct Endpoint<'a> {
+    name: &'a str,
+    subject: &'a str,
+    queue_group: &'a str,
+    metadata: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct Stats<'a> {
+    started: &'a str,
+    endpoints: Vec<EndpointStats<'a>>,
+}
 
 impl Drop for Offered {
-    /// Takes the service back; requests that arrived before can still be taken.
+    /// Takes the service back; requests that the server delivers before it knows are still taken.
     fn drop(&mut self) {
-        // Stopping is a notice to the endpoints and an abort, so it is done at its first poll.
-        if let Some(Some(Err(error))) = self.0.take().map(|service| service.stop().now_or_never()) {
-            tracing::debug!(%error, "a service was not stopped in order");
+        let questions = lock(&self.questions.0).take();
+        drop(questions);
+        for source in &self.sources {
+            source.retire();
         }
     }
 }
 
 pub(super) async fn offer(
     traffic: &Traffic,
-    info: ServiceInfo,
+    mut info: ServiceInfo,
     group: &str,
 ) -> Result<(Offered, Vec<Served>), Error> {
-    for endpoint in &info.endpoints {
-        SubjectPattern::parse(&endpoint.subject)?;
-    }
-    let client = &traffic.shared().client;
-    let service = client
-        .service_builder()
-        .metadata(info.metadata.into_iter().collect::<HashMap<_, _>>())
-        .queue_group(group)
-        .start(&info.name, &info.version)
-        .await
-        .map_err(|error| {
-            let reason = "a service has a name of `A-Z a-z 0-9 - _` and a semantic version";
-            Error::new(ErrorKind::InvalidName { text: info.name.clone(), reason }, error)
-        })?;
-    let offered = Offered(Some(Box::new(service)));
+    check(&info)?;
+    let live = traffic.shared().live();
+    info.id = live.client.new_inbox().rsplit('.').next().unwrap_or_default().to_owned();
+    let counts: Vec<_> = info.endpoints.iter().map(|_| Arc::<Counts>::default()).collect();
     let mut servers = Vec::with_capacity(info.endpoints.len());
-    if let Some(service) = &offered.0 {
-        for endpoint in info.endpoints {
-            let served = service
-                .endpoint_builder()
-                .name(&endpoint.name)
-                .metadata(endpoint.metadata.into_iter().collect())
-                .queue_group(group)
-                .add(&endpoint.subject)
-                .await
-                .map_err(|error| Error::new(ErrorKind::Disconnected, error))?;
-            servers.push(Served::endpoint(served, traffic.clone()));
+    for (endpoint, counts) in info.endpoints.iter().zip(&counts) {
+        let pattern = SubjectPattern::parse(&endpoint.subject)?;
+        servers.push(Served::open(traffic, &pattern, group, Some(Arc::clone(counts))).await?);
+    }
+    let questions = Questions(Arc::new(Mutex::new(Some(listen(&live, &info).await?))));
+    let started = now();
+    let service = Service { info, group: group.to_owned(), counts, started };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(tell(service, questions.clone(), traffic.clone(), live.generation));
+    let sources = servers.iter().map(Served::source).collect();
+    Ok((Offered { sources, questions, tasks }, servers))
+}
+
+/// The time now, as RFC 3339 has it.
+fn now() -> String {
+    let now_ms = crate::Clock::system().now_ms();
+    let Ok(now) = datetime::from_nanos(i128::from(now_ms) * 1_000_000) else {
+        return String::new();
+    };
+    let (year, month, day) = (now.year(), u8::from(now.month()), now.day());
+    let (hour, minute, second) = now.to_hms();
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+fn check(info: &ServiceInfo) -> Result<(), Error> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let invalid = |text: &str, reason| ErrorKind::InvalidName { text: text.to_owned(), reason };
+    if info.name.is_empty() || !info.name.bytes().all(is_name) {
+        return Err(invalid(&info.name, "a service has a name of `A-Z a-z 0-9 - _`").into());
+    }
+    if !is_semantic(&info.version) {
+        return Err(invalid(&info.version, "a service has a semantic version").into());
+    }
+    Ok(())
+}
+
+/// Whether it is `major.minor.patch`, with what may follow `-` and `+`.
+fn is_semantic(version: &str) -> bool {
+    let is_word = |part: &str| {
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !part.is_empty() && part.bytes().all(is_letter)
+    };
+    let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_padded = |part: &str| is_digits(part) && part.len() > 1 && part.starts_with('0');
+    let is_number = |part: &str| is_word(part) && is_digits(part) && !is_padded(part);
+    let (version, build) = version.split_once('+').map_or((version, None), |(a, b)| (a, Some(b)));
+    let (numbers, pre) = version.split_once('-').map_or((version, None), |(a, b)| (a, Some(b)));
+    numbers.split('.').count() == 3
+        && numbers.split('.').all(is_number)
+        && pre.is_none_or(|pre| pre.split('.').all(|part| is_word(part) && !is_padded(part)))
+        && build.is_none_or(|build| build.split('.').all(is_word))
+}
+
+/// Subscribes to everything it is asked about itself.
+async fn listen(live: &Live, info: &ServiceInfo) -> Result<SelectAll<Subscriber>, Error> {
+    let mut all = Vec::with_capacity(VERBS.len() * 3);
+    for verb in VERBS {
+        let everybody = format!("$SRV.{verb}");
+        let kind = format!("{everybody}.{}", info.name);
+        let one = format!("{kind}.{}", info.id);
+        for subject in [everybody, kind, one] {
+            all.push(live.subscribe(&subject).await?);
         }
     }
-    Ok((offered, servers))
+    Ok(select_all(all))
+}
+
+/// Answers what is asked, over one connection after the other.
+async fn tell(service: Service, questions: Questions, traffic: Traffic, mut generation: u64) {
+    loop {
+        while let Some(question) = questions.next().await {
+            let Some(reply) = question.reply else { continue };
+            let Some(answer) = service.answer(&question.subject) else { continue };
+            let outgoing = Outgoing {
+                subject: &reply,
+                headers: &Headers::new(),
+                stream: None,
+                payload: &Bytes::from(answer),
+            };
+            if let Err(error) = traffic.tell(outgoing).await {
+                tracing::debug!(%error, "a question about a service was not answered");
+            }
+        }
+        loop {
+            let Ok(live) = traffic.shared().renewed(generation).await else { return };
+            generation = live.generation;
+            match listen(&live, &service.info).await {
+                Ok(again) => {
+                    let mut held = lock(&questions.0);
+                    if held.is_none() {
+                        return;
+                    }
+                    *held = Some(again);
+                    break;
+                }
+                Err(error) => tracing::debug!(%error, "a service is not discoverable again yet"),
+            }
+        }
+    }
+}
+
+impl Questions {
+    /// The next one, `None` once there are no more.
+    async fn next(&self) -> Option<async_nats::Message> {
+        poll_fn(|context| match lock(&self.0).as_mut() {
+            None => Poll::Ready(None),
+            Some(all) => all.poll_next_unpin(context),
+        })
+        .await
+    }
+}
+
+impl Service {
+    fn answer(&self, subject: &str) -> Option<Vec<u8>> {
+        let metadata = &self.info.metadata;
+        let answer = match subject.split('.').nth(1)? {
+            "PING" => self.framed("io.nats.micro.v1.ping_response", Pong { metadata }),
+            "INFO" => {
+                let endpoints = self.info.endpoints.iter().map(|one| self.told(one)).collect();
+                let info = Info { description: "", metadata, endpoints };
+                self.framed("io.nats.micro.v1.info_response", info)
+            }
+            "STATS" => {
+                let both = self.info.endpoints.iter().zip(&self.counts);
+                let endpoints = both.map(|(one, counts)| counts.told(one, &self.group)).collect();
+                let stats = Stats { started: &self.started, endpoints };
+                self.framed("io.nats.micro.v1.stats_response", stats)
+            }
+            _ => return None,
+        };
+        answer.ok()
+    }
+
+    fn framed<T: Serialize>(&self, kind: &'static str, rest: T) -> serde_json::Result<Vec<u8>> {
+        let ServiceInfo { name, id, version, .. } = &self.info;
+        serde_json::to_vec(&Answer { kind, name, id, version, rest })
+    }
+
+    fn told<'a>(&'a self, endpoint: &'a EndpointInfo) -> Endpoint<'a> {
+        Endpoint {
+            name: &endpoint.name,
+            subject: &endpoint.subject,
+            queue_group: &self.group,
+            metadata: &endpoint.metadata,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_semantic() {
+        for version in ["1.2.3", "0.0.1", "10.20.30-rc.1", "1.0.0-a-b+build.007", "1.0.0+x"] {
+            assert!(is_semantic(version), "{version}");
+        }
+        for version in
+            ["", "1", "1.2", "1.2.3.4", "01.2.3", "1.2.x", "1.2.3-", "1.2.3-01", "v1.2.3"]
+        {
+            assert!(!is_semantic(version), "{version}");
+        }
+    }
 }

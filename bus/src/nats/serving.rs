@@ -1,127 +1,241 @@
 //! [`Served`]: a bounded queue of requests between a subscription and whoever takes them.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
+use std::time::Duration;
 
-use async_nats::service::endpoint::Endpoint;
 use async_nats::{Subject, Subscriber};
-use futures_util::StreamExt;
 use futures_util::future::poll_fn;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
+use super::live::Live;
+use super::requests::not_subscribed;
+use super::service_counts::Counts;
 use super::traffic::Traffic;
 use super::{Replier, wire};
 use crate::local::lock;
-use crate::{QUEUE_MESSAGES_MAX, Request};
+use crate::{Error, QUEUE_MESSAGES_MAX, Request, SubjectPattern};
+
+/// More messages than a subscription lives to see; the server reads numbers of at most nine
+/// digits, and a longer one as none.
+const NEVER: u64 = u64::MAX;
+
+/// Pause before a full connection is told again that no more requests are wanted.
+const RETIRE_PAUSE: Duration = Duration::from_millis(1);
 
 /// A server's end of its queue.
 #[derive(Debug)]
 pub(crate) struct Served {
     queue: mpsc::Receiver<Request>,
-    traffic: Traffic,
-    source: Shared,
+    source: Source,
     #[expect(dead_code, reason = "held for its drop, which ends the task")]
     tasks: JoinSet<()>,
 }
 
-/// Where requests come from; `None` once the server was dropped.
-#[derive(Clone)]
-struct Shared(Arc<Mutex<Option<Source>>>);
+/// Where requests come from.
+#[derive(Debug, Clone)]
+pub(super) struct Source(Arc<Inner>);
 
-enum Source {
-    Plain(Subscriber),
-    Endpoint(Box<Endpoint>),
+#[derive(Debug)]
+struct Inner {
+    pattern: SubjectPattern,
+    group: String,
+    held: Mutex<Held>,
+    /// Set once no new requests are wanted.
+    retired: CancellationToken,
+    counts: Option<Arc<Counts>>,
 }
 
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Shared")
-    }
+/// The subscription, `None` while there is none, and the connection it is on.
+#[derive(Debug)]
+struct Held {
+    subscriber: Option<Subscriber>,
+    generation: u64,
+    is_dropped: bool,
 }
 
 impl Served {
-    pub(super) fn plain(subscriber: Subscriber, traffic: Traffic) -> Self {
-        Self::new(Source::Plain(subscriber), traffic)
-    }
-
-    pub(super) fn endpoint(endpoint: Endpoint, traffic: Traffic) -> Self {
-        Self::new(Source::Endpoint(Box::new(endpoint)), traffic)
-    }
-
-    fn new(source: Source, traffic: Traffic) -> Self {
-        let source = Shared(Arc::new(Mutex::new(Some(source))));
+    /// Serves from when this returns; who may ask is told by a round trip of the caller's.
+    pub(super) async fn open(
+        traffic: &Traffic,
+        pattern: &SubjectPattern,
+        group: &str,
+        counts: Option<Arc<Counts>>,
+    ) -> Result<Self, Error> {
+        let live = traffic.shared().live();
+        let subscriber = subscribe(&live, pattern, group).await?;
+        let generation = live.generation;
+        let held = Held { subscriber: Some(subscriber), generation, is_dropped: false };
+        let source = Source(Arc::new(Inner {
+            pattern: pattern.clone(),
+            group: group.to_owned(),
+            held: Mutex::new(held),
+            retired: CancellationToken::new(),
+            counts,
+        }));
         let (sender, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
         let mut tasks = JoinSet::new();
         tasks.spawn(fill(source.clone(), sender, traffic.clone()));
-        Self { queue, traffic, source, tasks }
+        Ok(Self { queue, source, tasks })
     }
 
+    pub(super) fn source(&self) -> Source {
+        self.source.clone()
+    }
+
+    /// `None` once the task that fills the queue has ended, and the queue is empty.
     pub(crate) async fn next(&mut self) -> Option<Request> {
-        tokio::select! {
-            biased;
-            request = self.queue.recv() => request,
-            () = self.traffic.shared().lifecycle.closed() => self.queue.try_recv().ok(),
-        }
+        self.queue.recv().await
     }
 }
 
 impl Drop for Served {
     /// Unsubscribes now, not when the task gets to know that it was aborted.
     fn drop(&mut self) {
-        let source = lock(&self.source.0).take();
-        drop(source);
+        let mut held = lock(&self.source.0.held);
+        held.is_dropped = true;
+        let subscriber = held.subscriber.take();
+        drop(held);
+        drop(subscriber);
     }
 }
 
-async fn fill(source: Shared, queue: mpsc::Sender<Request>, traffic: Traffic) {
-    while let Some((message, replier)) = next(&source, &traffic).await {
-        match queue.try_send(Request::nats(wire::inbound(message), replier)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(request)) => {
-                if let Err(error) = request.refuse(QUEUE_MESSAGES_MAX).await {
-                    tracing::debug!(%error, "a request to a full queue was not refused");
-                }
-            }
-            Err(TrySendError::Closed(_)) => return,
-        }
-    }
+async fn subscribe(
+    live: &Live,
+    pattern: &SubjectPattern,
+    group: &str,
+) -> Result<Subscriber, Error> {
+    let subscribing = live.client.queue_subscribe(pattern.as_str().to_owned(), group.to_owned());
+    subscribing.await.map_err(|error| not_subscribed(pattern.as_str(), error))
 }
 
-/// The next request that can be answered.
-async fn next(source: &Shared, traffic: &Traffic) -> Option<(async_nats::Message, Replier)> {
-    loop {
-        let (message, request) = poll_fn(|context| {
-            let mut held = lock(&source.0);
-            match held.as_mut() {
-                None => Poll::Ready(None),
-                Some(Source::Plain(subscriber)) => {
-                    subscriber.poll_next_unpin(context).map(|one| one.map(|one| (one, None)))
-                }
-                Some(Source::Endpoint(endpoint)) => endpoint
-                    .poll_next_unpin(context)
-                    .map(|one| one.map(|one| (one.message.clone(), Some(one)))),
-            }
+impl Source {
+    /// Wants no new requests; what the server has delivered by then is still served.
+    pub(super) fn retire(&self) {
+        self.leave();
+        self.0.retired.cancel();
+    }
+
+    /// Has the server forget the subscription while the client still listens to it: the client's
+    /// own ways to end one drop what is on the wire. Whether it went out.
+    fn leave(&self) -> bool {
+        let mut held = lock(&self.0.held);
+        let Some(subscriber) = held.subscriber.as_mut() else { return true };
+        let leaving = tokio::task::unconstrained(subscriber.unsubscribe_after(NEVER));
+        leaving.now_or_never().is_some()
+    }
+
+    /// The next message, `None` once the subscription has ended.
+    async fn next(&self) -> Option<async_nats::Message> {
+        poll_fn(|context| match lock(&self.0.held).subscriber.as_mut() {
+            None => Poll::Ready(None),
+            Some(subscriber) => subscriber.poll_next_unpin(context),
         })
-        .await?;
-        let Some(reply) = message.reply.clone() else {
-            tracing::debug!(subject = %message.subject, "dropped a request that asks for no reply");
-            continue;
-        };
-        if !is_inbox(&reply) {
-            tracing::warn!(
-                subject = %message.subject,
-                %reply,
-                "refused a request whose reply subject is no inbox"
-            );
-            continue;
+        .await
+    }
+
+    /// Subscribes over the connection that replaced the last one; whether there is any use.
+    async fn resubscribe(&self, traffic: &Traffic) -> bool {
+        let Inner { pattern, group, held, retired, .. } = &*self.0;
+        let mut generation = lock(held).generation;
+        loop {
+            let Ok(live) = traffic.shared().renewed(generation).await else { return false };
+            generation = live.generation;
+            if retired.is_cancelled() {
+                return false;
+            }
+            match subscribe(&live, pattern, group).await {
+                Ok(subscriber) => {
+                    let mut held = lock(held);
+                    if held.is_dropped {
+                        return false;
+                    }
+                    *held = Held { subscriber: Some(subscriber), generation, is_dropped: false };
+                    return true;
+                }
+                Err(error) => tracing::debug!(%error, "not serving again yet"),
+            }
         }
-        let replier = match request {
-            None => Replier::subject(traffic.clone(), reply),
-            Some(request) => Replier::service(traffic.clone(), request),
-        };
-        return Some((message, replier));
+    }
+}
+
+/// Fills the queue until the server is dropped, the service was taken back or the bus is closed.
+async fn fill(source: Source, queue: mpsc::Sender<Request>, traffic: Traffic) {
+    let retired = &source.0.retired;
+    let serving = async {
+        while serve(&source, &queue, &traffic).await && source.resubscribe(&traffic).await {}
+    };
+    tokio::select! {
+        biased;
+        () = traffic.shared().lifecycle.closed() => return,
+        () = retired.cancelled() => {}
+        () = serving => return,
+    }
+    // What the server delivered before it took note of our leave comes before its answer.
+    let left = async {
+        while !source.leave() {
+            tokio::time::sleep(RETIRE_PAUSE).await;
+        }
+        if let Err(error) = traffic.round_trip().await {
+            tracing::debug!(%error, "a service was taken back without the server's word");
+        }
+    };
+    let mut left = pin!(left);
+    tokio::select! {
+        biased;
+        _ = serve(&source, &queue, &traffic) => return,
+        () = &mut left => {}
+    }
+    while let Some(Some(message)) = source.next().now_or_never() {
+        take(&source, &queue, &traffic, message).await;
+    }
+    lock(&source.0.held).subscriber = None;
+}
+
+/// Takes requests until the subscription ends; whether anybody wants more.
+async fn serve(source: &Source, queue: &mpsc::Sender<Request>, traffic: &Traffic) -> bool {
+    while let Some(message) = source.next().await {
+        if !take(source, queue, traffic, message).await {
+            return false;
+        }
+    }
+    true
+}
+
+/// Hands a request on, if it can be answered; whether anybody takes more.
+async fn take(
+    source: &Source,
+    queue: &mpsc::Sender<Request>,
+    traffic: &Traffic,
+    message: async_nats::Message,
+) -> bool {
+    let Some(reply) = message.reply.clone() else {
+        tracing::debug!(subject = %message.subject, "dropped a request that asks for no reply");
+        return true;
+    };
+    if !is_inbox(&reply) {
+        tracing::warn!(
+            subject = %message.subject,
+            %reply,
+            "refused a request whose reply subject is no inbox"
+        );
+        return true;
+    }
+    let replier = Replier::new(traffic.clone(), reply, source.0.counts.clone());
+    match queue.try_send(Request::nats(wire::inbound(message), replier)) {
+        Ok(()) => true,
+        Err(TrySendError::Full(request)) => {
+            if let Err(error) = request.refuse(QUEUE_MESSAGES_MAX).await {
+                tracing::debug!(%error, "a request to a full queue was not refused");
+            }
+            true
+        }
+        Err(TrySendError::Closed(_)) => false,
     }
 }
 
@@ -129,7 +243,10 @@ async fn next(source: &Shared, traffic: &Traffic) -> Option<(async_nats::Message
 /// publishes to it. Inboxes begin with an underscore (`_INBOX`, `_R_`); servers' and our own
 /// subjects do not.
 fn is_inbox(reply: &Subject) -> bool {
-    crate::Subject::parse(reply).is_ok() && reply.starts_with('_')
+    let is_literal = |byte: u8| byte > b' ' && !matches!(byte, b'*' | b'>' | 0x7f);
+    reply.starts_with('_')
+        && reply.bytes().all(is_literal)
+        && reply.split('.').all(|token| !token.is_empty())
 }
 
 #[cfg(test)]
@@ -141,7 +258,15 @@ mod tests {
         for inbox in ["_INBOX.abc.1", "_INBOX_alice.x", "_R_.x.y"] {
             assert!(is_inbox(&Subject::from(inbox)), "{inbox}");
         }
-        for other in ["$JS.API.STREAM.DELETE.x", "$SYS.x", "gearshift.journal.0", "a", "_I.*"] {
+        for other in [
+            "$JS.API.STREAM.DELETE.x",
+            "$SYS.x",
+            "gearshift.journal.0",
+            "a",
+            "_I.*",
+            "_I..x",
+            "_I.",
+        ] {
             assert!(!is_inbox(&Subject::from(other)), "{other}");
         }
     }

@@ -1,4 +1,4 @@
-//! [`Store`]: one connection, and the streams behind every primitive.
+//! [`Store`]: the connections, and the streams behind every primitive.
 
 use std::time::Duration;
 
@@ -8,12 +8,13 @@ use super::publishing::Publisher;
 use super::traffic::Traffic;
 use crate::local::Lifecycle;
 use crate::nats::{Blobs, Bucket, Inbox, Log, NatsOptions, Requests, ServerReport, Subscribed};
-use crate::{Error, ErrorKind, Message, SubjectPattern};
+use crate::{Error, ErrorKind, Message, Subject, SubjectPattern};
 
 /// How long closing waits until everything is sent.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
 
-/// The connection, shared by all handles.
+/// The connections, shared by all handles: one for what is stored, one for requests (strangers
+/// can end it), one for reading what strangers stored.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     pub(super) client: async_nats::Client,
@@ -31,7 +32,7 @@ impl Store {
     ) -> Result<Self, Error> {
         let link = Link::connect(options, lifecycle.clone()).await?;
         let client = link.client.clone();
-        let traffic = Traffic::start(&client, lifecycle.clone()).await?;
+        let traffic = Traffic::start(options, lifecycle.clone()).await?;
         let publisher = Publisher::new(traffic.clone(), link.clone());
         let lane = Lane::new(options, lifecycle.clone());
         Ok(Self { client, lifecycle, link, traffic, publisher, lane })
@@ -73,8 +74,12 @@ impl Store {
         self.publisher.publish(&message).await
     }
 
+    pub(crate) fn is_heard(&self, subject: &Subject) -> bool {
+        self.traffic.is_heard(subject)
+    }
+
     pub(crate) fn notify(&self, message: Message) -> Result<(), Error> {
-        self.traffic.notify(message)
+        self.traffic.notify(&message)
     }
 
     pub(crate) async fn subscribe(&self, pattern: &SubjectPattern) -> Result<Subscribed, Error> {
@@ -86,18 +91,24 @@ impl Store {
         if self.lifecycle.check().is_err() {
             return Ok(());
         }
-        let flushed = if self.link.is_up() {
-            tokio::time::timeout(FLUSH_MAX, self.client.flush()).await
-        } else {
-            Ok(Ok(()))
-        };
+        let flushed = tokio::time::timeout(FLUSH_MAX, async {
+            tokio::join!(self.flush(), self.traffic.flush())
+        });
+        let flushed = flushed.await;
         self.lifecycle.close();
         // Ends the subscriptions; without a connection there is nothing to end.
         self.client.drain().await.ok();
+        self.traffic.drain().await;
         match flushed {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Error::new(ErrorKind::Disconnected, error)),
+            Ok((stored, asked)) => stored.and(asked),
             Err(_elapsed) => Err(ErrorKind::Disconnected.into()),
         }
+    }
+
+    async fn flush(&self) -> Result<(), Error> {
+        if !self.link.is_up() {
+            return Ok(());
+        }
+        self.client.flush().await.map_err(|error| Error::new(ErrorKind::Disconnected, error))
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::api::{PATIENCE, Tries, codes};
+use super::api::{Tries, codes};
 use super::connection::Link;
 use crate::{Error, ErrorKind, Tail};
 
@@ -17,6 +18,10 @@ const INCARNATION_KEY: &str = "gearshift.dev/incarnation";
 
 /// Begins the description of a stream on servers without metadata.
 const DESCRIPTION: &str = "gearshift incarnation ";
+
+/// How long a stream that is created waits for the servers that are to hold its copies: those of
+/// a cluster tell one another every ten seconds only what room they have.
+const PEERS_PATIENCE: Duration = Duration::from_secs(30);
 
 /// One stream of ours; a clone is another handle to it.
 #[derive(Debug, Clone)]
@@ -62,7 +67,7 @@ impl Stream {
         wanted: Map<String, Value>,
     ) -> Result<Self, Error> {
         let stream = Self::existing(link, name, shown);
-        let mut tries = Tries::new(PATIENCE);
+        let mut tries = Tries::new(PEERS_PATIENCE);
         loop {
             if let Some(info) = stream.look().await? {
                 stream.check(&info, &wanted)?;
@@ -74,7 +79,10 @@ impl Stream {
                 Ok(_info) => return Ok(stream),
                 // Another one was faster; how it is set up is looked at above.
                 Err(error) if error.err_code == codes::STREAM_EXISTS => {}
-                Err(error) if lacks_peers(error.err_code) => {
+                Err(error) if error.err_code == codes::REPLICAS_UNSUPPORTED => {
+                    return Err(stream.no_peers(&error));
+                }
+                Err(error) if error.err_code == codes::NO_PEERS => {
                     // Servers of a cluster that starts come one by one.
                     if !tries.again().await {
                         return Err(stream.no_peers(&error));
@@ -242,10 +250,6 @@ fn meaning(value: &Value) -> &Value {
 
 fn said(value: &Value) -> String {
     if meaning(value).is_null() { "not set".to_owned() } else { value.to_string() }
-}
-
-fn lacks_peers(code: u64) -> bool {
-    matches!(code, codes::NO_PEERS | codes::REPLICAS_UNSUPPORTED)
 }
 
 /// Fields of a stream's settings out of a literal.

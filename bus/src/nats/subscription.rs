@@ -6,6 +6,7 @@ use async_nats::Subscriber;
 use futures_util::StreamExt;
 use tokio::task::JoinSet;
 
+use super::live::Live;
 use super::requests::not_subscribed;
 use super::traffic::Traffic;
 use super::wire;
@@ -23,16 +24,13 @@ pub(crate) struct Subscribed {
 
 impl Subscribed {
     pub(super) async fn open(traffic: &Traffic, pattern: &SubjectPattern) -> Result<Self, Error> {
-        let shared = traffic.shared();
-        shared.lifecycle.check()?;
-        let subscriber = shared
-            .client
-            .subscribe(pattern.as_str().to_owned())
-            .await
-            .map_err(|error| not_subscribed(pattern.as_str(), error))?;
+        traffic.shared().lifecycle.check()?;
+        let live = traffic.shared().live();
+        let subscriber = subscribe(&live, pattern).await?;
         let queue = Arc::new(ListenerQueue::default());
         let mut tasks = JoinSet::new();
-        tasks.spawn(fill(subscriber, Arc::clone(&queue)));
+        let filling = (traffic.clone(), pattern.clone(), Arc::clone(&queue));
+        tasks.spawn(fill(filling.0, filling.1, filling.2, live.generation, subscriber));
         traffic.round_trip().await?;
         Ok(Self { queue, traffic: traffic.clone(), tasks })
     }
@@ -55,8 +53,30 @@ impl Subscribed {
     }
 }
 
-async fn fill(mut subscriber: Subscriber, queue: Arc<ListenerQueue>) {
-    while let Some(message) = subscriber.next().await {
-        queue.push(wire::inbound(message));
+async fn subscribe(live: &Live, pattern: &SubjectPattern) -> Result<Subscriber, Error> {
+    let subscribing = live.client.subscribe(pattern.as_str().to_owned());
+    subscribing.await.map_err(|error| not_subscribed(pattern.as_str(), error))
+}
+
+/// Ends with the bus; subscribes again over every connection that replaces one.
+async fn fill(
+    traffic: Traffic,
+    pattern: SubjectPattern,
+    queue: Arc<ListenerQueue>,
+    mut generation: u64,
+    mut subscriber: Subscriber,
+) {
+    loop {
+        while let Some(message) = subscriber.next().await {
+            queue.push(wire::inbound(message));
+        }
+        subscriber = loop {
+            let Ok(live) = traffic.shared().renewed(generation).await else { return };
+            generation = live.generation;
+            match subscribe(&live, &pattern).await {
+                Ok(subscriber) => break subscriber,
+                Err(error) => tracing::debug!(%error, "not subscribed again yet"),
+            }
+        };
     }
 }

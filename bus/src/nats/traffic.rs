@@ -1,18 +1,21 @@
-//! [`Traffic`]: one reply subscription for all requests of a connection.
+//! [`Traffic`]: requests and replies, over a connection that nothing else depends on.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use async_nats::{Client, StatusCode, Subscriber};
+use async_nats::{StatusCode, Subscriber};
+use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::NatsOptions;
+use super::live::{Live, Outgoing};
 use super::notices::NoticeGate;
-use super::wire;
 use crate::local::{Lifecycle, lock, timed_out};
-use crate::{Error, ErrorKind, Message, Subject};
+use crate::{Error, ErrorKind, Headers, Message, Subject};
 
 /// How often a lost connection is looked at by a request that waits for it.
 const RECONNECT_POLL: Duration = Duration::from_millis(20);
@@ -22,6 +25,11 @@ const WAITING_MAX: usize = 65_536;
 
 /// Longest wait for the server's word that it took what was sent before.
 const ROUND_TRIP_MAX: Duration = Duration::from_secs(1);
+
+/// How long a message that asks for no reply waits for the next connection.
+const RENEWAL_MAX: Duration = Duration::from_secs(5);
+
+static NO_HEADERS: Headers = Headers::new();
 
 /// Sends requests and tells replies apart by the last token of the subject they arrive at.
 ///
@@ -38,12 +46,13 @@ struct Inner {
 
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) client: Client,
     pub(super) lifecycle: Lifecycle,
-    /// What every reply subject begins with, up to the last dot.
+    live: watch::Sender<Arc<Live>>,
+    /// What every reply subject begins with, up to the last dot; it outlives connections, so
+    /// that a reply finds its request over the next one too.
     prefix: String,
-    waiting: Mutex<HashMap<u64, Waiting>>,
-    pub(super) gate: Mutex<NoticeGate>,
+    waiting: Mutex<HashMap<u64, Waiting, BuildHasherDefault<Token>>>,
+    gate: Mutex<NoticeGate>,
     started: OnceLock<tokio::time::Instant>,
 }
 
@@ -52,6 +61,26 @@ enum Waiting {
     Request(oneshot::Sender<async_nats::Message>),
     /// Nobody waits; that nobody listens is told to the gate.
     Probe(Subject),
+}
+
+/// Tokens are random already.
+#[derive(Debug, Default)]
+struct Token(u64);
+
+impl Hasher for Token {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, token: u64) {
+        self.0 = token;
+    }
 }
 
 /// Takes the entry of a request away that ended without its reply.
@@ -67,22 +96,22 @@ impl Drop for Entry<'_> {
 }
 
 impl Traffic {
-    pub(super) async fn start(client: &Client, lifecycle: Lifecycle) -> Result<Self, Error> {
-        let prefix = format!("{}.", client.new_inbox());
-        let replies = client
-            .subscribe(format!("{prefix}*"))
-            .await
-            .map_err(|error| Error::new(ErrorKind::Disconnected, error))?;
+    pub(super) async fn start(options: &NatsOptions, lifecycle: Lifecycle) -> Result<Self, Error> {
+        let mut options = options.clone();
+        options.name.push_str(" traffic");
+        let live = Live::open(&options, &lifecycle, 0).await?;
+        let prefix = format!("{}.", live.client.new_inbox());
+        let replies = live.subscribe(&format!("{prefix}*")).await?;
         let shared = Arc::new(Shared {
-            client: client.clone(),
             lifecycle,
+            live: watch::Sender::new(Arc::new(live)),
             prefix,
             waiting: Mutex::default(),
             gate: Mutex::default(),
             started: OnceLock::new(),
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(hand_out(Arc::clone(&shared), replies));
+        tasks.spawn(keep(Arc::clone(&shared), options, replies));
         Ok(Self(Arc::new(Inner { shared, tasks })))
     }
 
@@ -96,10 +125,7 @@ impl Traffic {
         message: &Message,
         timeout: Duration,
     ) -> Result<async_nats::Message, Error> {
-        let headers = wire::outbound(&message.headers)?;
-        let reply = self
-            .exchange(message.subject.as_str(), headers, message.payload.clone(), timeout)
-            .await?;
+        let reply = self.exchange(Outgoing::from(message), timeout).await?;
         if reply.status == Some(StatusCode::NO_RESPONDERS) {
             return Err(ErrorKind::NoResponders { subject: message.subject.to_string() }.into());
         }
@@ -108,28 +134,25 @@ impl Traffic {
 
     pub(super) async fn exchange(
         &self,
-        subject: &str,
-        headers: Option<async_nats::HeaderMap>,
-        payload: bytes::Bytes,
+        outgoing: Outgoing<'_>,
         timeout: Duration,
     ) -> Result<async_nats::Message, Error> {
         let shared = self.shared();
-        shared.lifecycle.check()?;
         let (sender, receiver) = oneshot::channel();
         let (token, reply_to) = shared.enter(Waiting::Request(sender));
         let entry = Entry { shared, token };
+        // Asked after the entry was made: closing takes all entries away.
+        shared.lifecycle.check()?;
         let mut sent = false;
         let attempt = async {
-            shared.connected().await;
-            shared.send(subject, Some(reply_to), headers, payload).await?;
+            if !shared.is_connected() {
+                Box::pin(shared.connected()).await;
+            }
+            shared.send(outgoing, Some(&reply_to)).await?;
             sent = true;
-            receiver.await.map_err(|error| Error::new(ErrorKind::Unknown, error))
+            receiver.await.map_err(|_taken_away| Error::from(ErrorKind::Closed))
         };
-        let outcome = tokio::select! {
-            biased;
-            outcome = tokio::time::timeout(timeout, attempt) => outcome,
-            () = shared.lifecycle.closed() => return Err(ErrorKind::Closed.into()),
-        };
+        let outcome = tokio::time::timeout(timeout, attempt).await;
         drop(entry);
         match outcome {
             Ok(outcome) => outcome,
@@ -144,8 +167,10 @@ impl Traffic {
     /// server itself, after what went before on this connection. A login that may not publish
     /// to its own inbox gets no answer; then the wait is all there is.
     pub(super) async fn round_trip(&self) -> Result<(), Error> {
-        let subject = self.shared().client.new_inbox();
-        match self.exchange(&subject, None, bytes::Bytes::new(), ROUND_TRIP_MAX).await {
+        let subject = &self.shared().live().client.new_inbox();
+        let payload = &Bytes::new();
+        let outgoing = Outgoing { subject, headers: &NO_HEADERS, stream: None, payload };
+        match self.exchange(outgoing, ROUND_TRIP_MAX).await {
             Ok(_reply) => Ok(()),
             Err(error) if matches!(error.kind(), ErrorKind::Timeout { .. }) => {
                 tracing::debug!(subject, "the server did not answer a round trip");
@@ -155,8 +180,24 @@ impl Traffic {
         }
     }
 
+    /// Sends what nobody answers.
+    pub(super) async fn tell(&self, outgoing: Outgoing<'_>) -> Result<(), Error> {
+        let shared = self.shared();
+        let live = shared.live();
+        match live.send(outgoing, None).await {
+            Err(error) if matches!(error.kind(), ErrorKind::Disconnected) => {}
+            sent => return sent,
+        }
+        // Rare, so its room is not part of every reply.
+        let sending = Box::pin(shared.send(outgoing, None));
+        match tokio::time::timeout(RENEWAL_MAX, sending).await {
+            Ok(sent) => sent,
+            Err(elapsed) => Err(Error::new(ErrorKind::Disconnected, elapsed)),
+        }
+    }
+
     /// Tells whoever subscribes, if anybody does; never waits.
-    pub(super) fn notify(&self, message: Message) -> Result<(), Error> {
+    pub(super) fn notify(&self, message: &Message) -> Result<(), Error> {
         let shared = self.shared();
         let now = shared.elapsed();
         let verdict = lock(&shared.gate).decide(&message.subject, now);
@@ -170,46 +211,82 @@ impl Traffic {
                 Some(reply_to)
             }
         };
-        let headers = wire::outbound(&message.headers)?;
-        let sending = shared.send(message.subject.as_str(), reply_to, headers, message.payload);
+        let live = shared.live();
+        let sending = live.send(Outgoing::from(message), reply_to.as_deref());
         // Without a turn of the task's budget a ready channel looks full after some messages.
         let sending = tokio::task::unconstrained(sending);
         match futures_util::FutureExt::now_or_never(sending) {
-            Some(Err(error)) if matches!(error.kind(), ErrorKind::TooLarge { .. }) => Err(error),
+            Some(Err(error)) if !matches!(error.kind(), ErrorKind::Disconnected) => Err(error),
             // A notice may be lost: the client's queue is full, or there is no connection.
             Some(_) | None => Ok(()),
         }
     }
+
+    /// Whether [`Traffic::notify`] would send anything under this subject now.
+    pub(super) fn is_heard(&self, subject: &Subject) -> bool {
+        let shared = self.shared();
+        let now = shared.elapsed();
+        !lock(&shared.gate).is_silent(subject, now)
+    }
+
+    /// Sends what waits to be sent.
+    pub(super) async fn flush(&self) -> Result<(), Error> {
+        let live = self.shared().live();
+        if !live.is_up() {
+            return Ok(());
+        }
+        live.client.flush().await.map_err(|error| Error::new(ErrorKind::Disconnected, error))
+    }
+
+    /// Ends every subscription; without a connection there is nothing to end.
+    pub(super) async fn drain(&self) {
+        self.shared().live().client.drain().await.ok();
+    }
 }
 
 impl Shared {
-    /// Sends a message; waits while the client's queue is full.
-    pub(super) async fn send(
-        &self,
-        subject: &str,
-        reply_to: Option<String>,
-        headers: Option<async_nats::HeaderMap>,
-        payload: bytes::Bytes,
-    ) -> Result<(), Error> {
-        let client = &self.client;
-        let subject = async_nats::Subject::from(subject);
-        match (reply_to, headers) {
-            (None, None) => client.publish(subject, payload).await,
-            (None, Some(headers)) => client.publish_with_headers(subject, headers, payload).await,
-            (Some(reply), None) => client.publish_with_reply(subject, reply, payload).await,
-            (Some(reply), Some(headers)) => {
-                client.publish_with_reply_and_headers(subject, reply, headers, payload).await
+    /// The connection to use now.
+    pub(super) fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.borrow())
+    }
+
+    /// The connection after the one of this generation, which has ended.
+    pub(super) async fn renewed(&self, generation: u64) -> Result<Arc<Live>, Error> {
+        let mut live = self.live.subscribe();
+        let renewed = tokio::select! {
+            biased;
+            () = self.lifecycle.closed() => return Err(ErrorKind::Closed.into()),
+            renewed = live.wait_for(|live| live.generation > generation) => renewed,
+        };
+        renewed
+            .map(|live| Arc::clone(&live))
+            .map_err(|error| Error::new(ErrorKind::Disconnected, error))
+    }
+
+    /// Sends a message, over the next connection if this one has ended; waits while the
+    /// client's queue is full.
+    async fn send(&self, outgoing: Outgoing<'_>, reply_to: Option<&str>) -> Result<(), Error> {
+        loop {
+            let live = self.live();
+            match live.send(outgoing, reply_to).await {
+                Err(error) if matches!(error.kind(), ErrorKind::Disconnected) => {
+                    Box::pin(self.renewed(live.generation)).await?;
+                }
+                sent => return sent,
             }
         }
-        .map_err(|error| wire::not_sent(client, error))
     }
 
     /// Waits for the connection: what the client queues meanwhile would leave after the caller
     /// gave up on it.
     async fn connected(&self) {
-        while self.client.connection_state() != async_nats::connection::State::Connected {
+        while !self.is_connected() && self.lifecycle.check().is_ok() {
             tokio::time::sleep(RECONNECT_POLL).await;
         }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.live.borrow().is_up()
     }
 
     /// A token that nobody can guess who saw others, and the subject its reply arrives at.
@@ -235,7 +312,38 @@ impl Shared {
     }
 }
 
-async fn hand_out(shared: Arc<Shared>, mut replies: Subscriber) {
+/// Hands out replies for as long as the bus is open, over one connection after the other.
+async fn keep(shared: Arc<Shared>, options: NatsOptions, mut replies: Subscriber) {
+    let lifecycle = shared.lifecycle.clone();
+    let keeping = async {
+        let shared = &shared;
+        let replies_to = format!("{}*", shared.prefix);
+        loop {
+            hand_out(shared, &mut replies).await;
+            if lifecycle.check().is_err() {
+                return;
+            }
+            tracing::warn!(
+                connection = options.name,
+                "a message that the client cannot read has ended the connection for requests; \
+                 it is made anew"
+            );
+            let next = shared.live().generation + 1;
+            let renewed = Live::renew(&options, &lifecycle, next, &replies_to).await;
+            replies = renewed.1;
+            shared.live.send_replace(Arc::new(renewed.0));
+        }
+    };
+    tokio::select! {
+        biased;
+        () = lifecycle.closed() => {}
+        () = keeping => {}
+    }
+    // Whoever still waits gets to know that nothing comes any more.
+    lock(&shared.waiting).clear();
+}
+
+async fn hand_out(shared: &Shared, replies: &mut Subscriber) {
     while let Some(reply) = replies.next().await {
         let token = reply.subject.strip_prefix(shared.prefix.as_str());
         let Some(token) = token.and_then(|token| u64::from_str_radix(token, 16).ok()) else {

@@ -11,6 +11,10 @@ impl Version {
     pub(crate) const OLDEST: Self = Self(2, 9, 0);
     /// Stream metadata.
     const METADATA: Self = Self(2, 10, 0);
+    /// When writes are synced to disk can be configured.
+    const SYNC_INTERVAL: Self = Self(2, 10, 0);
+    /// Consumers with several filters.
+    const FILTERS: Self = Self(2, 10, 0);
     /// Messages that expire one by one, with a mark left behind.
     const EXPIRY: Self = Self(2, 11, 0);
     /// One sync for many replicated writes.
@@ -28,6 +32,14 @@ impl Version {
         self >= Self::METADATA
     }
 
+    pub(super) fn has_sync_interval(self) -> bool {
+        self >= Self::SYNC_INTERVAL
+    }
+
+    pub(super) fn has_filters(self) -> bool {
+        self >= Self::FILTERS
+    }
+
     pub(crate) fn has_expiry(self) -> bool {
         self >= Self::EXPIRY
     }
@@ -38,6 +50,16 @@ impl Version {
             (
                 Self::METADATA,
                 "stream metadata: what marks a stream as ours stands in its description",
+            ),
+            (
+                Self::SYNC_INTERVAL,
+                "`sync_interval`: what it acknowledged reaches its disk up to two minutes later, \
+                 and a power cut takes the rest",
+            ),
+            (
+                Self::FILTERS,
+                "consumers with several filters: of a stream that is not ours one pattern can be \
+                 read, not several",
             ),
             (
                 Self::EXPIRY,
@@ -77,6 +99,6 @@ mod tests {
     fn an_old_server_lacks_what_came_later() {
         assert!(Version::parse("2.15.1").missing().is_empty());
         assert_eq!(Version::parse("2.11.0").missing().len(), 1);
-        assert_eq!(Version::parse("2.9.10").missing().len(), 3);
+        assert_eq!(Version::parse("2.9.10").missing().len(), 5);
     }
 }

@@ -125,6 +125,12 @@ async fn the_first_of_several_servers_may_be_down() -> Outcome {
     Ok(())
 }
 
+fn is_older(version: &str, other: &str) -> bool {
+    let numbers =
+        |text: &str| text.split('.').map(|n| n.parse::<u32>().unwrap()).collect::<Vec<_>>();
+    numbers(version) < numbers(other)
+}
+
 #[tokio::test]
 async fn the_report_names_the_server() -> Outcome {
     let server = server("").await;
@@ -134,7 +140,11 @@ async fn the_report_names_the_server() -> Outcome {
     assert_eq!(report.host, format!("127.0.0.1:{}", server.port()));
     assert_eq!((report.replicas, report.cluster), (1, None));
     assert_eq!(report.max_payload, 9 * 1024 * 1024);
-    assert_eq!(report.missing, Vec::<String>::new(), "nothing is missing on the target version");
+    let lacks = [("2.10.0", 3), ("2.11.0", 1), ("2.15.0", 1)];
+    let lacks = lacks.iter().filter(|(since, _)| is_older(server.version(), since));
+    let expected: usize = lacks.map(|(_, count)| count).sum();
+    assert_eq!(report.missing.len(), expected, "{:?}", report.missing);
+    assert!(report.missing.iter().all(|one| one.starts_with(server.version())));
     Ok(())
 }
 
@@ -184,6 +194,7 @@ async fn a_server_that_does_not_start_quotes_its_log() {
     options.config = "max_payload: nonsense".to_owned();
     let error = PrivateServer::start(options).await.unwrap_err();
     assert!(matches!(error, ServerError::Start(_)), "{error}");
+    assert!(error.to_string().contains("server.conf:"), "{error}");
     let taken = server("").await;
     let mut options = ServerOptions::default();
     options.port = taken.port();

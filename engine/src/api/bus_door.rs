@@ -6,13 +6,13 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use gearshift_bus::{Headers, Message, Request, Server, Subject, SubjectPattern};
 use gearshift_protocol::{Problem, ProblemKind, headers};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::notices::forward_notices;
-use super::{Reply, answer_to, problem};
-use crate::runtime::{Error, Handle};
+use super::{Reply, answer_to, events, problem};
+use crate::runtime::{Error, Handle, Replied, is_moved};
 
 /// What is served, and how many requests of each kind are under way at once; more are answered
 /// `busy`. Operators may wait for an instance, so they get more places than they have hands.
@@ -57,6 +57,7 @@ impl Drop for BusDoor {
 pub async fn serve_on_bus(handle: &Handle) -> Result<BusDoor, Error> {
     let door = BusDoor { stop: CancellationToken::new(), tasks: TaskTracker::new() };
     let waiting = Arc::new(Semaphore::new(WAITING_MAX));
+    let (replies, decided) = mpsc::unbounded_channel();
     for (pattern, under_way_max) in SERVED {
         let pattern = SubjectPattern::parse(pattern)?;
         let server = handle.bus().requests().serve(&pattern, GROUP).await?;
@@ -65,9 +66,11 @@ pub async fn serve_on_bus(handle: &Handle) -> Result<BusDoor, Error> {
             tasks: door.tasks.clone(),
             places: Arc::new(Semaphore::new(under_way_max)),
             waiting: Arc::clone(&waiting),
+            replies: replies.clone(),
         };
         door.tasks.spawn(host.serve(server, door.stop.clone()));
     }
+    door.tasks.spawn(tell_all(handle.clone(), decided, door.tasks.clone(), waiting));
     door.tasks.spawn(forward_notices(handle.clone(), door.stop.clone()));
     Ok(door)
 }
@@ -78,6 +81,7 @@ struct Host {
     tasks: TaskTracker,
     places: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    replies: mpsc::UnboundedSender<Replied>,
 }
 
 impl Host {
@@ -109,10 +113,33 @@ impl Host {
 
     /// Begins to answer, or says `busy` at once.
     fn take(&self, request: Request) {
+        let Some(request) = events::hand_in(&self.handle, request, &self.replies) else { return };
         let waits = request.message.headers.get(headers::WAIT_FOR).is_some();
         let places = if waits { &self.waiting } else { &self.places };
         let place = Arc::clone(places).try_acquire_owned().ok();
         self.tasks.spawn(answer(self.handle.clone(), request, place));
+    }
+}
+
+/// Answers what partitions have decided, until every host and every partition is done with it.
+async fn tell_all(
+    handle: Handle,
+    mut decided: mpsc::UnboundedReceiver<Replied>,
+    tasks: TaskTracker,
+    waiting: Arc<Semaphore>,
+) {
+    while let Some((request, done)) = decided.recv().await {
+        if done.as_ref().is_some_and(is_moved) {
+            // Nothing was done here: its owner is asked.
+            let place = Arc::clone(&waiting).try_acquire_owned().ok();
+            tasks.spawn(answer(handle.clone(), request, place));
+            continue;
+        }
+        let subject = request.message.subject.clone();
+        let reply = message_of(subject, events::verdict_of(done.as_ref()));
+        if let Err(error) = request.respond(reply).await {
+            tracing::debug!(%error, "asker left before the answer");
+        }
     }
 }
 

@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gearshift_bus::{Headers, Message, Subject};
+use gearshift_bus::{Headers, Message, Request, Subject};
 use gearshift_machine::machine::Principal;
-use gearshift_protocol::{EventReply, Problem, ProblemKind, Wait, ce_decode, headers as names};
+use gearshift_machine::partition::Done;
+use gearshift_protocol::{
+    EventReply, Problem, ProblemKind, Wait, ce_decode, headers as names, subjects,
+};
+use tokio::sync::mpsc;
 
 use super::{Reply, problem, reply, wire};
-use crate::runtime::{AskError, Handle, Incoming, IntakeError, decode};
+use crate::runtime::{AskError, Handle, Incoming, IntakeError, Replied, decode};
 
 /// How long an asker waits for a state where it does not say.
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
@@ -32,17 +36,59 @@ pub(super) async fn ask(handle: &Handle, name: &str, headers: &Headers, body: &[
     reply(&EventReply::new(list))
 }
 
+/// Hands an event in that nobody waits further for; the request comes back where that is not so
+/// simple, and is then to be asked the long way.
+pub(super) fn hand_in(
+    handle: &Handle,
+    request: Request,
+    replies: &mpsc::UnboundedSender<Replied>,
+) -> Option<Request> {
+    let message = &request.message;
+    let Some(name) = message.subject.as_str().strip_prefix(subjects::EVENT) else {
+        return Some(request);
+    };
+    if message.headers.get(names::WAIT_FOR).is_some() {
+        return Some(request);
+    }
+    let Ok(by) = asker(&message.headers) else { return Some(request) };
+    match decode(name, &message.headers, &message.payload, by) {
+        Ok(incoming) if *incoming.event.name == *name => handle.hand_in(incoming, request, replies),
+        Ok(_) | Err(_) => Some(request),
+    }
+}
+
+/// What the asker of [`hand_in`] is told.
+pub(super) fn verdict_of(done: Option<&Done>) -> Reply {
+    let Some(done) = done else {
+        let detail = "the partition was lost while the frame was under way; send it again under \
+                      the same id to learn what became of it";
+        let told = problem(ProblemKind::Timeout, detail);
+        return Err(Box::new(told.with_code("GS5003", "outcome_unknown")));
+    };
+    let Some(key) = &done.key else {
+        return Err(problem(ProblemKind::Internal, "a decision about no instance"));
+    };
+    reply(&EventReply::new(vec![wire::verdict(key, done)]))
+}
+
 async fn ask_and_wait(handle: &Handle, incoming: Incoming, wait: &Wait, limit: Duration) -> Reply {
-    let verdicts = handle.event(incoming).await?;
+    let verdicts = handle.event_awaited(incoming, awaited_state(wait)).await?;
     let mut answer = EventReply::new(Vec::with_capacity(verdicts.len()));
-    for (key, done) in &verdicts {
-        let mut verdict = wire::verdict(key, done);
+    for (key, done, waiter) in verdicts {
+        let mut verdict = wire::verdict(&key, &done);
         // What was refused, kept for later or given up leads nowhere.
         let leads = verdict.status.is_some() && verdict.verdict.exit_code() == 0;
-        let reached = leads && handle.waiter(key, awaited_state(wait)).wait(limit).await?;
-        answer.reached &= reached;
-        if verdict.status.is_some() {
-            refresh(handle, key, &mut verdict).await?;
+        let (met, seen) = match leads {
+            true => waiter.wait_behind(&done, limit).await?,
+            false => (false, None),
+        };
+        answer.reached &= met;
+        if let Some(seen) = seen {
+            verdict.status = Some(wire::status(seen.status));
+            verdict.step = seen.step;
+            verdict.active = wire::state_names(&seen.definition, &seen.active);
+        } else if verdict.status.is_some() {
+            refresh(handle, &key, &mut verdict).await?;
         }
         answer.verdicts.push(verdict);
     }

@@ -1,10 +1,13 @@
 //! How the engine, its neighbours and the partitions are.
 
 use futures_util::future::join_all;
-use gearshift_protocol::view::{EngineView, Health, HealthStatus, PartitionHealth};
+use gearshift_protocol::view::{EngineView, Health, HealthStatus, PartitionHealth, SourceHealth};
 
 use super::{Reply, reply};
-use crate::runtime::{EngineInfo, Handle, PartitionHealth as Known};
+use crate::runtime::{EngineInfo, Handle, IntakeHealth, PartitionHealth as Known};
+
+/// Unread messages of a source from which on health warns.
+const LAG_MANY: u64 = 10_000;
 
 /// Health through whichever engine: every partition is asked where it is.
 pub(super) async fn health(handle: &Handle) -> Reply {
@@ -15,6 +18,7 @@ pub(super) async fn health(handle: &Handle) -> Reply {
         Some(format!("partition {}: {reason}", one.partition))
     };
     let mut warnings = partitions.iter().filter_map(told).collect::<Vec<_>>();
+    warnings.extend(handle.missing_definitions());
     let status = if handle.is_stopping() {
         HealthStatus::Draining
     } else if warnings.is_empty() {
@@ -22,6 +26,9 @@ pub(super) async fn health(handle: &Handle) -> Reply {
     } else {
         HealthStatus::Degraded
     };
+    // Doors work although a source of bare events is refused.
+    let sources = handle.intake();
+    warnings.extend(sources.iter().filter_map(behind));
     // What the engine stands on may be weak, and it serves all the same.
     warnings.extend(handle.config().warnings.iter().cloned());
     reply(&Health {
@@ -29,8 +36,28 @@ pub(super) async fn health(handle: &Handle) -> Reply {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         partitions,
         engines: handle.cluster().into_iter().map(engine).collect(),
+        sources: sources.into_iter().map(source).collect(),
         warnings,
     })
+}
+
+/// What is wrong with a source, in words.
+fn behind(source: &IntakeHealth) -> Option<String> {
+    let IntakeHealth { stream, lag, reason, .. } = source;
+    if let Some(reason) = reason {
+        return Some(format!("events of `{stream}` are not read: {reason}"));
+    }
+    (*lag >= LAG_MANY).then(|| {
+        format!(
+            "{lag} messages of `{stream}` are stored and not read yet, {LAG_MANY} are many; see \
+             whether partitions are busy"
+        )
+    })
+}
+
+fn source(known: IntakeHealth) -> SourceHealth {
+    let IntakeHealth { source, stream, position, lag, reason } = known;
+    SourceHealth { source: u32::from(source), stream, position, lag, reason }
 }
 
 async fn partition(handle: &Handle, known: Known) -> PartitionHealth {

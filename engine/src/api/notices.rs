@@ -13,7 +13,7 @@ const ALL: &str = "gearshift.notice.>";
 
 /// Notices go to the bus as well, for subscribers there.
 pub(super) async fn forward_notices(handle: Handle, stop: CancellationToken) {
-    let mut notices = handle.notices();
+    let mut notices = handle.outgoing();
     loop {
         let notice = tokio::select! {
             biased;

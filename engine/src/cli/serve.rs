@@ -67,6 +67,10 @@ pub(super) struct ServeArgs {
     /// for good. May be repeated
     #[arg(long, value_name = "PARTITION", value_parser = clap::value_parser!(u16))]
     accept_journal_loss: Vec<u16>,
+    /// Read streams of bare events as new ones where they are not what they were: deleted and made
+    /// again, or shorter. Events that were lost with them are gone for good
+    #[arg(long)]
+    accept_new_inbox: bool,
 }
 
 /// Runs until a signal.
@@ -153,6 +157,7 @@ fn config(args: &ServeArgs, data: Option<&DataDir>, joined: &Joined) -> EngineCo
         data: data.map(|data| data.path().to_owned()),
         cluster: Some(ClusterConfig::named(&args.name)),
         accept_lost: args.accept_journal_loss.iter().copied().collect::<BTreeSet<_>>(),
+        accept_new_inbox: args.accept_new_inbox,
         warnings: joined.warnings.clone(),
         ..EngineConfig::default()
     }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use gearshift_machine::machine::{Effect, Outcome, Timestamp};
 use gearshift_machine::partition::{Done, Partition, PartitionInput, Position, Stamped};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::asks::{Ask, Read, is_own, not_here, position_of, refer};
+use super::asks::{Ask, Asker, Read, is_own, not_here, position_of, refer};
 use super::cluster::{Standing, Tenure};
 use super::dispatch::Dispatch;
 use super::journal::{Journal, Lost};
@@ -52,7 +52,7 @@ pub(crate) struct Drive {
     now: Timestamp,
     asks: Vec<Ask>,
     /// Inputs that did not fit the last frame, with their askers.
-    left: Vec<(Stamped, Option<oneshot::Sender<Done>>)>,
+    left: Vec<(Stamped, Option<Asker>)>,
     /// The first sequence of each source that was refused as busy: what stands behind it must not
     /// be taken before it, or the cursor would pass it.
     held: BTreeMap<u16, u64>,
@@ -289,7 +289,7 @@ impl Drive {
     async fn commit(
         &mut self,
         inputs: Vec<Stamped>,
-        mut askers: Vec<Option<oneshot::Sender<Done>>>,
+        mut askers: Vec<Option<Asker>>,
     ) -> Result<(), Lost> {
         let index = self.shared.definitions.index();
         let positions = inputs.iter().map(|one| position_of(&one.input)).collect::<Vec<_>>();
@@ -325,11 +325,11 @@ impl Drive {
     }
 
     /// The frame is durable: effects go out, the asker hears, views follow.
-    fn release(&self, mut done: Done, asker: Option<oneshot::Sender<Done>>) {
+    fn release(&self, mut done: Done, asker: Option<Asker>) {
         if let (Some(key), Some(definition)) = (&done.key, &done.definition) {
             for effect in std::mem::take(&mut done.effects) {
                 if let Effect::Notice(notice) = effect {
-                    self.shared.announce(|| NoticeMessage {
+                    self.shared.announce(key, notice.kind, || NoticeMessage {
                         key: key.clone(),
                         generation: done.generation,
                         step: done.step,
@@ -343,19 +343,11 @@ impl Drive {
                 }
             }
             if !self.shared.waiters.is_idle() {
-                let names = done
-                    .active
-                    .iter()
-                    .map(|state| &*definition.state(*state).id)
-                    .collect::<Vec<_>>();
-                if let Some(status) = done.status {
-                    self.shared.waiters.reached(key, status, &names);
-                }
+                self.shared.waiters.reached(key, &done);
             }
         }
         if let Some(asker) = asker {
-            // An asker that gave up waiting is no error: the decision stands.
-            drop(asker.send(done));
+            asker.tell(done);
         }
     }
 

@@ -17,6 +17,7 @@ use super::error::Error;
 use super::handle::Handle;
 use super::intake::{self, Intake};
 use super::marks::{self, Marks};
+use super::notices::NoticeSubjects;
 use super::owner::own;
 use super::providers::Providers;
 use super::seat::{STARTING, Seat, SeatState};
@@ -57,6 +58,7 @@ impl Engine {
         let definitions = DefinitionStore::open(&bus).await?;
         let intake = Intake::open(&bus).await?;
         let (notices, _) = broadcast::channel(config.notice_buffer);
+        let (outgoing, _) = broadcast::channel(config.notice_buffer);
         let mut seats = Vec::new();
         let mut queues = Vec::new();
         for partition in 0..config.partitions {
@@ -78,6 +80,8 @@ impl Engine {
             seats,
             waiters: Waiters::default(),
             notices,
+            outgoing,
+            notice_subjects: NoticeSubjects::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             providers,

@@ -57,10 +57,12 @@ pub enum Error {
         /// What was found, and where.
         reason: String,
     },
-    /// The data directory belongs to an engine with another number of partitions.
-    #[error("data directory has {found} partitions, the configuration says {configured}")]
+    /// The data directory, or the bus, belongs to engines with another number of partitions.
+    #[error("{place} has {found} partitions, the configuration says {configured}")]
     Partitions {
-        /// What the directory was made with.
+        /// What has them: `data directory`, or `the cluster on this bus`.
+        place: &'static str,
+        /// What it was made with.
         found: u16,
         /// What the configuration asks for.
         configured: u16,

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use gearshift_bus::Bus;
+use gearshift_bus::{Bus, Request};
 use gearshift_machine::definition::model::Early;
 use gearshift_machine::machine::{Command, Generation, InstanceKey, Outcome, Principal};
 use gearshift_machine::partition::{Done, Partition, PartitionInput};
 use gearshift_machine::value::Value;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
+use super::asks::{Ask, Asker, Replied, Replying};
 use super::cluster::{Cluster, EngineInfo};
 use super::config::EngineConfig;
 use super::definitions::DefinitionStore;
@@ -63,7 +64,31 @@ impl Handle {
     /// [`AskError::Intake`] where it is for nobody, [`AskError::Engine`] where a partition is
     /// saturated or not served.
     pub async fn event(&self, incoming: Incoming) -> Result<Verdicts, AskError> {
-        let mut list = self.targets(&incoming).await?;
+        let list = self.targets(&incoming).await?;
+        self.deliver_all(list, incoming).await
+    }
+
+    /// [`Handle::event`] with a wish for each instance to hear of it, registered before.
+    ///
+    /// # Errors
+    /// As [`Handle::event`].
+    pub(crate) async fn event_awaited(
+        &self,
+        incoming: Incoming,
+        state: Option<&str>,
+    ) -> Result<Vec<(InstanceKey, Done, InstanceWaiter)>, AskError> {
+        let list = self.targets(&incoming).await?;
+        let waiters = list.iter().map(|(key, _)| self.waiter(key, state)).collect::<Vec<_>>();
+        let verdicts = self.deliver_all(list, incoming).await?;
+        let all = verdicts.into_iter().zip(waiters);
+        Ok(all.map(|((key, done), waiter)| (key, done, waiter)).collect())
+    }
+
+    async fn deliver_all(
+        &self,
+        mut list: Vec<(InstanceKey, Early)>,
+        incoming: Incoming,
+    ) -> Result<Verdicts, AskError> {
         if list.len() == 1
             && let Some((key, early)) = list.pop()
         {
@@ -133,6 +158,35 @@ impl Handle {
             }
         };
         Ok(known() || (self.refresh().await? && known()))
+    }
+
+    /// Hands in an event that is for exactly one instance of a partition that is served here; the
+    /// decision comes out of `replies`, with the request. The way of most events. Gives the request
+    /// back where any of that does not hold or there is no room: nothing was done.
+    pub(crate) fn hand_in(
+        &self,
+        incoming: Incoming,
+        request: Request,
+        replies: &mpsc::UnboundedSender<Replied>,
+    ) -> Option<Request> {
+        let index = self.0.definitions.index();
+        let routed = route(&index, &incoming, self.0.config.clock.now(), None);
+        let Ok(mut targets) = routed else { return Some(request) };
+        let (Some((key, Some(early))), []) = (targets.list.pop(), targets.list.as_slice()) else {
+            return Some(request);
+        };
+        let partition = self.0.partition_of(&key);
+        let seat = self.0.seat(partition);
+        if !seat.serves() {
+            return Some(request);
+        }
+        let event = incoming.event;
+        let input = Box::new(PartitionInput::Deliver { key, event, early, source: None });
+        let asker = Asker::Request(Replying::new(request, replies.clone()));
+        match seat.asks.try_send(Ask::Input(input, Some(asker))) {
+            Ok(()) => None,
+            Err(error) => error.into_inner().into_request(),
+        }
     }
 
     async fn deliver(
@@ -246,6 +300,11 @@ impl Handle {
     #[must_use]
     pub fn notices(&self) -> broadcast::Receiver<Arc<NoticeMessage>> {
         self.0.notices.subscribe()
+    }
+
+    /// Those of them that somebody on the bus listens to.
+    pub(crate) fn outgoing(&self) -> broadcast::Receiver<Arc<NoticeMessage>> {
+        self.0.outgoing.subscribe()
     }
 
     /// How the partitions are doing, as far as this engine knows.

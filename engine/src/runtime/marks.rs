@@ -77,7 +77,11 @@ impl Marks {
         };
         let found = u16::try_from(file.partitions.len()).unwrap_or(u16::MAX);
         if found != 0 && found != partitions {
-            return Err(Error::Partitions { found, configured: partitions });
+            return Err(Error::Partitions {
+                place: "data directory",
+                found,
+                configured: partitions,
+            });
         }
         Ok(Self { path: Some(path), file })
     }

@@ -23,6 +23,7 @@ mod snapshots;
 mod telemetry;
 mod waiters;
 
+pub(crate) use asks::Replied;
 pub use clock::{Clock, VirtualTime, monotonic};
 pub use cluster::EngineInfo;
 pub use config::{ClusterConfig, EngineConfig};
@@ -35,4 +36,5 @@ pub use intake::{Incoming, IntakeError, IntakeHealth, Targets, decode};
 pub use notices::NoticeMessage;
 pub use remote::{DeadLetterFilter, InstanceWaiter, Standing};
 pub use seat::PartitionHealth;
+pub(crate) use seat::is_moved;
 pub use telemetry::{LogFormat, init_tracing};

@@ -1,9 +1,12 @@
 //! Notices: every lifecycle change and transition, for whoever subscribes; may be lost.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use gearshift_bus::{Bus, Subject};
 use gearshift_machine::machine::{Generation, InstanceKey, NoticeKind, Timestamp};
 use gearshift_machine::value::Value;
+use gearshift_protocol::subjects;
 
 /// One change of one instance, as it goes to subscribers.
 #[derive(Clone, Debug)]
@@ -26,3 +29,26 @@ pub struct NoticeMessage {
 
 /// Shared between subscribers.
 pub(crate) type SharedNotice = Arc<NoticeMessage>;
+
+/// The subjects of notices, made once each: there are as many as workflows times kinds.
+#[derive(Debug, Default)]
+pub(crate) struct NoticeSubjects(Mutex<HashMap<Box<str>, Vec<(NoticeKind, Subject)>>>);
+
+impl NoticeSubjects {
+    /// Does somebody on the bus listen to notices of this kind?
+    pub(crate) fn is_heard(&self, bus: &Bus, workflow: &str, kind: NoticeKind) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains_key(workflow) {
+            known.insert(workflow.into(), Vec::new());
+        }
+        let Some(kinds) = known.get_mut(workflow) else { return false };
+        if let Some((_, subject)) = kinds.iter().find(|(other, _)| *other == kind) {
+            return bus.is_heard(subject);
+        }
+        let text = subjects::notice(workflow, kind.as_str());
+        let Ok(subject) = Subject::parse(&text) else { return false };
+        let heard = bus.is_heard(&subject);
+        kinds.push((kind, subject));
+        heard
+    }
+}

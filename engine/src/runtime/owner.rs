@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearshift_bus::Tail;
+use gearshift_bus::{ErrorKind, Tail};
 use gearshift_machine::partition::{Partition, Restore, Snapshot};
 use tokio::sync::{mpsc, watch};
 
@@ -162,11 +162,13 @@ impl Owner {
             }
             Lost::Failed(error) => error,
         };
+        // A journal that is set up otherwise stays so until a person sets it back (row C4).
+        let is_other = is_set_up_otherwise(&error);
         let refusal = matches!(error, Error::LogBehindMark { .. } | Error::JournalCorrupt { .. });
-        if !refusal {
+        if !refusal && !is_other {
             return Next::Later(error.to_string());
         }
-        if self.may_lag() {
+        if !is_other && self.may_lag() {
             self.short += 1;
             return Next::Later(error.to_string());
         }
@@ -225,6 +227,10 @@ impl Owner {
             }
         }
     }
+}
+
+fn is_set_up_otherwise(error: &Error) -> bool {
+    matches!(error, Error::Bus(error) if matches!(error.kind(), ErrorKind::Mismatch { .. }))
 }
 
 /// Rebuilds the partition: snapshot + replay, then an epoch frame of our own.

@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use gearshift_bus::Bus;
 use gearshift_machine::definition::model::Early;
-use gearshift_machine::machine::InstanceKey;
+use gearshift_machine::machine::{InstanceKey, NoticeKind};
 use gearshift_machine::partition::{Done, Partition, PartitionInput};
 use tokio::sync::{broadcast, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::asks::Ask;
+use super::asks::{Ask, Asker};
 use super::cluster::Cluster;
 use super::config::EngineConfig;
 use super::definitions::DefinitionStore;
 use super::error::Error;
 use super::intake::{Intake, Targets};
 use super::marks::Mark;
-use super::notices::{NoticeMessage, SharedNotice};
+use super::notices::{NoticeMessage, NoticeSubjects, SharedNotice};
 use super::providers::Providers;
 use super::seat::{Seat, SeatState};
 use super::waiters::Waiters;
@@ -31,6 +31,9 @@ pub(crate) struct Shared {
     pub(crate) seats: Vec<Seat>,
     pub(crate) waiters: Waiters,
     pub(crate) notices: broadcast::Sender<SharedNotice>,
+    /// Notices on their way to the bus.
+    pub(crate) outgoing: broadcast::Sender<SharedNotice>,
+    pub(crate) notice_subjects: NoticeSubjects,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
     /// This engine among others of the bus; `None` where it has all partitions.
@@ -71,7 +74,7 @@ impl Shared {
     ) -> Result<oneshot::Receiver<Done>, Error> {
         let (tell, done) = oneshot::channel();
         let asks = &self.seat(partition).asks;
-        let sent = asks.send(Ask::Told(session, Box::new(input), tell)).await;
+        let sent = asks.send(Ask::Told(session, Box::new(input), Asker::Waiting(tell))).await;
         sent.map(|()| done).map_err(|_| self.unavailable(partition))
     }
 
@@ -116,11 +119,26 @@ impl Shared {
         seen.await.map_err(|_| self.unavailable(partition))
     }
 
-    /// Tells subscribers, where there are any; the message is made only then.
-    pub(crate) fn announce(&self, notice: impl FnOnce() -> NoticeMessage) {
-        if self.notices.receiver_count() > 0 {
-            // The last subscriber may leave in between; notices may be lost.
-            drop(self.notices.send(Arc::new(notice())));
+    /// Tells subscribers here and on the bus, where there are any; the message is made only then.
+    pub(crate) fn announce(
+        &self,
+        key: &InstanceKey,
+        kind: NoticeKind,
+        notice: impl FnOnce() -> NoticeMessage,
+    ) {
+        let here = self.notices.receiver_count() > 0;
+        let there = self.outgoing.receiver_count() > 0
+            && self.notice_subjects.is_heard(&self.bus, key.workflow(), kind);
+        if !here && !there {
+            return;
+        }
+        let notice = Arc::new(notice());
+        // The last subscriber may leave in between; notices may be lost.
+        if there {
+            drop(self.outgoing.send(Arc::clone(&notice)));
+        }
+        if here {
+            drop(self.notices.send(notice));
         }
     }
 

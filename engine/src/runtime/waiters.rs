@@ -1,9 +1,12 @@
 //! Waiters: askers that want to hear when an instance reaches a state or its end.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
-use gearshift_machine::machine::{InstanceKey, Status};
+use gearshift_machine::definition::model::Definition;
+use gearshift_machine::machine::{InstanceKey, StateId, Status};
+use gearshift_machine::partition::Done;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -14,6 +17,16 @@ pub(crate) enum Goal {
     State(String),
     /// The life ended.
     End,
+}
+
+/// What ended a wait: was the goal met, and how the instance stood then.
+#[derive(Clone, Debug)]
+pub(crate) struct Reached {
+    pub(crate) met: bool,
+    pub(crate) status: Status,
+    pub(crate) active: Vec<StateId>,
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) step: u64,
 }
 
 /// Who waits for which instance; a view, never read to decide anything.
@@ -28,13 +41,13 @@ pub(crate) struct Waiters {
 struct Waiter {
     number: u64,
     goal: Goal,
-    tell: oneshot::Sender<bool>,
+    tell: oneshot::Sender<Reached>,
 }
 
 impl Waiters {
     /// Registers before the question is asked, so that no answer is missed; the number is for
     /// [`Waiters::leave`]. The receiver hears whether the goal was met.
-    pub(crate) fn wait(&self, key: InstanceKey, goal: Goal) -> (u64, oneshot::Receiver<bool>) {
+    pub(crate) fn wait(&self, key: InstanceKey, goal: Goal) -> (u64, oneshot::Receiver<Reached>) {
         let (tell, told) = oneshot::channel();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.count.fetch_add(1, Ordering::AcqRel);
@@ -53,11 +66,15 @@ impl Waiters {
     }
 
     /// Tells those for whom `states` and `status` decide it.
-    pub(crate) fn reached(&self, key: &InstanceKey, status: Status, states: &[&str]) {
-        self.keep(key, |waiter| match waiter.goal.judge(status, states) {
+    pub(crate) fn reached(&self, key: &InstanceKey, done: &Done) {
+        let (Some(definition), Some(status)) = (&done.definition, done.status) else { return };
+        let names = done.active.iter().map(|id| &*definition.state(*id).id).collect::<Vec<_>>();
+        self.keep(key, |waiter| match waiter.goal.judge(status, &names) {
             Some(met) => {
+                let (active, step) = (done.active.clone(), done.step);
+                let definition = Arc::clone(definition);
                 // An asker that gave up is no error.
-                waiter.tell.send(met).ok();
+                waiter.tell.send(Reached { met, status, active, definition, step }).ok();
                 None
             }
             None => Some(waiter),
@@ -95,7 +112,33 @@ impl Goal {
 
 #[cfg(test)]
 mod tests {
+    use gearshift_machine::definition::{self, Format};
+    use gearshift_machine::machine::{Generation, Outcome};
+
     use super::*;
+
+    /// A decision about a running instance that is in `state`.
+    fn running(key: &InstanceKey, state: &str) -> Result<Done, String> {
+        let text = format!(
+            "workflow: flow\nversion: 1\nevents: {{ a: {{ start: true }} }}\ninitial: {state}\n\
+             states:\n  {state}:\n    on: {{ a: end }}\n  end: {{ final: true }}\n"
+        );
+        let loaded = definition::load(&text, "test", Format::Yaml);
+        let definition = loaded.map_err(|problems| format!("{problems:?}"))?.definition;
+        let active = definition.states.iter().position(|one| &*one.id == state);
+        let active = active.and_then(|index| u16::try_from(index).ok()).ok_or("no such state")?;
+        Ok(Done {
+            key: Some(key.clone()),
+            definition: Some(Arc::new(definition)),
+            outcome: Outcome::Done,
+            effects: Vec::new(),
+            trace: None,
+            generation: Generation(1),
+            step: 3,
+            status: Some(Status::Running),
+            active: vec![StateId(active)],
+        })
+    }
 
     #[test]
     fn waiters_leave_nothing_behind() -> Result<(), String> {
@@ -105,8 +148,14 @@ mod tests {
         let (second, mut told) = waiters.wait(key.clone(), Goal::State("open".to_owned()));
         waiters.leave(&key, first);
         assert!(!waiters.is_idle());
-        waiters.reached(&key, Status::Running, &["open"]);
-        assert_eq!(told.try_recv(), Ok(true));
+        let done = running(&key, "open")?;
+        waiters.reached(&key, &done);
+        let reached = told.try_recv().map_err(|error| error.to_string())?;
+        assert!(reached.met);
+        assert_eq!(
+            (reached.status, reached.step, &reached.active),
+            (Status::Running, 3, &done.active)
+        );
         assert!(waiters.is_idle());
         waiters.leave(&key, second);
         assert!(waiters.is_idle(), "leaving after the answer counts twice");

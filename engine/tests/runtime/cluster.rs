@@ -140,7 +140,7 @@ fn engines_with_another_number_of_partitions_are_refused() {
     let _first = joined(&bus, "a");
     let mut second = member(&bus, "b").with(|config| config.partitions = 8);
     let refused = second.try_start().unwrap_err().to_string();
-    assert_eq!(refused, "the engines of this bus have 4 partitions, this one is configured with 8");
+    assert_eq!(refused, "the cluster on this bus has 4 partitions, the configuration says 8");
 }
 
 #[test]

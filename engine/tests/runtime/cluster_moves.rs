@@ -93,8 +93,8 @@ fn a_call_under_way_does_not_keep_a_partition_and_is_made_again_by_its_next_owne
     second.run(plugin.release());
     let worlds = [&first, &second];
     for name in &names {
-        let partition = usize::from(first.handle().partition_of(&key(name)));
-        let owner = worlds[usize::from(served(&second).contains(&(partition as u16)))];
+        let partition = first.handle().partition_of(&key(name));
+        let owner = worlds[usize::from(served(&second).contains(&partition))];
         owner.until(name, "the call ends", |counter| counter.worked == 1);
     }
     let mut ids =

@@ -12,31 +12,31 @@ use crate::intake_engines::{counter_of, dead_letters, taken};
 use crate::support::{COUNTER, World, eventually_async};
 
 /// A server, and a client that knows nothing of Gearshift.
-struct Nats {
-    client: async_nats::Client,
-    server: PrivateServer,
-    runtime: Runtime,
+pub(crate) struct Nats {
+    pub(crate) client: async_nats::Client,
+    pub(crate) server: PrivateServer,
+    pub(crate) runtime: Runtime,
 }
 
 impl Nats {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let server = runtime.block_on(PrivateServer::start(ServerOptions::default())).unwrap();
         let client = runtime.block_on(async_nats::connect(server.url())).unwrap();
         Self { client, server, runtime }
     }
 
-    fn jetstream(&self) -> jetstream::Context {
+    pub(crate) fn jetstream(&self) -> jetstream::Context {
         jetstream::new(self.client.clone())
     }
 
     /// Publishes as anybody does: without an id, without waiting for anything.
-    fn publish(&self, subject: &str, body: &Value) {
+    pub(crate) fn publish(&self, subject: &str, body: &Value) {
         let sent = self.client.publish(subject.to_owned(), body.to_string().into());
         self.runtime.block_on(sent).unwrap();
     }
 
-    fn flush(&self) {
+    pub(crate) fn flush(&self) {
         self.runtime.block_on(self.client.flush()).unwrap();
     }
 
@@ -51,7 +51,7 @@ impl Nats {
     }
 
     /// An engine of a cluster on this server.
-    fn joined(&self, node: &str) -> World {
+    pub(crate) fn joined(&self, node: &str) -> World {
         let mut world = World::nats(self.server.url()).with(|config| {
             config.name = node.to_owned();
             config.partitions = PARTITIONS;
@@ -62,7 +62,11 @@ impl Nats {
     }
 }
 
-fn health_of(world: &World, source: u16, look: impl Fn(&IntakeHealth) -> bool) -> IntakeHealth {
+pub(crate) fn health_of(
+    world: &World,
+    source: u16,
+    look: impl Fn(&IntakeHealth) -> bool,
+) -> IntakeHealth {
     let find = async || {
         let mut all = world.handle().intake().into_iter();
         all.find(|health| health.source == source && look(health))

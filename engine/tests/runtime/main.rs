@@ -10,6 +10,7 @@ mod cluster_nats;
 mod fence_rounds;
 mod fencing;
 mod inbox;
+mod intake_damage;
 mod intake_deploy;
 mod intake_engines;
 mod intake_nats;

@@ -79,7 +79,7 @@ pub struct Notice {
 }
 
 /// The last token of a notice's subject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NoticeKind {
     /// A life began.
     Started,

@@ -1,6 +1,6 @@
 //! The engines behind the servers: do they answer, and who has which partition?
 
-use gearshift_client::protocol::view::{Health, HealthStatus};
+use gearshift_client::protocol::view::{Health, HealthStatus, SourceHealth};
 use gearshift_client::{Client, ErrorKind};
 
 use super::finding::Finding;
@@ -59,12 +59,27 @@ fn judge(health: &Health) -> Vec<Finding> {
         let leaving = if one.leaving { ", leaving" } else { "" };
         Finding::ok("engine", format!("`{}`{leaving}: partitions {held}", one.node))
     }));
+    list.extend(health.sources.iter().map(source));
     list.extend(health.warnings.iter().map(|warning| {
         let (message, help) =
             warning.split_once("; ").unwrap_or((warning, "the engines' logs say more"));
         Finding::warning("engines", message, help)
     }));
     list
+}
+
+/// How far a stream of bare events is read by the engine that answered.
+fn source(one: &SourceHealth) -> Finding {
+    let SourceHealth { stream, position, lag, reason, .. } = one;
+    let about = format!("`{stream}` is read up to {position}, {lag} behind its end");
+    match reason {
+        None => Finding::ok("events", about),
+        Some(reason) => Finding::problem(
+            "events",
+            format!("`{stream}` is not read beyond {position}: {reason}"),
+            "restore the stream, or accept it with `gearshift serve --accept-new-inbox`",
+        ),
+    }
 }
 
 #[cfg(test)]

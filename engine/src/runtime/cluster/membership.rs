@@ -207,9 +207,7 @@ async fn agree(bucket: &Bucket, partitions: u16) -> Result<(), Error> {
         if known.partitions == partitions {
             return Ok(());
         }
-        return Err(Error::Unavailable(format!(
-            "the engines of this bus have {} partitions, this one is configured with {partitions}",
-            known.partitions
-        )));
+        let (place, found) = ("the cluster on this bus", known.partitions);
+        return Err(Error::Partitions { place, found, configured: partitions });
     }
 }

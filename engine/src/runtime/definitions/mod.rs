@@ -2,6 +2,7 @@
 
 mod index;
 mod listens;
+mod missing;
 mod store;
 
 pub(crate) use index::{Index, Listener};

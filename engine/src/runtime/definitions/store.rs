@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use super::index::{Index, Version};
 use super::listens::Froms;
+use super::missing::Missing;
 use crate::runtime::error::Error;
 
 /// What a deployment did.
@@ -47,6 +48,8 @@ pub struct DefinitionStore {
     index: RwLock<Arc<Index>>,
     /// Up to which revision of `listens` the index knows; told at every change of the index.
     revision: watch::Sender<u64>,
+    /// What instances need and nobody has deployed.
+    pub(super) missing: Missing,
 }
 
 /// What was loaded of the buckets.
@@ -74,6 +77,7 @@ impl DefinitionStore {
             loaded: tokio::sync::Mutex::default(),
             index: RwLock::default(),
             revision: watch::Sender::new(0),
+            missing: Missing::default(),
         };
         store.refresh().await?;
         Ok(store)

@@ -27,7 +27,8 @@ type Cursors = BTreeMap<u16, u64>;
 
 /// Keeps the marks until the engine stops.
 pub(super) async fn keep_cursors(shared: Arc<Shared>, bucket: Bucket) {
-    let mut keeper = Keeper { shared, bucket, written: BTreeMap::new(), trimmed: 0 };
+    let (written, places) = (BTreeMap::new(), BTreeMap::new());
+    let mut keeper = Keeper { shared, bucket, written, places, trimmed: 0 };
     loop {
         tokio::select! {
             biased;
@@ -46,11 +47,14 @@ struct Keeper {
     bucket: Bucket,
     /// What the others know of our partitions.
     written: BTreeMap<u16, Cursors>,
+    /// Up to where what was read last of each source is written.
+    places: BTreeMap<u16, u64>,
     trimmed: u64,
 }
 
 impl Keeper {
     async fn turn(&mut self) -> Result<(), Error> {
+        self.shared.write_places(&self.bucket, &mut self.places).await?;
         let partitions = self.shared.config.partitions;
         let mut cursors = BTreeMap::new();
         for partition in (0..partitions).filter(|number| self.shared.seat(*number).serves()) {
@@ -77,7 +81,8 @@ impl Keeper {
         let needed = cursors.values().map(|known| known.get(&source.number).copied().unwrap_or(0));
         let needed = needed.min().unwrap_or(0);
         if needed >= self.trimmed + TRIM_MIN && !self.is_doubtful(None) {
-            self.shared.inbox_of(None).await?.trim(needed).await?;
+            // What was read last stays: it says whether the stream is still the one it was.
+            self.shared.inbox_of(None).await?.trim(needed.saturating_sub(1)).await?;
             self.trimmed = needed;
         }
         Ok(())

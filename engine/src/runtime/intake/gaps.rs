@@ -1,12 +1,13 @@
 //! Gaps: what a source should hold and cannot give is told, and reading goes on behind it.
 
-use gearshift_bus::ErrorKind;
+use bytes::Bytes;
+use gearshift_bus::{ErrorKind, Swapped};
 use gearshift_machine::machine::Event;
 use gearshift_machine::partition::{PartitionInput, Position};
 use gearshift_machine::value::{Map, Value};
 
 use super::reader::{BUSY_RETRY, Reader, is_busy};
-use super::stands::lost;
+use super::stands::{Stand, lost};
 use crate::runtime::error::Error;
 
 impl Reader {
@@ -44,10 +45,10 @@ impl Reader {
         self.settle_all().await;
         let last = next.saturating_sub(1);
         let affected = self.stands.before(last);
-        let Some((partition, stand)) = affected.first().copied() else {
+        if affected.is_empty() {
             self.next = self.next.max(next);
             return Ok(());
-        };
+        }
         if self.stands.lowest().is_some_and(|lowest| lowest < from.min(self.next)) {
             // Something before it was not taken.
             self.next = self.stands.lowest().unwrap_or(self.next);
@@ -59,9 +60,55 @@ impl Reader {
             false => format!("what messages {from} to {last} of `{stream}` held {what}"),
         };
         tracing::error!(code = "GS3012", message, "messages are lost");
+        if let Some((partition, stand)) = self.teller(&affected, last).await?
+            && !self.keep_letter(partition, stand, (from, last), &message).await?
+        {
+            self.rest(BUSY_RETRY).await;
+            return Ok(());
+        }
+        for (partition, _) in affected {
+            self.pass(partition, last).await;
+        }
+        self.stands.told(next);
+        self.next = self.next.max(next);
+        Ok(())
+    }
+
+    /// Which of these partitions keeps the dead letter: every engine meets the gap, and one letter
+    /// is enough. `None` where that is somebody else's. Who took it upon itself and crashed meets
+    /// the gap again.
+    async fn teller(
+        &self,
+        affected: &[(u16, Stand)],
+        last: u64,
+    ) -> Result<Option<(u16, Stand)>, Error> {
+        let Some((first, stand)) = affected.first().copied() else { return Ok(None) };
+        if !self.shared.definitions.is_shared() {
+            return Ok(Some((first, stand)));
+        }
+        let bucket = self.shared.bus.bucket("cursors").await?;
+        let key = format!("lost{}-{last}", self.source.number);
+        let name = |partition: u16| Bytes::from(partition.to_string());
+        if let Swapped::Stored(_) = bucket.compare_and_set(&key, 0, name(first)).await? {
+            return Ok(Some((first, stand)));
+        }
+        let known = bucket.get(&key).await?.map(|known| known.value);
+        let is_its = |(partition, _): &&(u16, Stand)| known.as_ref() == Some(&name(*partition));
+        Ok(affected.iter().find(is_its).copied())
+    }
+
+    /// Keeps the dead letter of messages `from` to `last`; false where the partition did not take
+    /// it.
+    async fn keep_letter(
+        &self,
+        partition: u16,
+        stand: Stand,
+        (from, last): (u64, u64),
+        message: &str,
+    ) -> Result<bool, Error> {
         let place = |sequence| Value::from(i64::try_from(sequence).unwrap_or(i64::MAX));
         let data = [
-            ("stream".to_owned(), Value::from(stream)),
+            ("stream".to_owned(), Value::from(self.source.name())),
             ("first".to_owned(), place(from)),
             ("last".to_owned(), place(last)),
         ];
@@ -79,15 +126,6 @@ impl Reader {
             done = told => done.is_ok_and(|done| !is_busy(&done.outcome)),
             () = lost(&self.shared, partition) => false,
         };
-        if !taken {
-            self.rest(BUSY_RETRY).await;
-            return Ok(());
-        }
-        for (partition, _) in affected {
-            self.pass(partition, last).await;
-        }
-        self.stands.told(next);
-        self.next = self.next.max(next);
-        Ok(())
+        Ok(taken)
     }
 }

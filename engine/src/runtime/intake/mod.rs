@@ -9,6 +9,7 @@ mod deploy;
 mod gaps;
 mod health;
 mod parcel;
+mod places;
 mod plan;
 mod reader;
 mod route;

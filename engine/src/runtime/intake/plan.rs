@@ -8,6 +8,7 @@ use gearshift_bus::{Bucket, Bus, Held, Inbox, SubjectPattern};
 use tokio::sync::watch;
 
 use super::health::IntakeHealth;
+use super::places::Places;
 use super::sources::Sources;
 use crate::runtime::error::Error;
 use crate::runtime::shared::Shared;
@@ -27,6 +28,7 @@ pub(crate) struct Plan {
 pub(crate) struct Intake {
     pub(super) bucket: Bucket,
     pub(super) sources: Sources,
+    pub(super) places: Places,
     pub(super) plan: watch::Sender<Arc<Plan>>,
     /// Counted up when a stream may not be the one it was: its reader looks again.
     pub(super) doubt: watch::Sender<u64>,
@@ -38,6 +40,7 @@ impl Intake {
         Ok(Self {
             bucket: bus.bucket("sources").await?,
             sources: Sources::open(bus).await?,
+            places: Places::default(),
             plan: watch::Sender::default(),
             doubt: watch::Sender::default(),
             health: Mutex::default(),

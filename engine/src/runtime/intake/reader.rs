@@ -57,6 +57,8 @@ pub(super) struct Reader {
     seats: Vec<watch::Receiver<SeatState>>,
     /// Somebody saw that the stream may not be the one it was.
     doubt: watch::Receiver<u64>,
+    /// What [`Inbox::connects`] said when the stream was compared with what was read.
+    connects: u64,
 }
 
 /// Messages handed to partitions, and their decisions to come.
@@ -91,6 +93,7 @@ impl Reader {
         inbox: Inbox,
         source: Source,
         stop: CancellationToken,
+        connects: u64,
     ) -> Self {
         let doubt = shared.intake.doubt.subscribe();
         let seats = (0..shared.config.partitions).map(|seat| shared.seat(seat).subscribe());
@@ -105,10 +108,11 @@ impl Reader {
             under_way: VecDeque::with_capacity(UNDER_WAY_MAX),
             advanced: monotonic(),
             doubt,
+            connects,
         }
     }
 
-    /// Reads until it is to stop.
+    /// Reads until it is to stop, or the connection was made anew: the stream may be another now.
     pub(super) async fn run(mut self) -> Result<(), Error> {
         while !self.stop.is_cancelled() {
             self.seats.iter_mut().for_each(|seat| drop(seat.borrow_and_update()));
@@ -121,7 +125,11 @@ impl Reader {
                 self.rest(UNSERVED_RETRY).await;
                 continue;
             }
-            match self.inbox.read_from(self.next, READ_MAX).await {
+            let read = self.inbox.read_from(self.next, READ_MAX).await;
+            if self.inbox.connects() != self.connects {
+                break;
+            }
+            match read {
                 Ok(messages) if messages.is_empty() => self.idle().await?,
                 Ok(messages) => self.hand_over(&messages).await?,
                 Err(error) => self.pass_over(error).await?,
@@ -140,6 +148,7 @@ impl Reader {
             self.hand(&index, message, &mut handed).await?;
             handed.next = message.sequence + 1;
         }
+        self.shared.keep_place(&self.source, messages.last());
         self.next = handed.next;
         self.stands.told(self.next);
         self.under_way.push_back(handed);

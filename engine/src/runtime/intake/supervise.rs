@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
+use futures_util::future::select_all;
 use gearshift_bus::{ErrorKind, Inbox, SubjectPattern, Watch};
 use gearshift_machine::partition::Partition;
 use tokio::task::JoinHandle;
@@ -13,11 +14,13 @@ use tokio_util::sync::CancellationToken;
 use super::capture::{Turn, capture};
 use super::cursors::keep_cursors;
 use super::deploy::activate;
+use super::places::Replaced;
 use super::reader::Reader;
 use super::sources::Source;
 use super::stands::look;
 use crate::runtime::clock::monotonic;
 use crate::runtime::error::Error;
+use crate::runtime::seat::Seat;
 use crate::runtime::shared::Shared;
 
 /// Wait before a source is read again after a failure.
@@ -29,6 +32,9 @@ const PENDING_POLL: Duration = Duration::from_millis(100);
 /// Between two looks at definitions that a watch may have missed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// How long it may take to write what was read last, at the end.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
+
 /// Begins to capture and to read what the definitions name.
 ///
 /// # Errors
@@ -38,6 +44,8 @@ pub(crate) async fn start(shared: &Arc<Shared>) -> Result<(), Error> {
     let begun = begin(shared).await;
     turn.end().await;
     begun?;
+    // What was lost meanwhile is looked through where it is next.
+    drop(shared.look_for_missing().await);
     let cursors = shared.bus.bucket("cursors").await?;
     shared.tasks.spawn(keep_definitions(Arc::clone(shared)));
     shared.tasks.spawn(supervise(Arc::clone(shared)));
@@ -64,6 +72,7 @@ async fn keep_definitions(shared: Arc<Shared>) {
     let mut revision = shared.definitions.revision();
     let mut learned = None;
     let mut pending = BTreeMap::new();
+    let mut seats = shared.seats.iter().map(Seat::subscribe).collect::<Vec<_>>();
     while !shared.stop.is_cancelled() {
         if shared.definitions.is_shared() && watches.is_none() {
             watches = shared.definitions.watch().await.ok();
@@ -76,12 +85,16 @@ async fn keep_definitions(shared: Arc<Shared>) {
             tracing::warn!(%error, "definitions were not loaded, trying again");
             rest(&shared, RETRY_AFTER).await;
         }
+        if let Err(error) = shared.look_for_missing().await {
+            tracing::debug!(%error, "instances were not looked through");
+        }
         let wait = if pending.is_empty() { LOOK_EVERY } else { PENDING_POLL };
         let heard = tokio::select! {
             biased;
             () = shared.stop.cancelled() => return,
             heard = hear(&mut watches) => heard,
             changed = revision.changed() => changed.is_ok(),
+            _ = select_all(seats.iter_mut().map(|seat| seat.changed().boxed())) => true,
             () = tokio::time::sleep(wait) => true,
         };
         if !heard {
@@ -191,13 +204,26 @@ async fn supervise(shared: Arc<Shared>) {
     }
 }
 
-/// Reads one source until it is to stop.
+/// Reads one source until it is to stop, and tells how far it came.
 async fn keep_reading(shared: Arc<Shared>, stream: Option<String>, stop: CancellationToken) {
+    Box::pin(read_on(&shared, stream, stop)).await;
+    let told = async {
+        let bucket = shared.bus.bucket("cursors").await?;
+        shared.write_places(&bucket, &mut BTreeMap::new()).await
+    };
+    match tokio::time::timeout(LAST_WORDS_MAX, told).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "what was read last was not written"),
+        Err(_) => tracing::debug!("what was read last was not written: no answer"),
+    }
+}
+
+async fn read_on(shared: &Arc<Shared>, stream: Option<String>, stop: CancellationToken) {
     let mut may_accept = shared.config.accept_new_inbox;
     while !stop.is_cancelled() {
-        let Err(error) = read(&shared, stream.as_deref(), &stop, &mut may_accept).await else {
-            return;
-        };
+        let read = Box::pin(read(shared, stream.as_deref(), &stop, &mut may_accept)).await;
+        // It ends without an error where it is to be looked again what the stream is.
+        let Err(error) = read else { continue };
         if stop.is_cancelled() {
             return;
         }
@@ -223,7 +249,7 @@ async fn keep_reading(shared: Arc<Shared>, stream: Option<String>, stop: Cancell
         // that was made anew captures nothing: what comes is to be kept, although it is not read.
         let is_renewed = matches!(error, Error::InboxChanged(_)) && is_news;
         if (stream.is_some() && is_gone(&error)) || is_renewed {
-            capture_again(&shared).await;
+            capture_again(shared).await;
         }
     }
 }
@@ -235,6 +261,8 @@ async fn read(
     may_accept: &mut bool,
 ) -> Result<(), Error> {
     let inbox = shared.inbox_of(stream).await?;
+    // Before the comparison: what comes over a later connection is not covered by it.
+    let connects = inbox.connects();
     let source = admit(shared, stream, &inbox, *may_accept).await?;
     // From now on a change is a surprise.
     *may_accept = false;
@@ -243,7 +271,7 @@ async fn read(
         health.reason = None;
         health.position = 0;
     });
-    Reader::new(Arc::clone(shared), inbox, source, stop.clone()).run().await
+    Reader::new(Arc::clone(shared), inbox, source, stop.clone(), connects).run().await
 }
 
 /// The source that a stream is, if it is still the one it was.
@@ -263,6 +291,8 @@ async fn admit(
     } else if tail.last < read {
         let last = tail.last;
         (format!("stream `{name}` ends at {last}, but was read up to {read}"), last + 1)
+    } else if let Some(Replaced { what, from }) = shared.replaced(&source, inbox, &tail).await? {
+        (what, from)
     } else {
         return Ok(source);
     };

@@ -15,6 +15,7 @@ use gearshift_protocol::OperationRef;
 use tokio::sync::OnceCell;
 
 use super::catalogue::Catalogue;
+use crate::runtime::clock::monotonic;
 
 /// How old a catalogue may be while calls happen.
 const FRESH: Duration = Duration::from_secs(5);
@@ -74,7 +75,7 @@ impl Providers {
     pub(crate) async fn find(&self, operation: &Arc<str>) -> Result<Arc<Route>, Unroutable> {
         let wanted = operation.parse::<OperationRef>();
         let wanted = wanted.map_err(|error| Unroutable::Name(error.to_string()))?;
-        let since = Instant::now();
+        let since = monotonic();
         let seen = self.catalogue();
         let offers = |seen: &Catalogue| seen.once(&subject_of(&wanted, seen)).is_some();
         let catalogue = match seen.filter(|seen| offers(seen)) {
@@ -135,7 +136,7 @@ impl Providers {
 
     /// Looks who runs now, and forgets where it was wrong.
     pub(crate) async fn refresh(&self) {
-        match self.discover(Instant::now()).await {
+        match self.discover(monotonic()).await {
             Ok(seen) => self.routes.retain(|operation, route| agrees(operation, route, &seen)),
             Err(error) => tracing::debug!(%error, "plugins could not be discovered"),
         }
@@ -148,7 +149,7 @@ impl Providers {
         if let Some(seen) = self.catalogue().filter(|seen| seen.asked >= since) {
             return Ok(seen);
         }
-        let asked = Instant::now();
+        let asked = monotonic();
         let services = self.bus.requests().discover().await?;
         let seen = Arc::new(Catalogue::new(asked, &services));
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&seen));

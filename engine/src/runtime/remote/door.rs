@@ -17,12 +17,12 @@ use super::look::{Look, Seen};
 use super::stored;
 use super::waiter::{Waited, Watch};
 use super::wire::{Answer, Decided, Question, decode, encode};
-use crate::runtime::asks::Ask;
+use crate::runtime::asks::{Ask, Asker};
 use crate::runtime::error::Error;
 use crate::runtime::handle::Handle;
 use crate::runtime::seat::{SeatState, is_moved};
 use crate::runtime::shared::Shared;
-use crate::runtime::waiters::Goal;
+use crate::runtime::waiters::{Goal, Reached};
 
 /// Inputs and looks of other engines under way at once; more wait in the bus's own queue, and
 /// beyond that their askers are told `busy`.
@@ -145,7 +145,7 @@ impl Host {
                 waited = watch.wait_here(limit) => waited,
             };
             let answer = match waited {
-                Waited::Met(met) => Answer::Met(Some(met)),
+                Waited::Met(met) | Waited::Reached(Reached { met, .. }) => Answer::Met(Some(met)),
                 Waited::Time => Answer::Met(None),
                 Waited::Moved => Answer::NotOwner,
             };
@@ -175,7 +175,7 @@ impl Host {
         }
         let (tell, done) = oneshot::channel();
         let seat = self.shared.seat(self.partition);
-        match seat.asks.try_send(Ask::Input(Box::new(input), Some(tell))) {
+        match seat.asks.try_send(Ask::Input(Box::new(input), Some(Asker::Waiting(tell)))) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
                 return Answer::Full(self.shared.config.queue_limit);

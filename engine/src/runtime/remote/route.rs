@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::look::{Look, Seen};
 use super::wire::{Answer, Question, Standing, decode, encode};
-use crate::runtime::asks::Ask;
+use crate::runtime::asks::{Ask, Asker};
 use crate::runtime::error::Error;
 use crate::runtime::seat::{SeatState, is_moved};
 use crate::runtime::shared::Shared;
@@ -172,7 +172,11 @@ impl Shared {
         input: &PartitionInput,
     ) -> Result<Option<Done>, Error> {
         let (tell, done) = oneshot::channel();
-        match self.seat(partition).asks.try_send(Ask::Input(Box::new(input.clone()), Some(tell))) {
+        match self
+            .seat(partition)
+            .asks
+            .try_send(Ask::Input(Box::new(input.clone()), Some(Asker::Waiting(tell))))
+        {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
                 return Err(Error::Saturated { partition, limit: self.config.queue_limit });

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearshift_machine::machine::InstanceKey;
+use gearshift_machine::definition::model::Definition;
+use gearshift_machine::machine::{InstanceKey, StateId, Status};
+use gearshift_machine::partition::Done;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -12,7 +14,7 @@ use super::route::{Search, Way};
 use super::wire::{Answer, Question};
 use crate::runtime::error::Error;
 use crate::runtime::shared::Shared;
-use crate::runtime::waiters::Goal;
+use crate::runtime::waiters::{Goal, Reached};
 
 /// An owner is asked to wait for so long at once, so that one that is gone is noticed soon.
 const SLICE: Duration = Duration::from_secs(2);
@@ -20,10 +22,12 @@ const SLICE: Duration = Duration::from_secs(2);
 const ON_THE_WAY: Duration = Duration::from_secs(1);
 
 /// How a wait ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Waited {
     /// It is decided: was the goal met?
     Met(bool),
+    /// It is decided, and this is how the instance stands.
+    Reached(Reached),
     /// The time is up.
     Time,
     /// The partition is not here.
@@ -36,13 +40,15 @@ pub(super) struct Watch {
     key: InstanceKey,
     goal: Goal,
     number: u64,
-    told: oneshot::Receiver<bool>,
+    told: oneshot::Receiver<Reached>,
+    /// Was the instance seen since the wish was registered, and the goal not met then?
+    is_sure: bool,
 }
 
 impl Watch {
     pub(super) fn begin(shared: &Arc<Shared>, key: &InstanceKey, goal: Goal) -> Self {
         let (number, told) = shared.waiters.wait(key.clone(), goal.clone());
-        Self { shared: Arc::clone(shared), key: key.clone(), goal, number, told }
+        Self { shared: Arc::clone(shared), key: key.clone(), goal, number, told, is_sure: false }
     }
 
     /// Waits while the partition is served here.
@@ -52,11 +58,13 @@ impl Watch {
         let look = Look::Instance(self.key.clone());
         let look = self.shared.look_here(partition, move |partition| look.on(partition));
         // The goal may have been met before the wish was registered.
-        match look.await {
-            None => return Waited::Moved,
-            Some(seen) => {
-                if let Some(met) = self.judge(&seen) {
-                    return Waited::Met(met);
+        if !std::mem::take(&mut self.is_sure) {
+            match look.await {
+                None => return Waited::Moved,
+                Some(seen) => {
+                    if let Some(met) = self.judge(&seen) {
+                        return Waited::Met(met);
+                    }
                 }
             }
         }
@@ -69,7 +77,7 @@ impl Watch {
         };
         tokio::select! {
             biased;
-            told = &mut self.told => told.map_or(Waited::Moved, Waited::Met),
+            told = &mut self.told => told.map_or(Waited::Moved, Waited::Reached),
             () = moved => Waited::Moved,
             () = tokio::time::sleep(limit) => Waited::Time,
         }
@@ -93,8 +101,12 @@ impl Watch {
         let Seen::Instance(Some(instance)) = seen else { return None };
         let index = self.shared.definitions.index();
         let definition = index.definitions.get(self.key.workflow(), instance.pin.version)?;
-        let names = instance.active.iter().map(|id| &*definition.state(*id).id).collect::<Vec<_>>();
-        self.goal.judge(instance.status, &names)
+        self.judged(definition, instance.status, &instance.active)
+    }
+
+    fn judged(&self, definition: &Definition, status: Status, active: &[StateId]) -> Option<bool> {
+        let names = active.iter().map(|id| &*definition.state(*id).id).collect::<Vec<_>>();
+        self.goal.judge(status, &names)
     }
 }
 
@@ -118,7 +130,37 @@ impl InstanceWaiter {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn wait(mut self, limit: Duration) -> Result<bool, Error> {
+    pub async fn wait(self, limit: Duration) -> Result<bool, Error> {
+        match self.wait_for(limit).await? {
+            Waited::Met(met) | Waited::Reached(Reached { met, .. }) => Ok(met),
+            Waited::Time | Waited::Moved => Ok(false),
+        }
+    }
+
+    /// [`InstanceWaiter::wait`] behind a decision about the instance that was asked for after the
+    /// wish was registered; where the end was heard here, how the instance stood then.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub(crate) async fn wait_behind(
+        mut self,
+        done: &Done,
+        limit: Duration,
+    ) -> Result<(bool, Option<Reached>), Error> {
+        if let (Some(definition), Some(status)) = (&done.definition, done.status) {
+            if let Some(met) = self.0.judged(definition, status, &done.active) {
+                return Ok((met, None));
+            }
+            self.0.is_sure = true;
+        }
+        match self.wait_for(limit).await? {
+            Waited::Reached(reached) => Ok((reached.met, Some(reached))),
+            Waited::Met(met) => Ok((met, None)),
+            Waited::Time | Waited::Moved => Ok((false, None)),
+        }
+    }
+
+    async fn wait_for(mut self, limit: Duration) -> Result<Waited, Error> {
         let shared = Arc::clone(&self.0.shared);
         let partition = shared.partition_of(&self.0.key);
         let end = Instant::now() + limit;
@@ -132,8 +174,8 @@ impl InstanceWaiter {
                 Way::Never(error) => return Err(error),
             };
             match waited {
-                Waited::Met(met) => return Ok(met),
-                Waited::Time | Waited::Moved if Instant::now() >= end => return Ok(false),
+                Waited::Met(_) | Waited::Reached(_) => return Ok(waited),
+                Waited::Time | Waited::Moved if Instant::now() >= end => return Ok(waited),
                 Waited::Time => search = None,
                 Waited::Moved => {
                     search.get_or_insert_with(|| Search::begin(&shared, partition)).again().await?;
