@@ -110,7 +110,12 @@ impl PrivateServer {
     ///
     /// [`ServerError::Signal`].
     pub async fn pause(&self) -> Result<(), ServerError> {
-        self.signal("-STOP").await
+        self.signal("-STOP").await?;
+        // The signal was sent; a busy machine lets the server answer a while longer.
+        self.process
+            .stopped()
+            .await
+            .map_err(|error| ServerError::Signal(format!("it does not stop: {error}")))
     }
 
     /// Lets it go on after [`PrivateServer::pause`].

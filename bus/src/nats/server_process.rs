@@ -114,6 +114,30 @@ impl Process {
         if status.success() { Ok(()) } else { Err(std::io::Error::other(status.to_string())) }
     }
 
+    /// Waits until it stands still after `-STOP`.
+    pub(super) async fn stopped(&self) -> std::io::Result<()> {
+        loop {
+            match self.state().await? {
+                Some(b'T') => return Ok(()),
+                Some(_) => sleep(POLL).await,
+                None => return Err(std::io::Error::other("it has ended")),
+            }
+        }
+    }
+
+    /// The first letter of what the system says it is doing.
+    async fn state(&self) -> std::io::Result<Option<u8>> {
+        let pid = self.pid().to_string();
+        // Systems without the one have the other.
+        if let Ok(stat) = tokio::fs::read_to_string(format!("/proc/{pid}/stat")).await {
+            let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.bytes().next());
+            return Ok(state);
+        }
+        let args = ["-o", "stat=", "-p", &pid];
+        let output = tokio::process::Command::new("ps").args(args).output().await?;
+        Ok(output.stdout.trim_ascii_start().first().copied())
+    }
+
     /// Waits until it ended of its own.
     pub(super) async fn ended(&mut self) {
         while !self.has_ended() {

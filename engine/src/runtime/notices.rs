@@ -32,7 +32,10 @@ pub(crate) type SharedNotice = Arc<NoticeMessage>;
 
 /// The subjects of notices, made once each: there are as many as workflows times kinds.
 #[derive(Debug, Default)]
-pub(crate) struct NoticeSubjects(Mutex<HashMap<Box<str>, Vec<(NoticeKind, Subject)>>>);
+pub(crate) struct NoticeSubjects(Mutex<HashMap<Box<str>, Kinds>>);
+
+/// The kinds of one workflow's notices met so far.
+type Kinds = Vec<(NoticeKind, Subject)>;
 
 impl NoticeSubjects {
     /// Does somebody on the bus listen to notices of this kind?

@@ -303,3 +303,17 @@ fn the_doctor_finds_a_stream_in_the_way() {
     let done = place.gearshift(&line).ends(1);
     assert!(done.out.contains("`theirs` captures `gearshift.>`"), "{}", done.out);
 }
+
+#[test]
+fn serve_takes_and_explains_accept_new_inbox() {
+    let place = Place::new();
+    let help = place.gearshift(&["serve", "--help"]).ends(0);
+    assert!(help.out.contains("--accept-new-inbox"), "{}", help.out);
+    let server = Server::start("");
+    let line = ["--monitor", server.monitor(), "--accept-new-inbox"];
+    let _engine = serve(&place, server.url(), &line);
+    let done = place.gearshift(&["bus", "doctor", "--nats", server.url(), "-o", "json"]).json();
+    let findings = done["findings"].as_array().unwrap();
+    let source = findings.iter().find(|one| one["check"] == "events").unwrap();
+    assert_eq!(source["message"], "`events` is read up to 0, 0 behind its end");
+}

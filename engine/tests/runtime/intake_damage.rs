@@ -72,7 +72,11 @@ fn put_back(nats: &mut Nats) {
 }
 
 fn is_refused(health: &IntakeHealth) -> bool {
-    health.reason.as_ref().is_some_and(|reason| reason.starts_with("GS6003 inbox_changed"))
+    let is_it = |reason: &String| {
+        // While it is filled again it is too short for a moment, which is refused as well.
+        reason.starts_with("GS6003 inbox_changed") && reason.contains("another message at 21")
+    };
+    health.reason.as_ref().is_some_and(is_it)
 }
 
 /// What was stored behind the damage is read once the person says so, and nothing before it.
@@ -90,8 +94,7 @@ fn e16_an_inbox_filled_again_beyond_the_cursor_before_the_engine_looks_is_refuse
     assert!(world.shutdown());
     put_back(&mut nats);
     world.start();
-    let refused = health_of(&world, 1, is_refused).reason.unwrap();
-    assert!(refused.contains("holds another message at 21"), "{refused}");
+    health_of(&world, 1, is_refused);
     assert_eq!(taken(&world, "a", 20).len(), 20, "nothing of it is read");
     accepted(world);
 }
@@ -100,8 +103,7 @@ fn e16_an_inbox_filled_again_beyond_the_cursor_before_the_engine_looks_is_refuse
 fn e16_an_inbox_filled_again_under_a_running_engine_is_refused() {
     let (mut nats, world) = read_far();
     put_back(&mut nats);
-    let refused = health_of(&world, 1, is_refused).reason.unwrap();
-    assert!(refused.contains("holds another message at 21"), "{refused}");
+    health_of(&world, 1, is_refused);
     accepted(world);
 }
 

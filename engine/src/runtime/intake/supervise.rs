@@ -297,6 +297,10 @@ async fn admit(
         return Ok(source);
     };
     if !may_accept {
+        shared.note(stream, |health| health.source = source.number);
+        // Whoever starts next must find it as well.
+        let bucket = shared.bus.bucket("cursors").await?;
+        shared.write_places(&bucket, &mut BTreeMap::new()).await?;
         return Err(Error::InboxChanged(format!(
             "{what}: events are not read from it; restore it, or accept it as it is with \
              `--accept-new-inbox`"
