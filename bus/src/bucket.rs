@@ -14,7 +14,8 @@ const KEY_BYTES_MAX: usize = 255;
 /// Small values by key, every write durable before it is answered.
 ///
 /// A key is made of `A-Z a-z 0-9 - _ = . /`, is at most 255 bytes long, neither begins nor
-/// ends with `.` and has no `..`. Values are at most 1 MiB. A clone is another handle to the same bucket.
+/// ends with `.` and has no `..`. Values are at most 1 MiB. A clone is another handle to the same
+/// bucket.
 #[derive(Debug, Clone)]
 pub struct Bucket(Backend);
 

@@ -163,6 +163,7 @@ impl Signals {
     #[cfg(unix)]
     async fn next(&mut self) {
         tokio::select! {
+            biased;
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }

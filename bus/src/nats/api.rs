@@ -253,7 +253,8 @@ impl Link {
             biased;
             answer = self.api::<Account>("INFO", &()) => answer?,
             Ok(signal) = denied => {
-                return if self.is_deaf(&signal) { Err(self.deaf()) } else { Ok(Account::default()) };
+                let is_deaf = self.is_deaf(&signal);
+                return if is_deaf { Err(self.deaf()) } else { Ok(Account::default()) };
             }
         };
         match answer {

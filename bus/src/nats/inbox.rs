@@ -151,10 +151,11 @@ impl Inbox {
             return Ok(Vec::new());
         }
         self.0.interrupt.notify_one();
+        let reading = async { self.0.reader.lock().await.read(cursor, max_messages).await };
         tokio::select! {
             biased;
             () = self.0.lifecycle.closed() => Err(ErrorKind::Closed.into()),
-            answer = async { self.0.reader.lock().await.read(cursor, max_messages).await } => answer,
+            read = reading => read,
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) struct NatsLogin {
     #[arg(long, global = true, value_name = "TOKEN", env = "GEARSHIFT_NATS_TOKEN")]
     #[arg(hide_short_help = true, hide_env_values = true)]
     nats_token: Option<String>,
-    /// A file with certificates of authorities to trust beside the system's
+    /// A file with certificates of authorities to trust instead of the system's
     #[arg(long, global = true, value_name = "FILE", env = "GEARSHIFT_NATS_CA")]
     #[arg(hide_short_help = true)]
     nats_ca: Option<PathBuf>,

@@ -76,7 +76,8 @@ pub(crate) enum Ask {
     /// Decide an input.
     Input(Box<PartitionInput>, Option<Asker>),
     /// Decide what came from an inbox, in the session of the drive it is meant for and in no later
-    /// one: what its reader told before it may be lost with that session, and must not be overtaken.
+    /// one: what its reader told before it may be lost with that session, and must not be
+    /// overtaken.
     Told(u64, Box<PartitionInput>, Asker),
     /// Look at the durable state.
     Read(Read),

@@ -150,10 +150,11 @@ impl Shared {
 async fn at(inbox: &Inbox, sequence: u64) -> Result<Option<Delivered>, Error> {
     match inbox.read_from(sequence, 1).await {
         Ok(list) => Ok(list.into_iter().next()),
-        Err(error) => match error.kind() {
-            ErrorKind::Trimmed { .. } | ErrorKind::Corrupt { .. } => Ok(None),
-            _ => Err(error.into()),
-        },
+        Err(error) => {
+            use ErrorKind::{Corrupt, Trimmed};
+            let is_gone = matches!(error.kind(), Trimmed { .. } | Corrupt { .. });
+            if is_gone { Ok(None) } else { Err(error.into()) }
+        }
     }
 }
 

@@ -108,6 +108,7 @@ async fn keep_definitions(shared: Arc<Shared>) {
 async fn hear(watches: &mut Option<[Watch; 2]>) -> bool {
     let Some([definitions, listens]) = watches else { return std::future::pending().await };
     let heard = tokio::select! {
+        biased;
         change = definitions.next() => change,
         change = listens.next() => change,
     };

@@ -57,7 +57,7 @@ fn c6_a_directory_of_another_number_of_partitions_is_refused() {
             EngineConfig { partitions: 8, data: Some(data.clone()), ..EngineConfig::default() };
         let started = Engine::start(Bus::in_memory(), config).await;
         let refused = started.map(|_| ()).unwrap_err();
-        assert!(matches!(refused, Error::Partitions { found: 2, configured: 8 }), "{refused}");
+        assert!(matches!(refused, Error::Partitions { found: 2, configured: 8, .. }), "{refused}");
     });
 }
 
