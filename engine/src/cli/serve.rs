@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use gearshift_bus::ErrorKind;
@@ -13,7 +14,7 @@ use super::args::Global;
 use super::connect;
 use super::deploy;
 use super::doors::{self, Doors, heard, stop};
-use super::failure::{CONFLICT, Failure, Outcome};
+use super::failure::{CONFLICT, Failure, Outcome, TIMED_OUT, UNREACHABLE};
 use super::joining::{JoinArgs, Joined, join, words};
 use super::lock::DataDir;
 use super::login::NatsTarget;
@@ -22,6 +23,9 @@ use super::signals::Signals;
 use super::sources::files;
 use super::words::within;
 use crate::runtime::{ClusterConfig, Engine, EngineConfig};
+
+/// Wait before definitions are deployed again while somebody is away.
+const DEPLOY_AGAIN: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -108,10 +112,19 @@ pub(super) async fn serve(global: &Global, args: ServeArgs) -> Outcome {
     let (outcome, doors) = match opened {
         Ok(mut doors) => {
             let ready = Ready { global, target: &target, joined: &joined, engine: &engine };
-            let loaded = load(global, &joined, &definitions).await;
-            let said = loaded.and_then(|loaded| ready.say(&doors, token.as_deref(), &loaded));
-            let outcome = match heard(said) {
-                Ok(()) => tokio::select! {
+            let loaded = tokio::select! {
+                biased;
+                _ = signals.next() => Ok(None),
+                loaded = load(global, &joined, &definitions) => loaded.map(Some),
+            };
+            let said = match &loaded {
+                Ok(Some(loaded)) => ready.say(&doors, token.as_deref(), loaded),
+                Ok(None) | Err(_) => Ok(()),
+            };
+            let outcome = match loaded.and_then(|loaded| heard(said).map(|()| loaded)) {
+                // A signal came first.
+                Ok(None) => Ok(()),
+                Ok(Some(_)) => tokio::select! {
                     biased;
                     _ = signals.next() => Ok(()),
                     failure = doors.ended() => Err(failure),
@@ -172,7 +185,17 @@ async fn load(
     let client = Client::bus(joined.bus.clone()).as_user(&connect::user(global));
     let mut loaded = Vec::new();
     for path in definitions {
-        let reply = deploy::send(&client, global, path).await?;
+        let reply = loop {
+            match deploy::send(&client, global, path).await {
+                // Servers or other engines are away: they come back, and an engine that ended
+                // meanwhile would only be started again.
+                Err(failure) if matches!(failure.exit, UNREACHABLE | TIMED_OUT) => {
+                    tracing::warn!(reason = failure.problem.detail, "not deployed yet");
+                    tokio::time::sleep(DEPLOY_AGAIN).await;
+                }
+                sent => break sent?,
+            }
+        };
         loaded.extend(reply.definitions.iter().map(|one| format!("{}@{}", one.name, one.version)));
     }
     Ok(loaded)
