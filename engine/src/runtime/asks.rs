@@ -1,6 +1,9 @@
 //! Asks: what a partition's loop is asked, and what becomes of what it does not take.
 
+use std::sync::Arc;
+
 use gearshift_bus::Request;
+use gearshift_machine::machine::InstanceKey;
 use gearshift_machine::partition::{Done, Partition, PartitionInput, Position};
 use tokio::sync::{mpsc, oneshot};
 
@@ -121,6 +124,27 @@ pub(super) const fn is_own(input: &PartitionInput) -> bool {
 pub(super) const fn position_of(input: &PartitionInput) -> Option<Position> {
     match input {
         PartitionInput::Deliver { source, .. } | PartitionInput::Reject { source, .. } => *source,
+        PartitionInput::Start { .. }
+        | PartitionInput::CallReply { .. }
+        | PartitionInput::CallStarted { .. }
+        | PartitionInput::TimerDue { .. }
+        | PartitionInput::Command { .. }
+        | PartitionInput::Confirmed { .. }
+        | PartitionInput::Replay { .. }
+        | PartitionInput::Drop { .. }
+        | PartitionInput::Advance { .. }
+        | PartitionInput::SelfEvent { .. }
+        | PartitionInput::BufferExpired { .. } => None,
+    }
+}
+
+/// What tells parcels of one message apart: its event, and the instance it is for.
+pub(super) fn parcel_of(input: &PartitionInput) -> Option<(Arc<str>, Option<InstanceKey>)> {
+    match input {
+        PartitionInput::Deliver { event, key, .. } => {
+            Some((Arc::clone(&event.name), Some(key.clone())))
+        }
+        PartitionInput::Reject { event, key, .. } => Some((Arc::clone(&event.name), key.clone())),
         PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
         | PartitionInput::CallStarted { .. }

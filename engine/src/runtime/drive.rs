@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearshift_machine::machine::{Effect, Outcome, Timestamp};
+use gearshift_machine::machine::{Effect, InstanceKey, Outcome, Timestamp};
 use gearshift_machine::partition::{Done, Partition, PartitionInput, Position, Stamped};
 use tokio::sync::mpsc;
 
-use super::asks::{Ask, Asker, Read, is_own, not_here, position_of, refer};
+use super::asks::{Ask, Asker, Read, is_own, not_here, parcel_of, position_of, refer};
 use super::cluster::{Standing, Tenure};
 use super::dispatch::Dispatch;
 use super::journal::{Journal, Lost};
@@ -38,6 +38,15 @@ const CALLS_MAY_FINISH: Duration = Duration::from_secs(5);
 /// How long calls under way keep a partition from another engine; it serves on meanwhile.
 const CALLS_MAY_STAY: Duration = Duration::from_secs(1);
 
+/// An event and the instance it is for.
+type Parcel = Option<(Arc<str>, Option<InstanceKey>)>;
+
+/// A message of a source that was refused for one instance.
+struct Refused {
+    sequence: u64,
+    parcel: Parcel,
+}
+
 /// One partition's loop.
 pub(crate) struct Drive {
     shared: Arc<Shared>,
@@ -53,9 +62,9 @@ pub(crate) struct Drive {
     asks: Vec<Ask>,
     /// Inputs that did not fit the last frame, with their askers.
     left: Vec<(Stamped, Option<Asker>)>,
-    /// The first sequence of each source that was refused as busy: what stands behind it must not
-    /// be taken before it, or the cursor would pass it.
-    held: BTreeMap<u16, u64>,
+    /// What was refused first of each source as busy: what stands behind it must not be taken
+    /// before it, or the cursor would pass it.
+    held: BTreeMap<u16, Refused>,
     /// Looks, and how many inputs told before them are still to be decided.
     reads: Vec<(usize, Read)>,
 }
@@ -268,11 +277,13 @@ impl Drive {
         Ok(())
     }
 
-    /// Stands `input` behind a refused one of the same source?
+    /// Stands `input` behind a refused one of the same source? A message may be for several
+    /// instances, so only the refused one itself, told again, says that all behind it comes again.
     fn is_held(&mut self, input: &PartitionInput) -> bool {
         let Some(position) = position_of(input) else { return false };
         let Some(held) = self.held.get(&position.source) else { return false };
-        if position.sequence > *held {
+        let is_other = || parcel_of(input) != held.parcel;
+        if position.sequence > held.sequence || (position.sequence == held.sequence && is_other()) {
             return true;
         }
         self.held.remove(&position.source);
@@ -280,9 +291,10 @@ impl Drive {
     }
 
     /// What stands behind these in their sources has to wait until they were told again.
-    fn hold_back(&mut self, refused: &[Option<Position>]) {
-        for Position { source, sequence } in refused.iter().flatten() {
-            self.held.entry(*source).or_insert(*sequence);
+    fn hold_back(&mut self, refused: &[Option<(Position, Parcel)>]) {
+        for (Position { source, sequence }, parcel) in refused.iter().flatten() {
+            let refused = || Refused { sequence: *sequence, parcel: parcel.clone() };
+            self.held.entry(*source).or_insert_with(refused);
         }
     }
 
@@ -292,7 +304,8 @@ impl Drive {
         mut askers: Vec<Option<Asker>>,
     ) -> Result<(), Lost> {
         let index = self.shared.definitions.index();
-        let positions = inputs.iter().map(|one| position_of(&one.input)).collect::<Vec<_>>();
+        let place = |input| position_of(input).map(|place| (place, parcel_of(input)));
+        let positions = inputs.iter().map(|one| place(&one.input)).collect::<Vec<_>>();
         let batch = self.partition.decide(&index.definitions, inputs);
         if batch.frame.is_none() && !self.tenure.is_certain() {
             // Answers out of memory alone are looks: another engine may know better.

@@ -249,9 +249,8 @@ impl Reader {
         }
         let rest = self.settle_all().await;
         self.next = self.stands.lowest().unwrap_or(self.next);
-        if taken == Taken::Busy || rest == Taken::Busy {
-            self.rest(BUSY_RETRY).await;
-        }
+        let busy = taken == Taken::Busy || rest == Taken::Busy;
+        self.rest(if busy { BUSY_RETRY } else { UNSERVED_RETRY }).await;
         Ok(())
     }
 
