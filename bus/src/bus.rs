@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::local::{Exchange, Lifecycle};
 use crate::{
-    Blobs, Bucket, Clock, Error, ErrorKind, Faults, Inbox, Log, Message, NatsOptions, Requests,
-    ServerReport, Subject, SubjectPattern, Subscription, embedded, memory, nats, simulated,
+    Blobs, Breakpoint, Bucket, Clock, Error, ErrorKind, Faults, Inbox, Log, Message, NatsOptions,
+    Requests, ServerReport, Subject, SubjectPattern, Subscription, embedded, memory, nats,
+    simulated,
 };
 
 /// Longest name of a log, inbox, bucket or blob store, in bytes.
@@ -21,6 +22,7 @@ pub struct Bus {
     backend: Backend,
     exchange: Exchange,
     lifecycle: Lifecycle,
+    breakpoint: Option<Breakpoint>,
 }
 
 #[derive(Debug, Clone)]
@@ -123,7 +125,14 @@ impl Bus {
     }
 
     fn new(backend: Backend, lifecycle: Lifecycle) -> Self {
-        Self { backend, exchange: Exchange::new(lifecycle.clone()), lifecycle }
+        Self { backend, exchange: Exchange::new(lifecycle.clone()), lifecycle, breakpoint: None }
+    }
+
+    /// The same bus, for a test: appends to the logs it opens from now on pass `breakpoint`.
+    #[must_use]
+    pub fn with_breakpoint(mut self, breakpoint: Breakpoint) -> Self {
+        self.breakpoint = Some(breakpoint);
+        self
     }
 
     /// Opens or creates a log.
@@ -133,12 +142,13 @@ impl Bus {
     /// [`ErrorKind::InvalidName`] if `name` is not one.
     pub async fn log(&self, name: &str) -> Result<Log, Error> {
         self.check(name)?;
-        match &self.backend {
-            Backend::Memory(store) => Ok(Log::memory(store.log(name))),
-            Backend::Embedded(store) => Ok(Log::embedded(store.log(name).await?)),
-            Backend::Simulated(store) => Ok(Log::simulated(store.log(name))),
-            Backend::Nats(store) => Ok(Log::nats(store.log(name).await?)),
-        }
+        let log = match &self.backend {
+            Backend::Memory(store) => Log::memory(store.log(name)),
+            Backend::Embedded(store) => Log::embedded(store.log(name).await?),
+            Backend::Simulated(store) => Log::simulated(store.log(name)),
+            Backend::Nats(store) => Log::nats(store.log(name).await?),
+        };
+        Ok(log.with_breakpoint(self.breakpoint.clone()))
     }
 
     /// Opens or creates an inbox; a new one captures nothing.

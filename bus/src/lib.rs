@@ -30,6 +30,7 @@
 //! comments on every backend.
 
 mod blobs;
+mod breakpoint;
 mod bucket;
 mod bus;
 mod clock;
@@ -48,6 +49,7 @@ mod subject;
 mod subscription;
 
 pub use blobs::{Blobs, Digest};
+pub use breakpoint::{Breakpoint, Stop};
 pub use bucket::{Bucket, Change, Swapped, Value, Watch};
 pub use bus::{BackendKind, Bus};
 pub use clock::Clock;

@@ -2,14 +2,20 @@
 
 use bytes::Bytes;
 
-use crate::{Error, FRAME_BYTES_MAX, embedded, memory, message::check_size, nats, simulated};
+use crate::{
+    Breakpoint, Error, FRAME_BYTES_MAX, Stop, embedded, memory, message::check_size, nats,
+    simulated,
+};
 
 /// An ordered list of frames that only grows at its end and is trimmed at its start.
 ///
 /// Sequences count from 1 without gaps. Two writers cannot both win: an append names the
 /// sequence of the last entry it knows of. A clone is another handle to the same log.
 #[derive(Debug, Clone)]
-pub struct Log(Backend);
+pub struct Log {
+    backend: Backend,
+    breakpoint: Option<Breakpoint>,
+}
 
 #[derive(Debug, Clone)]
 enum Backend {
@@ -54,20 +60,28 @@ pub struct Tail {
 }
 
 impl Log {
+    const fn new(backend: Backend) -> Self {
+        Self { backend, breakpoint: None }
+    }
+
+    pub(crate) fn with_breakpoint(self, breakpoint: Option<Breakpoint>) -> Self {
+        Self { breakpoint, ..self }
+    }
+
     pub(crate) const fn memory(log: memory::Log) -> Self {
-        Self(Backend::Memory(log))
+        Self::new(Backend::Memory(log))
     }
 
     pub(crate) const fn embedded(log: embedded::Log) -> Self {
-        Self(Backend::Embedded(log))
+        Self::new(Backend::Embedded(log))
     }
 
     pub(crate) const fn simulated(log: simulated::Log) -> Self {
-        Self(Backend::Simulated(log))
+        Self::new(Backend::Simulated(log))
     }
 
     pub(crate) const fn nats(log: nats::Log) -> Self {
-        Self(Backend::Nats(log))
+        Self::new(Backend::Nats(log))
     }
 
     /// Appends `frame` if the last entry has the sequence `expected` (0 in a new log).
@@ -85,12 +99,20 @@ impl Log {
     /// there.
     pub async fn append(&self, expected: u64, frame: Bytes) -> Result<Appended, Error> {
         check_size(frame.len(), FRAME_BYTES_MAX)?;
-        match &self.0 {
+        let stop = self.breakpoint.as_ref().and_then(|it| Some((it, it.meet()?)));
+        if let Some((breakpoint, side @ Stop::Before)) = stop {
+            match breakpoint.hold(side).await {}
+        }
+        let appended = match &self.backend {
             Backend::Memory(log) => log.append(expected, frame),
             Backend::Embedded(log) => log.append(expected, frame).await,
             Backend::Simulated(log) => log.append(expected, frame).await,
             Backend::Nats(log) => log.append(expected, frame).await,
+        };
+        if let Some((breakpoint, side)) = stop {
+            match breakpoint.hold(side).await {}
         }
+        appended
     }
 
     /// Reads entries in order, from `sequence` on (0 means 1).
@@ -105,7 +127,7 @@ impl Log {
     /// damaged; reading stops before a damaged one further on.
     pub async fn read_from(&self, sequence: u64, max_bytes: usize) -> Result<Vec<Entry>, Error> {
         let sequence = sequence.max(1);
-        match &self.0 {
+        match &self.backend {
             Backend::Memory(log) => log.read_from(sequence, max_bytes),
             Backend::Embedded(log) => log.read_from(sequence, max_bytes).await,
             Backend::Simulated(log) => log.read_from(sequence, max_bytes).await,
@@ -119,7 +141,7 @@ impl Log {
     ///
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) after [`Log::destroy`].
     pub async fn tail(&self) -> Result<Tail, Error> {
-        match &self.0 {
+        match &self.backend {
             Backend::Memory(log) => log.tail(),
             Backend::Embedded(log) => log.tail(),
             Backend::Simulated(log) => log.tail(),
@@ -135,7 +157,7 @@ impl Log {
     ///
     /// What the backend meets; the entries may then be gone or not.
     pub async fn trim(&self, before: u64) -> Result<(), Error> {
-        match &self.0 {
+        match &self.backend {
             Backend::Memory(log) => log.trim(before),
             Backend::Embedded(log) => log.trim(before).await,
             Backend::Simulated(log) => log.trim(before),
@@ -149,7 +171,7 @@ impl Log {
     ///
     /// What the backend meets.
     pub async fn destroy(self) -> Result<(), Error> {
-        match &self.0 {
+        match &self.backend {
             Backend::Memory(log) => log.destroy(),
             Backend::Embedded(log) => log.destroy().await,
             Backend::Simulated(log) => log.destroy(),

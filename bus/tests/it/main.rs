@@ -7,6 +7,7 @@
 #![expect(unreachable_pub, reason = "checks are named by path in the list below")]
 
 mod blobs;
+mod breakpoint;
 mod bucket;
 mod bus;
 mod crash;
@@ -49,6 +50,8 @@ macro_rules! run_on {
         $(conformance! { $backend:
             blobs::blobs_are_named_by_their_digest,
             blobs::blobs_outlive_the_bus,
+            breakpoint::a_stopped_append_is_not_stored,
+            breakpoint::an_append_stopped_afterwards_is_stored_and_not_answered,
             bucket::a_key_expires_and_a_later_write_takes_the_expiry_away,
             bucket::bucket_limits_are_checked,
             bucket::compare_and_set_writes_at_the_expected_revision_only,

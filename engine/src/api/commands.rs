@@ -6,7 +6,7 @@ use gearshift_machine::definition::{self, Format};
 use gearshift_machine::machine::{Command, InstanceKey, Principal};
 use gearshift_machine::value::Value;
 use gearshift_protocol::command::{
-    Decide, Deploy, DeployReply, Deployed, Order, Start, StartReply, Verb,
+    Decide, Deploy, DeployReply, Deployed, Order, Start, StartReply, Undeploy, Verb,
 };
 use gearshift_protocol::{InstanceVerdict, Problem, ProblemKind, Verdict, Wait};
 
@@ -26,6 +26,11 @@ pub(super) async fn perform(handle: &Handle, user: &str, verb: &str, bytes: &[u8
     let by = Principal { user: user.into(), roles: vec!["*".into()] };
     match verb {
         Verb::Deploy => deploy(handle, &body::<Deploy>(bytes)?).await,
+        Verb::Undeploy => {
+            let order = body::<Undeploy>(bytes)?;
+            handle.undeploy(&order.name, order.version).await?;
+            reply(&order)
+        }
         Verb::Start => start(handle, body(bytes)?, by).await,
         Verb::Decide => {
             let order = body::<Decide>(bytes)?;
@@ -37,6 +42,7 @@ pub(super) async fn perform(handle: &Handle, user: &str, verb: &str, bytes: &[u8
         Verb::Kill => order(handle, bytes, Command::Kill, by).await,
         Verb::Retry => order(handle, bytes, Command::Retry, by).await,
         Verb::Skip => order(handle, bytes, Command::Skip, by).await,
+        Verb::Migrate => super::migrate::perform(handle, body(bytes)?, by).await,
         Verb::DlqReplay => dead_letters::replay(handle, &body(bytes)?, &by).await,
         Verb::DlqDrop => dead_letters::drop_all(handle, &body(bytes)?, &by).await,
     }
@@ -153,7 +159,7 @@ async fn already_decided(
 
 /// A command that did nothing is a problem, not a verdict to be read closely.
 #[expect(clippy::wildcard_enum_match_arm, reason = "verdicts may grow; the rest did something")]
-fn refuse(verdict: &InstanceVerdict) -> Result<(), Box<Problem>> {
+pub(super) fn refuse(verdict: &InstanceVerdict) -> Result<(), Box<Problem>> {
     let (kind, code, name, detail) = match &verdict.verdict {
         Verdict::Rejected { reason, accepted } => {
             let (code, name) = match reason.as_str() {

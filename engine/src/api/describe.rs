@@ -9,7 +9,7 @@ use gearshift_machine::machine::{
 use gearshift_machine::partition::DeadLetter;
 use gearshift_machine::value::{Map, Value};
 use gearshift_protocol::view::{
-    CallView, DeadLetter as DeadLetterView, GuardView, HistoryEntry, InstanceDetail,
+    CallView, ChildView, DeadLetter as DeadLetterView, GuardView, HistoryEntry, InstanceDetail,
     InstanceSummary, Task, TimerView, TransitionView, VoteView,
 };
 
@@ -34,11 +34,12 @@ pub(super) fn summary(
         age_s: now.since_ms(instance.started_at) / 1_000,
         step: instance.step,
         stuck_reason: instance.stuck.as_ref().map(|stuck| stuck.reason.to_string()),
+        parent: instance.parent.as_ref().map(|parent| parent.key.to_string()),
     }
 }
 
 /// Everything about one instance.
-pub(super) fn detail(
+pub(crate) fn detail(
     instance: &Instance,
     definition: &Definition,
     now: Timestamp,
@@ -68,6 +69,7 @@ pub(super) fn detail(
         initiator: instance.initiator.as_ref().map(ToString::to_string),
         timers: instance.timers.iter().filter_map(|one| timer(definition, one)).collect(),
         calls: calls.collect(),
+        children: instance.sequences.iter().filter_map(|one| child(definition, one)).collect(),
         deferred: names(&instance.deferred),
         parked: names(&instance.parked),
         approvals: tasks(instance, definition, now),
@@ -89,13 +91,26 @@ fn timer(definition: &Definition, timer: &Timer) -> Option<TimerView> {
                 }
             }
         }
-        TimerKind::Send { event } => format!("send {}", event.name),
+        TimerKind::Send { event } | TimerKind::SendTo { event, .. } => {
+            format!("send {}", event.name)
+        }
         TimerKind::CallDeadline { .. } => "call deadline".to_owned(),
         TimerKind::CallRetry { .. } => "call retry".to_owned(),
         TimerKind::DeferredExpiry { .. } => "deferred event expires".to_owned(),
         TimerKind::Retention => return None,
     };
     Some(TimerView { name, due: timer.due.to_string() })
+}
+
+/// The child that a sequence waits for.
+fn child(definition: &Definition, running: &RunningSequence) -> Option<ChildView> {
+    let instance = running.call.as_ref()?.child.as_ref()?.to_string();
+    let sequence = definition.sequences.get(usize::from(running.sequence))?;
+    let Some(SeqStep::Child { invoke_id, .. }) = sequence.steps.get(usize::from(running.position))
+    else {
+        return None;
+    };
+    Some(ChildView { id: invoke_id.to_string(), instance })
 }
 
 fn call(
@@ -114,6 +129,7 @@ fn call(
         | TimerKind::CallDeadline { .. }
         | TimerKind::After { .. }
         | TimerKind::Send { .. }
+        | TimerKind::SendTo { .. }
         | TimerKind::DeferredExpiry { .. }
         | TimerKind::Retention => None,
     });
@@ -156,7 +172,7 @@ pub(super) fn tasks(instance: &Instance, definition: &Definition, now: Timestamp
 }
 
 /// One line of a history.
-pub(super) fn entry(entry: &TraceEntry, definition: &Definition) -> HistoryEntry {
+pub(crate) fn entry(entry: &TraceEntry, definition: &Definition) -> HistoryEntry {
     let transition = |id: TransitionId| definition.transitions.get(id.index());
     HistoryEntry {
         step: entry.step,
@@ -205,7 +221,7 @@ fn input_words(entry: &TraceEntry) -> String {
 }
 
 /// The author's name of a transition, else what triggers it.
-fn label(
+pub(crate) fn label(
     definition: &Definition,
     transition: &gearshift_machine::definition::model::Transition,
 ) -> String {
@@ -242,14 +258,18 @@ pub(super) fn dead_letter(partition: u16, number: u64, letter: &DeadLetter) -> D
 }
 
 /// Operations that a definition calls.
-pub(super) fn operations(definition: &Definition) -> Vec<String> {
+pub(crate) fn operations(definition: &Definition) -> Vec<String> {
     definition
         .sequences
         .iter()
         .flat_map(|sequence| &sequence.steps)
         .filter_map(|step| match step {
             SeqStep::Call { spec, .. } => Some(spec.operation.to_string()),
-            SeqStep::Do(_) | SeqStep::JumpUnless { .. } | SeqStep::Jump { .. } => None,
+            SeqStep::Do(_)
+            | SeqStep::Child { .. }
+            | SeqStep::Name { .. }
+            | SeqStep::JumpUnless { .. }
+            | SeqStep::Jump { .. } => None,
         })
         .collect()
 }

@@ -9,6 +9,7 @@ mod describe;
 mod events;
 mod filter;
 mod health;
+mod migrate;
 mod notices;
 mod queries;
 mod resolve;
@@ -22,8 +23,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use bus_door::{BusDoor, serve_on_bus};
+pub(crate) use describe::{detail, entry as history_entry, label as transition_label, operations};
 pub use notices::{Heard, Notices};
 pub use wire::notice_of;
+pub(crate) use wire::{json, verdict};
 
 use crate::runtime::{Error, Handle};
 
@@ -94,7 +97,9 @@ impl From<Error> for Box<Problem> {
         let (code, name) = error.code();
         let kind = match error {
             Error::Definition(_) => ProblemKind::Invalid,
-            Error::VersionExists { .. } | Error::SubjectHeld(_) => ProblemKind::Conflict,
+            Error::VersionExists { .. } | Error::InUse { .. } | Error::SubjectHeld(_) => {
+                ProblemKind::Conflict
+            }
             Error::UnknownWorkflow { .. } => ProblemKind::NotFound,
             Error::OutcomeUnknown { .. } => ProblemKind::Timeout,
             Error::Saturated { .. }

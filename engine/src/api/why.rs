@@ -2,9 +2,9 @@
 
 use gearshift_machine::definition::model::{Definition, Trigger};
 use gearshift_machine::definition::{codes, duration};
-use gearshift_machine::machine::{Instance, Status, StuckKind};
+use gearshift_machine::machine::{Instance, InstanceKey, Status, StuckKind};
 use gearshift_protocol::OperationRef;
-use gearshift_protocol::view::{CallView, Task, Why};
+use gearshift_protocol::view::{CallView, ChildView, Task, Why};
 
 use super::describe::{detail, tasks};
 use crate::runtime::Handle;
@@ -17,6 +17,9 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
     let since = duration::format(now.since_ms(instance.updated_at).max(1_000) / 1_000 * 1_000);
     let mut why =
         Why { summary: format!("{id} has been in `{states}` for {since}"), ..Why::default() };
+    if let Some(parent) = &instance.parent {
+        why.lines.push(format!("it is child {} of `{}`", parent.invoke_id, parent.key));
+    }
     if instance.status.is_ended() {
         why.summary = format!("{id} is {} in `{states}` since {since}", instance.status.as_str());
         why.lines.extend(last_word(handle, instance).await);
@@ -37,6 +40,9 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
     }
     for view in detail(instance, definition, now).calls {
         waits_for_call(handle, &view, &mut why).await;
+    }
+    for child in detail(instance, definition, now).children {
+        waits_for_child(handle, &child, &mut why).await;
     }
     if instance.sequences.iter().filter_map(|one| one.call.as_ref()).any(|call| call.once) {
         why.lines.push(
@@ -140,6 +146,19 @@ async fn waits_for_call(handle: &Handle, call: &CallView, why: &mut Why) {
             operation.plugin
         ));
     }
+}
+
+/// A child that runs says the rest itself; one that was ended from outside will never answer.
+async fn waits_for_child(handle: &Handle, child: &ChildView, why: &mut Why) {
+    let ChildView { id, instance } = child;
+    let key = InstanceKey::parse(instance);
+    let found = match &key {
+        Ok(key) => handle.instance(key).await.ok().flatten(),
+        Err(_) => None,
+    };
+    let status = found.map_or("on its way", |found| found.status.as_str());
+    why.lines.push(format!("child {id}: `{instance}` is {status}"));
+    why.try_this.push(format!("gearshift why {instance}"));
 }
 
 /// Events that some transition of an active state waits for, engine-made ones left out.

@@ -9,7 +9,7 @@ use gearshift_protocol::{InstanceVerdict, Notice, Verdict};
 use crate::runtime::NoticeMessage;
 
 /// A decision as its asker reads it.
-pub(super) fn verdict(key: &InstanceKey, done: &Done) -> InstanceVerdict {
+pub(crate) fn verdict(key: &InstanceKey, done: &Done) -> InstanceVerdict {
     let definition = done.definition.as_deref();
     let Some(definition) = definition else {
         // No life keeps it: the partition does.
@@ -114,6 +114,6 @@ pub fn notice_of(message: &NoticeMessage) -> Notice {
 }
 
 /// A value as serde_json has it; doubles here are always finite.
-pub(super) fn json(value: &Value) -> serde_json::Value {
+pub(crate) fn json(value: &Value) -> serde_json::Value {
     serde_json::to_value(value).unwrap_or(serde_json::Value::Null)
 }

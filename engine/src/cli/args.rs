@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use super::login::NatsLogin;
 use super::output::{Color, Format, Logs, Look, Output};
 use super::{
-    bench, bus, check, definitions, deploy, dev, dlq, drive, explain, graph, look, repair, run,
-    serve, watch, words,
+    bench, bus, check, convert, definitions, deploy, dev, diff, dlq, drive, explain, graph, look, migrate, play, repair,
+    run, serve, test, watch, words,
 };
 
 const EXAMPLES: &str = "\
@@ -128,6 +128,14 @@ pub(super) enum Command {
     Serve(serve::ServeArgs),
     /// Find everything that is wrong with definitions
     Check(check::CheckArgs),
+    /// Play scenarios on definitions, under a clock of their own
+    Test(test::TestArgs),
+    /// Step through a definition by hand, at a terminal or from a pipe
+    Play(play::PlayArgs),
+    /// Turn other formats into definitions, and definitions into other formats
+    Convert(convert::ConvertArgs),
+    /// Compare two definitions, and what the change means for instances
+    Diff(diff::DiffArgs),
     /// Make definitions available to an engine
     Deploy(deploy::DeployArgs),
     /// Look at the NATS servers beneath, and configure them
@@ -167,6 +175,8 @@ pub(super) enum Command {
     Retry(repair::RepairArgs),
     /// Leave behind what made instances stuck
     Skip(repair::RepairArgs),
+    /// Let instances go on under another version of their definition
+    Migrate(migrate::MigrateArgs),
     /// Look at and repair dead letters: events nobody could use
     Dlq(dlq::DlqArgs),
     /// Look at deployed definitions

@@ -22,7 +22,7 @@ pub(super) struct DataArgs {
     whole: Option<String>,
 }
 
-fn member(text: &str) -> Result<(String, Value), String> {
+pub(super) fn member(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text
         .split_once('=')
         .filter(|(key, _)| !key.is_empty())

@@ -1,13 +1,16 @@
-//! `def ls|show`: what is deployed.
+//! `def ls|show|rm`: what is deployed.
 
 use clap::{Args, Subcommand};
+use gearshift_client::Client;
 use gearshift_client::protocol::query::Definitions;
 use gearshift_client::protocol::view::DefinitionSummary;
+use serde_json::json;
 
 use super::args::Global;
 use super::connect;
 use super::drive::name_and_version;
-use super::failure::Outcome;
+use super::failure::{Failure, Outcome};
+use super::ids::Tally;
 use super::output::Table;
 use super::words::names;
 
@@ -15,7 +18,8 @@ const EXAMPLES: &str = "\
 Examples:
   gearshift def ls
   gearshift def ls order
-  gearshift def show order@2 -o json | jq -r .text";
+  gearshift def show order@2 -o json | jq -r .text
+  gearshift def ls order -o json | jq '.[] | select(.instances == 0)'     for `def rm`";
 
 /// `gearshift def`.
 #[derive(Debug, Args)]
@@ -33,6 +37,13 @@ enum What {
         /// Only the versions of this workflow
         name: Option<String>,
     },
+    /// Take versions away that no living instance runs
+    #[command(after_help = RM)]
+    Rm {
+        /// Name and version: `name@version`
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
     /// Show one definition
     #[command(after_help = EXAMPLES)]
     Show {
@@ -40,6 +51,12 @@ enum What {
         name: String,
     },
 }
+
+const RM: &str = "\
+Examples:
+  gearshift def rm order@1 order@2
+
+Exit 4: instances live on a version; let them end, or `gearshift migrate` them.";
 
 const DEFINITIONS: Table<'static, DefinitionSummary> = Table {
     headings: &["WORKFLOW", "TITLE", "INSTANCES", "HASH", ""],
@@ -63,6 +80,18 @@ pub(super) async fn def(global: &Global, args: DefArgs) -> Outcome {
             let page = client.definitions(&Definitions { name }).await?;
             output.items(&page.items, &DEFINITIONS)?;
         }
+        What::Rm { names } => {
+            let mut tally = Tally::default();
+            for name in &names {
+                let result = remove(&client, name).await;
+                if result.is_ok() {
+                    output.json(&json!({ "removed": name }))?;
+                    output.line(format!("{name}  removed"))?;
+                }
+                tally.add(output, global, names.len() > 1, result)?;
+            }
+            return Ok(tally.exit_code());
+        }
         What::Show { name } => {
             let (name, version) = name_and_version(&name)?;
             let detail = client.definition(&name, version).await?;
@@ -79,5 +108,15 @@ pub(super) async fn def(global: &Global, args: DefArgs) -> Outcome {
             }
         }
     }
+    Ok(0)
+}
+
+/// Takes one version away; which one has to be said.
+async fn remove(client: &Client, name: &str) -> Result<u8, Failure> {
+    let (name, Some(version)) = name_and_version(name)? else {
+        return Err(Failure::usage(format!("`{name}` names no version"))
+            .with_help("write `name@version`; `gearshift def ls` lists them"));
+    };
+    client.undeploy(&name, version).await?;
     Ok(0)
 }

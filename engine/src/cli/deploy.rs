@@ -3,23 +3,28 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gearshift_client::protocol::command::{Deploy, DeployReply, Format as WireFormat};
+use gearshift_client::Client;
+use gearshift_client::protocol::command::{Deploy, DeployReply, Deployed, Format as WireFormat};
+use gearshift_client::protocol::query::Instances;
 use gearshift_machine::definition::Format;
 
 use super::args::Global;
 use super::connect;
 use super::failure::{Failure, Outcome};
 use super::ids::Tally;
-use super::output::tell;
+use super::output::{Output, clean, tell};
 use super::sources::{Source, files};
-use super::words::count;
+use super::words::{count, states};
+
+/// Instances of older versions that are listed.
+const LEFT_BEHIND_SHOWN: u32 = 10;
 
 const EXAMPLES: &str = "\
 Examples:
   gearshift deploy order.workflow.yaml
   gearshift deploy workflows/                     all definitions below a folder
 
-Running instances stay on their version; new ones take the newest. A deployed version never
+Running instances stay on their version, and are listed; new ones take the newest. A deployed version never
 changes: raise `version:` to deploy other content (exit 4 otherwise).";
 
 /// `gearshift deploy`.
@@ -41,8 +46,11 @@ pub(super) async fn deploy(global: &Global, args: &DeployArgs) -> Outcome {
         let result = match send(&client, global, path).await {
             Ok(reply) => {
                 output.json(&reply)?;
-                for line in lines(&reply) {
-                    output.line(line)?;
+                for one in &reply.definitions {
+                    output.line(line(one))?;
+                    if output.is_text() && one.older_instances > 0 {
+                        left_behind(&client, output, one).await?;
+                    }
                 }
                 Ok(0)
             }
@@ -55,7 +63,7 @@ pub(super) async fn deploy(global: &Global, args: &DeployArgs) -> Outcome {
 
 /// Checks one file here, then deploys it.
 pub(super) async fn send(
-    client: &gearshift_client::Client,
+    client: &Client,
     global: &Global,
     path: &std::path::Path,
 ) -> Result<DeployReply, Failure> {
@@ -82,17 +90,40 @@ pub(super) fn order(source: &Source) -> Deploy {
     Deploy { text: source.text.clone(), origin: source.origin.clone(), format }
 }
 
-fn lines(reply: &DeployReply) -> Vec<String> {
-    let line = |one: &gearshift_client::protocol::command::Deployed| {
-        let hash: String = one.hash.chars().take(12).collect();
-        let what = if one.unchanged { "unchanged" } else { "deployed" };
-        let stays = match one.older_instances {
-            0 => String::new(),
-            older => {
-                format!("  ({older} stay on older versions)")
-            }
-        };
-        format!("{}@{}  {what}  {hash}{stays}", one.name, one.version)
+fn line(one: &Deployed) -> String {
+    let hash: String = one.hash.chars().take(12).collect();
+    let what = if one.unchanged { "unchanged" } else { "deployed" };
+    let stays = match one.older_instances {
+        0 => String::new(),
+        older => format!("  ({older} stay on older versions)"),
     };
-    reply.definitions.iter().map(line).collect()
+    format!("{}@{}  {what}  {hash}{stays}", one.name, one.version)
+}
+
+/// The living instances of older versions, as many as a person reads.
+async fn left_behind(client: &Client, output: Output, one: &Deployed) -> Result<(), Failure> {
+    let Deployed { name, version, older_instances, .. } = one;
+    let living = "status != 'done' && status != 'failed' && status != 'cancelled'";
+    let filter = format!("workflow == '{name}' && version < {version} && {living}");
+    let ask = Instances {
+        filter: Some(filter.clone()),
+        workflow: Some(name.clone()),
+        limit: Some(LEFT_BEHIND_SHOWN),
+        ..Instances::default()
+    };
+    let page = client.instances(&ask).await?;
+    for item in &page.items {
+        output.line(format!(
+            "  {}  {}@{}  {}",
+            clean(&item.key),
+            item.workflow,
+            item.version,
+            states(&item.active)
+        ))?;
+    }
+    let more = older_instances.saturating_sub(u64::from(LEFT_BEHIND_SHOWN));
+    if more > 0 {
+        output.line(format!("  and {more} more: gearshift ls --where \"{filter}\""))?;
+    }
+    output.line(format!("  gearshift migrate lets them go on under {name}@{version}"))
 }

@@ -15,8 +15,8 @@ use super::args::{Cli, Command, Global};
 use super::failure::{BUG, Failure, Outcome, USAGE};
 use super::output::{Format, tell};
 use super::{
-    bench, bus, check, definitions, deploy, dev, dlq, drive, explain, graph, look, repair, run,
-    serve, watch, words,
+    bench, bus, check, convert, definitions, deploy, dev, diff, dlq, drive, explain, graph, look, migrate, play, repair,
+    run, serve, test, watch, words,
 };
 use crate::runtime::init_tracing;
 
@@ -113,6 +113,10 @@ async fn perform(cli: Cli, plugins: PluginLoader) -> Outcome {
         Command::Dev(args) => dev::dev(&global, args, plugins).await,
         Command::Serve(args) => serve::serve(&global, args).await,
         Command::Check(args) => check::check(&global, &args),
+        Command::Convert(args) => convert::convert(&global, &args).await,
+        Command::Diff(args) => diff::diff(&global, &args).await,
+        Command::Play(args) => play::play(&global, &args),
+        Command::Test(args) => test::test(&global, &args),
         Command::Deploy(args) => deploy::deploy(&global, &args).await,
         Command::Start(args) => drive::start(&global, args).await,
         Command::Send(args) => drive::send(&global, args).await,
@@ -129,6 +133,7 @@ async fn perform(cli: Cli, plugins: PluginLoader) -> Outcome {
         Command::Kill(args) => repair::repair(&global, &args, repair::Verb::Kill).await,
         Command::Retry(args) => repair::repair(&global, &args, repair::Verb::Retry).await,
         Command::Skip(args) => repair::repair(&global, &args, repair::Verb::Skip).await,
+        Command::Migrate(args) => migrate::migrate(&global, &args).await,
         Command::Dlq(args) => dlq::dlq(&global, args).await,
         Command::Def(args) => definitions::def(&global, args).await,
         Command::Graph(args) => graph::graph(&global, &args).await,

@@ -168,6 +168,9 @@ fn describe(detail: &InstanceDetail) -> String {
     if let Some(reason) = &one.stuck_reason {
         lines.push(("stuck", plain(reason)));
     }
+    if let Some(parent) = &one.parent {
+        lines.push(("parent", parent.clone()));
+    }
     let age = age(one.age_s);
     lines.push(("started", format!("{} ({age} ago)", one.started_at)));
     lines.push(("updated", format!("{} (step {})", one.updated_at, one.step)));
@@ -185,6 +188,9 @@ fn describe(detail: &InstanceDetail) -> String {
     for call in &detail.calls {
         let of = call.attempts.map_or_else(String::new, |all| format!(" of {all}"));
         lines.push(("call", format!("{}  attempt {}{of}", call.operation, call.attempt)));
+    }
+    for child in &detail.children {
+        lines.push(("child", format!("{}  as {}", child.instance, child.id)));
     }
     if !detail.deferred.is_empty() {
         lines.push(("deferred", names(&detail.deferred)));

@@ -43,7 +43,7 @@ pub(super) fn parse(text: &str) -> Result<Mock, String> {
 }
 
 /// `plugin.operation`, whatever version was asked for.
-fn key(operation: &str) -> Result<String, String> {
+pub(super) fn key(operation: &str) -> Result<String, String> {
     let parsed = operation.parse::<OperationRef>().map_err(|error| error.to_string())?;
     Ok(format!("{}.{}", parsed.plugin, parsed.operation))
 }

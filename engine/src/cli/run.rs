@@ -125,27 +125,20 @@ fn find(path: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The one definition of a file; shows what is wrong with it.
+/// The first definition of a file, which is the one to run: the others are there for its children.
+/// Shows what is wrong with them.
 fn load(global: &Global, source: &Source) -> Result<Definition, Failure> {
     let color = global.stderr_look().color;
     let loaded = source.load().map_err(|problems| {
         tell(source.render(&problems, color).trim_end());
         Failure::invalid(format!("`{}` has errors", source.origin), &problems)
     })?;
-    let number = loaded.len();
-    let mut loaded = loaded.into_iter();
-    match (loaded.next(), number) {
-        (Some(only), 1) => {
-            if !only.warnings.is_empty() && !global.quiet {
-                tell(source.render(&only.warnings, color).trim_end());
-            }
-            Ok(only.definition)
-        }
-        (Some(_) | None, _) => Err(Failure::usage(format!(
-            "`{}` holds {number} definitions; `run` takes one",
-            source.origin
-        ))),
+    for one in loaded.iter().filter(|one| !one.warnings.is_empty() && !global.quiet) {
+        tell(source.render(&one.warnings, color).trim_end());
     }
+    let mut loaded = loaded.into_iter();
+    let first = loaded.next().map(|first| first.definition);
+    first.ok_or_else(|| Failure::usage(format!("`{}` holds no definition", source.origin)))
 }
 
 /// How the instance begins: by the script, by an event with the data given, or by a start.

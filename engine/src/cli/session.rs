@@ -211,7 +211,8 @@ impl Session {
             self.ask(id, task).await?;
             return Ok(Next::Look);
         }
-        Ok(if idle && self.nothing_due(detail) { Next::GiveUp } else { Next::Wait })
+        let rests = idle && self.nothing_due(detail) && self.children_rest(detail).await?;
+        Ok(if rests { Next::GiveUp } else { Next::Wait })
     }
 
     async fn play(&mut self, id: &str, step: Step, detail: &InstanceDetail) -> Result<(), Failure> {
@@ -266,6 +267,23 @@ impl Session {
         let deadline = now.plus_ms(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)).0;
         let due = detail.timers.iter().filter_map(|timer| timer.due.parse().ok());
         !due.map(jiff::Timestamp::as_millisecond).any(|due| due <= deadline)
+    }
+
+    /// Can no child that the instance waits for move by itself?
+    async fn children_rest(&self, detail: &InstanceDetail) -> Result<bool, Failure> {
+        let mut children: Vec<String> =
+            detail.children.iter().map(|child| child.instance.clone()).collect();
+        while let Some(child) = children.pop() {
+            // One that is not there yet is on its way; one that ended has told its parent so,
+            // unless it was ended from outside.
+            let Ok(detail) = self.client.instance(&child).await else { return Ok(false) };
+            let answers = matches!(detail.summary.status, Status::Done | Status::Failed);
+            if answers || !detail.calls.is_empty() || !self.nothing_due(&detail) {
+                return Ok(false);
+            }
+            children.extend(detail.children.into_iter().map(|child| child.instance));
+        }
+        Ok(true)
     }
 
     /// Waits for a change; false when the time is over.
@@ -362,8 +380,9 @@ fn awaits(detail: &InstanceDetail) -> String {
         format!("a decision{who} ({})", task.choices.join(", "))
     });
     let call = detail.calls.first().map(|call| format!("the answer of {}", call.operation));
+    let child = detail.children.first().map(|child| format!("its child {}", child.instance));
     let timer = detail.timers.first().map(|timer| format!("{}, due {}", timer.name, timer.due));
-    let list: Vec<String> = decision.into_iter().chain(call).chain(timer).collect();
+    let list: Vec<String> = decision.into_iter().chain(call).chain(child).chain(timer).collect();
     match list.as_slice() {
         [] => "it waits for an event".to_owned(),
         list => format!("it waits for {}", list.join(", or for ")),

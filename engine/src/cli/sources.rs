@@ -33,6 +33,15 @@ pub(super) fn is_definition(path: &Path) -> bool {
     [".workflow.yaml", ".workflow.yml", ".workflow.json"].iter().any(|end| name.ends_with(end))
 }
 
+/// Is this the name of a scenario file: `*.test.yaml` or `.yml`?
+pub(super) fn is_scenario(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    [".test.yaml", ".test.yml"].iter().any(|end| name.ends_with(end))
+}
+
+/// What files are looked for, by their names.
+type Wanted = fn(&Path) -> bool;
+
 impl Source {
     /// Reads one file.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
@@ -78,6 +87,15 @@ impl Source {
 
 /// The files that `paths` name: files as they are, folders with all definitions below them.
 pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    files_named(paths, is_definition, "*.workflow.yaml or *.workflow.json")
+}
+
+/// The files that `paths` name: files as they are, folders with all that are wanted below them.
+pub(super) fn files_named(
+    paths: &[PathBuf],
+    wanted: Wanted,
+    what: &str,
+) -> Result<Vec<PathBuf>, Failure> {
     let mut list = Vec::new();
     for path in paths {
         let about =
@@ -87,20 +105,22 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             continue;
         }
         let before = list.len();
-        below(path, DEPTH_MAX, &mut list)?;
+        below(path, DEPTH_MAX, wanted, &mut list)?;
         if list.len() == before {
-            return Err(Failure::new(
-                NOT_FOUND,
-                format!("`{}` holds no *.workflow.yaml or *.workflow.json", path.display()),
-            ));
+            return Err(Failure::new(NOT_FOUND, format!("`{}` holds no {what}", path.display())));
         }
     }
     Ok(list)
 }
 
-/// All definition files below `folder`, by name; hidden folders, `target` and `node_modules` are
-/// left out, and links to folders are not followed.
-pub(super) fn below(folder: &Path, depth: usize, list: &mut Vec<PathBuf>) -> Result<(), Failure> {
+/// All wanted files below `folder`, by name; hidden folders, `target` and `node_modules` are left
+/// out, and links to folders are not followed.
+fn below(
+    folder: &Path,
+    depth: usize,
+    wanted: Wanted,
+    list: &mut Vec<PathBuf>,
+) -> Result<(), Failure> {
     let failed = |error: &std::io::Error| Failure::file("cannot read", folder, error);
     let entries = std::fs::read_dir(folder).map_err(|error| failed(&error))?;
     let mut entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
@@ -113,12 +133,12 @@ pub(super) fn below(folder: &Path, depth: usize, list: &mut Vec<PathBuf>) -> Res
             let name = name.to_string_lossy();
             let skipped = name.starts_with('.') || name == "target" || name == "node_modules";
             if !skipped && depth > 0 {
-                below(&path, depth - 1, list)?;
+                below(&path, depth - 1, wanted, list)?;
             }
-        } else if is_definition(&path) {
+        } else if wanted(&path) {
             if list.len() >= FILES_MAX {
                 return Err(Failure::usage(format!(
-                    "`{}` holds more than the limit of {FILES_MAX} definition files",
+                    "`{}` holds more than the limit of {FILES_MAX} files",
                     folder.display()
                 )));
             }
@@ -128,10 +148,10 @@ pub(super) fn below(folder: &Path, depth: usize, list: &mut Vec<PathBuf>) -> Res
     Ok(())
 }
 
-/// [`below`] from the top.
+/// All definition files below `folder`.
 pub(super) fn all_below(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut list = Vec::new();
-    below(folder, DEPTH_MAX, &mut list)?;
+    below(folder, DEPTH_MAX, is_definition, &mut list)?;
     Ok(list)
 }
 

@@ -112,6 +112,7 @@ pub(super) const fn is_own(input: &PartitionInput) -> bool {
         | PartitionInput::Reject { .. }
         | PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
+        | PartitionInput::Letter { .. }
         | PartitionInput::CallStarted { .. }
         | PartitionInput::Command { .. }
         | PartitionInput::Confirmed { .. }
@@ -126,6 +127,7 @@ pub(super) const fn position_of(input: &PartitionInput) -> Option<Position> {
         PartitionInput::Deliver { source, .. } | PartitionInput::Reject { source, .. } => *source,
         PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
+        | PartitionInput::Letter { .. }
         | PartitionInput::CallStarted { .. }
         | PartitionInput::TimerDue { .. }
         | PartitionInput::Command { .. }
@@ -147,6 +149,7 @@ pub(super) fn parcel_of(input: &PartitionInput) -> Option<(Arc<str>, Option<Inst
         PartitionInput::Reject { event, key, .. } => Some((Arc::clone(&event.name), key.clone())),
         PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
+        | PartitionInput::Letter { .. }
         | PartitionInput::CallStarted { .. }
         | PartitionInput::TimerDue { .. }
         | PartitionInput::Command { .. }

@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::letters::Letters;
 use super::providers::{Asked, Attempt};
 use super::shared::Shared;
 
@@ -30,6 +31,7 @@ pub(crate) struct Dispatch {
     partition: u16,
     session: u64,
     publishes: mpsc::UnboundedSender<Publish>,
+    letters: Letters,
     permits: Arc<Semaphore>,
     tasks: TaskTracker,
     calls: TaskTracker,
@@ -60,7 +62,8 @@ impl Dispatch {
         // Nobody waits for it but to see it empty; more may still join.
         calls.close();
         let session = shared.seat(partition).session();
-        Self { shared, partition, session, publishes, permits, tasks, calls, stop }
+        let letters = Letters::new(Arc::clone(&shared), partition, tasks.clone(), stop.clone());
+        Self { shared, partition, session, publishes, letters, permits, tasks, calls, stop }
     }
 
     /// Performs one effect of a durable decision.
@@ -79,8 +82,25 @@ impl Dispatch {
             Effect::DeadLetter { event, reason } => {
                 tracing::warn!(instance = %key, event = %event.name, %reason, "dead letter");
             }
+            Effect::Letter(letter) => self.letters.send(key.clone(), letter),
             // Kept by the partition itself, or announced by the drive.
             Effect::SendSelf { .. } | Effect::Notice(_) => {}
+        }
+    }
+
+    /// Performs an effect of a partition that knows no definition for it: of these only letters
+    /// need none.
+    pub(crate) fn perform_alone(&self, key: &InstanceKey, effect: Effect) {
+        match effect {
+            Effect::Letter(letter) => self.letters.send(key.clone(), letter),
+            Effect::Call(_) | Effect::Publish { .. } => {
+                tracing::error!(instance = %key, "pending effect of an unknown workflow");
+            }
+            Effect::CancelCall { .. }
+            | Effect::Log { .. }
+            | Effect::DeadLetter { .. }
+            | Effect::SendSelf { .. }
+            | Effect::Notice(_) => {}
         }
     }
 

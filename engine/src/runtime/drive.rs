@@ -358,6 +358,9 @@ impl Drive {
             if !self.shared.waiters.is_idle() {
                 self.shared.waiters.reached(key, &done);
             }
+        } else if let Some(key) = &done.key {
+            let effects = std::mem::take(&mut done.effects).into_iter();
+            effects.for_each(|effect| self.dispatch.perform_alone(key, effect));
         }
         if let Some(asker) = asker {
             asker.tell(done);
@@ -377,7 +380,7 @@ impl Drive {
                 .or_else(|| index.definitions.latest(key.workflow()));
             match pinned {
                 Some(definition) => self.dispatch.perform(&key, definition, effect),
-                None => tracing::error!(instance = %key, "pending effect of an unknown workflow"),
+                None => self.dispatch.perform_alone(&key, effect),
             }
         }
     }

@@ -24,6 +24,16 @@ pub enum Error {
         /// The content hash of what was refused.
         new: String,
     },
+    /// Instances live on the version that is to be taken away.
+    #[error("`{name}@{version}` is not taken away: {living} of its instances live")]
+    InUse {
+        /// The workflow.
+        name: String,
+        /// The version.
+        version: u32,
+        /// How many live.
+        living: u64,
+    },
     /// A subject that a definition names cannot be captured.
     #[error("cannot listen to the definition's subjects: {0}")]
     SubjectHeld(String),
@@ -108,6 +118,7 @@ impl Error {
         match self {
             Self::Definition(_) => ("GS4022", "invalid"),
             Self::VersionExists { .. } => ("GS4010", "version_exists"),
+            Self::InUse { .. } => ("GS4017", "in_use"),
             Self::UnknownWorkflow { .. } => ("GS4001", "unknown_workflow"),
             Self::SubjectHeld(_) => ("GS4023", "subject_held"),
             Self::InboxChanged(_) => ("GS6003", "inbox_changed"),

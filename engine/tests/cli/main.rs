@@ -1,6 +1,7 @@
 //! The built binary from outside: what it prints, what it leaves, how it ends.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod author;
 mod check;
 mod dev;
 mod drive;
@@ -11,3 +12,4 @@ mod run;
 mod server;
 mod support;
 mod usage;
+mod versions;

@@ -25,7 +25,8 @@ fn expected(folder: &Path) -> Vec<(String, String)> {
 #[test]
 fn the_examples_end_as_expected() {
     let place = Place::new();
-    for (name, last) in [("document-approval", "archived"), ("order", "confirmed")] {
+    let examples = [("document-approval", "archived"), ("order", "confirmed"), ("trip", "booked")];
+    for (name, last) in examples {
         let folder = place.copy_example(name);
         let run = place.gearshift(&["run", name, "-o", "json"]).ends(0).json();
         assert_eq!(lines(&run), expected(&folder), "{run}");

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a failing seed is printed")]
 
 mod backpressure;
+mod children;
 mod cluster;
 mod cluster_marks;
 mod cluster_moves;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use gearshift_protocol::command::{
-    DeadLetterOrder, DeadLetterReply, Decide, Deploy, DeployReply, Order, Start, StartReply, Verb,
+    DeadLetterOrder, DeadLetterReply, Decide, Deploy, DeployReply, Migrate, MigrateReply, Order,
+    Start, StartReply, Undeploy, Verb,
 };
 use gearshift_protocol::{
     EventHeaders, EventReply, Header, InstanceVerdict, Wait, ce_encode, headers as names, subjects,
@@ -26,6 +27,17 @@ impl Client {
     /// request: unreachable, timed out, refused.
     pub async fn deploy(&self, deploy: &Deploy) -> Result<DeployReply, Error> {
         self.command(Verb::Deploy, deploy, None).await
+    }
+
+    /// Takes a version of a workflow away.
+    ///
+    /// # Errors
+    ///
+    /// `conflict` while instances live on it; and those of every request.
+    pub async fn undeploy(&self, name: &str, version: u32) -> Result<(), Error> {
+        let order = Undeploy { name: name.to_owned(), version };
+        let _: Undeploy = self.command(Verb::Undeploy, &order, None).await?;
+        Ok(())
     }
 
     /// Begins the life of an instance.
@@ -165,6 +177,15 @@ impl Client {
     /// `not_found`, and those of every request.
     pub async fn skip(&self, instance: &str, reason: &str) -> Result<InstanceVerdict, Error> {
         self.command(Verb::Skip, &order(instance, reason), None).await
+    }
+
+    /// Lets an instance go on under another version, or tells what that would mean.
+    ///
+    /// # Errors
+    ///
+    /// `conflict` if a state or call under way has no counterpart; and those of every request.
+    pub async fn migrate(&self, migrate: &Migrate) -> Result<MigrateReply, Error> {
+        self.command(Verb::Migrate, migrate, None).await
     }
 
     /// Offers the events of dead letters again.

@@ -1,5 +1,7 @@
 //! Operators' commands: `gearshift.command.<user>.<verb>`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -10,6 +12,8 @@ use crate::verdict::{InstanceVerdict, Wait};
 pub enum Verb {
     /// [`Deploy`] → [`DeployReply`].
     Deploy,
+    /// [`Undeploy`] → [`Undeploy`]: take a version away that nobody runs.
+    Undeploy,
     /// [`Start`] → [`StartReply`].
     Start,
     /// [`Decide`] → [`InstanceVerdict`].
@@ -22,6 +26,8 @@ pub enum Verb {
     Retry,
     /// [`Order`] → [`InstanceVerdict`]: leave behind what made the instance stuck.
     Skip,
+    /// [`Migrate`] → [`MigrateReply`]: go on under another version.
+    Migrate,
     /// [`DeadLetterOrder`] → [`DeadLetterReply`]: offer the events again.
     DlqReplay,
     /// [`DeadLetterOrder`] → [`DeadLetterReply`]: forget the events.
@@ -30,14 +36,16 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Deploy,
+        Self::Undeploy,
         Self::Start,
         Self::Decide,
         Self::Cancel,
         Self::Kill,
         Self::Retry,
         Self::Skip,
+        Self::Migrate,
         Self::DlqReplay,
         Self::DlqDrop,
     ];
@@ -47,12 +55,14 @@ impl Verb {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Deploy => "deploy",
+            Self::Undeploy => "undeploy",
             Self::Start => "start",
             Self::Decide => "decide",
             Self::Cancel => "cancel",
             Self::Kill => "kill",
             Self::Retry => "retry",
             Self::Skip => "skip",
+            Self::Migrate => "migrate",
             Self::DlqReplay => "dlq_replay",
             Self::DlqDrop => "dlq_drop",
         }
@@ -178,6 +188,56 @@ pub struct Order {
     /// Why, in the operator's words.
     #[serde(default)]
     pub reason: String,
+}
+
+/// Takes a version of a workflow away; refused while instances live on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Undeploy {
+    /// The workflow's name.
+    pub name: String,
+    /// The version.
+    pub version: u32,
+}
+
+/// Lets an instance go on under another version of its definition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Migrate {
+    /// Which instance: `workflow/key`, a key, or the unique end of one.
+    pub instance: String,
+    /// To which version; the newest where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// States that are called differently there: the old and the new name.
+    #[serde(default)]
+    pub states: BTreeMap<String, String>,
+    /// Only tell what would be done.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Why, in the operator's words.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// What became of a [`Migrate`], or would become.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrateReply {
+    /// The instance: `workflow/key`.
+    pub instance: String,
+    /// The version it ran.
+    pub from: u32,
+    /// The version it goes on under.
+    pub to: u32,
+    /// Its active states before.
+    pub before: Vec<String>,
+    /// Its active states after.
+    pub after: Vec<String>,
+    /// What is dropped or begun on the way, in words.
+    pub notes: Vec<String>,
+    /// Nothing was done.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 /// What to do with dead letters.

@@ -57,6 +57,9 @@ pub struct InstanceSummary {
     /// Why only a person can move it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck_reason: Option<String>,
+    /// The instance whose child it is, as `workflow/key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
 }
 
 /// All there is to show of one instance.
@@ -87,6 +90,9 @@ pub struct InstanceDetail {
     /// Calls under way.
     #[serde(default)]
     pub calls: Vec<CallView>,
+    /// Children that run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<ChildView>,
     /// Names of events kept for later, in arrival order.
     #[serde(default)]
     pub deferred: Vec<String>,
@@ -128,6 +134,15 @@ pub struct CallView {
     /// When the next attempt begins, between attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt: Option<String>,
+}
+
+/// An instance that runs as a call of another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildView {
+    /// The parent's name for it, as in `done.invoke.<id>`.
+    pub id: String,
+    /// `workflow/key`.
+    pub instance: String,
 }
 
 /// One input of an instance and all it caused.

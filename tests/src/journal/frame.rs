@@ -49,6 +49,10 @@ pub struct Change {
     pub step: Option<u64>,
     /// The variables.
     pub vars: Vars,
+    /// All of it, as it stands in the frame.
+    pub delta: Vec<u8>,
+    /// The line of the instance's history, as it stands in the frame.
+    pub trace: Vec<u8>,
 }
 
 /// What is told of the variables.
@@ -114,12 +118,14 @@ fn item(from: &mut Bytes<'_>, frame: &mut Frame) -> Result<(), Wrong> {
     match from.byte()? {
         0 => {
             let instance = instance(from)?;
-            let change = change(instance, &mut Bytes(from.blob()?))?;
-            frame.changes.push(change);
+            let delta = from.blob()?;
+            let mut change = change(instance, &mut Bytes(delta))?;
+            delta.clone_into(&mut change.delta);
             if from.flag()? {
-                from.blob()?;
+                from.blob()?.clone_into(&mut change.trace);
                 from.varint()?;
             }
+            frame.changes.push(change);
         }
         1 => {
             instance(from)?;
@@ -157,7 +163,7 @@ fn item(from: &mut Bytes<'_>, frame: &mut Frame) -> Result<(), Wrong> {
             from.varint()?;
             from.array::<8>()?;
         }
-        11 => {
+        11 | 12 => {
             from.varint()?;
             from.varint()?;
         }
@@ -179,6 +185,8 @@ fn change(instance: String, from: &mut Bytes<'_>) -> Result<Change, Wrong> {
         status: None,
         step: None,
         vars: Vars::Same,
+        delta: Vec::new(),
+        trace: Vec::new(),
     };
     let mask = if change.whole {
         from.byte()?;
@@ -264,6 +272,9 @@ fn event(from: &mut Bytes<'_>) -> Result<(String, Value), Wrong> {
     if has(3) {
         principal(from)?;
     }
+    if has(11) {
+        from.text()?;
+    }
     Ok((name, data))
 }
 
@@ -276,18 +287,86 @@ fn principal(from: &mut Bytes<'_>) -> Result<(), Wrong> {
 }
 
 fn pending(from: &mut Bytes<'_>) -> Result<(), Wrong> {
-    let is_call = from.flag()?;
+    let kind = from.byte()?;
     from.array::<16>()?;
-    if is_call {
-        // Attempt, operation, input, deadline, step.
-        from.varint()?;
-        from.text()?;
-        from.value()?;
-        from.zigzag()?;
-        from.text()?;
-    } else {
-        from.text()?;
-        from.value()?;
+    match kind {
+        0 => {
+            from.text()?;
+            from.value()?;
+        }
+        1 => {
+            // Attempt, operation, input, deadline, step.
+            from.varint()?;
+            from.text()?;
+            from.value()?;
+            from.zigzag()?;
+            from.text()?;
+        }
+        2 => {
+            // Number, receiver.
+            from.varint()?;
+            instance(from)?;
+            said(from)?;
+        }
+        other => return Err(format!("{other} is nothing that waits")),
+    }
+    Ok(())
+}
+
+/// What one instance has for another.
+fn said(from: &mut Bytes<'_>) -> Result<(), Wrong> {
+    match from.byte()? {
+        0 => {
+            event(from)?;
+            from.flag()?;
+        }
+        1 => {
+            from.array::<16>()?;
+            event(from)?;
+        }
+        2 => {
+            if from.flag()? {
+                from.varint()?;
+            }
+            from.value()?;
+            // The parent: key, life, call, its name for the child, depth.
+            instance(from)?;
+            from.varint()?;
+            from.array::<16>()?;
+            from.text()?;
+            from.varint()?;
+            if from.flag()? {
+                from.text()?;
+            }
+        }
+        3 => {
+            from.array::<16>()?;
+            from.flag()?;
+        }
+        4 => {
+            from.array::<16>()?;
+            from.text()?;
+            from.varint()?;
+            outcome(from)?;
+        }
+        other => return Err(format!("{other} is no letter")),
+    }
+    Ok(())
+}
+
+fn outcome(from: &mut Bytes<'_>) -> Result<(), Wrong> {
+    match from.byte()? {
+        0 => drop(from.value()?),
+        1 => {
+            // Kind, code, message, when to try again.
+            from.byte()?;
+            from.text()?;
+            from.text()?;
+            if from.flag()? {
+                from.varint()?;
+            }
+        }
+        other => return Err(format!("{other} is no outcome")),
     }
     Ok(())
 }

@@ -7,10 +7,13 @@ use gearshift_machine::definition::{Format, load};
 use gearshift_machine::partition::Definitions;
 
 /// The texts, by file name.
-const TEXTS: [(&str, &str); 5] = [
+const TEXTS: [(&str, &str); 8] = [
     ("counter.yaml", include_str!("charts/counter.yaml")),
     ("patient.yaml", include_str!("charts/patient.yaml")),
     ("noisy.yaml", include_str!("charts/noisy.yaml")),
+    ("boss.yaml", include_str!("charts/boss.yaml")),
+    ("purse.yaml", include_str!("charts/purse.yaml")),
+    ("helper.yaml", include_str!("charts/helper.yaml")),
     (
         "document_approval.workflow.yaml",
         include_str!("../../../examples/document-approval/document_approval.workflow.yaml"),

@@ -1,5 +1,7 @@
 //! What must always hold.
 
+use std::collections::BTreeMap;
+
 use gearshift_machine::machine::{Effect, Outcome};
 use gearshift_machine::partition::{Done, Partition, PartitionInput};
 use gearshift_machine::value::Value;
@@ -60,6 +62,7 @@ impl World<'_> {
                 let known = self.released.get(&call.call);
                 (call.call, known.is_none_or(|known| is_same_call(known, effect)))
             }
+            Effect::Letter(letter) => (letter.id, !self.released.contains_key(&letter.id)),
             Effect::CancelCall { .. }
             | Effect::SendSelf { .. }
             | Effect::DeadLetter { .. }
@@ -95,6 +98,7 @@ impl World<'_> {
         let place = self.place();
         let pending = partition.pending_effects(&self.charts.definitions);
         let mut publishes = Vec::new();
+        let mut letters = BTreeMap::new();
         for (key, effect) in pending {
             match &effect {
                 Effect::Publish { id, .. } => {
@@ -110,6 +114,11 @@ impl World<'_> {
                     assert!(same, "{known:?} became {effect:?}: {place}");
                     self.calls.push((key, call.clone()));
                 }
+                Effect::Letter(letter) => {
+                    let known = self.released.entry(letter.id).or_insert_with(|| effect.clone());
+                    assert_eq!(*known, effect, "{place}");
+                    letters.insert(letter.number, (key, letter.clone()));
+                }
                 Effect::CancelCall { .. }
                 | Effect::SendSelf { .. }
                 | Effect::DeadLetter { .. }
@@ -121,6 +130,8 @@ impl World<'_> {
             assert!(publishes.contains(id), "publish {id} was forgotten: {place}");
         }
         self.confirming.clear();
+        // What was taken is settled in the same frame; what is on its way was asked for.
+        self.letters = letters;
         for instance in partition.instances_from(None, usize::MAX) {
             let lines = partition.trace(&instance.key).len();
             assert!(lines <= TRACE_LINES, "{lines} lines: {place}");
@@ -135,6 +146,7 @@ impl World<'_> {
         owner.flight.is_none()
             && self.door.is_empty()
             && self.mail.is_empty()
+            && self.letters.is_empty()
             && due.is_empty()
             && read == self.inbox.len() as u64
     }

@@ -16,6 +16,8 @@ const KEYS: u64 = 4;
 
 /// The workflow whose totals are checked; nobody commands its instances.
 pub(super) const COUNTER: &str = "counter";
+/// The workflow whose total goes through a child and back; nobody commands its instances.
+const BOSS: &str = "boss";
 
 /// Events that mean something to some chart, by workflow, with their data.
 const EVENTS: [(&str, &str, &str); 29] = [
@@ -72,7 +74,10 @@ pub(super) fn event(random: &mut Random) -> Told {
     if random.chance(300) {
         let adds = i64::try_from(random.below(1_000)).unwrap_or(0);
         let data: Map = [("n", Value::Int(adds))].into_iter().collect();
-        return told(random, COUNTER, "added", data.into(), adds);
+        return match random.chance(300) {
+            true => told(random, BOSS, "passed", data.into(), adds),
+            false => told(random, COUNTER, "added", data.into(), adds),
+        };
     }
     let (workflow, name, data) = *random.pick(&EVENTS);
     match random.below(20) {
@@ -109,7 +114,7 @@ fn junk(random: &mut Random) -> Value {
 /// An operator's order to an instance that is no counter; or a start.
 pub(super) fn order(random: &mut Random, charts: &Charts) -> PartitionInput {
     let names = charts.list.iter().map(|chart| &chart.name);
-    let names: Vec<_> = names.filter(|name| &***name != COUNTER).collect();
+    let names: Vec<_> = names.filter(|name| ![COUNTER, BOSS].contains(&&***name)).collect();
     let workflow: Arc<str> = Arc::clone(random.pick::<&Arc<str>>(&names));
     let key = key(random, &workflow);
     let roles: Vec<Arc<str>> = if random.chance(500) { vec!["*".into()] } else { Vec::new() };

@@ -10,6 +10,7 @@ mod check;
 mod inputs;
 mod journal;
 mod owner;
+mod post;
 mod random;
 mod report;
 mod world;

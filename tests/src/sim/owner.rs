@@ -7,6 +7,7 @@ use gearshift_machine::partition::{
 };
 
 use super::journal::{Appended, Fault};
+use super::post;
 use super::world::World;
 
 /// One owner: the partition as it believes it to be.
@@ -117,6 +118,8 @@ impl World<'_> {
             inputs.push((Origin::Door(*id), input));
         }
         inputs.extend(self.mail.drain(..).map(|input| (Origin::Mail, input)));
+        let letters = post::letters(&mut self.random, &self.letters, self.taken.as_ref());
+        inputs.extend(letters.into_iter().map(|input| (Origin::Mail, input)));
         let due = owner.partition.due(Timestamp(self.now), 1 + self.random.place(20));
         inputs.extend(due.into_iter().map(|input| (Origin::Due, input)));
         if self.random.chance(self.faults.odd_timer) {
@@ -194,6 +197,7 @@ impl World<'_> {
     fn release(&mut self, flight: Flight) {
         for ((origin, stamped), done) in flight.inputs.into_iter().zip(flight.results) {
             self.check_answer(origin, &done);
+            self.letter_answered(&stamped.input, &done.outcome);
             if let Origin::Door(id) = origin {
                 self.door.remove(&id);
             }
@@ -208,6 +212,9 @@ impl World<'_> {
             }
             for effect in done.effects {
                 self.check_released(&effect);
+                if let (Effect::Letter(letter), Some(key)) = (&effect, &done.key) {
+                    self.letters.insert(letter.number, (key.clone(), letter.clone()));
+                }
                 if let (Effect::Call(call), Some(key)) = (&effect, &done.key) {
                     self.calls.push((key.clone(), call.clone()));
                     let old = self.calls.len().saturating_sub(20);

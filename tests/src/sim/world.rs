@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gearshift_machine::machine::{CallRequest, Effect, EffectId, Event, InstanceKey};
+use gearshift_machine::machine::{CallRequest, Effect, EffectId, Event, InstanceKey, Letter};
 use gearshift_machine::partition::PartitionInput;
 
 use super::charts::Charts;
@@ -77,6 +77,10 @@ pub(super) struct World<'a> {
     pub(super) unconfirmed: BTreeMap<EffectId, Effect>,
     /// Messages whose confirmation is on its way.
     pub(super) confirming: BTreeMap<EffectId, Effect>,
+    /// Letters that went out and were not taken, by number, with their senders.
+    pub(super) letters: BTreeMap<u64, (InstanceKey, Letter)>,
+    /// One that was taken: it may be told again.
+    pub(super) taken: Option<(InstanceKey, Letter)>,
     /// What each counter must come to.
     pub(super) totals: BTreeMap<InstanceKey, i64>,
     /// Complete snapshots: manifest and slices, oldest first, at most two.
@@ -121,6 +125,8 @@ impl<'a> World<'a> {
             released: BTreeMap::new(),
             unconfirmed: BTreeMap::new(),
             confirming: BTreeMap::new(),
+            letters: BTreeMap::new(),
+            taken: None,
             totals: BTreeMap::new(),
             snapshots: Vec::new(),
         }
@@ -191,7 +197,7 @@ impl<'a> World<'a> {
         let id = self.door_next;
         self.door_next += 1;
         told.event = Event { id: Some(format!("door-{id}").into()), ..told.event };
-        if told.key.workflow() == COUNTER {
+        if told.key.workflow() == COUNTER || told.adds > 0 {
             *self.totals.entry(told.key.clone()).or_default() += told.adds;
         }
         self.door.insert(id, told);

@@ -22,7 +22,17 @@ const RANGE: &str = "durations are from `1ms` to 100 years";
 /// What is wrong with it: not a duration, not a whole number of milliseconds, or outside
 /// 1 ms ..= 100 years (row D20 of the bad-input catalogue).
 pub fn parse(text: &str) -> Result<u64, String> {
-    let shown = || text.chars().take(40).collect::<String>().escape_debug().to_string();
+    match parse_or_zero(text)? {
+        0 => Err(format!("duration `{}` is out of range: {RANGE}", shown(text))),
+        milliseconds => Ok(milliseconds),
+    }
+}
+
+/// The same for a duration that was computed: none at all is one, too.
+///
+/// # Errors
+/// As [`parse`], but for zero.
+pub fn parse_or_zero(text: &str) -> Result<u64, String> {
     let trimmed = text.trim();
     let (negative, body) = match trimmed.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -33,22 +43,26 @@ pub fn parse(text: &str) -> Result<u64, String> {
         Some(rest) => iso_parts(rest),
         None => plain_parts(body),
     };
-    let parts = parts.map_err(|reason| format!("duration `{}` {reason}", shown()))?;
-    let out_of_range = || format!("duration `{}` is out of range: {RANGE}", shown());
+    let parts = parts.map_err(|reason| format!("duration `{}` {reason}", shown(text)))?;
+    let out_of_range = || format!("duration `{}` is out of range: {RANGE}", shown(text));
     let mut total = 0_u64;
     for (number, unit) in parts {
         let part = scale(number, unit).map_err(|error| match error {
             Scale::Range => out_of_range(),
             Scale::Fraction => {
-                format!("duration `{}` is not a whole number of milliseconds", shown())
+                format!("duration `{}` is not a whole number of milliseconds", shown(text))
             }
         })?;
         total = total.checked_add(part).ok_or_else(out_of_range)?;
     }
-    if negative || total == 0 || total > MAX_MS {
+    if (negative && total > 0) || total > MAX_MS {
         return Err(out_of_range());
     }
     Ok(total)
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(40).collect::<String>().escape_debug().to_string()
 }
 
 /// The shortest exact text of `ms` milliseconds, such as `1h 30m`; [`parse`] reads it back.

@@ -61,6 +61,39 @@ pub fn from_canonical(text: &str) -> Result<Definition, Vec<Problem>> {
     load(text, "definition", Format::Json).map(|loaded| loaded.definition)
 }
 
+/// The trees of a text, before anything in them is interpreted.
+///
+/// # Errors
+/// What keeps the text from being read.
+pub(crate) fn parsed_all(
+    text: &str,
+    origin: &str,
+    format: Format,
+) -> Result<Vec<Node>, Vec<Problem>> {
+    let documents = parse::parse(text, format);
+    let problems = documents.flaws.iter();
+    let problems: Vec<Problem> =
+        problems.map(|flaw| flaw_problem(flaw, text, origin, &documents.roots)).collect();
+    if problems.is_empty() { Ok(documents.roots) } else { Err(problems) }
+}
+
+/// The tree of a text that holds one document.
+///
+/// # Errors
+/// As [`parsed_all`], or that it holds several.
+pub(crate) fn parsed(text: &str, origin: &str, format: Format) -> Result<Node, Vec<Problem>> {
+    let mut roots = parsed_all(text, origin, format)?;
+    let refused = |message: &str| Problem::new(codes::TRAILING_CONTENT, origin, message);
+    match (roots.pop(), roots.last()) {
+        (Some(root), None) => Ok(root),
+        (Some(last), Some(_)) => {
+            let at = Span::new(last.span.start, last.span.start);
+            Err(vec![refused("one document is due here, not several").at(text, at)])
+        }
+        (None, _) => Err(vec![refused("nothing is written here")]),
+    }
+}
+
 fn read(text: &str, origin: &str, format: Format, one: bool) -> Result<Vec<Loaded>, Vec<Problem>> {
     let documents = parse::parse(text, format);
     let mut problems: Vec<Problem> = documents

@@ -13,6 +13,8 @@ mod problem_render;
 mod schema;
 
 pub use load::{Format, Loaded, from_canonical, load, load_all};
+pub(crate) use load::{parsed, parsed_all};
 pub use parse::decode;
+pub(crate) use parse::{Key, Kind, Node, Plain, plain};
 pub use problem::{Problem, Severity, Span};
 pub use schema::schema;

@@ -11,7 +11,8 @@ use super::instance::{
 use super::macrostep::{Cause, Taken, error_text};
 use super::once::is_unknown;
 use super::work::{Failure, Origin, Overrun, Work};
-use crate::definition::model::{Backoff, CallSpec, RetryPolicy, SeqStep};
+use crate::definition::expr::Expr;
+use crate::definition::model::{Backoff, CallSpec, RetryPolicy, SeqStep, SetPath};
 use crate::value::{Map, Value};
 
 /// How often a plugin that is not there is asked for, where the author says nothing.
@@ -41,6 +42,7 @@ impl Work<'_> {
             once: false,
             input: input.clone(),
             deadline,
+            child: None,
         });
         let step = Arc::clone(&self.definition.state(running.state).id);
         self.arm(spec.timeout_ms, TimerKind::CallDeadline { sequence });
@@ -60,6 +62,7 @@ impl Work<'_> {
             }
             TimerKind::After { .. }
             | TimerKind::Send { .. }
+            | TimerKind::SendTo { .. }
             | TimerKind::DeferredExpiry { .. }
             | TimerKind::Retention => true,
         });
@@ -108,16 +111,19 @@ impl Work<'_> {
         output: &Value,
     ) -> Result<Taken, Overrun> {
         let definition = self.definition;
-        let Some((spec, invoke_id)) = call_at(definition, &sequence) else {
+        let Some(Invoked { set, invoke_id, .. }) = invoked_at(definition, &sequence) else {
             return Ok(Taken::Yes);
         };
         self.disarm_call(sequence.id);
         let name = format!("done.invoke.{invoke_id}");
-        let mut event = self.made(name.into(), EventKind::External, Some(output.clone()));
+        // A child whose final state has no output says nothing, and not null (rule 39).
+        let is_child = sequence.call.as_ref().is_some_and(|call| call.child.is_some());
+        let data = (!is_child || !output.is_null()).then(|| output.clone());
+        let mut event = self.made(name.into(), EventKind::External, data);
         event.invoke_id = Some(Arc::clone(invoke_id));
         self.cause.get_or_insert_with(|| Arc::clone(&event.name));
 
-        let kept = self.keep_output(spec, &sequence, output);
+        let kept = self.keep_output(set, &sequence, output);
         if let Some(at) = self.sequence_index(sequence.id)
             && let Some(running) = self.instance.sequences.get_mut(at)
         {
@@ -139,6 +145,7 @@ impl Work<'_> {
                 self.queue_error(error, origin)?;
             }
         }
+        self.forward(&event)?;
         // Nobody has to take it: going on with the sequence is what a call is for.
         match self.macrostep(Cause::Event(&event))? {
             Taken::Unhandled(_) | Taken::Deferred | Taken::Yes => Ok(Taken::Yes),
@@ -149,15 +156,15 @@ impl Work<'_> {
     /// `set:` of a call, with `output` bound and the causing event in hand (rule 37).
     pub(super) fn keep_output(
         &mut self,
-        spec: &CallSpec,
+        set: &[(SetPath, Expr)],
         sequence: &RunningSequence,
         output: &Value,
     ) -> Result<(), Failure> {
-        if spec.set.is_empty() {
+        if set.is_empty() {
             return Ok(());
         }
         self.output = Some(output.clone());
-        let kept = self.run_set(&spec.set, sequence.event.as_deref());
+        let kept = self.run_set(set, sequence.event.as_deref());
         self.output = None;
         kept
     }
@@ -170,38 +177,41 @@ impl Work<'_> {
         retry_after_ms: Option<u64>,
     ) -> Result<Taken, Overrun> {
         let definition = self.definition;
-        let Some((spec, invoke_id)) = call_at(definition, &sequence) else {
+        let Some(Invoked { name: operation, retry, invoke_id, .. }) =
+            invoked_at(definition, &sequence)
+        else {
             return Ok(Taken::Yes);
         };
         let Some(call) = sequence.call.clone() else { return Ok(Taken::Yes) };
         self.disarm_call(sequence.id);
         self.note(format!("attempt {} {}: {}", call.attempt, failed.kind.as_str(), failed.message));
-        if let Some(policy) = repeats(spec.retry, failed.kind, call.attempt) {
+        if let Some(policy) = repeats(retry, failed.kind, call.attempt) {
             let delay = retry_delay_ms(policy, call.id, call.attempt, retry_after_ms);
             self.set_call(
                 sequence.id,
                 Some(RunningCall { sent: false, once: false, ..call.clone() }),
             );
             self.arm(delay, TimerKind::CallRetry { sequence: sequence.id });
-            let mut fields = failed.fields(spec, call.attempt);
+            let mut fields = failed.fields(&operation, call.attempt);
             let delay = Value::from(delay);
             fields.push(("delay_ms", delay));
             self.notice(NoticeKind::CallRetrying, fields);
             return Ok(Taken::Yes);
         }
-        let fields = failed.fields(spec, call.attempt);
+        let fields = failed.fields(&operation, call.attempt);
         self.notice(NoticeKind::CallFailed, fields.clone());
         self.set_call(sequence.id, None);
         if failed.kind == ErrorKind::Timeout {
-            let words = format!("cancel {}", spec.operation);
+            let words = format!("cancel {operation}");
             self.emit(Effect::CancelCall { call: call.id }, words)?;
         }
-        let family = if failed.kind.is_retryable() { "communication" } else { "platform" };
+        let family = if failed.kind.is_communication() { "communication" } else { "platform" };
         let name = format!("error.{family}.invoke.{invoke_id}");
         let data = fields.into_iter().collect::<Map>();
         let mut event = self.made(name.into(), EventKind::External, Some(data.into()));
         event.invoke_id = Some(Arc::clone(invoke_id));
         self.cause.get_or_insert_with(|| Arc::clone(&event.name));
+        self.forward(&event)?;
         self.offer_call_error(sequence, &event)
     }
 
@@ -252,6 +262,9 @@ impl Work<'_> {
         attempt: u32,
     ) -> Result<(), Overrun> {
         let definition = self.definition;
+        if let Some(RunningCall { child: Some(_), input, .. }) = &sequence.call {
+            return self.start_child_again(sequence, input);
+        }
         if let (Some((spec, _)), Some(call)) = (call_at(definition, sequence), &sequence.call) {
             self.send_call(sequence.id, spec, call.id, attempt, call.input.clone())?;
         }
@@ -266,7 +279,53 @@ pub(super) fn call_at<'d>(
     let program = definition.sequences.get(usize::from(sequence.sequence))?;
     match program.steps.get(usize::from(sequence.position))? {
         SeqStep::Call { spec, invoke_id } => Some((spec, invoke_id)),
-        SeqStep::Do(_) | SeqStep::JumpUnless { .. } | SeqStep::Jump { .. } => None,
+        SeqStep::Do(_)
+        | SeqStep::Child { .. }
+        | SeqStep::Name { .. }
+        | SeqStep::JumpUnless { .. }
+        | SeqStep::Jump { .. } => None,
+    }
+}
+
+/// What a sequence waits for: a plugin's reply or the end of a child.
+pub(super) struct Invoked<'d> {
+    /// The operation, or the child's workflow.
+    pub(super) name: Arc<str>,
+    pub(super) set: &'d [(SetPath, Expr)],
+    pub(super) retry: RetryPolicy,
+    pub(super) invoke_id: &'d Arc<str>,
+}
+
+/// A child is started once: `retry:` is for plugins.
+const ONCE: RetryPolicy = RetryPolicy {
+    attempts: 1,
+    backoff: Backoff::Fixed { delay_ms: 0 },
+    jitter: false,
+    waits_for_plugin: false,
+};
+
+/// What the sequence stands at, where that is something to wait for.
+pub(super) fn invoked_at<'d>(
+    definition: &'d crate::definition::model::Definition,
+    sequence: &RunningSequence,
+) -> Option<Invoked<'d>> {
+    let program = definition.sequences.get(usize::from(sequence.sequence))?;
+    match program.steps.get(usize::from(sequence.position))? {
+        SeqStep::Call { spec, invoke_id } => Some(Invoked {
+            name: Arc::clone(&spec.operation),
+            set: &spec.set,
+            retry: spec.retry,
+            invoke_id,
+        }),
+        SeqStep::Child { spec, invoke_id } => {
+            let child = sequence.call.as_ref().and_then(|call| call.child.as_ref());
+            let name = child.map_or_else(Arc::default, |child| child.workflow().into());
+            Some(Invoked { name, set: &spec.set, retry: ONCE, invoke_id })
+        }
+        SeqStep::Do(_)
+        | SeqStep::Name { .. }
+        | SeqStep::JumpUnless { .. }
+        | SeqStep::Jump { .. } => None,
     }
 }
 
@@ -279,12 +338,12 @@ pub(super) struct CallFailure<'a> {
 
 impl CallFailure<'_> {
     /// What notices and error events say of it.
-    pub(super) fn fields(&self, spec: &CallSpec, attempts: u32) -> Vec<(&'static str, Value)> {
+    pub(super) fn fields(&self, operation: &Arc<str>, attempts: u32) -> Vec<(&'static str, Value)> {
         vec![
             ("kind", Value::from(self.kind.as_str())),
             ("code", Value::String(Arc::clone(self.code))),
             ("message", Value::String(Arc::clone(self.message))),
-            ("operation", Value::String(Arc::clone(&spec.operation))),
+            ("operation", Value::String(Arc::clone(operation))),
             ("attempts", Value::Int(i64::from(attempts))),
         ]
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::calls::invoked_at;
 use super::effect::NoticeKind;
 use super::input::{Command, Event, Principal};
 use super::instance::{FailedBlock, Place, Reply, RunningSequence, Status, Stuck, StuckKind};
@@ -35,6 +36,8 @@ impl Work<'_> {
             }
             Command::Decide { choice, data } => self.decide_approval(choice, data.as_ref(), by),
             Command::Retry | Command::Skip if !is_stuck => rejected("the instance is not stuck"),
+            // Partitions do it: it takes two definitions.
+            Command::Migrate { .. } => rejected("the instance has one definition only"),
             Command::Retry => self.retry(),
             Command::Skip => self.skip(),
         }
@@ -152,10 +155,10 @@ impl Work<'_> {
     /// `set:` of a call again, with the reply that came.
     fn keep_again(&mut self, stuck: &Stuck) -> Result<(), Overrun> {
         let (Some(sequence), Some(event)) = (&stuck.sequence, &stuck.event) else { return Ok(()) };
-        let Some((spec, _)) = self.call_of(sequence) else { return Ok(()) };
-        let spec = Arc::clone(spec);
+        let definition = self.definition;
+        let Some(invoked) = invoked_at(definition, sequence) else { return Ok(()) };
         let output = event.data.clone().unwrap_or_default();
-        match self.keep_output(&spec, sequence, &output) {
+        match self.keep_output(invoked.set, sequence, &output) {
             Ok(()) => {
                 self.skip_step(sequence.id);
                 Ok(())

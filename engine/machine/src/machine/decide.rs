@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use super::calls::invoked_at;
+use super::children::{on_child_event, on_child_reply};
 use super::commands::rejected;
 use super::deferral::repeated;
 use super::ids::{EffectId, InstanceKey, StateId, Timestamp};
 use super::input::{CallOutcome, Command, ErrorKind, Event, EventKind, Input, Principal};
-use super::instance::{Instance, Reply, Status, TimerKind};
-use super::macrostep::{Again, Cause, Taken};
+use super::instance::{Instance, Reply, Status, StuckKind, TimerKind};
+use super::macrostep::{Again, Cause, Taken, error_text};
 use super::once::on_started;
 use super::outcome::{Decision, Outcome};
-use super::start::start;
+use super::start::{Beginning, start};
 use super::timers::after_transition;
-use super::work::{Overrun, Work};
+use super::work::{Origin, Overrun, Work, is_error};
 use crate::definition::model::{Definition, Unhandled};
 
 /// Decides what `input` makes of the instance `key`; pure and total.
@@ -28,12 +30,17 @@ pub fn decide(
     now: Timestamp,
 ) -> Decision {
     match (instance, input) {
-        (None, Input::Start { input, event, by }) => {
-            start(None, key, definition, (input, event.as_ref(), by), now)
+        (old, Input::Start { input, event, by }) if old.is_none_or(|old| old.status.is_ended()) => {
+            let beginning = Beginning { input, event: event.as_ref(), by, parent: None };
+            start(old, key, definition, beginning, now)
         }
-        (Some(old), Input::Start { input, event, by }) if old.status.is_ended() => {
-            start(Some(old), key, definition, (input, event.as_ref(), by), now)
+        (old, Input::StartChild { input, parent, by })
+            if old.is_none_or(|old| old.status.is_ended()) =>
+        {
+            let beginning = Beginning { input, event: None, by, parent: Some(parent) };
+            start(old, key, definition, beginning, now)
         }
+        (_, Input::StartChild { .. }) => unchanged(rejected("it runs already")),
         (Some(old), Input::Start { input, .. }) => unchanged(if old.input == *input {
             Outcome::Duplicate { at: 1 }
         } else {
@@ -41,13 +48,22 @@ pub fn decide(
         }),
         (
             None,
-            Input::Event(_)
+            Input::Start { .. }
+            | Input::Event(_)
+            | Input::ChildEvent { .. }
+            | Input::ChildReply { .. }
             | Input::CallReply { .. }
             | Input::CallStarted { .. }
             | Input::TimerDue { .. },
         ) => unchanged(Outcome::Ignored { reason: "no_instance".into() }),
         (None, Input::Command { .. }) => unchanged(rejected("no such instance")),
         (Some(old), Input::Event(event)) => on_event(old, definition, event, now),
+        (Some(old), Input::ChildReply { call, invoke_id, life, outcome }) => {
+            on_child_reply(old, definition, (*call, invoke_id, *life), outcome, now)
+        }
+        (Some(old), Input::ChildEvent { call, event }) => {
+            on_child_event(old, definition, (*call, event), now)
+        }
         (Some(old), Input::CallReply { call, attempt, outcome }) => {
             on_reply(old, definition, (*call, *attempt, outcome), now)
         }
@@ -92,7 +108,7 @@ fn on_event(old: &Instance, definition: &Definition, event: &Event, now: Timesta
     work.finish(outcome)
 }
 
-fn on_reply(
+pub(super) fn on_reply(
     old: &Instance,
     definition: &Definition,
     (call, attempt, outcome): (EffectId, u32, &CallOutcome),
@@ -103,8 +119,8 @@ fn on_reply(
         .iter()
         .find(|sequence| sequence.call.as_ref().is_some_and(|known| known.id == call));
     let mut work = Work::new(definition, old.clone(), Some(old), now, "reply".into());
-    if let Some((spec, _)) = owner.and_then(|owner| work.call_of(owner)) {
-        work.entry.input = format!("reply {}", spec.operation).into();
+    if let Some(invoked) = owner.and_then(|owner| invoked_at(definition, owner)) {
+        work.entry.input = format!("reply {}", invoked.name).into();
     }
     let reply = Reply { call, attempt, outcome: outcome.clone() };
     let parked = old.stuck.as_ref().is_some_and(|stuck| {
@@ -164,6 +180,7 @@ fn on_command(
         Command::Kill => "command kill".into(),
         Command::Retry => "command retry".into(),
         Command::Skip => "command skip".into(),
+        Command::Migrate { .. } => "command migrate".into(),
     };
     let mut work = Work::new(definition, old.clone(), Some(old), now, input);
     work.entry.by = user(by);
@@ -195,7 +212,7 @@ impl Work<'_> {
     }
 
     /// An ordinary event that is no duplicate.
-    fn take_event(&mut self, event: &Event) -> Outcome {
+    pub(super) fn take_event(&mut self, event: &Event) -> Outcome {
         if self.instance.status.is_ended() {
             return self.ignored("ended");
         }
@@ -220,7 +237,7 @@ impl Work<'_> {
         let after = after_transition(self.definition, event);
         let (taken, verdict) = self.pass_gate(event, |work| match after {
             Some(transition) => work.macrostep(Cause::After(transition, event)),
-            None => work.macrostep(Cause::Event(event)),
+            None => work.take(event),
         });
         match (taken, verdict) {
             (Taken::Deferred | Taken::Unhandled(_), Some(verdict)) => self.refused_by_gate(verdict),
@@ -233,6 +250,21 @@ impl Work<'_> {
             (Taken::Yes, _) => self.transitioned(from),
             (Taken::RolledBack, _) => self.rolled_back(),
         }
+    }
+
+    /// The body of the macrostep of an event that arrived (rule 5b-d).
+    fn take(&mut self, event: &Event) -> Result<Taken, Overrun> {
+        self.keep_said(event)?;
+        self.forward(event)?;
+        let taken = self.macrostep(Cause::Event(event))?;
+        // A letter that found nobody: its error is nobody's but the sender's (rules 26, 38).
+        if let (Taken::Unhandled(_), EventKind::Platform, true) =
+            (taken, event.kind, is_error(&event.name))
+        {
+            let origin = Origin { event: Some(event.clone()), ..Origin::default() };
+            self.unhandled_error(StuckKind::Error, error_text(event), origin);
+        }
+        Ok(taken)
     }
 
     /// Runs the macrostep that offers `event`. Nothing but this offers one, because the approvals
@@ -317,6 +349,15 @@ impl Work<'_> {
                 let outcome = self.unheard(&event, outcome);
                 self.offer_deferred();
                 outcome
+            }
+            TimerKind::SendTo { event, to } => {
+                self.entry.input = format!("timer send {}", event.name).into();
+                let event = Event { time: Some(self.now), ..Event::clone(event) };
+                let again = || Again::Event(None);
+                self.attempt_quietly(&again, |work| {
+                    work.post(event, to)?;
+                    work.macrostep(Cause::Resume(None))
+                })
             }
             TimerKind::CallDeadline { sequence } => self.deadline(*sequence),
             TimerKind::CallRetry { sequence } => {

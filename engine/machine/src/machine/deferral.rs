@@ -160,6 +160,7 @@ impl Work<'_> {
             }
             TimerKind::After { .. }
             | TimerKind::Send { .. }
+            | TimerKind::SendTo { .. }
             | TimerKind::CallDeadline { .. }
             | TimerKind::CallRetry { .. }
             | TimerKind::Retention => true,

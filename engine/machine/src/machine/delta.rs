@@ -31,7 +31,8 @@ mod bit {
     pub(super) const INPUT: u32 = 1 << 17;
     pub(super) const INITIATOR: u32 = 1 << 18;
     pub(super) const STARTED_AT: u32 = 1 << 19;
-    pub(super) const ALL: u32 = (1 << 20) - 1;
+    pub(super) const PARENT: u32 = 1 << 20;
+    pub(super) const ALL: u32 = (1 << 21) - 1;
 }
 
 /// What changed, as bytes: fields that are the same are left out, variables go one by one, lists
@@ -84,6 +85,7 @@ impl Delta {
         field(bit::INPUT, &|out| new.input.write(out));
         field(bit::INITIATOR, &|out| new.initiator.write(out));
         field(bit::STARTED_AT, &|out| new.started_at.write(out));
+        field(bit::PARENT, &|out| new.parent.write(out));
     }
 
     /// Makes the new instance out of the old one; evaluates nothing.
@@ -151,6 +153,7 @@ fn changed(old: &Instance, new: &Instance) -> u32 {
         | bit(!same(&old.input, &new.input), bit::INPUT)
         | bit(old.initiator != new.initiator, bit::INITIATOR)
         | bit(old.started_at != new.started_at, bit::STARTED_AT)
+        | bit(old.parent != new.parent, bit::PARENT)
 }
 
 fn same_vars(old: &[Value], new: &[Value]) -> bool {
@@ -192,7 +195,7 @@ fn read_changes(instance: &mut Instance, from: &mut Reader<'_>) -> Result<(), De
         PARKED => parked);
     read_fields!(instance, mask, from:
         STUCK => stuck, HISTORY => history, VOTES => votes, OUTPUT => output, INPUT => input,
-        INITIATOR => initiator, STARTED_AT => started_at);
+        INITIATOR => initiator, STARTED_AT => started_at, PARENT => parent);
     Ok(())
 }
 

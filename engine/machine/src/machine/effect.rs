@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{EffectId, Timestamp};
 use super::input::Event;
+use super::letter::Letter;
 use crate::value::Value;
 
 /// One numbered request to the world.
@@ -34,6 +35,8 @@ pub enum Effect {
         /// What to offer.
         event: Event,
     },
+    /// Hand a letter to another instance, wherever it is; repeated until it was taken.
+    Letter(Letter),
     /// Keep an event nobody could take, with the reason.
     DeadLetter {
         /// The event.

@@ -4,8 +4,11 @@
 //! text and lists stand behind their length. The key is not part of the bytes. A change of what
 //! bytes mean raises [`VERSION`] (and the frame's and snapshot's versions) first. A tag that was
 //! never written before changes nothing that was: older programs refuse it as invalid.
+//!
+//! Version 2 has the parent behind the last field; an instance without one is written as version 1.
 
 mod codec;
+mod letters;
 mod parts;
 #[cfg(test)]
 pub(crate) mod random;
@@ -22,8 +25,10 @@ pub(crate) use value::same;
 
 use super::{Instance, InstanceKey, Timestamp};
 
-/// The version of the bytes that [`Instance::encode`] writes.
-pub(crate) const VERSION: u8 = 1;
+/// The newest version of the bytes that [`Instance::encode`] writes.
+pub(crate) const VERSION: u8 = 2;
+/// The version of an instance that is nobody's child.
+const WITHOUT_PARENT: u8 = 1;
 
 impl Instance {
     /// The compact bytes; without the key.
@@ -36,7 +41,7 @@ impl Instance {
 
     /// Appends what [`Instance::encode`] gives.
     pub(crate) fn write(&self, out: &mut Out) {
-        out.byte(VERSION);
+        out.byte(if self.parent.is_some() { VERSION } else { WITHOUT_PARENT });
         self.generation.write(out);
         self.pin.write(out);
         self.status.write(out);
@@ -57,6 +62,9 @@ impl Instance {
         self.output.write(out);
         self.started_at.write(out);
         out.zigzag(self.updated_at.0.wrapping_sub(self.started_at.0));
+        if let Some(parent) = &self.parent {
+            parent.write(out);
+        }
     }
 
     /// Reads what [`Instance::encode`] gave.
@@ -72,8 +80,10 @@ impl Instance {
 
     /// Takes off what [`Instance::write`] appended.
     pub(crate) fn read(key: &InstanceKey, from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut has_parent = false;
         match from.byte()? {
-            VERSION => {}
+            WITHOUT_PARENT => {}
+            VERSION => has_parent = true,
             0 => return Err(DecodeError::Invalid("instance version")),
             found => return Err(DecodeError::NewerVersion { found, known: VERSION }),
         }
@@ -99,9 +109,13 @@ impl Instance {
             output: Codec::read(from)?,
             started_at: Codec::read(from)?,
             updated_at: Timestamp(0),
+            parent: None,
         };
         let age = from.zigzag()?;
         instance.updated_at = Timestamp(instance.started_at.0.wrapping_add(age));
+        if has_parent {
+            instance.parent = Some(Codec::read(from)?);
+        }
         Ok(instance)
     }
 }

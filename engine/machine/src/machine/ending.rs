@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::effect::NoticeKind;
+use super::input::{CallOutcome, ErrorKind};
 use super::instance::{Status, TimerKind};
 use super::macrostep::error_text;
 use super::timers::RETENTION_MS;
@@ -16,6 +17,7 @@ impl Work<'_> {
         self.run_exits();
         self.close(Status::Done);
         let output = self.instance.output.clone();
+        self.tell_parent(CallOutcome::Success(output.clone()));
         let to = self.names(&self.leaves());
         self.notice(NoticeKind::Completed, vec![("state", to), ("output", output)]);
     }
@@ -25,15 +27,28 @@ impl Work<'_> {
         self.note(format!("failed: {reason}"));
         self.run_exits();
         self.close(Status::Failed);
+        self.tell_parent(CallOutcome::Failure {
+            kind: ErrorKind::ChildFailed,
+            code: "".into(),
+            message: Arc::clone(reason),
+            retry_after_ms: None,
+        });
         let reason = Value::String(Arc::clone(reason));
         self.notice(NoticeKind::Failed, vec![("reason", reason)]);
     }
 
     /// An operator ends it: exit actions run after `cancel`, nothing after `kill` (rule 20).
     pub(super) fn end_cancelled(&mut self, softly: bool, by: &Arc<str>, reason: &Arc<str>) {
+        self.orphaned = true;
         if softly {
             self.run_exits();
         } else {
+            for sequence in std::mem::take(&mut self.instance.sequences) {
+                self.cancel_child(&sequence, true);
+                if sequence.call.as_ref().is_some_and(|call| call.child.is_none()) {
+                    self.instance.sequences.push(sequence);
+                }
+            }
             for id in self.instance.active.clone().into_iter().rev() {
                 // Cancelling a call is best effort: the limit of effects may cut it short.
                 let _cut_short = self.cancel_calls_of(id);
@@ -83,7 +98,9 @@ impl Work<'_> {
         }
         self.instance.status = status;
         self.instance.stuck = None;
-        self.instance.sequences.clear();
+        for sequence in std::mem::take(&mut self.instance.sequences) {
+            self.cancel_child(&sequence, false);
+        }
         self.instance.votes.clear();
         self.instance.timers.clear();
         self.arm(RETENTION_MS, TimerKind::Retention);

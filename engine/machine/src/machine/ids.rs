@@ -88,6 +88,23 @@ impl InstanceKey {
         Self::new(workflow, key)
     }
 
+    /// The key of a child: readable where it fits, else ended by a hash of what it would be.
+    ///
+    /// # Errors
+    /// What is wrong with the name of the child's workflow.
+    pub fn child(&self, workflow: &str, invoke_id: &str, epoch: u32) -> Result<Self, String> {
+        // The parent's workflow is part of it: two workflows may invoke a third one alike.
+        let whole = format!("{}.{}.{invoke_id}.{epoch}", self.workflow(), self.key());
+        if whole.len() <= Self::NAME_MAX {
+            return Self::new(workflow, &whole);
+        }
+        let hash = EffectId(xxhash_rust::xxh3::xxh3_128(whole.as_bytes()).to_be_bytes());
+        let hash = format!("~{hash}");
+        let most = Self::NAME_MAX - hash.len();
+        let end = (0..=most).rev().find(|at| whole.is_char_boundary(*at)).unwrap_or(0);
+        Self::new(workflow, &format!("{}{hash}", whole.get(..end).unwrap_or_default()))
+    }
+
     /// The workflow's name.
     #[must_use]
     pub fn workflow(&self) -> &str {

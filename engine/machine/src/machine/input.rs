@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{EffectId, Timestamp};
+use super::ids::{EffectId, Generation, Timestamp};
+use super::letter::Parent;
 use crate::value::Value;
 
 /// One thing an instance is told.
@@ -19,8 +20,35 @@ pub enum Input {
         /// Who asked.
         by: Principal,
     },
-    /// Something happened outside, or was sent by the instance to itself.
+    /// Begin a life as the child of another instance.
+    StartChild {
+        /// What the instance is started with.
+        input: Value,
+        /// Whose child it is.
+        parent: Parent,
+        /// Who started the parent.
+        by: Principal,
+    },
+    /// Something happened outside, or was sent by the instance to itself or by another one.
     Event(Event),
+    /// A child of the instance ended.
+    ChildReply {
+        /// The call that the child is.
+        call: EffectId,
+        /// The name under which it ran.
+        invoke_id: Arc<str>,
+        /// The instance's life that started it.
+        life: Generation,
+        /// How it ended.
+        outcome: CallOutcome,
+    },
+    /// A child of the instance told it something.
+    ChildEvent {
+        /// The call that the child is.
+        call: EffectId,
+        /// What.
+        event: Event,
+    },
     /// A plugin answered, or the dispatcher knows that it cannot.
     CallReply {
         /// Which call.
@@ -122,6 +150,8 @@ pub struct Event {
     pub invoke_id: Option<Arc<str>>,
     /// Who published it, where the door knows; approvals check it.
     pub by: Option<Principal>,
+    /// The instance that sent it, as `workflow/key`: an address to answer to.
+    pub origin: Option<Arc<str>>,
 }
 
 /// How an attempt of a call ended.
@@ -157,6 +187,10 @@ pub enum ErrorKind {
     InvalidReply,
     /// It was sent once, may not be sent again, and nobody knows whether it had effect.
     OutcomeUnknown,
+    /// The child could not be started.
+    NotStarted,
+    /// The child ended as failed.
+    ChildFailed,
 }
 
 impl ErrorKind {
@@ -170,6 +204,8 @@ impl ErrorKind {
             Self::PluginNotFound => "plugin_not_found",
             Self::InvalidReply => "invalid_reply",
             Self::OutcomeUnknown => "outcome_unknown",
+            Self::NotStarted => "not_started",
+            Self::ChildFailed => "child_failed",
         }
     }
 
@@ -178,7 +214,22 @@ impl ErrorKind {
     pub const fn is_retryable(self) -> bool {
         match self {
             Self::Retryable | Self::Timeout | Self::PluginNotFound => true,
-            Self::Permanent | Self::InvalidReply | Self::OutcomeUnknown => false,
+            Self::Permanent
+            | Self::InvalidReply
+            | Self::OutcomeUnknown
+            | Self::NotStarted
+            | Self::ChildFailed => false,
+        }
+    }
+
+    /// Did the way to it fail, and not what was asked (rule 35)?
+    #[must_use]
+    pub const fn is_communication(self) -> bool {
+        match self {
+            Self::Retryable | Self::Timeout | Self::PluginNotFound | Self::NotStarted => true,
+            Self::Permanent | Self::InvalidReply | Self::OutcomeUnknown | Self::ChildFailed => {
+                false
+            }
         }
     }
 }
@@ -206,4 +257,11 @@ pub enum Command {
     Retry,
     /// Leave what made the instance stuck behind and go on.
     Skip,
+    /// Go on under another version of the definition.
+    Migrate {
+        /// Which version.
+        version: u32,
+        /// States that are called differently there: the old and the new one.
+        states: Vec<super::migrate::Renamed>,
+    },
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{EffectId, Generation, InstanceKey, Pin, StateId, Timestamp, TransitionId};
 use super::input::{CallOutcome, Event};
+use super::letter::{Address, Parent};
 use crate::value::Value;
 
 /// One running workflow, pinned to its definition.
@@ -53,6 +54,8 @@ pub struct Instance {
     pub started_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// Whose child it is, where it is one.
+    pub parent: Option<Box<Parent>>,
 }
 
 /// Where an instance's life stands (01 §10).
@@ -232,6 +235,13 @@ pub enum TimerKind {
         /// The event to offer when due.
         event: Box<Event>,
     },
+    /// A delayed `send` to another instance.
+    SendTo {
+        /// The event to send when due.
+        event: Box<Event>,
+        /// To whom.
+        to: Address,
+    },
     /// The attempt of a sequence's call must be answered by now.
     CallDeadline {
         /// [`RunningSequence::id`].
@@ -281,8 +291,10 @@ pub struct RunningCall {
     pub once: bool,
     /// The evaluated input, the same for every attempt.
     pub input: Value,
-    /// The latest time an answer to the attempt under way counts.
+    /// The latest time an answer to the attempt under way counts; a child has none.
     pub deadline: Timestamp,
+    /// The instance that runs as the call, where it is a child and not a plugin's.
+    pub child: Option<InstanceKey>,
 }
 
 /// A producer's id, remembered (01 §4): 16 bytes.

@@ -9,7 +9,7 @@ use super::input::{Event, EventKind};
 use super::instance::{Instance, Reply, Status, Stuck, StuckKind};
 use super::select::Wanted;
 use super::work::{Counts, FUEL, Origin, Overrun, Queued, Work, is_error};
-use crate::definition::model::{OnError, Unhandled};
+use crate::definition::model::{OnError, Unhandled, reserved_token};
 use crate::value::Value;
 
 /// Transitions that the reason of a livelock names (rule 12).
@@ -344,5 +344,6 @@ pub(super) fn error_text(event: &Event) -> Arc<str> {
 
 /// Is this event the machine's own, never deferred and never reported as unhandled (rule 44)?
 pub(super) fn is_own(event: &Event) -> bool {
-    event.kind != EventKind::External || event.invoke_id.is_some()
+    let of_call = event.invoke_id.is_some() && reserved_token(&event.name).is_some();
+    event.kind != EventKind::External || of_call
 }

@@ -78,7 +78,7 @@ impl Work<'_> {
 
     /// Stores what is active below `id` in its history children, every time it is left.
     fn record_history(&mut self, id: StateId) {
-        for &child in &self.state(id).children {
+        for &child in &self.state(id).histories {
             let StateKind::History { deep } = self.state(child).kind else { continue };
             let belongs = |active: &StateId| {
                 if deep {
@@ -196,10 +196,10 @@ impl Work<'_> {
     fn is_in_final(&self, id: StateId) -> bool {
         let state = self.state(id);
         match state.kind {
-            StateKind::Compound => state
-                .children
-                .iter()
-                .any(|child| self.state(*child).kind == StateKind::Final && self.is_active(*child)),
+            StateKind::Compound => self.instance.active.iter().any(|active| {
+                let active = self.state(*active);
+                active.kind == StateKind::Final && active.parent == Some(id)
+            }),
             StateKind::Parallel => state
                 .children
                 .iter()

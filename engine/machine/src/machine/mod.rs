@@ -6,12 +6,14 @@ mod encoding;
 mod ids;
 mod input;
 mod instance;
+mod letter;
 mod once;
 mod outcome;
 mod trace;
 
 mod actions;
 mod calls;
+mod children;
 mod commands;
 mod decide;
 mod deferral;
@@ -19,7 +21,9 @@ mod ending;
 mod entry;
 mod macrostep;
 mod microstep;
+mod migrate;
 mod select;
+mod send;
 mod sequences;
 mod start;
 mod tasks;
@@ -43,7 +47,10 @@ pub use instance::{
     FailedBlock, Instance, Mark, Place, Reply, RunningCall, RunningSequence, Status, Stuck,
     StuckKind, Timer, TimerKind, Vote,
 };
+pub use letter::{Address, Letter, LetterBody, Parent};
+pub use migrate::{Migrated, Renamed, migrate};
 pub use outcome::{Decision, Outcome};
+pub(crate) use send::address;
 pub use tasks::{Task, open_tasks};
 pub use timers::{RETENTION_MS, TIMERS_MAX};
 pub use trace::{Fired, GuardVerdict, TraceEntry};

@@ -64,7 +64,7 @@ impl Work<'_> {
             message: &reason.as_str().into(),
         };
         self.disarm_call(sequence.id);
-        self.notice(NoticeKind::CallFailed, failed.fields(spec, call.attempt));
+        self.notice(NoticeKind::CallFailed, failed.fields(&spec.operation, call.attempt));
         self.set_call(sequence.id, None);
         if kind == ErrorKind::Timeout {
             let words = format!("cancel {}", spec.operation);

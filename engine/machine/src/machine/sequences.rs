@@ -1,11 +1,14 @@
 //! Sequences: calls and what comes between them, in the order written (rules 5f, 27, 36).
 
+use std::sync::Arc;
+
 use super::effect::Effect;
 use super::ids::StateId;
 use super::input::Event;
 use super::instance::RunningSequence;
 use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::model::{SeqStep, StateKind};
+use crate::value::Value;
 
 /// What a step of a sequence means for the ones behind it.
 enum Next {
@@ -106,6 +109,16 @@ impl Work<'_> {
                 self.send_call(id, spec, call, 1, input)?;
                 Ok(Next::Wait)
             }
+            SeqStep::Child { spec, invoke_id } => {
+                self.count_action()?;
+                self.start_child(id, spec, invoke_id, event)?;
+                Ok(Next::Wait)
+            }
+            SeqStep::Name { path, invoke_id } => {
+                self.count_action()?;
+                self.assign(path, Value::String(Arc::clone(invoke_id)))?;
+                Ok(Next::GoOn(behind))
+            }
             SeqStep::JumpUnless { guard, target } => {
                 self.count_action()?;
                 Ok(Next::GoOn(if self.holds(guard, event)? { behind } else { *target }))
@@ -135,9 +148,14 @@ impl Work<'_> {
             .into_iter()
             .partition::<Vec<_>, _>(|sequence| sequence.state == state);
         self.instance.sequences = kept;
+        for sequence in &left {
+            self.cancel_child(sequence, false);
+        }
         for sequence in left {
             self.disarm_call(sequence.id);
-            if let Some(call) = sequence.call.as_ref().filter(|call| call.sent) {
+            if let Some(call) =
+                sequence.call.as_ref().filter(|call| call.sent && call.child.is_none())
+            {
                 let operation = self.call_of(&sequence).map(|(spec, _)| &*spec.operation);
                 let words = format!("cancel {}", operation.unwrap_or_default());
                 self.emit(Effect::CancelCall { call: call.id }, words)?;

@@ -7,18 +7,28 @@ use super::effect::NoticeKind;
 use super::ids::{Generation, InstanceKey, StateId, Timestamp};
 use super::input::{Event, Principal};
 use super::instance::{Instance, Status};
+use super::letter::Parent;
 use super::macrostep::{Again, Cause, Taken};
 use super::outcome::{Decision, Outcome};
 use super::work::{ActionError, Origin, Overrun, Work};
 use crate::definition::model::Definition;
 use crate::value::Value;
 
+/// What a life begins with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beginning<'a> {
+    pub(super) input: &'a Value,
+    pub(super) event: Option<&'a Event>,
+    pub(super) by: &'a Principal,
+    pub(super) parent: Option<&'a Parent>,
+}
+
 /// Rule 14: a life begins.
 pub(super) fn start(
     old: Option<&Instance>,
     key: &InstanceKey,
     definition: &Definition,
-    (input, event, by): (&Value, Option<&Event>, &Principal),
+    Beginning { input, event, by, parent }: Beginning<'_>,
     now: Timestamp,
 ) -> Decision {
     let generation = Generation(old.map_or(1, |old| old.generation.0.saturating_add(1)));
@@ -45,6 +55,7 @@ pub(super) fn start(
         output: Value::Null,
         started_at: now,
         updated_at: now,
+        parent: parent.map(|parent| Box::new(parent.clone())),
     };
     let mut work = Work::new(definition, instance, None, now, "start".into());
     work.entry.by = initiator;

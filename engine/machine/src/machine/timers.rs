@@ -1,14 +1,11 @@
 //! Due times as data (rules 30-34): nothing here waits, `next_due()` says when to come back.
 
-use std::sync::Arc;
-
-use super::effect::Effect;
 use super::ids::{StateId, Timestamp, TransitionId};
 use super::input::{Event, EventKind};
 use super::instance::{Instance, Status, Timer, TimerKind};
 use super::work::{ActionError, Failure, Origin, Overrun, Work};
 use crate::definition::duration;
-use crate::definition::model::{Action, Definition, Delay, check_event_name, reserved_token};
+use crate::definition::model::{Definition, Delay};
 use crate::value::Value;
 
 /// How long an ended instance stays readable, in milliseconds: 7 days (01 §5).
@@ -101,64 +98,15 @@ impl Work<'_> {
     /// `cancel:`: all pending sends with this id (rule 31).
     pub(super) fn cancel_sends(&mut self, id: &str) {
         self.instance.timers.retain(|timer| match &timer.kind {
-            TimerKind::Send { event } => event.send_id.as_deref() != Some(id),
+            TimerKind::Send { event } | TimerKind::SendTo { event, .. } => {
+                event.send_id.as_deref() != Some(id)
+            }
             TimerKind::After { .. }
             | TimerKind::CallDeadline { .. }
             | TimerKind::CallRetry { .. }
             | TimerKind::DeferredExpiry { .. }
             | TimerKind::Retention => true,
         });
-    }
-
-    /// `send:` to the instance itself, now or later (rules 22, 25, 31).
-    pub(super) fn run_send(
-        &mut self,
-        action: &Action,
-        event: Option<&Event>,
-    ) -> Result<(), Failure> {
-        const NAME: &str = "error.execution.send";
-        let Action::Send { event: name, with, after, id, replace, id_to } = action else {
-            return Ok(());
-        };
-        let id = id.as_ref().map(|id| self.text(id, event, NAME)).transpose()?;
-        let made = |work: &mut Self| {
-            let name = work.text(name, event, NAME)?;
-            check_event_name(&name)
-                .map_err(|message| Failure::Error(ActionError::new(NAME, message)))?;
-            if let Some(token) = reserved_token(&name) {
-                let message = format!("names that begin with `{token}` are made by the engine");
-                return Err(Failure::Error(ActionError::new(NAME, message)));
-            }
-            let data = work.payload(with.as_ref(), event, NAME)?;
-            let delay = after.as_ref().map(|after| work.delay_ms(after, event)).transpose()?;
-            let timers = work.instance.timers.len();
-            if delay.is_some() && timers >= TIMERS_MAX {
-                let message = format!("timers exceed the limit of {TIMERS_MAX}");
-                return Err(Failure::Error(ActionError::new("error.execution.limit", message)));
-            }
-            Ok((work.made(name, EventKind::External, data), delay))
-        };
-        let (mut sent, delay) = made(self).map_err(|failure| failure.of_send(id.as_ref()))?;
-        sent.send_id = id;
-        if let Some(path) = id_to {
-            let text = match &sent.send_id {
-                Some(id) => Arc::clone(id),
-                None => format!("send.{}", self.fresh_id()).into(),
-            };
-            self.assign(path, Value::String(Arc::clone(&text)))?;
-            sent.send_id = Some(text);
-        }
-        if let (true, Some(id)) = (*replace, &sent.send_id) {
-            self.cancel_sends(id);
-        }
-        match delay {
-            Some(delay) => self.arm(delay, TimerKind::Send { event: Box::new(sent) }),
-            None => {
-                let words = format!("send {}", sent.name);
-                self.emit(Effect::SendSelf { event: sent }, words)?;
-            }
-        }
-        Ok(())
     }
 
     /// A delay in milliseconds: written, or computed as words or a number of milliseconds.
@@ -170,7 +118,7 @@ impl Work<'_> {
         };
         let refuse = |message| Err(Failure::Error(ActionError::new(NAME, message)));
         let delay = match self.value(template, event, NAME)? {
-            Value::String(text) => match duration::parse(&text) {
+            Value::String(text) => match duration::parse_or_zero(&text) {
                 Ok(delay) => delay,
                 Err(message) => return refuse(message),
             },

@@ -155,6 +155,8 @@ pub(super) struct Work<'a> {
     pub(super) bound: Option<StateId>,
     /// The event about to be offered is the one that started the instance (rule 14).
     pub(super) starting: bool,
+    /// It is being cancelled: its parent hears nothing more (rule 36).
+    pub(super) orphaned: bool,
 }
 
 impl<'a> Work<'a> {
@@ -204,6 +206,7 @@ impl<'a> Work<'a> {
             barred: Vec::new(),
             bound: None,
             starting: false,
+            orphaned: false,
         }
     }
 
@@ -338,7 +341,7 @@ impl<'a> Work<'a> {
             ("kind", Value::from("execution")),
             ("message", Value::from(error.message)),
         ]);
-        let mut event = self.made(error.name.into(), EventKind::Internal, Some(data.into()));
+        let mut event = self.made(error.name.into(), EventKind::Platform, Some(data.into()));
         event.send_id = error.send_id;
         self.enqueue(event, Some(Box::new(origin)))
     }

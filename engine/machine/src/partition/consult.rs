@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::definition::model::Definition;
 use crate::machine::{
-    Event, Generation, Input, Instance, InstanceKey, Outcome, Pin, Status, StuckKind, Timestamp,
+    Event, Generation, Input, Instance, InstanceKey, LetterBody, Outcome, Pin, Status, StuckKind,
+    Timestamp,
 };
 use crate::value::Value;
 
@@ -64,11 +65,15 @@ impl Run<'_> {
     /// A start that cannot be decided leaves no instance: its event becomes a dead letter.
     fn failed_start(&self, key: &InstanceKey, input: &Input, reason: &str, at: Timestamp) -> Draft {
         match input {
-            Input::Start { event: Some(event), .. } | Input::Event(event) => {
+            Input::Start { event: Some(event), .. }
+            | Input::Event(event)
+            | Input::ChildEvent { event, .. } => {
                 self.give_up(event.clone(), Some(key), &reason.into(), at, None)
             }
             Input::Start { .. }
+            | Input::StartChild { .. }
             | Input::CallReply { .. }
+            | Input::ChildReply { .. }
             | Input::CallStarted { .. }
             | Input::TimerDue { .. }
             | Input::Command { .. } => Draft::answer(
@@ -80,6 +85,11 @@ impl Run<'_> {
 
     /// The decision does not fit a frame: the instance is stuck with the input.
     pub(super) fn too_large(&mut self, input: &PartitionInput, at: Timestamp) -> Draft {
+        if let PartitionInput::Letter { letter, .. } = input
+            && let LetterBody::Start { .. } = &letter.body
+        {
+            return self.letter_too_large(letter, TOO_LARGE, at);
+        }
         let Some((key, input)) = self.machine_input(input) else {
             return self.trimmed(input, at);
         };
@@ -96,7 +106,7 @@ impl Run<'_> {
     }
 
     /// Not even the input fits: what is left of it is a dead letter.
-    pub(super) fn trimmed(&self, input: &PartitionInput, at: Timestamp) -> Draft {
+    pub(super) fn trimmed(&mut self, input: &PartitionInput, at: Timestamp) -> Draft {
         let key = target(input);
         match event_of(input, self.partition) {
             Some(event) => {
@@ -105,6 +115,9 @@ impl Run<'_> {
                 self.give_up(event, key, &TOO_LARGE.into(), at, position(input).map(|(at, _)| at))
             }
             None => {
+                if let PartitionInput::Letter { letter, .. } = input {
+                    return self.letter_too_large(letter, TOO_LARGE, at);
+                }
                 let reason = TOO_LARGE.into();
                 Draft::answer(key, Outcome::Rejected { reason, accepted: Vec::new() })
             }
@@ -134,6 +147,7 @@ impl Run<'_> {
             PartitionInput::Start { input, by, .. } => {
                 Input::Start { input: input.clone(), event: None, by: by.clone() }
             }
+            PartitionInput::Letter { letter, .. } => self.letter_input(letter)?,
             PartitionInput::Deliver { .. }
             | PartitionInput::Replay { .. }
             | PartitionInput::SelfEvent { .. } => Input::Event(event_of(input, self.partition)?),
@@ -171,6 +185,7 @@ fn predecessor(key: &InstanceKey, pin: Pin, generation: Generation, at: Timestam
         output: Value::Null,
         started_at: at,
         updated_at: at,
+        parent: None,
     }
 }
 

@@ -182,7 +182,7 @@ impl Run<'_> {
                 dirty: true,
                 mute,
             });
-            if live.instance.generation != new.generation {
+            if is_other_book(&live.instance, &new) {
                 live.trace = TraceLog::new();
             }
             if let Some(trace) = trace {
@@ -212,6 +212,12 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// Does a new history begin? Its lines name states and transitions by their place in one
+/// definition, so it ends with a life and with a migration.
+pub(super) fn is_other_book(old: &Instance, new: &Instance) -> bool {
+    old.generation != new.generation || old.pin != new.pin
 }
 
 /// A line of history as a frame holds it, texts shortened to what people read.

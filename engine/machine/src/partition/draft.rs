@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use crate::definition::model::Definition;
 use crate::machine::{
-    Decision, Effect, Event, Generation, Instance, InstanceKey, Outcome, Timestamp, TraceEntry,
+    Decision, Effect, Event, Generation, Instance, InstanceKey, Letter, Outcome, Timestamp,
+    TraceEntry,
 };
 
 use super::effects::is_awaited;
 use super::frame::Item;
 use super::input::{Done, Position};
-use super::queues::{Buffered, DeadLetter, Pending, Queues};
+use super::pending::Pending;
+use super::queues::{Buffered, DeadLetter, Queues};
 
 /// A changed instance.
 #[derive(Debug)]
@@ -87,7 +89,7 @@ impl Draft {
         definition: Option<&Arc<Definition>>,
         queues: &Queues,
     ) -> Self {
-        let Decision { instance, effects, trace, outcome } = decision;
+        let Decision { instance, mut effects, trace, outcome } = decision;
         let mut draft = Self::answer(Some(key), outcome);
         let at = instance.as_ref().or(old).map_or(Timestamp(0), |instance| instance.updated_at);
         draft.done.definition = definition.cloned();
@@ -97,7 +99,7 @@ impl Draft {
             draft.done.status = Some(now.status);
             draft.done.active.clone_from(&now.active);
         }
-        for effect in &effects {
+        for effect in &mut effects {
             draft.effect(effect, key, instance.as_ref(), at, queues);
         }
         draft.done.effects = effects;
@@ -114,7 +116,7 @@ impl Draft {
     /// Records what an effect leaves in the partition until it is settled.
     fn effect(
         &mut self,
-        effect: &Effect,
+        effect: &mut Effect,
         key: &InstanceKey,
         instance: Option<&Instance>,
         at: Timestamp,
@@ -135,6 +137,10 @@ impl Draft {
                 let reason = Arc::clone(reason);
                 self.dead_letter(event.clone(), Some(key), reason, at, None, queues);
             }
+            Effect::Letter(letter) => {
+                letter.number = queues.pending.next + self.pending;
+                self.wait_for(key, Pending::Letter(letter.clone()), queues);
+            }
             Effect::CancelCall { .. } | Effect::Log { .. } | Effect::Notice(_) => {}
         }
     }
@@ -144,6 +150,14 @@ impl Draft {
         let id = queues.self_events.next + self.self_events;
         self.self_events += 1;
         self.items.push(Item::SelfAdded { id, key: key.clone(), event });
+    }
+
+    /// Has the partition itself send a letter, in the name of `key`.
+    pub(super) fn post(&mut self, key: &InstanceKey, letter: Letter, queues: &Queues) {
+        let number = queues.pending.next + self.pending;
+        let letter = Letter { number, ..letter };
+        self.wait_for(key, Pending::Letter(letter.clone()), queues);
+        self.done.effects.push(Effect::Letter(letter));
     }
 
     fn wait_for(&mut self, key: &InstanceKey, pending: Pending, queues: &Queues) {

@@ -9,7 +9,8 @@ use crate::machine::{
     Codec, DecodeError, EffectId, Event, Generation, InstanceKey, Out, Reader, Timestamp,
 };
 
-use super::queues::{Buffered, DeadLetter, Pending};
+use super::pending::Pending;
+use super::queues::{Buffered, DeadLetter};
 
 const MAGIC: [u8; 4] = *b"GSFR";
 /// The version of the frames this program writes.
@@ -159,6 +160,8 @@ pub(super) enum Item<'a> {
     Took { source: u16, sequence: u64, key: u64 },
     /// All up to this position was looked at.
     Advanced { source: u16, sequence: u64 },
+    /// The letter with this number of that partition was taken.
+    Delivered { from: u16, number: u64 },
 }
 
 impl Item<'_> {
@@ -191,6 +194,7 @@ impl Item<'_> {
                 out.bytes.extend_from_slice(&key.to_le_bytes());
             }
             Self::Advanced { source, sequence } => fields(out, 11, &[source, sequence]),
+            Self::Delivered { from, number } => fields(out, 12, &[from, number]),
         }
     }
 }
@@ -247,6 +251,7 @@ impl<'a> Item<'a> {
                 key: u64::from_le_bytes(from.array()?),
             },
             11 => Self::Advanced { source: Codec::read(from)?, sequence: Codec::read(from)? },
+            12 => Self::Delivered { from: Codec::read(from)?, number: Codec::read(from)? },
             _ => return Err(DecodeError::Invalid("frame item")),
         })
     }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::model::{Definition, Early};
 use crate::machine::{
-    CallOutcome, Command, Effect, EffectId, Event, Generation, InstanceKey, Outcome, Principal,
-    StateId, Status, Timestamp, TraceEntry,
+    CallOutcome, Command, Effect, EffectId, Event, Generation, InstanceKey, Letter, Outcome,
+    Principal, StateId, Status, Timestamp, TraceEntry,
 };
 use crate::value::Value;
 
@@ -59,6 +59,22 @@ pub enum PartitionInput {
         attempt: u32,
         /// What came back.
         outcome: CallOutcome,
+    },
+    /// A letter from an instance of some partition, this one included; taken exactly once.
+    ///
+    /// Letters of one partition are told in the order of their numbers; one that was refused as
+    /// busy is told again, and everything behind it. The sender's partition forgets it when it
+    /// hears [`PartitionInput::Confirmed`]; this one, where it is its own.
+    Letter {
+        /// The partition of the sender.
+        from: u16,
+        /// The number of the letter before it to this partition, where that one may not have been
+        /// taken yet; else 0.
+        after: u64,
+        /// Who sent it.
+        sender: InstanceKey,
+        /// The letter, with the number its partition gave it.
+        letter: Letter,
     },
     /// An attempt of a call that may not be repeated is about to be sent. It may be sent where
     /// the answer is [`Outcome::Done`] and the frame is durable, and only then.

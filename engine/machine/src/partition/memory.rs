@@ -217,11 +217,12 @@ impl Partition {
         at: Timestamp,
     ) -> Result<(), DecodeError> {
         let (old, log) = self.instances.load(key).unzip();
-        let generation = old.as_ref().map(|old| old.generation);
+        let book = old.as_ref().map(|old| (old.generation, old.pin));
         let mut from = Reader::new(delta);
         let new = crate::machine::Delta::read_onto(key, old, &mut from)?;
         from.end()?;
-        let mut log = log.filter(|_| generation == Some(new.generation)).unwrap_or_default();
+        // A history ends with a life and with a migration.
+        let mut log = log.filter(|_| book == Some((new.generation, new.pin))).unwrap_or_default();
         if let Some(trace) = trace {
             push_trace(&mut log, trace, at, keep)?;
         }
@@ -263,6 +264,7 @@ impl Queues {
             Item::Advanced { source, sequence } => {
                 self.cursors.entry(source).or_default().advance(sequence);
             }
+            Item::Delivered { from, number } => self.deliver(from, number),
         }
     }
 

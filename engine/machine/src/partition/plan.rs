@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::definition::model::Early;
 use crate::machine::{
-    Event, Input, Instance, InstanceKey, Outcome, TimerKind, Timestamp, TraceLog,
+    Command, EffectId, Event, Input, Instance, InstanceKey, Outcome, TimerKind, Timestamp, TraceLog,
 };
 use crate::value::Value;
 
@@ -70,10 +70,12 @@ impl Run<'_> {
         let taken = if matches!(input, PartitionInput::Replay { .. }) {
             uses_up(&draft.done.outcome)
         } else {
-            !matches!(draft.done.outcome, Outcome::NotFound { .. })
+            let gone = matches!(draft.done.outcome, Outcome::NotFound { .. });
+            !gone || matches!(input, PartitionInput::Letter { .. })
         };
         if taken {
             draft.items.extend(consumed(input));
+            draft.items.extend(self.settled(input));
         }
         draft
     }
@@ -110,6 +112,9 @@ impl Run<'_> {
                 let known = (cursor.sequence, cursor.complete) >= (*sequence, true);
                 known.then(|| Draft::ignored(None, "known_position"))
             }
+            PartitionInput::Letter { from, after, letter, .. } => {
+                self.refuse_letter(*from, *after, letter)
+            }
             PartitionInput::Deliver { .. }
             | PartitionInput::Start { .. }
             | PartitionInput::CallReply { .. }
@@ -130,25 +135,21 @@ impl Run<'_> {
                 self.start(key, *version, Input::Start { input, event: None, by }, at)
             }
             PartitionInput::CallReply { key, call, attempt, outcome } => {
-                if self.partition.queues.index.pending.contains_key(call) {
-                    let mut draft = Draft::answer(Some(key), Outcome::Done);
-                    draft.items.push(Item::Settled { effect: *call });
-                    return draft;
-                }
                 let (call, attempt, outcome) = (*call, *attempt, outcome.clone());
-                self.existing(key, &Input::CallReply { call, attempt, outcome }, at)
+                self.of_call(key, call, &Input::CallReply { call, attempt, outcome }, at)
             }
             PartitionInput::CallStarted { key, call, attempt } => {
-                // Nobody waits for the answer to a pending call: sending it once settles it.
-                if self.partition.queues.index.pending.contains_key(call) {
-                    let mut draft = Draft::answer(Some(key), Outcome::Done);
-                    draft.items.push(Item::Settled { effect: *call });
-                    return draft;
-                }
                 let (call, attempt) = (*call, *attempt);
-                self.existing(key, &Input::CallStarted { call, attempt }, at)
+                self.of_call(key, call, &Input::CallStarted { call, attempt }, at)
             }
+            PartitionInput::Letter { sender, letter, .. } => self.letter(sender, letter, at),
             PartitionInput::TimerDue { key, timer } => self.timer(key, *timer, at),
+            PartitionInput::Command {
+                key,
+                command: Command::Migrate { version, states },
+                by,
+                reason,
+            } => self.migrate(key, (*version, states), (by, reason), at),
             PartitionInput::Command { key, command, by, reason } => {
                 let (command, by, reason) = (command.clone(), by.clone(), Arc::clone(reason));
                 self.existing(key, &Input::Command { command, by, reason }, at)
@@ -187,6 +188,23 @@ impl Run<'_> {
                 self.give_up(item.event, Some(&item.key), &"buffer_expired".into(), at, None)
             }
         }
+    }
+
+    /// What became of a call. Nobody waits for the answer to a pending one: it is settled by its
+    /// answer, or by being sent once.
+    fn of_call(
+        &mut self,
+        key: &InstanceKey,
+        call: EffectId,
+        input: &Input,
+        at: Timestamp,
+    ) -> Draft {
+        if self.partition.queues.index.pending.contains_key(&call) {
+            let mut draft = Draft::answer(Some(key), Outcome::Done);
+            draft.items.push(Item::Settled { effect: call });
+            return draft;
+        }
+        self.existing(key, input, at)
     }
 
     /// Rule 46: an event for a living, an ended or a missing instance.
@@ -239,7 +257,7 @@ impl Run<'_> {
         draft
     }
 
-    fn start(
+    pub(super) fn start(
         &mut self,
         key: &InstanceKey,
         version: Option<u32>,
@@ -302,7 +320,7 @@ impl Run<'_> {
     }
 
     /// Tells an instance that is there, under the definition it is pinned to.
-    fn existing(&mut self, key: &InstanceKey, input: &Input, at: Timestamp) -> Draft {
+    pub(super) fn existing(&mut self, key: &InstanceKey, input: &Input, at: Timestamp) -> Draft {
         let Some(old) = self.fetch(key) else {
             return Draft::not_found(Some(key), "instance");
         };

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::{
-    CallRequest, Codec, DecodeError, Effect, EffectId, Event, Generation, InstanceKey, Out, Reader,
-    Timestamp,
+    Codec, DecodeError, EffectId, Event, Generation, InstanceKey, Out, Reader, Timestamp,
 };
 use crate::value::Value;
+
+use super::pending::Pending;
 
 /// An event no instance could use, kept with the reason.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,62 +75,6 @@ impl Codec for Buffered {
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self { key: Codec::read(from)?, event: Codec::read(from)?, due: Codec::read(from)? })
-    }
-}
-
-/// An effect asked for that only a confirmation settles.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Pending {
-    /// A message the bus has not acknowledged.
-    Publish { id: EffectId, subject: Arc<str>, payload: Value },
-    /// A call nobody waits for (rule 27), not yet answered.
-    Call(CallRequest),
-}
-
-impl Pending {
-    pub(super) const fn id(&self) -> EffectId {
-        match self {
-            Self::Publish { id, .. } => *id,
-            Self::Call(request) => request.call,
-        }
-    }
-
-    pub(super) fn effect(&self) -> Effect {
-        match self {
-            Self::Publish { id, subject, payload } => {
-                Effect::Publish { id: *id, subject: Arc::clone(subject), payload: payload.clone() }
-            }
-            Self::Call(request) => Effect::Call(request.clone()),
-        }
-    }
-}
-
-impl Codec for Pending {
-    fn write(&self, out: &mut Out) {
-        match self {
-            Self::Publish { id, subject, payload } => {
-                out.byte(0);
-                id.write(out);
-                subject.write(out);
-                payload.write(out);
-            }
-            Self::Call(request) => {
-                out.byte(1);
-                request.write(out);
-            }
-        }
-    }
-
-    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(match from.byte()? {
-            0 => Self::Publish {
-                id: Codec::read(from)?,
-                subject: Codec::read(from)?,
-                payload: Codec::read(from)?,
-            },
-            1 => Self::Call(Codec::read(from)?),
-            _ => return Err(DecodeError::Invalid("pending effect")),
-        })
     }
 }
 
@@ -240,6 +185,9 @@ pub(super) struct Queues {
     /// The highest generation of the instances that were forgotten: a key that comes back gets a
     /// higher one, or its effects would have the ids of its forgotten life.
     pub(super) forgotten: Generation,
+    /// The number of the last letter taken of each partition: exact, because letters of one
+    /// partition are taken in the order of their numbers.
+    pub(super) delivered: BTreeMap<u16, u64>,
     /// Made of the above, not stored.
     pub(super) index: Index,
 }
@@ -263,6 +211,7 @@ impl Default for Queues {
             pending: Numbered::default(),
             cursors: BTreeMap::new(),
             forgotten: Generation(0),
+            delivered: BTreeMap::new(),
             index: Index::default(),
         }
     }
@@ -317,6 +266,12 @@ impl Queues {
         self.pending.put(id, (key, pending));
     }
 
+    /// Letters of `from` are taken up to this number.
+    pub(super) fn deliver(&mut self, from: u16, number: u64) {
+        let last = self.delivered.entry(from).or_default();
+        *last = number.max(*last);
+    }
+
     pub(super) fn settle(&mut self, effect: EffectId) {
         if let Some(id) = self.index.pending.remove(&effect) {
             self.pending.items.remove(&id);
@@ -335,6 +290,15 @@ impl Codec for Queues {
         for (source, cursor) in &self.cursors {
             source.write(out);
             cursor.write(out);
+        }
+        // The last part of a head, and there only where something was delivered: heads written
+        // before there were letters end here.
+        if !self.delivered.is_empty() {
+            out.length(self.delivered.len());
+            for (from, number) in &self.delivered {
+                from.write(out);
+                number.write(out);
+            }
         }
     }
 
@@ -363,6 +327,11 @@ impl Codec for Queues {
         queues.forgotten = Generation::read(from)?;
         for _ in 0..from.length()? {
             queues.cursors.insert(u16::read(from)?, Cursor::read(from)?);
+        }
+        if !from.rest().is_empty() {
+            for _ in 0..from.length()? {
+                queues.delivered.insert(u16::read(from)?, u64::read(from)?);
+            }
         }
         Ok(queues)
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::machine::{
-    Command, Decision, Effect, Event, Input, Instance, Notice, NoticeKind, Outcome, Reply, Status,
-    Stuck, StuckKind, Timestamp, TraceEntry,
+    CallOutcome, Command, Decision, Effect, EffectId, Event, Input, Instance, Letter, LetterBody,
+    Notice, NoticeKind, Outcome, Reply, Status, Stuck, StuckKind, Timestamp, TraceEntry,
 };
 use crate::value::{Map, Value};
 
@@ -27,25 +27,26 @@ pub(super) fn stick(
     let mut stuck =
         new.stuck.take().unwrap_or_else(|| Box::new(Stuck::new(kind, Arc::clone(&reason), at)));
     match input {
-        Input::Event(event) if fresh => stuck.event = Some(event.clone()),
-        Input::Event(event) if new.parked.len() < PARKED => {
+        Input::Event(event) | Input::ChildEvent { event, .. } if fresh => {
+            stuck.event = Some(event.clone())
+        }
+        Input::Event(event) | Input::ChildEvent { event, .. } if new.parked.len() < PARKED => {
             new.parked.push(event.clone());
             outcome = Outcome::Deferred;
         }
-        Input::Event(event) => {
+        Input::Event(event) | Input::ChildEvent { event, .. } => {
             let reason: Arc<str> = "parked_full".into();
             effects.push(Effect::DeadLetter { event: event.clone(), reason: Arc::clone(&reason) });
             outcome = Outcome::DeadLettered { reason };
         }
         Input::CallReply { call, attempt, outcome } => {
-            let reply = Reply { call: *call, attempt: *attempt, outcome: outcome.clone() };
-            if fresh {
-                stuck.reply = Some(Box::new(reply));
-            } else if stuck.replies.iter().all(|known| known.call != *call) {
-                stuck.replies.push(reply);
-            }
+            keep_reply(&mut stuck, fresh, (*call, *attempt, outcome));
+        }
+        Input::ChildReply { call, outcome, .. } => {
+            keep_reply(&mut stuck, fresh, (*call, 1, outcome));
         }
         Input::Start { .. }
+        | Input::StartChild { .. }
         | Input::CallStarted { .. }
         | Input::TimerDue { .. }
         | Input::Command { .. } => {}
@@ -57,6 +58,20 @@ pub(super) fn stick(
     data.insert("reason", Value::String(reason));
     effects.push(Effect::Notice(Notice { kind: NoticeKind::Stuck, data: data.into() }));
     Decision { instance: Some(new), effects, trace: Some(trace), outcome }
+}
+
+/// A reply waits with the trouble: the one that caused it, or one behind it.
+fn keep_reply(
+    stuck: &mut Stuck,
+    fresh: bool,
+    (call, attempt, outcome): (EffectId, u32, &CallOutcome),
+) {
+    let reply = Reply { call, attempt, outcome: outcome.clone() };
+    if fresh {
+        stuck.reply = Some(Box::new(reply));
+    } else if stuck.replies.iter().all(|known| known.call != call) {
+        stuck.replies.push(reply);
+    }
 }
 
 /// The pinned definition is not there: only `kill` can be decided without it.
@@ -72,16 +87,18 @@ pub(super) fn without_definition(old: &Instance, input: &Input, at: Timestamp) -
     }
     match input {
         Input::Command { command: Command::Kill, .. } => kill(old, input, at),
-        Input::Command { .. } | Input::Start { .. } => {
+        Input::Command { .. } | Input::Start { .. } | Input::StartChild { .. } => {
             refused(Outcome::Rejected { reason: reason.into(), accepted: Vec::new() })
         }
         // Not sent: whoever brings the definition back has it sent again.
         Input::CallStarted { .. } => {
             refused(Outcome::Ignored { reason: "definition_missing".into() })
         }
-        Input::Event(_) | Input::CallReply { .. } | Input::TimerDue { .. } => {
-            stick(old, StuckKind::DefinitionMissing, &reason, input, at)
-        }
+        Input::Event(_)
+        | Input::ChildEvent { .. }
+        | Input::CallReply { .. }
+        | Input::ChildReply { .. }
+        | Input::TimerDue { .. } => stick(old, StuckKind::DefinitionMissing, &reason, input, at),
     }
 }
 
@@ -96,7 +113,14 @@ fn kill(old: &Instance, input: &Input, at: Timestamp) -> Decision {
         effects.push(Effect::DeadLetter { event, reason: "killed".into() });
     }
     new.status = Status::Cancelled;
-    new.sequences.clear();
+    for running in new.sequences.drain(..) {
+        let Some(call) = running.call else { continue };
+        let Some(to) = call.child else { continue };
+        let body = LetterBody::Cancel { call: call.id, kill: true };
+        let index = u32::try_from(effects.len()).unwrap_or(u32::MAX);
+        let id = EffectId::new(&new.key, new.generation, new.step, index);
+        effects.push(Effect::Letter(Letter { id, number: 0, to, body }));
+    }
     new.votes.clear();
     new.timers.clear();
     new.timers.push(crate::machine::Timer {
@@ -116,11 +140,13 @@ const RETENTION_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// The line of history of an input the machine did not decide about.
 fn line(new: &Instance, input: &Input, note: Option<Arc<str>>) -> TraceEntry {
     let (text, by): (Arc<str>, _) = match input {
-        Input::Start { by, .. } => ("start".into(), Some(Arc::clone(&by.user))),
-        Input::Event(event) => {
+        Input::Start { by, .. } | Input::StartChild { by, .. } => {
+            ("start".into(), Some(Arc::clone(&by.user)))
+        }
+        Input::Event(event) | Input::ChildEvent { event, .. } => {
             (Arc::clone(&event.name), event.by.as_ref().map(|by| Arc::clone(&by.user)))
         }
-        Input::CallReply { .. } => ("reply".into(), None),
+        Input::CallReply { .. } | Input::ChildReply { .. } => ("reply".into(), None),
         Input::CallStarted { .. } => ("sending".into(), None),
         Input::TimerDue { .. } => ("timer".into(), None),
         Input::Command { command, by, .. } => {
@@ -130,6 +156,7 @@ fn line(new: &Instance, input: &Input, note: Option<Arc<str>>) -> TraceEntry {
                 Command::Kill => "command kill",
                 Command::Retry => "command retry",
                 Command::Skip => "command skip",
+                Command::Migrate { .. } => "command migrate",
             };
             (word.into(), Some(Arc::clone(&by.user)))
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::machine::{Event, InstanceKey};
+use crate::machine::{Event, InstanceKey, LetterBody};
 
 use super::frame::Item;
 use super::input::{PartitionInput, Position};
@@ -15,6 +15,7 @@ pub(super) const fn is_own(input: &PartitionInput) -> bool {
         | PartitionInput::SelfEvent { .. }
         | PartitionInput::BufferExpired { .. }
         | PartitionInput::CallReply { .. }
+        | PartitionInput::Letter { .. }
         | PartitionInput::CallStarted { .. }
         | PartitionInput::Confirmed { .. }
         | PartitionInput::Drop { .. }
@@ -37,6 +38,7 @@ pub(super) const fn target(input: &PartitionInput) -> Option<&InstanceKey> {
         | PartitionInput::TimerDue { key, .. }
         | PartitionInput::Command { key, .. }
         | PartitionInput::Replay { key, .. } => Some(key),
+        PartitionInput::Letter { letter, .. } => Some(&letter.to),
         PartitionInput::Reject { key, .. } => key.as_ref(),
         PartitionInput::Confirmed { .. }
         | PartitionInput::Drop { .. }
@@ -62,6 +64,12 @@ pub(super) fn event_of(input: &PartitionInput, partition: &Partition) -> Option<
         PartitionInput::BufferExpired { id } => {
             queues.buffered.items.get(id).map(|item| item.event.clone())
         }
+        PartitionInput::Letter { letter, .. } => match &letter.body {
+            LetterBody::Event { event, .. } | LetterBody::FromChild { event, .. } => {
+                Some(event.clone())
+            }
+            LetterBody::Start { .. } | LetterBody::Cancel { .. } | LetterBody::Reply { .. } => None,
+        },
         PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
         | PartitionInput::CallStarted { .. }
@@ -84,6 +92,7 @@ pub(super) fn position(input: &PartitionInput) -> Option<(Position, u64)> {
             (source, key.as_ref().map_or_else(|| hash(&event.name), |key| hash(key.raw())))
         }),
         PartitionInput::Start { .. }
+        | PartitionInput::Letter { .. }
         | PartitionInput::CallReply { .. }
         | PartitionInput::CallStarted { .. }
         | PartitionInput::TimerDue { .. }
@@ -114,6 +123,9 @@ pub(super) fn consumed(input: &PartitionInput) -> Option<Item<'static>> {
         }
         PartitionInput::SelfEvent { id } => Some(Item::SelfTaken { id: *id }),
         PartitionInput::BufferExpired { id } => Some(Item::BufferTaken { id: *id }),
+        PartitionInput::Letter { from, letter, .. } => {
+            Some(Item::Delivered { from: *from, number: letter.number })
+        }
         PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
         | PartitionInput::CallStarted { .. }

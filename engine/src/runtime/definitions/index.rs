@@ -114,6 +114,16 @@ impl Index {
         Ok(index)
     }
 
+    /// Indexes definitions that one process holds for itself: of each workflow only the newest
+    /// version starts, buffers or complains.
+    pub(crate) fn alone(definitions: &Definitions) -> Result<Self, Error> {
+        let deployed = definitions.iter().map(|definition| {
+            let version = (Arc::clone(&definition.name), definition.version);
+            (version, (Arc::clone(definition), Froms::default()))
+        });
+        Self::of(&deployed.collect(), Vec::new(), &[Position { source: 0, sequence: 1 }])
+    }
+
     /// Who listens to the event `name`.
     pub(crate) fn listeners(&self, name: &str) -> &[Listener] {
         self.by_event.get(name).map_or(&[], Vec::as_slice)

@@ -113,7 +113,9 @@ impl DefinitionStore {
     }
 
     async fn load_definitions(&self, loaded: &mut Loaded) -> Result<(), Error> {
-        for key in self.definitions.keys("").await? {
+        let keys = self.definitions.keys("").await?;
+        loaded.entries.retain(|known, _| keys.contains(known));
+        for key in keys {
             if loaded.entries.contains_key(&key) {
                 continue;
             }
@@ -229,6 +231,23 @@ impl DefinitionStore {
             Swapped::Conflict { .. } => tracing::debug!(key, "listens already"),
         }
         self.refresh().await.map(|_| ())
+    }
+
+    /// Takes a definition away; gives from where on it listened, so that it can be put back.
+    ///
+    /// # Errors
+    /// [`Error::Bus`].
+    pub(crate) async fn remove(&self, definition: &Definition) -> Result<Froms, Error> {
+        let key = key_of(definition);
+        let froms = {
+            let loaded = self.loaded.lock().await;
+            loaded.entries.get(&key).and_then(|entry| entry.froms.clone()).unwrap_or_default()
+        };
+        // In this order: a definition without a place where it listens holds up all who route.
+        self.definitions.delete(&key).await?;
+        self.listens.delete(&key).await?;
+        self.refresh().await?;
+        Ok(froms)
     }
 
     /// What others write, as it comes.

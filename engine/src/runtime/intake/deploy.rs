@@ -71,7 +71,7 @@ pub(super) async fn activate(shared: &Shared, definition: &Definition) -> Result
 
 /// Waits until the engines that live have loaded what is deployed, for a while: readers look by
 /// themselves, so this is for those who ask at a door right after.
-async fn known_everywhere(shared: &Shared) {
+pub(super) async fn known_everywhere(shared: &Shared) {
     let Some(cluster) = &shared.cluster else { return };
     let wanted = *shared.definitions.revision().borrow();
     let mut heard = cluster.heard();

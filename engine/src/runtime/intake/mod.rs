@@ -17,6 +17,7 @@ mod settle;
 mod sources;
 mod stands;
 mod supervise;
+mod undeploy;
 
 pub(crate) use decode::{BODY_MAX, from_msgpack};
 pub use decode::{Incoming, IntakeError, decode};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use gearshift_bus::{Message, Request, Server, SubjectPattern};
-use gearshift_machine::machine::InstanceKey;
+use gearshift_machine::machine::{InstanceKey, LetterBody};
 use gearshift_machine::partition::PartitionInput;
 use gearshift_protocol::subjects;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -194,6 +194,13 @@ impl Host {
         let (workflow, version) = match input {
             PartitionInput::Deliver { key, .. } => (key.workflow(), None),
             PartitionInput::Start { key, version, .. } => (key.workflow(), *version),
+            PartitionInput::Letter { letter, .. } => match &letter.body {
+                LetterBody::Start { version, .. } => (letter.to.workflow(), *version),
+                LetterBody::Event { .. }
+                | LetterBody::FromChild { .. }
+                | LetterBody::Cancel { .. }
+                | LetterBody::Reply { .. } => return Ok(()),
+            },
             PartitionInput::Reject { .. }
             | PartitionInput::CallReply { .. }
             | PartitionInput::CallStarted { .. }

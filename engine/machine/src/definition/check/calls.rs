@@ -188,7 +188,15 @@ impl<'t> Context<'t> {
             }
             _ => Template::Map(vec![("timerId".into(), id)]),
         });
-        Some(Action::Send { event, with, after: Some(after?), id: Some(id?), replace, id_to: None })
+        Some(Action::Send {
+            event,
+            with,
+            after: Some(after?),
+            id: Some(id?),
+            replace,
+            id_to: None,
+            to: None,
+        })
     }
 
     pub(super) fn send(
@@ -200,6 +208,7 @@ impl<'t> Context<'t> {
         let mut event = None;
         let mut with = with.map(|node| self.data(None, node, env));
         let (mut after, mut id, mut id_to, mut replace) = (None, None, None, false);
+        let mut to = None;
         if node.scalar().is_some() {
             event = self.sent_event(node, env);
         } else {
@@ -209,6 +218,7 @@ impl<'t> Context<'t> {
                     "with" => with = Some(self.data(None, node, env)),
                     "after" => after = Some(self.delay_node(node, env)),
                     "id" => id = Some(self.text_template(node, "the id", env)),
+                    "to" => to = Some(self.recipient(node, env)),
                     "id_to" => {
                         let path = self.text(node, "a variable");
                         id_to = path.and_then(|path| self.set_path(&path, node.span));
@@ -222,7 +232,15 @@ impl<'t> Context<'t> {
             }
         }
         let (after, id) = (optional(after)?, optional(id)?);
-        Some(Action::Send { event: event?, with: optional(with)?, after, id, replace, id_to })
+        Some(Action::Send {
+            event: event?,
+            with: optional(with)?,
+            after,
+            id,
+            replace,
+            id_to,
+            to: optional(to)?,
+        })
     }
 
     fn sent_event(&self, node: &Node, env: Env<'_>) -> Option<Template> {

@@ -111,7 +111,9 @@ pub(super) struct Context<'t> {
     pub(super) made: RefCell<BTreeSet<Arc<str>>>,
     /// What transitions wait for, as written, with its place.
     pub(super) triggers: RefCell<Vec<(Arc<str>, Span)>>,
-    /// Does it make events whose names are computed?
+    /// The children that events go to, with the places of their ids.
+    pub(super) addressed: RefCell<Vec<(Arc<str>, Span)>>,
+    /// Does it make events whose names are computed, or talk to other instances, which answer?
     pub(super) makes_any: Cell<bool>,
 }
 
@@ -124,6 +126,7 @@ impl<'t> Context<'t> {
             resolved: RefCell::default(),
             made: RefCell::default(),
             triggers: RefCell::default(),
+            addressed: RefCell::default(),
             makes_any: Cell::new(false),
         }
     }

@@ -103,7 +103,11 @@ const STATE: &[Field] = &[
     key("defer", DEFER, "events kept until another state takes them"),
     key("unhandled", UNHANDLED, "what becomes of an event that nobody takes"),
     key("approval", OneOf(&[Table("approval"), Bool, Null]), "a person decides"),
-    key("invoke", OneOf(&[Table("invoke"), List(&Table("invoke"))]), "calls with an id"),
+    key(
+        "invoke",
+        OneOf(&[Table("invoke"), List(&Table("invoke"))]),
+        "calls and child workflows with an id",
+    ),
     key("initial", INITIAL, "the child entered by default; the first one if absent"),
     key("states", STATES, "children, of which one is active"),
     key("parallel", STATES, "regions, which are all active"),
@@ -111,7 +115,7 @@ const STATE: &[Field] = &[
     key("output", Data, "the result of a final state"),
     key("history", Words(&["shallow", "deep"]), "stands for what was active before"),
     key("default", TRANSITIONS, "where a history state leads the first time"),
-    later("run", "child workflows come with a later version"),
+    key("run", OneOf(&[Text, Table("run")]), "a workflow that runs as a child; done when it is"),
     later("steps", "step graphs come with a later version"),
     later("mode", "step graphs come with a later version"),
     later("on_failure", "step graphs come with a later version"),
@@ -175,10 +179,19 @@ const INVOKE: &[Field] = &[
     key("retry", Table("retry"), "how often it is tried"),
     key("set", Map(&Expression), "what to keep of the output"),
     key("undo", Text, "the operation that takes it back"),
-    later("workflow", "child workflows come with a later version"),
-    later("forward", "child workflows come with a later version"),
-    later("id_to", "computed ids come with a later version"),
+    key("workflow", Text, "a workflow that runs as a child: name, or name@version"),
+    key("forward", Bool, "does the child get a copy of every event?"),
+    key("id_to", Text, "the variable that receives the id"),
 ];
+
+const RUN: &[Field] = &[
+    key("workflow", Text, "name, or name@version"),
+    key("with", Data, "the child's input; the event's data if absent"),
+    key("set", Map(&Expression), "what to keep of the child's output"),
+    key("forward", Bool, "does the child get a copy of every event?"),
+];
+
+const RECIPIENT: &[Field] = &[key("instance", Text, "workflow/key")];
 
 const ACTION: &[Field] = &[
     key("call", Text, "plugin.operation"),
@@ -187,7 +200,7 @@ const ACTION: &[Field] = &[
     key("raise", Text, "an internal event"),
     key("log", OneOf(&[Table("log"), Text]), "a line in the history"),
     key("timer", Table("timer"), "an event after a time"),
-    key("send", OneOf(&[Table("send"), Text]), "an event to itself"),
+    key("send", OneOf(&[Table("send"), Text]), "an event to itself or to another instance"),
     key("cancel", Text, "the id of a timer"),
     key("if", OneOf(&[Table("branch"), List(&Table("branch"))]), "the first branch that is true"),
     key("each", Table("each"), "the same for each item of a list"),
@@ -218,7 +231,11 @@ const SEND: &[Field] = &[
     key("id", Text, "the name that cancel knows it by"),
     key("id_to", Text, "the variable that receives the id"),
     key("replace", Bool, "re-arm instead of adding another?"),
-    later("to", "events to other instances come with a later version"),
+    key(
+        "to",
+        OneOf(&[Text, Table("recipient")]),
+        "parent, invoke.<id> or { instance: workflow/key }; the instance itself if absent",
+    ),
 ];
 
 const TIMER: &[Field] = &[
@@ -250,6 +267,8 @@ pub(crate) const TABLES: &[(&str, &[Field])] = &[
     ("limits", LIMITS),
     ("approval", APPROVAL),
     ("invoke", INVOKE),
+    ("run", RUN),
+    ("recipient", RECIPIENT),
     ("action", ACTION),
     ("retry", RETRY),
     ("log", LOG),

@@ -11,6 +11,7 @@ mod context;
 mod draft;
 mod events;
 mod graph;
+mod invokes;
 mod keys;
 mod lints;
 mod lints_events;

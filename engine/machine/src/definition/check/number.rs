@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::draft::{Draft, DraftSequence, Edge};
 use super::outline::Place;
 use super::states::Builder;
-use crate::definition::model::{After, Sequence, State, Transition};
+use crate::definition::model::{After, Sequence, State, StateKind, Transition};
 use crate::definition::problem::Span;
 use crate::machine::{StateId, TransitionId};
 
@@ -83,13 +83,21 @@ impl Numbered {
             .into_iter()
             .map(|(delay, edge)| After { delay, transition: add(edge) })
             .collect();
+        let parent = draft.parent.map(id_of);
+        // Parents come before their children, so this one's is there.
+        if let (StateKind::History { .. }, Some(parent)) = (draft.kind, parent)
+            && let Some(parent) = self.states.get_mut(parent.index())
+        {
+            parent.histories.push(own);
+        }
         self.state_spans.push(draft.span);
         self.entry_uses.push(draft.entry_uses);
         self.states.push(State {
             id: draft.id,
             kind: draft.kind,
-            parent: draft.parent.map(id_of),
+            parent,
             children: draft.children.into_iter().map(id_of).collect(),
+            histories: Vec::new(),
             last: own,
             initial,
             entry: draft.entry,

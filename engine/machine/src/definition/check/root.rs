@@ -32,6 +32,7 @@ pub(crate) fn check(text: &str, origin: &str, root: &Node) -> (Option<Definition
     let head = Head::new(&context, root);
     let mut builder = Builder::new(&context);
     builder.lower();
+    builder.recipients();
     unused_actions(&context);
     let total: usize = builder
         .drafts

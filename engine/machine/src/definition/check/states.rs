@@ -10,8 +10,8 @@ use super::outline::Place;
 use super::transitions::{done_trigger, failed_trigger};
 use super::values::Env;
 use crate::definition::codes;
-use crate::definition::model::{Action, Descriptor, SeqStep, StateKind, Trigger};
-use crate::definition::parse::{Key, Kind, Node};
+use crate::definition::model::{Action, Descriptor, StateKind, Trigger};
+use crate::definition::parse::{Key, Node};
 use crate::definition::problem::{Span, quoted};
 
 /// The states of a definition under construction.
@@ -111,6 +111,7 @@ impl<'c, 't> Builder<'c, 't> {
             "unhandled" => self.draft(place).unhandled = events::unhandled(context, node),
             "approval" => self.draft(place).approval = context.approval(node, &id),
             "invoke" => self.invoke(place, node),
+            "run" => self.run(place, node),
             "output" => self.draft(place).output = context.data(None, node, Env::ACTION),
             "initial" => self.draft(place).initial = context.default_edge(node, place, "initial"),
             "default" => self.draft(place).initial = context.default_edge(node, place, "default"),
@@ -238,34 +239,6 @@ impl<'c, 't> Builder<'c, 't> {
             self.draft(place).entry.push(actions);
         }
         self.draft(place).entry_uses = uses;
-    }
-
-    /// `invoke:`: calls with ids, each for itself.
-    fn invoke(&mut self, place: Place, node: &'t Node) {
-        let context = self.context;
-        let nodes: Vec<&'t Node> = match &node.kind {
-            Kind::List(items) => items.iter().collect(),
-            Kind::Scalar(_) | Kind::Map(_) => vec![node],
-        };
-        for node in nodes {
-            let fields = context.fields(node, "invoke", "`invoke`");
-            let later = node.get("workflow").is_some();
-            if node.get("call").is_none() && !later {
-                let start = Span::new(node.span.start, node.span.start + 1);
-                context.report.add(codes::MISSING_FIELD, start, "`invoke` has no `call`");
-            }
-            let id = node.get("id").and_then(|node| {
-                let id = context.text(node, "the id of the call")?;
-                context.check_event(&id, node.span).then_some(id)
-            });
-            let Some(spec) = context.call(id.as_ref(), &fields, Env::ACTION) else { continue };
-            let numbered = self.next_call(place);
-            self.draft(place).invoke_ids.extend(id.clone());
-            let invoke_id = id.unwrap_or(numbered);
-            let steps = vec![SeqStep::Call { spec: Arc::new(spec), invoke_id }];
-            let action = self.sequence(place, steps);
-            self.draft(place).entry.push(vec![action]);
-        }
     }
 
     fn defer(&mut self, place: Place, node: &'t Node) {

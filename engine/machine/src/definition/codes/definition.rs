@@ -107,4 +107,7 @@ super::codes! { DEFINITION;
          Where there is no call it would never be used; where there is no target the state itself \
          waits for the calls, and its own `failed` takes their failure. Move it there, or remove \
          it."
+    RECIPIENT 129 "recipient" "nobody has this address"
+        "`to` of a `send` is `parent`, `invoke.<id>` with the id of a child workflow that some \
+         state here invokes, or `{ instance: workflow/key }`. `${ … }` may compute any of them."
 }

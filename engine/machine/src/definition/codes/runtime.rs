@@ -72,6 +72,15 @@ super::codes! { RUNTIME;
     NOT_STUCK 4014 "not_stuck" "the instance is not stuck"
         "`retry` and `skip` are for instances that cannot go on by themselves. This one can. See \
          what it waits for with `gearshift why`."
+    NOT_MIGRATED 4016 "not_migrated" "the instance cannot go on under that version"
+        "A state or a call that is under way has no counterpart in the new version, the states would \
+         not fit together, or the instance is stuck or has ended. Nothing was changed. Say which \
+         state takes the place of another one (`--map old=new`), wait until the call has its \
+         reply, or retry, skip or cancel first."
+    IN_USE 4017 "in_use" "instances live on the version"
+        "A version is taken away only when no instance runs on it. Let them end, migrate them to \
+         another version (`gearshift migrate`), or cancel them; `gearshift ls --where` with \
+         `workflow == 'order' && version == 5` lists them."
     AMBIGUOUS 4015 "ambiguous" "several instances fit"
         "The name fits more than one instance, and none is picked by chance. Give the full id, \
          `workflow/key`."

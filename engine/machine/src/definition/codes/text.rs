@@ -44,4 +44,8 @@ super::codes! { TEXT;
     ON_KEY 11 "on_key" "the key `true` is read as `on`"
         "YAML 1.1 tools turn the key `on` into `true` when they rewrite a file. This key is taken \
          for `on`. Write `on:`, and quote it (`\"on\":`) where such a tool rewrites the file."
+    NOT_CONVERTIBLE 12 "not_convertible" "there is nothing to convert this to"
+        "Another format can say things that a definition cannot: scripts, queries over XML, other \
+         ways of carrying events. What has no equivalent is refused where it stands, instead of \
+         being left out. Say it differently, or remove it and write that part by hand."
 }

@@ -58,7 +58,10 @@ fn action_words(definition: &Definition, action: &Action, words: &mut Vec<String
                 match step {
                     SeqStep::Do(action) => action_words(definition, action, words),
                     SeqStep::Call { spec, .. } => words.push(spec.name.to_string()),
-                    SeqStep::JumpUnless { .. } | SeqStep::Jump { .. } => {}
+                    SeqStep::Child { spec, .. } => {
+                        words.push(format!("invoke {}", text(&spec.workflow)))
+                    }
+                    SeqStep::Name { .. } | SeqStep::JumpUnless { .. } | SeqStep::Jump { .. } => {}
                 }
             }
         }

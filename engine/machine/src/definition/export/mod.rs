@@ -1,12 +1,18 @@
-//! Pictures of a definition: Mermaid and DOT.
+//! Definitions in other notations: Mermaid and DOT for pictures, SCXML and XState for other tools.
 
 mod dot;
 mod label;
 mod mermaid;
 mod picture;
+mod place;
+mod scxml;
+mod xstate;
 
 #[cfg(test)]
 mod tests;
 
 pub use dot::dot;
 pub use mermaid::mermaid;
+pub use place::SourceText;
+pub use scxml::scxml;
+pub use xstate::xstate;

@@ -58,8 +58,10 @@ pub(super) enum Missing {
 }
 
 /// The fields of `event` (rule 39), sorted.
-pub(super) const EVENT_FIELDS: [&str; 10] =
-    ["data", "headers", "id", "invokeid", "name", "sendid", "source", "subject", "time", "type"];
+pub(super) const EVENT_FIELDS: [&str; 11] = [
+    "data", "headers", "id", "invokeid", "name", "origin", "sendid", "source", "subject", "time",
+    "type",
+];
 
 impl Path {
     /// What the path leads to in `view`.
@@ -213,6 +215,7 @@ fn event_field<'a>(event: &'a Event, name: &str) -> Option<Found<'a>> {
         "headers" => Found::Value(event.headers.as_ref()?),
         "sendid" => Found::Text(event.send_id.as_deref()?),
         "invokeid" => Found::Text(event.invoke_id.as_deref()?),
+        "origin" => Found::Text(event.origin.as_deref()?),
         _ => return None,
     })
 }

@@ -30,6 +30,8 @@ pub enum Action {
         replace: bool,
         /// The variable that receives the id.
         id_to: Option<SetPath>,
+        /// To whom; to the instance itself where absent.
+        to: Option<Recipient>,
     },
     /// `cancel:` (rule 31).
     Cancel {
@@ -91,6 +93,20 @@ pub enum SeqStep {
         /// The invoke id, `S.n`: replies become `done.invoke.S.n` (rule 35).
         invoke_id: Arc<str>,
     },
+    /// Start a child and wait for its end.
+    Child {
+        /// What to start.
+        spec: Arc<ChildSpec>,
+        /// The invoke id: its end becomes `done.invoke.<id>` (rule 35).
+        invoke_id: Arc<str>,
+    },
+    /// `id_to:` of what comes next.
+    Name {
+        /// The variable that receives the id.
+        path: SetPath,
+        /// The id.
+        invoke_id: Arc<str>,
+    },
     /// Go on at `target` unless the guard is true.
     JumpUnless {
         /// The guard.
@@ -103,6 +119,28 @@ pub enum SeqStep {
         /// A later position.
         target: u16,
     },
+}
+
+/// A child workflow as the author declared it.
+#[derive(Clone, Debug)]
+pub struct ChildSpec {
+    /// `name` or `name@version`, checked when evaluated.
+    pub workflow: Template,
+    /// `with:`; the data of the causing event where absent.
+    pub with: Option<Template>,
+    /// `set:`: what to keep of all the child says, run before transitions see it (rule 37).
+    pub set: Vec<(SetPath, Expr)>,
+    /// `forward: true`: the child gets a copy of every event (rule 5c).
+    pub forward: bool,
+}
+
+/// `to:` of a `send:`.
+#[derive(Clone, Debug)]
+pub enum Recipient {
+    /// `parent`, `invoke.<id>` or `workflow/key`.
+    Written(Template),
+    /// `{ instance: … }`: `workflow/key`.
+    Instance(Template),
 }
 
 /// A call as the author declared it.

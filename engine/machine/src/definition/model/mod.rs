@@ -6,7 +6,9 @@ mod event;
 mod state;
 mod transition;
 
-pub use action::{Action, Backoff, CallSpec, Delay, RetryPolicy, SeqStep, Sequence, SetPath};
+pub use action::{
+    Action, Backoff, CallSpec, ChildSpec, Delay, Recipient, RetryPolicy, SeqStep, Sequence, SetPath,
+};
 pub use definition::{Definition, Limits, OnError, Unhandled, VarDecl};
 pub(crate) use event::reserved_token;
 pub use event::{Descriptor, Early, EventDecl, check_event_name};

@@ -19,6 +19,8 @@ pub struct State {
     pub parent: Option<StateId>,
     /// Children in document order, history states included.
     pub children: Vec<StateId>,
+    /// Those children that are history states (rule 17).
+    pub histories: Vec<StateId>,
     /// The last of its descendants in document order; itself where it has none.
     pub last: StateId,
     /// The transition into its default descendants, with `initial:`'s actions (rule 15); for a

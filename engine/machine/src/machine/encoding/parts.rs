@@ -6,6 +6,7 @@ use crate::machine::{
     Reply, RunningCall, RunningSequence, Status, Stuck, StuckKind, Timer, TimerKind, Vote,
 };
 
+/// Structs as their fields, one after the other.
 macro_rules! structs {
     ($($type:ident { $($field:ident),* })*) => {$(
         impl Codec for $type {
@@ -20,6 +21,8 @@ macro_rules! structs {
         }
     )*};
 }
+
+pub(super) use structs;
 
 macro_rules! words {
     ($($type:ident { $($number:literal => $variant:ident),* })*) => {$(
@@ -52,7 +55,7 @@ structs! {
 words! {
     ErrorKind {
         0 => Retryable, 1 => Permanent, 2 => Timeout, 3 => PluginNotFound, 4 => InvalidReply,
-        5 => OutcomeUnknown
+        5 => OutcomeUnknown, 6 => NotStarted, 7 => ChildFailed
     }
     EventKind { 0 => External, 1 => Internal, 2 => Platform }
     Status {
@@ -83,24 +86,31 @@ impl Codec for Mark {
 
 impl Codec for RunningCall {
     fn write(&self, out: &mut Out) {
-        let Self { id, attempt, sent, once, input, deadline } = self;
+        let Self { id, attempt, sent, once, input, deadline, child } = self;
         id.write(out);
         attempt.write(out);
-        out.byte(match (sent, once) {
-            (false, _) => 0,
-            (true, false) => 1,
-            (true, true) => 2,
-        });
+        match child {
+            Some(child) => {
+                out.byte(3);
+                child.write(out);
+            }
+            None => out.byte(match (sent, once) {
+                (false, _) => 0,
+                (true, false) => 1,
+                (true, true) => 2,
+            }),
+        }
         input.write(out);
         deadline.write(out);
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (id, attempt) = (Codec::read(from)?, Codec::read(from)?);
-        let (sent, once) = match from.byte()? {
-            0 => (false, false),
-            1 => (true, false),
-            2 => (true, true),
+        let (sent, once, child) = match from.byte()? {
+            0 => (false, false, None),
+            1 => (true, false, None),
+            2 => (true, true, None),
+            3 => (true, false, Some(Codec::read(from)?)),
             _ => return Err(DecodeError::Invalid("mark of a call")),
         };
         Ok(Self {
@@ -110,6 +120,7 @@ impl Codec for RunningCall {
             once,
             input: Codec::read(from)?,
             deadline: Codec::read(from)?,
+            child,
         })
     }
 }
@@ -139,6 +150,11 @@ impl Codec for TimerKind {
                 place.write(out);
             }
             Self::Retention => out.byte(5),
+            Self::SendTo { event, to } => {
+                out.byte(6);
+                event.write(out);
+                to.write(out);
+            }
         }
     }
 
@@ -150,6 +166,7 @@ impl Codec for TimerKind {
             3 => Self::CallRetry { sequence: Codec::read(from)? },
             4 => Self::DeferredExpiry { place: Codec::read(from)? },
             5 => Self::Retention,
+            6 => Self::SendTo { event: Codec::read(from)?, to: Codec::read(from)? },
             _ => return Err(DecodeError::Invalid("timer kind")),
         })
     }
@@ -230,11 +247,12 @@ const HEADERS: u16 = 1 << 7;
 const SEND_ID: u16 = 1 << 8;
 const INVOKE_ID: u16 = 1 << 9;
 const PLATFORM: u16 = 1 << 10;
+const ORIGIN: u16 = 1 << 11;
 
 impl Codec for Event {
     fn write(&self, out: &mut Out) {
-        let Self { name, kind, data, id, source, time, subject, headers, send_id, invoke_id, by } =
-            self;
+        let Self { name, kind, data, id, source, time, subject, headers, send_id, .. } = self;
+        let Self { invoke_id, by, origin, .. } = self;
         let bit = |present: bool, bit: u16| if present { bit } else { 0 };
         let kind = match kind {
             EventKind::External => 0,
@@ -250,7 +268,8 @@ impl Codec for Event {
             | bit(subject.is_some(), SUBJECT)
             | bit(headers.is_some(), HEADERS)
             | bit(send_id.is_some(), SEND_ID)
-            | bit(invoke_id.is_some(), INVOKE_ID);
+            | bit(invoke_id.is_some(), INVOKE_ID)
+            | bit(origin.is_some(), ORIGIN);
         mask.write(out);
         name.write(out);
         for value in [data, headers].into_iter().flatten() {
@@ -265,6 +284,9 @@ impl Codec for Event {
         if let Some(by) = by {
             by.write(out);
         }
+        if let Some(origin) = origin {
+            origin.write(out);
+        }
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -275,7 +297,7 @@ impl Codec for Event {
             PLATFORM => EventKind::Platform,
             _ => return Err(DecodeError::Invalid("event kind")),
         };
-        if mask >= PLATFORM << 1 {
+        if mask >= ORIGIN << 1 {
             return Err(DecodeError::Invalid("event mask"));
         }
         Ok(Self {
@@ -290,6 +312,7 @@ impl Codec for Event {
             invoke_id: field(mask, INVOKE_ID, from)?,
             time: field(mask, TIME, from)?,
             by: field(mask, BY, from)?,
+            origin: field(mask, ORIGIN, from)?,
         })
     }
 }

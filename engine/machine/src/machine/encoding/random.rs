@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::machine::{
-    CallOutcome, EffectId, ErrorKind, Event, EventKind, FailedBlock, Fired, Generation,
-    GuardVerdict, Instance, InstanceKey, Mark, Pin, Place, Principal, Reply, RunningCall,
-    RunningSequence, StateId, Status, Stuck, StuckKind, Timer, TimerKind, Timestamp, TraceEntry,
-    TransitionId, Vote,
+    Address, CallOutcome, EffectId, ErrorKind, Event, EventKind, FailedBlock, Fired, Generation,
+    GuardVerdict, Instance, InstanceKey, Letter, LetterBody, Mark, Parent, Pin, Place, Principal,
+    Reply, RunningCall, RunningSequence, StateId, Status, Stuck, StuckKind, Timer, TimerKind,
+    Timestamp, TraceEntry, TransitionId, Vote,
 };
 use crate::value::{Map, Value};
 
@@ -115,16 +115,70 @@ impl Random {
             send_id: self.maybe(Self::text),
             invoke_id: self.maybe(Self::text),
             by: self.maybe(Self::principal),
+            origin: self.maybe(Self::text),
         }
     }
 
+    fn key(&mut self) -> InstanceKey {
+        let key = format!("k{}", self.small());
+        InstanceKey::new("child", &key).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn parent(&mut self) -> Parent {
+        let (key, life) = (self.key(), Generation(self.int()));
+        Parent { key, life, call: self.id(), invoke_id: self.text(), depth: self.small() }
+    }
+
+    fn address(&mut self) -> Address {
+        match self.below(3) {
+            0 => Address::Parent,
+            1 => Address::Child(self.text()),
+            _ => Address::Instance(self.key()),
+        }
+    }
+
+    /// A letter of any kind.
+    pub(crate) fn letter(&mut self) -> Letter {
+        let call = self.id();
+        let body = match self.below(6) {
+            0 => LetterBody::Event { event: self.event(), forwarded: self.chance() },
+            1 => LetterBody::FromChild { call, event: self.event() },
+            2 => LetterBody::Start {
+                version: self.maybe(Self::int),
+                input: self.value(2),
+                parent: self.parent(),
+                initiator: self.maybe(Self::text),
+            },
+            3 => LetterBody::Cancel { call, kill: self.chance() },
+            4 => LetterBody::Reply {
+                call,
+                invoke_id: self.text(),
+                life: Generation(self.int()),
+                outcome: CallOutcome::Success(self.value(2)),
+            },
+            _ => LetterBody::Reply {
+                call,
+                invoke_id: self.text(),
+                life: Generation(self.int()),
+                outcome: CallOutcome::Failure {
+                    kind: self.pick(&[ErrorKind::NotStarted, ErrorKind::ChildFailed]),
+                    code: self.text(),
+                    message: self.text(),
+                    retry_after_ms: self.maybe(Self::next),
+                },
+            },
+        };
+        Letter { id: self.id(), number: self.next(), to: self.key(), body }
+    }
+
     fn timer(&mut self) -> Timer {
-        let kind = match self.below(6) {
+        let kind = match self.below(7) {
             0 => TimerKind::After { state: self.state(), index: self.small() },
             1 => TimerKind::Send { event: Box::new(self.event()) },
             2 => TimerKind::CallDeadline { sequence: self.int() },
             3 => TimerKind::CallRetry { sequence: self.int() },
             4 => TimerKind::DeferredExpiry { place: self.small() },
+            5 => TimerKind::SendTo { event: Box::new(self.event()), to: self.address() },
             _ => TimerKind::Retention,
         };
         Timer { id: self.int(), due: self.at(), kind }
@@ -138,14 +192,16 @@ impl Random {
             position: self.small(),
             event: self.maybe(|random| Box::new(random.event())),
             call: self.maybe(|random| {
-                let sent = random.chance();
+                let child = random.maybe(Self::key);
+                let sent = child.is_some() || random.chance();
                 RunningCall {
                     id: random.id(),
                     attempt: random.int(),
                     sent,
-                    once: sent && random.chance(),
+                    once: sent && child.is_none() && random.chance(),
                     input: random.value(2),
                     deadline: random.at(),
+                    child,
                 }
             }),
         }
@@ -241,6 +297,7 @@ impl Random {
             output: self.value(1),
             started_at: self.at(),
             updated_at: self.at(),
+            parent: self.maybe(|random| Box::new(random.parent())),
         }
     }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::random::Random;
 use super::{Codec, DecodeError, Out, Reader, TraceLog};
-use crate::machine::{Delta, Instance, TraceEntry};
+use crate::machine::{Delta, Instance, Letter, TraceEntry};
 use crate::value::Value;
 
 proptest! {
@@ -15,6 +15,16 @@ proptest! {
         let back = Instance::decode(&instance.key, &bytes);
         prop_assert_eq!(back.as_ref(), Ok(&instance));
         prop_assert_eq!(back.map(|back| back.encode()), Ok(bytes));
+    }
+
+    #[test]
+    fn a_letter_comes_back_as_it_was(seed: u64) {
+        let letter = Random(seed).letter();
+        let mut out = Out::default();
+        letter.write(&mut out);
+        let mut from = Reader::new(&out.bytes);
+        prop_assert_eq!(Letter::read(&mut from), Ok(letter));
+        prop_assert_eq!(from.end(), Ok(()));
     }
 
     #[test]
@@ -87,13 +97,16 @@ proptest! {
 
 #[test]
 fn the_first_byte_is_the_version() {
-    let instance = Random(7).instance();
+    let orphan = Instance { parent: None, ..Random(7).instance() };
+    assert_eq!(orphan.encode()[0], 1, "what has no parent is written as ever");
+    let parent = (0..).find_map(|seed| Random(seed).instance().parent);
+    let instance = Instance { parent, ..orphan };
     let mut bytes = instance.encode();
-    assert_eq!(bytes[0], 1);
-    bytes[0] = 2;
+    assert_eq!(bytes[0], 2);
+    bytes[0] = 3;
     assert_eq!(
         Instance::decode(&instance.key, &bytes),
-        Err(DecodeError::NewerVersion { found: 2, known: 1 })
+        Err(DecodeError::NewerVersion { found: 3, known: 2 })
     );
 }
 

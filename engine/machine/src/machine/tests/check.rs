@@ -182,6 +182,7 @@ impl World {
                 Effect::CancelCall { .. }
                 | Effect::Publish { .. }
                 | Effect::DeadLetter { .. }
+                | Effect::Letter(_)
                 | Effect::Log { .. } => {}
             }
         }
@@ -196,9 +197,9 @@ impl World {
     fn words(&self, decision: &Decision, input: &Input) -> String {
         let told = match (&decision.trace, input) {
             (Some(trace), _) => trace.input.to_string(),
-            (None, Input::Event(event)) => event.name.to_string(),
-            (None, Input::Start { .. }) => "start".to_owned(),
-            (None, Input::CallReply { .. }) => "reply".to_owned(),
+            (None, Input::Event(event) | Input::ChildEvent { event, .. }) => event.name.to_string(),
+            (None, Input::Start { .. } | Input::StartChild { .. }) => "start".to_owned(),
+            (None, Input::CallReply { .. } | Input::ChildReply { .. }) => "reply".to_owned(),
             (None, Input::CallStarted { .. }) => "sending".to_owned(),
             (None, Input::TimerDue { .. }) => "timer".to_owned(),
             (None, Input::Command { .. }) => "command".to_owned(),
@@ -241,6 +242,7 @@ fn effect_words(decision: &Decision) -> Vec<String> {
         | Effect::Publish { .. }
         | Effect::SendSelf { .. }
         | Effect::DeadLetter { .. }
+        | Effect::Letter(_)
         | Effect::Notice(_) => words.to_string(),
     });
     words.collect()

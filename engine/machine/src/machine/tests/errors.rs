@@ -176,3 +176,33 @@ states:
     ",
     );
 }
+
+#[test]
+fn rule_39_errors_are_of_the_platform() {
+    let log = "{ log: { label: of, value: \"${ event.type }\" } }";
+    let text = format!(
+        "
+workflow: t
+initial: a
+vars: {{ d: 0 }}
+states:
+  a:
+    on:
+      go: {{ do: {{ set: {{ d: 1 / vars.d }} }} }}
+      say: {{ do: {{ raise: said }} }}
+      error: {{ do: {log} }}
+      said: {{ do: {log} }}
+      told: {{ do: {log} }}
+"
+    );
+    check(
+        &text,
+        &["start", "event go", "event say", "event told"],
+        "
+        1 start -> - | a
+        2 go -> of=\"platform\" | a
+        3 say -> of=\"internal\" | a
+        4 told -> of=\"external\" | a
+    ",
+    );
+}

@@ -274,3 +274,24 @@ states:
         );
     }
 }
+
+#[test]
+fn rule_34_a_computed_delay_may_be_zero() {
+    check(
+        "
+workflow: t
+initial: a
+vars: { wait: 0s }
+states:
+  a:
+    entry: [ { send: { event: x, after: \"${ vars.wait }\" } }, { raise: y } ]
+    on: { y: { do: { log: { label: y, value: 1 } } }, x: b }
+  b: {}
+",
+        &["start", "advance 1ms"],
+        "
+        1 start -> y=1 | a
+        2 x -> - | b
+    ",
+    );
+}

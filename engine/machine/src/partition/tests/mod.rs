@@ -1,8 +1,12 @@
 //! Tests of the partition: every test restores from the journal and compares.
 
+mod children;
 mod duplicates;
+mod family;
 mod frames;
+mod letters;
 mod limits;
+mod migrate;
 mod routing;
 mod sizes;
 mod snapshots;

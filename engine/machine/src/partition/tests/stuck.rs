@@ -18,7 +18,10 @@ fn fragile(
     let poison = match input {
         Input::Event(event) => &*event.name == "poison",
         Input::Start { event, .. } => event.as_ref().is_some_and(|e| &*e.name == "poison"),
-        Input::CallReply { .. }
+        Input::ChildEvent { event, .. } => &*event.name == "poison",
+        Input::StartChild { .. }
+        | Input::CallReply { .. }
+        | Input::ChildReply { .. }
         | Input::CallStarted { .. }
         | Input::TimerDue { .. }
         | Input::Command { .. } => false,

@@ -143,6 +143,7 @@ pub(super) fn publishes(done: &Done) -> Vec<String> {
             | Effect::CancelCall { .. }
             | Effect::SendSelf { .. }
             | Effect::DeadLetter { .. }
+            | Effect::Letter(_)
             | Effect::Log { .. }
             | Effect::Notice(_) => None,
         })

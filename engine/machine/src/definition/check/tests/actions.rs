@@ -198,15 +198,15 @@ fn sends_and_timers() {
             "events: [x]\n",
             "states:\n",
             "  a: { entry: [{ send: { after: 1s } }, { send: { event: 'a b' } }, { timer: { ",
-            "after: 1s } }, { send: { event: a, to: parent } }, { cancel: 5 }], on: { x: e } }\n",
+            "after: 1s } }, { send: { event: a, to: nobody } }, { cancel: 5 }], on: { x: e } }\n",
             "  e: { final: true }\n",
         ),
         "\
 4:24 GS0101 missing_field: `send` has no `event`\n\
 4:58 GS0114 event_name: event name `a b` has the token `a b`; tokens are `[A-Za-z0-9_-]+`\n\
 4:78 GS0101 missing_field: `timer` has no `id`: the name of the timer\n\
-4:115 GS0120 not_supported_yet: `to` is not supported yet: events to other instances come \
-with a later version\n\
+4:119 GS0129 recipient: expected `parent`, `invoke.<id>` or `{ instance: workflow/key }`, found \
+`nobody`\n\
 4:141 GS0102 type: expected the id of a timer, found `5`\n\
         ",
     );

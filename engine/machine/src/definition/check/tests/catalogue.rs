@@ -252,19 +252,17 @@ states:
 }
 
 #[test]
-fn d12_child_workflows_are_not_supported_yet() {
+fn d12_step_graphs_are_not_supported_yet() {
     check_problems(
         r"workflow: w
 states:
   a: { run: other, done: b }
-  b: { invoke: [{ id: k, workflow: other }], on: { done.invoke.k: c } }
+  b: { mode: pipeline, on: { done.invoke.k: c } }
   c: { final: true }
 ",
         "\
-3:8 GS0120 not_supported_yet: `run` is not supported yet: child workflows come with a \
-later version\n\
-4:26 GS0120 not_supported_yet: `workflow` is not supported yet: child workflows come with \
-a later version\n\
+4:8 GS0120 not_supported_yet: `mode` is not supported yet: step graphs come with a later \
+version\n\
         ",
     );
 }

@@ -60,7 +60,7 @@ fn the_schema_refuses_what_the_checker_refuses() {
         r#"{"workflow": "w", "states": {"a": {"entry": {"cal": "p.o"}}}}"#,
         r#"{"workflow": "w", "version": "one", "states": {"a": {"final": true}}}"#,
         r#"{"workflow": "w", "unhandled": "never", "states": {"a": {"final": true}}}"#,
-        r#"{"workflow": "w", "states": {"a": {"run": "other"}}}"#,
+        r#"{"workflow": "w", "states": {"a": {"run": {"flow": "other"}}}}"#,
     ] {
         let value: serde_json::Value = serde_json::from_str(text).unwrap();
         assert!(!validator.is_valid(&value), "{text}");

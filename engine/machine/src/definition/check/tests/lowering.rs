@@ -70,7 +70,8 @@ fn action(action: &Action) -> String {
             format!("set:{}", paths.join(","))
         }
         Action::Raise { event, .. } => format!("raise:{event}"),
-        Action::Send { .. } => "send".to_owned(),
+        Action::Send { to: None, .. } => "send".to_owned(),
+        Action::Send { to: Some(_), .. } => "send away".to_owned(),
         Action::Cancel { .. } => "cancel".to_owned(),
         Action::Publish { .. } => "publish".to_owned(),
         Action::Log { .. } => "log".to_owned(),
@@ -85,6 +86,9 @@ fn step(step: &SeqStep) -> String {
     match step {
         SeqStep::Do(done) => action(done),
         SeqStep::Call { spec, invoke_id } => format!("call {} as {invoke_id}", spec.name),
+        SeqStep::Child { spec, invoke_id } if spec.forward => format!("forwarded as {invoke_id}"),
+        SeqStep::Child { invoke_id, .. } => format!("child as {invoke_id}"),
+        SeqStep::Name { path, invoke_id } => format!("{}={invoke_id}", path.text),
         SeqStep::JumpUnless { target, .. } => format!("unless→{target}"),
         SeqStep::Jump { target } => format!("→{target}"),
     }

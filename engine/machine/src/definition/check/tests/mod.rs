@@ -5,6 +5,7 @@ mod catalogue;
 mod catalogue_values;
 mod events;
 mod examples;
+mod invokes;
 mod lints;
 mod lowering;
 mod problems;

@@ -164,6 +164,7 @@ fn state(id: &str, kind: StateKind, parent: Option<StateId>, last: u16) -> State
         kind,
         parent,
         children: if parent.is_none() { (1..=3).map(StateId).collect() } else { Vec::new() },
+        histories: Vec::new(),
         last: StateId(last),
         initial: None,
         entry: Vec::new(),

@@ -1,0 +1,12 @@
+//! SCXML → definitions: one for the document, one for each child it holds.
+
+mod actions;
+mod document;
+mod expression;
+mod ids;
+mod invoke;
+mod send;
+mod source;
+mod states;
+
+pub use document::{Converted, from_scxml};

@@ -1,0 +1,105 @@
+//! The text that is converted, and what is wrong with it.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use roxmltree::{Attribute, Node};
+
+use crate::definition::codes::{self, Code};
+use crate::definition::{Problem, Span};
+
+/// The namespace of SCXML; elements without a namespace are taken for it.
+const NAMESPACE: &str = "http://www.w3.org/2005/07/scxml";
+
+/// A text and the problems found in it.
+pub(super) struct Source<'s> {
+    pub(super) text: &'s str,
+    pub(super) origin: &'s str,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl<'s> Source<'s> {
+    pub(super) const fn new(text: &'s str, origin: &'s str) -> Self {
+        Self { text, origin, problems: RefCell::new(Vec::new()) }
+    }
+
+    /// Notes a problem at a place of the text.
+    pub(super) fn add(&self, code: Code, range: Range<usize>, message: impl Into<String>) {
+        let span = Span::new(range.start, range.end);
+        let problem = Problem::new(code, self.origin, message).at(self.text, span);
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// There is nothing to convert an element to.
+    pub(super) fn refuse(&self, node: Node<'_, '_>, message: impl Into<String>) {
+        self.add(codes::NOT_CONVERTIBLE, self.start_tag(node), message);
+    }
+
+    /// There is nothing to convert an attribute to.
+    pub(super) fn refuse_value(&self, attribute: &Attribute<'_, '_>, message: impl Into<String>) {
+        self.add(codes::NOT_CONVERTIBLE, attribute.range_value(), message);
+    }
+
+    /// An element lacks something it must have.
+    pub(super) fn missing(&self, node: Node<'_, '_>, message: impl Into<String>) {
+        self.add(codes::MISSING_FIELD, self.start_tag(node), message);
+    }
+
+    /// Where an element begins: `<name`.
+    fn start_tag(&self, node: Node<'_, '_>) -> Range<usize> {
+        let start = node.range().start;
+        let rest = self.text.get(start..).unwrap_or_default();
+        let length = rest.find(|c: char| c.is_whitespace() || c == '>' || c == '/');
+        start..start + length.unwrap_or(rest.len())
+    }
+
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|problem| (problem.span, problem.code));
+        problems
+    }
+}
+
+/// The name of an element of SCXML; other elements have none.
+pub(super) fn name<'d>(node: Node<'d, '_>) -> Option<&'d str> {
+    let tag = node.tag_name();
+    let ours = tag.namespace().is_none_or(|namespace| namespace == NAMESPACE);
+    (node.is_element() && ours).then(|| tag.name())
+}
+
+/// The children of an element that are elements of SCXML, each with its name.
+pub(super) fn children<'d, 'i>(
+    node: Node<'d, 'i>,
+) -> impl Iterator<Item = (&'d str, Node<'d, 'i>)> {
+    node.children().filter_map(|child| Some((name(child)?, child)))
+}
+
+/// The children of an element with this name.
+pub(super) fn named<'d, 'i>(
+    node: Node<'d, 'i>,
+    wanted: &'static str,
+) -> impl Iterator<Item = Node<'d, 'i>> {
+    children(node).filter(move |(name, _)| *name == wanted).map(|(_, child)| child)
+}
+
+/// An attribute of SCXML, with surrounding space removed by [`text`].
+pub(super) fn attribute<'d, 'i>(node: Node<'d, 'i>, wanted: &str) -> Option<Attribute<'d, 'i>> {
+    node.attributes().find(|it| it.namespace().is_none() && it.name() == wanted)
+}
+
+/// The text of an attribute without the space around it; none where it is empty.
+pub(super) fn text<'d>(node: Node<'d, '_>, wanted: &str) -> Option<&'d str> {
+    let attribute = attribute(node, wanted)?;
+    let text = attribute.value().trim();
+    (!text.is_empty()).then_some(text)
+}
+
+/// All text inside an element.
+pub(super) fn inner_text(node: Node<'_, '_>) -> String {
+    node.children().filter(Node::is_text).filter_map(|child| child.text()).collect()
+}
+
+/// The element inside another one, of whatever namespace.
+pub(super) fn inner_element<'d, 'i>(node: Node<'d, 'i>) -> Option<Node<'d, 'i>> {
+    node.children().find(Node::is_element)
+}

@@ -1,0 +1,84 @@
+//! Element: a piece of XML in the making.
+
+/// An element with attributes and children.
+#[derive(Clone, Debug)]
+pub(super) struct Element {
+    name: &'static str,
+    attributes: Vec<(&'static str, String)>,
+    children: Vec<Self>,
+}
+
+impl Element {
+    pub(super) const fn new(name: &'static str) -> Self {
+        Self { name, attributes: Vec::new(), children: Vec::new() }
+    }
+
+    /// The same with an attribute.
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.attributes.push((name, value.into()));
+        self
+    }
+
+    /// The same with an attribute, if there is a value.
+    pub(super) fn with_some(self, name: &'static str, value: Option<String>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// The same with children behind those it has.
+    pub(super) fn holding(mut self, children: impl IntoIterator<Item = Self>) -> Self {
+        self.children.extend(children);
+        self
+    }
+
+    pub(super) fn push(&mut self, child: Self) {
+        self.children.push(child);
+    }
+
+    pub(super) fn push_first(&mut self, child: Self) {
+        self.children.insert(0, child);
+    }
+
+    /// Is it a state that may hold what states hold?
+    pub(super) fn is_real_state(&self) -> bool {
+        matches!(self.name, "state" | "parallel")
+    }
+
+    /// The element on lines of its own.
+    pub(super) fn write(&self, level: usize, out: &mut String) {
+        let lead = "  ".repeat(level);
+        out.push_str(&format!("{lead}<{}", self.name));
+        for (name, value) in &self.attributes {
+            out.push_str(&format!(" {name}=\"{}\"", escaped(value)));
+        }
+        if self.children.is_empty() {
+            out.push_str("/>\n");
+            return;
+        }
+        out.push_str(">\n");
+        for child in &self.children {
+            child.write(level + 1, out);
+        }
+        out.push_str(&format!("{lead}</{}>\n", self.name));
+    }
+}
+
+/// A value between double quotes; readers of XML take line ends for spaces unless they are numbers.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' => out.push_str("&#10;"),
+            '\r' => out.push_str("&#13;"),
+            '\t' => out.push_str("&#9;"),
+            _ => out.push(letter),
+        }
+    }
+    out
+}

@@ -1,0 +1,92 @@
+//! Letters in bytes.
+
+use super::codec::{Codec, DecodeError, Out, Reader};
+use super::parts::structs;
+use crate::machine::{Address, Letter, LetterBody, Parent};
+
+structs! {
+    Parent { key, life, call, invoke_id, depth }
+    Letter { id, number, to, body }
+}
+
+impl Codec for Address {
+    fn write(&self, out: &mut Out) {
+        match self {
+            Self::Parent => out.byte(0),
+            Self::Child(id) => {
+                out.byte(1);
+                id.write(out);
+            }
+            Self::Instance(key) => {
+                out.byte(2);
+                key.write(out);
+            }
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match from.byte()? {
+            0 => Self::Parent,
+            1 => Self::Child(Codec::read(from)?),
+            2 => Self::Instance(Codec::read(from)?),
+            _ => return Err(DecodeError::Invalid("address")),
+        })
+    }
+}
+
+impl Codec for LetterBody {
+    fn write(&self, out: &mut Out) {
+        match self {
+            Self::Event { event, forwarded } => {
+                out.byte(0);
+                event.write(out);
+                forwarded.write(out);
+            }
+            Self::FromChild { call, event } => {
+                out.byte(1);
+                call.write(out);
+                event.write(out);
+            }
+            Self::Start { version, input, parent, initiator } => {
+                out.byte(2);
+                version.write(out);
+                input.write(out);
+                parent.write(out);
+                initiator.write(out);
+            }
+            Self::Cancel { call, kill } => {
+                out.byte(3);
+                call.write(out);
+                kill.write(out);
+            }
+            Self::Reply { call, invoke_id, life, outcome } => {
+                out.byte(4);
+                call.write(out);
+                invoke_id.write(out);
+                life.write(out);
+                outcome.write(out);
+            }
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match from.byte()? {
+            0 => Self::Event { event: Codec::read(from)?, forwarded: Codec::read(from)? },
+            1 => Self::FromChild { call: Codec::read(from)?, event: Codec::read(from)? },
+            2 => Self::Start {
+                version: Codec::read(from)?,
+                input: Codec::read(from)?,
+                parent: Codec::read(from)?,
+                initiator: Codec::read(from)?,
+            },
+            3 => Self::Cancel { call: Codec::read(from)?, kill: Codec::read(from)? },
+            4 => Self::Reply {
+                call: Codec::read(from)?,
+                invoke_id: Codec::read(from)?,
+                life: Codec::read(from)?,
+                outcome: Codec::read(from)?,
+            },
+            _ => return Err(DecodeError::Invalid("letter")),
+        })
+    }
+}

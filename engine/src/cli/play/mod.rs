@@ -1,0 +1,7 @@
+//! `play`: a definition stepped through by hand, at a terminal or from a pipe.
+
+mod command;
+mod line;
+mod shown;
+
+pub(super) use command::{PlayArgs, play};

@@ -1,0 +1,221 @@
+//! The steps of a scenario, as they are written.
+
+use std::sync::Arc;
+
+use gearshift_machine::machine::{Command, Principal};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::expectation::Expectation;
+use crate::cli::stage::{Answer, value_of};
+use crate::cli::words;
+
+/// One step: something happens, something is expected, or both.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Step {
+    /// An event is sent: its name.
+    event: Option<String>,
+    /// A life is begun: the workflow's name.
+    start: Option<String>,
+    /// An open approval is decided: the choice.
+    decide: Option<String>,
+    /// An operator's order: `cancel`, `kill`, `retry` or `skip`.
+    command: Option<String>,
+    /// The oldest open call of an operation is answered.
+    reply: Option<String>,
+    /// Time passes: how much.
+    advance: Option<String>,
+    /// What is expected now.
+    pub(super) expect: Option<Expectation>,
+
+    /// Payload of an event, input of a start, further fields of a decision.
+    data: Option<Value>,
+    /// Who does it.
+    by: Option<String>,
+    /// The roles in which it is done; for events none, else all of them where absent.
+    roles: Option<Vec<String>>,
+    /// The correlation key of a start.
+    key: Option<String>,
+    /// The version of a start; the newest where absent.
+    version: Option<u32>,
+    /// The publisher's id of an event.
+    id: Option<String>,
+    /// The publisher of an event.
+    source: Option<String>,
+    /// The instance meant: `workflow/key`, or a bare key.
+    pub(super) instance: Option<String>,
+    /// The reply's output.
+    output: Option<Value>,
+    /// How the call fails instead.
+    fail: Option<crate::cli::stage::Kind>,
+    /// The plugin's code of a failure.
+    code: Option<String>,
+    /// The plugin's message of a failure.
+    message: Option<String>,
+}
+
+/// What a step does.
+pub(super) enum Act {
+    /// Nothing: it only expects.
+    Look,
+    /// Sends an event.
+    Event {
+        /// Its name.
+        name: Arc<str>,
+        /// Its payload.
+        data: gearshift_machine::value::Value,
+        /// Who sends it.
+        by: Option<Principal>,
+        /// Its id.
+        id: Option<Arc<str>>,
+        /// Who published it.
+        source: Option<Arc<str>>,
+    },
+    /// Begins a life.
+    Start {
+        /// The workflow's name.
+        workflow: String,
+        /// The correlation key.
+        key: String,
+        /// The version.
+        version: Option<u32>,
+        /// The input.
+        input: gearshift_machine::value::Value,
+        /// Who starts it.
+        by: Principal,
+    },
+    /// Gives an order.
+    Command {
+        /// Which.
+        command: Command,
+        /// Who gives it.
+        by: Principal,
+    },
+    /// Answers a call.
+    Reply {
+        /// The operation.
+        operation: String,
+        /// The answer.
+        answer: Answer,
+    },
+    /// Lets time pass, in milliseconds.
+    Advance(u64),
+}
+
+impl Step {
+    /// Is it one thing, with the words that belong to it?
+    pub(super) fn check(&self) -> Result<(), String> {
+        let verbs = [
+            ("event", self.event.is_some()),
+            ("start", self.start.is_some()),
+            ("decide", self.decide.is_some()),
+            ("command", self.command.is_some()),
+            ("reply", self.reply.is_some()),
+            ("advance", self.advance.is_some()),
+        ];
+        let said: Vec<_> = verbs.iter().filter(|(_, said)| *said).map(|(verb, _)| *verb).collect();
+        if said.len() > 1 {
+            return Err(format!("a step is one of `{}`, not several", said.join("` and `")));
+        }
+        let verb = said.first().copied().unwrap_or("expect");
+        if said.is_empty() && self.expect.is_none() {
+            return Err("a step is one of `event`, `start`, `decide`, `command`, `reply`, \
+                        `advance` and `expect`"
+                .to_owned());
+        }
+        let words: [(&str, bool, &[&str]); 12] = [
+            ("data", self.data.is_some(), &["event", "start", "decide"]),
+            ("by", self.by.is_some(), &["event", "start", "decide", "command"]),
+            ("roles", self.roles.is_some(), &["event", "start", "decide", "command"]),
+            ("key", self.key.is_some(), &["start"]),
+            ("version", self.version.is_some(), &["start"]),
+            ("id", self.id.is_some(), &["event"]),
+            ("source", self.source.is_some(), &["event"]),
+            ("instance", self.instance.is_some(), &["event", "decide", "command", "expect"]),
+            ("output", self.output.is_some(), &["reply"]),
+            ("fail", self.fail.is_some(), &["reply"]),
+            ("code", self.code.is_some(), &["reply"]),
+            ("message", self.message.is_some(), &["reply"]),
+        ];
+        if let Some((word, _, verbs)) =
+            words.iter().find(|(_, said, verbs)| *said && !verbs.contains(&verb))
+        {
+            let verbs = verbs.join("`, `");
+            return Err(format!("`{word}` does not belong to `{verb}`, but to `{verbs}`"));
+        }
+        self.act().map(drop)
+    }
+
+    /// What it does.
+    pub(super) fn act(&self) -> Result<Act, String> {
+        if let Some(name) = &self.event {
+            return Ok(Act::Event {
+                name: name.as_str().into(),
+                data: self.object()?,
+                // Whoever publishes an event acts in no role, as at the doors.
+                by: self.by.is_some().then(|| self.principal(&[])),
+                id: self.id.as_deref().map(Arc::from),
+                source: self.source.as_deref().map(Arc::from),
+            });
+        }
+        if let Some(workflow) = &self.start {
+            return Ok(Act::Start {
+                workflow: workflow.clone(),
+                key: self.key.clone().unwrap_or_else(|| "k1".to_owned()),
+                version: self.version,
+                input: self.object()?,
+                by: self.principal(&["*"]),
+            });
+        }
+        if let Some(choice) = &self.decide {
+            let data = self.data.as_ref().map(value_of).transpose()?;
+            let command = Command::Decide { choice: choice.as_str().into(), data };
+            return Ok(Act::Command { command, by: self.principal(&["*"]) });
+        }
+        if let Some(word) = &self.command {
+            return Ok(Act::Command { command: command(word)?, by: self.principal(&["*"]) });
+        }
+        if let Some(operation) = &self.reply {
+            crate::cli::mocks::key(operation)?;
+            let answer = Answer {
+                output: self.output.clone(),
+                fail: self.fail,
+                code: self.code.clone().unwrap_or_default(),
+                message: self.message.clone().unwrap_or_default(),
+                ..Answer::default()
+            };
+            answer.outcome()?;
+            return Ok(Act::Reply { operation: operation.clone(), answer });
+        }
+        let Some(text) = &self.advance else { return Ok(Act::Look) };
+        let passed = words::duration(text)?.as_millis();
+        u64::try_from(passed).map(Act::Advance).map_err(|_| format!("`{text}` is too long"))
+    }
+
+    fn object(&self) -> Result<gearshift_machine::value::Value, String> {
+        match &self.data {
+            None => value_of(&Value::Object(Map::new())),
+            Some(data @ Value::Object(_)) => value_of(data),
+            Some(other) => Err(format!("`data` is `{other}`, but a mapping is needed")),
+        }
+    }
+
+    fn principal(&self, roles: &[&str]) -> Principal {
+        let roles = match &self.roles {
+            Some(list) => list.iter().map(|role| role.as_str().into()).collect(),
+            None => roles.iter().map(|role| (*role).into()).collect(),
+        };
+        Principal { user: self.by.as_deref().unwrap_or("tester").into(), roles }
+    }
+}
+
+fn command(word: &str) -> Result<Command, String> {
+    match word {
+        "cancel" => Ok(Command::Cancel),
+        "kill" => Ok(Command::Kill),
+        "retry" => Ok(Command::Retry),
+        "skip" => Ok(Command::Skip),
+        other => Err(format!("`{other}` is none of `cancel`, `kill`, `retry` and `skip`")),
+    }
+}

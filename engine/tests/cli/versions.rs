@@ -1,0 +1,97 @@
+//! Several versions of one workflow: what stays behind, what goes on, what can be taken away.
+
+use crate::support::{Dev, Place};
+
+const FIRST: &str = "\
+workflow: order
+version: 1
+correlate: data.id
+events: { order.placed: { start: true }, order.paid: {}, order.closed: {} }
+vars: { paid: 0, note: none }
+states:
+  placed: { on: { order.paid: { do: { set: { paid: data.amount } } }, order.closed: closed } }
+  closed: { final: true }
+";
+
+/// `placed` is called `waiting`, and `note` is gone.
+fn second() -> String {
+    FIRST
+        .replace("version: 1", "version: 2")
+        .replace("  placed:", "  waiting:")
+        .replace(", note: none", ", tries: 3")
+}
+
+fn with_one_instance() -> (Place, Dev) {
+    let place = Place::new();
+    place.write("first.workflow.yaml", FIRST);
+    place.write("second/order.workflow.yaml", &second());
+    std::fs::create_dir_all(place.path("nothing")).unwrap();
+    let engine = place.dev(&["nothing"]);
+    place.gearshift(&["deploy", "first.workflow.yaml"]).ends(0);
+    place.gearshift(&["send", "order.placed", "-d", "id=o-1"]).ends(0);
+    place.gearshift(&["send", "order.paid", "-d", "id=o-1", "-d", "amount=4"]).ends(0);
+    (place, engine)
+}
+
+#[test]
+fn deploy_tells_which_instances_the_new_version_leaves_behind() {
+    let (place, _engine) = with_one_instance();
+    let done = place.gearshift(&["deploy", "second"]).ends(0);
+    for text in ["1 stay on older versions", "o-1  order@1  placed", "gearshift migrate"] {
+        assert!(done.out.contains(text), "`{text}` is not in: {}", done.out);
+    }
+}
+
+#[test]
+fn an_instance_goes_on_under_another_version_after_a_dry_run() {
+    let (place, _engine) = with_one_instance();
+    place.gearshift(&["deploy", "second"]).ends(0);
+    let refused = place.gearshift(&["migrate", "o-1"]).ends(4);
+    assert!(refused.err.contains("state `placed` has no counterpart"), "{}", refused.err);
+    assert!(refused.err.contains("GS4016") && refused.err.contains("--map"), "{}", refused.err);
+    let map = ["migrate", "o-1", "--to", "order@2", "--map", "placed=waiting"];
+    let dry = place.gearshift(&[&map[..], &["--dry-run"]].concat()).ends(0);
+    for text in ["order@1 → order@2", "placed → waiting", "variable `note` is dropped"] {
+        assert!(dry.out.contains(text), "`{text}` is not in: {}", dry.out);
+    }
+    let shown = || place.gearshift(&["show", "o-1", "-o", "json"]).ends(0).json();
+    assert_eq!(shown()["version"], 1, "a dry run does nothing");
+    place.gearshift(&[&map[..], &["--reason", "INC-1"]].concat()).ends(0);
+    let now = shown();
+    assert_eq!((&now["version"], &now["active"][0]), (&2.into(), &"waiting".into()), "{now}");
+    assert_eq!((&now["vars"]["paid"], &now["vars"]["tries"]), (&4.into(), &3.into()), "{now}");
+    let told = place.gearshift(&["history", "o-1"]).ends(0).out;
+    assert!(told.contains("order@1 → order@2") && told.contains("INC-1"), "{told}");
+    place.gearshift(&["send", "order.closed", "-d", "id=o-1"]).ends(0);
+    let ended = place.gearshift(&["migrate", "o-1", "--to", "1"]).ends(4);
+    assert!(ended.err.contains("has ended"), "{}", ended.err);
+}
+
+#[test]
+fn where_one_of_several_cannot_go_on_none_is_migrated() {
+    let (place, _engine) = with_one_instance();
+    place.gearshift(&["deploy", "second"]).ends(0);
+    place.gearshift(&["send", "order.placed", "-d", "id=o-2"]).ends(0);
+    let all = ["migrate", "o-1", "o-2", "--to", "1", "--map", "waiting=placed"];
+    let refused = place.gearshift(&all).ends(4);
+    assert!(refused.err.contains("1 of 2") || refused.err.contains("already"), "{}", refused.err);
+    let second = place.gearshift(&["show", "o-2", "-o", "json"]).ends(0).json();
+    assert_eq!(second["version"], 2, "{second}");
+}
+
+#[test]
+fn a_version_is_taken_away_only_when_nobody_runs_it() {
+    let (place, _engine) = with_one_instance();
+    place.gearshift(&["deploy", "second"]).ends(0);
+    let refused = place.gearshift(&["def", "rm", "order@1"]).ends(4);
+    assert!(refused.err.contains("1 of its instances live"), "{}", refused.err);
+    place.gearshift(&["def", "rm", "order"]).ends(2);
+    place.gearshift(&["def", "rm", "order@9"]).ends(3);
+    place.gearshift(&["migrate", "o-1", "--map", "placed=waiting"]).ends(0);
+    place.gearshift(&["def", "rm", "order@1"]).ends(0);
+    let left = place.gearshift(&["def", "ls", "-o", "json"]).ends(0).json();
+    assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");
+    // What is there goes on, and the version may come again.
+    place.gearshift(&["send", "order.paid", "-d", "id=o-1", "-d", "amount=5"]).ends(0);
+    place.gearshift(&["deploy", "first.workflow.yaml"]).ends(0);
+}
