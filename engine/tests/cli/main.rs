@@ -1,11 +1,13 @@
 //! The built binary from outside: what it prints, what it leaves, how it ends.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod away;
 mod check;
 mod dev;
 mod drive;
 mod nats;
 mod pasted;
+mod refused;
 mod roles;
 mod run;
 mod server;
