@@ -104,8 +104,8 @@ impl Bus {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Disconnected`] naming the server if it cannot be reached, does not let us in
-    /// or has no JetStream.
+    /// [`ErrorKind::Disconnected`] naming the server if it cannot be reached,
+    /// [`ErrorKind::Refused`] if it does not let us in or has no JetStream.
     pub async fn connect(options: &NatsOptions) -> Result<Self, Error> {
         let lifecycle = Lifecycle::default();
         let store = nats::Store::connect(options, lifecycle.clone()).await?;
@@ -235,7 +235,9 @@ impl Bus {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`] above 1 MiB, and those of [`Inbox::publish`].
+    /// [`ErrorKind::TooLarge`] above 1 MiB, and those of [`Inbox::publish`];
+    /// [`ErrorKind::NoResponders`] where a login that may not ask which stream captures the
+    /// subject reached nobody.
     pub async fn publish(&self, message: Message) -> Result<(), Error> {
         self.lifecycle.check()?;
         message.check_size()?;

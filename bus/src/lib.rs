@@ -61,7 +61,7 @@ pub use nats::{
     ClusterOptions, Durability, NatsOptions, PrivateServer, ServerError, ServerOptions,
     ServerReport,
 };
-pub use requests::{Request, Requests, Server};
+pub use requests::{OnReply, Request, Requests, Server};
 pub use service::{EndpointInfo, Registration, ServiceInfo};
 pub use simulated::Faults;
 pub use subject::{Subject, SubjectPattern};

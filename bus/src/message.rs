@@ -1,5 +1,7 @@
 //! [`Message`] and [`Headers`]: what travels.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use crate::{Error, ErrorKind, MESSAGE_BYTES_MAX, Subject};
@@ -35,6 +37,16 @@ impl Message {
         Ok(self)
     }
 
+    /// [`Message::with_header`] where the name is a constant: it is not copied.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Headers::insert`].
+    pub fn with_known(mut self, name: &'static str, value: String) -> Result<Self, Error> {
+        self.headers.put(Cow::Borrowed(name), value)?;
+        Ok(self)
+    }
+
     /// Headers and payload, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -50,7 +62,7 @@ impl Message {
 ///
 /// Names are compared without regard to ASCII case and kept as written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, String)>);
+pub struct Headers(Vec<(Cow<'static, str>, String)>);
 
 impl Headers {
     /// No headers.
@@ -67,19 +79,23 @@ impl Headers {
     /// or if the value holds a line break or zero byte; [`ErrorKind::TooLarge`] if all headers
     /// together would exceed 4 KiB. The headers then stay as they were.
     pub fn insert(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        self.put(Cow::Owned(name.to_owned()), value.to_owned())
+    }
+
+    fn put(&mut self, name: Cow<'static, str>, value: String) -> Result<(), Error> {
         let is_name = |byte: u8| byte.is_ascii_graphic() && byte != b':';
         if name.is_empty() || !name.bytes().all(is_name) {
-            return Err(invalid(name, "a name is printable ASCII without `:` and spaces"));
+            return Err(invalid(&name, "a name is printable ASCII without `:` and spaces"));
         }
         if value.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
-            return Err(invalid(name, "a value holds no line break and no zero byte"));
+            return Err(invalid(&name, "a value holds no line break and no zero byte"));
         }
-        let position = self.position(name);
+        let position = self.position(&name);
         let replaced = position
             .and_then(|index| self.0.get(index))
             .map_or(0, |(name, value)| name.len() + value.len());
         check_size(self.bytes() - replaced + name.len() + value.len(), HEADER_BYTES_MAX)?;
-        let pair = (name.to_owned(), value.to_owned());
+        let pair = (name, value);
         match position.and_then(|index| self.0.get_mut(index)) {
             Some(existing) => *existing = pair,
             None => self.0.push(pair),
@@ -100,7 +116,12 @@ impl Headers {
 
     /// Names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (&**name, value.as_str()))
+    }
+
+    /// Likewise, and whether the name is a constant.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&Cow<'static, str>, &str)> {
+        self.0.iter().map(|(name, value)| (name, value.as_str()))
     }
 
     /// How many there are.

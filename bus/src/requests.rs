@@ -19,6 +19,9 @@ enum Backend {
     Nats(nats::Requests),
 }
 
+/// Hears the outcome of a request, on a task of the bus: it must be quick and must not block.
+pub type OnReply = Box<dyn FnOnce(Result<Message, Error>) + Send>;
+
 /// Takes requests; made by [`Requests::serve`]. Dropping it unregisters it.
 #[derive(Debug)]
 pub struct Server(Serving);
@@ -77,6 +80,48 @@ impl Requests {
         }
     }
 
+    /// [`Requests::request`] for those whose permissions may lack: where the server says that we
+    /// may not ask there, or hear replies, it ends at once.
+    ///
+    /// A server answers no request that it does not let through, so without looking at what it
+    /// complains of, a refusal is a timeout.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Requests::request`], and [`ErrorKind::Refused`](crate::ErrorKind::Refused).
+    pub async fn request_checked(
+        &self,
+        message: Message,
+        timeout: Duration,
+    ) -> Result<Message, Error> {
+        message.check_size()?;
+        match &self.0 {
+            Backend::Nats(requests) => requests.request_checked(message, timeout).await,
+            Backend::Local(_) | Backend::Simulated(_) => self.request(message, timeout).await,
+        }
+    }
+
+    /// Asks without a task that waits: `then` hears what [`Requests::request`] would return, at
+    /// most 50 ms after the deadline; dropped unheard, the bus was closed.
+    ///
+    /// # Errors
+    ///
+    /// Gives both back where the message does not leave at once: its sender's queue is full, there
+    /// is no connection, or the backend has no quicker way than [`Requests::request`].
+    pub fn request_told(
+        &self,
+        message: Message,
+        timeout: Duration,
+        then: OnReply,
+    ) -> Result<(), (Message, OnReply)> {
+        match &self.0 {
+            Backend::Nats(requests) if message.check_size().is_ok() => {
+                requests.tell_of(message, timeout, then)
+            }
+            Backend::Nats(_) | Backend::Local(_) | Backend::Simulated(_) => Err((message, then)),
+        }
+    }
+
     /// Serves the subjects that match `pattern` as a member of `group`.
     ///
     /// Each request goes to one member of every group that serves its subject. A server holds
@@ -94,6 +139,25 @@ impl Requests {
             Backend::Nats(requests) => Serving::Nats(requests.serve(pattern, group).await?),
         };
         Ok(Server(serving))
+    }
+
+    /// [`Requests::serve`] for one who takes every request at once: on NATS the server holds no
+    /// queue of its own, and what is not taken in time is lost without a word to the requester.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Requests::serve`].
+    pub async fn serve_at_once(
+        &self,
+        pattern: &SubjectPattern,
+        group: &str,
+    ) -> Result<Server, Error> {
+        match &self.0 {
+            Backend::Nats(requests) => {
+                Ok(Server(Serving::Nats(requests.serve_at_once(pattern, group).await?)))
+            }
+            Backend::Local(_) | Backend::Simulated(_) => self.serve(pattern, group).await,
+        }
     }
 
     /// Serves the endpoints of a service as a member of `group`, one server each, in their

@@ -7,9 +7,10 @@
 mod document_approval;
 mod files;
 mod order;
+pub mod program;
 mod script;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gearshift_bus::Bus;
 use gearshift_plugins_sdk::{Error, Plugin, Running};
@@ -37,19 +38,14 @@ pub fn plugin(example: &str, dir: &Path, name: &str) -> Option<Plugin> {
     plugins(example, dir)?.into_iter().find(|plugin| plugin.name() == name)
 }
 
-/// Answers the calls of one plugin over NATS until the process is told to end: the `main` of the
-/// programs of this package. The plugin works in the folder that the command line names, else in
-/// `examples/<example>`.
-///
-/// # Errors
-///
-/// Those of [`Plugin::run`], and the name of a plugin that is not there.
-pub async fn run(example: &str, name: &str) -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let given = std::env::args_os().nth(1).map(PathBuf::from);
-    let dir = given.unwrap_or_else(|| Path::new("examples").join(example));
-    let plugin = plugin(example, &dir, name).ok_or_else(|| format!("no plugin `{name}`"))?;
-    Ok(plugin.run().await?)
+/// What a plugin reads in its folder: without it, it could answer no call.
+fn needs(name: &str) -> &'static [&'static str] {
+    match name {
+        "validator" | "archive" => &["documents"],
+        "directory" => &["directory.json"],
+        "inventory" => &["stock.json"],
+        _ => &[],
+    }
 }
 
 /// Serves plugins on a bus until what is returned is dropped or drained.

@@ -140,6 +140,70 @@ async fn a_python_client_takes_a_document_from_submission_to_the_archive() {
 }
 
 #[tokio::test]
+async fn the_python_client_says_plainly_what_went_wrong_and_ends_with_1() {
+    let world = World::start("document-approval", &["validator", "directory"]).await;
+    let submit = async |document: &str, url: &str| {
+        let mut script = command(&python(), &world.server);
+        script.env("NATS_URL", url).arg(world.example.join("submit.py")).arg(document);
+        let done = tokio::time::timeout(PATIENCE, script.output()).await.unwrap().unwrap();
+        assert_eq!(done.status.code(), Some(1));
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(said.lines().count(), 1, "no traceback: {said}");
+        said
+    };
+    // Its title is another one than the script says, so the validator refuses it for good.
+    let said = submit("doc-13", world.server.url()).await;
+    assert!(said.starts_with("submit.py: `doc-13` is stuck: "), "{said}");
+    assert!(said.contains("`gearshift why doc-13` says more"), "{said}");
+    let said = submit("doc-42", "nats://127.0.0.1:9").await;
+    assert!(said.contains("no way to the NATS server `nats://127.0.0.1:9`"), "{said}");
+    world.gearshift(&["cancel", "doc-13"]).await;
+    let said = submit("doc-13", world.server.url()).await;
+    assert!(said.contains("`doc-13` is cancelled"), "{said}");
+}
+
+#[tokio::test]
+async fn a_plugins_log_is_plain_text_about_the_plugin() {
+    let server = PrivateServer::start(ServerOptions::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("stock.json"), "{}").unwrap();
+    let mut plugin = command(Path::new(env!("CARGO_BIN_EXE_inventory")), &server);
+    plugin.arg(folder.path()).stderr(Stdio::piped()).env_remove("RUST_LOG");
+    let mut plugin = plugin.spawn().unwrap();
+    let mut lines = BufReader::new(plugin.stderr.take().unwrap()).lines();
+    let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+    assert!(!first.contains('\u{1b}'), "{first:?}");
+    assert!(first.ends_with("plugin answers calls name=inventory version=1.0.0"), "{first:?}");
+    let pid = plugin.id().unwrap().to_string();
+    assert!(Command::new("kill").arg(pid).status().await.unwrap().success());
+    let last = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+    assert!(last.contains("plugin ends once its calls are answered"), "{last:?}");
+    assert_eq!(lines.next_line().await.unwrap(), None);
+    assert_eq!(plugin.wait().await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_plugin_that_may_not_hear_its_calls_does_not_start() {
+    let mut options = ServerOptions::default();
+    options.config = "authorization { users: [{ user: deaf, password: pw, permissions: {
+        subscribe: { deny: \"gearshift.plugin.>\" } } }] }"
+        .to_owned();
+    let server = PrivateServer::start(options).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("stock.json"), "{}").unwrap();
+    let mut plugin = command(Path::new(env!("CARGO_BIN_EXE_inventory")), &server);
+    plugin.arg(folder.path()).env("GEARSHIFT_NATS_USER", "deaf");
+    plugin.env("GEARSHIFT_NATS_PASSWORD", "pw");
+    let done = tokio::time::timeout(PATIENCE, plugin.output()).await.unwrap().unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(
+        said.contains("does not let this login subscribe to `gearshift.plugin.inventory.v1."),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn a_plain_rust_client_publishes_the_events_of_an_order() {
     let world = World::start("order", &["inventory"]).await;
     let publisher = PathBuf::from(env!("CARGO_BIN_EXE_publish_events"));

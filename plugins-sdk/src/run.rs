@@ -10,6 +10,9 @@ use crate::{Error, Plugin, Running};
 /// Where NATS is if nothing says otherwise.
 const DEFAULT_SERVER: &str = "nats://127.0.0.1:4222";
 
+/// How often it is said that NATS is not there yet.
+const SAY_AGAIN: Duration = Duration::from_secs(30);
+
 /// Waits between attempts to connect: doubled from the first to the last.
 const WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
 
@@ -24,7 +27,12 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 /// | `GEARSHIFT_NATS_TOKEN` | a token |
 /// | `GEARSHIFT_NATS_CA` | certificates of authorities to trust beside the system's |
 /// | `GEARSHIFT_NATS_CERT`, `GEARSHIFT_NATS_KEY` | a client certificate and its key |
+/// | `GEARSHIFT_NATS_TLS_FIRST` | `true`: TLS begins before the server's greeting |
 /// | `GEARSHIFT_NATS_INBOX_PREFIX` | where replies arrive |
+///
+/// Where none of the first five says who we are, the variables of the `nats` command line do:
+/// `NATS_CREDS`, `NATS_NKEY`, `NATS_USER` and `NATS_PASSWORD`; likewise `NATS_CA`, `NATS_CERT` and
+/// `NATS_KEY`.
 ///
 /// `GEARSHIFT_SERVER` counts where it is the address of a NATS server; it may name an engine's
 /// HTTP door instead.
@@ -46,9 +54,23 @@ fn nats_from(variable: impl Fn(&str) -> Option<String>) -> NatsOptions {
     options.user = text("GEARSHIFT_NATS_USER");
     options.password = text("GEARSHIFT_NATS_PASSWORD");
     options.token = text("GEARSHIFT_NATS_TOKEN");
-    options.ca = file("GEARSHIFT_NATS_CA");
-    options.certificate = file("GEARSHIFT_NATS_CERT");
-    options.key = file("GEARSHIFT_NATS_KEY");
+    // A login is one thing: it is not put together from both kinds of variables.
+    let logs_in = options.credentials.is_some()
+        || options.nkey.is_some()
+        || options.user.is_some()
+        || options.token.is_some();
+    if !logs_in {
+        options.credentials = file("NATS_CREDS");
+        options.nkey = file("NATS_NKEY");
+        options.user = text("NATS_USER");
+        options.password = text("NATS_PASSWORD");
+    }
+    options.ca = file("GEARSHIFT_NATS_CA").or_else(|| file("NATS_CA"));
+    options.certificate = file("GEARSHIFT_NATS_CERT").or_else(|| file("NATS_CERT"));
+    options.key = file("GEARSHIFT_NATS_KEY").or_else(|| file("NATS_KEY"));
+    options.tls_first = text("GEARSHIFT_NATS_TLS_FIRST").is_some_and(|value| {
+        matches!(&*value.to_ascii_lowercase(), "1" | "true" | "yes" | "on" | "y" | "t")
+    });
     options.inbox_prefix = text("GEARSHIFT_NATS_INBOX_PREFIX")
         .map(|prefix| prefix.trim_end_matches(".>").trim_end_matches('.').to_owned());
     options
@@ -108,6 +130,7 @@ async fn end(running: Running, bus: Bus) -> Result<(), Error> {
 /// Connects as soon as there is a server to connect to.
 async fn connect(options: &NatsOptions) -> Result<Bus, BusError> {
     let (mut wait, longest) = WAITS;
+    let mut said: Option<tokio::time::Instant> = None;
     loop {
         let error = match Bus::connect(options).await {
             Ok(bus) => return Ok(bus),
@@ -116,23 +139,23 @@ async fn connect(options: &NatsOptions) -> Result<Bus, BusError> {
         if !matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Timeout { .. }) {
             return Err(error);
         }
-        let reason = describe(&error);
-        tracing::warn!(reason, "NATS is not there yet; waiting for it");
+        if said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
+            let reason = describe(&error);
+            tracing::warn!(reason, "NATS is not there yet; waiting for it");
+            said = Some(tokio::time::Instant::now());
+        }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(longest);
     }
 }
 
-/// An error and what lies beneath, in one line.
+/// What lies beneath an error, or the error itself.
 fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        next = source.source();
+    let Some(mut last) = error.source() else { return error.to_string() };
+    while let Some(next) = last.source() {
+        last = next;
     }
-    text
+    last.to_string()
 }
 
 /// What tells the process to end.
@@ -212,6 +235,7 @@ mod tests {
             ("GEARSHIFT_NATS_CERT", "/cert.pem"),
             ("GEARSHIFT_NATS_KEY", "/key.pem"),
             ("GEARSHIFT_NATS_INBOX_PREFIX", "_INBOX_pay.>"),
+            ("GEARSHIFT_NATS_TLS_FIRST", "true"),
         ]);
         let path = |text: &str| Some(PathBuf::from(text));
         assert_eq!((options.credentials, options.nkey), (path("/a.creds"), path("/a.nk")));
@@ -221,6 +245,25 @@ mod tests {
         assert_eq!(options.ca, path("/ca.pem"));
         assert_eq!((options.certificate, options.key), (path("/cert.pem"), path("/key.pem")));
         assert_eq!(options.inbox_prefix.as_deref(), Some("_INBOX_pay"));
+        assert!(options.tls_first && !from(&[("GEARSHIFT_NATS_TLS_FIRST", "false")]).tls_first);
+    }
+
+    #[test]
+    fn variables_of_the_nats_command_line_log_in_where_ours_do_not() {
+        let theirs = [("NATS_USER", "eve"), ("NATS_PASSWORD", "pw"), ("NATS_CA", "/ca.pem")];
+        let options = from(&theirs);
+        assert_eq!(
+            (options.user.as_deref(), options.password.as_deref()),
+            (Some("eve"), Some("pw"))
+        );
+        assert_eq!(options.ca, Some(PathBuf::from("/ca.pem")));
+        let both = [theirs[0], theirs[1], ("GEARSHIFT_NATS_NKEY", "/a.nk")];
+        let options = from(&both);
+        assert_eq!((options.user, options.password), (None, None));
+        assert_eq!(
+            from(&[("NATS_CREDS", "/a.creds")]).credentials,
+            Some(PathBuf::from("/a.creds"))
+        );
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::connection::{Link, Signal};
+use super::connection::{Link, MAY_NOT_BE_KNOWN, Signal};
 use crate::{Error, ErrorKind};
 
 /// How long an operation rides out elections and lost connections.
@@ -209,7 +209,11 @@ impl Link {
         let mut tries = Tries::new(PATIENCE);
         loop {
             let limit = tries.deadline.min(Instant::now() + ANSWER_MAX);
-            let asked = self.ask(subject.clone(), HeaderMap::new(), body.clone(), limit).await;
+            let asked = tokio::select! {
+                biased;
+                asked = self.ask(subject.clone(), HeaderMap::new(), body.clone(), limit) => asked,
+                refusal = self.refusal(&subject), if &*subject != MAY_NOT_BE_KNOWN => Err(refusal),
+            };
             self.lifecycle.check()?;
             let why = match asked {
                 Ok(Asked::Answered(message)) => match parse::<T>(&message.payload) {
@@ -267,12 +271,11 @@ impl Link {
     }
 
     /// Whether we may not subscribe to where replies arrive.
-    fn is_deaf(&self, signal: &Signal) -> bool {
-        let complaint = signal.complaint.as_deref().unwrap_or_default();
-        complaint.contains("Subscription") && complaint.contains(&self.inbox_prefix())
+    pub(super) fn is_deaf(&self, signal: &Signal) -> bool {
+        signal.complaints.refuses_subscriptions_below(&self.inbox_prefix())
     }
 
-    fn deaf(&self) -> Error {
+    pub(super) fn deaf(&self) -> Error {
         let reason = format!(
             "`{}` does not let us subscribe to `{}>`, where replies arrive: allow it, or give the \
              inbox prefix that is allowed",
@@ -290,19 +293,18 @@ impl Link {
 
     /// No answer: perhaps because we may not even ask.
     fn silence(&self, subject: &str) -> Result<String, Error> {
-        let complaint = self.signal.borrow().complaint.clone();
-        match complaint {
-            Some(text) if text.contains("ermissions") && text.contains(subject) => {
+        match self.signal.borrow().complaints.about(subject) {
+            Some(text) => {
                 let reason = format!("`{}`: {text}", self.address());
                 Err(ErrorKind::Refused { reason }.into())
             }
-            Some(_) | None => Ok("no answer".to_owned()),
+            None => Ok("no answer".to_owned()),
         }
     }
 }
 
 fn may_not_ask(signal: &Signal) -> bool {
-    signal.complaint.as_deref().is_some_and(|complaint| complaint.contains("$JS.API.INFO"))
+    signal.complaints.about(MAY_NOT_BE_KNOWN).is_some()
 }
 
 fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<Result<T, ApiError>, serde_json::Error> {

@@ -17,7 +17,7 @@ use super::reader::{Wanted, get};
 use super::stream::{Stream, settings};
 use crate::local::KeyOp;
 use crate::nats::KeyWatch;
-use crate::{Error, ErrorKind, Swapped, Value};
+use crate::{Error, ErrorKind, Swapped, Tail, Value};
 
 const OPERATION: &str = "KV-Operation";
 const MARKER_REASON: &str = "Nats-Marker-Reason";
@@ -39,6 +39,14 @@ pub(crate) struct Bucket {
     /// What the subjects of its keys begin with.
     pub(super) root: String,
     expires: bool,
+}
+
+/// A key that is there.
+pub(super) struct Found {
+    pub(super) key: String,
+    pub(super) value: Value,
+    /// When readers have to see it expire by themselves.
+    pub(super) expires_ms: Option<i64>,
 }
 
 /// How one write ended at the server.
@@ -122,11 +130,15 @@ impl Bucket {
 
     pub(crate) async fn keys(&self, prefix: &str) -> Result<Vec<String>, Error> {
         let entries = self.entries(prefix).await?;
-        Ok(entries.into_iter().map(|(key, _)| key).collect())
+        Ok(entries.into_iter().map(|entry| entry.key).collect())
     }
 
     pub(crate) async fn head(&self) -> Result<u64, Error> {
-        Ok(self.stream.tail().await?.last)
+        Ok(self.tail().await?.last)
+    }
+
+    pub(super) async fn tail(&self) -> Result<Tail, Error> {
+        self.stream.tail().await
     }
 
     pub(crate) async fn watch(&self, prefix: &str) -> Result<KeyWatch, Error> {
@@ -134,7 +146,7 @@ impl Bucket {
     }
 
     /// The live keys that begin with `prefix`, in order.
-    pub(super) async fn entries(&self, prefix: &str) -> Result<Vec<(String, Value)>, Error> {
+    pub(super) async fn entries(&self, prefix: &str) -> Result<Vec<Found>, Error> {
         let filter = format!("{}>", self.root);
         let begins = |subject: &str| {
             subject.strip_prefix(&self.root).is_some_and(|key| key.starts_with(prefix))
@@ -145,7 +157,9 @@ impl Bucket {
             if let Some(key) = message.subject.strip_prefix(&self.root)
                 && let Some(value) = live(&message)
             {
-                entries.push((key.to_owned(), value));
+                let ttl_ms = expiry(&message.headers);
+                let expires_ms = ttl_ms.map(|ttl| sent_ms(&message).saturating_add(ttl));
+                entries.push(Found { key: key.to_owned(), value, expires_ms });
             }
         }
         Ok(entries)
@@ -230,9 +244,12 @@ fn settle(payload: &[u8]) -> Result<Written, ApiError> {
 
 /// The value in a message of a bucket, unless it says that the key is gone.
 fn live(message: &StreamMessage) -> Option<Value> {
-    let sent_ms = i64::try_from(message.time.unix_timestamp_nanos() / 1_000_000).ok()?;
-    let is_live = is_live(&message.headers, sent_ms);
+    let is_live = is_live(&message.headers, sent_ms(message));
     is_live.then(|| Value { revision: message.sequence, value: message.payload.clone() })
+}
+
+fn sent_ms(message: &StreamMessage) -> i64 {
+    i64::try_from(message.time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
 /// Whether a message sets its key, and still does.

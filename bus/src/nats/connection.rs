@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, jetstream};
 use tokio::sync::watch;
 
+use super::complaints::Complaints;
 use super::login::{self, Login};
 use super::refusal::not_connected;
 use super::{NatsOptions, Version};
@@ -23,6 +24,9 @@ const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(1);
 
 /// What the server's own client waits for an answer of JetStream.
 const JETSTREAM_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The subject that every login asks on, and that few may ask on.
+pub(super) const MAY_NOT_BE_KNOWN: &str = "$JS.API.INFO";
 
 /// One connection; a clone is another handle to it.
 #[derive(Debug, Clone)]
@@ -47,8 +51,10 @@ pub(crate) struct Signal {
     pub(crate) connects: u64,
     /// How often it was lost.
     pub(crate) disconnects: u64,
-    /// What the server complained about last, such as a missing permission.
-    pub(crate) complaint: Option<String>,
+    /// What the server said against it since then.
+    pub(crate) complaints: Complaints,
+    /// Why it does not come back.
+    trouble: Option<String>,
 }
 
 impl Link {
@@ -103,6 +109,31 @@ impl Link {
         &self.address
     }
 
+    /// Ends with the refusal once the server says that a message sent to `subject` from now on is
+    /// not ours to send, or that we hear no replies; else never.
+    pub(super) fn refusal(&self, subject: &str) -> impl Future<Output = Error> + use<> {
+        let (mut signal, link) = (self.signal(), self.clone());
+        let since = signal.borrow().complaints.count();
+        let subject = subject.to_owned();
+        async move {
+            let said = signal.wait_for(|signal| {
+                signal.complaints.refuses_publish(&subject, since) || link.is_deaf(signal)
+            });
+            match said.await.map(|signal| link.is_deaf(&signal)) {
+                Ok(true) => link.deaf(),
+                Ok(false) => link.refuses(&format!("publish `{subject}`")),
+                // The connection has ended, and says nothing more.
+                Err(_ended) => std::future::pending().await,
+            }
+        }
+    }
+
+    /// The error for what the server does not let us do.
+    pub(super) fn refuses(&self, what: &str) -> Error {
+        let reason = format!("`{}` does not let this login {what}", self.address);
+        ErrorKind::Refused { reason }.into()
+    }
+
     pub(crate) fn is_up(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
@@ -144,20 +175,43 @@ impl std::ops::Deref for Link {
 
 fn note(sender: &watch::Sender<Signal>, event: Event) {
     match event {
-        Event::Connected => sender.send_modify(|signal| signal.connects += 1),
+        Event::Connected => sender.send_modify(|signal| {
+            if signal.disconnects > 0 {
+                tracing::warn!("the connection to the bus is back");
+            }
+            signal.connects += 1;
+            signal.complaints.forget();
+            signal.trouble = None;
+        }),
         Event::Disconnected => {
             tracing::warn!("the connection to the bus was lost");
             sender.send_modify(|signal| signal.disconnects += 1);
         }
         Event::ServerError(error) => {
-            tracing::warn!(%error, "the bus complains");
-            sender.send_modify(|signal| signal.complaint = Some(error.to_string()));
+            let text = error.to_string();
+            // Every login asks about JetStream, and goes without the answer where it may not.
+            match text.contains(MAY_NOT_BE_KNOWN) {
+                true => tracing::debug!(%error, "the bus complains"),
+                false => tracing::warn!(%error, "the bus complains"),
+            }
+            sender.send_modify(|signal| signal.complaints.note(text));
         }
-        event @ (Event::LameDuckMode
-        | Event::Draining
-        | Event::Closed
-        | Event::SlowConsumer(_)
-        | Event::ClientError(_)) => tracing::debug!(%event, "the bus tells"),
+        Event::ClientError(error) => {
+            let text = error.to_string();
+            sender.send_if_modified(|signal| {
+                let is_new = signal.trouble.as_ref() != Some(&text);
+                // The first connection's failure is told by whoever wants it.
+                if is_new && signal.connects > 0 && signal.connects <= signal.disconnects {
+                    tracing::warn!(reason = text, "the connection to the bus does not come back");
+                }
+                signal.trouble = Some(text);
+                false
+            });
+        }
+        event
+        @ (Event::LameDuckMode | Event::Draining | Event::Closed | Event::SlowConsumer(_)) => {
+            tracing::debug!(%event, "the bus tells")
+        }
     }
 }
 

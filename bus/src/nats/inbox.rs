@@ -7,11 +7,12 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use super::api::{PATIENCE, Tries};
 use super::capture;
 use super::connection::Link;
 use super::inbox_reader::{InboxReader, Source};
 use super::lane::Lane;
-use super::publishing::{Acknowledged, Publisher};
+use super::publishing::{Acknowledged, Publisher, no_leader};
 use super::stream::Stream;
 use crate::local::{Lifecycle, lock, minimal};
 use crate::{Delivered, Error, ErrorKind, Held, Message, SubjectPattern, Tail};
@@ -114,14 +115,28 @@ impl Inbox {
 
     pub(crate) async fn publish(&self, message: &Message) -> Result<u64, Error> {
         self.0.lifecycle.check()?;
-        let refused = || ErrorKind::NotCaptured { subject: message.subject.to_string() };
-        if !self.captures(message).await? {
-            return Err(refused().into());
-        }
         let stream = &self.0.source.stream.name;
-        match self.0.publisher.store(message, Some(stream)).await? {
-            Acknowledged::Stored { sequence } => Ok(sequence),
-            Acknowledged::Nowhere => Err(refused().into()),
+        let mut tries = Tries::new(PATIENCE);
+        loop {
+            if !self.captures(message).await? {
+                let subject = message.subject.to_string();
+                return Err(ErrorKind::NotCaptured { subject }.into());
+            }
+            match self.0.publisher.store(message, Some(stream)).await? {
+                Acknowledged::Stored { sequence } => return Ok(sequence),
+                Acknowledged::Nowhere => {}
+            }
+            // The pattern is captured no more, or the stream has no leader now.
+            self.forget_captured();
+            if !tries.again().await {
+                return Err(no_leader(message.subject.as_str()));
+            }
+        }
+    }
+
+    fn forget_captured(&self) {
+        if let Kind::Own { captured, .. } = &self.0.kind {
+            lock(captured).clear();
         }
     }
 

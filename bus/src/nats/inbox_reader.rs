@@ -152,10 +152,13 @@ impl InboxReader {
                 continue;
             }
             if self.pending() == 0 {
-                if looked || !self.buffer.is_empty() || !self.look_again(cursor).await? {
+                let is_enough = !self.buffer.is_empty() && !self.feels();
+                if looked || is_enough || !self.look_again(cursor).await? {
                     break;
                 }
                 looked = true;
+            } else if !self.buffer.is_empty() && self.gathers() {
+                break;
             } else if tokio::time::timeout(ARRIVAL_MAX, self.pull()).await.is_err() {
                 self.recover("a stored message did not come").await?;
             }
@@ -175,9 +178,21 @@ impl InboxReader {
         if self.source.one_by_one {
             return self.source.wait_one_by_one(sequence).await;
         }
+        let waited = self.wait(sequence).await;
+        if let Err(error) = &waited
+            && let ErrorKind::Trimmed { first } = error.kind()
+            && *first > sequence + 1
+        {
+            // It was stored, and is gone before it came here: who reads there hears of that.
+            return Ok(first - 1);
+        }
+        waited
+    }
+
+    async fn wait(&mut self, sequence: u64) -> Result<u64, Error> {
         loop {
             if self.buffer.back().is_some_and(|last| last.sequence > sequence) {
-                while self.buffer.len() < BUFFER_MESSAGES_MAX && self.pull_ready().await? {}
+                while self.has_room() && self.pull_ready().await? {}
                 return Ok(self.buffer.back().map_or(sequence + 1, |last| last.sequence));
             }
             if let Some(hole) = self.hole.filter(|hole| *hole > sequence) {
@@ -200,8 +215,22 @@ impl InboxReader {
         self.hole == Some(cursor) || (goes_on && (self.from..=self.next).contains(&cursor))
     }
 
+    fn has_room(&self) -> bool {
+        self.buffer.len() < BUFFER_MESSAGES_MAX && self.bytes < ANSWER_BYTES_MAX
+    }
+
     fn pending(&self) -> u64 {
         self.puller.as_ref().map_or(0, |puller| puller.pending)
+    }
+
+    /// Whether what is stored beyond the buffer is not asked for yet.
+    fn gathers(&self) -> bool {
+        self.puller.as_ref().is_some_and(Puller::gathers)
+    }
+
+    /// Whether far more may be stored than was asked for.
+    fn feels(&self) -> bool {
+        self.puller.as_ref().is_some_and(Puller::feels)
     }
 
     fn drop_before(&mut self, cursor: u64) {

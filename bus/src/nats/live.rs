@@ -23,6 +23,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) client: Client,
+    link: Link,
     /// How many there were before.
     pub(super) generation: u64,
 }
@@ -43,8 +44,8 @@ impl Live {
         lifecycle: &Lifecycle,
         generation: u64,
     ) -> Result<Self, Error> {
-        let client = Link::open(options, lifecycle.clone()).await?.client.clone();
-        Ok(Self { client, generation })
+        let link = Link::open(options, lifecycle.clone()).await?;
+        Ok(Self { client: link.client.clone(), link, generation })
     }
 
     /// The next one and its replies; tries until there is one.
@@ -83,6 +84,20 @@ impl Live {
 
     pub(super) fn is_up(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
+    /// [`Link::refusal`] of this connection.
+    pub(super) fn refusal(&self, subject: &str) -> impl Future<Output = Error> + use<> {
+        self.link.refusal(subject)
+    }
+
+    /// Whether the server has refused a subscription; asked once it has answered something that
+    /// was sent after it.
+    pub(super) fn check_subscription(&self, pattern: &str) -> Result<(), Error> {
+        match self.link.signal.borrow().complaints.refuses_subscription(pattern) {
+            true => Err(self.link.refuses(&format!("subscribe to `{pattern}`"))),
+            false => Ok(()),
+        }
     }
 
     /// Sends a message; waits while the client's queue is full.

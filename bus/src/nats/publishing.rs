@@ -8,7 +8,7 @@ use async_nats::StatusCode;
 use async_nats::jetstream::publish::PublishAck;
 use tokio::time::Instant;
 
-use super::api::Answer;
+use super::api::{Answer, PATIENCE, Tries};
 use super::capture;
 use super::connection::Link;
 use super::live::Outgoing;
@@ -35,8 +35,17 @@ pub(super) struct Publisher {
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    is_captured: bool,
+    captured: Captured,
     until: Instant,
+}
+
+/// Whether some stream captures a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Captured {
+    Yes,
+    No,
+    /// This login may not ask: the acknowledgement tells, or its absence.
+    Untold,
 }
 
 /// What became of a message that some stream was to store.
@@ -55,15 +64,30 @@ impl Publisher {
 
     /// Like [`crate::Bus::publish`].
     pub(super) async fn publish(&self, message: &Message) -> Result<(), Error> {
-        if self.is_captured(&message.subject).await? {
-            match self.store(message, None).await? {
-                Acknowledged::Stored { .. } => {}
-                Acknowledged::Nowhere => {
-                    lock(&self.known).remove(&message.subject);
-                }
+        let mut tries = Tries::new(PATIENCE);
+        loop {
+            let captured = self.captured(&message.subject).await?;
+            if captured == Captured::No {
+                return self.tell(message).await;
             }
-            return Ok(());
+            match self.store(message, None).await? {
+                Acknowledged::Stored { .. } => return Ok(()),
+                Acknowledged::Nowhere => {}
+            }
+            let subject = message.subject.to_string();
+            if captured == Captured::Untold {
+                return Err(ErrorKind::NoResponders { subject }.into());
+            }
+            // The stream is gone, or has no leader now: then the message would be in no inbox.
+            lock(&self.known).remove(&message.subject);
+            if !tries.again().await {
+                return Err(no_leader(&subject));
+            }
         }
+    }
+
+    /// To whoever subscribes now.
+    async fn tell(&self, message: &Message) -> Result<(), Error> {
         let before = self.traffic.shared().live().generation;
         self.traffic.tell(Outgoing::from(message)).await?;
         self.traffic.round_trip().await?;
@@ -105,23 +129,29 @@ impl Publisher {
         }
     }
 
-    async fn is_captured(&self, subject: &Subject) -> Result<bool, Error> {
+    async fn captured(&self, subject: &Subject) -> Result<Captured, Error> {
         let now = Instant::now();
         let known = lock(&self.known).get(subject).copied();
         if let Some(known) = known.filter(|known| now < known.until) {
-            return Ok(known.is_captured);
+            return Ok(known.captured);
         }
-        let is_captured = match capture::holders(&self.link, subject.as_str()).await {
-            Ok(holders) => !holders.is_empty(),
-            // A login that may not ask: the acknowledgement tells, or its absence.
-            Err(error) if matches!(error.kind(), ErrorKind::Refused { .. }) => true,
+        let captured = match capture::holders(&self.link, subject.as_str()).await {
+            Ok(holders) if holders.is_empty() => Captured::No,
+            Ok(_holders) => Captured::Yes,
+            Err(error) if matches!(error.kind(), ErrorKind::Refused { .. }) => Captured::Untold,
             Err(error) => return Err(error),
         };
         let mut all = lock(&self.known);
         if all.len() >= SUBJECTS_MAX {
             all.clear();
         }
-        all.insert(subject.clone(), Known { is_captured, until: now + KNOWN_FOR });
-        Ok(is_captured)
+        all.insert(subject.clone(), Known { captured, until: now + KNOWN_FOR });
+        Ok(captured)
     }
+}
+
+/// A stream is to store what is published there, and none answers.
+pub(super) fn no_leader(subject: &str) -> Error {
+    let text = format!("the stream that captures `{subject}` has no leader");
+    Error::new(ErrorKind::Disconnected, text)
 }

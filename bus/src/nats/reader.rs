@@ -190,12 +190,17 @@ impl Reader {
         let inbox = link.client.new_inbox();
         let not_sent =
             |error: &dyn std::fmt::Display| Error::new(ErrorKind::Disconnected, error.to_string());
-        let subscriber = link.client.subscribe(inbox.clone()).await;
-        let mut subscriber = subscriber.map_err(|error| not_sent(&error))?;
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", self.stream.name, scan.consumer);
         let body = Bytes::from(body.to_string());
-        let published = link.client.publish_with_reply(subject, inbox, body).await;
-        published.map_err(|error| not_sent(&error))?;
+        let asking = async {
+            let subscriber = link.client.subscribe(inbox.clone()).await;
+            let subscriber = subscriber.map_err(|error| not_sent(&error))?;
+            let published = link.client.publish_with_reply(subject, inbox, body).await;
+            published.map(|()| subscriber).map_err(|error| not_sent(&error))
+        };
+        // The client takes nothing while its queue is full and nothing leaves it.
+        let asked = timeout_at(deadline, asking).await;
+        let mut subscriber = asked.map_err(|elapsed| not_sent(&elapsed))??;
         Ok(collect(&mut subscriber, scan, window, count, deadline).await)
     }
 }

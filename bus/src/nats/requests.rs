@@ -11,6 +11,7 @@ use super::traffic::Traffic;
 use super::{discovery, wire};
 use crate::local::Lifecycle;
 use crate::nats::{Offered, Served};
+use crate::requests::OnReply;
 use crate::{Error, ErrorKind, Message, ServiceInfo, SubjectPattern};
 
 /// A server's word that its queue is full, with the limit; other clients read the 503 beside it.
@@ -24,7 +25,7 @@ pub(super) const ERROR_TEXT: &str = "Nats-Service-Error";
 
 /// How often a request is handed to a group whose members are full: the server picks a member
 /// blindly, and another one may have room.
-const ATTEMPTS_MAX: usize = 4;
+pub(super) const ATTEMPTS_MAX: usize = 4;
 
 /// Requests over one connection.
 #[derive(Debug, Clone)]
@@ -64,6 +65,31 @@ impl Requests {
         Err(ErrorKind::Full { limit: crate::QUEUE_MESSAGES_MAX }.into())
     }
 
+    /// Like [`Requests::request`], and ends as soon as the server refuses it.
+    pub(crate) async fn request_checked(
+        &self,
+        message: Message,
+        timeout: Duration,
+    ) -> Result<Message, Error> {
+        let live = self.traffic.shared().live();
+        let refusal = live.refusal(message.subject.as_str());
+        tokio::select! {
+            biased;
+            reply = self.request(message, timeout) => reply,
+            refusal = refusal => Err(refusal),
+        }
+    }
+
+    /// Sends a request at once, or gives it back; `then` is told its outcome.
+    pub(crate) fn tell_of(
+        &self,
+        message: Message,
+        timeout: Duration,
+        then: OnReply,
+    ) -> Result<(), (Message, OnReply)> {
+        self.traffic.tell_of(message, timeout, then)
+    }
+
     pub(crate) async fn serve(
         &self,
         pattern: &SubjectPattern,
@@ -72,6 +98,19 @@ impl Requests {
         self.lifecycle().check()?;
         let served = Served::open(&self.traffic, pattern, group, None).await?;
         self.traffic.round_trip().await?;
+        self.traffic.shared().live().check_subscription(pattern.as_str())?;
+        Ok(served)
+    }
+
+    pub(crate) async fn serve_at_once(
+        &self,
+        pattern: &SubjectPattern,
+        group: &str,
+    ) -> Result<Served, Error> {
+        self.lifecycle().check()?;
+        let served = Served::open_direct(&self.traffic, pattern, group).await?;
+        self.traffic.round_trip().await?;
+        self.traffic.shared().live().check_subscription(pattern.as_str())?;
         Ok(served)
     }
 
@@ -81,8 +120,12 @@ impl Requests {
         group: &str,
     ) -> Result<(Offered, Vec<Served>), Error> {
         self.lifecycle().check()?;
+        let subjects: Vec<String> =
+            info.endpoints.iter().map(|endpoint| endpoint.subject.clone()).collect();
         let offered = super::service::offer(&self.traffic, info, group).await?;
         self.traffic.round_trip().await?;
+        let live = self.traffic.shared().live();
+        subjects.iter().try_for_each(|subject| live.check_subscription(subject))?;
         Ok(offered)
     }
 

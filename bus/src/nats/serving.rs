@@ -31,10 +31,20 @@ const RETIRE_PAUSE: Duration = Duration::from_millis(1);
 /// A server's end of its queue.
 #[derive(Debug)]
 pub(crate) struct Served {
-    queue: mpsc::Receiver<Request>,
+    queue: Queue,
     source: Source,
-    #[expect(dead_code, reason = "held for its drop, which ends the task")]
-    tasks: JoinSet<()>,
+}
+
+/// Where the requests wait that were not taken yet.
+#[derive(Debug)]
+enum Queue {
+    /// In a queue that a task fills, and refuses others while it is full.
+    Filled(
+        mpsc::Receiver<Request>,
+        #[expect(dead_code, reason = "its drop ends the task")] JoinSet<()>,
+    ),
+    /// With the client.
+    Direct(Traffic),
 }
 
 /// Where requests come from.
@@ -67,30 +77,71 @@ impl Served {
         group: &str,
         counts: Option<Arc<Counts>>,
     ) -> Result<Self, Error> {
-        let live = traffic.shared().live();
-        let subscriber = subscribe(&live, pattern, group).await?;
-        let generation = live.generation;
-        let held = Held { subscriber: Some(subscriber), generation, is_dropped: false };
-        let source = Source(Arc::new(Inner {
-            pattern: pattern.clone(),
-            group: group.to_owned(),
-            held: Mutex::new(held),
-            retired: CancellationToken::new(),
-            counts,
-        }));
+        let source = Source::open(traffic, pattern, group, counts).await?;
         let (sender, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
         let mut tasks = JoinSet::new();
         tasks.spawn(fill(source.clone(), sender, traffic.clone()));
-        Ok(Self { queue, source, tasks })
+        Ok(Self { queue: Queue::Filled(queue, tasks), source })
+    }
+
+    /// Serves likewise, for one who takes every request at once.
+    pub(super) async fn open_direct(
+        traffic: &Traffic,
+        pattern: &SubjectPattern,
+        group: &str,
+    ) -> Result<Self, Error> {
+        let source = Source::open(traffic, pattern, group, None).await?;
+        Ok(Self { queue: Queue::Direct(traffic.clone()), source })
     }
 
     pub(super) fn source(&self) -> Source {
         self.source.clone()
     }
 
-    /// `None` once the task that fills the queue has ended, and the queue is empty.
+    /// `None` once the subscription has ended for good, and the queue is empty.
     pub(crate) async fn next(&mut self) -> Option<Request> {
-        self.queue.recv().await
+        let traffic = match &mut self.queue {
+            Queue::Filled(queue, _) => return queue.recv().await,
+            Queue::Direct(traffic) => &*traffic,
+        };
+        loop {
+            let message = tokio::select! {
+                biased;
+                message = self.source.next() => message,
+                // Without a connection nothing ends the subscription.
+                () = traffic.shared().lifecycle.closed() => return None,
+            };
+            match message {
+                Some(message) => {
+                    if let Some(request) = request_of(&self.source, traffic, message) {
+                        return Some(request);
+                    }
+                }
+                None if self.source.resubscribe(traffic).await => {}
+                None => return None,
+            }
+        }
+    }
+}
+
+impl Source {
+    async fn open(
+        traffic: &Traffic,
+        pattern: &SubjectPattern,
+        group: &str,
+        counts: Option<Arc<Counts>>,
+    ) -> Result<Self, Error> {
+        let live = traffic.shared().live();
+        let subscriber = subscribe(&live, pattern, group).await?;
+        let generation = live.generation;
+        let held = Held { subscriber: Some(subscriber), generation, is_dropped: false };
+        Ok(Self(Arc::new(Inner {
+            pattern: pattern.clone(),
+            group: group.to_owned(),
+            held: Mutex::new(held),
+            retired: CancellationToken::new(),
+            counts,
+        })))
     }
 }
 
@@ -214,20 +265,8 @@ async fn take(
     traffic: &Traffic,
     message: async_nats::Message,
 ) -> bool {
-    let Some(reply) = message.reply.clone() else {
-        tracing::debug!(subject = %message.subject, "dropped a request that asks for no reply");
-        return true;
-    };
-    if !is_inbox(&reply) {
-        tracing::warn!(
-            subject = %message.subject,
-            %reply,
-            "refused a request whose reply subject is no inbox"
-        );
-        return true;
-    }
-    let replier = Replier::new(traffic.clone(), reply, source.0.counts.clone());
-    match queue.try_send(Request::nats(wire::inbound(message), replier)) {
+    let Some(request) = request_of(source, traffic, message) else { return true };
+    match queue.try_send(request) {
         Ok(()) => true,
         Err(TrySendError::Full(request)) => {
             if let Err(error) = request.refuse(QUEUE_MESSAGES_MAX).await {
@@ -237,6 +276,28 @@ async fn take(
         }
         Err(TrySendError::Closed(_)) => false,
     }
+}
+
+/// The request, if it can be answered.
+fn request_of(
+    source: &Source,
+    traffic: &Traffic,
+    mut message: async_nats::Message,
+) -> Option<Request> {
+    let Some(reply) = message.reply.take() else {
+        tracing::debug!(subject = %message.subject, "dropped a request that asks for no reply");
+        return None;
+    };
+    if !is_inbox(&reply) {
+        tracing::warn!(
+            subject = %message.subject,
+            %reply,
+            "refused a request whose reply subject is no inbox"
+        );
+        return None;
+    }
+    let replier = Replier::new(traffic.clone(), reply, source.0.counts.clone());
+    Some(Request::nats(wire::inbound(message), replier))
 }
 
 /// Whether a reply may go there: whoever asks names the subject, and it is our login that

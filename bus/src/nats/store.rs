@@ -96,9 +96,10 @@ impl Store {
         });
         let flushed = flushed.await;
         self.lifecycle.close();
-        // Ends the subscriptions; without a connection there is nothing to end.
-        self.client.drain().await.ok();
-        self.traffic.drain().await;
+        // Ends the subscriptions; a server that takes nothing is not told. Without a connection
+        // there is nothing to end.
+        let draining = async { tokio::join!(self.client.drain(), self.traffic.drain()) };
+        drop(tokio::time::timeout(FLUSH_MAX, draining).await);
         match flushed {
             Ok((stored, asked)) => stored.and(asked),
             Err(_elapsed) => Err(ErrorKind::Disconnected.into()),

@@ -1,6 +1,7 @@
 //! [`Subscribed`]: a subscription whose oldest message gives way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::Subscriber;
 use futures_util::StreamExt;
@@ -11,7 +12,10 @@ use super::requests::not_subscribed;
 use super::traffic::Traffic;
 use super::wire;
 use crate::local::ListenerQueue;
-use crate::{Error, Message, SubjectPattern};
+use crate::{Error, ErrorKind, Message, SubjectPattern};
+
+/// How long the client may take to take note of a subscription.
+const SUBSCRIBE_MAX: Duration = Duration::from_secs(5);
 
 /// A subscription.
 #[derive(Debug)]
@@ -26,12 +30,16 @@ impl Subscribed {
     pub(super) async fn open(traffic: &Traffic, pattern: &SubjectPattern) -> Result<Self, Error> {
         traffic.shared().lifecycle.check()?;
         let live = traffic.shared().live();
-        let subscriber = subscribe(&live, pattern).await?;
+        // The client takes nothing while its queue is full and nothing leaves it.
+        let subscribing = tokio::time::timeout(SUBSCRIBE_MAX, subscribe(&live, pattern)).await;
+        let subscriber =
+            subscribing.map_err(|elapsed| Error::new(ErrorKind::Disconnected, elapsed))??;
         let queue = Arc::new(ListenerQueue::default());
         let mut tasks = JoinSet::new();
         let filling = (traffic.clone(), pattern.clone(), Arc::clone(&queue));
         tasks.spawn(fill(filling.0, filling.1, filling.2, live.generation, subscriber));
         traffic.round_trip().await?;
+        live.check_subscription(pattern.as_str())?;
         Ok(Self { queue, traffic: traffic.clone(), tasks })
     }
 

@@ -2,19 +2,22 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_nats::{StatusCode, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::NatsOptions;
 use super::live::{Live, Outgoing};
 use super::notices::NoticeGate;
+use super::told::{Told, Unsent};
 use crate::local::{Lifecycle, lock, timed_out};
+use crate::requests::OnReply;
 use crate::{Error, ErrorKind, Headers, Message, Subject};
 
 /// How often a lost connection is looked at by a request that waits for it.
@@ -51,21 +54,27 @@ pub(super) struct Shared {
     /// What every reply subject begins with, up to the last dot; it outlives connections, so
     /// that a reply finds its request over the next one too.
     prefix: String,
-    waiting: Mutex<HashMap<u64, Waiting, BuildHasherDefault<Token>>>,
+    pub(super) waiting: Mutex<HashMap<u64, Waiting, BuildHasherDefault<Token>>>,
+    /// Wakes who looks for overdue requests.
+    pub(super) told: Notify,
+    /// Whether it knows that there are some.
+    pub(super) sweeping: AtomicBool,
     gate: Mutex<NoticeGate>,
     started: OnceLock<tokio::time::Instant>,
 }
 
 #[derive(Debug)]
-enum Waiting {
+pub(super) enum Waiting {
     Request(oneshot::Sender<async_nats::Message>),
+    /// Nobody waits, and somebody is told.
+    Told(Box<Told>),
     /// Nobody waits; that nobody listens is told to the gate.
     Probe(Subject),
 }
 
 /// Tokens are random already.
 #[derive(Debug, Default)]
-struct Token(u64);
+pub(super) struct Token(u64);
 
 impl Hasher for Token {
     fn finish(&self) -> u64 {
@@ -107,11 +116,15 @@ impl Traffic {
             live: watch::Sender::new(Arc::new(live)),
             prefix,
             waiting: Mutex::default(),
+            told: Notify::new(),
+            sweeping: AtomicBool::new(false),
             gate: Mutex::default(),
             started: OnceLock::new(),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(keep(Arc::clone(&shared), options, replies));
+        let sweeping = Arc::clone(&shared);
+        tasks.spawn(async move { sweeping.sweep().await });
         Ok(Self(Arc::new(Inner { shared, tasks })))
     }
 
@@ -130,6 +143,16 @@ impl Traffic {
             return Err(ErrorKind::NoResponders { subject: message.subject.to_string() }.into());
         }
         Ok(reply)
+    }
+
+    /// Sends a request at once, or gives it back; `then` is told its outcome.
+    pub(super) fn tell_of(
+        &self,
+        message: Message,
+        timeout: Duration,
+        then: OnReply,
+    ) -> Result<(), Unsent> {
+        self.shared().tell_of(message, timeout, then)
     }
 
     pub(super) async fn exchange(
@@ -291,8 +314,13 @@ impl Shared {
 
     /// A token that nobody can guess who saw others, and the subject its reply arrives at.
     fn enter(&self, waiting: Waiting) -> (u64, String) {
-        let token = fastrand::u64(..);
+        let (token, reply_to) = self.token();
         lock(&self.waiting).insert(token, waiting);
+        (token, reply_to)
+    }
+
+    pub(super) fn token(&self) -> (u64, String) {
+        let token = fastrand::u64(..);
         (token, format!("{}{token:x}", self.prefix))
     }
 
@@ -303,7 +331,7 @@ impl Shared {
             waiting.remove(&token);
         }
         if waiting.len() > WAITING_MAX {
-            waiting.retain(|_, one| matches!(one, Waiting::Request(_)));
+            waiting.retain(|_, one| !matches!(one, Waiting::Probe(_)));
         }
     }
 
@@ -339,8 +367,10 @@ async fn keep(shared: Arc<Shared>, options: NatsOptions, mut replies: Subscriber
         () = lifecycle.closed() => {}
         () = keeping => {}
     }
-    // Whoever still waits gets to know that nothing comes any more.
-    lock(&shared.waiting).clear();
+    // Whoever still waits gets to know that nothing comes any more; not under the lock, as what is
+    // to be told may let go of anything.
+    let unanswered = std::mem::take(&mut *lock(&shared.waiting));
+    drop(unanswered);
 }
 
 async fn hand_out(shared: &Shared, replies: &mut Subscriber) {
@@ -356,6 +386,7 @@ async fn hand_out(shared: &Shared, replies: &mut Subscriber) {
                 // The requester may have given up in this moment; then nobody needs the reply.
                 sender.send(reply).unwrap_or_default();
             }
+            Some(Waiting::Told(told)) => shared.answer(told, reply),
             Some(Waiting::Probe(subject)) => {
                 let nobody = reply.status == Some(StatusCode::NO_RESPONDERS);
                 if nobody {

@@ -7,9 +7,9 @@ use async_nats::{Message, Subscriber};
 use futures_util::StreamExt;
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::bucket::{Bucket, expiry, is_live};
+use super::bucket::{Bucket, Found, expiry, is_live};
 use super::connection::Signal;
 use super::reader::{consumer_sequence, stream_sequence};
 use crate::{Change, Clock, Error, Value};
@@ -36,6 +36,8 @@ pub(crate) struct KeyWatch {
     ready: VecDeque<Change>,
     flow: Option<Flow>,
     signal: watch::Receiver<Signal>,
+    /// Of the stream whose revisions were told.
+    incarnation: u128,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +73,7 @@ impl KeyWatch {
             ready: VecDeque::new(),
             flow: None,
             signal,
+            incarnation: 0,
         };
         watch.start().await?;
         Ok(watch)
@@ -125,14 +128,16 @@ impl KeyWatch {
     /// Follows what happens from now on, then tells how what is there differs from what was told.
     async fn start(&mut self) -> Result<(), Error> {
         self.signal.mark_unchanged();
-        let head = self.bucket.head().await?;
-        let flow = self.follow(head + 1).await?;
+        let tail = self.bucket.tail().await?;
+        let flow = self.follow(tail.last + 1).await?;
         let entries = self.bucket.entries(&self.prefix).await?;
         let mut gone = std::mem::take(&mut self.seen);
-        for (key, value) in entries {
-            let told = gone.remove(&key).filter(|told| told.revision >= value.revision);
-            // Its expiry is not in hand here; a later comparison sees it.
-            let seen = told.unwrap_or(Seen { revision: value.revision, expires_ms: None });
+        // In a bucket that was deleted and made again revisions begin anew.
+        let is_same = self.incarnation == tail.incarnation;
+        self.incarnation = tail.incarnation;
+        for Found { key, value, expires_ms } in entries {
+            let told = gone.remove(&key).filter(|told| is_same && told.revision >= value.revision);
+            let seen = told.unwrap_or(Seen { revision: value.revision, expires_ms });
             self.seen.insert(key.clone(), seen);
             if told.is_none() {
                 self.ready.push_back(Change::Put { key, value });
@@ -150,7 +155,12 @@ impl KeyWatch {
         let disconnected =
             |error: async_nats::SubscribeError| Error::new(crate::ErrorKind::Disconnected, error);
         let inbox = stream.link.client.new_inbox();
-        let subscriber = stream.link.client.subscribe(inbox.clone()).await.map_err(disconnected)?;
+        // The client takes nothing while its queue is full and nothing leaves it.
+        let subscribing = timeout(SILENCE_MAX, stream.link.client.subscribe(inbox.clone()));
+        let subscriber = subscribing
+            .await
+            .map_err(|elapsed| Error::new(crate::ErrorKind::Disconnected, elapsed))?
+            .map_err(disconnected)?;
         let consumer = format!("gearshift-watch-{:016x}", fastrand::u64(..));
         let subject = format!("CONSUMER.CREATE.{}.{consumer}", stream.name);
         let body = json!({

@@ -1,5 +1,7 @@
 //! Between our messages and the client's: headers both ways, and what arrives malformed.
 
+use std::borrow::Cow;
+
 use async_nats::{HeaderMap, HeaderName, PublishErrorKind};
 use bytes::Bytes;
 
@@ -20,12 +22,17 @@ pub(super) fn outbound(headers: &Headers) -> Result<Option<HeaderMap>, Error> {
         return Ok(None);
     }
     let mut map = HeaderMap::new();
-    for (name, value) in headers.iter() {
-        let parsed = name.parse::<HeaderName>().map_err(|_error| ErrorKind::InvalidHeader {
-            name: name.to_owned(),
-            reason: "the client does not send this name",
-        })?;
-        map.insert(parsed, value);
+    for (name, value) in headers.pairs() {
+        let name = match name {
+            Cow::Borrowed(name) => HeaderName::from_static(name),
+            Cow::Owned(name) => {
+                name.parse::<HeaderName>().map_err(|_error| ErrorKind::InvalidHeader {
+                    name: name.clone(),
+                    reason: "the client does not send this name",
+                })?
+            }
+        };
+        map.insert(name, value);
     }
     Ok(Some(map))
 }

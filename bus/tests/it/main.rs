@@ -14,6 +14,7 @@ mod crash;
 mod directory;
 mod inbox;
 mod log;
+mod nats_away;
 mod nats_bucket;
 mod nats_cluster;
 mod nats_drain;
@@ -22,8 +23,10 @@ mod nats_jwt;
 mod nats_log;
 mod nats_login;
 mod nats_poison;
+mod nats_refused;
 mod nats_requests;
 mod nats_server;
+mod nats_told;
 mod parse;
 mod publish;
 mod requests;
@@ -92,6 +95,8 @@ macro_rules! run_on {
             requests::nobody_serving_is_told_at_once,
             requests::requests_above_the_limit_are_refused,
             requests::services_are_discovered_until_they_go,
+            requests::what_is_told_is_what_would_be_returned,
+            requests::who_takes_at_once_gets_every_request_until_the_bus_closes,
         })*
     };
 }

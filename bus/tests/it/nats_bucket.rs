@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gearshift_bus::{Change, Swapped, Watch};
+use gearshift_bus::{Change, Swapped, Value, Watch};
 use tokio::time::Instant;
 
 use crate::world::{Outcome, connect, patient, server};
@@ -158,6 +158,50 @@ async fn a_watch_whose_consumer_was_deleted_goes_on() -> Outcome {
     let revision = bucket.put("k", bytes("1")).await?;
     let told = patient(watch.next()).await;
     assert!(matches!(told, Some(Change::Put { value, .. }) if value.revision == revision));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_tells_what_a_bucket_made_anew_holds() -> Outcome {
+    let server = server("").await;
+    let bus = connect(&server).await?;
+    let bucket = bus.bucket("b").await?;
+    for value in ["1", "2", "3"] {
+        bucket.put("k", bytes(value)).await?;
+        bucket.put("l", bytes(value)).await?;
+    }
+    let mut watch = bucket.watch("").await?;
+    for _ in 0..2 {
+        patient(watch.next()).await.unwrap();
+    }
+    let admin = async_nats::jetstream::new(async_nats::connect(server.url()).await?);
+    admin.delete_stream("KV_gearshift-b").await?;
+    // Its revisions begin anew, below those that were told.
+    let revision = bus.bucket("b").await?.put("k", bytes("anew")).await?;
+    let told = [patient(watch.next()).await, patient(watch.next()).await];
+    let value = Value { revision, value: bytes("anew") };
+    let expected = [
+        Some(Change::Put { key: "k".to_owned(), value }),
+        Some(Change::Deleted { key: "l".to_owned() }),
+    ];
+    assert_eq!(told, expected);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_sees_a_key_expire_that_was_there_before_it_on_an_old_server() -> Outcome {
+    let server = server("").await;
+    let bucket = connect(&server).await?.bucket("b").await?;
+    // What is written to a server that lets no message expire: readers look at it themselves.
+    let client = async_nats::connect(server.url()).await?;
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Gearshift-TTL", "2");
+    let js = async_nats::jetstream::new(client);
+    js.publish_with_headers("$KV.gearshift-b.k", headers, bytes("1")).await?.await?;
+    let mut watch = bucket.watch("").await?;
+    assert!(matches!(patient(watch.next()).await, Some(Change::Put { .. })));
+    let told = tokio::time::timeout(Duration::from_secs(5), watch.next()).await?;
+    assert_eq!(told, Some(Change::Deleted { key: "k".to_owned() }));
     Ok(())
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gearshift_bus::{
-    Appended, Bus, ClusterOptions, Error, Log, NatsOptions, PrivateServer, ServerOptions,
+    Appended, Bus, ClusterOptions, Error, ErrorKind, Log, NatsOptions, PrivateServer, ServerOptions,
 };
 
 use crate::log::frame;
-use crate::world::{Outcome, patient};
+use crate::world::{Outcome, message, patient, pattern};
 
 struct Cluster {
     servers: Vec<PrivateServer>,
@@ -38,9 +38,14 @@ impl Cluster {
     }
 
     async fn connect(&self) -> Result<Bus, Error> {
+        self.connect_with(None).await
+    }
+
+    async fn connect_with(&self, replicas: Option<usize>) -> Result<Bus, Error> {
         let urls: Vec<_> = self.servers.iter().map(PrivateServer::url).collect();
         let mut options = NatsOptions::new(&urls.join(","));
         options.connect_timeout = Duration::from_secs(20);
+        options.replicas = replicas;
         Bus::connect(&options).await
     }
 
@@ -102,5 +107,46 @@ async fn appends_ride_out_an_election_and_lose_nothing() -> Outcome {
         }
     }
     assert_eq!(log.tail().await?.last, 120);
+    Ok(())
+}
+
+/// Asks until the bus has the message. Nothing else may come of it than that it was not sent, or
+/// that nobody knows: then the stream tells by its id whether it came before.
+async fn insist(publish: impl AsyncFn() -> Result<(), Error>) -> Result<(), Error> {
+    loop {
+        match publish().await {
+            Err(error) if error.is_retryable() || *error.kind() == ErrorKind::Unknown => {}
+            ended => return ended,
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_published_while_its_stream_has_no_leader_is_not_lost() -> Outcome {
+    let mut cluster = Cluster::start().await?;
+    let bus = Box::pin(patient(cluster.connect_with(Some(1)))).await?;
+    let inbox = Box::pin(patient(bus.inbox("i"))).await?;
+    inbox.capture(&[pattern("a.>")]).await?;
+    let sent = |body| message("a.b", body).with_header("Nats-Msg-Id", body);
+    let (one, two, three) = (sent("1")?, sent("2")?, sent("3")?);
+    bus.publish(one).await?;
+    let leader = cluster.leader("gearshift-inbox-i").await?;
+    cluster.servers[leader].kill();
+    let mut publish = Box::pin(insist(async || bus.publish(two.clone()).await));
+    let mut store = Box::pin(insist(async || inbox.publish(three.clone()).await.map(drop)));
+    tokio::select! {
+        biased;
+        () = tokio::time::sleep(Duration::from_secs(3)) => {}
+        early = &mut publish => return Err(format!("nobody stored it: {early:?}").into()),
+        early = &mut store => return Err(format!("nobody stored it: {early:?}").into()),
+    }
+    cluster.servers[leader].restart().await?;
+    let (published, stored) = Box::pin(patient(async { tokio::join!(publish, store) })).await;
+    published?;
+    stored?;
+    let read = Box::pin(patient(inbox.read_from(1, 9))).await?;
+    let mut bodies: Vec<_> = read.iter().map(|one| one.message.payload.clone()).collect();
+    bodies.sort_unstable();
+    assert_eq!(bodies, ["1", "2", "3"]);
     Ok(())
 }

@@ -165,6 +165,24 @@ async fn reading_goes_on_after_the_server_was_killed() -> Outcome {
 }
 
 #[tokio::test]
+async fn what_comes_all_the_time_gathers_for_5_ms() -> Outcome {
+    let setup = setup().await?;
+    let inbox = filled(&setup, 1).await?;
+    assert_eq!(read(&inbox, 1, 1).await?.len(), 1);
+    let rounds = 60;
+    let begun = tokio::time::Instant::now();
+    for cursor in 2..2 + rounds {
+        store(&setup, 1).await?;
+        assert_eq!(patient(inbox.wait_beyond(cursor - 1)).await?, cursor);
+        assert_eq!(sequences(&inbox.read_from(cursor, 9).await?), [cursor]);
+    }
+    // Each is the first of its bunch, and the first two come at once.
+    let least = Duration::from_millis(5 * (rounds - 2));
+    assert!(begun.elapsed() >= least, "{:?}", begun.elapsed());
+    Ok(())
+}
+
+#[tokio::test]
 async fn waiting_outlasts_the_server() -> Outcome {
     let mut setup = setup().await?;
     let inbox = filled(&setup, 1).await?;

@@ -16,14 +16,14 @@ use tokio::time::Instant;
 use crate::world::{Outcome, PATIENCE, kind, message, patient, pattern};
 
 /// How long everything may take to be as it was.
-const BLINK_MAX: Duration = Duration::from_secs(2);
+pub const BLINK_MAX: Duration = Duration::from_secs(2);
 
 /// How long one try may take.
 const TRY: Duration = Duration::from_millis(200);
 
 type Failure = Box<dyn std::error::Error>;
 
-async fn setup() -> Result<(PrivateServer, Bus, Stranger), Failure> {
+pub async fn setup() -> Result<(PrivateServer, Bus, Stranger), Failure> {
     let server = PrivateServer::start(ServerOptions::default()).await?;
     let bus = Bus::connect(&NatsOptions::new(server.url())).await?;
     let stranger = Stranger::connect(server.url()).await?;
@@ -31,7 +31,7 @@ async fn setup() -> Result<(PrivateServer, Bus, Stranger), Failure> {
 }
 
 /// Speaks the protocol by hand, so it can say what no client lets one say.
-struct Stranger(BufReader<TcpStream>);
+pub struct Stranger(BufReader<TcpStream>);
 
 impl Stranger {
     async fn connect(url: &str) -> Result<Self, Failure> {
@@ -68,7 +68,7 @@ impl Stranger {
     }
 
     /// What the client cannot read.
-    async fn poison(&mut self, subject: &str, reply: &str) -> Outcome {
+    pub async fn poison(&mut self, subject: &str, reply: &str) -> Outcome {
         let block = "NATS/1.0\r\nBad: a\rb\r\n\r\n";
         let size = block.len();
         self.send(&format!("HPUB {subject} {reply} {size} {size}\r\n{block}\r\n")).await?;
@@ -78,7 +78,7 @@ impl Stranger {
 }
 
 /// Answers everything with what it was asked.
-fn echo(tasks: &mut JoinSet<()>, mut server: gearshift_bus::Server) {
+pub fn echo(tasks: &mut JoinSet<()>, mut server: gearshift_bus::Server) {
     tasks.spawn(async move {
         while let Some(request) = server.next().await {
             let reply = request.message.clone();
@@ -88,7 +88,7 @@ fn echo(tasks: &mut JoinSet<()>, mut server: gearshift_bus::Server) {
 }
 
 /// Asks until it is answered; how long that took.
-async fn answered(bus: &Bus, subject: &str) -> Duration {
+pub async fn answered(bus: &Bus, subject: &str) -> Duration {
     let since = Instant::now();
     loop {
         match bus.requests().request(message(subject, "7"), TRY).await {

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gearshift_bus::{
-    EndpointInfo, ErrorKind, MESSAGE_BYTES_MAX, Message, QUEUE_MESSAGES_MAX, ServiceInfo,
+    EndpointInfo, Error, ErrorKind, MESSAGE_BYTES_MAX, Message, QUEUE_MESSAGES_MAX, Requests,
+    ServiceInfo,
 };
+use tokio::sync::oneshot;
 
 use crate::world::{Outcome, PATIENCE, World, kind, message, patient, pattern, subject};
 
@@ -150,7 +152,7 @@ pub async fn services_are_discovered_until_they_go(world: &World) -> Outcome {
         let ids: BTreeSet<String> = found.iter().map(|one| one.id.clone()).collect();
         assert_eq!(ids.len(), found.len(), "ids are apart");
         found.iter_mut().for_each(|one| one.id.clear());
-        Ok::<_, gearshift_bus::Error>(found)
+        Ok::<_, Error>(found)
     };
     assert!(discover().await?.is_empty());
     let (second, mut servers) = requests.offer(info("b", "2"), "q").await?;
@@ -168,5 +170,84 @@ pub async fn services_are_discovered_until_they_go(world: &World) -> Outcome {
     assert_eq!(reply?.payload, "ok");
     drop(second);
     assert_eq!(discover().await?, [info("a", ""), info("b", "")]);
+    Ok(())
+}
+
+/// Asks without waiting where the backend can, else waits; nothing where it is dropped unheard.
+pub async fn told(
+    requests: &Requests,
+    message: Message,
+    timeout: Duration,
+) -> Option<Result<Message, Error>> {
+    let (tell, told) = oneshot::channel();
+    let then = Box::new(move |outcome| drop(tell.send(outcome)));
+    if let Err((message, then)) = requests.request_told(message, timeout, then) {
+        then(requests.request(message, timeout).await);
+    }
+    patient(told).await.ok()
+}
+
+pub async fn what_is_told_is_what_would_be_returned(world: &World) -> Outcome {
+    let requests = world.open().await?.requests();
+    let nobody = told(&requests, message("ask.x", ""), PATIENCE).await.ok_or("it is heard")?;
+    assert_eq!(kind(nobody), ErrorKind::NoResponders { subject: "ask.x".to_owned() });
+    let mut server = requests.serve(&pattern("ask.*"), "q").await?;
+    let serve = async {
+        let request = server.next().await.ok_or("the bus is open")?;
+        assert_eq!(request.message, message("ask.x", "question").with_header("K", "v")?);
+        request.respond(message("reply", "answer").with_header("K", "w")?).await?;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    };
+    let question = message("ask.x", "question").with_header("K", "v")?;
+    let ask = told(&requests, question, PATIENCE);
+    let (reply, served) = patient(Box::pin(async { tokio::join!(ask, serve) })).await;
+    served?;
+    let reply = reply.ok_or("it is heard")??;
+    assert_eq!((&reply.payload[..], reply.headers.get("k")), (&b"answer"[..], Some("w")));
+    let unanswered = told(&requests, message("ask.x", ""), BRIEF).await.ok_or("it is heard")?;
+    assert_eq!(kind(unanswered), ErrorKind::Timeout { millis: 20 });
+    let size = MESSAGE_BYTES_MAX + 1;
+    let large = Message::new(subject("ask.x"), vec![0; size]);
+    let refused = told(&requests, large, PATIENCE).await.ok_or("it is heard")?;
+    assert_eq!(kind(refused), ErrorKind::TooLarge { size, limit: MESSAGE_BYTES_MAX });
+    Ok(())
+}
+
+pub async fn who_takes_at_once_gets_every_request_until_the_bus_closes(world: &World) -> Outcome {
+    const ASKED: usize = 200;
+    let bus = world.open().await?;
+    let requests = bus.requests();
+    let mut server = requests.serve_at_once(&pattern("ask"), "q").await?;
+    let mut elsewhere = requests.serve_at_once(&pattern("ask"), "q").await?;
+    let serve = async {
+        let mut served = 0;
+        while served < ASKED {
+            // Given up again and again, also while a request comes in.
+            tokio::select! {
+                biased;
+                request = server.next() => {
+                    let request = request.ok_or("the bus is open")?;
+                    request.respond(message("reply", "here")).await?;
+                    served += 1;
+                }
+                request = elsewhere.next() => {
+                    let request = request.ok_or("the bus is open")?;
+                    request.respond(message("reply", "there")).await?;
+                    served += 1;
+                }
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        Ok::<_, Box<dyn std::error::Error>>(())
+    };
+    let asked = (0..ASKED).map(|_| requests.request(message("ask", ""), PATIENCE));
+    let asked = futures_util::future::join_all(asked);
+    let (replies, served) = patient(async { tokio::join!(asked, serve) }).await;
+    served?;
+    for reply in replies {
+        reply?;
+    }
+    bus.close().await?;
+    assert!(patient(server.next()).await.is_none());
     Ok(())
 }

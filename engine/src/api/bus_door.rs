@@ -5,14 +5,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use gearshift_bus::{Headers, Message, Request, Server, Subject, SubjectPattern};
+use gearshift_machine::partition::Done;
 use gearshift_protocol::{Problem, ProblemKind, headers};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::notices::forward_notices;
 use super::{Reply, answer_to, events, problem};
-use crate::runtime::{Error, Handle, Replied, is_moved};
+use crate::runtime::{Error, Handle, Replied, Wish, is_moved};
 
 /// What is served, and how many requests of each kind are under way at once; more are answered
 /// `busy`. Operators may wait for an instance, so they get more places than they have hands.
@@ -60,7 +62,7 @@ pub async fn serve_on_bus(handle: &Handle) -> Result<BusDoor, Error> {
     let (replies, decided) = mpsc::unbounded_channel();
     for (pattern, under_way_max) in SERVED {
         let pattern = SubjectPattern::parse(pattern)?;
-        let server = handle.bus().requests().serve(&pattern, GROUP).await?;
+        let server = handle.bus().requests().serve_at_once(&pattern, GROUP).await?;
         let host = Host {
             handle: handle.clone(),
             tasks: door.tasks.clone(),
@@ -70,7 +72,8 @@ pub async fn serve_on_bus(handle: &Handle) -> Result<BusDoor, Error> {
         };
         door.tasks.spawn(host.serve(server, door.stop.clone()));
     }
-    door.tasks.spawn(tell_all(handle.clone(), decided, door.tasks.clone(), waiting));
+    let telling = tell_all(handle.clone(), decided, door.tasks.clone(), waiting);
+    handle.spawn(door.tasks.track_future(telling));
     door.tasks.spawn(forward_notices(handle.clone(), door.stop.clone()));
     Ok(door)
 }
@@ -111,9 +114,13 @@ impl Host {
         }
     }
 
+    fn hand_in(&self, request: Request) -> Option<Request> {
+        events::hand_in(&self.handle, request, &self.replies, &self.waiting)
+    }
+
     /// Begins to answer, or says `busy` at once.
     fn take(&self, request: Request) {
-        let Some(request) = events::hand_in(&self.handle, request, &self.replies) else { return };
+        let Some(request) = self.hand_in(request) else { return };
         let waits = request.message.headers.get(headers::WAIT_FOR).is_some();
         let places = if waits { &self.waiting } else { &self.places };
         let place = Arc::clone(places).try_acquire_owned().ok();
@@ -128,18 +135,48 @@ async fn tell_all(
     tasks: TaskTracker,
     waiting: Arc<Semaphore>,
 ) {
-    while let Some((request, done)) = decided.recv().await {
+    while let Some(replied) = decided.recv().await {
+        let Replied { request, done, ended, wish } = replied;
         if done.as_ref().is_some_and(is_moved) {
             // Nothing was done here: its owner is asked.
-            let place = Arc::clone(&waiting).try_acquire_owned().ok();
+            let place = match wish {
+                Some(wish) => Some(wish.place),
+                None => Arc::clone(&waiting).try_acquire_owned().ok(),
+            };
             tasks.spawn(answer(handle.clone(), request, place));
             continue;
         }
-        let subject = request.message.subject.clone();
-        let reply = message_of(subject, events::verdict_of(done.as_ref()));
-        if let Err(error) = request.respond(reply).await {
-            tracing::debug!(%error, "asker left before the answer");
+        match events::verdict_of(done.as_ref(), ended.as_ref()) {
+            Some(reply) => tell(request, reply).await,
+            None => {
+                if let (Some(done), Some(wish)) = (done, wish) {
+                    let going_on = go_on(handle.clone(), request, done, wish);
+                    handle.spawn(tasks.track_future(going_on));
+                }
+            }
         }
+    }
+}
+
+async fn go_on(handle: Handle, request: Request, done: Done, wish: Wish) {
+    let is_over = wish.until <= Instant::now();
+    let reply = tokio::select! {
+        biased;
+        reply = Box::pin(events::wait_on(&handle, &done, &wish)) => reply,
+        // Said while it can be: an asker that asks again is heard by another engine.
+        () = handle.stopping(), if !is_over => Err(stopped_waiting().into()),
+    };
+    let reply = reply.map_err(|problem| match handle.is_stopping() {
+        true => stopped_waiting().into(),
+        false => problem,
+    });
+    tell(request, reply).await;
+}
+
+async fn tell(request: Request, reply: Reply) {
+    let subject = request.message.subject.clone();
+    if let Err(error) = request.respond(message_of(subject, reply)).await {
+        tracing::debug!(%error, "asker left before the answer");
     }
 }
 
@@ -155,6 +192,14 @@ async fn answer(handle: Handle, mut request: Request, place: Option<OwnedSemapho
         tracing::debug!(%error, "asker left before the answer");
     }
     drop(place);
+}
+
+fn stopped_waiting() -> Error {
+    Error::Unavailable(
+        "the event is decided, but the engine stops before the wait is over; send it again under \
+         the same id to wait on"
+            .to_owned(),
+    )
 }
 
 fn busy() -> Box<Problem> {

@@ -1,5 +1,6 @@
 //! Door (b): an event in, its verdicts out; and the one-way door onto the inbox.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,12 +8,15 @@ use gearshift_bus::{Headers, Message, Request, Subject};
 use gearshift_machine::machine::Principal;
 use gearshift_machine::partition::Done;
 use gearshift_protocol::{
-    EventReply, Problem, ProblemKind, Wait, ce_decode, headers as names, subjects,
+    EventReply, InstanceVerdict, Problem, ProblemKind, Wait, ce_decode, headers as names, subjects,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 
 use super::{Reply, problem, reply, wire};
-use crate::runtime::{AskError, Handle, Incoming, IntakeError, Replied, decode};
+use crate::runtime::{
+    AskError, Ended, Handle, Incoming, IntakeError, Reached, Replied, Wish, decode,
+};
 
 /// How long an asker waits for a state where it does not say.
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
@@ -28,47 +32,91 @@ pub(super) async fn ask(handle: &Handle, name: &str, headers: &Headers, body: &[
         return Err(refused(format!("event `{name}` was asked, but `ce-type` says `{named}`")));
     }
     if wait != Wait::None {
-        let asked = headers.get(names::TIMEOUT_MS).and_then(|text| text.trim().parse().ok());
-        return Box::pin(ask_and_wait(handle, incoming, &wait, limit(asked))).await;
+        let limit = limit(timeout_of(headers));
+        return Box::pin(ask_and_wait(handle, incoming, &wait, limit)).await;
     }
     let verdicts = handle.event(incoming).await?;
     let list = verdicts.iter().map(|(key, done)| wire::verdict(key, done)).collect();
     reply(&EventReply::new(list))
 }
 
-/// Hands an event in that nobody waits further for; the request comes back where that is not so
-/// simple, and is then to be asked the long way.
+/// Hands an event in, with what is waited for beyond its verdict; the request comes back where
+/// that is not so simple, and is then to be asked the long way.
 pub(super) fn hand_in(
     handle: &Handle,
     request: Request,
     replies: &mpsc::UnboundedSender<Replied>,
+    waiting: &Arc<Semaphore>,
 ) -> Option<Request> {
     let message = &request.message;
     let Some(name) = message.subject.as_str().strip_prefix(subjects::EVENT) else {
         return Some(request);
     };
-    if message.headers.get(names::WAIT_FOR).is_some() {
-        return Some(request);
-    }
+    let wish = match Wait::from_header(message.headers.get(names::WAIT_FOR)) {
+        Wait::None => None,
+        wait @ (Wait::Quiescent | Wait::End | Wait::State(_)) => {
+            let Ok(place) = Arc::clone(waiting).try_acquire_owned() else { return Some(request) };
+            let until = Instant::now() + limit(timeout_of(&message.headers));
+            Some(Wish::new(awaited_state(&wait), until, place))
+        }
+    };
     let Ok(by) = asker(&message.headers) else { return Some(request) };
     match decode(name, &message.headers, &message.payload, by) {
-        Ok(incoming) if *incoming.event.name == *name => handle.hand_in(incoming, request, replies),
+        Ok(incoming) if *incoming.event.name == *name => {
+            handle.hand_in(incoming, request, replies, wish)
+        }
         Ok(_) | Err(_) => Some(request),
     }
 }
 
-/// What the asker of [`hand_in`] is told.
-pub(super) fn verdict_of(done: Option<&Done>) -> Reply {
+/// What the asker of [`hand_in`] is told; nothing where somebody else has to be asked first.
+pub(super) fn verdict_of(done: Option<&Done>, ended: Option<&Ended>) -> Option<Reply> {
     let Some(done) = done else {
         let detail = "the partition was lost while the frame was under way; send it again under \
                       the same id to learn what became of it";
         let told = problem(ProblemKind::Timeout, detail);
-        return Err(Box::new(told.with_code("GS5003", "outcome_unknown")));
+        return Some(Err(Box::new(told.with_code("GS5003", "outcome_unknown"))));
     };
+    let Some(key) = &done.key else {
+        return Some(Err(problem(ProblemKind::Internal, "a decision about no instance")));
+    };
+    let mut verdict = wire::verdict(key, done);
+    let reached = match ended {
+        None | Some(Ended::Judged(true)) => true,
+        Some(Ended::Judged(false)) => false,
+        Some(Ended::Reached(seen)) => {
+            show(&mut verdict, seen);
+            seen.met
+        }
+        Some(Ended::TimeUp | Ended::Moved) => return None,
+    };
+    let mut answer = EventReply::new(vec![verdict]);
+    answer.reached = reached;
+    Some(reply(&answer))
+}
+
+/// Goes on waiting behind a decision whose partition has left, or tells how things stand.
+pub(super) async fn wait_on(handle: &Handle, done: &Done, wish: &Wish) -> Reply {
     let Some(key) = &done.key else {
         return Err(problem(ProblemKind::Internal, "a decision about no instance"));
     };
-    reply(&EventReply::new(vec![wire::verdict(key, done)]))
+    let left = wish.until.saturating_duration_since(Instant::now());
+    let met = handle.waiter(key, wish.state()).wait(left).await?;
+    let mut verdict = wire::verdict(key, done);
+    refresh(handle, key, &mut verdict).await?;
+    let mut answer = EventReply::new(vec![verdict]);
+    answer.reached = met;
+    reply(&answer)
+}
+
+fn show(verdict: &mut InstanceVerdict, seen: &Reached) {
+    verdict.status = Some(wire::status(seen.status));
+    verdict.step = seen.step;
+    verdict.active = wire::state_names(&seen.definition, &seen.active);
+}
+
+fn timeout_of(headers: &Headers) -> Option<u64> {
+    headers.get(names::TIMEOUT_MS).and_then(|text| text.trim().parse().ok())
 }
 
 async fn ask_and_wait(handle: &Handle, incoming: Incoming, wait: &Wait, limit: Duration) -> Reply {
@@ -84,9 +132,7 @@ async fn ask_and_wait(handle: &Handle, incoming: Incoming, wait: &Wait, limit: D
         };
         answer.reached &= met;
         if let Some(seen) = seen {
-            verdict.status = Some(wire::status(seen.status));
-            verdict.step = seen.step;
-            verdict.active = wire::state_names(&seen.definition, &seen.active);
+            show(&mut verdict, &seen);
         } else if verdict.status.is_some() {
             refresh(handle, &key, &mut verdict).await?;
         }
@@ -118,7 +164,7 @@ fn refused(detail: String) -> Box<Problem> {
 pub(super) async fn refresh(
     handle: &Handle,
     key: &gearshift_machine::machine::InstanceKey,
-    verdict: &mut gearshift_protocol::InstanceVerdict,
+    verdict: &mut InstanceVerdict,
 ) -> Result<(), Box<Problem>> {
     let Some(instance) = handle.instance(key).await? else { return Ok(()) };
     let index = handle.definitions().registry();

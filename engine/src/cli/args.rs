@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use super::login::NatsLogin;
 use super::output::{Color, Format, Logs, Look, Output};
 use super::{
-    bench, bus, check, convert, definitions, deploy, dev, diff, dlq, drive, explain, graph, look, migrate, play, repair,
-    run, serve, test, watch, words,
+    bench, bus, check, convert, definitions, deploy, dev, diff, dlq, drive, explain, graph, health,
+    look, migrate, play, repair, run, serve, test, watch, words,
 };
 
 const EXAMPLES: &str = "\
@@ -117,6 +117,16 @@ impl Global {
     }
 }
 
+impl Command {
+    /// Does it run an engine, whose log is read later?
+    pub(super) const fn has_engine(&self) -> bool {
+        matches!(
+            self,
+            Self::Run(_) | Self::Dev(_) | Self::Serve(_) | Self::Bench(_) | Self::BenchPlugin(_)
+        )
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -165,6 +175,8 @@ pub(super) enum Command {
     History(look::IdsArgs),
     /// Explain why instances are where they are, and what would move them on
     Why(look::IdsArgs),
+    /// Tell whether the engines are well
+    Health(health::HealthArgs),
     /// Print changes as they happen
     Watch(watch::WatchArgs),
     /// End instances softly: their exit actions run

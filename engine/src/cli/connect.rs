@@ -3,12 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
+use gearshift_bus::Bus;
 use gearshift_client::Client;
 use serde::{Deserialize, Serialize};
 
 use super::args::Global;
 use super::contexts::{Context, Contexts};
 use super::failure::Failure;
+use super::joining::unusable;
 use super::login::{NatsTarget, is_nats, warn_if_open};
 
 /// Where an engine is looked for if nothing says otherwise.
@@ -109,7 +111,12 @@ pub(super) async fn client(global: &Global) -> Result<Client, Failure> {
     let target = choose(global, &Surroundings::of_process(note))?;
     let (client, login) = match target {
         Target::Http { url, token } => (Client::http(&url, &token)?, None),
-        Target::Nats(target) => (Client::nats(&target.options).await?, target.user),
+        Target::Nats(mut target) => {
+            let options = &mut target.options;
+            options.connect_timeout = options.connect_timeout.min(global.timeout);
+            let bus = Bus::connect(options).await.map_err(|error| unusable(&target, &error))?;
+            (Client::bus(bus), target.user)
+        }
     };
     // Servers that know us by name let us command in this name only.
     let user = match (&global.user, login) {
@@ -125,9 +132,9 @@ pub(super) fn nats_target(global: &Global, given: Option<&str>) -> Result<NatsTa
     let context = around.named_context(global)?;
     let url = given.map(str::to_owned).or_else(|| url_of(context.as_ref()));
     match (url, context) {
-        (Some(url), context) => global.nats.target(&url, context.as_ref()),
+        (Some(url), context) => around.target(global, &url, context.as_ref()),
         (None, _) => match around.by_default()? {
-            Some((url, context)) => global.nats.target(&url, context.as_ref()),
+            Some((url, context)) => around.target(global, &url, context.as_ref()),
             None => Err(Failure::usage("no NATS server is named")
                 .with_help("add `--nats nats://HOST:4222`, or `--context NAME`")),
         },
@@ -145,11 +152,11 @@ pub(super) fn nats_to_look_at(
     let named = around.named_context(global)?;
     let server = || global.server.clone().filter(|server| is_nats(server));
     if let Some(url) = given.map(str::to_owned).or_else(server) {
-        return Ok((global.nats.target(&url, named.as_ref())?, None));
+        return Ok((around.target(global, &url, named.as_ref())?, None));
     }
-    let noted = around.note.and_then(|note| Some((note.nats?, note.monitor)));
+    let noted = around.note.clone().and_then(|note| Some((note.nats?, note.monitor)));
     match (named, noted) {
-        (None, Some((url, monitor))) => Ok((global.nats.target(&url, None)?, monitor)),
+        (None, Some((url, monitor))) => Ok((around.target(global, &url, None)?, monitor)),
         (Some(_) | None, _) => Ok((nats_target(global, None)?, None)),
     }
 }
@@ -169,6 +176,8 @@ struct Surroundings {
     context: Option<String>,
     /// `NATS_URL`.
     url: Option<String>,
+    /// `NATS_CREDS` and the like.
+    login: Context,
     contexts: Contexts,
     note: Option<DevNote>,
 }
@@ -177,7 +186,18 @@ impl Surroundings {
     fn of_process(note: Option<DevNote>) -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let (context, url) = (variable("NATS_CONTEXT"), variable("NATS_URL"));
-        Self { context, url, contexts: Contexts::of_user(), note }
+        let login = Context::of_variables(variable);
+        Self { context, url, login, contexts: Contexts::of_user(), note }
+    }
+
+    /// The way to `servers`: who we are is said by flags, else by a context, else by variables.
+    fn target(
+        &self,
+        global: &Global,
+        servers: &str,
+        context: Option<&Context>,
+    ) -> Result<NatsTarget, Failure> {
+        global.nats.target(servers, context.or(Some(&self.login)))
     }
 
     /// The context that a flag or a variable names.
@@ -208,7 +228,7 @@ fn choose(global: &Global, around: &Surroundings) -> Result<Target, Failure> {
     let context = around.named_context(global)?;
     let named = global.server.clone().or_else(|| url_of(context.as_ref()));
     let nats = |url: &str, context: Option<&Context>| {
-        Ok(Target::Nats(Box::new(global.nats.target(url, context)?)))
+        Ok(Target::Nats(Box::new(around.target(global, url, context)?)))
     };
     let url = match (named, &around.note) {
         (Some(url), _) if is_nats(&url) => return nats(&url, context.as_ref()),
@@ -266,7 +286,7 @@ mod tests {
 
     fn around(note: Option<DevNote>) -> Surroundings {
         let contexts = Contexts::below(Path::new("/nowhere"));
-        Surroundings { context: None, url: None, contexts, note }
+        Surroundings { context: None, url: None, login: Context::default(), contexts, note }
     }
 
     fn chosen(line: &str, around: &Surroundings) -> (String, String) {
@@ -324,6 +344,13 @@ mod tests {
         let plain = Surroundings { url: Some("nats://n:1".to_owned()), ..bare };
         assert_eq!(chosen(ls, &plain), own("nats://n:1", ""));
         assert_eq!(choose(&global("gearshift ls --context no"), &plain).unwrap_err().exit, 2);
+        // Variables of `nats` say who we are, unless a flag or a context does.
+        let says = |name: &str| (name == "NATS_USER").then(|| "eve".to_owned());
+        let known = Surroundings { login: Context::of_variables(says), ..plain };
+        assert_eq!(chosen(ls, &known), own("nats://n:1", "eve"));
+        assert_eq!(chosen(named, &known), own("nats://far:4222", "ann"));
+        let flagged = "gearshift ls --nats-user bob";
+        assert_eq!(chosen(flagged, &known), own("nats://n:1", "bob"));
     }
 
     #[cfg(unix)]

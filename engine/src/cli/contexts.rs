@@ -36,6 +36,23 @@ pub(super) struct Context {
     pub(super) nsc: String,
 }
 
+impl Context {
+    /// The login that the variables of the `nats` command line say, at whichever servers.
+    pub(super) fn of_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let text = |name: &str| variable(name).unwrap_or_default();
+        Self {
+            user: text("NATS_USER"),
+            password: text("NATS_PASSWORD"),
+            creds: text("NATS_CREDS"),
+            nkey: text("NATS_NKEY"),
+            cert: text("NATS_CERT"),
+            key: text("NATS_KEY"),
+            ca: text("NATS_CA"),
+            ..Self::default()
+        }
+    }
+}
+
 /// Where contexts are kept.
 #[derive(Clone, Debug)]
 pub(super) struct Contexts {

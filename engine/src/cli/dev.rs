@@ -52,6 +52,10 @@ pub(super) struct DevArgs {
     /// The port of the NATS server of its own; 0 takes a free one [default: 4222, if it is free]
     #[arg(long, value_name = "PORT", requires = "nats", env = "GEARSHIFT_NATS_PORT")]
     nats_port: Option<u16>,
+    /// The monitoring of the server that --nats=URL names, which tells whether it syncs
+    /// [default: its port 8222]
+    #[arg(long, value_name = "URL", env = "GEARSHIFT_MONITOR")]
+    monitor: Option<String>,
     /// Where the HTTP door listens; port 0 takes a free one. Other than loopback only with --token
     #[arg(long, value_name = "ADDRESS:PORT", env = "GEARSHIFT_LISTEN")]
     #[arg(default_value = "127.0.0.1:4500", value_parser = doors::listen)]
@@ -68,7 +72,9 @@ impl DevArgs {
         match (self.nats.as_deref(), self.nats_port) {
             (None, _) => Ok(Choice::Embedded),
             (Some(""), port) => Ok(Choice::Own { port }),
-            (Some(servers), None) => Ok(Choice::Joined { servers }),
+            (Some(servers), None) => {
+                Ok(Choice::Joined { servers, monitor: self.monitor.as_deref() })
+            }
             (Some(servers), Some(_)) => Err(Failure::usage(format!(
                 "`--nats-port` is for a server of its own, and `{servers}` runs already"
             ))),
@@ -145,7 +151,7 @@ impl Session<'_> {
             token: self.token.to_owned(),
             pid: std::process::id(),
             nats: self.ground.nats.clone(),
-            monitor: self.ground.monitor(),
+            monitor: self.ground.monitor.clone(),
         };
         // Watching begins first, so that no change falls between.
         let mut watcher = loader.watch();

@@ -9,6 +9,10 @@ use serde::Deserialize;
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Where servers offer their monitoring unless configured otherwise.
 const MONITOR_PORT: u16 = 8_222;
+/// The first version in which syncing can be set.
+const SETTING_SINCE: [u32; 2] = [2, 10];
+/// How often those before it sync.
+const FIXED_MS: u64 = 120_000;
 
 /// What is read of `/varz`.
 #[derive(Deserialize)]
@@ -37,11 +41,18 @@ pub(super) struct Known {
     pub(super) durability: Durability,
     /// Why it is not known.
     pub(super) unknown: Option<String>,
+    /// Can the server be set to do otherwise?
+    pub(super) is_setting: bool,
 }
 
 /// Asks the monitoring at `monitor`, or else where the servers would have it by default; what
 /// another server says does not count.
 pub(super) async fn durability(server: &ServerReport, monitor: Option<&str>) -> Known {
+    if is_fixed(&server.version) {
+        // Its monitoring tells nothing of what cannot be set.
+        let durability = Durability::Interval { millis: FIXED_MS };
+        return Known { durability, unknown: None, is_setting: false };
+    }
     let bases = match monitor {
         Some(given) => vec![given.trim_end_matches('/').to_owned()],
         None => server.host.split(',').map(by_default).collect(),
@@ -77,14 +88,19 @@ fn judge(varz: Varz) -> Known {
     let durability = match (config.sync_always, config.sync_interval) {
         (true, _) => Durability::Always,
         (false, Some(nanos)) => Durability::Interval { millis: nanos / 1_000_000 },
-        // Servers before 2.10 sync every two minutes and tell nothing.
         (false, None) => return unknown("its monitoring tells no sync_interval".to_owned()),
     };
-    Known { durability, unknown: None }
+    Known { durability, unknown: None, is_setting: true }
+}
+
+/// Is it a server that syncs every two minutes, whatever its configuration says?
+fn is_fixed(version: &str) -> bool {
+    let numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    numbers.take(2).lt(SETTING_SINCE)
 }
 
 const fn unknown(reason: String) -> Known {
-    Known { durability: Durability::Unknown, unknown: Some(reason) }
+    Known { durability: Durability::Unknown, unknown: Some(reason), is_setting: true }
 }
 
 async fn ask(base: &str) -> Result<Varz, String> {
@@ -105,7 +121,13 @@ async fn ask(base: &str) -> Result<Varz, String> {
 
 /// The sentence an operator should read, unless all is well: what may be lost, and the way out.
 pub(super) fn weakness(known: &Known, replicas: usize) -> Option<String> {
-    let mend = "set `sync_interval: always` in the server's `jetstream` block";
+    let mend = match known.is_setting {
+        true => "set `sync_interval: always` in the server's `jetstream` block",
+        false => {
+            "this server cannot be set to do otherwise: upgrade it to 2.15.1, and set \
+             `sync_interval: always` in its `jetstream` block"
+        }
+    };
     match (known.durability, replicas) {
         (Durability::Always, _) => None,
         (Durability::Interval { millis }, 0..=1) => Some(format!(
@@ -157,13 +179,30 @@ mod tests {
 
     #[test]
     fn c5_what_is_weak_is_said_with_the_way_out() {
-        let weak = Known { durability: Durability::Interval { millis: 120_000 }, unknown: None };
+        let durability = Durability::Interval { millis: 120_000 };
+        let weak = Known { durability, unknown: None, is_setting: true };
         let said = weakness(&weak, 1).unwrap();
         assert!(said.starts_with("weak durability: ") && said.contains("every 2m"), "{said}");
         assert!(weakness(&weak, 3).unwrap().contains("3 copies"));
         let said = weakness(&unknown("why".to_owned()), 1).unwrap();
         assert!(said.contains("why") && said.contains("--monitor"), "{said}");
-        let always = Known { durability: Durability::Always, unknown: None };
+        let always = Known { durability: Durability::Always, unknown: None, is_setting: true };
         assert_eq!(weakness(&always, 1), None);
+    }
+
+    #[test]
+    fn c5_servers_that_cannot_be_set_are_known_to_be_weak() {
+        for fixed in ["2.9.10", "2.9.25", "2.8.0", "1.4.1"] {
+            assert!(is_fixed(fixed), "{fixed}");
+        }
+        for set in ["2.10.0", "2.10.0-beta.3", "2.15.1", "3.0.0"] {
+            assert!(!is_fixed(set), "{set}");
+        }
+        let durability = Durability::Interval { millis: FIXED_MS };
+        let old = Known { durability, unknown: None, is_setting: false };
+        let said = weakness(&old, 1).unwrap();
+        assert!(said.starts_with("weak durability: ") && said.contains("every 2m"), "{said}");
+        assert!(said.contains("upgrade it to 2.15.1"), "{said}");
+        assert!(!said.contains("; set `sync_interval"), "{said}");
     }
 }

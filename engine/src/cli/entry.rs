@@ -11,12 +11,14 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use gearshift_bus::Bus;
 
+use tokio::runtime::Builder;
+
 use super::args::{Cli, Command, Global};
 use super::failure::{BUG, Failure, Outcome, USAGE};
 use super::output::{Format, tell};
 use super::{
-    bench, bus, check, convert, definitions, deploy, dev, diff, dlq, drive, explain, graph, look, migrate, play, repair,
-    run, serve, test, watch, words,
+    bench, bus, check, convert, definitions, deploy, dev, diff, dlq, drive, explain, graph, health,
+    look, migrate, play, repair, run, serve, test, watch, words,
 };
 use crate::runtime::init_tracing;
 
@@ -40,9 +42,9 @@ pub fn main(plugins: PluginLoader) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refused(&plainly(error)),
     };
-    // `bus` tries what it may not: that the server says so is no news.
-    let is_trying = matches!(cli.command, Command::Bus(_)) && cli.global.verbose == 0;
-    let level = if is_trying { "error" } else { cli.global.log_level() };
+    // A command says itself what went wrong; logs beside it would say it twice.
+    let is_quiet = !cli.command.has_engine() && cli.global.verbose == 0;
+    let level = if is_quiet { "error" } else { cli.global.log_level() };
     init_tracing(level, cli.global.log_format.into());
     let global = cli.global.clone();
     let names = std::env::vars_os().map(|(name, _)| name);
@@ -80,7 +82,7 @@ fn refused(error: &clap::Error) -> ExitCode {
 }
 
 fn in_runtime(cli: Cli, plugins: PluginLoader) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = threads(&cli.command)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(BUG, format!("no runtime: {error}")))?;
@@ -88,6 +90,25 @@ fn in_runtime(cli: Cli, plugins: PluginLoader) -> Outcome {
     // What is left, such as a prompt in a thread of its own, must not keep the process.
     runtime.shutdown_background();
     outcome
+}
+
+/// The threads that a command needs.
+fn threads(command: &Command) -> Builder {
+    // What asks only to measure takes as little of the machine as it can.
+    let only_asks = if let Command::Bench(args) = command {
+        args.is_nats()
+    } else {
+        matches!(command, Command::BenchPlugin(_))
+    };
+    if only_asks {
+        return Builder::new_current_thread();
+    }
+    let wanted = if let Command::Serve(args) = command { args.threads } else { None };
+    let mut builder = Builder::new_multi_thread();
+    if let Some(threads) = wanted.and_then(|threads| usize::try_from(threads).ok()) {
+        builder.worker_threads(threads);
+    }
+    builder
 }
 
 /// Tells a failure: data (`-o json`) on stdout, words on stderr.
@@ -128,6 +149,7 @@ async fn perform(cli: Cli, plugins: PluginLoader) -> Outcome {
         Command::Show(args) => look::show(&global, &args).await,
         Command::History(args) => look::history(&global, &args).await,
         Command::Why(args) => look::why(&global, &args).await,
+        Command::Health(_) => health::health(&global).await,
         Command::Watch(args) => watch::watch(&global, args).await,
         Command::Cancel(args) => repair::repair(&global, &args, repair::Verb::Cancel).await,
         Command::Kill(args) => repair::repair(&global, &args, repair::Verb::Kill).await,

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 
+use gearshift_bus::ErrorKind as BusError;
 use gearshift_client::protocol::{Problem, ProblemKind};
 use gearshift_client::{Error as ClientError, ErrorKind};
 use gearshift_machine::definition::Problem as Finding;
@@ -127,21 +128,30 @@ impl Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let exit = error.exit_code();
-        let detail = match error.source() {
-            Some(source) => format!("{error}: {}", innermost(source)),
-            None => error.to_string(),
-        };
+        let detail = detail(&error);
         match error.kind() {
             ErrorKind::Problem(problem) => {
                 let help = help_for(problem);
                 Self { exit, problem: problem.clone(), help, unread: false }
             }
-            ErrorKind::Unreachable { .. } => Self::new(exit, detail)
-                .with_help("start an engine with `gearshift dev`, or name one with `--server URL`"),
+            ErrorKind::Unreachable { .. } => Self::new(exit, detail).with_help(
+                "start an engine with `gearshift dev` or `gearshift serve`, or name one with \
+                 `--server URL`",
+            ),
             ErrorKind::Timeout { .. } => Self::new(exit, detail)
-                .with_help("whether it was done is unknown; wait longer with `--timeout 2m`"),
+                .with_help("whether a command was done is unknown; `--timeout 2m` waits longer"),
             ErrorKind::Protocol { .. } | _ => Self::new(exit, detail),
         }
+    }
+}
+
+/// What happened, and where.
+fn detail(error: &ClientError) -> String {
+    let Some(source) = error.source() else { return error.to_string() };
+    match source.downcast_ref::<gearshift_bus::Error>().map(gearshift_bus::Error::kind) {
+        Some(BusError::NoResponders { subject }) => format!("no engine answers on `{subject}`"),
+        Some(BusError::Disconnected) => "the connection to the NATS servers is lost".to_owned(),
+        Some(_) | None => format!("{error}: {}", innermost(source)),
     }
 }
 
@@ -158,8 +168,14 @@ fn help_for(problem: &Problem) -> Option<String> {
     let kind = problem.kind();
     let text = if kind == ProblemKind::Unauthenticated {
         "give the token that `gearshift dev` printed: --token, GEARSHIFT_TOKEN or --token-file"
+    } else if problem.detail.contains("log_behind_mark") {
+        "bring the journal back from a copy, or give up what is missing: `gearshift serve \
+         --accept-journal-loss PARTITION`"
     } else if kind == ProblemKind::Unavailable {
         "nothing was done; try again"
+    } else if kind == ProblemKind::Denied && problem.detail.contains("does not let this login") {
+        "`gearshift bus doctor` says what this login may do, `gearshift bus config` what each role \
+         may"
     } else if problem.name == "unknown_instance" {
         "`gearshift ls` lists instances"
     } else if problem.name == "unknown_workflow" {

@@ -29,7 +29,7 @@ pub(super) enum Choice<'a> {
     /// A NATS server of its own, at this port.
     Own { port: Option<u16> },
     /// The NATS servers at these addresses.
-    Joined { servers: &'a str },
+    Joined { servers: &'a str, monitor: Option<&'a str> },
 }
 
 /// A bus, and what is beneath it.
@@ -44,6 +44,8 @@ pub(super) struct Ground {
     pub(super) about: Option<String>,
     /// What a developer should know, one sentence each.
     pub(super) warnings: Vec<String>,
+    /// The server's monitoring, where it is known.
+    pub(super) monitor: Option<String>,
     server: Option<PrivateServer>,
     _data: Option<DataDir>,
 }
@@ -58,22 +60,29 @@ impl Ground {
         match choice {
             Choice::Embedded => {
                 let (bus, config) = providers::open(data).await?;
-                let (nats, about, warnings) = (None, None, Vec::new());
-                Ok(Self { bus, config, nats, about, warnings, server: None, _data: None })
+                Ok(Self {
+                    bus,
+                    config,
+                    nats: None,
+                    about: None,
+                    warnings: Vec::new(),
+                    monitor: None,
+                    server: None,
+                    _data: None,
+                })
             }
             Choice::Own { port } => own(port, data).await,
-            Choice::Joined { servers } => joined(global, servers, data).await,
+            Choice::Joined { servers, monitor } => joined(global, servers, monitor, data).await,
         }
-    }
-
-    /// The monitoring of a server of our own.
-    pub(super) fn monitor(&self) -> Option<String> {
-        self.server.as_ref().map(|server| server.monitor_url().to_owned())
     }
 
     /// Ends what is beneath the bus, once the engine has ended.
     pub(super) async fn close(self) {
         let Some(mut server) = self.server else { return };
+        // Before the server ends, so that nobody misses it.
+        if let Err(error) = self.bus.close().await {
+            tracing::debug!(%error, "connection did not close cleanly");
+        }
         if let Err(error) = server.terminate().await {
             tracing::warn!(%error, "the NATS server is killed");
         }
@@ -116,15 +125,22 @@ async fn own(port: Option<u16>, data: Option<&Path>) -> Result<Ground, Failure> 
         nats: Some(server.url().to_owned()),
         about: Some(format!("nats-server {} of our own", server.version())),
         warnings: Vec::new(),
+        monitor: Some(server.monitor_url().to_owned()),
         server: Some(server),
         _data: data,
     })
 }
 
-async fn joined(global: &Global, servers: &str, data: Option<&Path>) -> Result<Ground, Failure> {
+async fn joined(
+    global: &Global,
+    servers: &str,
+    monitor: Option<&str>,
+    data: Option<&Path>,
+) -> Result<Ground, Failure> {
     let target = connect::nats_target(global, Some(servers))?;
     let data = folder(data, JOINED)?;
-    let joined = join(&target, &JoinArgs::default()).await?;
+    let monitor = monitor.map(str::to_owned);
+    let joined = join(&target, &JoinArgs::with_monitor(monitor.clone())).await?;
     let config = EngineConfig { warnings: joined.warnings.clone(), ..config(data.as_ref()) };
     Ok(Ground {
         bus: joined.bus,
@@ -132,6 +148,7 @@ async fn joined(global: &Global, servers: &str, data: Option<&Path>) -> Result<G
         nats: Some(target.shown()),
         about: Some(format!("nats-server {}", joined.server.version)),
         warnings: joined.warnings,
+        monitor,
         server: None,
         _data: data,
     })

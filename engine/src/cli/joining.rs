@@ -6,7 +6,7 @@ use clap::Args;
 use gearshift_bus::{Bus, Durability, ErrorKind, ServerReport};
 
 use super::durability::{durability, weakness};
-use super::failure::{Failure, NOT_FOUND};
+use super::failure::{CONFLICT, DENIED, Failure, UNREACHABLE};
 use super::login::NatsTarget;
 use super::output::tell;
 
@@ -22,10 +22,10 @@ pub(super) struct JoinArgs {
     #[arg(long, value_name = "COPIES", env = "GEARSHIFT_REPLICAS")]
     #[arg(value_parser = super::words::within(1, 5))]
     replicas: Option<u32>,
-    /// Refuse servers that do not sync to disk before they acknowledge, or do not tell
+    /// Refuse servers that do not sync to disk before they acknowledge, or do not tell: exit 4
     #[arg(long, env = "GEARSHIFT_STRICT")]
     strict: bool,
-    /// Do not wait for servers that are away: exit 3
+    /// Do not wait for servers that are away: exit 6
     #[arg(long, env = "GEARSHIFT_NO_WAIT")]
     no_wait: bool,
     /// The server's monitoring, which tells whether it syncs [default: its port 8222]
@@ -45,6 +45,18 @@ pub(super) struct Joined {
     pub(super) warnings: Vec<String>,
 }
 
+impl JoinArgs {
+    /// Waits it for servers that are away?
+    pub(super) const fn waits(&self) -> bool {
+        !self.no_wait
+    }
+
+    /// Those of a command that asks for nothing but where the monitoring is.
+    pub(super) fn with_monitor(monitor: Option<String>) -> Self {
+        Self { monitor, ..Self::default() }
+    }
+}
+
 impl Joined {
     /// `always`, `weak` or `unknown`.
     pub(super) const fn level(&self) -> &'static str {
@@ -61,12 +73,20 @@ pub(super) async fn join(target: &NatsTarget, args: &JoinArgs) -> Result<Joined,
     let mut options = target.options.clone();
     options.replicas = args.replicas.and_then(|copies| usize::try_from(copies).ok());
     let bus = connect(target, &options, args.no_wait).await?;
-    let server = report(&bus, target).await?;
+    let server = loop {
+        match report(&bus, target).await {
+            // They went away again.
+            Err(failure) if args.waits() && failure.exit == UNREACHABLE => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            reported => break reported?,
+        }
+    };
     let known = durability(&server, args.monitor.as_deref()).await;
     let mut warnings = server.missing.clone();
     if let Some(weakness) = weakness(&known, server.replicas) {
         if args.strict && (server.replicas < 2 || known.durability == Durability::Unknown) {
-            return Err(Failure::outside(NOT_FOUND, "weak_durability", weakness)
+            return Err(Failure::outside(CONFLICT, "weak_durability", weakness)
                 .with_help("without `--strict` it starts all the same, and says so"));
         }
         warnings.push(weakness);
@@ -78,8 +98,8 @@ pub(super) async fn join(target: &NatsTarget, args: &JoinArgs) -> Result<Joined,
 pub(super) async fn report(bus: &Bus, target: &NatsTarget) -> Result<ServerReport, Failure> {
     match bus.server().await {
         Ok(Some(report)) => Ok(report),
-        Ok(None) => Err(refused(target, "it is no NATS server")),
-        Err(error) => Err(refused(target, &words(&error))),
+        Ok(None) => Err(Failure::new(DENIED, format!("{}: no NATS server", target.shown()))),
+        Err(error) => Err(unusable(target, &error)),
     }
 }
 
@@ -96,10 +116,10 @@ async fn connect(
         };
         // Only what is away may come by itself; who is not let in has to change something.
         if no_wait || !is_away(&error) {
-            return Err(refused(target, &words(&error)));
+            return Err(unusable(target, &error));
         }
         if tries.is_multiple_of(SAY_AGAIN) {
-            tell(&format!("waiting for {}: {}", target.shown(), words(&error)));
+            tell(&format!("waiting for {}: {}", target.shown(), reason(target, &error)));
         }
         tries = tries.saturating_add(1);
         tokio::time::sleep(AGAIN).await;
@@ -107,19 +127,45 @@ async fn connect(
 }
 
 /// Is nobody there, so that somebody may come?
-fn is_away(error: &gearshift_bus::Error) -> bool {
-    matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Timeout { .. })
+pub(super) fn is_away(error: &gearshift_bus::Error) -> bool {
+    matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Timeout { .. } | ErrorKind::Unknown)
 }
 
-fn refused(target: &NatsTarget, reason: &str) -> Failure {
-    let servers = target.shown();
-    // The reason usually names the server already.
-    let detail = match reason.contains(&servers) {
-        true => reason.to_owned(),
-        false => format!("{servers}: {reason}"),
+/// The failure of every command whose servers are away (6) or do not let us in (5).
+pub(super) fn unusable(target: &NatsTarget, error: &gearshift_bus::Error) -> Failure {
+    let reason = reason(target, error);
+    if is_away(error) {
+        // What a server says that waits for the client to begin with TLS: nothing.
+        let help = match reason.contains("expected INFO, got nothing") {
+            true => "a server with `handshake_first` wants `--nats-tls-first`",
+            false => "is a server running, and is the address right?",
+        };
+        return Failure::new(UNREACHABLE, reason).with_help(help);
+    }
+    let is_login = reason.contains(" let us ");
+    let failure = Failure::new(DENIED, reason);
+    match is_login {
+        true => failure.with_help(
+            "who we are is said by --context, or by --nats-user, --nats-credentials, --nats-nkey, \
+             --nats-ca, --nats-inbox-prefix",
+        ),
+        false => failure,
+    }
+}
+
+/// Why there is no connection, naming the servers once.
+fn reason(target: &NatsTarget, error: &gearshift_bus::Error) -> String {
+    let reason = match (error.kind(), std::error::Error::source(error)) {
+        (ErrorKind::Refused { reason }, _) => reason.clone(),
+        (ErrorKind::Disconnected, Some(source)) => source.to_string(),
+        (_, _) => words(error),
     };
-    Failure::outside(NOT_FOUND, "no_server", detail)
-        .with_help("`gearshift bus doctor` looks at the server and says what is wrong")
+    let servers = target.shown();
+    let host = |server: &str| server.split_once("://").map_or(server, |(_, host)| host).to_owned();
+    match servers.split(',').any(|server| reason.contains(&host(server))) {
+        true => reason,
+        false => format!("{servers}: {reason}"),
+    }
 }
 
 /// An error and what is beneath it.

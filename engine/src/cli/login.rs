@@ -52,6 +52,10 @@ pub(super) struct NatsLogin {
     #[arg(long, global = true, value_name = "PREFIX", env = "GEARSHIFT_NATS_INBOX_PREFIX")]
     #[arg(hide_short_help = true)]
     nats_inbox_prefix: Option<String>,
+    /// Begin TLS at once, before the server's greeting, as servers with `handshake_first` want it
+    #[arg(long, global = true, env = "GEARSHIFT_NATS_TLS_FIRST")]
+    #[arg(hide_short_help = true)]
+    nats_tls_first: bool,
     /// Use the given addresses only, never those that servers tell of one another
     #[arg(long, global = true, env = "GEARSHIFT_NATS_IGNORE_DISCOVERED")]
     #[arg(hide_short_help = true)]
@@ -120,7 +124,7 @@ impl NatsLogin {
         options.ca = file(&self.nats_ca, &context.ca);
         options.certificate = file(&self.nats_cert, &context.cert);
         options.key = file(&self.nats_key, &context.key);
-        options.tls_first = context.tls_first;
+        options.tls_first = self.nats_tls_first || context.tls_first;
         options.ignore_discovered = self.nats_ignore_discovered;
         options.inbox_prefix = text(&self.nats_inbox_prefix, &context.inbox_prefix)
             .map(|prefix| prefix.trim_end_matches(".>").trim_end_matches('.').to_owned());
@@ -275,8 +279,10 @@ mod tests {
         assert_eq!(target.user.as_deref(), Some("ann"));
         assert_eq!(target.options.password.as_deref(), Some("pw"));
         assert_eq!(target.options.inbox_prefix.as_deref(), Some("_INBOX_ann"));
-        let flags = NatsLogin { nats_token: Some("t".to_owned()), ..login() };
+        assert!(!target.options.tls_first);
+        let flags = NatsLogin { nats_token: Some("t".to_owned()), nats_tls_first: true, ..login() };
         let target = flags.target("a:1", Some(&context)).unwrap();
+        assert!(target.options.tls_first, "a flag adds to the context");
         assert_eq!((target.options.user, target.options.password), (None, None));
         assert_eq!(target.options.token.as_deref(), Some("t"));
     }

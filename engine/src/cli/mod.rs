@@ -33,6 +33,7 @@ mod durability;
 mod explain;
 mod graph;
 mod ground;
+mod health;
 mod joining;
 mod lock;
 mod look;

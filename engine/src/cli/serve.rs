@@ -14,18 +14,18 @@ use super::args::Global;
 use super::connect;
 use super::deploy;
 use super::doors::{self, Doors, heard, stop};
-use super::failure::{CONFLICT, Failure, Outcome, TIMED_OUT, UNREACHABLE};
-use super::joining::{JoinArgs, Joined, join, words};
+use super::failure::{CONFLICT, DENIED, Failure, Outcome, TIMED_OUT, UNREACHABLE};
+use super::joining::{JoinArgs, Joined, is_away as is_bus_away, join, words};
 use super::lock::DataDir;
 use super::login::NatsTarget;
 use super::output::{Output, tell};
 use super::signals::Signals;
 use super::sources::files;
 use super::words::within;
-use crate::runtime::{ClusterConfig, Engine, EngineConfig};
+use crate::runtime::{ClusterConfig, Engine, EngineConfig, Error};
 
 /// Wait before definitions are deployed again while somebody is away.
-const DEPLOY_AGAIN: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,6 +67,11 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "N", env = "GEARSHIFT_PARTITIONS", default_value = "4")]
     #[arg(value_parser = within(1, 256))]
     partitions: u32,
+    /// Worker threads; as many as the machine has cores where nobody says. One serves tens of
+    /// thousands of events per second and leaves the rest to servers and plugins beside it
+    #[arg(long, value_name = "N", env = "GEARSHIFT_THREADS")]
+    #[arg(value_parser = within(1, 256))]
+    pub(super) threads: Option<u32>,
     /// Serve this partition although its journal lost confirmed entries. What is missing is gone
     /// for good. May be repeated
     #[arg(long, value_name = "PARTITION", value_parser = clap::value_parser!(u16))]
@@ -105,10 +110,10 @@ pub(super) async fn serve(global: &Global, args: ServeArgs) -> Outcome {
         biased;
         // What was begun is picked up by the next start.
         code = signals.next() => return Ok(code),
-        engine = Engine::start(joined.bus.clone(), config) => engine?,
+        engine = start(&joined, &config, args.join.waits()) => engine?,
     };
     let http = args.listen.zip(token.as_deref());
-    let opened = Doors::open(&engine, http).await;
+    let opened = open(&engine, http, args.join.waits()).await;
     let (outcome, doors) = match opened {
         Ok(mut doors) => {
             let ready = Ready { global, target: &target, joined: &joined, engine: &engine };
@@ -149,6 +154,11 @@ pub(super) async fn serve(global: &Global, args: ServeArgs) -> Outcome {
 /// Journals and inbox that are set up otherwise are told at once, with what differs (row C4).
 async fn check_streams(joined: &Joined, partitions: u32) -> Result<(), Failure> {
     let told = |error: gearshift_bus::Error| {
+        if let ErrorKind::Refused { reason } = error.kind() {
+            return Err(Failure::new(DENIED, reason.clone()).with_help(
+                "log in as an engine: `gearshift bus config --role engine` prints what it may",
+            ));
+        }
         if !matches!(error.kind(), ErrorKind::Mismatch { .. }) {
             // What may come right by itself is the engine's to wait for.
             return Ok(());
@@ -176,6 +186,41 @@ fn config(args: &ServeArgs, data: Option<&DataDir>, joined: &Joined) -> EngineCo
     }
 }
 
+/// Starts the engine, again where servers went away meanwhile: somebody would only start it again.
+async fn start(joined: &Joined, config: &EngineConfig, waits: bool) -> Result<Engine, Failure> {
+    loop {
+        match Engine::start(joined.bus.clone(), config.clone()).await {
+            Err(Error::Bus(error)) if waits && is_bus_away(&error) => {
+                tracing::warn!(%error, "not started yet");
+                tokio::time::sleep(AGAIN).await;
+            }
+            started => return Ok(started?),
+        }
+    }
+}
+
+/// Opens the doors likewise.
+async fn open(
+    engine: &Engine,
+    http: Option<(SocketAddr, &str)>,
+    waits: bool,
+) -> Result<Doors, Failure> {
+    loop {
+        match Doors::open(engine, http).await {
+            Err(failure) if waits && is_away(&failure) => {
+                tracing::warn!(reason = failure.problem.detail, "not open yet");
+                tokio::time::sleep(AGAIN).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Are servers or other engines away? They come back.
+const fn is_away(failure: &Failure) -> bool {
+    matches!(failure.exit, UNREACHABLE | TIMED_OUT)
+}
+
 /// Deploys what was named; `name@version` each.
 async fn load(
     global: &Global,
@@ -187,11 +232,9 @@ async fn load(
     for path in definitions {
         let reply = loop {
             match deploy::send(&client, global, path).await {
-                // Servers or other engines are away: they come back, and an engine that ended
-                // meanwhile would only be started again.
-                Err(failure) if matches!(failure.exit, UNREACHABLE | TIMED_OUT) => {
+                Err(failure) if is_away(&failure) => {
                     tracing::warn!(reason = failure.problem.detail, "not deployed yet");
-                    tokio::time::sleep(DEPLOY_AGAIN).await;
+                    tokio::time::sleep(AGAIN).await;
                 }
                 sent => break sent?,
             }

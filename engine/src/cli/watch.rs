@@ -1,20 +1,35 @@
 //! `watch`: changes as they happen, one line each.
 
+use std::time::Duration;
+
 use clap::Args;
-use gearshift_client::WatchFilter;
+use gearshift_client::protocol::view::InstanceSummary;
 use gearshift_client::protocol::{Notice, NoticeKind, Status};
+use gearshift_client::{Client, Watch, WatchFilter};
+use tokio::time::{Instant, timeout};
 
 use super::args::Global;
 use super::connect;
-use super::failure::{ENDED_BADLY, Failure, Outcome, UNREACHABLE};
-use super::output::{Output, clean};
+use super::failure::{ENDED_BADLY, Failure, Outcome, TIMED_OUT, UNREACHABLE};
+use super::output::{Output, clean, tell};
 use super::words::{self, event, states};
 
 const EXAMPLES: &str = "\
 Examples:
   gearshift watch                                 everything, until Ctrl-C
   gearshift watch doc-44                          one instance, until it ends
-  gearshift watch --workflow order -o jsonl | jq -r '[.at, .key, .kind] | @tsv'";
+  gearshift watch --workflow order -o jsonl | jq -r '[.at, .key, .kind] | @tsv'
+
+Watching has no end but that of the instance: --timeout is for the engine's first answer. Where
+engines or servers go away, it goes on once they are back, and gives up after a minute without an
+answer, or after --timeout if that is longer. What happens meanwhile is in `gearshift history`.";
+
+/// Without a notice for so long, it is seen whether an engine is still there.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How long engines may be silent before watching ends.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long what was told before the end may be under way.
+const LAST_NOTICES: Duration = Duration::from_millis(250);
 
 /// `gearshift watch`.
 #[derive(Debug, Args)]
@@ -30,36 +45,118 @@ pub(super) struct WatchArgs {
 /// Prints changes until the instance has ended, or for ever.
 pub(super) async fn watch(global: &Global, args: WatchArgs) -> Outcome {
     let client = connect::client(global).await?;
-    let output = global.out();
     let mut filter = WatchFilter { workflow: args.workflow, key: None };
     if let Some(id) = &args.id {
         let summary = client.instance(id).await?.summary;
         filter.workflow = Some(summary.workflow);
         filter.key = Some(summary.key);
     }
-    let mut watch = client.watch(filter.clone()).await?;
-    if let (Some(workflow), Some(key)) = (&filter.workflow, &filter.key) {
-        // It may have ended between looking and watching.
-        let now = client.instance(&format!("{workflow}/{key}")).await?.summary;
-        if now.status.is_ended() {
-            output.line(format!("{}  is {}", now.key, now.status.as_str()))?;
-            output.json(&now)?;
-            return Ok(if now.status == Status::Done { 0 } else { ENDED_BADLY });
+    let watch = client.watch(filter.clone()).await?;
+    let instance = match (&filter.workflow, &filter.key) {
+        (Some(workflow), Some(key)) => Some(format!("{workflow}/{key}")),
+        (_, _) => None,
+    };
+    let looks = client.clone().with_timeout(global.timeout.min(LOOK_AGAIN));
+    let silence_max = global.timeout.max(SILENCE_MAX);
+    let watching =
+        Watching { client: looks, watch, instance, output: global.out(), silence_max, since: None };
+    watching.run(&client).await
+}
+
+/// What is watched, and whether an engine was there at the last look.
+struct Watching {
+    client: Client,
+    watch: Watch,
+    /// The one instance, whose end is that of the command.
+    instance: Option<String>,
+    output: Output,
+    silence_max: Duration,
+    /// Since when nobody answers.
+    since: Option<Instant>,
+}
+
+impl Watching {
+    async fn run(mut self, patient: &Client) -> Outcome {
+        // It may have ended between looking and watching, and without an engine there is nothing
+        // to watch.
+        let mut ended = self.look(patient).await?;
+        loop {
+            let patience = if ended.is_some() { LAST_NOTICES } else { LOOK_AGAIN };
+            match (timeout(patience, self.watch.next()).await, ended.take()) {
+                (Ok(Some(notice)), before) => {
+                    let notice = notice?;
+                    print(self.output, &notice)?;
+                    if let Some(code) = self.instance.as_ref().and_then(|_| end(notice.kind)) {
+                        return Ok(code);
+                    }
+                    ended = before;
+                }
+                (Ok(None), None) => {
+                    let detail = "the engine ended the stream of notices";
+                    return Err(Failure::new(UNREACHABLE, detail));
+                }
+                (Ok(None) | Err(_), Some(now)) => return self.has_ended(&now),
+                (Err(_), None) => ended = self.look_again().await?,
+            }
         }
     }
-    while let Some(notice) = watch.next().await {
-        let notice = notice?;
-        print(output, &notice)?;
-        if args.id.is_some() {
-            if notice.kind == NoticeKind::Completed {
-                return Ok(0);
+
+    /// The instance, if it is the one that is watched and has ended; fails where nobody answers.
+    async fn look(&self, client: &Client) -> Result<Option<InstanceSummary>, Failure> {
+        let Some(id) = &self.instance else {
+            return Ok(client.ping().await.map(|()| None)?);
+        };
+        let now = client.instance(id).await?.summary;
+        Ok(now.status.is_ended().then_some(now))
+    }
+
+    /// [`Watching::look`], which lets engines be away for a while.
+    async fn look_again(&mut self) -> Result<Option<InstanceSummary>, Failure> {
+        let failure = match self.look(&self.client).await {
+            Ok(ended) => {
+                if self.since.take().is_some() {
+                    tell("an engine answers again; watching goes on");
+                }
+                return Ok(ended);
             }
-            if matches!(notice.kind, NoticeKind::Failed | NoticeKind::Cancelled) {
-                return Ok(ENDED_BADLY);
+            Err(failure) => failure,
+        };
+        if !matches!(failure.exit, UNREACHABLE | TIMED_OUT) {
+            return Err(failure);
+        }
+        match self.since {
+            None => {
+                self.since = Some(Instant::now());
+                tell(&format!("{}; watching goes on", failure.problem.detail));
+                Ok(None)
             }
+            Some(since) if since.elapsed() < self.silence_max => Ok(None),
+            Some(_) => Err(failure),
         }
     }
-    Err(Failure::new(UNREACHABLE, "the engine ended the stream of notices"))
+
+    fn has_ended(&self, now: &InstanceSummary) -> Outcome {
+        self.output.line(format!("{}  is {}", now.key, now.status.as_str()))?;
+        self.output.json(now)?;
+        Ok(if now.status == Status::Done { 0 } else { ENDED_BADLY })
+    }
+}
+
+/// The exit code that a notice of the instance's end means.
+const fn end(kind: NoticeKind) -> Option<u8> {
+    match kind {
+        NoticeKind::Completed => Some(0),
+        NoticeKind::Failed | NoticeKind::Cancelled => Some(ENDED_BADLY),
+        NoticeKind::Started
+        | NoticeKind::Transitioned
+        | NoticeKind::Stuck
+        | NoticeKind::Resumed
+        | NoticeKind::ApprovalRequested
+        | NoticeKind::CallRetrying
+        | NoticeKind::CallFailed
+        | NoticeKind::Other
+        | _ => None,
+    }
 }
 
 fn print(output: Output, notice: &Notice) -> Result<(), Failure> {

@@ -1,13 +1,12 @@
 //! Asks: what a partition's loop is asked, and what becomes of what it does not take.
 
-use std::sync::Arc;
-
 use gearshift_bus::Request;
-use gearshift_machine::machine::InstanceKey;
 use gearshift_machine::partition::{Done, Partition, PartitionInput, Position};
 use tokio::sync::{mpsc, oneshot};
 
+use super::awaiting::Wish;
 use super::seat::moved;
+use super::waiters::Reached;
 
 /// A look at the durable state.
 pub(crate) type Read = Box<dyn FnOnce(&Partition) + Send>;
@@ -24,17 +23,39 @@ pub(crate) enum Asker {
 pub(crate) struct Replying {
     request: Option<Request>,
     replies: mpsc::UnboundedSender<Replied>,
+    /// What it waits for beyond the decision.
+    pub(super) wish: Option<Wish>,
 }
 
-/// A request and what was decided; nothing where nobody knows.
-pub(crate) type Replied = (Request, Option<Done>);
+/// A request and what came of it.
+pub(crate) struct Replied {
+    pub(crate) request: Request,
+    /// What was decided; nothing where nobody knows.
+    pub(crate) done: Option<Done>,
+    /// How the wait behind the decision ended, where one was wished.
+    pub(crate) ended: Option<Ended>,
+    /// What was wished.
+    pub(crate) wish: Option<Wish>,
+}
+
+/// How a wait behind a decision ended.
+pub(crate) enum Ended {
+    /// The decision itself tells whether the goal is met.
+    Judged(bool),
+    /// A later one does, and so the instance stood then.
+    Reached(Reached),
+    /// The time is up.
+    TimeUp,
+    /// The partition has gone elsewhere.
+    Moved,
+}
 
 impl Asker {
     /// An asker that gave up waiting is no error.
     pub(super) fn tell(self, done: Done) {
         match self {
             Self::Waiting(asker) => drop(asker.send(done)),
-            Self::Request(mut replying) => replying.send(Some(done)),
+            Self::Request(mut replying) => replying.send(Some(done), None),
         }
     }
 }
@@ -51,8 +72,12 @@ impl Ask {
 
 impl Replying {
     /// What waits in the queue of replies is bounded by what waits in partitions.
-    pub(super) const fn new(request: Request, replies: mpsc::UnboundedSender<Replied>) -> Self {
-        Self { request: Some(request), replies }
+    pub(super) const fn new(
+        request: Request,
+        replies: mpsc::UnboundedSender<Replied>,
+        wish: Option<Wish>,
+    ) -> Self {
+        Self { request: Some(request), replies, wish }
     }
 
     /// The request, as nothing was done for it.
@@ -60,28 +85,40 @@ impl Replying {
         self.request.take()
     }
 
-    fn send(&mut self, done: Option<Done>) {
+    pub(super) fn send(&mut self, done: Option<Done>, ended: Option<Ended>) {
         if let Some(request) = self.request.take() {
+            let wish = self.wish.take();
             // The door has closed: the asker learns of it at its deadline.
-            drop(self.replies.send((request, done)));
+            drop(self.replies.send(Replied { request, done, ended, wish }));
         }
     }
 }
 
 impl Drop for Replying {
     fn drop(&mut self) {
-        self.send(None);
+        self.send(None, None);
     }
+}
+
+/// For whom something is told in order.
+///
+/// What was told before it may be lost with the session, or be refused, and must not be overtaken:
+/// so it is for one session alone, and where something of its round was refused, all that the
+/// round tells behind it is dropped. The teller then goes back and begins a new round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Round {
+    /// The drive it is meant for.
+    pub(crate) session: u64,
+    /// Drawn anew whenever the teller goes back; 0 where it has no source to go back in.
+    pub(crate) number: u64,
 }
 
 /// What a partition is asked.
 pub(crate) enum Ask {
     /// Decide an input.
     Input(Box<PartitionInput>, Option<Asker>),
-    /// Decide what came from an inbox, in the session of the drive it is meant for and in no later
-    /// one: what its reader told before it may be lost with that session, and must not be
-    /// overtaken.
-    Told(u64, Box<PartitionInput>, Asker),
+    /// Decide what came from an inbox, in order.
+    Told(Round, Box<PartitionInput>, Asker),
     /// Look at the durable state.
     Read(Read),
 }
@@ -125,28 +162,6 @@ pub(super) const fn is_own(input: &PartitionInput) -> bool {
 pub(super) const fn position_of(input: &PartitionInput) -> Option<Position> {
     match input {
         PartitionInput::Deliver { source, .. } | PartitionInput::Reject { source, .. } => *source,
-        PartitionInput::Start { .. }
-        | PartitionInput::CallReply { .. }
-        | PartitionInput::Letter { .. }
-        | PartitionInput::CallStarted { .. }
-        | PartitionInput::TimerDue { .. }
-        | PartitionInput::Command { .. }
-        | PartitionInput::Confirmed { .. }
-        | PartitionInput::Replay { .. }
-        | PartitionInput::Drop { .. }
-        | PartitionInput::Advance { .. }
-        | PartitionInput::SelfEvent { .. }
-        | PartitionInput::BufferExpired { .. } => None,
-    }
-}
-
-/// What tells parcels of one message apart: its event, and the instance it is for.
-pub(super) fn parcel_of(input: &PartitionInput) -> Option<(Arc<str>, Option<InstanceKey>)> {
-    match input {
-        PartitionInput::Deliver { event, key, .. } => {
-            Some((Arc::clone(&event.name), Some(key.clone())))
-        }
-        PartitionInput::Reject { event, key, .. } => Some((Arc::clone(&event.name), key.clone())),
         PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
         | PartitionInput::Letter { .. }

@@ -35,6 +35,9 @@ pub struct EngineConfig {
     /// How long another engine may take to decide what it was asked; beyond that the asker is told
     /// that the outcome is unknown.
     pub owner_reply: Duration,
+    /// How long the fate of a frame is looked for before the bus counts as failed and the partition
+    /// is rebuilt: an election takes up to 10 s.
+    pub frame_wait: Duration,
     /// How partitions are shared with other engines of the bus; `None`: this one has them all.
     pub cluster: Option<ClusterConfig>,
     /// Partitions whose journals a person accepts as they are, although they are shorter than what
@@ -84,6 +87,7 @@ impl Default for EngineConfig {
             shutdown_limit: Duration::from_secs(25),
             owner_wait: Duration::from_secs(5),
             owner_reply: Duration::from_secs(5),
+            frame_wait: Duration::from_secs(12),
             cluster: None,
             accept_lost: BTreeSet::new(),
             accept_new_inbox: false,

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::letters::Letters;
-use super::providers::{Asked, Attempt};
+use super::providers::Attempt;
 use super::shared::Shared;
 
 /// Performs the effects of one partition.
@@ -130,6 +130,7 @@ impl Dispatch {
             workflow: format!("{}@{}", definition.name, definition.version),
             call,
         };
+        let Some(attempt) = self.call_at_once(attempt) else { return };
         let permits = Arc::clone(&self.permits);
         let stop = self.stop.clone();
         let call = self.calls.track_future(async move {
@@ -142,14 +143,55 @@ impl Dispatch {
                 () = stop.cancelled() => return,
                 asked = made => asked,
             };
-            if let Asked::Ended(outcome) = asked {
-                let Attempt { shared, partition, key, call, .. } = attempt;
-                let (call, attempt) = (call.call, call.attempt);
-                let input = PartitionInput::CallReply { key, call, attempt, outcome };
-                tell(&shared, partition, input, &stop).await;
+            if let Some(input) = attempt.input(asked) {
+                tell(&attempt.shared, attempt.partition, input, &stop).await;
             }
         });
         self.tasks.spawn(call);
+    }
+
+    /// The way of most calls, without a task for each. Gives the attempt back where something has
+    /// to be found out or waited for first.
+    fn call_at_once(&self, attempt: Attempt) -> Option<Attempt> {
+        let route = attempt.shared.providers.known(&attempt.call.operation);
+        let Some(route) = route.filter(|route| !route.once) else { return Some(attempt) };
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            return Some(attempt);
+        };
+        let Ok(message) = attempt.message(&route) else { return Some(attempt) };
+        attempt.refresh();
+        let limit = attempt.limit();
+        let (stop, tasks, under_way) = (self.stop.clone(), self.tasks.clone(), self.calls.token());
+        let requests = self.shared.bus.requests();
+        let then = move |reply: Result<Message, gearshift_bus::Error>| {
+            drop(permit);
+            if stop.is_cancelled() {
+                return;
+            }
+            let asked = attempt.ended(&route, reply);
+            if let Some(input) = attempt.input(asked) {
+                let left = attempt.shared.try_tell(attempt.partition, input);
+                if let Some(input) = left {
+                    let shared = Arc::clone(&attempt.shared);
+                    let partition = attempt.partition;
+                    tasks.spawn(async move {
+                        tell(&shared, partition, input, &stop).await;
+                        drop(under_way);
+                    });
+                }
+            }
+        };
+        if let Err((message, then)) = requests.request_told(message, limit, Box::new(then)) {
+            let (requests, stop) = (requests.clone(), self.stop.clone());
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => {}
+                    reply = requests.request(message, limit) => then(reply),
+                }
+            });
+        }
+        None
     }
 
     /// An attempt that may not be repeated was sent by an owner before, and its answer is lost.

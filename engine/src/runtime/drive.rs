@@ -3,17 +3,18 @@
 //! Nothing leaves before the frame is durable; reads happen between frames, so that nobody ever
 //! sees what might still be lost (01 §1, guarantee 2).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearshift_machine::machine::{Effect, InstanceKey, Outcome, Timestamp};
-use gearshift_machine::partition::{Done, Partition, PartitionInput, Position, Stamped};
+use gearshift_machine::machine::{Effect, Outcome, Timestamp};
+use gearshift_machine::partition::{Done, Partition, Stamped};
 use tokio::sync::mpsc;
 
-use super::asks::{Ask, Asker, Read, is_own, not_here, parcel_of, position_of, refer};
+use super::asks::{Ask, Asker, Read, is_own, not_here, position_of, refer};
+use super::awaiting::Awaiting;
 use super::cluster::{Standing, Tenure};
 use super::dispatch::Dispatch;
+use super::held::{Held, Place};
 use super::journal::{Journal, Lost};
 use super::marks::Mark;
 use super::notices::NoticeMessage;
@@ -38,15 +39,6 @@ const CALLS_MAY_FINISH: Duration = Duration::from_secs(5);
 /// How long calls under way keep a partition from another engine; it serves on meanwhile.
 const CALLS_MAY_STAY: Duration = Duration::from_secs(1);
 
-/// An event and the instance it is for.
-type Parcel = Option<(Arc<str>, Option<InstanceKey>)>;
-
-/// A message of a source that was refused for one instance.
-struct Refused {
-    sequence: u64,
-    parcel: Parcel,
-}
-
 /// One partition's loop.
 pub(crate) struct Drive {
     shared: Arc<Shared>,
@@ -61,12 +53,12 @@ pub(crate) struct Drive {
     now: Timestamp,
     asks: Vec<Ask>,
     /// Inputs that did not fit the last frame, with their askers.
-    left: Vec<(Stamped, Option<Asker>)>,
-    /// What was refused first of each source as busy: what stands behind it must not be taken
-    /// before it, or the cursor would pass it.
-    held: BTreeMap<u16, Refused>,
+    left: Vec<(Stamped, Option<Asker>, Option<Place>)>,
+    held: Held,
     /// Looks, and how many inputs told before them are still to be decided.
     reads: Vec<(usize, Read)>,
+    /// Askers that want to hear how an instance goes on.
+    awaiting: Awaiting,
 }
 
 impl Drive {
@@ -93,8 +85,9 @@ impl Drive {
             now: Timestamp(0),
             asks: Vec::new(),
             left: Vec::new(),
-            held: BTreeMap::new(),
+            held: Held::default(),
             reads: Vec::new(),
+            awaiting: Awaiting::default(),
         }
     }
 
@@ -103,7 +96,7 @@ impl Drive {
         let outcome = self.serve(asks).await;
         // What no frame has met is not done.
         let left = std::mem::take(&mut self.left).into_iter();
-        left.map(|(input, asker)| Ask::Input(Box::new(input.input), asker)).for_each(not_here);
+        left.map(|(input, asker, _)| Ask::Input(Box::new(input.input), asker)).for_each(not_here);
         std::mem::take(&mut self.asks).into_iter().for_each(not_here);
         outcome
     }
@@ -214,6 +207,7 @@ impl Drive {
             () = over => {}
             taken = asks.recv_many(&mut self.asks, limit) => { if taken == 0 { return false } }
             () = clock.sleep_until(due.unwrap_or_default()), if due.is_some() => {}
+            () = self.awaiting.due() => {}
         }
         true
     }
@@ -221,13 +215,16 @@ impl Drive {
     /// One frame: everything that is waiting, decided together.
     async fn turn(&mut self) -> Result<(), Lost> {
         self.now = self.now.max(self.shared.config.clock.now());
+        self.awaiting.expire();
         let mut askers = Vec::with_capacity(self.asks.len() + self.left.len());
+        let mut places = Vec::with_capacity(askers.capacity());
         let mut inputs = Vec::with_capacity(askers.capacity());
-        for (stamped, asker) in std::mem::take(&mut self.left) {
+        for (stamped, asker, place) in std::mem::take(&mut self.left) {
             // One before it in the same batch may have been refused.
-            if !self.is_held(&stamped.input) {
+            if !self.held.holds(place) {
                 inputs.push(stamped);
                 askers.push(asker);
+                places.push(place);
             }
         }
         for ask in std::mem::take(&mut self.asks) {
@@ -235,14 +232,18 @@ impl Drive {
                 Ask::Input(input, asker) => {
                     inputs.push(Stamped { input: *input, at: self.now });
                     askers.push(asker);
+                    places.push(None);
                 }
-                Ask::Told(session, input, asker) => {
-                    if session != self.session || self.is_held(&input) {
-                        // The reader sees its question dropped and tells it again, in order.
+                Ask::Told(round, input, asker) => {
+                    let place = |source| Place { source, round: round.number };
+                    let place = position_of(&input).map(|position| place(position.source));
+                    if round.session != self.session || self.held.holds(place) {
+                        // The reader sees its question dropped, and goes back.
                         continue;
                     }
                     inputs.push(Stamped { input: *input, at: self.now });
                     askers.push(Some(asker));
+                    places.push(place);
                 }
                 Ask::Read(read) => self.reads.push((inputs.len(), read)),
             }
@@ -256,10 +257,11 @@ impl Drive {
         for input in self.partition.due(self.now, due_max) {
             inputs.push(Stamped { input, at: self.now });
             askers.push(None);
+            places.push(None);
         }
         let mut decided = inputs.len();
         if !inputs.is_empty() {
-            self.commit(inputs, askers).await?;
+            self.commit(inputs, askers, places).await?;
             decided -= self.left.len();
         }
         if !self.reads.is_empty() && !self.tenure.is_certain() {
@@ -277,45 +279,23 @@ impl Drive {
         Ok(())
     }
 
-    /// Stands `input` behind a refused one of the same source? A message may be for several
-    /// instances, so only the refused one itself, told again, says that all behind it comes again.
-    fn is_held(&mut self, input: &PartitionInput) -> bool {
-        let Some(position) = position_of(input) else { return false };
-        let Some(held) = self.held.get(&position.source) else { return false };
-        let is_other = || parcel_of(input) != held.parcel;
-        if position.sequence > held.sequence || (position.sequence == held.sequence && is_other()) {
-            return true;
-        }
-        self.held.remove(&position.source);
-        false
-    }
-
-    /// What stands behind these in their sources has to wait until they were told again.
-    fn hold_back(&mut self, refused: &[Option<(Position, Parcel)>]) {
-        for (Position { source, sequence }, parcel) in refused.iter().flatten() {
-            let refused = || Refused { sequence: *sequence, parcel: parcel.clone() };
-            self.held.entry(*source).or_insert_with(refused);
-        }
-    }
-
     async fn commit(
         &mut self,
         inputs: Vec<Stamped>,
         mut askers: Vec<Option<Asker>>,
+        mut places: Vec<Option<Place>>,
     ) -> Result<(), Lost> {
         let index = self.shared.definitions.index();
-        let place = |input| position_of(input).map(|place| (place, parcel_of(input)));
-        let positions = inputs.iter().map(|one| place(&one.input)).collect::<Vec<_>>();
         let batch = self.partition.decide(&index.definitions, inputs);
         if batch.frame.is_none() && !self.tenure.is_certain() {
             // Answers out of memory alone are looks: another engine may know better.
-            self.hold_back(&positions);
+            self.held.hold_back(&places);
             refer(askers);
             return Ok(());
         }
-        for (done, position) in batch.results.iter().zip(&positions) {
+        for (done, place) in batch.results.iter().zip(&places) {
             if matches!(done.outcome, Outcome::Busy { .. }) {
-                self.hold_back(std::slice::from_ref(position));
+                self.held.hold_back(std::slice::from_ref(place));
             }
         }
         if let Some(frame) = batch.frame {
@@ -329,8 +309,10 @@ impl Drive {
             }
             self.shared.seat(self.partition.id()).advance(self.mark());
         }
-        let left = askers.split_off(batch.results.len().min(askers.len()));
-        self.left = batch.left.into_iter().zip(left).collect();
+        let taken = batch.results.len().min(askers.len());
+        let left = askers.split_off(taken).into_iter().zip(places.split_off(taken));
+        let left = batch.left.into_iter().zip(left);
+        self.left = left.map(|(input, (asker, place))| (input, asker, place)).collect();
         for (done, asker) in batch.results.into_iter().zip(askers) {
             self.release(done, asker);
         }
@@ -338,7 +320,7 @@ impl Drive {
     }
 
     /// The frame is durable: effects go out, the asker hears, views follow.
-    fn release(&self, mut done: Done, asker: Option<Asker>) {
+    fn release(&mut self, mut done: Done, asker: Option<Asker>) {
         if let (Some(key), Some(definition)) = (&done.key, &done.definition) {
             for effect in std::mem::take(&mut done.effects) {
                 if let Effect::Notice(notice) = effect {
@@ -358,12 +340,13 @@ impl Drive {
             if !self.shared.waiters.is_idle() {
                 self.shared.waiters.reached(key, &done);
             }
+            self.awaiting.reached(key, &done);
         } else if let Some(key) = &done.key {
             let effects = std::mem::take(&mut done.effects).into_iter();
             effects.for_each(|effect| self.dispatch.perform_alone(key, effect));
         }
         if let Some(asker) = asker {
-            asker.tell(done);
+            self.awaiting.tell(asker, done);
         }
     }
 

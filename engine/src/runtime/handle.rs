@@ -10,6 +10,7 @@ use gearshift_machine::value::Value;
 use tokio::sync::{broadcast, mpsc};
 
 use super::asks::{Ask, Asker, Replied, Replying};
+use super::awaiting::Wish;
 use super::cluster::{Cluster, EngineInfo};
 use super::config::EngineConfig;
 use super::definitions::DefinitionStore;
@@ -161,13 +162,15 @@ impl Handle {
     }
 
     /// Hands in an event that is for exactly one instance of a partition that is served here; the
-    /// decision comes out of `replies`, with the request. The way of most events. Gives the request
+    /// decision comes out of `replies`, with the request, and what became of `wish` where there
+    /// is one. The way of most events. Gives the request
     /// back where any of that does not hold or there is no room: nothing was done.
     pub(crate) fn hand_in(
         &self,
         incoming: Incoming,
         request: Request,
         replies: &mpsc::UnboundedSender<Replied>,
+        wish: Option<Wish>,
     ) -> Option<Request> {
         let index = self.0.definitions.index();
         let routed = route(&index, &incoming, self.0.config.clock.now(), None);
@@ -182,7 +185,7 @@ impl Handle {
         }
         let event = incoming.event;
         let input = Box::new(PartitionInput::Deliver { key, event, early, source: None });
-        let asker = Asker::Request(Replying::new(request, replies.clone()));
+        let asker = Asker::Request(Replying::new(request, replies.clone(), wish));
         match seat.asks.try_send(Ask::Input(input, Some(asker))) {
             Ok(()) => None,
             Err(error) => error.into_inner().into_request(),
@@ -348,6 +351,11 @@ impl Handle {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.0.stop.is_cancelled()
+    }
+
+    /// Runs a task that a stop waits for: it has to end soon once the engine stops.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn(task);
     }
 
     /// Resolves when the engine begins to stop.

@@ -5,32 +5,39 @@ use std::time::Duration;
 use bytes::Bytes;
 use gearshift_bus::{Appended, Log};
 use gearshift_machine::partition::{Inspected, inspect};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use super::cluster::Tenure;
 use super::error::Error;
 
 /// Appends the frames of one epoch of one partition.
-#[derive(Debug)]
 pub(crate) struct Journal {
     log: Log,
     partition: u16,
     epoch: u64,
+    ending: Ending,
     /// The sequence of the last entry that we know of, ours or a stray one.
     last: u64,
 }
 
 /// Why a frame did not become ours.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Lost {
     /// Another owner wrote its epoch; drop the partition at once.
+    #[error("another engine took over in epoch {epoch}")]
     Fenced {
         /// Its epoch.
         epoch: u64,
     },
     /// The owner before us wrote on while we replayed; replay again before opening an epoch.
+    #[error("the owner before writes on")]
     Behind,
-    /// Another engine has the partition now; nothing was written of it yet.
+    /// Another engine has the partition now; it decides what becomes of it.
+    #[error("another engine has the partition")]
     Gone,
     /// The bus failed for good; rebuild from the journal later.
+    #[error(transparent)]
     Failed(Error),
 }
 
@@ -40,16 +47,29 @@ impl From<gearshift_bus::Error> for Lost {
     }
 }
 
+/// What ends the wait for the fate of a frame.
+pub(crate) struct Ending {
+    /// The bus counts as failed.
+    pub(crate) after: Duration,
+    /// The engine stops.
+    pub(crate) stop: CancellationToken,
+    /// Another engine has the partition.
+    pub(crate) tenure: Tenure,
+}
+
 /// Entries read at once while finding out what happened, in bytes.
 const READ_BYTES: usize = 4 * 1_024 * 1_024;
-/// Identical resends before the bus counts as failed.
-const RESENDS_MAX: u32 = 8;
 /// Wait before the third resend, doubled before each of the later ones.
 const RESEND_AFTER: Duration = Duration::from_millis(2);
+/// The longest wait before a resend.
+const RESEND_AFTER_MAX: Duration = Duration::from_secs(1);
+/// Resends that are made whatever ends meanwhile: they take an eighth of a second, and leave less
+/// unknown.
+const RESENDS_MIN: u32 = 8;
 
 impl Journal {
-    pub(crate) fn new(log: Log, partition: u16, epoch: u64, last: u64) -> Self {
-        Self { log, partition, epoch, last }
+    pub(crate) fn new(log: Log, partition: u16, epoch: u64, last: u64, ending: Ending) -> Self {
+        Self { log, partition, epoch, ending, last }
     }
 
     /// The sequence of the last entry.
@@ -74,12 +94,11 @@ impl Journal {
 
     async fn send(&mut self, frame: Vec<u8>, opens: bool) -> Result<u64, Lost> {
         let frame = Bytes::from(frame);
-        for resend in 0..RESENDS_MAX {
-            if let Some(doublings) = resend.checked_sub(2) {
-                // Whoever answered twice with no result needs a moment: an election, a replica
-                // that lags.
-                tokio::time::sleep(RESEND_AFTER * 2_u32.pow(doublings)).await;
-            }
+        let began = Instant::now();
+        let mut resends = 0;
+        loop {
+            self.pause(resends, began).await?;
+            resends += 1;
             match self.log.append(self.last, frame.clone()).await {
                 Ok(Appended::Stored(sequence)) => {
                     self.last = sequence;
@@ -96,10 +115,31 @@ impl Journal {
                 return Ok(sequence);
             }
         }
-        Err(Lost::Failed(Error::Unavailable(format!(
-            "frame of partition {} was not confirmed after {RESENDS_MAX} attempts",
-            self.partition
-        ))))
+    }
+
+    /// Whoever answered twice with no result needs a moment: an election, a replica that lags.
+    async fn pause(&mut self, resends: u32, began: Instant) -> Result<(), Lost> {
+        let Some(doublings) = resends.checked_sub(2) else { return Ok(()) };
+        let wait = RESEND_AFTER.saturating_mul(2_u32.saturating_pow(doublings));
+        let wait = tokio::time::sleep(wait.min(RESEND_AFTER_MAX));
+        if resends < RESENDS_MIN {
+            wait.await;
+            return Ok(());
+        }
+        let partition = self.partition;
+        let failed = |why: &str| {
+            let reason = format!("frame of partition {partition} was not confirmed {why}");
+            Err(Lost::Failed(Error::Unavailable(reason)))
+        };
+        if began.elapsed() >= self.ending.after {
+            return failed(&format!("within {} ms", self.ending.after.as_millis()));
+        }
+        tokio::select! {
+            biased;
+            () = self.ending.stop.cancelled() => failed("before the engine stopped"),
+            () = self.ending.tenure.lost() => Err(Lost::Gone),
+            () = wait => Ok(()),
+        }
     }
 
     /// Looks for `frame` behind the last known entry. `None`: it is not there and may be sent
@@ -147,3 +187,7 @@ impl Journal {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;

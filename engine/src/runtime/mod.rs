@@ -1,6 +1,7 @@
 //! How the engine touches the world: one loop per partition, effects after the frame is durable.
 
 mod asks;
+mod awaiting;
 mod clock;
 mod cluster;
 mod config;
@@ -10,6 +11,7 @@ mod drive;
 mod engine;
 mod error;
 mod handle;
+mod held;
 mod intake;
 mod journal;
 mod letters;
@@ -24,7 +26,8 @@ mod snapshots;
 mod telemetry;
 mod waiters;
 
-pub(crate) use asks::Replied;
+pub(crate) use asks::{Ended, Replied};
+pub(crate) use awaiting::Wish;
 pub use clock::{Clock, VirtualTime, monotonic};
 pub use cluster::EngineInfo;
 pub use config::{ClusterConfig, EngineConfig};
@@ -40,3 +43,4 @@ pub use remote::{DeadLetterFilter, InstanceWaiter, Standing};
 pub use seat::PartitionHealth;
 pub(crate) use seat::is_moved;
 pub use telemetry::{LogFormat, init_tracing};
+pub(crate) use waiters::Reached;

@@ -8,10 +8,10 @@ use gearshift_machine::partition::{Partition, Restore, Snapshot};
 use tokio::sync::{mpsc, watch};
 
 use super::asks::{Ask, not_here};
-use super::cluster::Right;
+use super::cluster::{Right, Tenure};
 use super::drive::{Drive, End};
 use super::error::Error;
-use super::journal::{Journal, Lost};
+use super::journal::{Ending, Journal, Lost};
 use super::marks;
 use super::remote::OwnerDoor;
 use super::seat::SeatState;
@@ -66,6 +66,12 @@ pub(crate) async fn own(shared: Arc<Shared>, id: u16, asks: mpsc::Receiver<Ask>)
             Next::Refuse(reason) => owner.refuse(&reason).await,
             Next::Stop => break,
         }
+    }
+    owner.shared.seat(id).close();
+    // Nothing was done for whoever still waits: another engine may be asked.
+    owner.asks.close();
+    while let Ok(ask) = owner.asks.try_recv() {
+        not_here(ask);
     }
     if let Some(cluster) = &owner.shared.cluster {
         cluster.release(id).await;
@@ -136,6 +142,10 @@ impl Owner {
         let shared = Arc::clone(&self.shared);
         let drive = Drive::new(shared, partition, journal, incarnation);
         let ended = drive.run(&mut self.asks).await;
+        if let Err(lost) = &ended {
+            // Before anything is looked up: nobody asks here what is decided elsewhere.
+            self.shared.seat(self.id).set(SeatState::Recovering(lost.to_string()));
+        }
         drop(door);
         if let (Ok(End::GivenUp), Some(cluster)) = (&ended, &self.shared.cluster) {
             cluster.release(self.id).await;
@@ -149,7 +159,7 @@ impl Owner {
                 self.behind += 1;
                 return Next::Again;
             }
-            Lost::Behind => return Next::Later("the owner before writes on".to_owned()),
+            Lost::Behind => return Next::Later(lost.to_string()),
             Lost::Gone => return Next::Again,
             Lost::Fenced { epoch } => {
                 // With others about, whoever has the lease goes on; the other looks elsewhere.
@@ -158,7 +168,7 @@ impl Owner {
                 {
                     return Next::Again;
                 }
-                return Next::Later(format!("another engine took over in epoch {epoch}"));
+                return Next::Later(Lost::Fenced { epoch }.to_string());
             }
             Lost::Failed(error) => error,
         };
@@ -193,8 +203,8 @@ impl Owner {
         }
     }
 
-    /// Answers every asker by dropping its question, the seat says why; until the engine stops or
-    /// the partition is another's.
+    /// Turns every asker away, the seat says why; until the engine stops or the partition is
+    /// another's.
     async fn refuse(&mut self, reason: &str) {
         tracing::error!(partition = self.id, reason, "partition is not served");
         self.shared.seat(self.id).set(SeatState::Refused(reason.to_owned()));
@@ -218,11 +228,9 @@ impl Owner {
                 biased;
                 () = self.shared.stop.cancelled() => return,
                 () = moved => return,
-                ask = self.asks.recv() => {
-                    if ask.is_none() {
-                        return;
-                    }
-                    tracing::debug!(reason, "question to a refused partition");
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => not_here(ask),
+                    None => return,
                 }
             }
         }
@@ -264,7 +272,10 @@ async fn recover(shared: &Shared, id: u16) -> Result<(Partition, Journal, u128),
     }
     let mut partition = restore.finish();
     let epoch = partition.epoch() + 1;
-    let mut journal = Journal::new(log, id, epoch, last);
+    let tenure = Tenure::new(shared.cluster.as_ref(), id);
+    let after = shared.config.frame_wait;
+    let ending = Ending { after, stop: shared.stop.clone(), tenure };
+    let mut journal = Journal::new(log, id, epoch, last, ending);
     // Two engines may open the same epoch at once: their frames must differ, or both would take
     // the one that is stored for their own.
     let owner = format!("{} {}", shared.config.name, uuid::Uuid::new_v4().simple());

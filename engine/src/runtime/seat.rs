@@ -144,6 +144,17 @@ impl Seat {
         });
     }
 
+    /// The engine stops; nothing is known any more of what was about to be served here.
+    pub(crate) fn close(&self) {
+        self.state.send_if_modified(|known| {
+            let waits = matches!(known, SeatState::Recovering(_));
+            if waits {
+                *known = SeatState::Stopped;
+            }
+            waits
+        });
+    }
+
     pub(crate) fn serve(&self, mark: Mark) {
         self.advance(mark);
         self.was_served.store(true, Ordering::Release);

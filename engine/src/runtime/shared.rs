@@ -6,11 +6,11 @@ use gearshift_bus::Bus;
 use gearshift_machine::definition::model::Early;
 use gearshift_machine::machine::{InstanceKey, NoticeKind};
 use gearshift_machine::partition::{Done, Partition, PartitionInput};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::asks::{Ask, Asker};
+use super::asks::{Ask, Asker, Round};
 use super::cluster::Cluster;
 use super::config::EngineConfig;
 use super::definitions::DefinitionStore;
@@ -64,17 +64,36 @@ impl Shared {
         asks.send(Ask::Input(Box::new(input), None)).await.map_err(|_| self.unavailable(partition))
     }
 
-    /// Hands in what came from an inbox, waiting for room; the receiver gets the durable decision,
-    /// or nothing where `session` ended before.
+    /// [`Shared::ask_in_round`] for what comes from no source.
     pub(crate) async fn ask_in_order(
         &self,
         partition: u16,
         session: u64,
         input: PartitionInput,
     ) -> Result<oneshot::Receiver<Done>, Error> {
+        self.ask_in_round(partition, Round { session, number: 0 }, input).await
+    }
+
+    /// [`Shared::tell`] where there is room at once; else gives the input back.
+    pub(crate) fn try_tell(&self, partition: u16, input: PartitionInput) -> Option<PartitionInput> {
+        let told = self.seat(partition).asks.try_send(Ask::Input(Box::new(input), None));
+        match told.map_err(mpsc::error::TrySendError::into_inner) {
+            Err(Ask::Input(input, _)) => Some(*input),
+            Ok(()) | Err(Ask::Told(..) | Ask::Read(_)) => None,
+        }
+    }
+
+    /// Hands in what came from an inbox, waiting for room; the receiver gets the durable decision,
+    /// or nothing where the round's session ended before, or something before it was refused.
+    pub(crate) async fn ask_in_round(
+        &self,
+        partition: u16,
+        round: Round,
+        input: PartitionInput,
+    ) -> Result<oneshot::Receiver<Done>, Error> {
         let (tell, done) = oneshot::channel();
         let asks = &self.seat(partition).asks;
-        let sent = asks.send(Ask::Told(session, Box::new(input), Asker::Waiting(tell))).await;
+        let sent = asks.send(Ask::Told(round, Box::new(input), Asker::Waiting(tell))).await;
         sent.map(|()| done).map_err(|_| self.unavailable(partition))
     }
 

@@ -2,11 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod author;
+mod away;
 mod check;
 mod dev;
 mod drive;
 mod nats;
 mod pasted;
+mod refused;
 mod roles;
 mod run;
 mod server;

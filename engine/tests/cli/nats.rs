@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::server::{Server, runtime};
 use crate::support::{Dev, Place};
 
-const ONE: &str = "\
+pub(crate) const ONE: &str = "\
 workflow: light
 version: 1
 correlate: data.room
@@ -17,7 +17,7 @@ states:
 ";
 
 /// Starts `gearshift serve` on a server and waits until it is ready.
-fn serve(place: &Place, url: &str, more: &[&str]) -> Dev {
+pub(crate) fn serve(place: &Place, url: &str, more: &[&str]) -> Dev {
     let mut line = vec!["serve", "--nats", url, "-o", "json", "--no-wait"];
     line.extend(more);
     let mut engine = Dev::spawn(place.command(&line));
@@ -108,6 +108,20 @@ fn one_way_goes_to_the_bare_subject_even_while_no_engine_is_there() {
     assert_eq!(seen["active"][0], "on_");
 }
 
+/// The first line of a watch that has just begun: notices go where somebody listens already, so
+/// the light is switched until one is seen.
+pub(crate) fn first_notice(place: &Place, url: &str, watch: &mut Dev) -> String {
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| watch.line());
+        crate::support::until(Duration::from_secs(20), || {
+            let send = ["send", "light.switched", "-d", "room=hall", "-s", url];
+            place.gearshift(&send).ends(0);
+            reader.is_finished().then_some(())
+        });
+        reader.join().unwrap()
+    })
+}
+
 #[test]
 fn watch_ends_with_its_instance() {
     let place = Place::new();
@@ -118,16 +132,7 @@ fn watch_ends_with_its_instance() {
     place.gearshift(&line).ends(0);
     let line = ["watch", "hall", "-s", server.url(), "-o", "jsonl"];
     let mut watch = Dev::spawn(place.command(&line));
-    // Notices go where somebody listens already: repeat until the first one is seen.
-    let seen = std::thread::scope(|scope| {
-        let reader = scope.spawn(|| watch.line());
-        crate::support::until(Duration::from_secs(20), || {
-            let send = ["send", "light.switched", "-d", "room=hall", "-s", server.url()];
-            place.gearshift(&send).ends(0);
-            reader.is_finished().then_some(())
-        });
-        reader.join().unwrap()
-    });
+    let seen = first_notice(&place, server.url(), &mut watch);
     assert!(seen.contains("\"transitioned\""), "{seen}");
     place.gearshift(&["cancel", "hall", "-s", server.url()]).ends(0);
     assert_eq!(watch.wait(), Some(1));
@@ -167,7 +172,7 @@ fn c3_a_server_that_is_away_is_waited_for_or_named() {
     let url = server.url().to_owned();
     server.kill();
     let line = ["serve", "--nats", &url, "--no-wait"];
-    let done = place.gearshift(&line).ends(3);
+    let done = place.gearshift(&line).ends(6);
     assert!(done.err.contains(&url["nats://".len()..]), "{}", done.err);
     let told = place.path("told.txt");
     let mut command = place.command(&["serve", "--nats", &url, "-o", "json"]);
@@ -187,7 +192,7 @@ fn c3_who_is_not_let_in_is_told_so_at_once() {
     let place = Place::new();
     let server = Server::start("authorization { user: ann, password: secret }");
     let line = ["serve", "--nats", server.url()];
-    let done = place.gearshift(&line).ends(3);
+    let done = place.gearshift(&line).ends(5);
     assert!(done.err.contains(&server.url()["nats://".len()..]), "{}", done.err);
     let line = ["ls", "-s", server.url(), "--nats-user", "ann", "--nats-password", "wrong"];
     place.gearshift(&line).ends(5);
@@ -201,10 +206,10 @@ fn c3_who_is_not_let_in_is_told_so_at_once() {
 fn c3_a_server_without_jetstream_is_refused_with_its_version() {
     let place = Place::new();
     let server = Server::without_jetstream();
-    let done = place.gearshift(&["serve", "--nats", server.url()]).ends(3);
+    let done = place.gearshift(&["serve", "--nats", server.url()]).ends(5);
     assert!(done.err.contains("JetStream"), "{}", done.err);
     assert!(done.err.contains(server.version()), "{}", done.err);
-    let done = place.gearshift(&["bus", "doctor", "--nats", server.url()]).ends(1);
+    let done = place.gearshift(&["bus", "doctor", "--nats", server.url()]).ends(5);
     assert!(done.out.contains("JetStream"), "{}", done.out);
 }
 
@@ -232,7 +237,7 @@ fn c5_weak_durability_is_told_and_refused_when_strict() {
     let monitor = ["--monitor", server.monitor()];
     let mut strict = vec!["serve", "--nats", server.url(), "--strict"];
     strict.extend(monitor);
-    let done = place.gearshift(&strict).ends(3);
+    let done = place.gearshift(&strict).ends(4);
     assert!(done.err.contains("weak durability") && done.err.contains("10.0s"), "{}", done.err);
     let engine = serve(&place, server.url(), &monitor);
     assert_eq!(engine.text("durability"), "weak");
@@ -290,7 +295,7 @@ fn the_doctor_finds_nothing_wrong_with_a_server_of_ours() {
     assert!(done.out.contains("gearshift-log-journal-3"), "{}", done.out);
     assert!(done.out.contains("all 4 partitions are served"), "{}", done.out);
     assert!(done.out.trim_end().ends_with("all is well"), "{}", done.out);
-    let done = place.gearshift(&["bus", "doctor", "--nats", "nats://127.0.0.1:9"]).ends(1);
+    let done = place.gearshift(&["bus", "doctor", "--nats", "nats://127.0.0.1:9"]).ends(6);
     assert!(done.out.contains("1 problem"), "{}", done.out);
 }
 
@@ -302,6 +307,31 @@ fn the_doctor_finds_a_stream_in_the_way() {
     let line = ["bus", "doctor", "--nats", server.url(), "--monitor", server.monitor()];
     let done = place.gearshift(&line).ends(1);
     assert!(done.out.contains("`theirs` captures `gearshift.>`"), "{}", done.out);
+}
+
+#[test]
+fn e16_the_doctor_finds_a_journal_that_is_gone_before_an_engine_writes_there() {
+    let place = Place::new();
+    let server = Server::start("");
+    let _engine = serve(&place, server.url(), &["--monitor", server.monitor()]);
+    server.delete_stream("gearshift-log-journal-2");
+    let mut command = place.command(&["bus", "doctor", "--nats", server.url()]);
+    command.env("GEARSHIFT_MONITOR", server.monitor());
+    let done = crate::support::Done::of(&command.output().unwrap()).ends(1);
+    assert!(done.out.contains("somebody deleted `gearshift-log-journal-2`\n"), "{}", done.out);
+    assert!(done.out.contains("--accept-journal-loss"), "{}", done.out);
+}
+
+#[test]
+fn dev_on_a_running_server_knows_its_monitoring() {
+    let place = Place::new();
+    let server = Server::start("");
+    let joined = format!("--nats={}", server.url());
+    let dev = place.dev(&[&joined, "--monitor", server.monitor()]);
+    assert_eq!(dev.about["warnings"].as_array().unwrap().len(), 0, "{}", dev.about);
+    // Commands in its folder know it as well.
+    let done = place.gearshift(&["bus", "doctor"]).ends(0);
+    assert!(done.out.contains("every write is on the disk"), "{}", done.out);
 }
 
 #[test]

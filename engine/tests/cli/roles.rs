@@ -14,7 +14,7 @@ use crate::server::{Server, runtime};
 use crate::support::{Dev, Place, until};
 
 /// The password of everybody.
-const PASSWORD: &str = "correct-horse";
+pub(crate) const PASSWORD: &str = "correct-horse";
 /// Only a hang reaches it.
 const LONG: Duration = Duration::from_secs(20);
 
@@ -45,7 +45,7 @@ states:
 ";
 
 /// The accounts of the shipped file with passwords; everything else is the private server's own.
-fn accounts(place: &Place) -> String {
+pub(crate) fn accounts(place: &Place) -> String {
     let file = place.gearshift(&["bus", "config"]).ends(0).out;
     let (_, accounts) = file.split_once("\naccounts {").unwrap();
     let mut text = format!("accounts {{{accounts}");
@@ -58,7 +58,7 @@ fn accounts(place: &Place) -> String {
 }
 
 /// Starts an engine as its role.
-fn engine(place: &Place, server: &Server) -> Dev {
+pub(crate) fn engine(place: &Place, server: &Server) -> Dev {
     place.write("order.workflow.yaml", ORDER);
     let mut command = place.command(&["serve", "order.workflow.yaml", "-o", "json", "--no-wait"]);
     command.env("GEARSHIFT_NATS", server.url());
@@ -76,7 +76,12 @@ fn login(command: &mut Command, user: &str) {
 }
 
 /// A command given by a user.
-fn by(place: &Place, server: &Server, user: &str, line: &[&str]) -> crate::support::Done {
+pub(crate) fn by(
+    place: &Place,
+    server: &Server,
+    user: &str,
+    line: &[&str],
+) -> crate::support::Done {
     let mut command = place.command(line);
     command.args(["-s", server.url()]);
     login(&mut command, user);

@@ -63,11 +63,19 @@ impl Server {
 
     /// Makes a stream as somebody else would.
     pub(crate) fn create_stream(&self, config: Value) {
+        let name = config["name"].as_str().unwrap();
+        self.api(&format!("STREAM.CREATE.{name}"), &config.to_string());
+    }
+
+    pub(crate) fn delete_stream(&self, name: &str) {
+        self.api(&format!("STREAM.DELETE.{name}"), "");
+    }
+
+    fn api(&self, request: &str, body: &str) {
         runtime().block_on(async {
             let bus = Bus::connect(&NatsOptions::new(self.url())).await.unwrap();
-            let name = config["name"].as_str().unwrap();
-            let subject = Subject::parse(&format!("$JS.API.STREAM.CREATE.{name}")).unwrap();
-            let message = Message::new(subject, config.to_string());
+            let subject = Subject::parse(&format!("$JS.API.{request}")).unwrap();
+            let message = Message::new(subject, body.to_owned());
             let reply = bus.requests().request(message, Duration::from_secs(10)).await.unwrap();
             let reply: Value = serde_json::from_slice(&reply.payload).unwrap();
             assert!(reply["error"].is_null(), "{reply}");

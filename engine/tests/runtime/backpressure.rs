@@ -79,8 +79,8 @@ fn of_several_targets_a_full_one_is_busy_and_the_others_stand() {
     assert_eq!(seen, applied, "a verdict is not what happened");
 }
 
-/// Fills the dead letters of the only partition by their bytes; how many there are then.
-fn fill_dead_letters(world: &World) -> usize {
+/// Fills the dead letters of a partition by their bytes; how many there are then.
+pub(crate) fn fill_dead_letters(world: &World, partition: u16) -> usize {
     let pad = "x".repeat(60_000);
     world.run(async {
         for number in 0.. {
@@ -92,7 +92,7 @@ fn fill_dead_letters(world: &World) -> usize {
                 key: None,
                 source: None,
             };
-            let outcome = world.handle().input(0, input).await.unwrap().outcome;
+            let outcome = world.handle().input(partition, input).await.unwrap().outcome;
             if let Outcome::Busy { what } = &outcome {
                 assert_eq!(&**what, "dead letters");
                 return number;
@@ -103,11 +103,22 @@ fn fill_dead_letters(world: &World) -> usize {
     })
 }
 
+/// Makes room for a dead letter in a partition.
+pub(crate) fn drop_dead_letter(world: &World, partition: u16) {
+    let first = |partition: &Partition| partition.dead_letters().next().map(|(id, _)| id);
+    world.run(async {
+        let dead_letter = world.handle().read(partition, first).await.unwrap().unwrap();
+        let input = PartitionInput::Drop { dead_letter, by: Principal::default() };
+        let dropped = world.handle().input(partition, input).await.unwrap();
+        assert_eq!(dropped.outcome, Outcome::Done);
+    });
+}
+
 #[test]
 fn full_dead_letters_hold_the_inbox_until_somebody_makes_room() {
     let mut world = World::memory().with(|config| config.partitions = 1).started();
     world.send("counter.opened", "a", 0);
-    let kept = fill_dead_letters(&world);
+    let kept = fill_dead_letters(&world, 0);
     assert!(kept > 200, "{kept}");
     // The first has no instance and no room; what stands behind it must not overtake it.
     world.publish("counter.added", "nobody", 1);
@@ -124,12 +135,7 @@ fn full_dead_letters_hold_the_inbox_until_somebody_makes_room() {
         assert_eq!(world.run(world.counter("a")).unwrap().seen, [0_u64; 0]);
         world.restart();
     }
-    let first = |partition: &Partition| partition.dead_letters().next().map(|(id, _)| id);
-    world.run(async {
-        let dead_letter = world.handle().read(0, first).await.unwrap().unwrap();
-        let input = PartitionInput::Drop { dead_letter, by: Principal::default() };
-        assert_eq!(world.handle().input(0, input).await.unwrap().outcome, Outcome::Done);
-    });
+    drop_dead_letter(&world, 0);
     let counter = world.until("a", "the inbox goes on", |counter| counter.seen.len() >= 20);
     assert_eq!(counter.seen, (1..=20).collect::<Vec<_>>());
     let gone = |partition: &Partition| partition.dead_letters().last().map(|(_, one)| one.clone());

@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use bytes::Bytes;
 use futures_util::future::join;
 use gearshift_bus::{Appended, Bus, Faults};
 use gearshift_engine::runtime::AskError;
@@ -158,11 +159,12 @@ fn engines_that_start_at_once_on_a_busy_journal_do_not_take_each_others_epoch() 
 }
 
 /// Appends `bytes` behind whatever the journal ends with.
-pub(crate) async fn append_as_stranger(bus: &Bus, partition: u16, bytes: &'static [u8]) {
+pub(crate) async fn append_as_stranger(bus: &Bus, partition: u16, bytes: impl Into<Bytes>) {
+    let bytes = bytes.into();
     let log = bus.log(&format!("journal-{partition}")).await.unwrap();
     loop {
         let last = log.tail().await.unwrap().last;
-        if let Appended::Stored(_) = log.append(last, bytes.into()).await.unwrap() {
+        if let Appended::Stored(_) = log.append(last, bytes.clone()).await.unwrap() {
             return;
         }
     }
@@ -174,13 +176,13 @@ fn a_strangers_bytes_in_the_journal_are_adopted_and_skipped() {
     let name = world.name_in(0);
     world.send("counter.opened", &name, 0);
     for n in 1..=20 {
-        world.run(append_as_stranger(&world.bus(), 0, b"not one of ours"));
+        world.run(append_as_stranger(&world.bus(), 0, "not one of ours"));
         assert!(matches!(world.send("counter.added", &name, n), Outcome::Transitioned { .. }));
     }
     assert_eq!(world.replayed(0).foreign(), 20);
     assert_eq!(epochs(&world)[0], 1, "a stranger's bytes are no reason to drop the partition");
     let before = world.memory_text();
-    world.run(append_as_stranger(&world.bus(), 0, b""));
+    world.run(append_as_stranger(&world.bus(), 0, Bytes::new()));
     world.restart();
     assert_same(&before, &world.memory_text(), "after the restart");
     assert_eq!(world.send("counter.added", &name, 20), Outcome::Duplicate { at: 21 });

@@ -108,6 +108,30 @@ fn e16_an_inbox_filled_again_under_a_running_engine_is_refused() {
 }
 
 #[test]
+fn e16_an_engine_that_is_behind_does_not_take_back_how_far_another_has_read() {
+    let nats = Nats::start();
+    let mut world = nats.joined("a");
+    world.deploy(COUNTER);
+    stored(&nats, "counter.opened", [0]);
+    stored(&nats, "counter.added", 1..=5);
+    taken(&world, "a", 5);
+    // Another engine has read further.
+    let further = r#"{"sequence":9,"time_ms":1,"hash":"00"}"#;
+    world.run(async {
+        let bucket = world.bus().bucket("cursors").await.unwrap();
+        bucket.put("at1", further.into()).await.unwrap();
+    });
+    stored(&nats, "counter.added", [6]);
+    taken(&world, "a", 6);
+    // It writes what it has read last at the latest now.
+    assert!(world.shutdown());
+    let kept = world.between(async |bus| {
+        bus.bucket("cursors").await.unwrap().get("at1").await.unwrap().unwrap().value
+    });
+    assert_eq!(kept, further);
+}
+
+#[test]
 fn e16_definitions_that_are_lost_are_named_until_they_are_deployed_again() {
     let nats = Nats::start();
     let mut world = nats.joined("a");

@@ -9,7 +9,7 @@ use gearshift_machine::machine::InstanceKey;
 use serde_json::json;
 
 use crate::cluster::{PARTITIONS, joined, spread};
-use crate::intake_engines::{dead_letters, publish_bare};
+use crate::intake_engines::{dead_letters, dead_letters_now, publish_bare};
 use crate::support::{World, eventually_async};
 
 /// A workflow with an event of its own that starts it.
@@ -160,4 +160,46 @@ fn a_subject_that_cannot_be_captured_is_refused_and_nothing_is_deployed() {
     let key = InstanceKey::new("one", "a").unwrap();
     let started = async || world.handle().instance(&key).await.ok().flatten();
     world.run(eventually_async("it is started", started));
+}
+
+/// A workflow whose event on one subject is called `name`.
+fn renamed(version: u32, name: &str) -> Definition {
+    let text = format!(
+        "workflow: parcel\nversion: {version}\n\
+         events:\n  parcel.opened: {{ start: true, subject: \"open.{{key}}\" }}\n  \
+         {name}: {{ subject: \"scan.{{key}}\" }}\n\
+         initial: open\nstates:\n  open: {{ on: {{ {name}: {{ to: scanned }} }} }}\n  scanned: {{}}\n"
+    );
+    let loaded = load(&text, "parcel.workflow.yaml", Format::Yaml);
+    loaded.unwrap_or_else(|problems| panic!("{problems:#?}")).definition
+}
+
+#[test]
+fn an_event_that_a_version_calls_otherwise_reaches_instances_of_both_under_their_name() {
+    let bus = Bus::in_memory();
+    let world = joined(&bus, "a");
+    let key = |name: &str| InstanceKey::new("parcel", name).unwrap();
+    let instance = async |name: &str| world.handle().instance(&key(name)).await.ok().flatten();
+    world.run(world.handle().deploy(renamed(1, "parcel.read"))).unwrap();
+    publish_bare(&world, "open.old", &json!({}));
+    world.run(eventually_async("the old one is there", async || instance("old").await));
+    world.run(world.handle().deploy(renamed(2, "parcel.scanned"))).unwrap();
+    publish_bare(&world, "open.new", &json!({}));
+    publish_bare(&world, "scan.new", &json!({}));
+    publish_bare(&world, "scan.old", &json!({}));
+    publish_bare(&world, "scan.nobody", &json!({}));
+    for (name, version) in [("old", 1), ("new", 2)] {
+        let scanned = async || {
+            let one = instance(name).await?;
+            let registry = world.handle().definitions().registry();
+            let definition = registry.get("parcel", one.pin.version)?;
+            one.active.iter().any(|id| &*definition.state(*id).id == "scanned").then_some(one)
+        };
+        let one = world.run(eventually_async(&format!("{name} is scanned"), scanned));
+        assert_eq!((one.pin.version, one.step), (version, 2), "{one:#?}");
+    }
+    let letters = async || dead_letters_now(&world).await.filter(|letters| !letters.is_empty());
+    let letters = world.run(eventually_async("a dead letter", letters));
+    let told = letters.iter().map(|one| (one.key.clone(), &*one.event.name)).collect::<Vec<_>>();
+    assert_eq!(told, [(Some(key("nobody")), "parcel.scanned")]);
 }

@@ -102,7 +102,7 @@ fn a_partition_that_comes_back_is_read_on_from_where_the_other_engine_left_it() 
 }
 
 /// Listens to the counter's event, and finds its instances by another field.
-const OTHER: &str = "\
+pub(crate) const OTHER: &str = "\
 workflow: other
 version: 1
 correlate: data.other
@@ -161,7 +161,8 @@ fn an_event_with_targets_on_two_engines_leaves_one_dead_letter_where_nobody_take
     assert_eq!(dead_letters(&first).len(), nobody, "none is kept that somebody took");
 }
 
-async fn dead_letters_now(world: &World) -> Option<Vec<DeadLetter>> {
+/// [`dead_letters`], where all owners can be asked just now.
+pub(crate) async fn dead_letters_now(world: &World) -> Option<Vec<DeadLetter>> {
     let mut all = Vec::new();
     for partition in 0..world.config.partitions {
         let wanted = DeadLetterFilter::default();

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a failing seed is printed")]
 
 mod backpressure;
+mod calls_nats;
 mod children;
 mod cluster;
 mod cluster_marks;
@@ -14,6 +15,8 @@ mod inbox;
 mod intake_damage;
 mod intake_deploy;
 mod intake_engines;
+mod intake_hold;
+mod intake_misses;
 mod intake_nats;
 mod intake_sources;
 mod once;
@@ -21,9 +24,12 @@ mod order;
 mod refusal;
 mod remote;
 mod remote_loss;
+mod remote_pause;
 mod remote_reads;
 mod restart;
 mod shutdown;
 mod simulated;
 mod snapshots;
 mod support;
+mod waits;
+mod waits_moves;

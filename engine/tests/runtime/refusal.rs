@@ -119,7 +119,7 @@ fn an_old_copy_of_the_data_is_refused() {
 fn a_damaged_frame_is_refused_at_the_next_start() {
     let (mut world, low, high) = two_counters();
     world.crash();
-    world.between(async |bus| append_as_stranger(bus, 0, b"GSFR\x01 and then nonsense").await);
+    world.between(async |bus| append_as_stranger(bus, 0, "GSFR\x01 and then nonsense").await);
     world.start();
     refuses_alone(&world, &low, &high, "is corrupt: frame at sequence");
     let told = world.handle().health()[0].reason.clone().unwrap();
@@ -129,7 +129,7 @@ fn a_damaged_frame_is_refused_at_the_next_start() {
 #[test]
 fn a_damaged_frame_stops_a_running_partition_at_once() {
     let (world, low, high) = two_counters();
-    world.run(append_as_stranger(&world.bus(), 0, b"GSFR\x01 and then nonsense"));
+    world.run(append_as_stranger(&world.bus(), 0, "GSFR\x01 and then nonsense"));
     // Deciding on behind it would be lost at the next start, which cannot replay it.
     let asked =
         async || match outcome_of(world.handle().event(incoming("counter.added", &low, 9)).await) {

@@ -49,7 +49,7 @@ fn an_owner_that_does_not_answer_leaves_the_outcome_unknown_and_is_not_asked_aga
     // In its place something that takes requests and never answers.
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
-    let subject = SubjectPattern::parse(&format!("gearshift.owner.{partition}")).unwrap();
+    let subject = SubjectPattern::parse(&format!("gearshift.owner.{partition}.b")).unwrap();
     let mut silent = first.run(bus.requests().serve(&subject, "owner")).unwrap();
     first.spawn(async move {
         let mut kept = Vec::new();

@@ -9,6 +9,7 @@ use gearshift_engine::runtime::AskError;
 use gearshift_machine::machine::Outcome;
 use tokio::time::Instant;
 
+use crate::fencing::append_as_stranger;
 use crate::support::{Answer, Recorded, World, assert_same, eventually, incoming, outcome_of};
 
 #[test]
@@ -125,5 +126,52 @@ fn a_full_queue_of_answers_does_not_keep_a_stop() {
     world.start();
     for number in 0..40 {
         assert_eq!(world.run(world.counter(&format!("n{number}"))).unwrap().seen, [1]);
+    }
+}
+
+#[test]
+fn what_waits_behind_a_lost_frame_when_the_engine_stops_was_not_done_and_says_so() {
+    let world = World::memory().on_one_thread().with(|config| {
+        config.partitions = 1;
+        config.batch_limit = 1;
+    });
+    let mut world = world.started();
+    world.send("counter.opened", "a", 0);
+    // Another owner's epoch: the next frame is fenced, and the partition rests for a moment.
+    let mut taken = world.replayed(0).finish();
+    let epoch = taken.epoch() + 1;
+    world.run(append_as_stranger(&world.bus(), 0, taken.epoch_frame(epoch, "another")));
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let handle = world.handle();
+    // All wait in the partition's queue before it has a turn.
+    world.spawn(async move {
+        let asked = (1..=10).map(|n| {
+            let (handle, tell) = (&handle, &tell);
+            async move {
+                let asked = outcome_of(handle.event(incoming("counter.added", "a", n)).await);
+                tell.send((n, asked)).unwrap();
+            }
+        });
+        join_all(asked).await;
+    });
+    let lost = world.run(told.recv());
+    let is_unknown = matches!(
+        lost,
+        Some((1, Err(AskError::Engine(Error::OutcomeUnknown { partition: 0, .. }))))
+    );
+    assert!(is_unknown, "{lost:?}");
+    let asked = async {
+        let mut answers = Vec::new();
+        while let Some(answer) = told.recv().await {
+            answers.push(answer);
+        }
+        answers
+    };
+    let (answers, ended) = world.shutdown_beside(asked);
+    assert!(ended);
+    assert_eq!(answers.len(), 9);
+    for (n, answer) in answers {
+        let said = matches!(answer, Err(AskError::Engine(Error::Unavailable(_))));
+        assert!(said, "{n} was never in a frame: {answer:?}");
     }
 }

@@ -1,6 +1,8 @@
 //! The plugin `inventory` of the example order, as a process of its own.
 
+use std::process::ExitCode;
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    gearshift_examples::run("order", "inventory").await
+async fn main() -> ExitCode {
+    gearshift_examples::program::serve("order", "inventory").await
 }

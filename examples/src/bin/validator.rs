@@ -1,6 +1,8 @@
 //! The plugin `validator` of the example document-approval, as a process of its own.
 
+use std::process::ExitCode;
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    gearshift_examples::run("document-approval", "validator").await
+async fn main() -> ExitCode {
+    gearshift_examples::program::serve("document-approval", "validator").await
 }

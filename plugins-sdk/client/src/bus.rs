@@ -44,7 +44,7 @@ impl BusTransport {
         let fail = |error| from_bus(&ask.subject, error);
         // A type that is no subject can still be one that the engine knows.
         let Ok(message) = message_of(ask) else { return Ok(false) };
-        let reply = match self.0.requests().request(message, ask.deadline).await {
+        let reply = match self.0.requests().request_checked(message, ask.deadline).await {
             Ok(reply) => reply,
             Err(error) if matches!(error.kind(), BusError::NoResponders { .. }) => {
                 return Ok(false);
@@ -68,7 +68,7 @@ impl BusTransport {
         let (subject, deadline) = (&ask.subject, ask.deadline);
         let fail = |error| from_bus(subject, error);
         let message = message_of(&ask).map_err(fail)?;
-        let reply = self.0.requests().request(message, deadline).await.map_err(fail)?;
+        let reply = self.0.requests().request_checked(message, deadline).await.map_err(fail)?;
         match reply.headers.get(headers::SERVICE_ERROR_CODE) {
             None => Ok(reply.payload),
             Some(code) => {
@@ -108,7 +108,13 @@ fn without_login(servers: &str) -> String {
 
 /// What a failure of the bus means to the caller of the client.
 fn from_bus(target: &str, error: gearshift_bus::Error) -> Error {
-    let refused = |kind| Error::from(Problem::new(kind, error.to_string()));
+    let detail = if let BusError::Refused { reason } = error.kind() {
+        // It names the server, and says what it refuses.
+        reason.clone()
+    } else {
+        error.to_string()
+    };
+    let refused = |kind| Error::from(Problem::new(kind, detail.clone()));
     match error.kind() {
         BusError::Timeout { millis } => ErrorKind::Timeout { millis: *millis }.into(),
         BusError::TooLarge { .. } => refused(ProblemKind::TooLarge),

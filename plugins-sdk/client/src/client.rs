@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::bus::BusTransport;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::http::HttpTransport;
 use crate::transport::{Ask, Transport, millis};
 use crate::watch::{Watch, WatchFilter};
@@ -145,7 +145,13 @@ impl Client {
         list.push((headers::TIMEOUT_MS, millis(patience).to_string()));
         let body = Encoding::Json.encode(body)?.into();
         let deadline = patience.saturating_add(GRACE);
-        let answer = self.transport.ask(Ask { subject, headers: list, body, deadline }).await?;
+        let asked = self.transport.ask(Ask { subject, headers: list, body, deadline }).await;
+        let answer = asked.map_err(|error| match error.kind() {
+            ErrorKind::Timeout { .. } => ErrorKind::Timeout { millis: millis(patience) }.into(),
+            ErrorKind::Unreachable { .. } | ErrorKind::Problem(_) | ErrorKind::Protocol { .. } => {
+                error
+            }
+        })?;
         Ok(Encoding::Json.decode(&answer)?)
     }
 }

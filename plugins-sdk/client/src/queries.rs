@@ -112,6 +112,17 @@ impl Client {
         self.query(What::DeadLetter, &by_id(id)).await
     }
 
+    /// Whether an engine answers at all; it looks at nothing for this.
+    ///
+    /// # Errors
+    ///
+    /// Those of every request.
+    pub async fn ping(&self) -> Result<(), Error> {
+        // No workflow has an empty name.
+        let none = Definitions { name: Some(String::new()) };
+        self.definitions(&none).await.map(drop)
+    }
+
     /// How the engine is.
     ///
     /// # Errors

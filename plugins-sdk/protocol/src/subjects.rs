@@ -78,10 +78,11 @@ pub fn cancel(call_id: &str) -> String {
 /// The queue group of [`owner`]; a partition has one owner, so it has one member.
 pub const OWNER_GROUP: &str = "owner";
 
-/// Where the owner of a partition answers other engines: `gearshift.owner.3`.
+/// Where the owner of a partition answers other engines: `gearshift.owner.3.<node>`. One that was
+/// replaced and stands still may go on to subscribe, so nobody else has its subject.
 #[must_use]
-pub fn owner(partition: u16) -> String {
-    format!("gearshift.owner.{partition}")
+pub fn owner(partition: u16, node: &str) -> String {
+    format!("gearshift.owner.{partition}.{node}")
 }
 
 /// `gearshift.notice.<workflow>.<kind>`; any workflow name will do.

@@ -50,6 +50,10 @@ pub(super) struct BenchArgs {
     /// Partitions of the engine over NATS.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) partitions: u16,
+    /// Worker threads of the engine over NATS, which shares the machine with the server, the plugin
+    /// and the load.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) threads: u16,
     /// Instances: per round in w1 and w2, in all in w4 and w5 [default: 20000, 100000, 10000].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(super) keys: Option<u32>,
@@ -127,6 +131,12 @@ struct Report {
     /// CPU time of the NATS server of its own per event, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server_cpu_us_per_event: Option<f64>,
+    /// CPU time of the load generator per event, in microseconds, over NATS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) load_cpu_us_per_event: Option<f64>,
+    /// CPU time of the plugin's process per event, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) plugin_cpu_us_per_event: Option<f64>,
     /// Resident memory of the engine's process at the end.
     pub(super) rss_bytes: u64,
     /// Bytes on disk at the end.
@@ -158,8 +168,15 @@ pub(super) async fn bench(global: &Global, args: &BenchArgs) -> Outcome {
     Ok(0)
 }
 
+impl BenchArgs {
+    /// Is it about NATS?
+    pub(super) fn is_nats(&self) -> bool {
+        self.bus == "nats" || super::login::is_nats(&self.bus)
+    }
+}
+
 async fn run(args: &BenchArgs) -> Result<Report, String> {
-    let is_nats = args.bus == "nats" || super::login::is_nats(&args.bus);
+    let is_nats = args.is_nats();
     if !is_nats && !matches!(args.bus.as_str(), "embedded" | "memory") {
         return Err(format!("bus `{}` is not `embedded`, `memory`, `nats` or nats://…", args.bus));
     }
@@ -199,8 +216,15 @@ impl Report {
             let above = megabytes(above);
             lines.push(format!("memory {each:.0} bytes/instance, {above:.1} MB above empty"));
         }
-        if let Some(cpu) = self.server_cpu_us_per_event {
-            lines.push(format!("cpu of the server {cpu:.1} us/event"));
+        let others = [
+            ("server", self.server_cpu_us_per_event),
+            ("load", self.load_cpu_us_per_event),
+            ("plugin", self.plugin_cpu_us_per_event),
+        ];
+        let told = |(who, cpu): (&str, Option<f64>)| Some(format!("{who} {:.1}", cpu?));
+        let others = others.into_iter().filter_map(told).collect::<Vec<_>>();
+        if !others.is_empty() {
+            lines.push(format!("cpu of others  {} us/event", others.join("  ")));
         }
         if let Some(ready) = self.ready_seconds {
             lines.push(format!("ready {ready:.2} s after kill -9"));

@@ -37,6 +37,7 @@ pub(super) struct World {
     engine: Process,
     cpu: Duration,
     server_cpu: Duration,
+    load_cpu: Duration,
 }
 
 impl Servers {
@@ -92,6 +93,11 @@ impl Process {
         Ok(Self { child, pid })
     }
 
+    /// CPU time since it began.
+    pub(super) fn cpu(&self) -> Duration {
+        cpu_time(self.pid)
+    }
+
     /// Ends it as an operator does, and waits.
     pub(super) async fn stop(mut self) -> Result<(), String> {
         let pid = self.pid.to_string();
@@ -114,7 +120,7 @@ impl World {
         let path: PathBuf = servers.dir.path().join("bench.workflow.yaml");
         std::fs::write(&path, definition).map_err(|error| error.to_string())?;
         let url = servers.url.clone();
-        let partitions = args.partitions.to_string();
+        let (partitions, threads) = (args.partitions.to_string(), args.threads.to_string());
         let arguments = [
             "serve",
             "--nats",
@@ -122,6 +128,8 @@ impl World {
             "--no-wait",
             "--partitions",
             &partitions,
+            "--threads",
+            &threads,
             "-o",
             "json",
             "-q",
@@ -130,19 +138,29 @@ impl World {
             "bench.workflow.yaml",
         ];
         let engine = Process::start(&servers.dir, &arguments).await?;
-        Ok(Self { servers, engine, cpu: Duration::ZERO, server_cpu: Duration::ZERO })
+        let zero = Duration::ZERO;
+        Ok(Self { servers, engine, cpu: zero, server_cpu: zero, load_cpu: zero })
     }
 
     /// From here on CPU time counts.
     pub(super) fn begin(&mut self) {
         self.cpu = cpu_time(self.engine.pid);
         self.server_cpu = self.servers.cpu();
+        self.load_cpu = cpu_time(std::process::id());
     }
 
-    /// CPU time of the engine since the beginning, and of the server.
-    pub(super) fn cpu(&self) -> (Duration, Duration) {
-        let engine = cpu_time(self.engine.pid).saturating_sub(self.cpu);
-        (engine, self.servers.cpu().saturating_sub(self.server_cpu))
+    /// CPU time of the engine since the beginning.
+    pub(super) fn cpu(&self) -> Duration {
+        cpu_time(self.engine.pid).saturating_sub(self.cpu)
+    }
+
+    /// CPU time of the others since the beginning, for each of `events`.
+    pub(super) fn report_others(&self, report: &mut Report, events: u64) {
+        let each = |time: Duration| Some(time.as_secs_f64() * 1e6 / events as f64);
+        let server = self.servers.cpu().saturating_sub(self.server_cpu);
+        let load = cpu_time(std::process::id()).saturating_sub(self.load_cpu);
+        report.server_cpu_us_per_event = each(server);
+        report.load_cpu_us_per_event = each(load);
     }
 
     /// What is read of the processes at the end.

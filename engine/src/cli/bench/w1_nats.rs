@@ -56,12 +56,12 @@ pub(super) async fn run(args: &BenchArgs) -> Result<Report, String> {
         all_applied(&client).await?;
     }
     let took = begun.elapsed();
-    let (cpu, server_cpu) = world.cpu();
+    let cpu = world.cpu();
     let door = if args.one_way { "nats, one way" } else { "nats" };
     let mut report = Report { workload: "w1", door, ..Report::default() };
     world.report(&mut report, args);
     finish(&mut report, latencies.len(), took, cpu);
-    report.server_cpu_us_per_event = Some(server_cpu.as_secs_f64() * 1e6 / latencies.len() as f64);
+    world.report_others(&mut report, latencies.len());
     let events = latencies.len();
     latencies.report(&mut report);
     if args.one_way {

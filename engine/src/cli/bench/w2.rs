@@ -64,17 +64,20 @@ pub(super) async fn run(args: &BenchArgs) -> Result<Report, String> {
     let least = Duration::from_secs(u64::from(args.seconds));
     let mut latencies = Latencies::default();
     world.begin();
+    let plugin_before = plugin.cpu();
     let (begun, mut number) = (monotonic(), 0_u32);
     while begun.elapsed() < least {
         number += 1;
         latencies.merge(round(&bus, &format!("r{number}"), keys, args.in_flight).await?);
     }
     let took = begun.elapsed();
-    let (cpu, server_cpu) = world.cpu();
+    let cpu = world.cpu();
+    let plugin_cpu = plugin.cpu().saturating_sub(plugin_before);
     let mut report = Report { workload: "w2", door: "nats", ..Report::default() };
     world.report(&mut report, args);
     finish(&mut report, latencies.len(), took, cpu);
-    report.server_cpu_us_per_event = Some(server_cpu.as_secs_f64() * 1e6 / latencies.len() as f64);
+    world.report_others(&mut report, latencies.len());
+    report.plugin_cpu_us_per_event = Some(plugin_cpu.as_secs_f64() * 1e6 / latencies.len() as f64);
     latencies.report(&mut report);
     plugin.stop().await?;
     world.stop().await?;

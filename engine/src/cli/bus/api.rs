@@ -140,10 +140,14 @@ pub(super) async fn ask(bus: &Bus, subject: &str, body: Vec<u8>) -> Asked<Vec<u8
         Ok(subject) => subject,
         Err(error) => return Asked::Refused(error.to_string()),
     };
-    match bus.requests().request(Message::new(subject, body), PATIENCE).await {
+    match bus.requests().request_checked(Message::new(subject, body), PATIENCE).await {
         Ok(reply) => Asked::Is(reply.payload.to_vec()),
         Err(error) if matches!(error.kind(), ErrorKind::NoResponders { .. }) => Asked::Nobody,
-        Err(error) if matches!(error.kind(), ErrorKind::Timeout { .. }) => Asked::Silence,
+        Err(error)
+            if matches!(error.kind(), ErrorKind::Timeout { .. } | ErrorKind::Refused { .. }) =>
+        {
+            Asked::Silence
+        }
         Err(error) => Asked::Refused(error.to_string()),
     }
 }

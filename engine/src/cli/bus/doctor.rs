@@ -1,15 +1,15 @@
 //! `bus doctor`: everything about the servers that could be wrong, and how to mend it.
 
 use clap::Args;
-use gearshift_bus::{Bus, ErrorKind, ServerReport};
+use gearshift_bus::{Bus, ServerReport};
 use gearshift_client::Client;
 use serde_json::json;
 
 use super::super::args::Global;
 use super::super::connect;
 use super::super::durability::durability;
-use super::super::failure::{ENDED_BADLY, Failure, Outcome};
-use super::super::joining::words;
+use super::super::failure::{DENIED, ENDED_BADLY, Failure, Outcome};
+use super::super::joining::unusable;
 use super::super::login::NatsTarget;
 use super::super::output::Table;
 use super::api::{Asked, account, streams};
@@ -26,8 +26,8 @@ Examples:
   gearshift bus doctor --nats nats://127.0.0.1:4222 --nats-credentials engine.creds
   gearshift bus doctor -o json | jq '.findings[] | select(.level != \"ok\")'
 
-It changes nothing. Exit 0: no problem; 1: at least one. What a login may not look at is said; the
-engine's login sees everything.";
+It changes nothing. Exit 0: no problem; 1: at least one; 5 or 6: the servers do not let us in, or
+are away. What a login may not look at is said; the engine's login sees everything.";
 
 /// `gearshift bus doctor`.
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub(in crate::cli) struct DoctorArgs {
     #[arg(long, value_name = "URL")]
     nats: Option<String>,
     /// The server's monitoring, which tells whether it syncs [default: its port 8222]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "GEARSHIFT_MONITOR")]
     monitor: Option<String>,
 }
 
@@ -47,34 +47,38 @@ struct Report {
     server: Option<ServerReport>,
     findings: Vec<Finding>,
     rows: Vec<Row>,
+    /// The exit code where there was no way to the servers.
+    no_way: Option<u8>,
 }
 
 /// Looks at everything, and says how it is.
 pub(super) async fn doctor(global: &Global, args: &DoctorArgs) -> Outcome {
     let (target, known) = connect::nats_to_look_at(global, args.nats.as_deref())?;
     let monitor = args.monitor.as_deref().or(known.as_deref());
-    let report = examine(global, &target, monitor).await;
+    // It asks many things at once, so it is large.
+    let report = Box::pin(examine(global, &target, monitor)).await;
     report.print(global)?;
     let is_bad = report.findings.iter().any(|one| one.level == Level::Problem);
-    Ok(if is_bad { ENDED_BADLY } else { 0 })
+    Ok(report.no_way.unwrap_or(if is_bad { ENDED_BADLY } else { 0 }))
 }
 
 async fn examine(global: &Global, target: &NatsTarget, monitor: Option<&str>) -> Report {
     let servers = target.shown();
-    let alone = |finding| Report {
+    let alone = |failure: Failure| Report {
         servers: servers.clone(),
         server: None,
-        findings: vec![finding],
+        no_way: Some(failure.exit),
+        findings: vec![not_connected(&failure)],
         rows: Vec::new(),
     };
     let bus = match Bus::connect(&target.options).await {
         Ok(bus) => bus,
-        Err(error) => return alone(not_connected(&error)),
+        Err(error) => return alone(unusable(target, &error)),
     };
     let server = match bus.server().await {
         Ok(Some(server)) => server,
-        Ok(None) => return alone(Finding::problem("server", "no NATS server", "name one")),
-        Err(error) => return alone(not_connected(&error)),
+        Ok(None) => return alone(Failure::new(DENIED, "no NATS server")),
+        Err(error) => return alone(unusable(target, &error)),
     };
     let user = match (&global.user, &target.user) {
         (None, Some(login)) => login.clone(),
@@ -90,38 +94,44 @@ async fn examine(global: &Global, target: &NatsTarget, monitor: Option<&str>) ->
     let heard = Clock::System.now().0;
     findings.push(server_checks::limits(&account));
     let listed = seen(listed, &mut findings);
-    findings.extend(server_checks::clock(&listed, asked, heard));
-    findings.extend(stream_checks::streams(&listed, server.replicas));
+    findings.extend(server_checks::clock(listed.as_deref().unwrap_or_default(), asked, heard));
+    if let Some(listed) = &listed {
+        findings.extend(stream_checks::streams(listed, server.replicas));
+    }
     let may = may(&bus, &user).await;
     findings.extend(may.findings(&user, target.logs_in()));
     let client = Client::bus(bus.clone()).as_user(&user).with_timeout(global.timeout);
-    findings.extend(engines(&client, may).await);
+    findings.extend(engines(&client, may, listed.as_deref()).await);
     if let Err(error) = bus.close().await {
         tracing::debug!(%error, "connection did not close cleanly");
     }
-    Report { servers, server: Some(server), findings, rows: rows(&listed) }
+    Report {
+        servers,
+        server: Some(server),
+        findings,
+        rows: rows(&listed.unwrap_or_default()),
+        no_way: None,
+    }
 }
 
-fn seen<T>(asked: Asked<Vec<T>>, findings: &mut Vec<Finding>) -> Vec<T> {
-    if let Asked::Refused(reason) = &asked {
-        findings.push(Finding::problem(
+/// The streams, where this login may see them.
+fn seen<T>(asked: Asked<Vec<T>>, findings: &mut Vec<Finding>) -> Option<Vec<T>> {
+    match &asked {
+        Asked::Is(_) | Asked::Nobody => {}
+        Asked::Refused(reason) => findings.push(Finding::problem(
             "streams",
             format!("they cannot be listed: {reason}"),
             "look into the server's log",
-        ));
+        )),
+        Asked::Silence => findings
+            .push(Finding::ok("streams", "not ours to look at: this user may not list them")),
     }
-    asked.answer().unwrap_or_default()
+    asked.answer()
 }
 
-fn not_connected(error: &gearshift_bus::Error) -> Finding {
-    let is_away = matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Timeout { .. });
-    let help = match is_away {
-        true => "is it running, and is the address right?",
-        false => {
-            "change what it names, or log in as somebody else: --nats-user, --nats-credentials"
-        }
-    };
-    Finding::problem("server", words(error), help)
+fn not_connected(failure: &Failure) -> Finding {
+    let help = failure.help.as_deref().unwrap_or("change what it names");
+    Finding::problem("server", failure.problem.detail.clone(), help)
 }
 
 impl Report {

@@ -1,18 +1,25 @@
 //! The engines behind the servers: do they answer, and who has which partition?
 
-use gearshift_client::protocol::view::{Health, HealthStatus, SourceHealth};
+use gearshift_client::protocol::view::{Health, SourceHealth};
 use gearshift_client::{Client, ErrorKind};
 
+use super::super::health::{held, word};
+use super::api::Stream;
 use super::finding::Finding;
 use super::role_checks::May;
+use super::stream_checks::LOG;
 
 /// What the engines say of themselves.
-pub(super) async fn engines(client: &Client, may: May) -> Vec<Finding> {
+pub(super) async fn engines(client: &Client, may: May, streams: Option<&[Stream]>) -> Vec<Finding> {
     if !may.queries {
         return vec![Finding::ok("engines", "not ours to look at: this user may not ask them")];
     }
     match client.health().await {
-        Ok(health) => judge(&health),
+        Ok(health) => {
+            let mut list = judge(&health);
+            list.extend(streams.and_then(|streams| journals(&health, streams)));
+            list
+        }
         Err(error) => match error.kind() {
             ErrorKind::Unreachable { .. } => vec![Finding::warning(
                 "engines",
@@ -38,13 +45,7 @@ fn judge(health: &Health) -> Vec<Finding> {
         .filter(|one| !one.serving)
         .map(|one| one.partition.to_string())
         .collect();
-    let status = match health.status {
-        HealthStatus::Ready => "ready",
-        HealthStatus::Starting => "starting",
-        HealthStatus::Draining => "draining",
-        HealthStatus::Degraded | _ => "degraded",
-    };
-    let about = format!("gearshift {} is {status}", health.version);
+    let about = format!("gearshift {} is {}", health.version, word(health.status));
     let mut list = vec![match unserved.as_slice() {
         [] => Finding::ok("engines", format!("{about}; all {total} partitions are served")),
         some => Finding::problem(
@@ -54,10 +55,8 @@ fn judge(health: &Health) -> Vec<Finding> {
         ),
     }];
     list.extend(health.engines.iter().map(|one| {
-        let held: Vec<String> = one.partitions.iter().map(ToString::to_string).collect();
-        let held = if held.is_empty() { "none".to_owned() } else { held.join(", ") };
         let leaving = if one.leaving { ", leaving" } else { "" };
-        Finding::ok("engine", format!("`{}`{leaving}: partitions {held}", one.node))
+        Finding::ok("engine", format!("`{}`{leaving}: {}", one.node, held(&one.partitions)))
     }));
     list.extend(health.sources.iter().map(source));
     list.extend(health.warnings.iter().map(|warning| {
@@ -66,6 +65,25 @@ fn judge(health: &Health) -> Vec<Finding> {
         Finding::warning("engines", message, help)
     }));
     list
+}
+
+/// Partitions whose journal is gone: engines see it only when they write there next.
+fn journals(health: &Health, streams: &[Stream]) -> Option<Finding> {
+    let has = |partition: u32| {
+        let name = format!("{LOG}journal-{partition}");
+        streams.iter().any(|stream| stream.config.name == name)
+    };
+    let gone = health.partitions.iter().map(|one| one.partition).filter(|one| !has(*one));
+    let gone: Vec<String> = gone.map(|one| format!("`{LOG}journal-{one}`")).collect();
+    if gone.is_empty() {
+        return None;
+    }
+    Some(Finding::problem(
+        "journals",
+        format!("somebody deleted {}", gone.join(", ")),
+        "bring it back from a copy; what is missing is given up by `gearshift serve \
+         --accept-journal-loss PARTITION`",
+    ))
 }
 
 /// How far a stream of bare events is read by the engine that answered.

@@ -8,7 +8,7 @@ use super::finding::Finding;
 use super::server_checks::bytes;
 
 /// What the streams of logs begin with.
-const LOG: &str = "gearshift-log-";
+pub(super) const LOG: &str = "gearshift-log-";
 /// What those of inboxes begin with.
 const INBOX: &str = "gearshift-inbox-";
 /// What those of buckets begin with.

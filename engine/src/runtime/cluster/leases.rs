@@ -188,7 +188,7 @@ impl Cluster {
     /// Takes in a change of the bucket.
     pub(super) fn hear(&self, change: &Change) {
         let mut state = self.locked();
-        let mut gone = false;
+        let (mut gone, mut was_yielding) = (false, false);
         match change {
             // This engine's own sign is known better here than by what a watch told later.
             Change::Deleted { key } if Topic::of(key) == Topic::Engine(self.node.to_string()) => {}
@@ -196,10 +196,14 @@ impl Cluster {
         }
         let (Change::Put { key, .. } | Change::Deleted { key }) = change;
         if let Topic::Lease(partition) = Topic::of(key) {
+            was_yielding = state.holds.is_yielding(partition);
             gone = state.compare(partition);
         }
         drop(state);
-        if gone {
+        if gone && was_yielding {
+            // Its next owner was quicker than the answer to our own write.
+            tracing::debug!(node = &*self.node, key, "the partition was taken over");
+        } else if gone {
             tracing::warn!(node = &*self.node, key, "another engine has the partition");
         }
         self.tell();

@@ -99,6 +99,11 @@ impl Cluster {
         Ok(Arc::new(joined))
     }
 
+    /// This engine's node.
+    pub(crate) const fn node(&self) -> &str {
+        &self.node
+    }
+
     /// The engines that live, this one included.
     pub(crate) fn engines(&self) -> Vec<EngineInfo> {
         self.locked().view.engines(self.partitions())
@@ -107,6 +112,15 @@ impl Cluster {
     /// The node of the engine that has `partition`, as far as is known.
     pub(crate) fn owner(&self, partition: u16) -> Option<String> {
         self.locked().view.holder(partition).map(|member| member.node.clone())
+    }
+
+    /// Resolves when another engine than `node` has `partition`.
+    pub(crate) async fn replaced(&self, partition: u16, node: &str) {
+        let mut heard = self.heard();
+        while self.owner(partition).is_none_or(|owner| owner == node) {
+            // The cluster lives as long as this call.
+            drop(heard.changed().await);
+        }
     }
 
     /// Lives another engine that stays?

@@ -59,6 +59,17 @@ impl Tenure {
         self.0.as_ref().is_none_or(|shared| shared.cluster.is_certain(shared.partition))
     }
 
+    /// Resolves when another engine has the partition; never where there is none.
+    pub(crate) async fn lost(&self) {
+        let Some(shared) = &self.0 else { return std::future::pending().await };
+        let is_lost = |right: &Right| match right {
+            Right::Held | Right::Yielding => false,
+            Right::Elsewhere(_) | Right::RefusedBy(..) => true,
+        };
+        // The cluster lives as long as this value.
+        drop(shared.right.clone().wait_for(is_lost).await);
+    }
+
     /// Resolves when the right has changed since it was last looked at.
     pub(crate) async fn changed(&mut self) {
         match &mut self.0 {

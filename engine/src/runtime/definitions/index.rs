@@ -1,6 +1,7 @@
 //! [`Index`]: who listens to what; rebuilt whole at every change, read at every event.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Included};
 use std::sync::Arc;
 
 use gearshift_bus::{Subject, SubjectPattern};
@@ -84,14 +85,17 @@ impl Index {
         for ((name, version), (definition, froms)) in deployed {
             // The bucket holds one content per version, so this cannot conflict.
             drop(index.definitions.insert(Arc::clone(definition)));
-            let newer = (Arc::clone(name), version + 1)..=(Arc::clone(name), u32::MAX);
+            let version_of = |version| (Arc::clone(name), version);
+            let newer = (Excluded(version_of(*version)), Included(version_of(u32::MAX)));
             let from_of =
                 |froms: &Froms, at: &Position| froms.get(at.source).unwrap_or(at.sequence);
             let span = |at: &Position| Span {
                 source: at.source,
                 from: from_of(froms, at),
-                until: deployed
-                    .range(newer.clone())
+                until: (*version < u32::MAX)
+                    .then(|| deployed.range(newer.clone()))
+                    .into_iter()
+                    .flatten()
                     .map(|(_, (_, froms))| from_of(froms, at))
                     .min(),
             };

@@ -64,3 +64,13 @@ fn a_source_that_came_later_is_heard_from_where_it_joined() {
     assert_eq!(at(&index, Some(position(2, 49))), []);
     assert_eq!(at(&index, Some(position(2, 50))), [(1, true)]);
 }
+
+#[test]
+fn the_highest_version_number_is_the_newest_version() {
+    let listens: &[(u32, &[Position])] =
+        &[(u32::MAX - 1, &[position(1, 1)]), (u32::MAX, &[position(1, 10)])];
+    let index = index(listens, &[position(1, 0)]);
+    assert_eq!(at(&index, Some(position(1, 9))), [(u32::MAX - 1, true)]);
+    assert_eq!(at(&index, Some(position(1, 10))), [(u32::MAX, true), (u32::MAX - 1, false)]);
+    assert_eq!(at(&index, None), [(u32::MAX, true), (u32::MAX - 1, false)]);
+}

@@ -101,15 +101,23 @@ impl DefinitionStore {
         let mut loaded = self.loaded.lock().await;
         // What is written after this is found the next time, if it is not read now.
         let heads = try_join(self.definitions.head(), self.listens.head()).await?;
-        if heads == loaded.heads {
+        let is_known = heads == loaded.heads;
+        // A server that was not the leader a moment ago may give less than the head promised: what
+        // is incomplete is looked for until it is found.
+        if is_known && loaded.entries.values().all(|entry| entry.froms.is_some()) {
             return Ok(false);
         }
-        self.load_definitions(&mut loaded).await?;
-        self.load_listens(&mut loaded).await?;
-        self.publish(&loaded)?;
-        loaded.heads = heads;
-        self.revision.send_replace(heads.1);
-        Ok(true)
+        let mut is_news = !is_known;
+        if is_news {
+            self.load_definitions(&mut loaded).await?;
+        }
+        is_news |= self.load_listens(&mut loaded).await?;
+        if is_news {
+            self.publish(&loaded)?;
+            loaded.heads = heads;
+            self.revision.send_replace(heads.1);
+        }
+        Ok(is_news)
     }
 
     async fn load_definitions(&self, loaded: &mut Loaded) -> Result<(), Error> {
@@ -119,7 +127,10 @@ impl DefinitionStore {
             if loaded.entries.contains_key(&key) {
                 continue;
             }
-            let Some(value) = self.definitions.get(&key).await? else { continue };
+            // None is ever deleted.
+            let value = self.definitions.get(&key).await?.ok_or_else(|| {
+                Error::Unavailable(format!("definition `{key}` is listed but cannot be read"))
+            })?;
             let text = String::from_utf8_lossy(&value.value).into_owned();
             let definition = definition::from_canonical(&text).map_err(Error::Definition)?;
             let entry = Entry { definition: Arc::new(definition), froms: None };
@@ -128,17 +139,20 @@ impl DefinitionStore {
         Ok(())
     }
 
-    async fn load_listens(&self, loaded: &mut Loaded) -> Result<(), Error> {
+    /// True where it found something.
+    async fn load_listens(&self, loaded: &mut Loaded) -> Result<bool, Error> {
+        let mut is_news = false;
         for (key, entry) in &mut loaded.entries {
             if entry.froms.is_none() {
                 let Some(value) = self.listens.get(key).await? else { continue };
                 let froms = Froms::read(&value.value);
+                is_news = true;
                 entry.froms = Some(froms.ok_or_else(|| {
                     Error::Unavailable(format!("from where `{key}` listens cannot be read"))
                 })?);
             }
         }
-        Ok(())
+        Ok(is_news)
     }
 
     fn publish(&self, loaded: &Loaded) -> Result<(), Error> {
@@ -279,3 +293,7 @@ fn key_of(definition: &Definition) -> String {
 fn short(hash: &str) -> String {
     hash.chars().take(12).collect()
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

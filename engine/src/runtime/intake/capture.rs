@@ -17,6 +17,10 @@ use crate::runtime::shared::Shared;
 
 /// The key of whose turn it is.
 const TURN: &str = "turn";
+/// What the key says where it is nobody's turn.
+const FREE: &[u8] = b"-free-";
+/// How long it says so, before it goes.
+const FREE_MAX: Duration = Duration::from_secs(1);
 /// How long a turn may take; a dead engine's ends by itself.
 const TURN_MAX: Duration = Duration::from_secs(10);
 /// How long an engine waits for its turn.
@@ -27,21 +31,29 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// This engine's turn to change what is captured.
 pub(super) struct Turn<'a> {
     shared: &'a Shared,
-    is_taken: bool,
+    /// The write that took it; `None` where nobody else deploys.
+    taken: Option<u64>,
 }
 
 impl<'a> Turn<'a> {
     pub(super) async fn wait(shared: &'a Shared) -> Result<Self, Error> {
         if !shared.definitions.is_shared() {
-            return Ok(Self { shared, is_taken: false });
+            return Ok(Self { shared, taken: None });
         }
         let name = Bytes::from(shared.config.name.clone());
         let end = monotonic() + WAIT_MAX;
         loop {
             let bucket = &shared.intake.bucket;
-            let swapped = bucket.compare_and_set_expiring(TURN, 0, name.clone(), TURN_MAX).await?;
-            if let Swapped::Stored(_) = swapped {
-                return Ok(Self { shared, is_taken: true });
+            let expected = match bucket.get(TURN).await? {
+                None => Some(0),
+                Some(known) => (known.value == FREE).then_some(known.revision),
+            };
+            if let Some(expected) = expected {
+                let name = name.clone();
+                let swapped = bucket.compare_and_set_expiring(TURN, expected, name, TURN_MAX);
+                if let Swapped::Stored(revision) = swapped.await? {
+                    return Ok(Self { shared, taken: Some(revision) });
+                }
             }
             if monotonic() > end {
                 let reason = "another engine is deploying and does not come to an end; try again";
@@ -52,10 +64,16 @@ impl<'a> Turn<'a> {
     }
 
     pub(super) async fn end(self) {
-        if self.is_taken
-            && let Err(error) = self.shared.intake.bucket.delete(TURN).await
-        {
-            tracing::warn!(%error, "the turn to capture subjects ends late");
+        let Some(revision) = self.taken else { return };
+        let bucket = &self.shared.intake.bucket;
+        // By comparison: one that took too long may be another engine's turn by now.
+        let free = Bytes::from_static(FREE);
+        match bucket.compare_and_set_expiring(TURN, revision, free, FREE_MAX).await {
+            Ok(Swapped::Stored(_)) => {}
+            Ok(Swapped::Conflict { .. }) => {
+                tracing::warn!("the turn to capture subjects took too long");
+            }
+            Err(error) => tracing::warn!(%error, "the turn to capture subjects ends late"),
         }
     }
 }
@@ -84,4 +102,39 @@ fn refused(error: gearshift_bus::Error) -> Error {
         return Error::SubjectHeld(error.to_string());
     }
     Error::Bus(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use gearshift_bus::{Bus, Swapped};
+
+    use super::{TURN, Turn};
+    use crate::runtime::{Engine, EngineConfig};
+
+    #[tokio::test]
+    async fn a_turn_that_took_too_long_does_not_end_the_turn_of_another()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let bus = Bus::in_memory();
+        let engine = Engine::start(bus.clone(), EngineConfig::default()).await?;
+        let shared = Arc::clone(&engine.handle().0);
+        let bucket = bus.bucket("sources").await?;
+        for _ in 0..2 {
+            let late = Turn::wait(&shared).await?;
+            // It expires, and another engine is quick.
+            bucket.delete(TURN).await?;
+            let other = bucket.compare_and_set(TURN, 0, Bytes::from_static(b"other")).await?;
+            assert!(matches!(other, Swapped::Stored(_)), "{other:?}");
+            late.end().await;
+            let known = bucket.get(TURN).await?.map(|known| known.value);
+            assert_eq!(known.as_deref(), Some(&b"other"[..]));
+            bucket.delete(TURN).await?;
+            // One that ends in time makes room at once.
+            Turn::wait(&shared).await?.end().await;
+        }
+        engine.stop().await;
+        Ok(())
+    }
 }

@@ -8,6 +8,7 @@ use gearshift_machine::value::{Map, Value};
 
 use super::reader::{BUSY_RETRY, Reader, is_busy};
 use super::stands::{Stand, lost};
+use crate::runtime::asks::Round;
 use crate::runtime::error::Error;
 
 impl Reader {
@@ -51,7 +52,7 @@ impl Reader {
         }
         if self.stands.lowest().is_some_and(|lowest| lowest < from.min(self.next)) {
             // Something before it was not taken.
-            self.next = self.stands.lowest().unwrap_or(self.next);
+            self.go_back();
             return Ok(());
         }
         let stream = self.source.name();
@@ -64,6 +65,8 @@ impl Reader {
             && !self.keep_letter(partition, stand, (from, last), &message).await?
         {
             self.rest(BUSY_RETRY).await;
+            // It is told again, and whoever refused it has to know.
+            self.go_back();
             return Ok(());
         }
         for (partition, _) in affected {
@@ -120,7 +123,8 @@ impl Reader {
         let reason = format!("GS3012 message_lost: {message}").into();
         let source = Some(Position { source: self.source.number, sequence: last });
         let input = PartitionInput::Reject { event, reason, key: None, source };
-        let told = self.shared.ask_in_order(partition, stand.session, input).await?;
+        let round = Round { session: stand.session, number: self.round };
+        let told = self.shared.ask_in_round(partition, round, input).await?;
         let taken = tokio::select! {
             biased;
             done = told => done.is_ok_and(|done| !is_busy(&done.outcome)),

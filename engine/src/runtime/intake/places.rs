@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use gearshift_bus::{BackendKind, Bucket, Delivered, ErrorKind, Inbox, Tail};
+use gearshift_bus::{BackendKind, Bucket, Delivered, ErrorKind, Inbox, Swapped, Tail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -80,20 +80,17 @@ impl Shared {
         }
     }
 
-    /// Writes what this engine has read beyond `written`.
+    /// Writes what this engine has read beyond `written`, where nobody has read further.
     pub(super) async fn write_places(
         &self,
         bucket: &Bucket,
         written: &mut BTreeMap<u16, u64>,
     ) -> Result<(), Error> {
         for (source, place) in self.intake.places.all() {
-            if written.get(&source).is_some_and(|before| *before >= place.sequence) {
-                continue;
+            if written.get(&source).is_none_or(|before| *before < place.sequence) {
+                write(bucket, source, &place).await?;
+                written.insert(source, place.sequence);
             }
-            // Plain values cannot fail to become JSON.
-            let bytes = Bytes::from(serde_json::to_vec(&place).unwrap_or_default());
-            bucket.put(&key_of(source), bytes).await?;
-            written.insert(source, place.sequence);
         }
         Ok(())
     }
@@ -143,6 +140,25 @@ impl Shared {
              it came back shorter and was filled again"
         );
         Ok(Some(Replaced { what, from }))
+    }
+}
+
+/// Writes where a source was read last. An engine that is behind the others must not say less than
+/// they know.
+async fn write(bucket: &Bucket, source: u16, place: &Place) -> Result<(), Error> {
+    let key = key_of(source);
+    loop {
+        let known = bucket.get(&key).await?;
+        let theirs = known.as_ref().and_then(|known| serde_json::from_slice(&known.value).ok());
+        if theirs.is_some_and(|theirs: Place| theirs.sequence >= place.sequence) {
+            return Ok(());
+        }
+        let revision = known.map_or(0, |known| known.revision);
+        // Plain values cannot fail to become JSON.
+        let bytes = Bytes::from(serde_json::to_vec(place).unwrap_or_default());
+        if let Swapped::Stored(_) = bucket.compare_and_set(&key, revision, bytes).await? {
+            return Ok(());
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`Intake`]: what is to be read from where, as all engines agreed.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use gearshift_bus::{Bucket, Bus, Held, Inbox, SubjectPattern};
 use tokio::sync::watch;
 
 use super::health::IntakeHealth;
+use super::misses::Misses;
 use super::places::Places;
 use super::sources::Sources;
 use crate::runtime::error::Error;
@@ -29,9 +31,12 @@ pub(crate) struct Intake {
     pub(super) bucket: Bucket,
     pub(super) sources: Sources,
     pub(super) places: Places,
+    pub(super) misses: Misses,
     pub(super) plan: watch::Sender<Arc<Plan>>,
     /// Counted up when a stream may not be the one it was: its reader looks again.
     pub(super) doubt: watch::Sender<u64>,
+    /// Counts the rounds of all readers.
+    rounds: AtomicU64,
     health: Mutex<BTreeMap<String, IntakeHealth>>,
 }
 
@@ -41,14 +46,21 @@ impl Intake {
             bucket: bus.bucket("sources").await?,
             sources: Sources::open(bus).await?,
             places: Places::default(),
+            misses: Misses::default(),
             plan: watch::Sender::default(),
             doubt: watch::Sender::default(),
+            rounds: AtomicU64::new(0),
             health: Mutex::default(),
         })
     }
 
     pub(super) fn plan(&self) -> Arc<Plan> {
         Arc::clone(&self.plan.borrow())
+    }
+
+    /// A number that is higher than that of any round before.
+    pub(super) fn next_round(&self) -> u64 {
+        self.rounds.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     /// How the sources are doing, by name.

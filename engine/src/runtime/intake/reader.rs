@@ -11,15 +11,17 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use futures_util::future::select_all;
 use gearshift_bus::{Delivered, Inbox};
-use gearshift_machine::machine::Outcome;
+use gearshift_machine::machine::{Outcome, Timestamp};
 use gearshift_machine::partition::{Done, PartitionInput, Position};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::names::one_name_each;
 use super::parcel::{Parcel, open};
-use super::settle::settle;
+use super::settle::{Settling, settle};
 use super::sources::Source;
 use super::stands::{Stands, lost};
+use crate::runtime::asks::Round;
 use crate::runtime::clock::monotonic;
 use crate::runtime::definitions::Index;
 use crate::runtime::error::Error;
@@ -28,10 +30,10 @@ use crate::runtime::shared::Shared;
 
 /// The partition that keeps the dead letters of messages that name no instance.
 const REJECTS: u16 = 0;
-/// Messages read at once.
-const READ_MAX: usize = 256;
+/// Messages read at once: a full batch of each of four partitions, so that frames are few.
+const READ_MAX: usize = 1_024;
 /// Reads whose decisions are under way at once.
-const UNDER_WAY_MAX: usize = 8;
+const UNDER_WAY_MAX: usize = 3;
 /// Wait before a busy partition is told again.
 pub(super) const BUSY_RETRY: Duration = Duration::from_millis(200);
 /// Wait before it is looked again whether a partition is served.
@@ -51,6 +53,8 @@ pub(super) struct Reader {
     pub(super) stands: Stands,
     /// What is read next.
     pub(super) next: u64,
+    /// Drawn anew whenever it goes back, so that partitions that refused something know.
+    pub(super) round: u64,
     under_way: VecDeque<Handed>,
     advanced: Instant,
     /// How the partitions are doing; looked at before it is asked who is served.
@@ -77,8 +81,8 @@ struct Told {
     decision: oneshot::Receiver<Done>,
 }
 
-/// Whether what was under way was taken.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Whether what was under way was taken; what asks for more patience comes later.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Taken {
     All,
     /// Some partition was lost.
@@ -99,6 +103,7 @@ impl Reader {
         let seats = (0..shared.config.partitions).map(|seat| shared.seat(seat).subscribe());
         Self {
             seats: seats.collect(),
+            round: shared.intake.next_round(),
             shared,
             inbox,
             source,
@@ -117,8 +122,9 @@ impl Reader {
         while !self.stop.is_cancelled() {
             self.seats.iter_mut().for_each(|seat| drop(seat.borrow_and_update()));
             if self.stands.update(&self.shared, &self.source).await {
+                self.shared.intake.misses.follow(&self.source, &self.stands);
                 self.settle_all().await;
-                self.next = self.stands.lowest().unwrap_or(self.next);
+                self.go_back();
                 self.tell_position(self.next);
             }
             if self.stands.is_empty() {
@@ -165,8 +171,14 @@ impl Reader {
         handed: &mut Handed,
     ) -> Result<(), Error> {
         let sequence = message.sequence;
-        let source = Some(Position { source: self.source.number, sequence });
-        for parcel in open(index, &self.source, message, self.shared.config.clock.now()) {
+        let position = Position { source: self.source.number, sequence };
+        let source = Some(position);
+        let mut parcels = open(index, &self.source, message, self.shared.config.clock.now());
+        if parcels.len() > 1 {
+            let place = (&message.message.subject, position);
+            one_name_each(&self.shared, &self.stands, index, place, &mut parcels).await;
+        }
+        for parcel in parcels {
             let (targets, event) = match parcel {
                 Parcel::Deliver(targets, event) => (targets, event),
                 Parcel::Reject(event, reason) => {
@@ -175,7 +187,9 @@ impl Reader {
                     continue;
                 }
             };
-            let settled = settle(&self.shared, &self.stands, targets, sequence).await;
+            let stored = Timestamp(message.time_ms);
+            let settling = Settling { position, name: Arc::clone(&event.name), stored };
+            let settled = settle(&self.shared, &self.stands, targets, &settling).await;
             handed.missed.extend(settled.missed);
             let last = settled.list.len().saturating_sub(1);
             let mut event = Some(event);
@@ -199,7 +213,8 @@ impl Reader {
         handed: &mut Handed,
     ) -> Result<(), Error> {
         let Some(stand) = self.stands.wanting(partition, sequence) else { return Ok(()) };
-        let told = self.shared.ask_in_order(partition, stand.session, input);
+        let round = Round { session: stand.session, number: self.round };
+        let told = self.shared.ask_in_round(partition, round, input);
         let decision = tokio::select! {
             biased;
             decision = told => decision?,
@@ -247,11 +262,16 @@ impl Reader {
             self.tell_position(next);
             return Ok(());
         }
-        let rest = self.settle_all().await;
-        self.next = self.stands.lowest().unwrap_or(self.next);
-        let busy = taken == Taken::Busy || rest == Taken::Busy;
-        self.rest(if busy { BUSY_RETRY } else { UNSERVED_RETRY }).await;
+        let taken = taken.max(self.settle_all().await);
+        self.go_back();
+        self.rest(if taken == Taken::Busy { BUSY_RETRY } else { UNSERVED_RETRY }).await;
         Ok(())
+    }
+
+    /// Goes on at the first message that was not taken; nothing may be under way.
+    pub(super) fn go_back(&mut self) {
+        self.next = self.stands.lowest().unwrap_or(self.next);
+        self.round = self.shared.intake.next_round();
     }
 
     fn tell_position(&self, next: u64) {
@@ -262,10 +282,7 @@ impl Reader {
     pub(super) async fn settle_all(&mut self) -> Taken {
         let mut all = Taken::All;
         while let Some(handed) = self.under_way.pop_front() {
-            let taken = self.settle(handed).await;
-            if taken != Taken::All {
-                all = taken;
-            }
+            all = all.max(self.settle(handed).await);
         }
         all
     }
@@ -285,7 +302,7 @@ impl Reader {
             let busy = done.as_ref().is_some_and(|done| is_busy(&done.outcome));
             if busy || done.is_none() {
                 self.stands.back(partition, sequence);
-                all = if busy { Taken::Busy } else { Taken::NotAll };
+                all = all.max(if busy { Taken::Busy } else { Taken::NotAll });
             }
         }
         let mut missed = handed.missed;

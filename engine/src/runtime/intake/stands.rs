@@ -17,6 +17,8 @@ pub(super) struct Stand {
     pub(super) next: u64,
     /// Up to here, exclusive, it knows that there is nothing else for it.
     pub(super) passed: u64,
+    /// Where it stood when its session was taken up.
+    began: u64,
 }
 
 /// The partitions that are served here, with where they stand.
@@ -48,7 +50,7 @@ impl Stands {
             // One that was lost again is found by the next update.
             let Some(cursor) = look(shared, partition, cursor).await else { continue };
             let next = cursor.max(source.from);
-            self.0.insert(partition, Stand { session, next, passed: next });
+            self.0.insert(partition, Stand { session, next, passed: next, began: next });
             gained = true;
         }
         gained
@@ -56,6 +58,12 @@ impl Stands {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The session of each of them, and where it stood when that was taken up.
+    pub(super) fn begins(&self) -> BTreeMap<u16, (u64, u64)> {
+        let begin = |stand: &Stand| (stand.session, stand.began);
+        self.0.iter().map(|(partition, stand)| (*partition, begin(stand))).collect()
     }
 
     /// The first sequence that one of them is to be told.

@@ -63,19 +63,40 @@ impl Attempt {
         if route.once && !Box::pin(self.may_start()).await {
             return Asked::Nothing;
         }
+        let reply = self.shared.bus.requests().request(message, self.limit()).await;
+        self.ended(&route, reply)
+    }
+
+    /// How long a reply is waited for.
+    pub(crate) fn limit(&self) -> Duration {
         let left = self.call.deadline.since_ms(self.shared.config.clock.now());
-        let limit = Duration::from_millis(left).saturating_add(GRACE);
-        match self.shared.bus.requests().request(message, limit).await {
+        Duration::from_millis(left).saturating_add(GRACE)
+    }
+
+    /// What the reply says, or that there is none.
+    pub(crate) fn ended(
+        &self,
+        route: &Arc<Route>,
+        reply: Result<Message, gearshift_bus::Error>,
+    ) -> Asked {
+        match reply {
             Ok(reply) => {
-                self.shared.providers.answered(operation, &route);
+                self.shared.providers.answered(&self.call.operation, route);
                 Asked::Ended(read_reply(&reply, &self.call.call.to_string()))
             }
-            Err(error) => self.failed(&route, &error),
+            Err(error) => self.failed(route, &error),
         }
     }
 
+    /// What the partition is told, if anything.
+    pub(crate) fn input(&self, asked: Asked) -> Option<PartitionInput> {
+        let Asked::Ended(outcome) = asked else { return None };
+        let (key, call, attempt) = (self.key.clone(), self.call.call, self.call.attempt);
+        Some(PartitionInput::CallReply { key, call, attempt, outcome })
+    }
+
     /// Looks who runs, beside the calls and only while there are some.
-    fn refresh(&self) {
+    pub(crate) fn refresh(&self) {
         if self.shared.providers.is_stale() {
             let shared = Arc::clone(&self.shared);
             self.shared.tasks.spawn(async move {
@@ -119,16 +140,16 @@ impl Attempt {
         Asked::Ended(failure(kind, "bus", error.to_string()))
     }
 
-    fn message(&self, route: &Route) -> Result<Message, gearshift_bus::Error> {
+    pub(crate) fn message(&self, route: &Route) -> Result<Message, gearshift_bus::Error> {
         let call = &self.call;
         Message::new(route.subject.clone(), call.input.to_json())
-            .with_header(headers::CONTENT_TYPE, headers::JSON)?
-            .with_header(headers::CALL_ID, &call.call.to_string())?
-            .with_header(headers::ATTEMPT, &call.attempt.to_string())?
-            .with_header(headers::DEADLINE, &call.deadline.to_string())?
-            .with_header(headers::WORKFLOW, &ce_encode(&self.workflow))?
-            .with_header(headers::INSTANCE, &ce_encode(&self.key.to_string()))?
-            .with_header(headers::STEP, &ce_encode(&call.step))
+            .with_known(headers::CONTENT_TYPE, headers::JSON.to_owned())?
+            .with_known(headers::CALL_ID, call.call.to_string())?
+            .with_known(headers::ATTEMPT, call.attempt.to_string())?
+            .with_known(headers::DEADLINE, call.deadline.to_string())?
+            .with_known(headers::WORKFLOW, ce_encode(&self.workflow))?
+            .with_known(headers::INSTANCE, ce_encode(&self.key.to_string()))?
+            .with_known(headers::STEP, ce_encode(&call.step))
     }
 }
 

@@ -5,5 +5,5 @@ mod catalogue;
 mod registry;
 mod reply;
 
-pub(crate) use ask::{Asked, Attempt};
+pub(crate) use ask::Attempt;
 pub(crate) use registry::Providers;

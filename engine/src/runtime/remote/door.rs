@@ -47,8 +47,8 @@ impl OwnerDoor {
     /// [`Error::Bus`].
     pub(crate) async fn open(shared: &Arc<Shared>, partition: u16) -> Result<Self, Error> {
         let closing = CancellationToken::new();
-        if shared.cluster.is_some() {
-            let pattern = SubjectPattern::parse(&subjects::owner(partition))?;
+        if let Some(cluster) = &shared.cluster {
+            let pattern = SubjectPattern::parse(&subjects::owner(partition, cluster.node()))?;
             let server = shared.bus.requests().serve(&pattern, subjects::OWNER_GROUP).await?;
             let host = Host {
                 shared: Arc::clone(shared),
@@ -220,8 +220,7 @@ impl Host {
         if let Some(refusal) = self.refusal() {
             return encode(&refusal);
         }
-        let looked = self.shared.look_here(self.partition, move |partition| look.on(partition));
-        match looked.await {
+        match self.shared.see_here(self.partition, look).await {
             Some(seen) => self.fitting(seen).await,
             None => encode(Answer::NotOwner),
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::packed;
 use crate::runtime::error::Error;
+use crate::runtime::intake::Target;
 
 /// A look at the durable state of one partition, between two of its frames.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,8 @@ pub(crate) enum Look {
     Instance(InstanceKey),
     /// Is there an instance with this key, ended ones included?
     Contains(InstanceKey),
+    /// Did this target take its event, or will it?
+    Takes(Target),
     /// The history of one instance.
     Trace(InstanceKey),
     /// Instances in key order.
@@ -75,7 +78,7 @@ pub struct DeadLetterFilter {
 pub(crate) enum Seen {
     /// Of [`Look::Instance`].
     Instance(#[serde(with = "packed::optional")] Option<Box<Instance>>),
-    /// Of [`Look::Contains`].
+    /// Of [`Look::Contains`] and [`Look::Takes`].
     Truth(bool),
     /// Of [`Look::Trace`].
     Trace(Vec<TraceEntry>),
@@ -105,7 +108,9 @@ impl Look {
     pub(crate) fn on(&self, partition: &Partition) -> Seen {
         match self {
             Self::Instance(key) => Seen::Instance(partition.instance(key).map(Box::new)),
-            Self::Contains(key) => Seen::Truth(partition.contains(key)),
+            Self::Contains(key) | Self::Takes(Target { key, .. }) => {
+                Seen::Truth(partition.contains(key))
+            }
             Self::Trace(key) => Seen::Trace(partition.trace(key)),
             Self::InstancesFrom { after, count } => {
                 Seen::Instances(partition.instances_from(after.as_ref(), *count))

@@ -13,6 +13,7 @@ use super::look::{Look, Seen};
 use super::wire::{Answer, Question, Standing, decode, encode};
 use crate::runtime::asks::{Ask, Asker};
 use crate::runtime::error::Error;
+use crate::runtime::intake::Target;
 use crate::runtime::seat::{SeatState, is_moved};
 use crate::runtime::shared::Shared;
 
@@ -20,6 +21,9 @@ use crate::runtime::shared::Shared;
 const LOOK_LIMIT: Duration = Duration::from_secs(2);
 /// The same for health, which is a view: who does not answer soon is not well.
 const STANDING_LIMIT: Duration = Duration::from_millis(500);
+/// How long an owner that was replaced may still take to answer: one that handed its partition over
+/// does so at once, one that stands still does not.
+const LAST_ANSWER: Duration = Duration::from_millis(300);
 /// Wait before an owner is looked for again; a change of the seat ends it at once.
 const TRY_AGAIN: Duration = Duration::from_millis(25);
 
@@ -120,10 +124,7 @@ impl Shared {
         let mut search = Search::begin(self, partition);
         loop {
             let seen = match self.way(partition) {
-                Way::Here => {
-                    let look = look.clone();
-                    self.look_here(partition, move |partition| look.on(partition)).await
-                }
+                Way::Here => self.see_here(partition, look.clone()).await,
                 Way::There => Box::pin(self.look_there(partition, &look)).await?,
                 Way::Nowhere(_) => None,
                 Way::Never(error) => return Err(error),
@@ -146,6 +147,26 @@ impl Shared {
             return Err(Seen::unasked());
         };
         Ok(truth)
+    }
+
+    /// Did the target take its event, or will it?
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub(crate) async fn takes(&self, target: Target) -> Result<bool, Error> {
+        let partition = self.partition_of(&target.key);
+        let Seen::Truth(truth) = self.look(partition, Look::Takes(target)).await? else {
+            return Err(Seen::unasked());
+        };
+        Ok(truth)
+    }
+
+    /// [`Look`]s here; `None`: nobody looked.
+    pub(super) async fn see_here(&self, partition: u16, look: Look) -> Option<Seen> {
+        if let Look::Takes(target) = look {
+            return self.takes_here(partition, target).await.map(Seen::Truth);
+        }
+        self.look_here(partition, move |partition| look.on(partition)).await
     }
 
     pub(super) fn way(&self, partition: u16) -> Way {
@@ -195,7 +216,7 @@ impl Shared {
     }
 
     /// `None`: nobody looked.
-    pub(super) async fn look_here<T: Send + 'static>(
+    pub(crate) async fn look_here<T: Send + 'static>(
         &self,
         partition: u16,
         look: impl FnOnce(&Partition) -> T + Send + 'static,
@@ -263,6 +284,12 @@ impl Shared {
                 let index = self.definitions.index();
                 Ok(Some(decided.into_done(&index.definitions)))
             }
+            // What happened is settled by now, so it may be told again where a repeat is noticed.
+            Some(Answer::Lost) if is_noticed_again(input) => Ok(None),
+            Some(Answer::Lost) => {
+                let reason = "its owner lost it meanwhile".to_owned();
+                Err(Error::OutcomeUnknown { partition, reason })
+            }
             Some(other) => self.unexpected(partition, &other),
             None => Ok(None),
         }
@@ -277,13 +304,15 @@ impl Shared {
         };
         match answer {
             Some(Answer::Seen(seen)) => Ok(Some(*seen)),
+            Some(Answer::Lost) => Ok(None),
             Some(Answer::Stored(digest)) => Ok(super::stored::read(self, &digest).await?),
             Some(other) => self.unexpected(partition, &other),
             None => Ok(None),
         }
     }
 
-    /// Asks the owner's door. `None`: it was not delivered, or not to the owner.
+    /// Asks the owner's door. `None`: it was not delivered, or not to the owner. [`Answer::Lost`]
+    /// also where the owner was replaced before it answered: it never writes a frame again.
     ///
     /// # Errors
     /// [`Error::OutcomeUnknown`] where no answer came; it is never asked again here.
@@ -294,9 +323,20 @@ impl Shared {
         limit: Duration,
     ) -> Result<Option<Answer>, Error> {
         let unknown = |reason: String| Error::OutcomeUnknown { partition, reason };
-        let subject = Subject::parse(&subjects::owner(partition))?;
+        let Some(cluster) = &self.cluster else { return Ok(None) };
+        let Some(owner) = cluster.owner(partition) else { return Ok(None) };
+        let subject = Subject::parse(&subjects::owner(partition, &owner))?;
         let body = encode(question).map_err(Error::Unavailable)?;
-        let reply = self.bus.requests().request(Message::new(subject, body), limit).await;
+        let requests = self.bus.requests();
+        let replaced = async {
+            cluster.replaced(partition, &owner).await;
+            tokio::time::sleep(LAST_ANSWER).await;
+        };
+        let reply = tokio::select! {
+            biased;
+            reply = requests.request(Message::new(subject, body), limit) => reply,
+            () = replaced => return Ok(Some(Answer::Lost)),
+        };
         let reply = match reply {
             Ok(reply) => reply,
             Err(error) if matches!(error.kind(), ErrorKind::Full { .. }) => {
@@ -316,7 +356,6 @@ impl Shared {
             Ok(Answer::Refused(reason)) => {
                 Err(Error::Unavailable(format!("partition {partition} refuses: {reason}")))
             }
-            Ok(Answer::Lost) => Err(unknown("its owner lost it meanwhile".to_owned())),
             Ok(Answer::Unreadable(reason)) => {
                 let told = format!("the owner of partition {partition} cannot read us: {reason}");
                 Err(Error::Unavailable(told))
@@ -330,5 +369,26 @@ impl Shared {
         tracing::error!(partition, ?answer, "an owner answered something else");
         let reason = "its owner answered something else".to_owned();
         Err(Error::OutcomeUnknown { partition, reason })
+    }
+}
+
+/// Does whoever decides it a second time see that it was decided?
+const fn is_noticed_again(input: &PartitionInput) -> bool {
+    match input {
+        PartitionInput::Deliver { event, .. } => event.id.is_some(),
+        // Numbered for each partition that sends.
+        PartitionInput::Letter { .. } => true,
+        PartitionInput::Start { .. }
+        | PartitionInput::CallReply { .. }
+        | PartitionInput::CallStarted { .. }
+        | PartitionInput::TimerDue { .. }
+        | PartitionInput::Command { .. }
+        | PartitionInput::Confirmed { .. }
+        | PartitionInput::Reject { .. }
+        | PartitionInput::Replay { .. }
+        | PartitionInput::Drop { .. }
+        | PartitionInput::Advance { .. }
+        | PartitionInput::SelfEvent { .. }
+        | PartitionInput::BufferExpired { .. } => false,
     }
 }

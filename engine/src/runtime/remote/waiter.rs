@@ -59,9 +59,10 @@ impl Watch {
         let look = self.shared.look_here(partition, move |partition| look.on(partition));
         // The goal may have been met before the wish was registered.
         if !std::mem::take(&mut self.is_sure) {
-            match look.await {
-                None => return Waited::Moved,
-                Some(seen) => {
+            // A partition that was lost just now leaves it lying for as long as it recovers.
+            match tokio::time::timeout(limit.saturating_add(ON_THE_WAY), look).await {
+                Ok(None) | Err(_) => return Waited::Moved,
+                Ok(Some(seen)) => {
                     if let Some(met) = self.judge(&seen) {
                         return Waited::Met(met);
                     }

@@ -61,6 +61,16 @@ impl Recorded {
         }
     }
 
+    /// Answers nothing of what is held, ever.
+    pub(crate) fn forget(&self) {
+        self.held.lock().unwrap().clear();
+    }
+
+    /// How many wait for [`Recorded::release`].
+    pub(crate) fn held(&self) -> usize {
+        self.held.lock().unwrap().len()
+    }
+
     /// Begins to serve; what comes is taken by [`Recorded::run`].
     pub(crate) async fn listen(bus: &Bus) -> Server {
         let pattern = SubjectPattern::parse("gearshift.plugin.recorded.v1.*").unwrap();

@@ -350,6 +350,11 @@ pub(crate) fn incoming(event: &str, name: &str, n: u64) -> Incoming {
     decode(event, &headers, body(name, n).to_string().as_bytes(), None).unwrap()
 }
 
+/// An event of any workflow.
+pub(crate) fn event(name: &str, body: &Value) -> Incoming {
+    decode(name, &Headers::new(), body.to_string().as_bytes(), None).unwrap()
+}
+
 /// The outcome of an event that was for one instance.
 pub(crate) fn outcome_of(asked: Result<Verdicts, AskError>) -> Result<Outcome, AskError> {
     let mut verdicts = asked?;

@@ -1,0 +1,156 @@
+//! Servers and engines that are away: what is said, how it ends, and what goes on afterwards.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::nats::{ONE, first_notice, serve};
+use crate::server::{Server, runtime};
+use crate::support::{Dev, Place, until};
+
+/// An address where nobody answers.
+const NOWHERE: &str = "nats://127.0.0.1:9";
+/// Longer than anything takes that ends at all.
+const LONG: Duration = Duration::from_secs(30);
+
+#[test]
+fn c3_every_command_ends_with_6_where_the_server_is_away_and_names_it_once() {
+    let place = Place::new();
+    for line in [
+        &["ls", "-s", NOWHERE][..],
+        &["watch", "-s", NOWHERE],
+        &["health", "-s", NOWHERE],
+        &["serve", "--nats", NOWHERE, "--no-wait"],
+        &["bus", "doctor", "--nats", NOWHERE],
+    ] {
+        let done = place.gearshift(line).ends(6);
+        let said = done.out.replace(&format!("{NOWHERE}\n"), "") + &done.err;
+        assert_eq!(said.matches("127.0.0.1:9").count(), 1, "{line:?}: {said}");
+        assert!(said.contains("no NATS server answers at `127.0.0.1:9`"), "{line:?}: {said}");
+    }
+    let done = place.gearshift(&["ls", "-s", NOWHERE, "-o", "json"]).ends(6);
+    assert_eq!(done.json()["code"], "GS5002");
+}
+
+#[test]
+fn without_an_engine_every_command_says_so_at_once() {
+    let place = Place::new();
+    let server = Server::start("");
+    for line in [&["ls"][..], &["watch"], &["watch", "hall"], &["health"], &["tasks"]] {
+        let line = [line, &["-s", server.url()]].concat();
+        let done = place.gearshift(&line).ends(6);
+        assert!(done.err.contains("no engine answers on `gearshift.query."), "{}", done.err);
+    }
+}
+
+#[test]
+fn watch_gives_a_silent_engine_as_long_as_timeout_says() {
+    let place = Place::new();
+    let server = Server::start("");
+    place.write("light.workflow.yaml", ONE);
+    let engine = serve(&place, server.url(), &["light.workflow.yaml"]);
+    engine.signal("-STOP");
+    for line in [&["watch"][..], &["watch", "hall"], &["health"]] {
+        let line = [line, &["-s", server.url(), "--timeout", "1s"]].concat();
+        let began = Instant::now();
+        let done = place.gearshift(&line).ends(7);
+        assert!(began.elapsed() < Duration::from_secs(15), "{line:?}: {:?}", began.elapsed());
+        assert!(done.err.contains("no answer within 1000 ms"), "{line:?}: {}", done.err);
+    }
+    engine.signal("-CONT");
+}
+
+#[test]
+fn watch_outlives_its_engine_and_sees_an_end_that_nobody_told() {
+    let place = Place::new();
+    let mut server = Server::start("");
+    place.write("light.workflow.yaml", ONE);
+    let mut engine = serve(&place, server.url(), &["light.workflow.yaml", "--data", "kept"]);
+    let url = server.url().to_owned();
+    place.gearshift(&["start", "light", "--key", "hall", "-s", &url]).ends(0);
+    let told = place.path("told.txt");
+    let mut command = place.command(&["watch", "hall", "-s", &url]);
+    command.stderr(std::fs::File::create(&told).unwrap());
+    let mut watch = Dev::spawn(command);
+    first_notice(&place, &url, &mut watch);
+    let is_told = |words: &str| {
+        until(LONG, || std::fs::read_to_string(&told).unwrap().contains(words).then_some(()));
+    };
+    engine.signal("-TERM");
+    assert_eq!(engine.wait(), Some(0));
+    is_told("no engine answers on `gearshift.query.instance`; watching goes on");
+    server.kill();
+    runtime().block_on(server.restart());
+    let _engine = serve(&place, server.url(), &["--data", "kept"]);
+    is_told("an engine answers again");
+    // Notices are for whoever listens; this one may come before the engine knows of the watch.
+    place.gearshift(&["cancel", "hall", "-s", server.url()]).ends(0);
+    assert_eq!(watch.wait(), Some(1));
+}
+
+#[test]
+fn health_tells_whether_all_is_served_over_either_door() {
+    let place = Place::new();
+    let server = Server::start("");
+    let more = ["--listen", "127.0.0.1:0", "--monitor", server.monitor()];
+    let engine = serve(&place, server.url(), &more);
+    let done = place.gearshift(&["health", "-s", server.url()]).ends(0);
+    assert!(done.out.starts_with("ready "), "{}", done.out);
+    assert!(done.out.contains("4 of 4 partitions served"), "{}", done.out);
+    let over_http = ["health", "-s", engine.text("url"), "--token", engine.text("token")];
+    let health = place.gearshift(&[&over_http[..], &["-o", "json"]].concat()).ends(0).json();
+    assert_eq!(health["status"], "ready");
+    assert_eq!(health["partitions"].as_array().unwrap().len(), 4);
+    let quiet = place.gearshift(&[&over_http[..], &["-o", "none"]].concat()).ends(0);
+    assert_eq!((&*quiet.out, &*quiet.err), ("", ""));
+    place.gearshift(&["health", "-s", engine.text("url"), "--token", "wrong"]).ends(5);
+}
+
+#[test]
+fn health_is_1_where_events_are_not_read() {
+    let place = Place::new();
+    let server = Server::start("");
+    place.write("light.workflow.yaml", ONE);
+    let _engine = serve(&place, server.url(), &["light.workflow.yaml"]);
+    let line = ["send", "light.switched", "-d", "room=hall", "--one-way", "-s", server.url()];
+    place.gearshift(&line).ends(0);
+    let health = ["health", "-s", server.url()];
+    until(LONG, || {
+        place.gearshift(&["show", "hall", "-s", server.url()]).code.eq(&0).then_some(())
+    });
+    place.gearshift(&health).ends(0);
+    server.delete_stream("gearshift-inbox-events");
+    let done = until(LONG, || {
+        let done = place.gearshift(&health);
+        (done.code == 1).then_some(done)
+    });
+    assert!(done.out.contains("`events` is not read beyond 1"), "{}", done.out);
+    assert!(done.out.contains("warning "), "{}", done.out);
+}
+
+#[test]
+fn a_signal_ends_commands_that_wait() {
+    let place = Place::new();
+    let server = Server::start("");
+    place.write("light.workflow.yaml", ONE);
+    let _engine = serve(&place, server.url(), &["light.workflow.yaml"]);
+    place.gearshift(&["start", "light", "--key", "hall", "-s", server.url()]).ends(0);
+    for (line, code) in [
+        (&["watch", "hall"][..], None),
+        (&["start", "light", "--key", "attic", "--wait"], None),
+        (&["serve", "--nats", NOWHERE], Some(130)),
+    ] {
+        let mut command = place.command(&[line, &["-s", server.url()]].concat());
+        let told = place.path("signalled.txt");
+        command.stderr(std::fs::File::create(&told).unwrap());
+        let mut child = Dev::spawn(command);
+        if line[0] == "serve" {
+            until(LONG, || {
+                std::fs::read_to_string(&told).unwrap().contains("waiting").then_some(())
+            });
+        }
+        child.signal("-INT");
+        // Without a handler the signal itself ends it, and shells say 130.
+        assert_eq!(child.wait(), code, "{line:?}");
+    }
+}
