@@ -168,7 +168,7 @@ pub(super) async fn refresh(
 ) -> Result<(), Box<Problem>> {
     let Some(instance) = handle.instance(key).await? else { return Ok(()) };
     let index = handle.definitions().registry();
-    if let Some(definition) = index.get(key.workflow(), instance.pin.version) {
+    if let Some(definition) = index.pinned(key.workflow(), instance.pin) {
         verdict.active = wire::state_names(definition, &instance.active);
     }
     verdict.status = Some(wire::status(instance.status));

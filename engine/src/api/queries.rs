@@ -77,9 +77,9 @@ fn pinned(
     instance: &Instance,
 ) -> Result<std::sync::Arc<Definition>, Box<Problem>> {
     let registry = handle.definitions().registry();
-    let (workflow, version) = (instance.key.workflow(), instance.pin.version);
-    registry.get(workflow, version).cloned().ok_or_else(|| {
-        let name = format!("{workflow}@{version}");
+    let (workflow, pin) = (instance.key.workflow(), instance.pin);
+    registry.pinned(workflow, pin).cloned().ok_or_else(|| {
+        let name = format!("{workflow}@{}", pin.version);
         Error::UnknownWorkflow { name }.into()
     })
 }
@@ -108,7 +108,7 @@ async fn walk<T>(
             let Some(last) = slice.last().map(|instance| instance.key.clone()) else { break };
             for instance in &slice {
                 let workflow = instance.key.workflow();
-                let Some(definition) = registry.get(workflow, instance.pin.version) else {
+                let Some(definition) = registry.pinned(workflow, instance.pin) else {
                     continue;
                 };
                 if let Some(item) = pick(instance, definition) {

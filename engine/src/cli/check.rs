@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::Global;
 use super::failure::{ENDED_BADLY, Failure, Outcome};
 use super::output::Format;
-use super::sources::{Source, files};
+use super::sources::{Known, Source, files};
 use super::words::count;
 
 const EXAMPLES: &str = "\
@@ -57,17 +57,22 @@ struct Findings {
 pub(super) fn check(global: &Global, args: &CheckArgs) -> Outcome {
     let output = global.out();
     let mut all = Findings::default();
-    for path in files(&args.paths)? {
-        let source = Source::read(&path)?;
-        let problems = match source.load() {
+    let paths = files(&args.paths)?;
+    let sources = paths.iter().map(|path| Source::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let looked: Vec<_> = sources.iter().map(Source::load).collect();
+    let known = Known::of(looked.iter().flatten().flatten());
+    for (source, looked) in sources.iter().zip(looked) {
+        let problems = match looked {
             Err(problems) => problems,
             Ok(loaded) => {
                 let mut warnings = Vec::new();
                 for one in loaded {
                     let name = format!("{}@{}", one.definition.name, one.definition.version);
                     all.checked.push(name);
+                    warnings.extend(known.missing(&one).map(|child| child.missing.clone()));
                     warnings.extend(one.warnings);
                 }
+                warnings.sort_by_key(|problem| (problem.span, problem.code));
                 warnings
             }
         };

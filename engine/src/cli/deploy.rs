@@ -1,31 +1,36 @@
 //! `deploy`: makes definitions available; moves no running instance.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gearshift_client::Client;
 use gearshift_client::protocol::command::{Deploy, DeployReply, Deployed, Format as WireFormat};
-use gearshift_client::protocol::query::Instances;
-use gearshift_machine::definition::Format;
+use gearshift_client::protocol::query::{Definitions, Instances};
+use gearshift_client::protocol::view::InstanceSummary;
+use gearshift_machine::definition::{Format, Problem};
+use serde_json::{Value, json};
 
 use super::args::Global;
 use super::connect;
 use super::failure::{Failure, Outcome};
 use super::ids::Tally;
 use super::output::{Output, clean, tell};
-use super::sources::{Source, files};
+use super::sources::{Known, Source, files};
 use super::words::{count, states};
 
 /// Instances of older versions that are listed.
 const LEFT_BEHIND_SHOWN: u32 = 10;
+/// Instances of older versions that programs get; `older_instances` counts them all.
+const LEFT_BEHIND_MAX: u32 = 1_000;
 
 const EXAMPLES: &str = "\
 Examples:
   gearshift deploy order.workflow.yaml
   gearshift deploy workflows/                     all definitions below a folder
 
-Running instances stay on their version, and are listed; new ones take the newest. A deployed version never
-changes: raise `version:` to deploy other content (exit 4 otherwise).";
+Running instances stay on their version, and are listed (`left_behind` in JSON); new ones take the
+newest. A deployed version never changes: raise `version:` to deploy other content (exit 4
+otherwise). A child's workflow that is nowhere is a warning.";
 
 /// `gearshift deploy`.
 #[derive(Debug, Args)]
@@ -42,17 +47,12 @@ pub(super) async fn deploy(global: &Global, args: &DeployArgs) -> Outcome {
     let output = global.out();
     let paths = files(&args.paths)?;
     let mut tally = Tally::default();
+    let known = known(&paths);
     for path in &paths {
         let result = match send(&client, global, path).await {
             Ok(reply) => {
-                output.json(&reply)?;
-                for one in &reply.definitions {
-                    output.line(line(one))?;
-                    if output.is_text() && one.older_instances > 0 {
-                        left_behind(&client, output, one).await?;
-                    }
-                }
-                Ok(0)
+                let missing = missing(&client, &known, path).await?;
+                told(&client, global, reply, missing.as_ref()).await.map(|()| 0)
             }
             Err(failure) => Err(failure),
         };
@@ -61,11 +61,66 @@ pub(super) async fn deploy(global: &Global, args: &DeployArgs) -> Outcome {
     Ok(tally.exit_code())
 }
 
+/// What the files hold, all together; what is wrong with one of them is told when its turn comes.
+fn known(paths: &[PathBuf]) -> Known {
+    let loaded = paths.iter().filter_map(|path| Source::read(path).ok()?.load().ok());
+    Known::of(loaded.collect::<Vec<_>>().iter().flatten())
+}
+
+/// The warnings for children of a file that are in no file and not deployed either.
+async fn missing(
+    client: &Client,
+    known: &Known,
+    path: &Path,
+) -> Result<Option<(Source, Vec<Problem>)>, Failure> {
+    let source = Source::read(path)?;
+    let mut warnings = Vec::new();
+    for one in source.load().unwrap_or_default() {
+        for child in known.missing(&one) {
+            let name = Some(child.workflow.clone());
+            let deployed = client.definitions(&Definitions { name }).await?;
+            if !deployed.items.iter().any(|found| child.is(&found.name, found.version)) {
+                warnings.push(child.missing.clone());
+            }
+        }
+    }
+    Ok((!warnings.is_empty()).then_some((source, warnings)))
+}
+
+/// Says what was deployed, what it left behind, and which children it has that nobody knows.
+async fn told(
+    client: &Client,
+    global: &Global,
+    mut reply: DeployReply,
+    missing: Option<&(Source, Vec<Problem>)>,
+) -> Result<(), Failure> {
+    let output = global.out();
+    if let Some((source, warnings)) = missing {
+        if output.is_text() {
+            tell(source.render(warnings, global.stderr_look().color).trim_end());
+        }
+        let warnings = warnings.iter().filter_map(|problem| serde_json::to_value(problem).ok());
+        reply.diagnostics.extend(warnings);
+    }
+    let mut all = json!(reply);
+    for (place, one) in reply.definitions.iter().enumerate() {
+        let behind = left_behind(client, output, one).await?;
+        output.line(line(one))?;
+        if output.is_text() && !behind.is_empty() {
+            list(output, one, &behind)?;
+        }
+        if let Some(Value::Object(shown)) = all["definitions"].get_mut(place) {
+            shown.insert("left_behind".to_owned(), json!(behind));
+        }
+    }
+    output.json(&all)
+}
+
 /// Checks one file here, then deploys it.
 pub(super) async fn send(
     client: &Client,
     global: &Global,
-    path: &std::path::Path,
+    path: &Path,
 ) -> Result<DeployReply, Failure> {
     let source = Source::read(path)?;
     check(&source, global)?;
@@ -100,19 +155,33 @@ fn line(one: &Deployed) -> String {
     format!("{}@{}  {what}  {hash}{stays}", one.name, one.version)
 }
 
-/// The living instances of older versions, as many as a person reads.
-async fn left_behind(client: &Client, output: Output, one: &Deployed) -> Result<(), Failure> {
-    let Deployed { name, version, older_instances, .. } = one;
+/// Which instances a version leaves behind.
+fn left_behind_by(one: &Deployed) -> String {
     let living = "status != 'done' && status != 'failed' && status != 'cancelled'";
-    let filter = format!("workflow == '{name}' && version < {version} && {living}");
+    format!("workflow == '{}' && version < {} && {living}", one.name, one.version)
+}
+
+/// The living instances of older versions: as many as a person reads, or a program.
+async fn left_behind(
+    client: &Client,
+    output: Output,
+    one: &Deployed,
+) -> Result<Vec<InstanceSummary>, Failure> {
+    if one.older_instances == 0 {
+        return Ok(Vec::new());
+    }
     let ask = Instances {
-        filter: Some(filter.clone()),
-        workflow: Some(name.clone()),
-        limit: Some(LEFT_BEHIND_SHOWN),
+        filter: Some(left_behind_by(one)),
+        workflow: Some(one.name.clone()),
+        limit: Some(if output.is_text() { LEFT_BEHIND_SHOWN } else { LEFT_BEHIND_MAX }),
         ..Instances::default()
     };
-    let page = client.instances(&ask).await?;
-    for item in &page.items {
+    Ok(client.instances(&ask).await?.items)
+}
+
+/// Lists them for people.
+fn list(output: Output, one: &Deployed, behind: &[InstanceSummary]) -> Result<(), Failure> {
+    for item in behind {
         output.line(format!(
             "  {}  {}@{}  {}",
             clean(&item.key),
@@ -121,9 +190,10 @@ async fn left_behind(client: &Client, output: Output, one: &Deployed) -> Result<
             states(&item.active)
         ))?;
     }
-    let more = older_instances.saturating_sub(u64::from(LEFT_BEHIND_SHOWN));
+    let more = one.older_instances.saturating_sub(u64::from(LEFT_BEHIND_SHOWN));
     if more > 0 {
+        let filter = left_behind_by(one);
         output.line(format!("  and {more} more: gearshift ls --where \"{filter}\""))?;
     }
-    output.line(format!("  gearshift migrate lets them go on under {name}@{version}"))
+    output.line(format!("  gearshift migrate lets them go on under {}@{}", one.name, one.version))
 }

@@ -34,7 +34,7 @@ pub(super) struct MigrateArgs {
     filter: Option<String>,
     /// The version to go on under: `6` or `order@6`; the newest where absent
     #[arg(long, value_name = "VERSION", value_parser = version)]
-    to: Option<u32>,
+    to: Option<To>,
     /// A state that is called differently there. May be repeated
     #[arg(long = "map", value_name = "OLD=NEW", value_parser = pair)]
     states: Vec<(String, String)>,
@@ -43,10 +43,36 @@ pub(super) struct MigrateArgs {
     dry_run: bool,
 }
 
-fn version(text: &str) -> Result<u32, String> {
-    let (_, number) = text.rsplit_once('@').unwrap_or(("", text));
+/// `6` or `order@6`.
+#[derive(Clone, Debug)]
+struct To {
+    workflow: Option<String>,
+    version: u32,
+}
+
+fn version(text: &str) -> Result<To, String> {
+    let (workflow, number) = match text.rsplit_once('@') {
+        Some((workflow, number)) => (Some(workflow.to_owned()), number),
+        None => (None, text),
+    };
     let number = number.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| format!("`{text}` is no version, such as `6` or `order@6`"))
+    let version =
+        number.ok_or_else(|| format!("`{text}` is no version, such as `6` or `order@6`"))?;
+    Ok(To { workflow, version })
+}
+
+impl To {
+    /// A version of another workflow is none to go on under.
+    fn check(&self, instance: &str) -> Result<(), Failure> {
+        let of = instance.split_once('/').map_or(instance, |(workflow, _)| workflow);
+        match self.workflow.as_deref() {
+            Some(wanted) if wanted != of => {
+                let told = format!("`{instance}` is no instance of `{wanted}`");
+                Err(Failure::new(CONFLICT, told).with_help("an instance stays with its workflow"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -109,6 +135,9 @@ async fn plans(
     for id in ids {
         match client.migrate(&order(global, args, id, true)).await {
             Ok(plan) => {
+                if let Some(to) = &args.to {
+                    to.check(&plan.instance)?;
+                }
                 if args.dry_run {
                     output.line(line(&plan))?;
                 }
@@ -139,7 +168,7 @@ async fn plans(
 fn order(global: &Global, args: &MigrateArgs, id: &str, dry_run: bool) -> Migrate {
     Migrate {
         instance: id.to_owned(),
-        version: args.to,
+        version: args.to.as_ref().map(|to| to.version),
         states: args.states.iter().cloned().collect::<BTreeMap<_, _>>(),
         dry_run,
         reason: global.reason.clone(),

@@ -1,8 +1,9 @@
 //! Definition files: finding them in folders, reading them, and showing what is wrong with them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use gearshift_machine::definition::{self, Format, Loaded, Problem};
+use gearshift_machine::definition::{self, Child, Format, Loaded, Problem};
 
 use super::failure::{Failure, NOT_FOUND, USAGE};
 
@@ -82,6 +83,24 @@ impl Source {
     pub(super) fn folder(&self) -> PathBuf {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         folder.map_or_else(|| PathBuf::from("."), Path::to_owned)
+    }
+}
+
+/// Which workflows and versions files hold, for children that are looked up by name.
+#[derive(Debug, Default)]
+pub(super) struct Known(BTreeSet<(String, u32)>);
+
+impl Known {
+    /// What was `loaded`.
+    pub(super) fn of<'l>(loaded: impl Iterator<Item = &'l Loaded>) -> Self {
+        let name = |one: &Loaded| (one.definition.name.to_string(), one.definition.version);
+        Self(loaded.map(name).collect())
+    }
+
+    /// The children of `loaded` whose workflows are in no file.
+    pub(super) fn missing<'l>(&self, loaded: &'l Loaded) -> impl Iterator<Item = &'l Child> {
+        let is_here = |child: &Child| self.0.iter().any(|(name, version)| child.is(name, *version));
+        loaded.children.iter().filter(move |child| !is_here(child))
     }
 }
 

@@ -18,6 +18,7 @@ use super::handle::Handle;
 use super::intake::{self, Intake};
 use super::marks::{self, Marks};
 use super::notices::NoticeSubjects;
+use super::outage::Outage;
 use super::owner::own;
 use super::providers::Providers;
 use super::seat::{STARTING, Seat, SeatState};
@@ -179,6 +180,7 @@ impl Engine {
 
 async fn keep_marks(shared: Arc<Shared>, mut marks: Marks) {
     let mut told = Vec::new();
+    let (mut file, mut bus) = (Outage::default(), Outage::default());
     loop {
         let stopped = tokio::select! {
             biased;
@@ -186,16 +188,27 @@ async fn keep_marks(shared: Arc<Shared>, mut marks: Marks) {
             () = tokio::time::sleep(MARKS_EVERY) => false,
         };
         let now = shared.seats.iter().map(Seat::mark).collect::<Vec<_>>();
-        if let Err(error) = marks.write(&now) {
-            tracing::warn!(%error, "high-water marks were not written");
-        }
-        match tokio::time::timeout(MARKS_EVERY, marks::tell(&shared, &mut told)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "high-water marks are not on the bus"),
-            Err(_) => tracing::warn!("high-water marks are not on the bus: no answer"),
-        }
+        say_marks(&mut file, "in their file", marks.write(&now).map_err(|error| error.to_string()));
+        let told = tokio::time::timeout(MARKS_EVERY, marks::tell(&shared, &mut told)).await;
+        let told = match told {
+            Ok(told) => told.map_err(|error| error.to_string()),
+            Err(_) => Err("no answer".to_owned()),
+        };
+        say_marks(&mut bus, "on the bus", told);
         if stopped {
             return;
         }
+    }
+}
+
+/// Says when marks begin to fail, and when they are kept again.
+fn say_marks(outage: &mut Outage, place: &str, kept: Result<(), String>) {
+    match kept {
+        Ok(()) if outage.ends() => tracing::warn!(place, "high-water marks are kept again"),
+        Ok(()) => {}
+        Err(error) if outage.begins() => {
+            tracing::warn!(place, error, "high-water marks are not kept");
+        }
+        Err(error) => tracing::debug!(place, error, "high-water marks are still not kept"),
     }
 }

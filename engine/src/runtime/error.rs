@@ -24,8 +24,11 @@ pub enum Error {
         /// The content hash of what was refused.
         new: String,
     },
-    /// Instances live on the version that is to be taken away.
-    #[error("`{name}@{version}` is not taken away: {living} of its instances live")]
+    /// Instances live on the version that is to be taken away, or ended ones are still kept.
+    #[error(
+        "`{name}@{version}` is not taken away: {living} of its instances live, and {ended} that \
+         ended are kept to be read"
+    )]
     InUse {
         /// The workflow.
         name: String,
@@ -33,6 +36,8 @@ pub enum Error {
         version: u32,
         /// How many live.
         living: u64,
+        /// How many ended and are kept.
+        ended: u64,
     },
     /// A subject that a definition names cannot be captured.
     #[error("cannot listen to the definition's subjects: {0}")]

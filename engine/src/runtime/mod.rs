@@ -17,6 +17,7 @@ mod journal;
 mod letters;
 mod marks;
 mod notices;
+mod outage;
 mod owner;
 mod providers;
 mod remote;

@@ -13,6 +13,7 @@ use super::drive::{Drive, End};
 use super::error::Error;
 use super::journal::{Ending, Journal, Lost};
 use super::marks;
+use super::outage::Outage;
 use super::remote::OwnerDoor;
 use super::seat::SeatState;
 use super::shared::Shared;
@@ -37,6 +38,8 @@ struct Owner {
     behind: u32,
     /// Times in a row that the journal was too short.
     short: u32,
+    /// The time since it could not be served here.
+    outage: Outage,
 }
 
 /// What to do after a partition was not served, or is served no more.
@@ -53,7 +56,7 @@ enum Next {
 
 /// Drives partition `id` until the engine stops, whenever this engine has it.
 pub(crate) async fn own(shared: Arc<Shared>, id: u16, asks: mpsc::Receiver<Ask>) {
-    let mut owner = Owner { shared, id, asks, behind: 0, short: 0 };
+    let mut owner = Owner { shared, id, asks, behind: 0, short: 0, outage: Outage::default() };
     while owner.has_the_right().await {
         let next = match Box::pin(owner.serve()).await {
             Ok(End::Stopped) => Next::Stop,
@@ -97,6 +100,7 @@ impl Owner {
                 }
                 Right::Elsewhere(node) => {
                     (self.behind, self.short) = (0, 0);
+                    self.outage = Outage::default();
                     // At the start nothing is known yet, which is not the same as free.
                     if node.is_some() || !seat.is_starting() {
                         seat.set(SeatState::Elsewhere(node));
@@ -135,6 +139,9 @@ impl Owner {
         self.shared.seat(self.id).begin_recovery();
         let (partition, journal, incarnation) = Box::pin(recover(&self.shared, self.id)).await?;
         (self.behind, self.short) = (0, 0);
+        if self.outage.ends() {
+            tracing::warn!(partition = self.id, "partition is served again");
+        }
         if let Some(cluster) = &self.shared.cluster {
             cluster.opened(self.id, partition.epoch());
         }
@@ -193,8 +200,12 @@ impl Owner {
     }
 
     /// Lets some time pass; inputs wait in the queue meanwhile.
-    async fn wait(&self, reason: &str) {
-        tracing::error!(partition = self.id, reason, "partition is not served");
+    async fn wait(&mut self, reason: &str) {
+        if self.outage.begins() {
+            tracing::error!(partition = self.id, reason, "partition is not served");
+        } else {
+            tracing::debug!(partition = self.id, reason, "partition is still not served");
+        }
         self.shared.seat(self.id).set(SeatState::Recovering(reason.to_owned()));
         tokio::select! {
             biased;

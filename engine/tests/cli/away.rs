@@ -129,6 +129,47 @@ fn health_is_1_where_events_are_not_read() {
 }
 
 #[test]
+fn an_outage_is_said_when_it_begins_and_when_it_ends() {
+    let place = Place::new();
+    let mut server = Server::start("");
+    let log = place.path("log.txt");
+    place.write("light.workflow.yaml", ONE);
+    let line = ["serve", "light.workflow.yaml", "--nats", server.url(), "-o", "json", "--no-wait"];
+    let mut command = place.command(&line);
+    command.env("RUST_LOG", "gearshift=debug").stderr(std::fs::File::create(&log).unwrap());
+    let mut engine = Dev::spawn(command);
+    engine.line();
+    let lines = |words: &str| {
+        let text = std::fs::read_to_string(&log).unwrap();
+        text.lines().filter(|line| line.contains(words)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let comes = |words: &str, times: usize| {
+        until(LONG, || (lines(words).len() >= times).then_some(()));
+    };
+    server.kill();
+    comes("sign of life is still not confirmed", 2);
+    comes("high-water marks are still not kept", 2);
+    runtime().block_on(server.restart());
+    comes("sign of life is confirmed again", 1);
+    comes("high-water marks are kept again", 1);
+    for words in ["sign of life was not confirmed", "high-water marks are not kept"] {
+        assert_eq!(lines(words).len(), 1, "{:?}", lines(words));
+        assert!(lines(words)[0].contains("WARN"), "{:?}", lines(words));
+    }
+    // A journal that is not what it was: its partition is tried again, and that is said once.
+    server.delete_stream("gearshift-log-journal-0");
+    for number in 0..12 {
+        // Those of other partitions are answered.
+        let key = format!("k{number}");
+        place.gearshift(&["start", "light", "--key", &key, "--timeout", "1s", "-s", server.url()]);
+    }
+    comes("partition is still not served", 2);
+    let of_the_first = lines("\"partition is not served\"");
+    let of_the_first = of_the_first.iter().filter(|line| line.contains("\"partition\":0"));
+    assert_eq!(of_the_first.count(), 1, "{:?}", lines("not served"));
+}
+
+#[test]
 fn a_signal_ends_commands_that_wait() {
     let place = Place::new();
     let server = Server::start("");

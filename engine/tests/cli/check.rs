@@ -41,6 +41,28 @@ fn findings_are_data_too() {
 }
 
 #[test]
+fn a_child_that_no_file_holds_is_a_warning() {
+    let place = Place::new();
+    let parent = "workflow: p
+states:
+  a: { run: kid, done: b }
+  b: { invoke: { id: k, workflow: kid@2 }, done: c }
+  c: { run: '${ vars.w }', done: d }
+  d: { final: true }
+vars: { w: kid }
+";
+    place.write("p.workflow.yaml", parent);
+    place.write("kid.workflow.yaml", "workflow: kid\nstates: { a: { final: true } }\n");
+    let alone = place.gearshift(&["check", "p.workflow.yaml", "-o", "json"]).ends(0).json();
+    let found = alone["diagnostics"].as_array().unwrap();
+    let lines: Vec<_> = found.iter().map(|one| (&one["code"], &one["line"])).collect();
+    assert_eq!(lines, [(&"GS0212".into(), &3.into()), (&"GS0212".into(), &4.into())], "{alone}");
+    let both = place.gearshift(&["check", "."]).ends(0).out;
+    assert!(both.contains("no workflow `kid@2` is known") && !both.contains("`kid`"), "{both}");
+    place.gearshift(&["check", ".", "--deny-warnings"]).ends(1);
+}
+
+#[test]
 fn the_examples_are_fine() {
     let place = Place::new();
     place.copy_example("document-approval");

@@ -40,6 +40,39 @@ fn deploy_tells_which_instances_the_new_version_leaves_behind() {
     for text in ["1 stay on older versions", "o-1  order@1  placed", "gearshift migrate"] {
         assert!(done.out.contains(text), "`{text}` is not in: {}", done.out);
     }
+    let data = place.gearshift(&["deploy", "second", "-o", "json"]).ends(0).json();
+    let one = &data["definitions"][0];
+    assert_eq!(one["older_instances"], 1, "{data}");
+    let behind = &one["left_behind"];
+    assert_eq!((&behind[0]["key"], &behind[0]["version"]), (&"o-1".into(), &1.into()), "{data}");
+    assert_eq!(behind.as_array().map(Vec::len), Some(1), "{data}");
+}
+
+#[test]
+fn a_child_that_is_neither_in_the_files_nor_deployed_is_a_warning() {
+    let parent = |name: &str, child: &str| {
+        format!(
+            "workflow: {name}\nstates:\n  a: {{ run: {child}, done: b }}\n  b: {{ final: true }}\n"
+        )
+    };
+    let (place, _engine) = with_one_instance();
+    place.write("all/x.workflow.yaml", &parent("x", "order"));
+    place.write("all/y.workflow.yaml", &parent("y", "x@1"));
+    place.write("bad/z.workflow.yaml", &parent("z", "order@2"));
+    let fine = place.gearshift(&["deploy", "all"]).ends(0);
+    assert!(!fine.err.contains("GS0212"), "deployed or in the files: {}", fine.err);
+    let data = place.gearshift(&["deploy", "all/x.workflow.yaml", "-o", "json"]).ends(0).json();
+    assert!(data.get("diagnostics").is_none(), "{data}");
+    let told = place.gearshift(&["deploy", "bad"]).ends(0);
+    for text in ["warning[GS0212]", "z.workflow.yaml:3:13", "no workflow `order@2` is known"] {
+        assert!(told.err.contains(text), "`{text}` is not in: {}", told.err);
+    }
+    assert!(told.out.contains("z@1  deployed"), "it is deployed all the same: {}", told.out);
+    let data = place.gearshift(&["deploy", "bad", "-o", "json"]).ends(0);
+    assert_eq!(data.json()["diagnostics"][0]["code"], "GS0212", "{}", data.out);
+    place.gearshift(&["deploy", "second"]).ends(0);
+    let known = place.gearshift(&["deploy", "bad"]).ends(0);
+    assert!(!known.err.contains("GS0212"), "{}", known.err);
 }
 
 #[test]
@@ -62,7 +95,11 @@ fn an_instance_goes_on_under_another_version_after_a_dry_run() {
     assert_eq!((&now["vars"]["paid"], &now["vars"]["tries"]), (&4.into(), &3.into()), "{now}");
     let told = place.gearshift(&["history", "o-1"]).ends(0).out;
     assert!(told.contains("order@1 → order@2") && told.contains("INC-1"), "{told}");
+    let other = place.gearshift(&["migrate", "o-1", "--to", "other@2"]).ends(4);
+    assert!(other.err.contains("`order/o-1` is no instance of `other`"), "{}", other.err);
     place.gearshift(&["send", "order.closed", "-d", "id=o-1"]).ends(0);
+    let kept = place.gearshift(&["def", "rm", "order@2"]).ends(4);
+    assert!(kept.err.contains("1 that ended are kept"), "{}", kept.err);
     let ended = place.gearshift(&["migrate", "o-1", "--to", "1"]).ends(4);
     assert!(ended.err.contains("has ended"), "{}", ended.err);
 }

@@ -1,6 +1,7 @@
 //! The doors: text in, definitions or every problem out.
 
-use super::check;
+use super::check::{self, Checked};
+use super::child::Child;
 use super::codes;
 use super::model::Definition;
 use super::parse::{self, Flaw, Node, path_at};
@@ -31,6 +32,8 @@ pub struct Loaded {
     pub definition: Definition,
     /// Warnings, in the order of the text.
     pub warnings: Vec<Problem>,
+    /// The workflows it runs by name, in the order of the text.
+    pub children: Vec<Child>,
 }
 
 /// Reads one definition; `origin` is the file's name for messages.
@@ -117,7 +120,8 @@ fn read(text: &str, origin: &str, format: Format, one: bool) -> Result<Vec<Loade
     let mut loaded = Vec::new();
     if !fatal {
         for root in &documents.roots {
-            let (definition, mut found) = check::check(text, origin, root);
+            let checked = check::check(text, origin, root);
+            let Checked { definition, problems: mut found, children } = checked;
             if let Some(definition) = definition {
                 if !one && is_among(&loaded, &definition) {
                     let at = root.get("workflow").map_or(root.span, |node| node.span);
@@ -127,7 +131,7 @@ fn read(text: &str, origin: &str, format: Format, one: bool) -> Result<Vec<Loade
                     problems.push(problem.at(text, at));
                 }
                 let warnings = found.iter().filter(|problem| !problem.is_error()).cloned();
-                loaded.push(Loaded { definition, warnings: warnings.collect() });
+                loaded.push(Loaded { definition, warnings: warnings.collect(), children });
             }
             problems.append(&mut found);
         }

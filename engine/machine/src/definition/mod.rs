@@ -1,6 +1,7 @@
 //! What a workflow is: text → tree with spans → checked, immutable [`model::Definition`].
 
 mod check;
+mod child;
 pub mod codes;
 pub mod duration;
 pub mod export;
@@ -12,6 +13,7 @@ mod problem;
 mod problem_render;
 mod schema;
 
+pub use child::Child;
 pub use load::{Format, Loaded, from_canonical, load, load_all};
 pub(crate) use load::{parsed, parsed_all};
 pub use parse::decode;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::membership::Cluster;
 use super::placement::{Board, Step, placement};
 use crate::runtime::clock::monotonic;
+use crate::runtime::outage::Outage;
 
 /// Signs of life after which the whole bucket is read again: a watch may miss what expires.
 const LOOK_EVERY: u32 = 15;
@@ -21,12 +22,22 @@ const YIELD_POLL: Duration = Duration::from_millis(20);
 /// Keeps this engine among the others until `ended`, then takes its sign of life away.
 pub(crate) async fn keep(cluster: Arc<Cluster>, ended: CancellationToken) {
     let mut free_since = BTreeMap::new();
+    let mut deaf = Outage::default();
     while !ended.is_cancelled() {
         match cluster.bucket.watch("").await {
-            Ok(watch) => listen(&cluster, watch, &ended, &mut free_since).await,
+            Ok(watch) => {
+                if deaf.ends() {
+                    tracing::warn!("bucket `cluster` is watched again");
+                }
+                listen(&cluster, watch, &ended, &mut free_since).await;
+            }
             Err(error) if matches!(error.kind(), ErrorKind::Closed) => return,
             Err(error) => {
-                tracing::warn!(%error, "bucket `cluster` is not watched, trying again");
+                if deaf.begins() {
+                    tracing::warn!(%error, "bucket `cluster` is not watched, trying again");
+                } else {
+                    tracing::debug!(%error, "bucket `cluster` is still not watched");
+                }
                 tokio::time::sleep(cluster.patience()).await;
                 cluster.renew().await;
             }

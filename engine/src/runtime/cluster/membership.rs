@@ -13,6 +13,7 @@ use super::view::{EngineInfo, Lease, Member, View, text_of};
 use crate::runtime::clock::{Clock, monotonic};
 use crate::runtime::config::{ClusterConfig, EngineConfig};
 use crate::runtime::error::Error;
+use crate::runtime::outage::Outage;
 
 /// This engine among others.
 pub(crate) struct Cluster {
@@ -46,6 +47,8 @@ pub(super) struct State {
     pub(super) view: View,
     pub(super) me: Member,
     pub(super) session: Session,
+    /// The time since signs of life are not confirmed.
+    pub(super) silence: Outage,
     pub(super) holds: Holds,
     /// Not before that moment may what others had be claimed.
     pub(super) claims_from: Instant,
@@ -89,6 +92,7 @@ impl Cluster {
                 view: View::default(),
                 me,
                 session: Session::none(),
+                silence: Outage::default(),
                 holds: Holds::default(),
                 claims_from: monotonic(),
             }),

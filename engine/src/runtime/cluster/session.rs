@@ -72,17 +72,25 @@ impl Cluster {
         for _ in 0..SIGNS_MAX {
             let sign = tokio::time::timeout(self.patience(), self.sign_or_resume()).await;
             match sign {
-                Ok(Ok(Sign::Seen)) => return,
+                Ok(Ok(Sign::Seen)) => {
+                    if self.locked().silence.ends() {
+                        tracing::warn!(node = &*self.node, "sign of life is confirmed again");
+                    }
+                    return;
+                }
                 Ok(Ok(Sign::Strange)) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(node = &*self.node, %error, "sign of life was not confirmed");
-                    return;
-                }
-                Err(_) => {
-                    tracing::warn!(node = &*self.node, "no answer to the sign of life");
-                    return;
-                }
+                Ok(Err(error)) => return self.unconfirmed(&error.to_string()),
+                Err(_) => return self.unconfirmed("no answer"),
             }
+        }
+    }
+
+    fn unconfirmed(&self, reason: &str) {
+        let begins = self.locked().silence.begins();
+        if begins {
+            tracing::warn!(node = &*self.node, reason, "sign of life was not confirmed");
+        } else {
+            tracing::debug!(node = &*self.node, reason, "sign of life is still not confirmed");
         }
     }
 

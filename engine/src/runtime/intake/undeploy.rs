@@ -1,5 +1,7 @@
 //! Undeploy: a version that nobody runs is taken away, with the subjects that only it named.
 
+use std::collections::BTreeMap;
+
 use super::capture::{Turn, capture};
 use super::deploy::known_everywhere;
 use crate::runtime::error::Error;
@@ -9,7 +11,8 @@ impl Handle {
     /// Takes a version away; its events are no longer listened to.
     ///
     /// # Errors
-    /// [`Error::InUse`] while instances live on it, [`Error::UnknownWorkflow`], [`Error::Bus`].
+    /// [`Error::InUse`] while instances on it live or are kept, [`Error::UnknownWorkflow`],
+    /// [`Error::Bus`].
     pub async fn undeploy(&self, workflow: &str, version: u32) -> Result<(), Error> {
         let shared = &self.0;
         let _one_at_a_time = shared.definitions.hold().await;
@@ -35,10 +38,13 @@ impl Handle {
     }
 
     async fn nobody_runs(&self, workflow: &str, version: u32) -> Result<(), Error> {
-        let living = self.living_versions(workflow).await?.get(&version).copied().unwrap_or(0);
-        if living > 0 {
-            return Err(Error::InUse { name: workflow.to_owned(), version, living });
+        let versions = self.versions(workflow).await?;
+        let of = |counted: &BTreeMap<u32, u64>| counted.get(&version).copied().unwrap_or(0);
+        let (living, ended) = (of(&versions.living), of(&versions.ended));
+        // Ended ones stay readable, which needs their definition.
+        match living + ended {
+            0 => Ok(()),
+            _ => Err(Error::InUse { name: workflow.to_owned(), version, living, ended }),
         }
-        Ok(())
     }
 }

@@ -99,6 +99,9 @@ pub(crate) enum Seen {
 pub(crate) struct Versions {
     /// Version → how many live.
     pub(crate) living: BTreeMap<u32, u64>,
+    /// Version → how many ended and are still kept.
+    #[serde(default)]
+    pub(crate) ended: BTreeMap<u32, u64>,
     /// The last key looked at; `None` at the end.
     pub(crate) last: Option<InstanceKey>,
 }
@@ -120,11 +123,16 @@ impl Look {
             }
             Self::Versions { workflow, after, count } => {
                 let slice = partition.instances_of(workflow, after.as_ref(), *count);
-                let mut living = BTreeMap::new();
-                for instance in slice.iter().filter(|instance| !instance.status.is_ended()) {
-                    *living.entry(instance.pin.version).or_insert(0) += 1;
+                let mut versions = Versions::default();
+                for instance in &slice {
+                    let counted = match instance.status.is_ended() {
+                        true => &mut versions.ended,
+                        false => &mut versions.living,
+                    };
+                    *counted.entry(instance.pin.version).or_insert(0) += 1;
                 }
-                Seen::Versions(Versions { living, last: slice.last().map(|one| one.key.clone()) })
+                versions.last = slice.last().map(|one| one.key.clone());
+                Seen::Versions(versions)
             }
             Self::DeadLetter(number) => {
                 let found = partition.dead_letter(*number).cloned();

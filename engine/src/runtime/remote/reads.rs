@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gearshift_machine::machine::{Instance, InstanceKey, TraceEntry};
 use gearshift_machine::partition::{Counts, DeadLetter};
 
-use super::look::{DeadLetterFilter, Look, Seen};
+use super::look::{DeadLetterFilter, Look, Seen, Versions};
 use super::wire::Standing;
 use crate::runtime::error::Error;
 use crate::runtime::handle::Handle;
@@ -96,7 +96,12 @@ impl Handle {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn living_versions(&self, workflow: &str) -> Result<BTreeMap<u32, u64>, Error> {
-        let mut living = BTreeMap::new();
+        Ok(self.versions(workflow).await?.living)
+    }
+
+    /// How many instances live on each version, and how many ended ones are kept.
+    pub(crate) async fn versions(&self, workflow: &str) -> Result<Versions, Error> {
+        let mut all = Versions::default();
         for partition in 0..self.config().partitions {
             let mut after = None;
             loop {
@@ -105,7 +110,10 @@ impl Handle {
                     return Err(Seen::unasked());
                 };
                 for (version, count) in versions.living {
-                    *living.entry(version).or_insert(0) += count;
+                    *all.living.entry(version).or_insert(0) += count;
+                }
+                for (version, count) in versions.ended {
+                    *all.ended.entry(version).or_insert(0) += count;
                 }
                 match versions.last {
                     Some(last) => after = Some(last),
@@ -113,7 +121,7 @@ impl Handle {
                 }
             }
         }
-        Ok(living)
+        Ok(all)
     }
 
     /// The dead letter `number` of one partition.

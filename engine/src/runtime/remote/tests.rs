@@ -73,7 +73,11 @@ fn looks_and_what_they_saw_come_back() {
         Seen::Instance(None),
         Seen::Keys(vec![key()]),
         Seen::DeadLetters(vec![(4, letter)]),
-        Seen::Versions(Versions { living: [(1, 2)].into(), last: Some(key()) }),
+        Seen::Versions(Versions {
+            living: [(1, 2)].into(),
+            ended: [(2, 1)].into(),
+            last: Some(key()),
+        }),
         Seen::Counts(Counts { instances: 3, ..Counts::default() }),
     ];
     for seen in seen {

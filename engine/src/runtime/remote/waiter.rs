@@ -101,7 +101,7 @@ impl Watch {
     fn judge(&self, seen: &Seen) -> Option<bool> {
         let Seen::Instance(Some(instance)) = seen else { return None };
         let index = self.shared.definitions.index();
-        let definition = index.definitions.get(self.key.workflow(), instance.pin.version)?;
+        let definition = index.definitions.pinned(self.key.workflow(), instance.pin)?;
         self.judged(definition, instance.status, &instance.active)
     }
 

@@ -106,6 +106,29 @@ states:
 }
 
 #[test]
+fn states_of_every_kind_invoke() {
+    becomes(
+        "",
+        "<parallel id=\"p\"><invoke id=\"a\" src=\"one.scxml\"/>
+           <state id=\"q\"><invoke id=\"b\" src=\"two.scxml\"/><state id=\"r\"/></state>
+         </parallel>",
+        "
+workflow: claim
+on_error: ignore
+states:
+  p:
+    invoke:
+      - { id: a, workflow: one, with: {} }
+    parallel:
+      q:
+        invoke:
+          - { id: b, workflow: two, with: {} }
+        states: { r: {} }
+",
+    );
+}
+
+#[test]
 fn branches_and_loops() {
     becomes(
         "datamodel=\"cel\"",

@@ -64,11 +64,17 @@ impl<'t> Report<'t> {
         if problems.len() >= PROBLEMS_MAX || problems.iter().any(same) {
             return;
         }
-        let mut problem = Problem::new(code, self.origin, message).at(self.text, span);
-        problem.path = path_at(self.root, span);
+        let mut problem = self.problem(code, span, message);
         problem.help = help;
         problem.also = also;
         problems.push(problem);
+    }
+
+    /// A problem at `span`, which is not noted.
+    pub(super) fn problem(&self, code: Code, span: Span, message: String) -> Problem {
+        let mut problem = Problem::new(code, self.origin, message).at(self.text, span);
+        problem.path = path_at(self.root, span);
+        problem
     }
 
     /// 1-based line of `span`.
@@ -113,6 +119,8 @@ pub(super) struct Context<'t> {
     pub(super) triggers: RefCell<Vec<(Arc<str>, Span)>>,
     /// The children that events go to, with the places of their ids.
     pub(super) addressed: RefCell<Vec<(Arc<str>, Span)>>,
+    /// The workflows that children run, where they are not computed.
+    pub(super) children: RefCell<Vec<(Arc<str>, Span)>>,
     /// Does it make events whose names are computed, or talk to other instances, which answer?
     pub(super) makes_any: Cell<bool>,
 }
@@ -127,6 +135,7 @@ impl<'t> Context<'t> {
             made: RefCell::default(),
             triggers: RefCell::default(),
             addressed: RefCell::default(),
+            children: RefCell::default(),
             makes_any: Cell::new(false),
         }
     }

@@ -1,5 +1,6 @@
 //! `events:`, and the words that say what becomes of an event.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::context::Context;
@@ -37,7 +38,36 @@ pub(super) fn declared<'t>(context: &Context<'t>, node: &'t Node) -> Vec<(EventD
         Kind::Scalar(_) if node.is_null() => {}
         Kind::Scalar(_) => context.wrong_type(node, "a mapping from event names"),
     }
+    one_name_each(context, &found);
     found
+}
+
+/// An event, its place, and the tokens of its subject.
+type Captured<'e> = (&'e EventDecl, Span, Vec<&'e str>);
+
+/// A message is one event of a definition: no subject may be that of two.
+fn one_name_each(context: &Context<'_>, events: &[(EventDecl, Span)]) {
+    // The first token is always fixed, so what meets stands together.
+    let mut together: BTreeMap<(&str, usize), Vec<Captured<'_>>> = BTreeMap::new();
+    for (event, span) in events {
+        let subject = event.subject.as_ref().unwrap_or(&event.name);
+        let tokens: Vec<&str> = subject.split('.').collect();
+        let place = (tokens.first().copied().unwrap_or_default(), tokens.len());
+        let others = together.entry(place).or_default();
+        if let Some((first, at, _)) = others.iter().find(|(_, _, other)| meet(other, &tokens)) {
+            let (subject, first) = (quoted(subject), quoted(&first.name));
+            let message = format!("on subject {subject} there is event {first} already");
+            let also = vec![(*at, "captured there first".to_owned())];
+            context.report.full(codes::SUBJECT, *span, message, None, also);
+        }
+        others.push((event, *span, tokens));
+    }
+}
+
+/// Is there a subject that fits both?
+fn meet(left: &[&str], right: &[&str]) -> bool {
+    let any = |token: &str| token.starts_with('{');
+    left.iter().zip(right).all(|(left, right)| left == right || any(left) || any(right))
 }
 
 fn declaration<'t>(

@@ -7,6 +7,7 @@ use super::nearest::did_you_mean;
 use super::outline::Place;
 use super::states::Builder;
 use super::values::{Env, name_problem};
+use crate::definition::child::Child;
 use crate::definition::codes;
 use crate::definition::expr::Template;
 use crate::definition::model::{ChildSpec, Recipient, SeqStep, SetPath};
@@ -173,7 +174,20 @@ impl<'t> Context<'t> {
             self.wrong_type(node, "`workflow` or `workflow@version`, versions from 1");
             return None;
         }
+        self.children.borrow_mut().push((text.into(), node.span));
         Some(template)
+    }
+
+    /// The workflows that children run by name, each with the warning that there is none.
+    pub(super) fn children(&self) -> Vec<Child> {
+        let written = self.children.borrow();
+        let child = |(text, span): &(Arc<str>, Span)| {
+            let (name, version) = text.split_once('@').unwrap_or((text, ""));
+            let message = format!("no workflow {} is known", quoted(text));
+            let missing = self.report.problem(codes::MISSING_WORKFLOW, *span, message);
+            Child { workflow: name.to_owned(), version: version.parse().ok(), missing }
+        };
+        written.iter().map(child).collect()
     }
 
     /// `to:` of a `send:` (rule 26).

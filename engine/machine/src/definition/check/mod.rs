@@ -29,4 +29,4 @@ mod values;
 pub(crate) mod tests;
 
 pub(crate) use keys::{Field, Shape, TABLES};
-pub(crate) use root::check;
+pub(crate) use root::{Checked, check};

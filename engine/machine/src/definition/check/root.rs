@@ -11,6 +11,7 @@ use super::number::{Numbered, number};
 use super::outline::{Outline, STATES_MAX};
 use super::states::Builder;
 use super::values::Env;
+use crate::definition::child::Child;
 use crate::definition::codes;
 use crate::definition::model::{Definition, Limits, OnError, Unhandled, VarDecl};
 use crate::definition::parse::{Node, canonical};
@@ -20,12 +21,26 @@ use crate::machine::ContentHash;
 /// The most transitions a definition may have (01 §10).
 const TRANSITIONS_MAX: usize = 10_000;
 
+/// What one look at a tree gives.
+pub(crate) struct Checked {
+    /// None where a problem is an error.
+    pub(crate) definition: Option<Definition>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) children: Vec<Child>,
+}
+
+impl Checked {
+    fn refused(report: Report<'_>) -> Self {
+        Self { definition: None, problems: report.into_problems(), children: Vec::new() }
+    }
+}
+
 /// Tree → definition; every problem is returned, and no definition where one is an error.
-pub(crate) fn check(text: &str, origin: &str, root: &Node) -> (Option<Definition>, Vec<Problem>) {
+pub(crate) fn check(text: &str, origin: &str, root: &Node) -> Checked {
     let report = Report::new(text, origin, root);
     if root.entries().is_none() {
         wrong_type(&report, root, "a mapping that begins with `workflow: <name>`");
-        return (None, report.into_problems());
+        return Checked::refused(report);
     }
     let outline = Outline::new(&report, root);
     let context = Context::new(report, outline);
@@ -52,14 +67,15 @@ pub(crate) fn check(text: &str, origin: &str, root: &Node) -> (Option<Definition
     too_large(builder.drafts.len() - 1, STATES_MAX, "states, with those for calls,");
     too_large(builder.sequences.len(), usize::from(u16::MAX), "call sequences");
     if context.report.has_errors() {
-        return (None, context.report.into_problems());
+        return Checked::refused(context.report);
     }
     let numbered = number(builder);
     let (definition, spans) = head.finish(root, numbered, &context);
     lints::lint(&context, &definition, &spans);
+    let children = context.children();
     let problems = context.report.into_problems();
     let sound = !problems.iter().any(Problem::is_error);
-    (sound.then_some(definition), problems)
+    Checked { definition: sound.then_some(definition), problems, children }
 }
 
 /// What a definition says about itself, besides its states.

@@ -157,7 +157,7 @@ impl<'c, 't> Builder<'c, 't> {
                 }
             }
             StateKind::Parallel => {
-                let keys = ["states", "initial", "output", "default", "approval", "invoke"];
+                let keys = ["states", "initial", "output", "default", "approval"];
                 forbid(codes::PARALLEL, &keys, "a parallel state");
                 let regions = named.children.iter();
                 let real = |child: &&Place| {
@@ -216,6 +216,12 @@ impl<'c, 't> Builder<'c, 't> {
                 outline.state(*up).parent
             });
             let inside = above.into_iter().any(|up| up == owner) && *target != place;
+            if history && matches!(outline.state(*target).kind, StateKind::History { .. }) {
+                let id = &outline.state(*target).id;
+                let message = format!("`{id}` is a history state itself; `default` names a state");
+                self.context.report.add(codes::HISTORY, edge.to_span, message);
+                continue;
+            }
             if !inside {
                 let (id, owner) = (&outline.state(*target).id, &outline.state(owner).id);
                 let message = format!("state `{id}` is not inside `{owner}`");

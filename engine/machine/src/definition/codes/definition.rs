@@ -65,7 +65,8 @@ super::codes! { DEFINITION;
     SUBJECT 116 "subject" "the subject is not allowed"
         "A subject is where an event is captured on the bus. Its tokens are as those of event \
          names; a whole token may be `{name}`, which stands for one token. `*`, `>` and reserved \
-         first tokens are refused, because they would capture what belongs to others."
+         first tokens are refused, because they would capture what belongs to others. No two \
+         events of a definition share a subject: a message there is one of them only."
     DURATION_RANGE 117 "duration_range" "the duration is not allowed"
         "A duration is written `500ms`, `30s`, `1h 30m`, `2d` or `PT5M`, and lies between 1 ms and \
          100 years. A number without a unit is refused: nobody can tell seconds from \

@@ -45,4 +45,9 @@ super::codes! { LINTS;
         "The approval waits for a person, and the decision becomes an event, but neither the state \
          nor one around it has a transition for that event. So whatever is decided is refused. Add \
          the transition under `on:`, or correct `event` of the approval."
+    MISSING_WORKFLOW 212 "missing_workflow" "nobody knows the child's workflow"
+        "`run` and `invoke` start a workflow by its name, and none of that name and version is \
+         among the files looked at, nor, at deployment, among what is deployed. It is looked up \
+         when the state is entered; where there is none by then, the state gets \
+         `error.communication.invoke.<id>`. Deploy the child too, or correct its name."
 }

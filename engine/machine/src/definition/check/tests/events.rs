@@ -121,6 +121,30 @@ fn subjects_to_capture() {
 }
 
 #[test]
+fn a_subject_has_one_event_name() {
+    check_problems(
+        "workflow: w
+events:
+  a: { subject: 'o.{id}.x' }
+  b: { subject: 'o.eu.{n}' }
+  c: { subject: 'o.eu.x.y' }
+  d.e: {}
+  f: { subject: d.e }
+  g: { subject: 'o.{other}.x' }
+  h: { subject: 'o.eu' }
+states:
+  s: { on: { '*': e } }
+  e: { final: true }
+",
+        "\
+4:3 GS0116 subject: on subject `o.eu.{n}` there is event `a` already\n\
+7:3 GS0116 subject: on subject `d.e` there is event `d.e` already\n\
+8:3 GS0116 subject: on subject `o.{other}.x` there is event `a` already\n\
+        ",
+    );
+}
+
+#[test]
 fn a_list_of_transitions_names_events() {
     check_problems(
         r"workflow: w

@@ -62,3 +62,21 @@ states:
         ",
     );
 }
+
+#[test]
+fn rule_35_every_state_that_lasts_may_invoke() {
+    check_problems(
+        "workflow: w
+states:
+  p:
+    invoke: { id: a, workflow: one }
+    parallel:
+      q: { run: two, states: { r: { on: { e: s } }, s: { final: true } } }
+      t: { invoke: { id: b, call: p.o }, states: { u: { on: { e: v } }, v: { final: true } } }
+    failed: z
+    done: z
+  z: { final: true }
+",
+        "",
+    );
+}

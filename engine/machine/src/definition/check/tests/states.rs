@@ -126,6 +126,25 @@ states:
 }
 
 #[test]
+fn rule_17_default_is_no_history() {
+    check_problems(
+        r"workflow: w
+events: [x]
+states:
+  p:
+    states:
+      a: { on: { x: h } }
+      h: { history: shallow, default: i }
+      i: { history: deep, default: h }
+",
+        "\
+7:39 GS0110 history: `i` is a history state itself; `default` names a state\n\
+8:36 GS0110 history: `h` is a history state itself; `default` names a state\n\
+        ",
+    );
+}
+
+#[test]
 fn rule_18_final_states_end() {
     check_problems(
         r"workflow: w
