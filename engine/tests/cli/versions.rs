@@ -88,6 +88,9 @@ fn an_instance_goes_on_under_another_version_after_a_dry_run() {
         assert!(dry.out.contains(text), "`{text}` is not in: {}", dry.out);
     }
     let shown = || place.gearshift(&["show", "o-1", "-o", "json"]).ends(0).json();
+    let other = ["migrate", "o-1", "--to", "other@2", "--map", "placed=waiting"];
+    let other = place.gearshift(&other).ends(4);
+    assert!(other.err.contains("`order/o-1` is no instance of `other`"), "{}", other.err);
     assert_eq!(shown()["version"], 1, "a dry run does nothing");
     place.gearshift(&[&map[..], &["--reason", "INC-1"]].concat()).ends(0);
     let now = shown();
@@ -95,8 +98,6 @@ fn an_instance_goes_on_under_another_version_after_a_dry_run() {
     assert_eq!((&now["vars"]["paid"], &now["vars"]["tries"]), (&4.into(), &3.into()), "{now}");
     let told = place.gearshift(&["history", "o-1"]).ends(0).out;
     assert!(told.contains("order@1 → order@2") && told.contains("INC-1"), "{told}");
-    let other = place.gearshift(&["migrate", "o-1", "--to", "other@2"]).ends(4);
-    assert!(other.err.contains("`order/o-1` is no instance of `other`"), "{}", other.err);
     place.gearshift(&["send", "order.closed", "-d", "id=o-1"]).ends(0);
     let kept = place.gearshift(&["def", "rm", "order@2"]).ends(4);
     assert!(kept.err.contains("1 that ended are kept"), "{}", kept.err);
