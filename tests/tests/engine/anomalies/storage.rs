@@ -22,7 +22,8 @@ fn filled(test: impl Fn(&mut World)) {
     }
 }
 
-/// Keeps other instances busy until both partitions have two snapshots: they are taken on the way.
+/// Keeps other instances busy until both partitions have two snapshots and a journal that begins
+/// behind its beginning: snapshots are taken on the way, and trimmed to a moment later.
 fn snapshotted(world: &World) {
     let (bus, client) = (world.bus(), world.client());
     world.run(eventually_async("two snapshots of each partition", async || {
@@ -30,9 +31,10 @@ fn snapshotted(world: &World) {
             let data = json!({ "key": format!("busy{number}"), "op": "x" });
             client.send("go.started", &data).await.ok()?;
         }
-        for partition in ["p0", "p1"] {
+        for (partition, journal) in [("p0", "journal-0"), ("p1", "journal-1")] {
             let kept = catalog(&bus, partition).await?["snapshots"].as_array()?.len();
-            (kept == 2).then_some(())?;
+            let first = bus.log(journal).await.ok()?.tail().await.ok()?.first;
+            (kept == 2 && first > 1).then_some(())?;
         }
         Some(())
     }));
