@@ -159,6 +159,13 @@ fn a_partition_that_gives_its_frame_up_is_told_everything_again() {
     // rebuilt, while what stands behind the lost frame still waits in its queue.
     let faults = Faults { append_unknown_permille: 1_000, ..Faults::rough() };
     let play = |seed| play(seed, faults, 4, Duration::ZERO);
-    let rebuilt = seeds(8).into_iter().map(play).sum::<u64>();
-    assert!(rebuilt > 0 || std::env::var_os("GEARSHIFT_TEST_SEED").is_some());
+    let mut rebuilt = seeds(8).into_iter().map(play).sum::<u64>();
+    // A run in which no frame was given up proves nothing.
+    for seed in 1_000..1_100 {
+        if rebuilt > 0 || std::env::var_os("GEARSHIFT_TEST_SEED").is_some() {
+            return;
+        }
+        rebuilt += play(seed);
+    }
+    panic!("no partition gave its frame up");
 }
