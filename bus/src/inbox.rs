@@ -5,7 +5,8 @@ use crate::{Error, Message, SubjectPattern, Tail, embedded, memory, nats, simula
 /// Messages from anybody on the captured subjects, each stored once, in one order.
 ///
 /// The inbox keeps no cursors: a reader remembers how far it came. A clone is another handle
-/// to the same inbox.
+/// to the same inbox, which reads and waits without disturbing the first; whoever reads at
+/// another place takes one, because a handle reads ahead from where it read last.
 #[derive(Debug, Clone)]
 pub struct Inbox(Backend);
 
@@ -14,7 +15,7 @@ enum Backend {
     Memory(memory::Inbox),
     Embedded(embedded::Inbox),
     Simulated(simulated::Inbox),
-    Nats(nats::Inbox),
+    Nats(Box<nats::Inbox>),
 }
 
 /// A pattern that an inbox could not capture, because somebody else's stream holds it.
@@ -50,8 +51,8 @@ impl Inbox {
         Self(Backend::Simulated(inbox))
     }
 
-    pub(crate) const fn nats(inbox: nats::Inbox) -> Self {
-        Self(Backend::Nats(inbox))
+    pub(crate) fn nats(inbox: nats::Inbox) -> Self {
+        Self(Backend::Nats(Box::new(inbox)))
     }
 
     /// Replaces the captured patterns, durably.

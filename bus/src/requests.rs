@@ -252,4 +252,27 @@ impl Request {
             Replier::Nats(requester) => requester.respond(reply).await,
         }
     }
+
+    /// [`Request::respond`] without waiting for anything.
+    ///
+    /// # Errors
+    ///
+    /// Gives both back where the answer does not leave at once: it is too large, the queue of the
+    /// connection is full, or there is no connection.
+    pub fn respond_at_once(self, reply: Message) -> Result<(), Box<(Self, Message)>> {
+        if reply.check_size().is_err() {
+            return Err(Box::new((self, reply)));
+        }
+        let Self { message, reply: to } = self;
+        match to {
+            Replier::Local(requester) => {
+                requester.try_send(reply).unwrap_or_default();
+                Ok(())
+            }
+            Replier::Nats(requester) => requester.respond_at_once(reply).map_err(|unsent| {
+                let (requester, reply) = *unsent;
+                Box::new((Self::nats(message, requester), reply))
+            }),
+        }
+    }
 }

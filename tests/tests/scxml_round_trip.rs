@@ -46,7 +46,7 @@ fn there_and_back(text: &str) -> Result<String, String> {
     let mut back = Vec::new();
     for loaded in load_all(text, "there", Format::Yaml).map_err(words)? {
         let document = scxml(&loaded.definition, source).map_err(words)?;
-        back.push(from_scxml(&document, &loaded.definition.name).map_err(words)?.yaml);
+        back.push(from_scxml(&document.text, &loaded.definition.name).map_err(words)?.yaml);
     }
     Ok(back.join("---\n"))
 }

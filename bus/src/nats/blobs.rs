@@ -24,10 +24,10 @@ const PART_BYTES: usize = 256 * 1024;
 /// A handle to a blob store.
 #[derive(Clone)]
 pub(crate) struct Blobs {
-    stream: Stream,
+    pub(super) stream: Stream,
     store: Arc<ObjectStore>,
     /// The bucket's name on the server.
-    name: String,
+    pub(super) name: String,
 }
 
 impl std::fmt::Debug for Blobs {
@@ -58,27 +58,6 @@ impl Blobs {
         Ok(Self { stream, store: Arc::new(store), name: bucket })
     }
 
-    pub(crate) async fn put(&self, bytes: Bytes) -> Result<Digest, Error> {
-        let digest = Digest::of(&bytes);
-        if matches!(self.get(&digest).await, Ok(Some(_))) {
-            return Ok(digest);
-        }
-        let mut tries = Tries::new(PATIENCE);
-        loop {
-            self.stream.link.up(tries.deadline).await?;
-            let mut rest = &bytes[..];
-            let put = self.store.put(digest.as_str(), &mut rest);
-            // What is half put is not found by its name; putting it again is no harm.
-            match self.unless_closed(put).await? {
-                Ok(_info) => return Ok(digest),
-                Err(error) if !tries.again().await => {
-                    return Err(Error::new(ErrorKind::Disconnected, error));
-                }
-                Err(_passing) => {}
-            }
-        }
-    }
-
     pub(crate) async fn get(&self, digest: &Digest) -> Result<Option<Bytes>, Error> {
         let mut tries = Tries::new(PATIENCE);
         let mut has_failed = false;
@@ -104,12 +83,12 @@ impl Blobs {
     }
 
     pub(crate) async fn delete(&self, digest: &Digest) -> Result<(), Error> {
-        let meta = format!("$O.{}.M.{}", self.name, encoded(digest));
+        let meta = self.name_subject(digest);
         let Some(message) = get(&self.stream, Wanted::LastOf(&meta)).await? else { return Ok(()) };
         // Its name goes first: nobody finds half a blob.
         self.purge(&meta).await?;
         if let Ok(info) = serde_json::from_slice::<ObjectInfo>(&message.payload) {
-            self.purge(&format!("$O.{}.C.{}", self.name, info.nuid)).await?;
+            self.purge(&self.parts_subject(&info.nuid)).await?;
         }
         Ok(())
     }
@@ -163,7 +142,17 @@ impl Blobs {
         }
     }
 
-    async fn purge(&self, filter: &str) -> Result<(), Error> {
+    /// Where the name of a blob is stored.
+    pub(super) fn name_subject(&self, digest: &Digest) -> String {
+        format!("$O.{}.M.{}", self.name, encoded(digest.as_str().as_bytes()))
+    }
+
+    /// Where its parts are stored.
+    pub(super) fn parts_subject(&self, number: &str) -> String {
+        format!("$O.{}.C.{number}", self.name)
+    }
+
+    pub(super) async fn purge(&self, filter: &str) -> Result<(), Error> {
         let subject = format!("STREAM.PURGE.{}", self.stream.name);
         match self.stream.link.api::<Value>(&subject, &json!({ "filter": filter })).await? {
             Ok(_purged) => Ok(()),
@@ -180,11 +169,11 @@ impl Blobs {
     }
 }
 
-/// A digest as object stores write names in subjects: base64 for addresses, padded.
-fn encoded(digest: &Digest) -> String {
+/// Bytes as object stores write names in subjects: base64 for addresses, padded.
+pub(super) fn encoded(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::with_capacity(88);
-    for three in digest.as_str().as_bytes().chunks(3) {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
         let bits = (0..3).fold(0_usize, |bits, at| {
             bits << 8 | three.get(at).map_or(0, |byte| usize::from(*byte))
         });
@@ -206,6 +195,6 @@ mod tests {
         let digest = Digest::of(b"");
         let expected = "ZTNiMGM0NDI5OGZjMWMxNDlhZmJmNGM4OTk2ZmI5MjQyN2FlNDFlNDY0OWI5MzRjYTQ5NTk5\
                         MWI3ODUyYjg1NQ==";
-        assert_eq!(encoded(&digest), expected);
+        assert_eq!(encoded(digest.as_str().as_bytes()), expected);
     }
 }

@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 use super::api::{PATIENCE, Tries};
 use super::capture;
 use super::connection::Link;
-use super::inbox_reader::{InboxReader, Source};
+use super::inbox_reader::InboxReader;
+use super::inbox_source::Source;
 use super::lane::Lane;
 use super::publishing::{Acknowledged, Publisher, no_leader};
 use super::stream::Stream;
@@ -20,10 +21,18 @@ use crate::{Delivered, Error, ErrorKind, Held, Message, SubjectPattern, Tail};
 /// Pauses between attempts of a wait while the server is away.
 const RETRY_PAUSES_MS: [u64; 5] = [50, 100, 250, 500, 1_000];
 
-/// A handle to an inbox.
-#[derive(Debug, Clone)]
-pub(crate) struct Inbox(Arc<Inner>);
+/// A handle to an inbox, with a place of its own that it reads ahead from.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    inner: Arc<Inner>,
+    reader: tokio::sync::Mutex<InboxReader>,
+    /// Makes whoever waits with the reader let others through.
+    interrupt: Notify,
+    /// Held by the one that waits with the reader.
+    waits: tokio::sync::Mutex<()>,
+}
 
+/// What all handles share.
 #[derive(Debug)]
 struct Inner {
     publisher: Publisher,
@@ -31,9 +40,13 @@ struct Inner {
     source: Source,
     /// Its name among our inboxes, or the patterns read of somebody else's stream.
     kind: Kind,
-    reader: tokio::sync::Mutex<InboxReader>,
-    /// Makes a reader that waits let another one through.
-    interrupt: Notify,
+}
+
+impl Clone for Inbox {
+    /// Whoever has another handle reads elsewhere: the two do not disturb each other.
+    fn clone(&self) -> Self {
+        Self::at(Arc::clone(&self.inner))
+    }
 }
 
 #[derive(Debug)]
@@ -86,20 +99,23 @@ impl Inbox {
             lane: lane.clone(),
             filters,
         };
-        Ok(Self(Arc::new(Inner {
+        Ok(Self::at(Arc::new(Inner {
             publisher: publisher.clone(),
             lifecycle: stream.link.lifecycle.clone(),
-            reader: tokio::sync::Mutex::new(InboxReader::new(source.clone())),
-            interrupt: Notify::new(),
             source,
             kind,
         })))
     }
 
+    fn at(inner: Arc<Inner>) -> Self {
+        let reader = tokio::sync::Mutex::new(InboxReader::new(inner.source.clone()));
+        Self { inner, reader, interrupt: Notify::new(), waits: tokio::sync::Mutex::default() }
+    }
+
     pub(crate) async fn capture(&self, patterns: &[SubjectPattern]) -> Result<Vec<Held>, Error> {
-        self.0.lifecycle.check()?;
-        let Kind::Own { name, captured } = &self.0.kind else {
-            let stream = &self.0.source.stream.name;
+        self.inner.lifecycle.check()?;
+        let Kind::Own { name, captured } = &self.inner.kind else {
+            let stream = &self.inner.source.stream.name;
             let held = |pattern: &SubjectPattern| Held {
                 pattern: pattern.clone(),
                 stream: stream.clone(),
@@ -107,22 +123,22 @@ impl Inbox {
             return Ok(patterns.iter().map(held).collect());
         };
         let patterns = minimal(name, patterns)?;
-        let (patterns, held) = capture::set(&self.0.source.stream, name, patterns).await?;
+        let (patterns, held) = capture::set(&self.inner.source.stream, name, patterns).await?;
         *lock(captured) = patterns;
-        self.0.publisher.forget();
+        self.inner.publisher.forget();
         Ok(held)
     }
 
     pub(crate) async fn publish(&self, message: &Message) -> Result<u64, Error> {
-        self.0.lifecycle.check()?;
-        let stream = &self.0.source.stream.name;
+        self.inner.lifecycle.check()?;
+        let stream = &self.inner.source.stream.name;
         let mut tries = Tries::new(PATIENCE);
         loop {
             if !self.captures(message).await? {
                 let subject = message.subject.to_string();
                 return Err(ErrorKind::NotCaptured { subject }.into());
             }
-            match self.0.publisher.store(message, Some(stream)).await? {
+            match self.inner.publisher.store(message, Some(stream)).await? {
                 Acknowledged::Stored { sequence } => return Ok(sequence),
                 Acknowledged::Nowhere => {}
             }
@@ -135,21 +151,21 @@ impl Inbox {
     }
 
     fn forget_captured(&self) {
-        if let Kind::Own { captured, .. } = &self.0.kind {
+        if let Kind::Own { captured, .. } = &self.inner.kind {
             lock(captured).clear();
         }
     }
 
     /// Whether the stream captures the message's subject, looked up again before a no.
     async fn captures(&self, message: &Message) -> Result<bool, Error> {
-        let Kind::Own { name, captured } = &self.0.kind else { return Ok(false) };
+        let Kind::Own { name, captured } = &self.inner.kind else { return Ok(false) };
         let matches = |patterns: &[SubjectPattern]| {
             patterns.iter().any(|pattern| pattern.matches(&message.subject))
         };
         if matches(&lock(captured)) {
             return Ok(true);
         }
-        let info = self.0.source.stream.info().await?;
+        let info = self.inner.source.stream.info().await?;
         let patterns = capture::captured(name, &info.config);
         let is_captured = matches(&patterns);
         *lock(captured) = patterns;
@@ -161,28 +177,32 @@ impl Inbox {
         cursor: u64,
         max_messages: usize,
     ) -> Result<Vec<Delivered>, Error> {
-        self.0.lifecycle.check()?;
+        self.inner.lifecycle.check()?;
         if max_messages == 0 {
             return Ok(Vec::new());
         }
-        self.0.interrupt.notify_one();
-        let reading = async { self.0.reader.lock().await.read(cursor, max_messages).await };
+        self.interrupt.notify_one();
+        let reading = async { self.reader.lock().await.read(cursor, max_messages).await };
         tokio::select! {
             biased;
-            () = self.0.lifecycle.closed() => Err(ErrorKind::Closed.into()),
+            () = self.inner.lifecycle.closed() => Err(ErrorKind::Closed.into()),
             read = reading => read,
         }
     }
 
     pub(crate) async fn wait_beyond(&self, sequence: u64) -> Result<u64, Error> {
+        let Ok(_waits) = self.waits.try_lock() else {
+            // Another one waits with the reader of this handle, perhaps for far less or far more.
+            return Box::pin(self.clone().wait_beyond(sequence)).await;
+        };
         let mut failures = RETRY_PAUSES_MS.iter();
         loop {
-            self.0.lifecycle.check()?;
-            let mut reader = self.0.reader.lock().await;
+            self.inner.lifecycle.check()?;
+            let mut reader = self.reader.lock().await;
             let outcome = tokio::select! {
                 biased;
-                () = self.0.lifecycle.closed() => return Err(ErrorKind::Closed.into()),
-                () = self.0.interrupt.notified() => None,
+                () = self.inner.lifecycle.closed() => return Err(ErrorKind::Closed.into()),
+                () = self.interrupt.notified() => None,
                 last = reader.wait_beyond(sequence) => Some(last),
             };
             drop(reader);
@@ -201,21 +221,21 @@ impl Inbox {
     }
 
     pub(crate) async fn tail(&self) -> Result<Tail, Error> {
-        self.0.lifecycle.check()?;
-        self.0.source.stream.tail().await
+        self.inner.lifecycle.check()?;
+        self.inner.source.stream.tail().await
     }
 
     pub(crate) fn connects(&self) -> u64 {
         // Of the main connection: the one that is read over also ends over strange messages.
-        let client = &self.0.source.stream.link.client;
+        let client = &self.inner.source.stream.link.client;
         let is_away = client.connection_state() != async_nats::connection::State::Connected;
         client.statistics().connects.load(Ordering::Relaxed) * 2 + u64::from(is_away)
     }
 
     pub(crate) async fn trim(&self, before: u64) -> Result<(), Error> {
-        self.0.lifecycle.check()?;
-        let Kind::Own { .. } = &self.0.kind else { return Ok(()) };
-        let source = &self.0.source;
+        self.inner.lifecycle.check()?;
+        let Kind::Own { .. } = &self.inner.kind else { return Ok(()) };
+        let source = &self.inner.source;
         let tail = source.tail().await?;
         // A purge beyond the end would carry the last sequence with it.
         let before = before.min(tail.last + 1);

@@ -5,14 +5,10 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 
-use super::lane::Lane;
+use super::inbox_source::{ANSWER_BYTES_MAX, FETCH_PAUSE, Source};
 use super::puller::{Pulled, Puller};
-use super::stream::Stream;
-use super::{fetch, wire};
-use crate::{Delivered, Error, ErrorKind, Tail};
-
-/// Bytes of one answer, and kept ahead.
-const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+use super::wire;
+use crate::{Delivered, Error, ErrorKind};
 
 /// Messages kept ahead while nobody reads.
 const BUFFER_MESSAGES_MAX: usize = 2_048;
@@ -21,25 +17,8 @@ const BUFFER_MESSAGES_MAX: usize = 2_048;
 /// replica may answer that has not heard of it yet.
 const FETCH_ATTEMPTS: u32 = 3;
 
-/// How long to wait between two of them.
-const FETCH_PAUSE: Duration = Duration::from_millis(200);
-
 /// How long a message may take that is known to be stored.
 const ARRIVAL_MAX: Duration = Duration::from_secs(5);
-
-/// Which stream is read, and how.
-#[derive(Debug, Clone)]
-pub(super) struct Source {
-    pub(super) stream: Stream,
-    /// Where messages come over.
-    pub(super) lane: Lane,
-    /// What is read of it; empty for all, and then no sequence may be missing.
-    pub(super) filters: Vec<String>,
-    /// The stream's incarnation when it was opened.
-    pub(super) incarnation: u128,
-    /// Whether each message is asked for, because the stream allows no consumer beside others.
-    pub(super) one_by_one: bool,
-}
 
 /// Reads ahead from where it was read last.
 #[derive(Debug)]
@@ -58,67 +37,6 @@ pub(super) struct InboxReader {
     last: u64,
     /// A sequence that should be there and is not.
     hole: Option<u64>,
-}
-
-impl Source {
-    /// What the stream holds, if it is still the one that was opened.
-    pub(super) async fn tail(&self) -> Result<Tail, Error> {
-        let tail = Box::pin(self.stream.tail()).await?;
-        if tail.incarnation != self.incarnation {
-            let kind = ErrorKind::NotFound { name: self.stream.shown.clone() };
-            return Err(Error::new(kind, "another stream has its name now"));
-        }
-        Ok(tail)
-    }
-
-    async fn fetch(&self, sequence: u64) -> Result<Option<Delivered>, Error> {
-        let Self { stream, filters, .. } = self;
-        Box::pin(fetch::fetch(&stream.link, &stream.name, sequence, filters)).await
-    }
-
-    /// Whether the stream can be read from `cursor` on.
-    ///
-    /// The server would take any cursor: from one before the first it jumps ahead, and from
-    /// one beyond the end it delivers what comes next, as if nothing was missing.
-    fn check(&self, cursor: u64, tail: &Tail) -> Result<(), Error> {
-        if cursor < tail.first {
-            return Err(ErrorKind::Trimmed { first: tail.first }.into());
-        }
-        if cursor > tail.last + 1 {
-            let kind = ErrorKind::Corrupt { sequence: Some(tail.last + 1) };
-            let (name, last) = (&self.stream.name, tail.last);
-            let reason = format!("`{name}` ends at {last}, it is shorter than what was read of it");
-            return Err(Error::new(kind, reason));
-        }
-        Ok(())
-    }
-
-    async fn read_one_by_one(&self, cursor: u64, max: usize) -> Result<Vec<Delivered>, Error> {
-        let tail = self.tail().await?;
-        // Others take messages away, so only the end is checked.
-        self.check(cursor.max(tail.first), &tail)?;
-        let (mut answer, mut bytes, mut next) = (Vec::new(), 0, cursor);
-        while answer.len() < max {
-            let Some(found) = self.fetch(next).await? else { break };
-            bytes += found.message.size();
-            if bytes > ANSWER_BYTES_MAX && !answer.is_empty() {
-                break;
-            }
-            next = found.sequence + 1;
-            answer.push(found);
-        }
-        Ok(answer)
-    }
-
-    async fn wait_one_by_one(&self, sequence: u64) -> Result<u64, Error> {
-        loop {
-            if let Some(found) = self.fetch(sequence + 1).await? {
-                return Ok(found.sequence);
-            }
-            self.tail().await?;
-            tokio::time::sleep(FETCH_PAUSE).await;
-        }
-    }
 }
 
 impl InboxReader {
@@ -341,10 +259,18 @@ impl InboxReader {
         let sequence = info.stream_sequence;
         let time_ms = info.published.unix_timestamp_nanos() / 1_000_000;
         let time_ms = i64::try_from(time_ms).unwrap_or(i64::MAX);
+        // Others may come meanwhile, so it shrinks by more than this one only if some were removed.
+        let are_removed = self.pending() > info.pending + 1;
         if let Some(puller) = &mut self.puller {
             puller.pending = info.pending;
         }
         if sequence < self.next {
+            return Ok(());
+        }
+        if sequence > self.next && are_removed && self.source.tail().await?.first > self.next {
+            // Behind what is here already, whoever reads hears that the stream begins later now.
+            self.puller = None;
+            self.hole = Some(self.next);
             return Ok(());
         }
         if sequence > self.next && self.source.filters.is_empty() {

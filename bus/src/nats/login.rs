@@ -13,6 +13,9 @@ const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 /// What a file holds that has a key, whatever its kind.
 const KEY: &str = "PRIVATE KEY-----";
 
+/// Letters of an nkey's seed.
+const SEED_BYTES: usize = 58;
+
 /// How we say who we are: one way only, so that the server never has to choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Login {
@@ -90,7 +93,7 @@ pub(super) async fn log_in(
     }
     if let Some(path) = &options.nkey {
         let text = read("nkey", path).await?;
-        let seed = text.lines().map(str::trim).find(|line| line.starts_with('S'));
+        let seed = text.lines().map(str::trim).find(|line| is_seed(line));
         let seed = seed.ok_or_else(|| unusable("nkey", path, &"it holds no seed"))?;
         return Ok(settings.nkey(seed.to_owned()));
     }
@@ -117,6 +120,13 @@ async fn holds(what: &str, path: &Path, begin: &str, lack: &str) -> Result<(), E
         return Ok(());
     }
     Err(unusable(what, path, &format!("it holds {lack} (PEM)")))
+}
+
+/// Whether a line has the shape of a seed: another file may hold a line that begins like one.
+fn is_seed(line: &str) -> bool {
+    line.len() == SEED_BYTES
+        && line.starts_with('S')
+        && line.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7'))
 }
 
 async fn read(what: &str, path: &Path) -> Result<String, Error> {
@@ -157,6 +167,15 @@ mod tests {
     fn logins_are_decoded() {
         assert_eq!(decoded("p%40ss%2Fword%"), "p@ss/word%");
         assert_eq!(decoded("100%zz"), "100%zz");
+    }
+
+    #[test]
+    fn a_line_that_only_begins_like_a_seed_is_none() {
+        let seed = "SUAIO3FHUX5PNV2LQIIP7TZ3N4L7TX3W53MQGEIVYFIGA635OZCKEYHFLM";
+        assert!(is_seed(seed));
+        // A line of a key in PEM, which is base64 of chance.
+        let line = "S0lJrQ0bT4lqYFyMRsYJ2tHYYUDnyqk0pdHZFvXyWfrOSBfK4zE+/A3vyGq9uYtE";
+        assert!(!is_seed(line) && !is_seed(&seed[1..]) && !is_seed(&seed.to_lowercase()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod api;
 mod blobs;
+mod blobs_put;
 mod bucket;
 mod capture;
 mod complaints;
@@ -10,6 +11,7 @@ mod discovery;
 mod fetch;
 mod inbox;
 mod inbox_reader;
+mod inbox_source;
 mod lane;
 mod listing;
 mod live;
@@ -23,6 +25,7 @@ mod reader;
 mod refusal;
 mod report;
 mod requests;
+mod round_trip;
 mod server;
 mod server_options;
 mod server_process;

@@ -177,6 +177,18 @@ impl Replier {
         self.traffic.tell(outgoing).await
     }
 
+    /// Answers without waiting, or gives both back.
+    pub(crate) fn respond_at_once(self, reply: Message) -> Result<(), Box<(Self, Message)>> {
+        let outgoing = Outgoing { subject: &self.reply, ..Outgoing::from(&reply) };
+        if !self.traffic.tell_at_once(outgoing) {
+            return Err(Box::new((self, reply)));
+        }
+        if let Some((counts, since)) = &self.counted {
+            counts.add(&reply, since.elapsed());
+        }
+        Ok(())
+    }
+
     /// Answers that the queue is full.
     pub(crate) async fn refuse(self, limit: usize) -> Result<(), Error> {
         let subject = crate::Subject::parse("full")?;

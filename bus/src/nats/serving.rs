@@ -304,10 +304,14 @@ fn request_of(
 /// publishes to it. Inboxes begin with an underscore (`_INBOX`, `_R_`); servers' and our own
 /// subjects do not.
 fn is_inbox(reply: &Subject) -> bool {
-    let is_literal = |byte: u8| byte > b' ' && !matches!(byte, b'*' | b'>' | 0x7f);
-    reply.starts_with('_')
-        && reply.bytes().all(is_literal)
-        && reply.split('.').all(|token| !token.is_empty())
+    let mut before = b'.';
+    for byte in reply.bytes() {
+        if byte <= b' ' || matches!(byte, b'*' | b'>' | 0x7f) || (byte == b'.' && before == b'.') {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'.' && reply.starts_with('_')
 }
 
 #[cfg(test)]

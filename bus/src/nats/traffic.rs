@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_nats::{StatusCode, Subscriber};
-use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
@@ -18,7 +17,7 @@ use super::notices::NoticeGate;
 use super::told::{Told, Unsent};
 use crate::local::{Lifecycle, lock, timed_out};
 use crate::requests::OnReply;
-use crate::{Error, ErrorKind, Headers, Message, Subject};
+use crate::{Error, ErrorKind, Message, Subject};
 
 /// How often a lost connection is looked at by a request that waits for it.
 const RECONNECT_POLL: Duration = Duration::from_millis(20);
@@ -26,13 +25,8 @@ const RECONNECT_POLL: Duration = Duration::from_millis(20);
 /// Entries above which unanswered probes are forgotten.
 const WAITING_MAX: usize = 65_536;
 
-/// Longest wait for the server's word that it took what was sent before.
-const ROUND_TRIP_MAX: Duration = Duration::from_secs(1);
-
 /// How long a message that asks for no reply waits for the next connection.
 const RENEWAL_MAX: Duration = Duration::from_secs(5);
-
-static NO_HEADERS: Headers = Headers::new();
 
 /// Sends requests and tells replies apart by the last token of the subject they arrive at.
 ///
@@ -184,25 +178,6 @@ impl Traffic {
         }
     }
 
-    /// Returns once the server has taken everything that was sent before.
-    ///
-    /// The client's flush ends at our socket. A request that nobody serves is answered by the
-    /// server itself, after what went before on this connection. A login that may not publish
-    /// to its own inbox gets no answer; then the wait is all there is.
-    pub(super) async fn round_trip(&self) -> Result<(), Error> {
-        let subject = &self.shared().live().client.new_inbox();
-        let payload = &Bytes::new();
-        let outgoing = Outgoing { subject, headers: &NO_HEADERS, stream: None, payload };
-        match self.exchange(outgoing, ROUND_TRIP_MAX).await {
-            Ok(_reply) => Ok(()),
-            Err(error) if matches!(error.kind(), ErrorKind::Timeout { .. }) => {
-                tracing::debug!(subject, "the server did not answer a round trip");
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     /// Sends what nobody answers.
     pub(super) async fn tell(&self, outgoing: Outgoing<'_>) -> Result<(), Error> {
         let shared = self.shared();
@@ -217,6 +192,14 @@ impl Traffic {
             Ok(sent) => sent,
             Err(elapsed) => Err(Error::new(ErrorKind::Disconnected, elapsed)),
         }
+    }
+
+    /// [`Traffic::tell`] without waiting; whether it went out.
+    pub(super) fn tell_at_once(&self, outgoing: Outgoing<'_>) -> bool {
+        let live = self.shared().live();
+        // Without a turn of the task's budget a ready channel looks full after some messages.
+        let sending = tokio::task::unconstrained(live.send(outgoing, None));
+        matches!(futures_util::FutureExt::now_or_never(sending), Some(Ok(())))
     }
 
     /// Tells whoever subscribes, if anybody does; never waits.

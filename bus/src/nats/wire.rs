@@ -82,10 +82,10 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(subject: &str) -> Self {
+    fn new(text: &str) -> Self {
         let mut reading = Self { subject: None, headers: Headers::new(), complaint: None };
-        match Subject::parse(subject) {
-            Ok(subject) if !subject.as_str().contains('\u{fffd}') => {
+        match Subject::parse(text) {
+            Ok(subject) if text.is_ascii() || !text.contains('\u{fffd}') => {
                 reading.subject = Some(subject);
             }
             Ok(_) => reading.complain("the subject is not UTF-8"),

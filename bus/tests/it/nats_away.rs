@@ -306,3 +306,17 @@ async fn waiting_ends_where_what_came_was_trimmed_at_once() -> Outcome {
     assert_eq!(trimmed, ErrorKind::Trimmed { first: 5 });
     Ok(())
 }
+
+#[tokio::test]
+async fn what_a_server_that_stands_still_may_not_have_got_is_not_told_as_sent() -> Outcome {
+    let server = server("").await;
+    let bus = connect(&server).await?;
+    // Known now: no stream captures it.
+    bus.publish(message("plain.a", "1")).await?;
+    server.pause().await?;
+    let told = bus.publish(message("plain.a", "2")).await;
+    server.resume().await?;
+    assert_eq!(kind(told), ErrorKind::Unknown);
+    bus.publish(message("plain.a", "3")).await?;
+    Ok(())
+}

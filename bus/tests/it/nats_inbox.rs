@@ -372,3 +372,25 @@ async fn a_reader_is_not_held_up_by_one_that_waits() -> Outcome {
     assert_eq!(waited?, 4);
     Ok(())
 }
+
+#[tokio::test]
+async fn waiters_at_different_places_do_not_disturb_each_other() -> Outcome {
+    let setup = setup().await?;
+    let inbox = filled(&setup, 5).await?;
+    let mut ahead = tokio::task::JoinSet::new();
+    // Through the same handle and through another one: nothing comes there for long.
+    let (same, other) = (std::sync::Arc::new(inbox.clone()), inbox.clone());
+    let waiting = std::sync::Arc::clone(&same);
+    ahead.spawn(async move { waiting.wait_beyond(9).await });
+    ahead.spawn(async move { other.wait_beyond(9).await });
+    for round in 0..20 {
+        tokio::task::yield_now().await;
+        assert_eq!(patient(same.wait_beyond(2)).await?, 5, "round {round}");
+        assert_eq!(patient(inbox.wait_beyond(4)).await?, 5, "round {round}");
+    }
+    store(&setup, 5).await?;
+    while let Some(waited) = patient(ahead.join_next()).await {
+        assert_eq!(waited??, 10);
+    }
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! The door on the bus itself: services of the same process, and on NATS everybody.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -8,13 +9,12 @@ use gearshift_bus::{Headers, Message, Request, Server, Subject, SubjectPattern};
 use gearshift_machine::partition::Done;
 use gearshift_protocol::{Problem, ProblemKind, headers};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::notices::forward_notices;
 use super::{Reply, answer_to, events, problem};
-use crate::runtime::{Error, Handle, Replied, Wish, is_moved};
+use crate::runtime::{Ended, Error, Handle, Replied, Replies, Wish, is_moved};
 
 /// What is served, and how many requests of each kind are under way at once; more are answered
 /// `busy`. Operators may wait for an instance, so they get more places than they have hands.
@@ -28,6 +28,8 @@ const SERVED: [(&str, usize); 4] = [
 const WAITING_MAX: usize = 16_384;
 /// The queue group of engines.
 const GROUP: &str = "gearshift";
+/// How long an engine that stops waits for what it asked others on the way to an answer.
+const STOP_LIMIT: Duration = Duration::from_secs(1);
 /// When an asker that was told `busy` may ask again, in milliseconds.
 const BUSY_RETRY_MS: u64 = 100;
 
@@ -59,7 +61,8 @@ impl Drop for BusDoor {
 pub async fn serve_on_bus(handle: &Handle) -> Result<BusDoor, Error> {
     let door = BusDoor { stop: CancellationToken::new(), tasks: TaskTracker::new() };
     let waiting = Arc::new(Semaphore::new(WAITING_MAX));
-    let (replies, decided) = mpsc::unbounded_channel();
+    let (others, decided) = mpsc::unbounded_channel();
+    let replies = Replies::new(answer_at_once, others);
     for (pattern, under_way_max) in SERVED {
         let pattern = SubjectPattern::parse(pattern)?;
         let server = handle.bus().requests().serve_at_once(&pattern, GROUP).await?;
@@ -84,7 +87,7 @@ struct Host {
     tasks: TaskTracker,
     places: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
-    replies: mpsc::UnboundedSender<Replied>,
+    replies: Replies,
 }
 
 impl Host {
@@ -124,11 +127,25 @@ impl Host {
         let waits = request.message.headers.get(headers::WAIT_FOR).is_some();
         let places = if waits { &self.waiting } else { &self.places };
         let place = Arc::clone(places).try_acquire_owned().ok();
-        self.tasks.spawn(answer(self.handle.clone(), request, place));
+        let answering = answer(self.handle.clone(), request, place);
+        self.handle.spawn(self.tasks.track_future(answering));
     }
 }
 
-/// Answers what partitions have decided, until every host and every partition is done with it.
+/// Answers where a decision is all that was asked for; the partition itself does it, so that no
+/// queue and no task stand in between.
+fn answer_at_once(request: Request, done: &Done, ended: Option<&Ended>) -> Option<Request> {
+    if is_moved(done) {
+        return Some(request);
+    }
+    let Some(reply) = events::verdict_of(Some(done), ended) else { return Some(request) };
+    let subject = request.message.subject.clone();
+    let unsent = request.respond_at_once(message_of(subject, reply));
+    unsent.err().map(|unsent| unsent.0)
+}
+
+/// Answers what partitions have decided and did not answer, until every host and every partition
+/// is done with it.
 async fn tell_all(
     handle: Handle,
     mut decided: mpsc::UnboundedReceiver<Replied>,
@@ -143,7 +160,7 @@ async fn tell_all(
                 Some(wish) => Some(wish.place),
                 None => Arc::clone(&waiting).try_acquire_owned().ok(),
             };
-            tasks.spawn(answer(handle.clone(), request, place));
+            handle.spawn(tasks.track_future(answer(handle.clone(), request, place)));
             continue;
         }
         match events::verdict_of(done.as_ref(), ended.as_ref()) {
@@ -159,17 +176,7 @@ async fn tell_all(
 }
 
 async fn go_on(handle: Handle, request: Request, done: Done, wish: Wish) {
-    let is_over = wish.until <= Instant::now();
-    let reply = tokio::select! {
-        biased;
-        reply = Box::pin(events::wait_on(&handle, &done, &wish)) => reply,
-        // Said while it can be: an asker that asks again is heard by another engine.
-        () = handle.stopping(), if !is_over => Err(stopped_waiting().into()),
-    };
-    let reply = reply.map_err(|problem| match handle.is_stopping() {
-        true => stopped_waiting().into(),
-        false => problem,
-    });
+    let reply = Box::pin(events::wait_on(&handle, &done, &wish)).await;
     tell(request, reply).await;
 }
 
@@ -185,7 +192,11 @@ async fn answer(handle: Handle, mut request: Request, place: Option<OwnedSemapho
     let list = std::mem::take(&mut request.message.headers);
     let body = std::mem::take(&mut request.message.payload);
     let reply = match &place {
-        Some(_) => answer_to(&handle, subject.as_str(), list, body).await,
+        Some(_) => tokio::select! {
+            biased;
+            reply = answer_to(&handle, subject.as_str(), list, body) => reply,
+            () = stops(&handle) => Err(unanswered()),
+        },
         None => Err(busy()),
     };
     if let Err(error) = request.respond(message_of(subject, reply)).await {
@@ -194,12 +205,20 @@ async fn answer(handle: Handle, mut request: Request, place: Option<OwnedSemapho
     drop(place);
 }
 
-fn stopped_waiting() -> Error {
-    Error::Unavailable(
-        "the event is decided, but the engine stops before the wait is over; send it again under \
-         the same id to wait on"
-            .to_owned(),
-    )
+/// Resolves when an engine that stops does not wait for answers of others any more.
+async fn stops(handle: &Handle) {
+    handle.stopping().await;
+    tokio::time::sleep(STOP_LIMIT).await;
+}
+
+/// The engine stops, and whoever it asked has said nothing yet.
+fn unanswered() -> Box<Problem> {
+    let told = problem(
+        ProblemKind::Timeout,
+        "the engine stops before the answer came; ask again, for an event under the same id, to \
+         learn what became of it",
+    );
+    Box::new(told.with_code("GS5003", "outcome_unknown"))
 }
 
 fn busy() -> Box<Problem> {

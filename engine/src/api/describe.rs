@@ -79,7 +79,10 @@ pub(crate) fn detail(
 /// A timer of the author's flow; when an ended life is forgotten is none.
 fn timer(definition: &Definition, timer: &Timer) -> Option<TimerView> {
     let name = match &timer.kind {
-        TimerKind::After { state, index } => {
+        TimerKind::After { state, armed: Some(armed), .. } => {
+            format!("{}, armed as {armed}", definition.state(*state).id)
+        }
+        TimerKind::After { state, index, armed: None } => {
             let state = definition.state(*state);
             let delay = state.after.get(usize::from(*index)).map(|after| &after.delay);
             match delay {

@@ -10,12 +10,12 @@ use gearshift_machine::partition::Done;
 use gearshift_protocol::{
     EventReply, InstanceVerdict, Problem, ProblemKind, Wait, ce_decode, headers as names, subjects,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::{Reply, problem, reply, wire};
+use super::{Reply, problem, reply, spoken, wire};
 use crate::runtime::{
-    AskError, Ended, Handle, Incoming, IntakeError, Reached, Replied, Wish, decode,
+    AskError, Ended, Handle, Incoming, IntakeError, Reached, Replies, Wish, decode,
 };
 
 /// How long an asker waits for a state where it does not say.
@@ -45,7 +45,7 @@ pub(super) async fn ask(handle: &Handle, name: &str, headers: &Headers, body: &[
 pub(super) fn hand_in(
     handle: &Handle,
     request: Request,
-    replies: &mpsc::UnboundedSender<Replied>,
+    replies: &Replies,
     waiting: &Arc<Semaphore>,
 ) -> Option<Request> {
     let message = &request.message;
@@ -80,16 +80,19 @@ pub(super) fn verdict_of(done: Option<&Done>, ended: Option<&Ended>) -> Option<R
     let Some(key) = &done.key else {
         return Some(Err(problem(ProblemKind::Internal, "a decision about no instance")));
     };
-    let mut verdict = wire::verdict(key, done);
-    let reached = match ended {
-        None | Some(Ended::Judged(true)) => true,
-        Some(Ended::Judged(false)) => false,
-        Some(Ended::Reached(seen)) => {
-            show(&mut verdict, seen);
-            seen.met
-        }
+    let (reached, seen) = match ended {
+        None | Some(Ended::Judged(true)) => (true, None),
+        Some(Ended::Judged(false)) => (false, None),
+        Some(Ended::Reached(seen)) => (seen.met, Some(seen)),
         Some(Ended::TimeUp | Ended::Moved) => return None,
     };
+    if let Some(text) = spoken::answer(key, done, seen, reached) {
+        return Some(Ok(text.into()));
+    }
+    let mut verdict = wire::verdict(key, done);
+    if let Some(seen) = seen {
+        show(&mut verdict, seen);
+    }
     let mut answer = EventReply::new(vec![verdict]);
     answer.reached = reached;
     Some(reply(&answer))

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use gearshift_machine::machine::{Command, Principal, migrate};
+use gearshift_machine::definition::model::Definition;
+use gearshift_machine::machine::{Command, Instance, Principal, migrate};
 use gearshift_protocol::command::{Migrate, MigrateReply};
 use gearshift_protocol::{Problem, ProblemKind};
 
@@ -41,6 +42,9 @@ pub(super) async fn perform(handle: &Handle, order: Migrate, by: Principal) -> R
         .iter()
         .map(|(left, right)| (left.as_str().into(), right.as_str().into()))
         .collect();
+    if old.pin == to.pin() && !old.status.is_ended() {
+        return reply(&unchanged(&old, &to, order.dry_run));
+    }
     let now = handle.config().clock.now();
     let planned = migrate(&old, &from, &to, &states, now).map_err(|reason| {
         let detail = format!("{key}: {reason}");
@@ -54,6 +58,7 @@ pub(super) async fn perform(handle: &Handle, order: Migrate, by: Principal) -> R
         before: wire::state_names(&from, &old.active),
         after: wire::state_names(&to, &planned.instance.active),
         notes: planned.notes,
+        unchanged: false,
         dry_run: order.dry_run,
     };
     if order.dry_run {
@@ -63,12 +68,31 @@ pub(super) async fn perform(handle: &Handle, order: Migrate, by: Principal) -> R
     let reason = Arc::from(order.reason.as_str());
     let done = handle.command(key.clone(), command, by, reason).await?;
     let verdict = wire::verdict(&key, &done);
-    // It may have moved on since it was looked at.
-    commands::refuse(&verdict).map_err(|refused| {
-        let kind = refused.kind();
-        let told = problem(kind, refused.detail.clone());
-        Box::new(told.with_code("GS4016", "not_migrated").with_instance(key.to_string()))
-    })?;
+    if let Err(refused) = commands::refuse(&verdict) {
+        // It may have moved on since it was looked at; somebody else may have migrated it, too.
+        let now = handle.instance(&key).await?;
+        if let Some(now) = now.filter(|now| now.pin == to.pin() && !now.status.is_ended()) {
+            return reply(&unchanged(&now, &to, false));
+        }
+        let told = problem(refused.kind(), refused.detail.clone());
+        let told = told.with_code("GS4016", "not_migrated").with_instance(key.to_string());
+        return Err(Box::new(told));
+    }
     answer.after = verdict.active;
     reply(&answer)
+}
+
+/// The answer for an instance that runs the version already.
+fn unchanged(instance: &Instance, definition: &Definition, dry_run: bool) -> MigrateReply {
+    let active = wire::state_names(definition, &instance.active);
+    MigrateReply {
+        instance: instance.key.to_string(),
+        from: definition.version,
+        to: definition.version,
+        before: active.clone(),
+        after: active,
+        notes: Vec::new(),
+        unchanged: true,
+        dry_run,
+    }
 }

@@ -13,6 +13,7 @@ mod migrate;
 mod notices;
 mod queries;
 mod resolve;
+mod spoken;
 mod why;
 mod wire;
 

@@ -21,7 +21,8 @@ pub(super) async fn forward_notices(handle: Handle, stop: CancellationToken) {
             notice = notices.recv() => notice,
         };
         let notice = match notice {
-            Ok(notice) => notice_of(&notice),
+            Ok(notice) if handle.is_heard(&notice) => notice_of(&notice),
+            Ok(_) => continue,
             Err(broadcast::error::RecvError::Lagged(missed)) => {
                 tracing::debug!(missed, "notices lost");
                 continue;

@@ -2,7 +2,7 @@
 
 use gearshift_machine::definition::model::{Definition, Trigger};
 use gearshift_machine::definition::{codes, duration};
-use gearshift_machine::machine::{Instance, InstanceKey, Status, StuckKind};
+use gearshift_machine::machine::{Instance, InstanceKey, Status, StuckKind, Timestamp, TraceEntry};
 use gearshift_protocol::OperationRef;
 use gearshift_protocol::view::{CallView, ChildView, Task, Why};
 
@@ -14,9 +14,11 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
     let now = handle.config().clock.now();
     let id = instance.key.key();
     let states = shown_states(instance, definition).join(", ");
-    let since = duration::format(now.since_ms(instance.updated_at).max(1_000) / 1_000 * 1_000);
+    let since = since(handle, instance, definition).await;
+    let since = duration::format(now.since_ms(since).max(1_000) / 1_000 * 1_000);
+    let been = if instance.status == Status::Stuck { "been stuck" } else { "been" };
     let mut why =
-        Why { summary: format!("{id} has been in `{states}` for {since}"), ..Why::default() };
+        Why { summary: format!("{id} has {been} in `{states}` for {since}"), ..Why::default() };
     if let Some(parent) = &instance.parent {
         why.lines.push(format!("it is child {} of `{}`", parent.invoke_id, parent.key));
     }
@@ -69,6 +71,22 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
         why.lines.push(format!("{deferred} events deferred, {parked} parked"));
     }
     why
+}
+
+/// Since when things stand as they do: attempts that change nothing do not count. As far as the
+/// history goes back.
+async fn since(handle: &Handle, instance: &Instance, definition: &Definition) -> Timestamp {
+    if let Some(stuck) = &instance.stuck {
+        return stuck.since;
+    }
+    if instance.status.is_ended() {
+        return instance.updated_at;
+    }
+    let Ok(trace) = handle.trace(&instance.key).await else { return instance.updated_at };
+    let leaves: Vec<_> = definition.leaves(&instance.active).collect();
+    let here = |entry: &&TraceEntry| entry.active.is_empty() || entry.active == leaves;
+    let came = trace.iter().rev().take_while(here).last();
+    came.map_or(instance.updated_at, |entry| entry.at)
 }
 
 /// What the history says last of a life that failed or was ended.
@@ -148,7 +166,7 @@ async fn waits_for_call(handle: &Handle, call: &CallView, why: &mut Why) {
     }
 }
 
-/// A child that runs says the rest itself; one that was ended from outside will never answer.
+/// A child that runs says the rest itself.
 async fn waits_for_child(handle: &Handle, child: &ChildView, why: &mut Why) {
     let ChildView { id, instance } = child;
     let key = InstanceKey::parse(instance);

@@ -12,9 +12,9 @@ use serde_json::json;
 use super::args::Global;
 use super::connect;
 use super::drive::name_and_version;
-use super::failure::{ENDED_BADLY, Failure, Outcome};
+use super::failure::{CONFLICT, ENDED_BADLY, Failure, Outcome, PARTLY};
 use super::output::{Format, tell};
-use super::sources::Source;
+use super::sources::{Source, files_named, is_definition};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,15 +23,18 @@ Examples:
   gearshift convert order.workflow.yaml --to scxml
   gearshift convert order@2 --to xstate                        as deployed
   gearshift convert examples/order/order.workflow.yaml --to dot | dot -Tsvg > order.svg
+  gearshift convert examples --to scxml --out converted        every definition of a folder
 
-What has no equivalent is refused with its place, instead of being left out (exit 1).";
+What SCXML has no word for stands in the document as it is written, in the namespace
+urn:gearshift:scxml: a conversion back reads it, other tools ignore it. What cannot be said at all
+is refused with its place (exit 1). Of a folder the other files are converted (exit 8).";
 
 /// `gearshift convert`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ConvertArgs {
-    /// A file, or the name of a deployed workflow
-    #[arg(value_name = "FILE|WORKFLOW")]
+    /// A file, a folder with definitions, or the name of a deployed workflow
+    #[arg(value_name = "FILE|FOLDER|WORKFLOW")]
     what: String,
     /// Into what
     #[arg(long, value_enum, default_value_t)]
@@ -39,8 +42,8 @@ pub(super) struct ConvertArgs {
     /// How the file is written, where its name does not say so
     #[arg(long, value_enum)]
     from: Option<From>,
-    /// Write to this file instead of stdout
-    #[arg(long, value_name = "FILE")]
+    /// Write to this file instead of stdout; into this folder, a file for each that is read
+    #[arg(long, value_name = "FILE|FOLDER")]
     out: Option<PathBuf>,
 }
 
@@ -62,6 +65,20 @@ enum Into {
     Dot,
 }
 
+impl Into {
+    /// How names of files end.
+    const fn extension(self) -> &'static str {
+        match self {
+            Self::Yaml => "workflow.yaml",
+            Self::Json => "workflow.json",
+            Self::Scxml => "scxml",
+            Self::Xstate => "xstate.json",
+            Self::Mermaid => "mmd",
+            Self::Dot => "dot",
+        }
+    }
+}
+
 /// What goes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum From {
@@ -73,19 +90,27 @@ enum From {
     Definition,
 }
 
-/// Converts one file or deployed definition.
+/// Converts a file, a deployed definition, or all definitions of a folder.
 pub(super) async fn convert(global: &Global, args: &ConvertArgs) -> Outcome {
     let path = Path::new(&args.what);
+    if path.is_dir() {
+        return folder(global, path, args);
+    }
     let source = if path.exists() || path.extension().is_some() {
         Source::read(path)?
     } else {
         deployed(global, &args.what).await?
     };
-    let definitions = read(global, &source, args.from)?;
-    let text = written(global, &definitions, args.to)?;
+    let texts = converted(global, &source, args)?;
     let output = global.out();
+    if let Some(out) = args.out.as_deref().filter(|out| out.is_dir()) {
+        let written = into_folder(out, &texts, args.to, &[])?;
+        output.json(&json!({ "files": written }))?;
+        return Ok(0);
+    }
+    let text = one_text(&source.origin, texts, args.to)?;
     if let Some(out) = &args.out {
-        std::fs::write(out, &text).map_err(|error| Failure::file("cannot write", out, &error))?;
+        write(out, &text)?;
         output.json(&json!({ "file": out.display().to_string() }))?;
         return Ok(0);
     }
@@ -94,6 +119,91 @@ pub(super) async fn convert(global: &Global, args: &ConvertArgs) -> Outcome {
         Format::Json | Format::Jsonl | Format::None => output.json(&json!({ "text": text }))?,
     }
     Ok(0)
+}
+
+/// Converts all definitions below a folder; what cannot be converted hides nothing else.
+fn folder(global: &Global, folder: &Path, args: &ConvertArgs) -> Outcome {
+    let Some(out) = &args.out else {
+        let detail =
+            format!("`{}` is a folder, and what comes out needs one too", folder.display());
+        return Err(Failure::usage(detail).with_help("name it: `--out FOLDER`"));
+    };
+    let what = "*.workflow.yaml, *.workflow.json or *.scxml";
+    let paths = files_named(&[folder.to_owned()], is_convertible, what)?;
+    let (mut written, mut bad) = (Vec::new(), Vec::new());
+    for path in &paths {
+        let inside = path.parent().and_then(|parent| parent.strip_prefix(folder).ok());
+        let place = out.join(inside.unwrap_or_else(|| Path::new("")));
+        let done = Source::read(path).and_then(|source| {
+            let texts = converted(global, &source, args)?;
+            into_folder(&place, &texts, args.to, &written)
+        });
+        match done {
+            Ok(files) => written.extend(files),
+            Err(failure) => {
+                tell(&format!("error: {}", failure.problem.detail));
+                bad.push(path.display().to_string());
+            }
+        }
+    }
+    global.out().json(&json!({ "files": written, "failed": bad }))?;
+    if bad.is_empty() {
+        return Ok(0);
+    }
+    let (bad, all) = (bad.len(), paths.len());
+    let exit = if bad == all { ENDED_BADLY } else { PARTLY };
+    Err(Failure::new(exit, format!("{bad} of {all} files cannot be converted")))
+}
+
+/// Definitions and documents of SCXML, by their names.
+fn is_convertible(path: &Path) -> bool {
+    is_definition(path) || path.extension().is_some_and(|end| end == "scxml")
+}
+
+/// Writes a file for each text, but over none of those that another source became.
+fn into_folder(
+    folder: &Path,
+    texts: &[(String, String)],
+    to: Into,
+    before: &[String],
+) -> Result<Vec<String>, Failure> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::file("cannot make", folder, &error))?;
+    let mut written = Vec::new();
+    for (name, text) in texts {
+        let file = folder.join(format!("{name}.{}", to.extension()));
+        let shown = file.display().to_string();
+        if before.contains(&shown) {
+            let detail = format!("`{shown}` is there already: another file has `{name}` too");
+            return Err(Failure::new(CONFLICT, detail));
+        }
+        write(&file, text)?;
+        written.push(shown);
+    }
+    Ok(written)
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(file, text).map_err(|error| Failure::file("cannot write", file, &error))
+}
+
+/// What stands in one file or goes to stdout.
+fn one_text(origin: &str, texts: Vec<(String, String)>, to: Into) -> Result<String, Failure> {
+    let (names, mut texts): (Vec<_>, Vec<_>) = texts.into_iter().unzip();
+    match (to, texts.len()) {
+        (Into::Scxml, 2..) => {
+            let detail = format!("`{origin}` holds several definitions: {}", names.join(", "));
+            let help = "name a folder that exists with `--out`: each becomes a file there";
+            Err(Failure::usage(detail).with_help(help))
+        }
+        (Into::Xstate, 2..) => {
+            texts.iter_mut().for_each(|text| text.truncate(text.trim_end().len()));
+            Ok(format!("[{}]\n", texts.join(",\n")))
+        }
+        (Into::Yaml | Into::Json | Into::Scxml | Into::Xstate | Into::Mermaid | Into::Dot, _) => {
+            Ok(texts.concat())
+        }
+    }
 }
 
 async fn deployed(global: &Global, what: &str) -> Result<Source, Failure> {
@@ -142,36 +252,56 @@ fn refused(global: &Global, source: &Source, problems: &[Problem]) -> Failure {
     failure
 }
 
-fn written(global: &Global, source: &Source, to: Into) -> Result<String, Failure> {
+/// What a source becomes: the texts, each with the name of its workflow.
+fn converted(
+    global: &Global,
+    source: &Source,
+    args: &ConvertArgs,
+) -> Result<Vec<(String, String)>, Failure> {
+    let source = &read(global, source, args.from)?;
     let Source { origin, text, format, .. } = source;
-    if to == Into::Yaml {
-        // What was converted is YAML already, and keeps its layout.
-        return match format {
-            Written::Yaml if source.load().is_ok() && !text.contains('#') => Ok(text.clone()),
-            Written::Yaml | Written::Json => {
-                to_yaml(text, origin, *format).map_err(|found| refused(global, source, &found))
-            }
-        };
-    }
     let loaded = source.load().map_err(|problems| refused(global, source, &problems))?;
+    if args.to == Into::Yaml {
+        let names = loaded.iter().map(|one| one.definition.name.to_string());
+        let name = names.into_iter().next().unwrap_or_default();
+        // What was converted is YAML already, and keeps its layout.
+        let yaml = match format {
+            Written::Yaml if !text.contains('#') => text.clone(),
+            Written::Yaml | Written::Json => to_yaml(text, origin, *format)
+                .map_err(|problems| refused(global, source, &problems))?,
+        };
+        return Ok(vec![(name, yaml)]);
+    }
     let from = SourceText { text, origin, format: *format };
     let mut texts = Vec::new();
     for one in &loaded {
         let definition = &one.definition;
-        texts.push(match to {
-            Into::Yaml | Into::Json => format!("{}\n", definition.canonical),
-            Into::Scxml => export::scxml(definition, from)
-                .map_err(|problems| refused(global, source, &problems))?,
-            Into::Xstate => export::xstate(definition),
-            Into::Mermaid => export::mermaid(definition),
-            Into::Dot => export::dot(definition),
-        });
+        let text = match args.to {
+            Into::Yaml | Into::Json => Ok(format!("{}\n", definition.canonical)),
+            Into::Scxml => export::scxml(definition, from).map(|document| {
+                carried(global, &definition.name, &document.carried);
+                document.text
+            }),
+            Into::Xstate => export::xstate(definition, from),
+            Into::Mermaid => Ok(export::mermaid(definition)),
+            Into::Dot => Ok(export::dot(definition)),
+        };
+        let text = text.map_err(|problems| refused(global, source, &problems))?;
+        // Two versions of a workflow are two files.
+        let same = loaded.iter().filter(|other| other.definition.name == definition.name).count();
+        let name = match same {
+            1 => definition.name.to_string(),
+            _ => format!("{}@{}", definition.name, definition.version),
+        };
+        texts.push((name, text));
     }
-    let one_document = matches!(to, Into::Scxml | Into::Xstate);
-    if one_document && texts.len() > 1 {
-        let names: Vec<_> = loaded.iter().map(|one| one.definition.name.to_string()).collect();
-        let detail = format!("`{origin}` holds several definitions: {}", names.join(", "));
-        return Err(Failure::usage(detail).with_help("give each of them a file of its own"));
+    Ok(texts)
+}
+
+/// Says what other tools will not see.
+fn carried(global: &Global, workflow: &str, keys: &[String]) {
+    if !keys.is_empty() && !global.quiet {
+        let keys = keys.join(", ");
+        tell(&format!("note: other tools ignore what `{workflow}` says of {keys}"));
     }
-    Ok(texts.concat())
 }

@@ -56,7 +56,8 @@ const RM: &str = "\
 Examples:
   gearshift def rm order@1 order@2
 
-Exit 4: instances live on a version; let them end, or `gearshift migrate` them.";
+Exit 4: instances live on a version, or those that ended are kept still, for 7 days; let them end,
+or `gearshift migrate` them.";
 
 const DEFINITIONS: Table<'static, DefinitionSummary> = Table {
     headings: &["WORKFLOW", "TITLE", "INSTANCES", "HASH", ""],

@@ -14,7 +14,7 @@ use super::args::Global;
 use super::connect;
 use super::failure::{Failure, Outcome};
 use super::ids::Tally;
-use super::output::{Output, clean, tell};
+use super::output::{Look, Output, clean, tell};
 use super::sources::{Known, Source, files};
 use super::words::{count, states};
 
@@ -62,7 +62,7 @@ pub(super) async fn deploy(global: &Global, args: &DeployArgs) -> Outcome {
 }
 
 /// What the files hold, all together; what is wrong with one of them is told when its turn comes.
-fn known(paths: &[PathBuf]) -> Known {
+pub(super) fn known(paths: &[PathBuf]) -> Known {
     let loaded = paths.iter().filter_map(|path| Source::read(path).ok()?.load().ok());
     Known::of(loaded.collect::<Vec<_>>().iter().flatten())
 }
@@ -85,6 +85,13 @@ async fn missing(
         }
     }
     Ok((!warnings.is_empty()).then_some((source, warnings)))
+}
+
+/// The same, shown; as they are no reason to end, nothing is said where nobody answers.
+pub(super) async fn tell_missing(client: &Client, known: &Known, path: &Path, look: Look) {
+    if let Ok(Some((source, warnings))) = missing(client, known, path).await {
+        tell(source.render(&warnings, look.color).trim_end());
+    }
 }
 
 /// Says what was deployed, what it left behind, and which children it has that nobody knows.

@@ -5,22 +5,40 @@ use std::collections::BTreeMap;
 use clap::Args;
 use gearshift_client::Client;
 use gearshift_client::protocol::command::{Migrate, MigrateReply};
+use serde_json::json;
 
 use super::args::Global;
 use super::connect;
-use super::failure::{CONFLICT, Failure, Outcome};
-use super::ids::{Tally, alive, confirm, given};
+use super::failure::{CONFLICT, Failure, Outcome, PARTLY};
+use super::ids::{alive, confirm, given};
+use super::output::{clean, tell};
 use super::words::{count, states};
 
 const EXAMPLES: &str = "\
 Examples:
   gearshift migrate order-77 --to 6 --dry-run
   gearshift migrate order-77 --to 6 --map awaiting_payment=waiting
-  gearshift migrate --where \"workflow == 'order' && version == 5\" --to 6 --reason INC-512 --yes
+  gearshift migrate --where \"workflow == 'order' && version <= 5\" --to 6 --reason INC-512 --yes
 
-Every instance is looked at first; where one cannot go on, none is migrated (exit 4). States,
-variables, timers and calls are carried over by their names; `gearshift diff order@5 order@6` tells
-what has changed. The history of the former version ends there.";
+Every instance is looked at first. One that runs the version already is unchanged. Where one is
+refused, none is migrated (exit 4), unless `--skip-refused` leaves it as it is (exit 8). Refused
+is an instance
+
+  that has ended, or is stuck;
+  with an active state that has no counterpart, by name or by `--map`, or whose counterpart is no
+    state to rest in, or with counterparts that cannot be active together;
+  with a call or a child workflow under way, unless the counterpart of its state asks the same
+    operation, or runs the same workflow: by the `id` of the invoke, else in the order written;
+  with variables larger than the new limit;
+  where a timer that is new in an active state has a computed delay.
+
+Nothing is run: no entry, no exit, no call, no transition. Timers keep their due times; those that
+are gone are dropped, new ones count from now. New variables begin with their first values. Told
+are, here and in the history: timers and variables that go or come, approvals that go or ask for
+something else, votes that are void, calls that the new version would have made on entry, deferred
+events that wait on, what history states forget. Not looked at are guards, actions, and the meaning
+of values: `gearshift diff order@5 order@6` tells what has changed. The history of the former
+version ends there.";
 
 /// `gearshift migrate`.
 #[derive(Debug, Args)]
@@ -38,6 +56,9 @@ pub(super) struct MigrateArgs {
     /// A state that is called differently there. May be repeated
     #[arg(long = "map", value_name = "OLD=NEW", value_parser = pair)]
     states: Vec<(String, String)>,
+    /// Leave those that cannot go on as they are, and migrate the others
+    #[arg(long)]
+    skip_refused: bool,
     /// Only tell what would be done
     #[arg(long)]
     dry_run: bool,
@@ -87,82 +108,181 @@ fn pair(text: &str) -> Result<(String, String), String> {
 /// Migrates each instance, after all of them were looked at.
 pub(super) async fn migrate(global: &Global, args: &MigrateArgs) -> Outcome {
     let client = connect::client(global).await?;
-    let output = global.out();
     let ids = match &args.filter {
         Some(filter) => alive(&client, filter).await?,
         None => given(&args.ids)?,
     };
-    let many = count(ids.len(), "instance");
-    let plans = plans(global, args, &client, &ids).await?;
+    let several = ids.len() != 1 || args.filter.is_some();
+    let mut plans = Vec::with_capacity(ids.len());
+    for id in &ids {
+        plans.push(plan(global, args, &client, id).await?);
+    }
     if args.dry_run {
-        output.json(&plans)?;
-        output.line(format!("would migrate {many}"))?;
-        return Ok(0);
+        let exit = tell_plans(global, several, plans)?;
+        return Ok(if exit == PARTLY && !args.skip_refused { CONFLICT } else { exit });
     }
-    if args.filter.is_some() && !ids.is_empty() {
-        confirm(global, &format!("migrate {many}"))?;
+    if !args.skip_refused && plans.iter().any(|plan| matches!(plan, Plan::Refused { .. })) {
+        return Err(none(global, several, plans));
     }
-    let several = ids.len() > 1 || args.filter.is_some();
-    let mut tally = Tally::default();
-    for plan in &plans {
-        let result = match client.migrate(&order(global, args, &plan.instance, false)).await {
-            Ok(reply) => {
-                output.json(&reply)?;
-                output.line(line(&reply))?;
-                Ok(0)
+    let moves = plans.iter().filter(|plan| matches!(plan, Plan::Moves(_))).count();
+    if args.filter.is_some() && moves > 0 {
+        confirm(global, &format!("migrate {}", count(moves, "instance")))?;
+    }
+    let mut told = Told::new(global, several);
+    for plan in plans {
+        let result = match plan {
+            Plan::Moves(plan) => {
+                let order = order(global, args, &plan.instance, false);
+                client.migrate(&order).await.map_err(Failure::from)
             }
-            Err(error) => Err(Failure::from(error)),
+            Plan::Unchanged(reply) => Ok(reply),
+            Plan::Refused { failure, .. } => Err(failure),
         };
-        tally.add(output, global, several, result)?;
+        told.add(result)?;
     }
-    if several {
-        output.line(tally.summary("migrated"))?;
-    }
-    Ok(tally.exit_code())
+    told.end("moved")
 }
 
-/// What would become of each instance. Where one is refused, the others are looked at all the
-/// same, and nothing is done.
-async fn plans(
+/// What would become of one instance.
+enum Plan {
+    /// It can go on.
+    Moves(MigrateReply),
+    /// It runs the version already.
+    Unchanged(MigrateReply),
+    /// It cannot go on, and why.
+    Refused { instance: String, failure: Failure },
+}
+
+async fn plan(
     global: &Global,
     args: &MigrateArgs,
     client: &Client,
-    ids: &[String],
-) -> Result<Vec<MigrateReply>, Failure> {
-    let output = global.out();
-    let mut plans = Vec::new();
-    let mut refused: Vec<Failure> = Vec::new();
-    for id in ids {
-        match client.migrate(&order(global, args, id, true)).await {
-            Ok(plan) => {
-                if let Some(to) = &args.to {
-                    to.check(&plan.instance)?;
-                }
-                if args.dry_run {
-                    output.line(line(&plan))?;
-                }
-                plans.push(plan);
+    id: &str,
+) -> Result<Plan, Failure> {
+    match client.migrate(&order(global, args, id, true)).await {
+        Ok(plan) => {
+            if let Some(to) = &args.to {
+                to.check(&plan.instance)?;
             }
-            Err(error) => {
-                let failure = Failure::from(error);
-                if failure.exit != CONFLICT {
-                    return Err(failure);
-                }
-                refused.push(failure);
+            Ok(if plan.unchanged { Plan::Unchanged(plan) } else { Plan::Moves(plan) })
+        }
+        Err(error) => {
+            let failure = Failure::from(error);
+            if failure.exit != CONFLICT {
+                return Err(failure);
+            }
+            let named = failure.problem.instance.clone();
+            Ok(Plan::Refused { instance: named.unwrap_or_else(|| id.to_owned()), failure })
+        }
+    }
+}
+
+/// Shows each plan, and does nothing.
+fn tell_plans(global: &Global, several: bool, plans: Vec<Plan>) -> Outcome {
+    let output = global.out();
+    let mut told = Told::new(global, several);
+    let mut document = Vec::new();
+    for plan in plans {
+        match plan {
+            Plan::Moves(reply) | Plan::Unchanged(reply) => {
+                document.push(json!(reply));
+                told.count(&reply)?;
+            }
+            Plan::Refused { failure, .. } if !several => return Err(failure.with_help(HELP)),
+            Plan::Refused { instance, failure } => {
+                let reason = &failure.problem.detail;
+                document.push(json!({ "instance": instance, "refused": reason }));
+                output.line(format!("refused  {}", clean(reason)))?;
+                told.refused.push(failure.exit);
             }
         }
     }
-    let number = refused.len();
-    let Some(first) = refused.into_iter().next() else { return Ok(plans) };
-    let help = "say which state takes its place with `--map OLD=NEW`; nothing was done";
-    if number == 1 {
-        return Err(first.with_help(help));
+    output.json(&document)?;
+    told.end("would move")
+}
+
+/// Why none of them is migrated; where there are several, each refusal is told by itself.
+fn none(global: &Global, several: bool, plans: Vec<Plan>) -> Failure {
+    let total = plans.len();
+    let refused = plans.into_iter().filter_map(|plan| match plan {
+        Plan::Refused { failure, .. } => Some(failure),
+        Plan::Moves(_) | Plan::Unchanged(_) => None,
+    });
+    let mut refused: Vec<_> = refused.collect();
+    if !several && let Some(only) = refused.pop() {
+        return only.with_help(HELP);
     }
-    let total = ids.len();
-    let detail = format!("{number} of {total} instances cannot be migrated; {}", first.problem);
-    let mut failure = Failure::new(CONFLICT, detail);
-    failure.help = Some(help.to_owned());
-    Err(failure)
+    for failure in &refused {
+        tell(failure.render(global.stderr_look()).trim_end());
+    }
+    let number = refused.len();
+    let mut failure =
+        Failure::new(CONFLICT, format!("{number} of {total} instances cannot be migrated"));
+    if let Some(first) = refused.first() {
+        failure.problem.code.clone_from(&first.problem.code);
+        failure.problem.name.clone_from(&first.problem.name);
+    }
+    failure.with_help(format!("nothing was done; {HELP}, or `--skip-refused`"))
+}
+
+/// What helps where an instance cannot go on.
+const HELP: &str = "say which state takes the place of one that is gone with `--map OLD=NEW`";
+
+/// What was told, and how much of it.
+struct Told<'a> {
+    global: &'a Global,
+    several: bool,
+    moved: usize,
+    unchanged: usize,
+    refused: Vec<u8>,
+}
+
+impl<'a> Told<'a> {
+    const fn new(global: &'a Global, several: bool) -> Self {
+        Self { global, several, moved: 0, unchanged: 0, refused: Vec::new() }
+    }
+
+    /// One result, shown and counted.
+    fn add(&mut self, result: Result<MigrateReply, Failure>) -> Result<(), Failure> {
+        let output = self.global.out();
+        match result {
+            Ok(reply) => {
+                output.json(&reply)?;
+                self.count(&reply)
+            }
+            Err(failure) if !self.several => Err(failure.with_help(HELP)),
+            Err(failure) => {
+                tell(failure.render(self.global.stderr_look()).trim_end());
+                output.json(&failure.problem)?;
+                self.refused.push(failure.exit);
+                Ok(())
+            }
+        }
+    }
+
+    fn count(&mut self, reply: &MigrateReply) -> Result<(), Failure> {
+        *(if reply.unchanged { &mut self.unchanged } else { &mut self.moved }) += 1;
+        self.global.out().line(line(reply))
+    }
+
+    /// The counts, and the exit code: non-zero only where something was refused.
+    fn end(&self, moved: &str) -> Outcome {
+        let refused = self.refused.len();
+        if self.several {
+            let (number, unchanged) = (self.moved, self.unchanged);
+            let text = format!("{moved} {number}, unchanged {unchanged}, refused {refused}");
+            self.global.out().line(text)?;
+        }
+        Ok(match self.refused.as_slice() {
+            [] => 0,
+            [first, rest @ ..]
+                if self.moved + self.unchanged == 0 && rest.iter().all(|exit| exit == first) =>
+            {
+                *first
+            }
+            _ => PARTLY,
+        })
+    }
 }
 
 fn order(global: &Global, args: &MigrateArgs, id: &str, dry_run: bool) -> Migrate {
@@ -175,15 +295,20 @@ fn order(global: &Global, args: &MigrateArgs, id: &str, dry_run: bool) -> Migrat
     }
 }
 
-/// `order/o-7  order@5 → order@6  awaiting_payment → waiting  (variable `x` is dropped)`.
+/// `order/o-7  order@5 → order@6  awaiting_payment → waiting`, and what is to be noted below it.
 fn line(reply: &MigrateReply) -> String {
-    let MigrateReply { instance, from, to, before, after, notes, .. } = reply;
+    let MigrateReply { instance, from, to, before, after, notes, unchanged, .. } = reply;
     let workflow = instance.split('/').next().unwrap_or_default();
     let (before, after) = (states(before), states(after));
-    let place = if before == after { after } else { format!("{before} → {after}") };
-    let mut text = format!("{instance}  {workflow}@{from} → {workflow}@{to}  {place}");
-    if !notes.is_empty() {
-        text.push_str(&format!("  ({})", notes.join("; ")));
+    let mut text = if *unchanged {
+        format!("{instance}  {workflow}@{to}  unchanged")
+    } else {
+        let place = if before == after { after } else { format!("{before} → {after}") };
+        format!("{instance}  {workflow}@{from} → {workflow}@{to}  {place}")
+    };
+    text = clean(&text).into_owned();
+    for note in notes {
+        text.push_str(&format!("\n  {}", clean(note)));
     }
     text
 }

@@ -15,7 +15,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 
 use super::args::Global;
-use super::deploy::order;
+use super::deploy::{known, order, tell_missing};
 use super::entry::PluginLoader;
 use super::failure::Failure;
 use super::mocks::Mock;
@@ -129,6 +129,7 @@ impl Loader {
                 path.display()
             ))?;
         }
+        let known = known(&paths);
         for path in paths {
             let source = match Source::read(&path) {
                 Ok(source) => source,
@@ -144,7 +145,11 @@ impl Loader {
                 // Calls to these plugins will say that nobody answers; the rest goes on.
                 tell(failure.render(self.look).trim_end());
             }
+            let before = deployed.len();
             deployed.extend(self.deploy(&source).await?);
+            if deployed.len() > before {
+                tell_missing(&self.client, &known, &path, self.look).await;
+            }
             self.seen.insert(path, source.text);
         }
         Ok(deployed)

@@ -151,6 +151,9 @@ fn opening(
         return Ok(Opening::Script(steps));
     }
     let data = args.data.object()?;
+    if let Some(key) = &args.key {
+        key_counts(key, args.event.as_deref(), definition)?;
+    }
     if let Some(event) = &args.event {
         return Ok(Opening::Script(vec![Step::Event { event: event.clone(), data }]));
     }
@@ -166,4 +169,27 @@ fn opening(
         several => Err(Failure::usage("several events start this workflow")
             .with_help(format!("choose with `--event`: {}", several.join(", ")))),
     }
+}
+
+/// Refuses a key where the instance takes its own from the event that starts it.
+fn key_counts(key: &str, event: Option<&str>, definition: &Definition) -> Result<(), Failure> {
+    let declared = |name| definition.event(name);
+    let first = || definition.events.iter().find(|event| event.early == Early::Start);
+    let Some(event) = event.map_or_else(first, declared) else { return Ok(()) };
+    let (workflow, name) = (&definition.name, &event.name);
+    let correlate = event.correlate.as_ref().or(definition.correlate.as_ref());
+    let (why, help) = match correlate {
+        Some(correlate) => (
+            format!(
+                "`{name}` starts `{workflow}`, and `correlate: {}` is the key",
+                correlate.source()
+            ),
+            "leave `--key` out, and give the key with `--data`",
+        ),
+        None => (
+            format!("`{name}` starts `{workflow}`, which has no `correlate:` to find the key with"),
+            "add `correlate: data.…` to the definition, and give the key with `--data`",
+        ),
+    };
+    Err(Failure::usage(format!("`--key {key}` would count for nothing: {why}")).with_help(help))
 }

@@ -229,6 +229,7 @@ async fn load(
 ) -> Result<Vec<String>, Failure> {
     let client = Client::bus(joined.bus.clone()).as_user(&connect::user(global));
     let mut loaded = Vec::new();
+    let known = deploy::known(definitions);
     for path in definitions {
         let reply = loop {
             match deploy::send(&client, global, path).await {
@@ -240,6 +241,7 @@ async fn load(
             }
         };
         loaded.extend(reply.definitions.iter().map(|one| format!("{}@{}", one.name, one.version)));
+        deploy::tell_missing(&client, &known, path, global.stderr_look()).await;
     }
     Ok(loaded)
 }

@@ -22,9 +22,27 @@ pub(crate) enum Asker {
 /// A request of the bus on its way through a partition.
 pub(crate) struct Replying {
     request: Option<Request>,
-    replies: mpsc::UnboundedSender<Replied>,
+    replies: Replies,
     /// What it waits for beyond the decision.
     pub(super) wish: Option<Wish>,
+}
+
+/// Answers a request that needs nothing but what was decided, or gives it back.
+pub(crate) type AtOnce = fn(Request, &Done, Option<&Ended>) -> Option<Request>;
+
+/// How a door hears what was decided about its requests.
+#[derive(Clone)]
+pub(crate) struct Replies {
+    at_once: AtOnce,
+    /// Where the others go.
+    others: mpsc::UnboundedSender<Replied>,
+}
+
+impl Replies {
+    /// What waits in the queue is bounded by what waits in partitions.
+    pub(crate) const fn new(at_once: AtOnce, others: mpsc::UnboundedSender<Replied>) -> Self {
+        Self { at_once, others }
+    }
 }
 
 /// A request and what came of it.
@@ -71,12 +89,7 @@ impl Ask {
 }
 
 impl Replying {
-    /// What waits in the queue of replies is bounded by what waits in partitions.
-    pub(super) const fn new(
-        request: Request,
-        replies: mpsc::UnboundedSender<Replied>,
-        wish: Option<Wish>,
-    ) -> Self {
+    pub(super) const fn new(request: Request, replies: Replies, wish: Option<Wish>) -> Self {
         Self { request: Some(request), replies, wish }
     }
 
@@ -86,11 +99,15 @@ impl Replying {
     }
 
     pub(super) fn send(&mut self, done: Option<Done>, ended: Option<Ended>) {
-        if let Some(request) = self.request.take() {
-            let wish = self.wish.take();
-            // The door has closed: the asker learns of it at its deadline.
-            drop(self.replies.send(Replied { request, done, ended, wish }));
+        let Some(mut request) = self.request.take() else { return };
+        if let Some(done) = &done {
+            let answered = (self.replies.at_once)(request, done, ended.as_ref());
+            let Some(left) = answered else { return };
+            request = left;
         }
+        let wish = self.wish.take();
+        // The door has closed: the asker learns of it at its deadline.
+        drop(self.replies.others.send(Replied { request, done, ended, wish }));
     }
 }
 

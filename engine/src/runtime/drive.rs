@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gearshift_machine::machine::{Effect, Outcome, Timestamp};
 use gearshift_machine::partition::{Done, Partition, Stamped};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::asks::{Ask, Asker, Read, is_own, not_here, position_of, refer};
 use super::awaiting::Awaiting;
@@ -17,7 +17,7 @@ use super::dispatch::Dispatch;
 use super::held::{Held, Place};
 use super::journal::{Journal, Lost};
 use super::marks::Mark;
-use super::notices::NoticeMessage;
+use super::notices::{Hearings, NoticeMessage};
 use super::seat::SeatState;
 use super::shared::Shared;
 use super::snapshots::Snapshots;
@@ -59,6 +59,8 @@ pub(crate) struct Drive {
     reads: Vec<(usize, Read)>,
     /// Askers that want to hear how an instance goes on.
     awaiting: Awaiting,
+    /// Whether the journal has gone.
+    gone: oneshot::Receiver<Lost>,
 }
 
 impl Drive {
@@ -67,6 +69,7 @@ impl Drive {
         partition: Partition,
         journal: Journal,
         incarnation: u128,
+        gone: oneshot::Receiver<Lost>,
     ) -> Self {
         let id = partition.id();
         let session = shared.seat(id).begin_session();
@@ -88,6 +91,7 @@ impl Drive {
             held: Held::default(),
             reads: Vec::new(),
             awaiting: Awaiting::default(),
+            gone,
         }
     }
 
@@ -117,7 +121,7 @@ impl Drive {
                     }
                 }
             }
-            if !self.collect(asks, leaves).await {
+            if !self.collect(asks, leaves).await? {
                 break;
             }
             self.turn().await?;
@@ -176,12 +180,12 @@ impl Drive {
     }
 
     /// Waits for something to do, at most until `end` where calls end a tenure; false when the
-    /// engine stops.
+    /// engine stops. A journal that went away meanwhile is an error.
     async fn collect(
         &mut self,
         asks: &mut mpsc::Receiver<Ask>,
         end: Option<tokio::time::Instant>,
-    ) -> bool {
+    ) -> Result<bool, Lost> {
         let limit = self.shared.config.batch_limit;
         if !self.left.is_empty() || self.snapshots.has_work() {
             while self.asks.len() < limit
@@ -189,7 +193,7 @@ impl Drive {
             {
                 self.asks.push(ask);
             }
-            return !self.shared.stop.is_cancelled();
+            return Ok(!self.shared.stop.is_cancelled());
         }
         let due = self.partition.next_due();
         let clock = self.shared.config.clock.clone();
@@ -202,14 +206,17 @@ impl Drive {
         };
         tokio::select! {
             biased;
-            () = self.shared.stop.cancelled() => return false,
+            () = self.shared.stop.cancelled() => return Ok(false),
             () = self.tenure.changed() => {}
             () = over => {}
-            taken = asks.recv_many(&mut self.asks, limit) => { if taken == 0 { return false } }
+            taken = asks.recv_many(&mut self.asks, limit) => {
+                if taken == 0 { return Ok(false) }
+            }
             () = clock.sleep_until(due.unwrap_or_default()), if due.is_some() => {}
             () = self.awaiting.due() => {}
+            Ok(lost) = &mut self.gone => return Err(lost),
         }
-        true
+        Ok(true)
     }
 
     /// One frame: everything that is waiting, decided together.
@@ -313,26 +320,31 @@ impl Drive {
         let left = askers.split_off(taken).into_iter().zip(places.split_off(taken));
         let left = batch.left.into_iter().zip(left);
         self.left = left.map(|(input, (asker, place))| (input, asker, place)).collect();
+        let mut hearings = Hearings::default();
         for (done, asker) in batch.results.into_iter().zip(askers) {
-            self.release(done, asker);
+            self.release(done, asker, &mut hearings);
         }
         Ok(())
     }
 
     /// The frame is durable: effects go out, the asker hears, views follow.
-    fn release(&mut self, mut done: Done, asker: Option<Asker>) {
+    fn release(&mut self, mut done: Done, asker: Option<Asker>, hearings: &mut Hearings) {
         if let (Some(key), Some(definition)) = (&done.key, &done.definition) {
             for effect in std::mem::take(&mut done.effects) {
                 if let Effect::Notice(notice) = effect {
-                    self.shared.announce(key, notice.kind, || NoticeMessage {
+                    let (kind, shared) = (notice.kind, &self.shared);
+                    let ask = || shared.hearing(&definition.name, kind);
+                    let Some(hearing) = hearings.of(&definition.name, kind, ask) else { continue };
+                    let message = NoticeMessage {
                         key: key.clone(),
                         generation: done.generation,
                         step: done.step,
                         at: self.now,
-                        kind: notice.kind,
-                        data: notice.data,
+                        kind,
+                        data: notice.data.to_value(definition),
                         version: definition.version,
-                    });
+                    };
+                    shared.announce(hearing, message);
                 } else {
                     self.dispatch.perform(key, definition, effect);
                 }

@@ -7,9 +7,9 @@ use gearshift_machine::definition::model::Early;
 use gearshift_machine::machine::{Command, Generation, InstanceKey, Outcome, Principal};
 use gearshift_machine::partition::{Done, Partition, PartitionInput};
 use gearshift_machine::value::Value;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::broadcast;
 
-use super::asks::{Ask, Asker, Replied, Replying};
+use super::asks::{Ask, Asker, Replies, Replying};
 use super::awaiting::Wish;
 use super::cluster::{Cluster, EngineInfo};
 use super::config::EngineConfig;
@@ -169,7 +169,7 @@ impl Handle {
         &self,
         incoming: Incoming,
         request: Request,
-        replies: &mpsc::UnboundedSender<Replied>,
+        replies: &Replies,
         wish: Option<Wish>,
     ) -> Option<Request> {
         let index = self.0.definitions.index();
@@ -308,6 +308,11 @@ impl Handle {
     /// Those of them that somebody on the bus listens to.
     pub(crate) fn outgoing(&self) -> broadcast::Receiver<Arc<NoticeMessage>> {
         self.0.outgoing.subscribe()
+    }
+
+    /// Does anybody on the bus still listen to it?
+    pub(crate) fn is_heard(&self, notice: &NoticeMessage) -> bool {
+        self.0.notice_subjects.is_heard(&self.0.bus, notice.key.workflow(), notice.kind)
     }
 
     /// How the partitions are doing, as far as this engine knows.

@@ -27,7 +27,7 @@ mod snapshots;
 mod telemetry;
 mod waiters;
 
-pub(crate) use asks::{Ended, Replied};
+pub(crate) use asks::{Ended, Replied, Replies};
 pub(crate) use awaiting::Wish;
 pub use clock::{Clock, VirtualTime, monotonic};
 pub use cluster::EngineInfo;

@@ -27,6 +27,40 @@ pub struct NoticeMessage {
     pub version: u32,
 }
 
+/// Who listens to a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hearing {
+    /// Somebody of this process.
+    pub(crate) here: bool,
+    /// Somebody on the bus, as far as is known.
+    pub(crate) there: bool,
+}
+
+/// Who listens to what, asked once for all the notices of one frame.
+#[derive(Debug, Default)]
+pub(crate) struct Hearings(Vec<(Arc<str>, NoticeKind, Hearing)>);
+
+impl Hearings {
+    /// Who listens to notices of this kind; nobody is `None`.
+    pub(crate) fn of(
+        &mut self,
+        workflow: &Arc<str>,
+        kind: NoticeKind,
+        ask: impl FnOnce() -> Hearing,
+    ) -> Option<Hearing> {
+        let known = self.0.iter().find(|known| known.1 == kind && known.0 == *workflow);
+        let hearing = match known {
+            Some((_, _, hearing)) => *hearing,
+            None => {
+                let hearing = ask();
+                self.0.push((Arc::clone(workflow), kind, hearing));
+                hearing
+            }
+        };
+        (hearing.here || hearing.there).then_some(hearing)
+    }
+}
+
 /// Shared between subscribers.
 pub(crate) type SharedNotice = Arc<NoticeMessage>;
 

@@ -1,11 +1,12 @@
 //! Owns partitions: lease → mark → snapshot → replay → epoch frame → drive; again after a failure.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearshift_bus::{ErrorKind, Tail};
+use gearshift_bus::{ErrorKind, Log, Tail};
 use gearshift_machine::partition::{Partition, Restore, Snapshot};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::asks::{Ask, not_here};
 use super::cluster::{Right, Tenure};
@@ -23,6 +24,8 @@ use super::snapshots;
 const READ_BYTES: usize = 4 * 1_024 * 1_024;
 /// Wait before a partition that was lost is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How often an owner looks whether its journal is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// Replays in a row because the owner before writes on; more means that it is alive and well.
 const BEHIND_MAX: u32 = 16;
 /// Looks at a journal that seems to be shorter than it was, or not to fit its snapshot, before that
@@ -147,8 +150,14 @@ impl Owner {
         }
         let door = OwnerDoor::open(&self.shared, self.id).await.map_err(Lost::Failed)?;
         let shared = Arc::clone(&self.shared);
-        let drive = Drive::new(shared, partition, journal, incarnation);
-        let ended = drive.run(&mut self.asks).await;
+        let log = journal.log().clone();
+        let (tell, gone) = oneshot::channel();
+        let drive = Drive::new(shared, partition, journal, incarnation, gone);
+        let ended = tokio::select! {
+            biased;
+            ended = drive.run(&mut self.asks) => ended,
+            never = watch_over(&self.shared, self.id, &log, incarnation, tell) => match never {},
+        };
         if let Err(lost) = &ended {
             // Before anything is looked up: nobody asks here what is decided elsewhere.
             self.shared.seat(self.id).set(SeatState::Recovering(lost.to_string()));
@@ -246,6 +255,33 @@ impl Owner {
             }
         }
     }
+}
+
+/// Looks whether the log is still the one that is written to, as long as it was, and tells once it
+/// is not: an owner that decides nothing would not notice. Who does not answer says nothing.
+async fn watch_over(
+    shared: &Shared,
+    id: u16,
+    log: &Log,
+    incarnation: u128,
+    tell: oneshot::Sender<Lost>,
+) -> Infallible {
+    let lost = loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let mark = shared.seat(id).mark().sequence;
+        match log.tail().await {
+            Ok(tail) if tail.incarnation == incarnation && tail.last >= mark => {}
+            Ok(tail) => {
+                let tail = tail.last;
+                break Lost::Failed(Error::LogBehindMark { partition: id, tail, mark });
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound { .. }) => break error.into(),
+            Err(error) => tracing::debug!(partition = id, %error, "journal was not seen"),
+        }
+    };
+    // The drive may have ended in this moment: then it says why itself.
+    drop(tell.send(lost));
+    std::future::pending().await
 }
 
 fn is_set_up_otherwise(error: &Error) -> bool {

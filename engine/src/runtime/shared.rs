@@ -17,7 +17,7 @@ use super::definitions::DefinitionStore;
 use super::error::Error;
 use super::intake::{Intake, Targets};
 use super::marks::Mark;
-use super::notices::{NoticeMessage, NoticeSubjects, SharedNotice};
+use super::notices::{Hearing, NoticeMessage, NoticeSubjects, SharedNotice};
 use super::providers::Providers;
 use super::seat::{Seat, SeatState};
 use super::waiters::Waiters;
@@ -138,20 +138,17 @@ impl Shared {
         seen.await.map_err(|_| self.unavailable(partition))
     }
 
-    /// Tells subscribers here and on the bus, where there are any; the message is made only then.
-    pub(crate) fn announce(
-        &self,
-        key: &InstanceKey,
-        kind: NoticeKind,
-        notice: impl FnOnce() -> NoticeMessage,
-    ) {
+    /// Who listens to notices of this kind now?
+    pub(crate) fn hearing(&self, workflow: &str, kind: NoticeKind) -> Hearing {
         let here = self.notices.receiver_count() > 0;
         let there = self.outgoing.receiver_count() > 0
-            && self.notice_subjects.is_heard(&self.bus, key.workflow(), kind);
-        if !here && !there {
-            return;
-        }
-        let notice = Arc::new(notice());
+            && self.notice_subjects.is_heard(&self.bus, workflow, kind);
+        Hearing { here, there }
+    }
+
+    /// Tells subscribers here and on the bus.
+    pub(crate) fn announce(&self, Hearing { here, there }: Hearing, notice: NoticeMessage) {
+        let notice = Arc::new(notice);
         // The last subscriber may leave in between; notices may be lost.
         if there {
             drop(self.outgoing.send(Arc::clone(&notice)));

@@ -1,8 +1,9 @@
 //! `dev`: its address, its files, its end, and reloading.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
-use crate::support::{Dev, Place};
+use crate::support::{Dev, Place, until};
 
 const ONE: &str = "\
 workflow: light
@@ -135,4 +136,31 @@ fn a_broken_file_does_not_keep_the_others_from_loading() {
     assert!(dev.line().contains(r#""loaded":["light@1"]"#));
     let told = std::fs::read_to_string(&told).unwrap();
     assert!(told.contains("a.workflow.yaml:4:"), "{told}");
+}
+
+#[test]
+fn a_child_that_nobody_knows_is_a_warning_here_too() {
+    let place = Place::new();
+    let parent = |name: &str, child: &str| {
+        let states = format!("{{ a: {{ run: {child}, done: b }}, b: {{ final: true }} }}");
+        place.write(
+            &format!("{name}.workflow.yaml"),
+            &format!("workflow: {name}\nstates: {states}\n"),
+        );
+    };
+    parent("p", "kid@2");
+    // What another file of the folder holds is known, whichever is read first.
+    parent("a", "kid");
+    place.write("kid.workflow.yaml", "workflow: kid\nstates: { a: { final: true } }\n");
+    let mut command = place.command(&["dev", "--listen", "127.0.0.1:0", "-o", "json"]);
+    command.stderr(std::fs::File::create(place.path("told")).unwrap());
+    let mut dev = Dev::spawn(command);
+    dev.line();
+    let told = || std::fs::read_to_string(place.path("told")).unwrap();
+    let found = until(Duration::from_secs(10), || Some(told()).filter(|it| it.contains("GS0212")));
+    assert!(found.contains("p.workflow.yaml:2:"), "{found}");
+    assert!(found.contains("no workflow `kid@2` is known"), "{found}");
+    dev.signal("-INT");
+    dev.wait();
+    assert_eq!(told().matches("GS0212").count(), 1, "{}", told());
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::server::{Server, runtime};
-use crate::support::{Dev, Place};
+use crate::support::{Dev, Place, until};
 
 pub(crate) const ONE: &str = "\
 workflow: light
@@ -101,7 +101,7 @@ fn one_way_goes_to_the_bare_subject_even_while_no_engine_is_there() {
     place.gearshift(&line).ends(6);
     let _engine = serve(&place, server.url(), &[]);
     let show = ["show", "hall", "-s", server.url(), "-o", "json"];
-    let seen = crate::support::until(Duration::from_secs(20), || {
+    let seen = until(Duration::from_secs(20), || {
         let done = place.gearshift(&show);
         (done.code == 0).then(|| done.json())
     });
@@ -113,7 +113,7 @@ fn one_way_goes_to_the_bare_subject_even_while_no_engine_is_there() {
 pub(crate) fn first_notice(place: &Place, url: &str, watch: &mut Dev) -> String {
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| watch.line());
-        crate::support::until(Duration::from_secs(20), || {
+        until(Duration::from_secs(20), || {
             let send = ["send", "light.switched", "-d", "room=hall", "-s", url];
             place.gearshift(&send).ends(0);
             reader.is_finished().then_some(())
@@ -178,7 +178,7 @@ fn c3_a_server_that_is_away_is_waited_for_or_named() {
     let mut command = place.command(&["serve", "--nats", &url, "-o", "json"]);
     command.stderr(std::fs::File::create(&told).unwrap());
     let mut engine = Dev::spawn(command);
-    crate::support::until(Duration::from_secs(20), || {
+    until(Duration::from_secs(20), || {
         let told = std::fs::read_to_string(&told).unwrap();
         told.contains("waiting for nats://").then_some(())
     });
@@ -346,4 +346,20 @@ fn serve_takes_and_explains_accept_new_inbox() {
     let findings = done["findings"].as_array().unwrap();
     let source = findings.iter().find(|one| one["check"] == "events").unwrap();
     assert_eq!(source["message"], "`events` is read up to 0, 0 behind its end");
+}
+
+#[test]
+fn serve_warns_of_a_child_that_nobody_knows() {
+    let server = Server::start("");
+    let place = Place::new();
+    let states = "{ a: { run: kid@2, done: b }, b: { final: true } }";
+    place.write("p.workflow.yaml", &format!("workflow: p\nstates: {states}\n"));
+    let line = ["serve", "p.workflow.yaml", "--nats", server.url(), "-o", "json", "--no-wait"];
+    let mut command = place.command(&line);
+    command.stderr(std::fs::File::create(place.path("told")).unwrap());
+    let mut engine = Dev::spawn(command);
+    engine.line();
+    let told = || std::fs::read_to_string(place.path("told")).unwrap();
+    let found = until(Duration::from_secs(10), || Some(told()).filter(|it| it.contains("GS0212")));
+    assert!(found.contains("no workflow `kid@2` is known"), "{found}");
 }

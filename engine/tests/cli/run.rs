@@ -130,3 +130,30 @@ fn what_cannot_run_is_said() {
     let done = place.gearshift(&["run", "bad"]).ends(1);
     assert!(done.err.contains("did you mean `states`"), "{}", done.err);
 }
+
+#[test]
+fn a_key_that_would_count_for_nothing_is_refused() {
+    let place = Place::new();
+    let flow = |correlate: &str| {
+        format!(
+            "workflow: w\n{correlate}events: {{ begun: {{ start: true }} }}\n\
+             states: {{ a: {{ final: true }} }}\n"
+        )
+    };
+    for (correlate, told) in [
+        ("", "which has no `correlate:` to find the key with"),
+        ("correlate: data.id\n", "and `correlate: data.id` is the key"),
+    ] {
+        place.write("w.workflow.yaml", &flow(correlate));
+        for more in [&[][..], &["--event", "begun"][..]] {
+            let args = [&["run", "w.workflow.yaml", "--no-input", "--key", "k"][..], more].concat();
+            let done = place.gearshift(&args).ends(2);
+            assert!(done.err.contains("`--key k` would count for nothing"), "{}", done.err);
+            assert!(done.err.contains(told), "{}", done.err);
+        }
+    }
+    place.write("w.workflow.yaml", "workflow: w\nstates: { a: { final: true } }\n");
+    let run = ["run", "w.workflow.yaml", "--no-input", "--key", "k", "-o", "json"];
+    let done = place.gearshift(&run).ends(0).json();
+    assert_eq!(done["instance"], "w/k", "{done}");
+}

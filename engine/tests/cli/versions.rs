@@ -106,18 +106,6 @@ fn an_instance_goes_on_under_another_version_after_a_dry_run() {
 }
 
 #[test]
-fn where_one_of_several_cannot_go_on_none_is_migrated() {
-    let (place, _engine) = with_one_instance();
-    place.gearshift(&["deploy", "second"]).ends(0);
-    place.gearshift(&["send", "order.placed", "-d", "id=o-2"]).ends(0);
-    let all = ["migrate", "o-1", "o-2", "--to", "1", "--map", "waiting=placed"];
-    let refused = place.gearshift(&all).ends(4);
-    assert!(refused.err.contains("1 of 2") || refused.err.contains("already"), "{}", refused.err);
-    let second = place.gearshift(&["show", "o-2", "-o", "json"]).ends(0).json();
-    assert_eq!(second["version"], 2, "{second}");
-}
-
-#[test]
 fn a_version_is_taken_away_only_when_nobody_runs_it() {
     let (place, _engine) = with_one_instance();
     place.gearshift(&["deploy", "second"]).ends(0);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use gearshift_bus::{Bus, NatsOptions, PrivateServer, ServerOptions};
 use gearshift_engine::Error;
 use gearshift_engine::runtime::AskError;
 use gearshift_machine::machine::Outcome;
@@ -77,6 +78,33 @@ fn a_journal_that_goes_away_under_a_running_engine_is_refused() {
     let refused = || {
         let reason = world.handle().health()[0].reason.clone()?;
         reason.contains("was confirmed before").then_some(())
+    };
+    world.run(eventually("the partition refuses", refused));
+    refuses_alone(&world, &low, &high, "was confirmed before");
+}
+
+#[test]
+fn e16_a_journal_that_goes_away_under_an_idle_owner_is_noticed() {
+    let ground = tokio::runtime::Runtime::new().unwrap();
+    let server = ground.block_on(PrivateServer::start(ServerOptions::default())).unwrap();
+    let world = World::nats(server.url()).started();
+    let (low, high) = (world.name_in(0), world.name_in(1));
+    for name in [&low, &high] {
+        world.send("counter.opened", name, 0);
+        world.send("counter.added", name, 1);
+    }
+    // By a stranger: nothing of the engine's own knows of it.
+    let stranger = ground.block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap();
+    ground.block_on(async {
+        stranger.log("journal-0").await.unwrap().destroy().await.unwrap();
+    });
+    // Nobody asks: its owner looks by itself.
+    let noticed = || (!world.handle().health()[0].serving).then_some(());
+    world.run(eventually("the partition does not serve", noticed));
+    let refused = || {
+        let reason = world.handle().health()[0].reason.clone()?;
+        // Until it has looked often enough, it only says that it recovers.
+        reason.starts_with("GS6001 log_behind_mark: ").then_some(())
     };
     world.run(eventually("the partition refuses", refused));
     refuses_alone(&world, &low, &high, "was confirmed before");

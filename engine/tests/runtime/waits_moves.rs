@@ -74,16 +74,7 @@ fn an_asker_hears_from_the_next_owner() {
 fn on_nats_an_asker_of_an_engine_that_stops_is_told_to_ask_again() {
     let ground = Runtime::new().unwrap();
     let server = ground.block_on(PrivateServer::start(ServerOptions::default())).unwrap();
-    let engine = |node: &str| {
-        let mut world = World::nats(server.url()).with(|config| {
-            config.name = node.to_owned();
-            config.partitions = 4;
-            config.cluster = Some(ClusterConfig { node: node.to_owned(), lease: LEASE });
-        });
-        world.start();
-        world
-    };
-    let mut first = engine("a");
+    let mut first = engine(&server, "a");
     first.deploy(FLOW);
     let first_door = first.run(serve_on_bus(&first.handle())).unwrap();
     let bus = ground.block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap();
@@ -97,7 +88,7 @@ fn on_nats_an_asker_of_an_engine_that_stops_is_told_to_ask_again() {
         }
         asked
     });
-    let second = engine("b");
+    let second = engine(&server, "b");
     spread(&[&first, &second], &[2, 2]);
     let _second_door = second.run(serve_on_bus(&second.handle())).unwrap();
     assert!(asked.iter().all(|answer| !answer.is_answered()));
@@ -119,6 +110,84 @@ fn on_nats_an_asker_of_an_engine_that_stops_is_told_to_ask_again() {
             assert_eq!(again["reached"], true, "{again}");
         }
     });
+}
+
+/// An engine of two on a server.
+fn engine(server: &PrivateServer, node: &str) -> World {
+    let mut world = World::nats(server.url()).with(|config| {
+        config.name = node.to_owned();
+        config.partitions = 4;
+        config.cluster = Some(ClusterConfig { node: node.to_owned(), lease: LEASE });
+    });
+    world.start();
+    world
+}
+
+#[test]
+fn on_nats_askers_whose_engine_asks_another_one_hear_that_it_stops() {
+    let ground = Runtime::new().unwrap();
+    let server = ground.block_on(PrivateServer::start(ServerOptions::default())).unwrap();
+    let mut first = engine(&server, "a");
+    first.deploy(FLOW);
+    let names = names(&first);
+    let door = first.run(serve_on_bus(&first.handle())).unwrap();
+    let second = engine(&server, "b");
+    spread(&[&first, &second], &[2, 2]);
+    let theirs = served(&second);
+    let names: Vec<_> = names
+        .into_iter()
+        .filter(|name| theirs.contains(&first.handle().partition_of(&flow(name))))
+        .collect();
+    let bus = ground.block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap();
+    // Decided by the second engine; waited for through the first one, which alone has a door.
+    let waiting = ground.block_on(async {
+        let mut waiting = Vec::new();
+        for name in &names {
+            waiting.push(Asking::new("flow.begun", name).wait("armed", LONG).begin(&bus));
+            is_in(&second.handle(), name, "open").await;
+        }
+        waiting
+    });
+    assert_eq!(waiting.len(), 2);
+    let began = Instant::now();
+    assert!(first.shutdown());
+    drop(door);
+    for answer in waiting {
+        let answer = ground.block_on(answer.answer());
+        assert_eq!(answer["code"], "GS5002", "{answer}");
+        assert!(answer["detail"].as_str().unwrap().contains("under the same id"), "{answer}");
+    }
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+}
+
+#[test]
+fn on_nats_what_is_asked_of_an_owner_that_died_is_answered_before_the_stop() {
+    let ground = Runtime::new().unwrap();
+    let server = ground.block_on(PrivateServer::start(ServerOptions::default())).unwrap();
+    let mut first = engine(&server, "a");
+    first.deploy(FLOW);
+    let names = names(&first);
+    let _door = first.run(serve_on_bus(&first.handle())).unwrap();
+    let mut second = engine(&server, "b");
+    spread(&[&first, &second], &[2, 2]);
+    let bus = ground.block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap();
+    second.crash();
+    let asked = ground.block_on(async {
+        let asked: Vec<_> =
+            names.iter().map(|name| Asking::new("flow.begun", name).begin(&bus)).collect();
+        // What was asked before this was taken before the stop.
+        Asking::new("flow.counted", "nobody").over(bus.clone()).await;
+        asked
+    });
+    let began = Instant::now();
+    assert!(first.shutdown());
+    for answer in asked {
+        let answer = ground.block_on(answer.answer());
+        let is_told = answer["verdicts"][0]["verdict"] == "started"
+            || answer["code"].as_str().is_some_and(|code| code.starts_with("GS500"));
+        assert!(is_told, "{answer}");
+    }
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
 }
 
 /// Stops the only engine while somebody on `bus` waits.

@@ -233,8 +233,11 @@ pub struct MigrateReply {
     pub before: Vec<String>,
     /// Its active states after.
     pub after: Vec<String>,
-    /// What is dropped or begun on the way, in words.
+    /// What is dropped, begun or made void on the way, in words.
     pub notes: Vec<String>,
+    /// It runs that version already: there is nothing to do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unchanged: bool,
     /// Nothing was done.
     #[serde(default)]
     pub dry_run: bool,

@@ -1,12 +1,14 @@
 //! Who an event is for where several listen, who sent it, and when the answer comes.
 
+use std::time::Duration;
+
 use gearshift_client::protocol::command::Start;
 use gearshift_client::protocol::query::DeadLetters;
 use gearshift_client::protocol::{EventHeaders, Status, Verdict, Wait};
-use gearshift_tests::world::{World, eventually_async};
+use gearshift_tests::world::{Answer, Backend, Recorded, World, eventually_async};
 use serde_json::{Value, json};
 
-use crate::flows::{APPROVAL, FLOW, each, note, problem, seen, start, started};
+use crate::flows::{APPROVAL, CALLER, FLOW, each, note, problem, seen, start, started};
 
 /// Another workflow that hears what [`FLOW`] hears.
 fn twin() -> String {
@@ -158,4 +160,25 @@ fn members_that_nobody_knows_are_refused() {
     assert!(misspelt.unwrap_err().to_string().contains("verison"));
     let misspelt = serde_json::from_value::<DeadLetters>(json!({ "limits": 2 }));
     assert!(misspelt.unwrap_err().to_string().contains("limits"));
+}
+
+#[test]
+fn why_tells_since_when_the_trouble_lasts_and_not_since_the_last_attempt() {
+    let world = World::new(Backend::Memory);
+    world.deploy(CALLER);
+    let plugin = Recorded::new(|_| Answer::Retryable("busy".to_owned(), None));
+    let _running = world.run(plugin.serve(&world.bus()));
+    world.send("call.wanted", None, &json!({ "key": "a" }));
+    let failed = |attempt: u32| {
+        world.until("caller/a", "an attempt fails", |seen| {
+            let call = seen.calls.first()?;
+            (call.attempt == attempt && call.next_attempt.is_some()).then_some(())
+        });
+    };
+    failed(1);
+    world.advance(Duration::from_secs(11));
+    failed(2);
+    world.advance(Duration::from_secs(5));
+    let why = world.run(world.client().why("caller/a")).unwrap();
+    assert!(why.summary.ends_with("for 16s"), "{}", why.summary);
 }

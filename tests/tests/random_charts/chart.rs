@@ -1,4 +1,5 @@
-//! A definition by chance: nested states, regions, history, guards, timers, deferred events.
+//! Definitions by chance: nested states, regions, history, guards, timers, deferred events; and
+//! families of them, with calls and children.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +12,11 @@ use serde_json::{Map, Value, json};
 pub(crate) const EVENTS: [&str; 6] = ["a", "b", "c", "a.x", "d", "e"];
 /// Levels of nesting.
 const DEPTH_MAX: usize = 4;
-/// States of one chart, more or less.
+/// States of one chart, more or less; those of a child are fewer.
 const STATES_MAX: usize = 40;
+const STATES_OF_CHILD_MAX: usize = 12;
+/// What charts with calls and children may hear besides.
+const NEWS: [&str; 4] = ["said", "done.invoke", "error.platform", "error.communication"];
 
 /// What a state is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,14 +32,39 @@ struct State {
     kind: Kind,
     parent: Option<usize>,
     children: Vec<usize>,
+    /// Does it call a plugin?
+    calls: bool,
+    /// Does it run a child?
+    raises: bool,
+}
+
+/// What a chart has to do with others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Company {
+    /// Nothing.
+    Alone,
+    /// It makes calls and runs children.
+    Parent,
+    /// It makes calls and talks to its parent.
+    Child,
 }
 
 /// The chart of a seed.
 pub(crate) fn chart(seed: u64) -> Definition {
-    let mut chart = Chart { random: Rng::with_seed(seed), states: Vec::new(), quiet: true };
+    drawn("chart", seed, Company::Alone)
+}
+
+/// The charts of a seed that make calls: `chart`, and its children's, `kid`.
+pub(crate) fn family(seed: u64) -> [Definition; 2] {
+    [drawn("chart", seed, Company::Parent), drawn("kid", !seed, Company::Child)]
+}
+
+fn drawn(name: &str, seed: u64, company: Company) -> Definition {
+    let random = Rng::with_seed(seed);
+    let mut chart = Chart { random, states: Vec::new(), quiet: true, company };
     let roots = chart.grow(None, 0);
     let text = json!({
-        "workflow": "chart",
+        "workflow": name,
         "vars": { "n": 0 },
         "on_error": "ignore",
         "limits": { "microsteps": 100 },
@@ -59,6 +88,7 @@ struct Chart {
     states: Vec<State>,
     /// Are the actions in hand those of a state, and not of a transition?
     quiet: bool,
+    company: Company,
 }
 
 impl Chart {
@@ -69,7 +99,11 @@ impl Chart {
         let mut children = Vec::new();
         for at in 0..count {
             let last = at + 1 == count;
-            let deep = depth < DEPTH_MAX && self.states.len() < STATES_MAX;
+            let states_max = match self.company {
+                Company::Alone | Company::Parent => STATES_MAX,
+                Company::Child => STATES_OF_CHILD_MAX,
+            };
+            let deep = depth < DEPTH_MAX && self.states.len() < states_max;
             let kind = match self.random.u8(0..10) {
                 0 | 1 if deep => Kind::Compound,
                 2 if deep => Kind::Parallel,
@@ -79,7 +113,10 @@ impl Chart {
                 _ => Kind::Atomic,
             };
             let place = self.states.len();
-            self.states.push(State { kind, parent, children: Vec::new() });
+            let lasts = !matches!(kind, Kind::Final | Kind::History);
+            let calls = lasts && self.is_one_of_four(self.company != Company::Alone);
+            let raises = lasts && self.is_one_of_four(self.company == Company::Parent);
+            self.states.push(State { kind, parent, children: Vec::new(), calls, raises });
             children.push(place);
             if matches!(kind, Kind::Compound | Kind::Parallel) {
                 let below = self.grow(Some(place), depth + 1);
@@ -89,6 +126,11 @@ impl Chart {
             }
         }
         children
+    }
+
+    /// By chance, where it may be at all; charts that stand alone draw nothing here.
+    fn is_one_of_four(&mut self, may_be: bool) -> bool {
+        may_be && self.random.u8(0..4) == 0
     }
 
     fn kind(&self, place: usize) -> Kind {
@@ -146,7 +188,63 @@ impl Chart {
         if self.random.u8(0..5) == 0 {
             keys.insert("defer".to_owned(), json!([self.event()]));
         }
+        let invokes = self.invokes(place);
+        if !invokes.is_empty() {
+            keys.insert("invoke".to_owned(), json!(invokes));
+        }
         Value::Object(keys)
+    }
+
+    /// The calls and children of a state.
+    fn invokes(&mut self, place: usize) -> Vec<Value> {
+        let (calls, raises) =
+            self.states.get(place).map_or((false, false), |state| (state.calls, state.raises));
+        let mut invokes = Vec::new();
+        if calls {
+            let attempts = self.random.u8(1..4);
+            invokes.push(json!({
+                "id": format!("c{place:03}"),
+                "call": "p.op",
+                "with": { "n": "${ vars.n }" },
+                "set": { "n": "output.n" },
+                "timeout": "3s",
+                "retry": { "attempts": attempts, "backoff": "1s" },
+            }));
+        }
+        if raises {
+            invokes.push(json!({
+                "id": format!("k{place:03}"),
+                "workflow": "kid",
+                "with": { "n": "${ vars.n }" },
+                "set": { "n": "output.n" },
+                "forward": self.random.bool(),
+            }));
+        }
+        invokes
+    }
+
+    /// An action that talks to others.
+    fn say(&mut self) -> Option<Value> {
+        let to = match self.company {
+            Company::Alone => return None,
+            Company::Child => "parent".to_owned(),
+            Company::Parent => {
+                let raises = |(place, state): (usize, &State)| state.raises.then_some(place);
+                let places: Vec<_> = self.states.iter().enumerate().filter_map(raises).collect();
+                let place = self.random.choice(places)?;
+                format!("invoke.k{place:03}")
+            }
+        };
+        let event = if self.company == Company::Child { "said" } else { self.event() };
+        Some(json!({ "send": { "event": event, "with": { "n": "${ vars.n }" }, "to": to } }))
+    }
+
+    /// What a transition waits for.
+    fn trigger(&mut self) -> &'static str {
+        match self.is_one_of_four(self.company != Company::Alone) {
+            true => NEWS.get(self.random.usize(..NEWS.len())).copied().unwrap_or("said"),
+            false => self.event(),
+        }
     }
 
     fn event(&mut self) -> &'static str {
@@ -175,7 +273,7 @@ impl Chart {
     fn transition(&mut self) -> Value {
         let mut keys = Map::new();
         self.quiet = false;
-        keys.insert("event".to_owned(), json!(self.event()));
+        keys.insert("event".to_owned(), json!(self.trigger()));
         if self.random.u8(0..3) == 0 {
             keys.insert("when".to_owned(), json!(format!("vars.n > {}", self.random.u8(0..5))));
         }
@@ -200,6 +298,7 @@ impl Chart {
             4 => actions.push(json!({ "set": { "n": "1 / (vars.n - 3)" } })),
             5 => actions.push(json!({ "publish": "bell.rung", "with": "${ vars.n }" })),
             6 => actions.clear(),
+            7 | 8 => actions.extend(self.say()),
             _ => {}
         }
         json!(actions)

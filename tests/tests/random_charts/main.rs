@@ -3,13 +3,14 @@
 //! `GEARSHIFT_SEED=N` runs one seed; a failure names its own.
 
 mod chart;
+mod through_scxml;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use fastrand::Rng;
 
-use chart::chart;
+use chart::{chart, family};
 use world::{Round, World, script};
 
 /// Charts of one run, and of a long one.
@@ -34,7 +35,10 @@ fn name_seed(seed: u64) {
 }
 
 fn played(seed: u64, script: &[Round]) -> World {
-    let mut world = World::new(&chart(seed));
+    play_through(World::new(&[chart(seed)]), script)
+}
+
+fn play_through(mut world: World, script: &[Round]) -> World {
     for round in script {
         world.play(round);
     }
@@ -94,5 +98,39 @@ fn instances_that_know_nothing_of_each_other_commute() {
             .collect();
         let (world, other) = (played(seed, &script), played(seed, &mixed));
         assert_eq!(world.instances(), other.instances());
+    });
+}
+
+#[test]
+fn rule_02_random_families_stay_legal_and_the_same_inputs_give_the_same_frames() {
+    let (carried, answered) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    with_seeds(|seed| {
+        let (script, family) = (script(seed), family(seed));
+        let world = play_through(World::new(&family), &script);
+        let again = play_through(World::new(&family), &script);
+        assert_eq!(world.journal, again.journal);
+        carried.set(carried.get() + world.carried);
+        answered.set(answered.get() + world.answered);
+    });
+    let (carried, answered) = (carried.get(), answered.get());
+    let one = std::env::var_os("GEARSHIFT_SEED").is_some();
+    let many = carried > 1_000 && answered > 200;
+    assert!(one || many, "only {carried} letters and {answered} answers: the charts say nothing");
+}
+
+#[test]
+fn a_snapshot_and_its_tail_of_random_families_are_the_full_replay() {
+    with_seeds(|seed| {
+        let script = script(seed);
+        let middle = Rng::with_seed(seed).usize(..script.len());
+        let (before, behind) = script.split_at(middle);
+        let mut world = play_through(World::new(&family(seed)), before);
+        let snapshot = world.snapshot();
+        for round in behind {
+            world.play(round);
+        }
+        let bytes = world.partition.state_bytes();
+        assert_eq!(world.restored(None), bytes);
+        assert_eq!(world.restored(Some(&snapshot)), bytes);
     });
 }

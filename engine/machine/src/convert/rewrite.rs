@@ -14,7 +14,8 @@ pub fn to_yaml(text: &str, origin: &str, format: Format) -> Result<String, Vec<P
     Ok(texts.join("---\n"))
 }
 
-fn written(node: &Node) -> Yaml {
+/// A piece of a definition as it is written.
+pub(super) fn written(node: &Node) -> Yaml {
     match &node.kind {
         Kind::Scalar(scalar) => match plain(scalar) {
             Plain::Null => Yaml::Literal("null".to_owned()),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::calls::invoked_at;
-use super::decide::{on_reply, stamped};
+use super::decide::on_reply;
 use super::effect::Effect;
 use super::ids::{EffectId, Generation, InstanceKey, Timestamp};
 use super::input::{CallOutcome, ErrorKind, Event, EventKind};
@@ -24,7 +24,10 @@ pub(super) fn on_child_event(
     (call, event): (EffectId, &Event),
     now: Timestamp,
 ) -> Decision {
-    let event = stamped(event, now);
+    let mut event = event.stamped(now);
+    if let Some(id) = name_of(old, definition, call) {
+        event.invoke_id = Some(Arc::clone(id));
+    }
     let name = Arc::clone(&event.name);
     let mut work = Work::new(definition, old.clone(), Some(old), now, Arc::clone(&name));
     work.cause = Some(name);
@@ -50,6 +53,7 @@ pub(super) fn on_child_reply(
     outcome: &CallOutcome,
     now: Timestamp,
 ) -> Decision {
+    let invoke_id = name_of(old, definition, call).unwrap_or(invoke_id);
     let runs = |running: &&RunningSequence| {
         invoked_at(definition, running).is_some_and(|it| it.invoke_id == invoke_id)
     };
@@ -77,6 +81,13 @@ pub(super) fn on_child_reply(
             on_reply(old, definition, (call, 1, outcome), now)
         }
     }
+}
+
+/// The name of a child that runs: a migration may have given its place another one since, and the
+/// child knows the first one only.
+fn name_of<'d>(old: &Instance, definition: &'d Definition, call: EffectId) -> Option<&'d Arc<str>> {
+    let own = |running: &&RunningSequence| running.call.as_ref().is_some_and(|it| it.id == call);
+    Some(invoked_at(definition, old.sequences.iter().find(own)?)?.invoke_id)
 }
 
 /// `name` or `name@version`.

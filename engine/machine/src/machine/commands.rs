@@ -208,11 +208,24 @@ impl Work<'_> {
         self.offer_deferred();
         while self.goes_on() && !self.instance.parked.is_empty() {
             let event = self.instance.parked.remove(0);
-            let outcome = self.offer(&event);
-            if matches!(outcome, Outcome::Denied { .. } | Outcome::Rejected { .. }) {
-                self.unheard(&event, outcome);
-            } else {
-                self.note(format!("took parked {}", event.name));
+            let name = &event.name;
+            match self.offer(&event) {
+                refused @ (Outcome::Denied { .. } | Outcome::Rejected { .. }) => {
+                    self.unheard(&event, refused);
+                }
+                Outcome::Transitioned { .. } | Outcome::Started { .. } | Outcome::Done => {
+                    self.note(format!("took parked {name}"));
+                }
+                Outcome::Ignored { .. } => self.note(format!("nobody took parked {name}")),
+                Outcome::Deferred => self.note(format!("parked {name} waits on")),
+                // The incident has it now, or the dead letters have.
+                Outcome::Stuck { .. } | Outcome::DeadLettered { .. } => {
+                    self.note(format!("parked {name}"));
+                }
+                Outcome::Duplicate { .. }
+                | Outcome::IdReuse { .. }
+                | Outcome::NotFound { .. }
+                | Outcome::Busy { .. } => {}
             }
         }
         self.standing()

@@ -6,6 +6,7 @@ use super::calls::invoked_at;
 use super::children::{on_child_event, on_child_reply};
 use super::commands::rejected;
 use super::deferral::repeated;
+use super::ending::on_orphaned;
 use super::ids::{EffectId, InstanceKey, StateId, Timestamp};
 use super::input::{CallOutcome, Command, ErrorKind, Event, EventKind, Input, Principal};
 use super::instance::{Instance, Reply, Status, StuckKind, TimerKind};
@@ -56,7 +57,9 @@ pub fn decide(
             | Input::CallStarted { .. }
             | Input::TimerDue { .. },
         ) => unchanged(Outcome::Ignored { reason: "no_instance".into() }),
-        (None, Input::Command { .. }) => unchanged(rejected("no such instance")),
+        (None, Input::Command { .. } | Input::Orphaned { .. }) => {
+            unchanged(rejected("no such instance"))
+        }
         (Some(old), Input::Event(event)) => on_event(old, definition, event, now),
         (Some(old), Input::ChildReply { call, invoke_id, life, outcome }) => {
             on_child_reply(old, definition, (*call, invoke_id, *life), outcome, now)
@@ -71,6 +74,7 @@ pub fn decide(
             on_started(old, definition, (*call, *attempt), now)
         }
         (Some(old), Input::TimerDue { timer }) => on_timer(old, definition, *timer, now),
+        (Some(old), Input::Orphaned { kill }) => on_orphaned(old, definition, *kill, now),
         (Some(old), Input::Command { command, by, reason }) => {
             on_command(old, definition, (command, by, reason), now)
         }
@@ -86,16 +90,11 @@ pub(super) fn user(by: &Principal) -> Option<Arc<str>> {
     if by.user.is_empty() { None } else { Some(Arc::clone(&by.user)) }
 }
 
-/// The event with the owner's time where the publisher gave none (rules 4, 39).
-pub(super) fn stamped(event: &Event, now: Timestamp) -> Event {
-    Event { time: event.time.or(Some(now)), ..event.clone() }
-}
-
 fn on_event(old: &Instance, definition: &Definition, event: &Event, now: Timestamp) -> Decision {
     if let Some(outcome) = repeated(old, event) {
         return unchanged(outcome);
     }
-    let event = stamped(event, now);
+    let event = event.stamped(now);
     let name = Arc::clone(&event.name);
     let mut work = Work::new(definition, old.clone(), Some(old), now, Arc::clone(&name));
     work.cause = Some(name);
@@ -331,7 +330,7 @@ impl Work<'_> {
     /// A timer that is current and due (rules 30-33).
     fn timer(&mut self, kind: &TimerKind) -> Outcome {
         match kind {
-            TimerKind::After { state, index } => {
+            TimerKind::After { state, index, .. } => {
                 let id = Arc::clone(&self.state(*state).id);
                 self.entry.input = format!("timer after {id}").into();
                 let name = Arc::<str>::from(format!("after.{id}.{index}"));

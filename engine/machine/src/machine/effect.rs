@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{EffectId, Timestamp};
+use super::ids::{EffectId, StateId, Timestamp};
 use super::input::Event;
 use super::letter::Letter;
-use crate::value::Value;
+use crate::definition::model::Definition;
+use crate::value::{Map, Value};
 
 /// One numbered request to the world.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,7 +79,68 @@ pub struct Notice {
     /// What kind of change.
     pub kind: NoticeKind,
     /// Details, by kind: transition name, states left and entered, reason, output.
-    pub data: Value,
+    pub data: NoticeData,
+}
+
+/// Details of a notice. Most notices are heard by nobody, so those that every event makes become
+/// a value only where somebody listens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum NoticeData {
+    /// As people read them.
+    Fields(Value),
+    /// What a life began with.
+    Started {
+        /// Its input.
+        input: Value,
+    },
+    /// Transitions were taken.
+    Transitioned {
+        /// The first name that one of them has.
+        name: Option<Arc<str>>,
+        /// Active atomic states before.
+        from: Vec<StateId>,
+        /// Active atomic states after.
+        to: Vec<StateId>,
+        /// What caused them.
+        event: Arc<str>,
+    },
+    /// A top-level final state was reached.
+    Completed {
+        /// Active atomic states.
+        state: Vec<StateId>,
+        /// What came of it.
+        output: Value,
+    },
+}
+
+impl NoticeData {
+    /// The details as people read them; `definition` is the one that the states are of.
+    #[must_use]
+    pub fn to_value(&self, definition: &Definition) -> Value {
+        let names = |states: &[StateId]| {
+            let name = |id: &StateId| Value::String(Arc::clone(&definition.state(*id).id));
+            Value::list(states.iter().map(name).collect())
+        };
+        let fields = match self {
+            Self::Fields(value) => return value.clone(),
+            Self::Started { input } => vec![("input", input.clone())],
+            Self::Transitioned { name, from, to, event } => vec![
+                ("name", name.clone().map_or(Value::Null, Value::String)),
+                ("from", names(from)),
+                ("to", names(to)),
+                ("event", Value::String(Arc::clone(event))),
+            ],
+            Self::Completed { state, output } => {
+                vec![("state", names(state)), ("output", output.clone())]
+            }
+        };
+        Self::present(fields)
+    }
+
+    /// A map of those fields that are not null.
+    pub(super) fn present(fields: Vec<(&str, Value)>) -> Value {
+        fields.into_iter().filter(|(_, value)| !value.is_null()).collect::<Map>().into()
+    }
 }
 
 /// The last token of a notice's subject.

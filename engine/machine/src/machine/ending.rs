@@ -2,13 +2,50 @@
 
 use std::sync::Arc;
 
-use super::effect::NoticeKind;
+use super::decide::unchanged;
+use super::effect::{NoticeData, NoticeKind};
+use super::ids::Timestamp;
 use super::input::{CallOutcome, ErrorKind};
-use super::instance::{Status, TimerKind};
+use super::instance::{Instance, Status, TimerKind};
 use super::macrostep::error_text;
+use super::outcome::{Decision, Outcome};
 use super::timers::RETENTION_MS;
 use super::work::{Overrun, Work, is_error};
+use crate::definition::model::Definition;
 use crate::value::Value;
+
+/// Its parent left the state that it ran in: it ends, and says nothing more (rules 20, 36).
+pub(super) fn on_orphaned(
+    old: &Instance,
+    definition: &Definition,
+    kill: bool,
+    now: Timestamp,
+) -> Decision {
+    if old.status.is_ended() {
+        return unchanged(Outcome::Ignored { reason: "ended".into() });
+    }
+    let input = if kill { "command kill" } else { "command cancel" };
+    let mut work = Work::new(definition, old.clone(), None, now, input.into());
+    let reason = Arc::from("its parent does not wait for it any more");
+    work.note(Arc::clone(&reason));
+    work.orphaned = true;
+    work.end_cancelled(!kill, &Arc::default(), &reason);
+    work.finish(Outcome::Done)
+}
+
+/// What the parent of a child hears that a person ended: a failure, with the person's word as code.
+pub(crate) fn ended_by_hand(softly: bool, by: &str, reason: &str) -> CallOutcome {
+    let (code, words) =
+        if softly { ("cancelled", "was cancelled") } else { ("killed", "was killed") };
+    let by = if by.is_empty() { String::new() } else { format!(" by `{by}`") };
+    let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    CallOutcome::Failure {
+        kind: ErrorKind::ChildFailed,
+        code: code.into(),
+        message: format!("child {words}{by}{why}").into(),
+        retry_after_ms: None,
+    }
+}
 
 impl Work<'_> {
     /// A top-level final state was reached (rule 19).
@@ -18,8 +55,8 @@ impl Work<'_> {
         self.close(Status::Done);
         let output = self.instance.output.clone();
         self.tell_parent(CallOutcome::Success(output.clone()));
-        let to = self.names(&self.leaves());
-        self.notice(NoticeKind::Completed, vec![("state", to), ("output", output)]);
+        let state = self.leaves();
+        self.tell(NoticeKind::Completed, NoticeData::Completed { state, output });
     }
 
     /// `on_error: fail` met an error nobody handles (rule 38).
@@ -37,9 +74,11 @@ impl Work<'_> {
         self.notice(NoticeKind::Failed, vec![("reason", reason)]);
     }
 
-    /// An operator ends it: exit actions run after `cancel`, nothing after `kill` (rule 20).
+    /// An operator or the parent ends it: exit actions run after `cancel`, nothing after `kill`
+    /// (rule 20). What exit actions say does not reach the parent; a parent that still waits hears
+    /// that nothing comes any more.
     pub(super) fn end_cancelled(&mut self, softly: bool, by: &Arc<str>, reason: &Arc<str>) {
-        self.orphaned = true;
+        let is_awaited = !std::mem::replace(&mut self.orphaned, true);
         if softly {
             self.run_exits();
         } else {
@@ -55,6 +94,9 @@ impl Work<'_> {
             }
         }
         self.close(Status::Cancelled);
+        if is_awaited {
+            self.tell_parent(ended_by_hand(softly, by, reason));
+        }
         let text = |text: &Arc<str>| match &**text {
             "" => Value::Null,
             _ => Value::String(Arc::clone(text)),

@@ -67,14 +67,15 @@ impl InstanceKey {
                     Self::NAME_MAX
                 ));
             }
-            if text.chars().any(char::is_control) {
+            let printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+            if !printable && text.chars().any(char::is_control) {
                 return Err(format!("{what} `{}` has a control character", text.escape_debug()));
             }
         }
         if workflow.contains('/') {
             return Err(format!("workflow name `{workflow}` has a `/`"));
         }
-        Ok(Self(format!("{workflow}\0{key}").into()))
+        Ok(Self([workflow, "\0", key].concat().into()))
     }
 
     /// Reads `workflow/key`.
@@ -108,13 +109,19 @@ impl InstanceKey {
     /// The workflow's name.
     #[must_use]
     pub fn workflow(&self) -> &str {
-        self.0.split_once('\0').map_or(&*self.0, |(workflow, _)| workflow)
+        self.parts().0
     }
 
     /// The correlation key.
     #[must_use]
     pub fn key(&self) -> &str {
-        self.0.split_once('\0').map_or("", |(_, key)| key)
+        self.parts().1
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        let at = self.0.bytes().position(|byte| byte == 0);
+        let parts = at.and_then(|at| Some((self.0.get(..at)?, self.0.get(at + 1..)?)));
+        parts.unwrap_or((&self.0, ""))
     }
 
     /// The raw text, `workflow \0 key`: what is stored and hashed.
@@ -146,7 +153,10 @@ impl InstanceKey {
 
 impl fmt::Display for InstanceKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.workflow(), self.key())
+        let (workflow, key) = self.parts();
+        formatter.write_str(workflow)?;
+        formatter.write_str("/")?;
+        formatter.write_str(key)
     }
 }
 

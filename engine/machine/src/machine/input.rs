@@ -71,6 +71,11 @@ pub enum Input {
         /// The id in [`super::Timer::id`]; another life of the timer has another id.
         timer: u32,
     },
+    /// The parent does not wait for the instance any more (rule 36).
+    Orphaned {
+        /// At once, without exit actions?
+        kill: bool,
+    },
     /// An operator's order.
     Command {
         /// What to do.
@@ -154,6 +159,13 @@ pub struct Event {
     pub origin: Option<Arc<str>>,
 }
 
+impl Event {
+    /// The event with the owner's time where the publisher gave none (rules 4, 39).
+    pub(super) fn stamped(&self, now: Timestamp) -> Self {
+        Self { time: self.time.or(Some(now)), ..self.clone() }
+    }
+}
+
 /// How an attempt of a call ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CallOutcome {
@@ -189,7 +201,7 @@ pub enum ErrorKind {
     OutcomeUnknown,
     /// The child could not be started.
     NotStarted,
-    /// The child ended as failed.
+    /// The child ended as failed, or was ended by a person.
     ChildFailed,
 }
 

@@ -229,6 +229,9 @@ pub enum TimerKind {
         state: StateId,
         /// Its place in the state's `after:` list.
         index: u16,
+        /// How it was armed, where a migration has given its place another delay since.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        armed: Option<Arc<str>>,
     },
     /// A delayed `send` (rule 31), or the `timer` action.
     Send {

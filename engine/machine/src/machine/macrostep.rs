@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::effect::NoticeKind;
+use super::effect::{NoticeData, NoticeKind};
 use super::ids::{StateId, TransitionId};
 use super::input::{Event, EventKind};
 use super::instance::{Instance, Reply, Status, Stuck, StuckKind};
@@ -219,16 +219,10 @@ impl Work<'_> {
             let name = taken.iter().find_map(|fired| {
                 self.definition.transition(fired.transition).name.as_ref().map(Arc::clone)
             });
-            let fields = vec![
-                ("name", name.map_or(Value::Null, Value::String)),
-                ("from", self.names(from)),
-                ("to", self.names(&self.leaves())),
-                (
-                    "event",
-                    Value::String(Arc::clone(self.cause.as_ref().unwrap_or(&self.entry.input))),
-                ),
-            ];
-            self.notice(NoticeKind::Transitioned, fields);
+            let (from, to) = (from.to_vec(), self.leaves());
+            let event = Arc::clone(self.cause.as_ref().unwrap_or(&self.entry.input));
+            let data = NoticeData::Transitioned { name, from, to, event };
+            self.tell(NoticeKind::Transitioned, data);
         }
         let trouble = self.trouble.take();
         if !self.running {

@@ -19,6 +19,7 @@ mod decide;
 mod deferral;
 mod ending;
 mod entry;
+mod legal;
 mod macrostep;
 mod microstep;
 mod migrate;
@@ -36,9 +37,10 @@ mod tests;
 pub use decide::decide;
 pub use deferral::{MARKS_MAX, event_weight};
 pub use delta::Delta;
-pub use effect::{CallRequest, Effect, Notice, NoticeKind};
+pub use effect::{CallRequest, Effect, Notice, NoticeData, NoticeKind};
 pub(crate) use encoding::{Codec, Out, Reader, read_log};
 pub use encoding::{DecodeError, TraceLog};
+pub(crate) use ending::ended_by_hand;
 pub use ids::{
     ContentHash, EffectId, Generation, InstanceKey, Pin, StateId, Timestamp, TransitionId,
 };
@@ -47,6 +49,7 @@ pub use instance::{
     FailedBlock, Instance, Mark, Place, Reply, RunningCall, RunningSequence, Status, Stuck,
     StuckKind, Timer, TimerKind, Vote,
 };
+pub(crate) use legal::assert_legal;
 pub use letter::{Address, Letter, LetterBody, Parent};
 pub use migrate::{Migrated, Renamed, migrate};
 pub use outcome::{Decision, Outcome};

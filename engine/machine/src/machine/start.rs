@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::decide::{stamped, user};
-use super::effect::NoticeKind;
+use super::decide::user;
+use super::effect::{NoticeData, NoticeKind};
 use super::ids::{Generation, InstanceKey, StateId, Timestamp};
 use super::input::{Event, Principal};
 use super::instance::{Instance, Status};
@@ -59,12 +59,12 @@ pub(super) fn start(
     };
     let mut work = Work::new(definition, instance, None, now, "start".into());
     work.entry.by = initiator;
-    let event = event.map(|event| stamped(event, now));
+    let event = event.map(|event| event.stamped(now));
     if let Some(event) = &event {
         work.remember(event);
         work.cause = Some(Arc::clone(&event.name));
     }
-    work.notice(NoticeKind::Started, vec![("input", input.clone())]);
+    work.tell(NoticeKind::Started, NoticeData::Started { input: input.clone() });
     work.enter_initial(event.as_ref());
     let outcome = match &work.instance.stuck {
         Some(stuck) if work.instance.active.is_empty() => {

@@ -76,7 +76,7 @@ impl Work<'_> {
     pub(super) fn arm_after(&mut self, id: StateId, event: Option<&Event>) -> Result<(), Overrun> {
         for (index, after) in (0_u16..).zip(&self.state(id).after) {
             match self.delay_ms(&after.delay, event) {
-                Ok(delay) => self.arm(delay, TimerKind::After { state: id, index }),
+                Ok(delay) => self.arm(delay, TimerKind::After { state: id, index, armed: None }),
                 Err(Failure::Overrun(overrun)) => return Err(overrun),
                 Err(Failure::Error(error)) => {
                     let origin =

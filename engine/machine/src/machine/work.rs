@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::effect::{Effect, Notice, NoticeKind};
+use super::effect::{Effect, Notice, NoticeData, NoticeKind};
 use super::ids::{EffectId, StateId, Timestamp, TransitionId};
 use super::input::{Event, EventKind};
 use super::instance::{FailedBlock, Instance, RunningSequence, Stuck};
@@ -155,7 +155,7 @@ pub(super) struct Work<'a> {
     pub(super) bound: Option<StateId>,
     /// The event about to be offered is the one that started the instance (rule 14).
     pub(super) starting: bool,
-    /// It is being cancelled: its parent hears nothing more (rule 36).
+    /// It is being cancelled: what its actions say does not reach the parent (rules 20, 36).
     pub(super) orphaned: bool,
 }
 
@@ -291,14 +291,12 @@ impl<'a> Work<'a> {
 
     /// Tells whoever listens; not counted, because the machine itself decides how many there are.
     pub(super) fn notice(&mut self, kind: NoticeKind, fields: Vec<(&str, Value)>) {
-        let data = fields.into_iter().filter(|(_, value)| !value.is_null()).collect::<Map>();
-        self.effects.push(Effect::Notice(Notice { kind, data: data.into() }));
+        self.tell(kind, NoticeData::Fields(NoticeData::present(fields)));
     }
 
-    /// The ids of states, as notices show them.
-    pub(super) fn names(&self, states: &[StateId]) -> Value {
-        let name = |id: &StateId| Value::String(Arc::clone(&self.state(*id).id));
-        Value::list(states.iter().map(name).collect())
+    /// Tells likewise what becomes a value only where somebody listens.
+    pub(super) fn tell(&mut self, kind: NoticeKind, data: NoticeData) {
+        self.effects.push(Effect::Notice(Notice { kind, data }));
     }
 
     /// Counts one action or iteration (rule 12).

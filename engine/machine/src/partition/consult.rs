@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::definition::model::Definition;
 use crate::machine::{
     Event, Generation, Input, Instance, InstanceKey, LetterBody, Outcome, Pin, Status, StuckKind,
-    Timestamp,
+    Timestamp, assert_legal,
 };
 use crate::value::Value;
 
@@ -36,8 +36,14 @@ impl Run<'_> {
         let forgotten = (old.is_none() && queues.forgotten > Generation(0))
             .then(|| predecessor(key, definition.pin(), queues.forgotten, now));
         let before = old.or(forgotten.as_ref());
-        let decided =
-            catch_unwind(AssertUnwindSafe(|| machine.decide(before, key, definition, input, now)));
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            let decision = machine.decide(before, key, definition, input, now);
+            // Nothing illegal gets as far as a frame (rule 2).
+            if let Some(instance) = &decision.instance {
+                assert_legal(definition, instance);
+            }
+            decision
+        }));
         let decision = match decided {
             Ok(decision) => decision,
             Err(panic) => {
@@ -76,6 +82,7 @@ impl Run<'_> {
             | Input::ChildReply { .. }
             | Input::CallStarted { .. }
             | Input::TimerDue { .. }
+            | Input::Orphaned { .. }
             | Input::Command { .. } => Draft::answer(
                 Some(key),
                 Outcome::Rejected { reason: reason.into(), accepted: Vec::new() },

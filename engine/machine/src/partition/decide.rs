@@ -1,5 +1,6 @@
 //! One batch of inputs in, one frame out.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::model::Definition;
@@ -12,7 +13,7 @@ use super::definitions::Definitions;
 use super::draft::{Change, Draft};
 use super::frame::{self, Chain, Item, OVERHEAD};
 use super::input::{Batch, Done, PartitionInput, Stamped};
-use super::memory::{Partition, push_trace};
+use super::memory::Partition;
 use super::plan::{Attempt, Live, Run};
 use super::subject;
 
@@ -68,7 +69,7 @@ impl Partition {
     pub fn decide(&mut self, definitions: &Definitions, inputs: Vec<Stamped>) -> Batch {
         let at = inputs.first().map_or(self.clock, |first| first.at.max(self.clock));
         let mut run = Run { partition: self, definitions, live: BTreeMap::new() };
-        let mut page = Page { at, body: Out::default(), entry: Out::default() };
+        let mut page = Page { at, ..Page::default() };
         let mut results = Vec::with_capacity(inputs.len());
         let mut blocked = BTreeSet::new();
         let mut inputs = inputs.into_iter();
@@ -97,11 +98,15 @@ impl Partition {
 }
 
 /// The frame being written.
+#[derive(Default)]
 struct Page {
     at: Timestamp,
     body: Out,
     /// The items of the input in hand.
     entry: Out,
+    /// What changed of its instance, and the line of its history.
+    delta: Out,
+    line: Out,
 }
 
 impl Run<'_> {
@@ -121,14 +126,17 @@ impl Run<'_> {
             return Some(busy.done);
         }
         for attempt in [Attempt::Usual, Attempt::Stick, Attempt::Trim] {
-            let draft = self.plan(input, at, attempt);
+            let mut draft = self.plan(input, at, attempt);
+            if let Some(line) = draft.change.as_mut().and_then(|change| change.trace.as_mut()) {
+                shorten(line);
+            }
             if draft.busy.is_some() {
                 blocked.extend(source);
                 self.rest_from_due(input, at);
             }
             if self.write(&draft, page) {
                 page.body.bytes.extend_from_slice(&page.entry.bytes);
-                return Some(self.commit(draft, page.at));
+                return Some(self.commit(draft));
             }
             let fits_alone = page.entry.deepest <= Value::DEPTH_MAX
                 && page.entry.bytes.len() + OVERHEAD <= self.partition.limits.frame_bytes;
@@ -149,18 +157,20 @@ impl Run<'_> {
 
     /// Writes the draft's items to `page.entry`; does the frame have room for them?
     fn write(&self, draft: &Draft, page: &mut Page) -> bool {
-        page.entry.bytes.clear();
-        page.entry.deepest = 0;
+        page.entry.clear();
         if let Some(Change { new, trace, keep, mute: _ }) = &draft.change {
-            let mut delta = Out::with_capacity(128);
+            page.delta.clear();
+            page.line.clear();
             let old = self.live.get(&new.key).map(|live| &live.instance);
-            Delta::write(old, new, &mut delta);
-            page.entry.deepest = delta.deepest;
-            let trace = trace.as_ref().map(|trace| write_trace(trace, page.at));
+            Delta::write(old, new, &mut page.delta);
+            page.entry.deepest = page.delta.deepest;
+            if let Some(trace) = trace {
+                trace.write_alone(page.at, &mut page.line);
+            }
             let changed = Item::Changed {
                 key: new.key.clone(),
-                delta: &delta.bytes,
-                trace: trace.as_deref(),
+                delta: &page.delta.bytes,
+                trace: trace.is_some().then_some(&*page.line.bytes),
                 keep: *keep,
             };
             changed.write(&mut page.entry);
@@ -173,24 +183,29 @@ impl Run<'_> {
     }
 
     /// Remembers what was written.
-    fn commit(&mut self, draft: Draft, at: Timestamp) -> Done {
-        let Draft { change, items, done, .. } = draft;
+    fn commit(&mut self, draft: Draft) -> Done {
+        let Draft { change, items, mut done, .. } = draft;
         if let Some(Change { new, trace, keep, mute }) = change {
-            let live = self.live.entry(new.key.clone()).or_insert_with(|| Live {
-                instance: new.clone(),
-                trace: TraceLog::new(),
-                dirty: true,
-                mute,
-            });
-            if is_other_book(&live.instance, &new) {
-                live.trace = TraceLog::new();
+            let live = match self.live.entry(new.key.clone()) {
+                Entry::Vacant(place) => {
+                    let trace = TraceLog::new();
+                    place.insert(Box::new(Live { instance: new, trace, dirty: true, mute }))
+                }
+                Entry::Occupied(place) => {
+                    let live = place.into_mut();
+                    if is_other_book(&live.instance, &new) {
+                        live.trace = TraceLog::new();
+                    }
+                    (live.instance, live.dirty, live.mute) = (new, true, mute);
+                    live
+                }
+            };
+            if let Some(trace) = &trace {
+                // Shortened as in the frame, so that replay gives the same log.
+                let pushed = live.trace.push(trace, usize::try_from(keep).unwrap_or(usize::MAX));
+                debug_assert_eq!(pushed, Ok(()), "trace of {}", live.instance.key);
             }
-            if let Some(trace) = trace {
-                // The same bytes as in the frame, so that replay gives the same log.
-                let pushed = push_trace(&mut live.trace, &write_trace(&trace, at), at, keep);
-                debug_assert_eq!(pushed, Ok(()), "trace of {}", new.key);
-            }
-            (live.instance, live.dirty, live.mute) = (new, true, mute);
+            done.trace = trace;
         }
         for item in items {
             if let Item::Removed { key, .. } = &item {
@@ -220,25 +235,24 @@ pub(super) fn is_other_book(old: &Instance, new: &Instance) -> bool {
     old.generation != new.generation || old.pin != new.pin
 }
 
-/// A line of history as a frame holds it, texts shortened to what people read.
-fn write_trace(trace: &TraceEntry, at: Timestamp) -> Vec<u8> {
-    let mut out = Out::with_capacity(64);
+/// Shortens the texts of a line of history to what people read.
+fn shorten(trace: &mut TraceEntry) {
+    if is_long(trace) {
+        cut_down(trace);
+    }
+}
+
+fn is_long(trace: &TraceEntry) -> bool {
     let texts = [Some(&trace.input), trace.by.as_ref(), trace.note.as_ref()];
     let errors = trace.guards.iter().filter_map(|guard| guard.error.as_ref());
     let names = trace.fired.iter().filter_map(|fired| fired.event.as_ref());
     let mut all =
         texts.into_iter().flatten().chain(errors).chain(names).chain(trace.effects.iter());
     let lists = [trace.guards.len(), trace.fired.len(), trace.effects.len()];
-    if all.any(|text| text.len() > TRACE_TEXT) || lists.iter().any(|length| *length > TRACE_LIST) {
-        shortened(trace).write_alone(at, &mut out);
-    } else {
-        trace.write_alone(at, &mut out);
-    }
-    out.bytes
+    all.any(|text| text.len() > TRACE_TEXT) || lists.iter().any(|length| *length > TRACE_LIST)
 }
 
-fn shortened(trace: &TraceEntry) -> TraceEntry {
-    let mut short = trace.clone();
+fn cut_down(short: &mut TraceEntry) {
     let cut = |text: &mut std::sync::Arc<str>| {
         if text.len() > TRACE_TEXT {
             let end = subject::char_boundary(text, TRACE_TEXT);
@@ -253,5 +267,4 @@ fn shortened(trace: &TraceEntry) -> TraceEntry {
     short.guards.iter_mut().filter_map(|guard| guard.error.as_mut()).for_each(cut);
     short.fired.iter_mut().filter_map(|fired| fired.event.as_mut()).for_each(cut);
     short.effects.iter_mut().for_each(cut);
-    short
 }

@@ -103,7 +103,6 @@ impl Draft {
             draft.effect(effect, key, instance.as_ref(), at, queues);
         }
         draft.done.effects = effects;
-        draft.done.trace.clone_from(&trace);
         draft.change = instance.map(|new| Change {
             new,
             trace,
@@ -200,7 +199,7 @@ impl Draft {
             return;
         };
         let recorded = self.change.as_mut().and_then(|change| change.trace.as_mut());
-        for trace in recorded.into_iter().chain(&mut self.done.trace) {
+        if let Some(trace) = recorded {
             trace.effects.push(format!("dead_letter {}", event.name).into());
         }
         self.dead_letter(event, Some(key), Arc::clone(&reason), at, None, queues);

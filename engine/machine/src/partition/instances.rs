@@ -62,7 +62,9 @@ fn is_halted(instance: &Instance) -> bool {
 fn pack(instance: &Instance, trace: &TraceLog) -> Box<[u8]> {
     let mut body = Out::with_capacity(384);
     instance.write(&mut body);
-    let mut out = Out::with_capacity(body.bytes.len() + trace.as_bytes().len() + 4);
+    let length = body.bytes.len();
+    // Exactly, so that the box is not a copy.
+    let mut out = Out::with_capacity(Out::size_of(length) + length + trace.as_bytes().len());
     out.blob(&body.bytes);
     out.bytes.extend_from_slice(trace.as_bytes());
     out.bytes.into_boxed_slice()

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::machine::{
-    CallOutcome, Command, EffectId, ErrorKind, Event, EventKind, Generation, Input, InstanceKey,
-    Letter, LetterBody, Outcome, Parent, Principal, Timestamp,
+    CallOutcome, EffectId, ErrorKind, Event, EventKind, Generation, Input, InstanceKey, Letter,
+    LetterBody, Outcome, Parent, Principal, Timestamp,
 };
 use crate::value::{Map, Value};
 
@@ -89,9 +89,7 @@ impl Run<'_> {
                 if !of_parent || child.status.is_ended() {
                     return None;
                 }
-                let command = if *kill { Command::Kill } else { Command::Cancel };
-                let reason = "its parent does not wait for it any more".into();
-                Input::Command { command, by: Principal::default(), reason }
+                Input::Orphaned { kill: *kill }
             }
             LetterBody::Reply { call, invoke_id, life, outcome } => Input::ChildReply {
                 call: *call,

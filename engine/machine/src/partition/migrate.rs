@@ -38,7 +38,8 @@ impl Run<'_> {
             Err(reason) => return rejected(reason),
         };
         let mut note = format!("{workflow}@{} → {workflow}@{version}", from.version);
-        for part in notes.iter().map(String::as_str).chain(Some(&**reason)) {
+        // A line may be cut short: what the operator said comes first.
+        for part in Some(&**reason).into_iter().chain(notes.iter().map(String::as_str)) {
             if !part.is_empty() {
                 note.push_str("; ");
                 note.push_str(part);

@@ -1,6 +1,7 @@
 //! From a partition's input to a draft: who is meant, and what the machine says.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use crate::definition::model::Early;
@@ -33,7 +34,7 @@ pub(super) struct Live {
 pub(super) struct Run<'a> {
     pub(super) partition: &'a mut Partition,
     pub(super) definitions: &'a Definitions,
-    pub(super) live: BTreeMap<InstanceKey, Live>,
+    pub(super) live: BTreeMap<InstanceKey, Box<Live>>,
 }
 
 /// How hard an input is tried to be made to fit a frame.
@@ -358,12 +359,14 @@ impl Run<'_> {
 
     /// The instance, decoded at most once per batch.
     pub(super) fn fetch(&mut self, key: &InstanceKey) -> Option<&Instance> {
-        if !self.live.contains_key(key) {
-            let (instance, trace) = self.partition.instances.load(key)?;
-            let live = Live { instance, trace, dirty: false, mute: false };
-            self.live.insert(key.clone(), live);
+        match self.live.entry(key.clone()) {
+            Entry::Occupied(place) => Some(&place.into_mut().instance),
+            Entry::Vacant(place) => {
+                let (instance, trace) = self.partition.instances.load(key)?;
+                let live = Live { instance, trace, dirty: false, mute: false };
+                Some(&place.insert(Box::new(live)).instance)
+            }
         }
-        self.live.get(key).map(|live| &live.instance)
     }
 }
 

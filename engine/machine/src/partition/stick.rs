@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::machine::{
-    CallOutcome, Command, Decision, Effect, EffectId, Event, Input, Instance, Letter, LetterBody,
-    Notice, NoticeKind, Outcome, Reply, Status, Stuck, StuckKind, Timestamp, TraceEntry,
+    CallOutcome, Command, Decision, Effect, EffectId, Event, Input, Instance, InstanceKey, Letter,
+    LetterBody, Notice, NoticeData, NoticeKind, Outcome, Reply, Status, Stuck, StuckKind,
+    Timestamp, TraceEntry, ended_by_hand,
 };
 use crate::value::{Map, Value};
 
@@ -49,6 +50,7 @@ pub(super) fn stick(
         | Input::StartChild { .. }
         | Input::CallStarted { .. }
         | Input::TimerDue { .. }
+        | Input::Orphaned { .. }
         | Input::Command { .. } => {}
     }
     new.status = Status::Stuck;
@@ -56,7 +58,8 @@ pub(super) fn stick(
     let trace = line(&new, input, Some(Arc::clone(&reason)));
     let mut data = Map::new();
     data.insert("reason", Value::String(reason));
-    effects.push(Effect::Notice(Notice { kind: NoticeKind::Stuck, data: data.into() }));
+    let data = NoticeData::Fields(data.into());
+    effects.push(Effect::Notice(Notice { kind: NoticeKind::Stuck, data }));
     Decision { instance: Some(new), effects, trace: Some(trace), outcome }
 }
 
@@ -86,7 +89,11 @@ pub(super) fn without_definition(old: &Instance, input: &Input, at: Timestamp) -
         return refused(Outcome::Ignored { reason: "ended".into() });
     }
     match input {
-        Input::Command { command: Command::Kill, .. } => kill(old, input, at),
+        Input::Command { command: Command::Kill, by, reason } => {
+            let told = || ended_by_hand(false, &by.user, reason);
+            kill(old, input, old.parent.as_ref().map(|parent| parent.reply(told())), at)
+        }
+        Input::Orphaned { kill: true } => kill(old, input, None, at),
         Input::Command { .. } | Input::Start { .. } | Input::StartChild { .. } => {
             refused(Outcome::Rejected { reason: reason.into(), accepted: Vec::new() })
         }
@@ -98,12 +105,19 @@ pub(super) fn without_definition(old: &Instance, input: &Input, at: Timestamp) -
         | Input::ChildEvent { .. }
         | Input::CallReply { .. }
         | Input::ChildReply { .. }
+        | Input::Orphaned { kill: false }
         | Input::TimerDue { .. } => stick(old, StuckKind::DefinitionMissing, &reason, input, at),
     }
 }
 
-/// Ends the instance at once; what it kept for later becomes dead letters.
-fn kill(old: &Instance, input: &Input, at: Timestamp) -> Decision {
+/// Ends the instance at once; what it kept for later becomes dead letters. A parent that waits is
+/// told so.
+fn kill(
+    old: &Instance,
+    input: &Input,
+    told: Option<(InstanceKey, LetterBody)>,
+    at: Timestamp,
+) -> Decision {
     let mut new = Instance { step: old.step + 1, updated_at: at, ..old.clone() };
     let stuck_on = new.stuck.take().and_then(|stuck| stuck.event);
     let kept: Vec<Event> =
@@ -113,10 +127,11 @@ fn kill(old: &Instance, input: &Input, at: Timestamp) -> Decision {
         effects.push(Effect::DeadLetter { event, reason: "killed".into() });
     }
     new.status = Status::Cancelled;
-    for running in new.sequences.drain(..) {
-        let Some(call) = running.call else { continue };
-        let Some(to) = call.child else { continue };
-        let body = LetterBody::Cancel { call: call.id, kill: true };
+    let children = new.sequences.drain(..).filter_map(|running| {
+        let call = running.call?;
+        Some((call.child?, LetterBody::Cancel { call: call.id, kill: true }))
+    });
+    for (to, body) in children.chain(told) {
         let index = u32::try_from(effects.len()).unwrap_or(u32::MAX);
         let id = EffectId::new(&new.key, new.generation, new.step, index);
         effects.push(Effect::Letter(Letter { id, number: 0, to, body }));
@@ -129,7 +144,8 @@ fn kill(old: &Instance, input: &Input, at: Timestamp) -> Decision {
         kind: crate::machine::TimerKind::Retention,
     });
     new.next_id += 1;
-    effects.push(Effect::Notice(Notice { kind: NoticeKind::Cancelled, data: Value::empty_map() }));
+    let data = NoticeData::Fields(Value::empty_map());
+    effects.push(Effect::Notice(Notice { kind: NoticeKind::Cancelled, data }));
     let trace = line(&new, input, None);
     Decision { instance: Some(new), effects, trace: Some(trace), outcome: Outcome::Done }
 }
@@ -149,6 +165,8 @@ fn line(new: &Instance, input: &Input, note: Option<Arc<str>>) -> TraceEntry {
         Input::CallReply { .. } | Input::ChildReply { .. } => ("reply".into(), None),
         Input::CallStarted { .. } => ("sending".into(), None),
         Input::TimerDue { .. } => ("timer".into(), None),
+        Input::Orphaned { kill: true } => ("command kill".into(), None),
+        Input::Orphaned { kill: false } => ("command cancel".into(), None),
         Input::Command { command, by, .. } => {
             let word = match command {
                 Command::Decide { .. } => "command decide",

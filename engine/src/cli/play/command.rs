@@ -1,6 +1,5 @@
 //! The command: definitions on a stage, and one line after the other.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,19 +7,19 @@ use std::sync::Arc;
 use clap::Args;
 use gearshift_machine::definition::model::{Definition, Early};
 use gearshift_machine::machine::{Command, Event, InstanceKey, Principal, Timestamp};
-use gearshift_machine::partition::{Definitions, Done, PartitionInput};
+use gearshift_machine::partition::{Done, PartitionInput};
 use serde_json::{Value, json};
 
-use super::line::{HELP, Line, read};
-use super::shown;
+use super::folding::wrapped;
+use super::line::{HELP, Line, meant, read};
+use super::{loading, shown};
 use crate::api;
 use crate::cli::args::Global;
 use crate::cli::connect;
 use crate::cli::failure::{ENDED_BADLY, Failure, Outcome};
 use crate::cli::mocks::{self, Mock};
-use crate::cli::output::{Format, Output, tell};
-use crate::cli::sources::{Source, files};
-use crate::cli::stage::{Answer, Answers, Prepared, Stage, value_of};
+use crate::cli::output::{Format, Output};
+use crate::cli::stage::{Answer, Stage, value_of};
 use crate::cli::timeline::width;
 use crate::cli::verdicts::in_words;
 use crate::runtime::{Clock, Incoming};
@@ -35,9 +34,10 @@ Examples:
   printf 'document.submitted documentId=d title=T submitter=eve\\nvars\\n' |
     gearshift play examples/document-approval --mock   calls are answered by {}
 
-Events go to the instance in hand. Calls wait for `reply` or `fail`, unless --mock answers; time
-stands still but for `advance`. Every guard that was asked is shown with what it said. `help` lists
-what can be typed. Exit 1: a line from a pipe was refused.";
+Events go to the instance in hand; `instances` lists all, children too, and `use` takes another.
+Calls wait for `reply` or `fail`, unless --mock answers; time stands still but for `advance`. Every
+guard that was asked is shown with what it said. `help` lists what can be typed. Exit 1: a line from
+a pipe was refused.";
 
 /// `gearshift play`.
 #[derive(Debug, Args)]
@@ -53,12 +53,12 @@ pub(in crate::cli) struct PlayArgs {
 }
 
 /// A definition being played.
-struct Play {
+pub(super) struct Play {
     output: Output,
-    stage: Stage,
+    pub(super) stage: Stage,
     user: String,
     /// The instance in hand.
-    current: Option<InstanceKey>,
+    pub(super) current: Option<InstanceKey>,
     /// How many lives were begun without a key.
     started: u32,
     /// How wide the column of states is.
@@ -70,8 +70,8 @@ struct Play {
 /// Plays until the end of the input.
 pub(in crate::cli) fn play(global: &Global, args: &PlayArgs) -> Outcome {
     let output = global.out();
-    let definitions = load(global, &args.paths)?;
-    let prepared = prepared(&args.mock, &definitions)?;
+    let definitions = loading::load(global, &args.paths)?;
+    let prepared = loading::prepared(&args.mock, &definitions)?;
     let width = {
         let states = definitions.iter().flat_map(|definition| &definition.states);
         width(states.map(|state| &*state.id))
@@ -89,42 +89,6 @@ pub(in crate::cli) fn play(global: &Global, args: &PlayArgs) -> Outcome {
     Ok(if refused { ENDED_BADLY } else { 0 })
 }
 
-fn load(global: &Global, paths: &[PathBuf]) -> Result<Definitions, Failure> {
-    let color = global.stderr_look().color;
-    let mut definitions = Definitions::default();
-    for path in files(paths)? {
-        let source = Source::read(&path)?;
-        let loaded = source.load().map_err(|problems| {
-            tell(source.render(&problems, color).trim_end());
-            Failure::invalid(format!("`{}` has errors", source.origin), &problems)
-        })?;
-        for one in loaded {
-            let inserted = definitions.insert(Arc::new(one.definition));
-            inserted.map_err(|error| Failure::usage(error.to_string()))?;
-        }
-    }
-    Ok(definitions)
-}
-
-/// `--mock` as prepared answers: one for each operation that the definitions call.
-fn prepared(list: &[Mock], definitions: &Definitions) -> Result<Prepared, Failure> {
-    let mut answers = BTreeMap::new();
-    if !list.is_empty() {
-        for operation in definitions.iter().flat_map(|one| api::operations(one)) {
-            answers.insert(mocks::key(&operation).map_err(Failure::usage)?, Answers::default());
-        }
-    }
-    for mock in list {
-        if let Mock::One { operation, output } = mock {
-            let answer = Answer { output: Some(output.clone()), ..Answer::default() };
-            answers.insert(operation.clone(), Answers::from(answer));
-        }
-    }
-    let mut prepared = Prepared::default();
-    prepared.add(&answers).map_err(Failure::usage)?;
-    Ok(prepared)
-}
-
 impl Play {
     fn greet(&self) -> Result<(), Failure> {
         for definition in self.stage.definitions().iter() {
@@ -132,7 +96,8 @@ impl Play {
             let starts: Vec<_> = starts.map(|event| event.name.to_string()).collect();
             let begins = if starts.is_empty() { "start".to_owned() } else { starts.join(" | ") };
             let Definition { name, version, .. } = &**definition;
-            self.output.line(format!("{name}@{version} · begins with {begins} · help"))?;
+            let line = format!("{name}@{version} · begins with {begins} · help");
+            self.output.line(wrapped(&line))?;
         }
         Ok(())
     }
@@ -175,7 +140,15 @@ impl Play {
     fn take(&mut self, line: Line) -> Result<(), String> {
         match line {
             Line::Empty | Line::Quit => Ok(()),
-            Line::Event { name, data } => self.event(&name, &data),
+            Line::Event { name, data, sure } => {
+                if !sure && !self.knows(&name) {
+                    let meant = meant(&name, self.events().iter().map(String::as_str));
+                    return Err(format!(
+                        "no definition here knows an event `{name}`; `send {name}` sends it{meant}"
+                    ));
+                }
+                self.event(&name, &data)
+            }
             Line::Start { key, data } => self.start(key, &data),
             Line::Decide { choice, by, data } => {
                 let data = value_of(&data)?;
@@ -184,11 +157,11 @@ impl Play {
             }
             Line::Reply { operation, data } => {
                 let answer = Answer { output: Some(data), ..Answer::default() };
-                self.stage.reply(&operation, answer.outcome()?).map(drop)
+                self.reply(&operation, &answer)
             }
             Line::Fail { operation, kind, message } => {
                 let answer = Answer { fail: Some(kind), message, ..Answer::default() };
-                self.stage.reply(&operation, answer.outcome()?).map(drop)
+                self.reply(&operation, &answer)
             }
             Line::Advance(milliseconds) => self.stage.advance(milliseconds),
             Line::Order(word) => {
@@ -202,12 +175,27 @@ impl Play {
             }
             Line::Show => self.current.is_some().then_some(()).ok_or_else(nothing_yet),
             Line::Vars => self.vars(),
+            Line::Instances => self.instances(),
+            Line::Use(name) => {
+                self.current = Some(self.named(&name)?);
+                Ok(())
+            }
             Line::New => {
                 self.current = None;
                 Ok(())
             }
             Line::Help => self.output.line(HELP).map_err(|failure| failure.problem.to_string()),
         }
+    }
+
+    /// Answers the oldest open call of the instance in hand; where it has none, of any other.
+    fn reply(&mut self, operation: &str, answer: &Answer) -> Result<(), String> {
+        self.stage.reply(operation, answer.outcome()?, self.current.as_ref()).map(drop)
+    }
+
+    /// One line, or several where it is too long for one.
+    pub(super) fn say(&self, text: &str) -> Result<(), String> {
+        self.output.line(wrapped(text)).map_err(|failure| failure.problem.to_string())
     }
 
     fn event(&mut self, name: &str, data: &Value) -> Result<(), String> {
@@ -267,13 +255,12 @@ impl Play {
             return Err(format!("`{key}` is forgotten"));
         };
         for (var, value) in definition.vars.iter().zip(&instance.vars) {
-            let line = format!("  {}: {}", var.name, api::json(value));
-            self.output.line(line).map_err(|failure| failure.problem.to_string())?;
+            self.say(&format!("  {}: {}", var.name, api::json(value)))?;
         }
         Ok(())
     }
 
-    fn instance(
+    pub(super) fn instance(
         &self,
         key: &InstanceKey,
     ) -> Option<(gearshift_machine::machine::Instance, Arc<Definition>)> {
@@ -286,24 +273,30 @@ impl Play {
     /// What happened, and where the instance is now.
     fn tell(&mut self, line: &str) -> Result<(), Failure> {
         let happened = self.stage.take_happened();
-        let mut decisions = Vec::new();
+        let (mut decisions, mut lines) = (Vec::new(), Vec::new());
         let mut several = None;
         for one in &happened {
             let (Some(trace), Some(definition)) = (&one.done.trace, &one.done.definition) else {
                 continue;
             };
             // With children there is more than one instance: say whose lines follow.
+            let mut shown = shown::decision(trace, definition, self.output.look, self.width);
             if one.done.key.as_ref() != self.current.as_ref() || several.is_some() {
                 if several != one.done.key
                     && let Some(key) = &one.done.key
                 {
-                    self.output.line(format!("  {key}"))?;
+                    shown.insert_str(0, &format!("  {key}\n"));
                 }
                 several.clone_from(&one.done.key);
             }
-            let shown = shown::decision(trace, definition, self.output.look, self.width);
-            self.output.line(shown)?;
+            lines.push(shown);
             decisions.push(shown::decision_data(trace, definition));
+        }
+        let dim = self.output.look.dim();
+        for line in
+            shown::again(&lines, |line, times| format!("{line}\n      {dim}×{times}{dim:#}"))
+        {
+            self.output.line(wrapped(&line))?;
         }
         let here = self.current.as_ref().and_then(|key| self.instance(key));
         let detail = here
@@ -311,21 +304,23 @@ impl Play {
             .map(|(instance, definition)| api::detail(instance, definition, self.stage.now()));
         if let (Some(detail), Some((instance, definition))) = (&detail, &here) {
             let now = self.stage.now();
-            let dim = self.output.look.dim();
             let standing = shown::standing(detail, instance, definition, now);
-            self.output.line(format!("  {dim}{standing}{dim:#}"))?;
+            let alone = self.stage.instances(2).len() < 2;
+            let whose = if alone { String::new() } else { format!("{}: ", instance.key) };
+            self.output.line(wrapped(&format!("  {dim}{whose}{standing}{dim:#}")))?;
         }
         self.data(json!({ "line": line, "decisions": decisions, "instance": detail }))
     }
 
     fn refuse(&mut self, line: &str, reason: &str) -> Result<(), Failure> {
         let red = self.output.look.red();
-        self.output.line(format!("  {red}{}{red:#}", crate::cli::output::clean(reason)))?;
+        let reason_shown = crate::cli::output::clean(reason);
+        self.output.line(wrapped(&format!("  {red}{reason_shown}{red:#}")))?;
         // What led to the refusal is shown with the next line at the latest; here it is told.
         for one in self.stage.take_happened() {
             if let (Some(trace), Some(definition)) = (&one.done.trace, &one.done.definition) {
                 let shown = shown::decision(trace, definition, self.output.look, self.width);
-                self.output.line(shown)?;
+                self.output.line(wrapped(&shown))?;
             }
         }
         self.data(json!({ "line": line, "refused": reason }))
@@ -341,7 +336,7 @@ impl Play {
     }
 }
 
-fn nothing_yet() -> String {
+pub(super) fn nothing_yet() -> String {
     "there is no instance yet; send an event that starts one".to_owned()
 }
 

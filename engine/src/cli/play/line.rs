@@ -1,5 +1,6 @@
 //! Lines of `play`: what is typed becomes an order.
 
+use gearshift_machine::definition::model::check_event_name;
 use serde_json::{Map, Value};
 
 use crate::cli::data::member;
@@ -7,9 +8,10 @@ use crate::cli::stage::Kind;
 use crate::cli::words;
 
 /// What `help` prints.
-pub(super) const HELP: &str = "\
-  EVENT [k=v … | {json}]         an event; the first one starts an instance
-  send EVENT [k=v … | {json}]    the same, for events that are called like an order
+pub(super) const HELP: &str =
+    "  EVENT [k=v … | {json}]         an event; the first one starts an instance
+  send EVENT [k=v … | {json}]    the same, for events that are called like an order, or
+                                 that no definition here knows
   start [KEY] [k=v … | {json}]   begin a life without an event
   decide CHOICE [k=v …]          decide the open approval; by=NAME says who
   reply OPERATION [k=v …]        answer an open call
@@ -18,6 +20,8 @@ pub(super) const HELP: &str = "\
   advance 24h                    let time pass; what falls due happens
   cancel, kill, retry, skip      an operator's order
   show, vars                     where it is; its variables
+  instances                      all that began, children too; `*` is the one in hand
+  use KEY | NUMBER               take another one in hand
   new                            leave this instance: the next event may start another
   help, quit";
 
@@ -32,6 +36,8 @@ pub(super) enum Line {
         name: String,
         /// Its payload.
         data: Value,
+        /// `send` says that it is one: a bare word may be a mistyped order.
+        sure: bool,
     },
     /// Begin a life.
     Start {
@@ -73,6 +79,10 @@ pub(super) enum Line {
     Show,
     /// Its variables.
     Vars,
+    /// All instances.
+    Instances,
+    /// Take another instance in hand.
+    Use(String),
     /// Leave the instance.
     New,
     /// What can be typed.
@@ -90,7 +100,7 @@ pub(super) fn read(text: &str) -> Result<Line, String> {
         return Ok(Line::Empty);
     }
     match verb {
-        "send" => event(rest),
+        "send" => event(rest, true),
         "start" => start(rest),
         "decide" => decide(rest),
         "reply" => {
@@ -109,14 +119,53 @@ pub(super) fn read(text: &str) -> Result<Line, String> {
         "skip" => alone(rest, Line::Order("skip")),
         "show" => alone(rest, Line::Show),
         "vars" => alone(rest, Line::Vars),
+        "instances" | "ls" => alone(rest, Line::Instances),
+        "use" => alone_word(rest).map(Line::Use),
         "new" => alone(rest, Line::New),
         "help" | "?" => alone(rest, Line::Help),
         "quit" | "exit" => alone(rest, Line::Quit),
-        _ => event(text),
+        _ => event(text, false),
     }
 }
 
-fn alone(rest: &str, line: Line) -> Result<Line, String> {
+/// Words that are orders.
+const ORDERS: [&str; 17] = [
+    "send",
+    "start",
+    "decide",
+    "reply",
+    "fail",
+    "advance",
+    "cancel",
+    "kill",
+    "retry",
+    "skip",
+    "show",
+    "vars",
+    "instances",
+    "use",
+    "new",
+    "help",
+    "quit",
+];
+
+/// The order that a mistyped one may mean, or the one of `events`; in words to follow.
+pub(super) fn meant<'a>(word: &str, events: impl IntoIterator<Item = &'a str>) -> String {
+    let plain = word.trim_matches(|letter: char| !letter.is_alphanumeric());
+    let exact = ORDERS.into_iter().find(|order| *order == plain);
+    match exact.or_else(|| words::nearest(plain, events.into_iter().chain(ORDERS))) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None => "; `help` tells what can be typed".to_owned(),
+    }
+}
+
+fn alone_word(rest: &str) -> Result<String, String> {
+    let (first, more) = split(rest);
+    let first = needed(first, "an instance: `use KEY`; `instances` lists them")?;
+    alone(more, first)
+}
+
+fn alone<T>(rest: &str, line: T) -> Result<T, String> {
     if rest.is_empty() { Ok(line) } else { Err(format!("nothing is due here: `{rest}`")) }
 }
 
@@ -129,13 +178,18 @@ fn split(text: &str) -> (&str, &str) {
     (first, rest.trim())
 }
 
-fn event(text: &str) -> Result<Line, String> {
+fn event(text: &str, sure: bool) -> Result<Line, String> {
     let (name, data) = split(text);
     let name = needed(name, "the name of an event")?;
-    if name.contains('=') || name.starts_with('{') {
-        return Err(format!("`{name}` is no event; `help` tells what can be typed"));
+    if check_event_name(&name).is_err() {
+        return Err(format!("`{name}` is neither an order nor an event{}", meant(&name, [])));
     }
-    Ok(Line::Event { name, data: object(data)? })
+    let data = object(data);
+    let data = data.map_err(|reason| match sure {
+        true => reason,
+        false => format!("`{name}`: {reason}{}", meant(&name, [])),
+    })?;
+    Ok(Line::Event { name, data, sure })
 }
 
 fn start(text: &str) -> Result<Line, String> {
@@ -223,13 +277,29 @@ mod tests {
 
     #[test]
     fn an_unknown_word_is_an_event_with_members_or_json() {
-        let event = |name: &str, data: Value| Line::Event { name: name.to_owned(), data };
+        let event =
+            |name: &str, data: Value, sure: bool| Line::Event { name: name.to_owned(), data, sure };
         let read = |text: &str| read(text).unwrap();
         let data = json!({"title": "Q3 report", "total": 12});
-        assert_eq!(read(r#"doc.sent title="Q3 report" total=12"#), event("doc.sent", data));
-        assert_eq!(read(r#"doc.sent {"a": [1, 2]}"#), event("doc.sent", json!({"a": [1, 2]})));
-        assert_eq!(read("send start"), event("start", json!({})));
+        assert_eq!(read(r#"doc.sent title="Q3 report" total=12"#), event("doc.sent", data, false));
+        assert_eq!(
+            read(r#"doc.sent {"a": [1, 2]}"#),
+            event("doc.sent", json!({"a": [1, 2]}), false)
+        );
+        assert_eq!(read("send start"), event("start", json!({}), true));
         assert_eq!(read("  # a comment"), Line::Empty);
+    }
+
+    #[test]
+    fn a_mistyped_order_is_no_event() {
+        for (text, order) in
+            [(":vars", "vars"), (":setp", "help"), ("use", "use"), ("vars!", "vars")]
+        {
+            let told = read(text).unwrap_err();
+            assert!(told.contains(&format!("`{order}")), "{text}: {told}");
+        }
+        assert_eq!(meant("advnace", []), "; did you mean `advance`?");
+        assert_eq!(read("use 2"), Ok(Line::Use("2".to_owned())));
     }
 
     #[test]

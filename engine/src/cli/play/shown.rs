@@ -8,10 +8,14 @@ use gearshift_machine::definition::model::{Definition, Descriptor, Trigger};
 use gearshift_machine::machine::{Instance, Timestamp, TraceEntry, TransitionId};
 use serde_json::{Value, json};
 
+use super::folding::fold;
 use crate::api;
 use crate::cli::output::{Look, clean};
 use crate::cli::timeline::Row;
 use crate::cli::words::{names, plain, states};
+
+/// Transitions of one decision that are named.
+const TRANSITIONS_SHOWN: usize = 12;
 
 /// One guard and what it said.
 struct Verdict {
@@ -51,15 +55,39 @@ pub(super) fn decision(
     let mut entry = api::history_entry(trace, definition);
     // The guards follow in lines of their own.
     entry.guards.clear();
-    let mut text = format!("  {}", Row::of(&entry).render(look, width));
-    for Verdict { transition, guard, said } in verdicts(trace, definition) {
+    let more = entry.transitions.len().saturating_sub(TRANSITIONS_SHOWN);
+    entry.transitions.truncate(TRANSITIONS_SHOWN);
+    let mut row = Row::of(&entry);
+    row.effects = again(&row.effects, |effect, times| format!("{effect} ×{times}"));
+    if more > 0 {
+        row.notes.push(format!("and {more} transitions more"));
+    }
+    let mut text = format!("  {}", row.render(look, width));
+    let verdicts = verdicts(trace, definition).into_iter().map(|verdict| {
+        let Verdict { transition, guard, said } = verdict;
         let style = if said == "true" { green } else { red };
         let (transition, guard) = (clean(&transition), clean(&guard));
-        text.push_str(&format!(
-            "\n      {dim}{transition}:{dim:#} {guard} → {style}{said}{style:#}"
-        ));
+        format!("      {dim}{transition}:{dim:#} {guard} → {style}{said}{style:#}")
+    });
+    for line in again(&verdicts.collect::<Vec<_>>(), |line, times| format!("{line} ×{times}")) {
+        text.push('\n');
+        text.push_str(&line);
     }
     text
+}
+
+/// The lines, where a group of them that comes several times in a row is told once; its last line
+/// with how many times.
+pub(super) fn again(lines: &[String], last: impl Fn(&str, usize) -> String) -> Vec<String> {
+    let mut told = Vec::new();
+    for (group, times) in fold(lines) {
+        let mut group = lines.get(group).unwrap_or_default().to_vec();
+        if let (Some(line), 2..) = (group.last_mut(), times) {
+            *line = last(line, times);
+        }
+        told.append(&mut group);
+    }
+    told
 }
 
 /// The same as data.

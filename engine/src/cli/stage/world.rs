@@ -146,16 +146,18 @@ impl Stage {
         Ok(done)
     }
 
-    /// Answers the oldest open call of `operation`.
+    /// Answers the oldest open call of `operation`; one of the instance `first`, where it has any.
     pub(in crate::cli) fn reply(
         &mut self,
         operation: &str,
         outcome: CallOutcome,
+        first: Option<&InstanceKey>,
     ) -> Result<(InstanceKey, Done), String> {
         let plain = |text: &str| crate::cli::mocks::key(text).unwrap_or_else(|_| text.to_owned());
         let wanted = plain(operation);
-        let at = self.open.iter().position(|open| plain(&open.call.operation) == wanted);
-        let Some(at) = at else {
+        let fits = |open: &Open| plain(&open.call.operation) == wanted;
+        let own = self.open.iter().position(|open| Some(&open.key) == first && fits(open));
+        let Some(at) = own.or_else(|| self.open.iter().position(fits)) else {
             let open: Vec<_> = self.unanswered().map(|(_, name)| format!("`{name}`")).collect();
             let open = if open.is_empty() { "none".to_owned() } else { open.join(", ") };
             return Err(format!("no call of `{operation}` waits for an answer; open: {open}"));

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use gearshift_client::protocol::InstanceVerdict;
 use gearshift_client::protocol::view::InstanceDetail;
+use gearshift_client::protocol::{InstanceVerdict, Status};
 use serde::Deserialize;
 use serde::de::{self, MapAccess, Visitor, value};
 use serde_json::{Map, Value};
+use serde_saphyr::Spanned;
 
 use super::differences::{Difference, lines};
 use super::file::Names;
@@ -19,9 +20,9 @@ use crate::cli::words::names;
 pub(super) struct Expectation {
     /// The active atomic states, in any order.
     #[serde(alias = "states")]
-    state: Option<Names>,
+    pub(super) state: Option<Spanned<Names>>,
     /// `running`, `done`, `stuck`, ….
-    status: Option<String>,
+    status: Option<Status>,
     /// Variables and their values; others are not looked at.
     vars: Option<Map<String, Value>>,
     /// The result of an ended instance.
@@ -30,13 +31,45 @@ pub(super) struct Expectation {
     /// Everything asked of the world since the last `expect`, in order.
     effects: Option<Vec<Line>>,
     /// What became of the event or order of this step: `transitioned`, `ignored`, ….
-    pub(super) verdict: Option<String>,
+    pub(super) verdict: Option<Word>,
     /// The names of deferred events, in order.
     deferred: Option<Names>,
     /// What people may choose now, in order.
     choices: Option<Names>,
     /// The version it runs.
     version: Option<u32>,
+}
+
+/// What may become of an input, by the words of [`Verdict::as_str`].
+///
+/// [`Verdict::as_str`]: gearshift_client::protocol::Verdict::as_str
+const VERDICTS: [&str; 14] = [
+    "transitioned",
+    "started",
+    "deferred",
+    "ignored",
+    "duplicate",
+    "id_reuse",
+    "no_instance",
+    "rejected",
+    "denied",
+    "dead_lettered",
+    "stuck",
+    "buffered",
+    "done",
+    "busy",
+];
+
+/// A verdict as a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Word(&'static str);
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: de::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let known = VERDICTS.iter().find(|word| **word == text);
+        known.map(|word| Self(word)).ok_or_else(|| de::Error::unknown_variant(&text, &VERDICTS))
+    }
 }
 
 /// One effect: `publish order.confirmed`, or `{ publish: order.confirmed, with: { … } }`.
@@ -123,7 +156,7 @@ impl Expectation {
         let mut all = Vec::new();
         if let Some(expected) = &self.verdict {
             let found = seen.verdict.map_or("nothing", |verdict| verdict.verdict.as_str());
-            differ(&mut all, "verdict", expected, found);
+            differ(&mut all, "verdict", expected.0, found);
         }
         if self.looks_at_the_instance() {
             match seen.detail {
@@ -155,16 +188,16 @@ impl Expectation {
                 list.sort();
                 names(&list)
             };
-            differ(all, "state", &sorted(&expected.0), &sorted(&summary.active));
+            differ(all, "state", &sorted(&expected.value.0), &sorted(&summary.active));
         }
-        if let Some(expected) = &self.status {
+        if let Some(expected) = self.status {
             let mut found = summary.status.as_str().to_owned();
-            if found != *expected
+            if summary.status != expected
                 && let Some(reason) = &summary.stuck_reason
             {
                 found = format!("{found}: {reason}");
             }
-            differ(all, "status", expected, &found);
+            differ(all, "status", expected.as_str(), &found);
         }
         for (name, expected) in self.vars.iter().flatten() {
             let found = detail.vars.get(name);
@@ -248,5 +281,24 @@ fn same(expected: &Value, found: &Value) -> bool {
                 && left.iter().all(|(name, a)| right.get(name).is_some_and(|b| same(a, b)))
         }
         (left, right) => left == right,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gearshift_client::protocol::Verdict;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_word_is_a_verdict() {
+        for word in VERDICTS {
+            let members = json!({"verdict": word, "from": [], "to": [], "reason": "r", "at": 1});
+            let verdict: Verdict = serde_json::from_value(members).unwrap();
+            assert_eq!(verdict.as_str(), word);
+        }
+        let other = serde_json::from_value::<Word>(json!("stated")).unwrap_err().to_string();
+        assert!(other.contains("unknown variant `stated`"), "{other}");
     }
 }

@@ -1,4 +1,4 @@
-//! Scenario files as they are written.
+//! Scenario files, and the definitions they test.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,30 +11,16 @@ use serde::Deserialize;
 use serde::de::{self, Visitor};
 use serde_saphyr::Spanned;
 
+use super::reading::{self, Read, Unreadable};
 use super::steps::Step;
 use crate::cli::failure::{ENDED_BADLY, Failure, NOT_FOUND, USAGE};
 use crate::cli::output::tell;
 use crate::cli::sources::{Source, is_definition};
 use crate::cli::stage::Answers;
+use crate::cli::words::nearest;
 
 /// When scenarios begin that say nothing else: 2026-01-01T00:00:00Z.
 const CLOCK: Timestamp = Timestamp(1_767_225_600_000);
-
-/// One scenario file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    /// The definitions it tests; else the one beside it that is named like it.
-    #[serde(default)]
-    definition: Names,
-    /// When its scenarios begin.
-    #[serde(default)]
-    clock: Option<Spanned<String>>,
-    /// What operations answer in every scenario.
-    #[serde(default)]
-    mocks: BTreeMap<String, Answers>,
-    scenarios: Vec<Spanned<Scenario>>,
-}
 
 /// One scenario: what happens, and what must come of it.
 #[derive(Debug, Deserialize)]
@@ -85,7 +71,7 @@ pub(super) struct ScenarioFile {
     /// What operations answer in every scenario.
     pub(super) mocks: BTreeMap<String, Answers>,
     /// Its scenarios, in order.
-    pub(super) scenarios: Vec<Spanned<Scenario>>,
+    pub(super) scenarios: Vec<Read>,
     /// What it tests.
     pub(super) definitions: Definitions,
     /// Where each of them is written.
@@ -99,9 +85,7 @@ impl ScenarioFile {
         let refused = |reason: String| {
             Failure::new(USAGE, format!("`{}` is no scenario file: {reason}", path.display()))
         };
-        let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-        let written: Written = serde_saphyr::from_str_with_options(&source.text, options)
-            .map_err(|error| refused(error.to_string()))?;
+        let written = reading::read(&source.text).map_err(refused)?;
         let clock = match &written.clock {
             None => CLOCK,
             Some(text) => {
@@ -112,13 +96,6 @@ impl ScenarioFile {
                 Timestamp(moment.as_millisecond())
             }
         };
-        if written.scenarios.is_empty() {
-            return Err(refused("`scenarios` is empty".to_owned()));
-        }
-        for step in written.scenarios.iter().flat_map(|scenario| &scenario.value.steps) {
-            let line = step.defined.line();
-            step.value.check().map_err(|reason| refused(format!("line {line}: {reason}")))?;
-        }
         let mut file = Self {
             path: path.to_owned(),
             clock,
@@ -130,7 +107,30 @@ impl ScenarioFile {
         for path in tested(&source, &written.definition)? {
             file.load(&path, color)?;
         }
+        file.know_states();
         Ok(file)
+    }
+
+    /// Scenarios that expect a state which no definition has could not pass.
+    fn know_states(&mut self) {
+        let states = self.definitions.iter().flat_map(|definition| &definition.states);
+        let states: Vec<&str> = states.map(|state| &*state.id).collect();
+        for read in &mut self.scenarios {
+            let Ok(scenario) = read else { continue };
+            let steps = scenario.value.steps.iter();
+            let expected = steps.filter_map(|step| step.value.expect.as_ref()?.state.as_ref());
+            let mut names = expected.flat_map(|state| {
+                state.value.0.iter().map(|name| (name.as_str(), state.defined.line()))
+            });
+            let Some((name, line)) = names.find(|(name, _)| !states.contains(name)) else {
+                continue;
+            };
+            let meant = nearest(name, states.iter().copied());
+            let meant = meant.map(|meant| format!("; did you mean `{meant}`?"));
+            let reason = format!("no definition has a state `{name}`{}", meant.unwrap_or_default());
+            let name = Some(scenario.value.name.clone());
+            *read = Err(Unreadable { line, name, reason });
+        }
     }
 
     fn load(&mut self, path: &Path, color: bool) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ mod coverage;
 mod differences;
 mod expectation;
 mod file;
+mod reading;
 mod report;
 mod run;
 mod steps;

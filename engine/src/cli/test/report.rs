@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use clap::Args;
 use gearshift_machine::definition::duration;
 use serde::Serialize;
+use serde_saphyr::Spanned;
 
 use super::coverage::{Covered, Taken};
 use super::differences::Difference;
-use super::file::ScenarioFile;
+use super::file::{Scenario, ScenarioFile};
+use super::reading::Unreadable;
 use super::run::{self, Played};
 use crate::cli::args::Global;
-use crate::cli::failure::{ENDED_BADLY, Failure, Outcome};
-use crate::cli::output::{Format, Output};
+use crate::cli::failure::{ENDED_BADLY, Failure, Outcome, USAGE};
+use crate::cli::output::{Format, Output, tell};
 use crate::cli::sources::{files_named, is_scenario};
 use crate::cli::timeline::width;
 use crate::cli::words::span;
@@ -38,7 +40,8 @@ A scenario is a list of steps on the real machine, under a clock that only `adva
           expect: { state: cancelled, effects: [publish order.cancelled] }
 
 The definition is the one named alike (order.workflow.yaml), or `definition: FILE`. All about
-scenarios: docs/TESTING.md. Exit 1: a scenario failed.";
+scenarios: docs/TESTING.md. Exit 1: a scenario failed; 2: one is unreadable (the
+others are played).";
 
 /// `gearshift test`.
 #[derive(Debug, Args)]
@@ -76,12 +79,21 @@ struct ToldFailure {
     differences: Vec<Difference>,
 }
 
+/// What cannot be played, as data.
+#[derive(Serialize)]
+struct Unplayed {
+    file: String,
+    #[serde(flatten)]
+    why: Unreadable,
+}
+
 /// What all files came to.
 #[derive(Default, Serialize)]
 struct Totals {
     passed: usize,
     failed: usize,
     scenarios: Vec<Told>,
+    unreadable: Vec<Unplayed>,
     definitions: Vec<Covered>,
 }
 
@@ -90,11 +102,20 @@ pub(in crate::cli) fn test(global: &Global, args: &TestArgs) -> Outcome {
     let output = global.out();
     let began = monotonic();
     let mut totals = Totals::default();
+    let mut exit = None;
     for path in files_named(&args.paths, is_scenario, "*.test.yaml")? {
-        let file = ScenarioFile::read(&path, global.stderr_look().color)?;
-        one_file(output, args, &file, &mut totals)?;
+        match ScenarioFile::read(&path, global.stderr_look().color) {
+            Ok(file) => one_file(global, args, file, &mut totals)?,
+            Err(failure) => {
+                tell(failure.render(global.stderr_look()).trim_end());
+                exit.get_or_insert(failure.exit);
+                let (file, reason) = (path.display().to_string(), failure.problem.to_string());
+                let why = Unreadable { line: 0, name: None, reason };
+                totals.unreadable.push(Unplayed { file, why });
+            }
+        }
     }
-    if totals.scenarios.is_empty() {
+    if totals.scenarios.is_empty() && totals.unreadable.is_empty() {
         let only = args.only.as_deref().unwrap_or_default();
         return Err(Failure::usage(format!("no scenario has `{only}` in its name")));
     }
@@ -110,21 +131,57 @@ pub(in crate::cli) fn test(global: &Global, args: &TestArgs) -> Outcome {
         Format::Jsonl => totals.scenarios.iter().try_for_each(|one| output.json(one))?,
         Format::Text | Format::None => {}
     }
+    if !totals.unreadable.is_empty() {
+        return Ok(exit.unwrap_or(USAGE));
+    }
     let failed = totals.failed > 0 || (args.all_transitions && never > 0);
     Ok(if failed { ENDED_BADLY } else { 0 })
 }
 
-fn one_file(
-    output: Output,
+/// Tells of the scenarios that cannot be played; the others.
+fn readable(
+    global: &Global,
     args: &TestArgs,
-    file: &ScenarioFile,
+    file: &mut ScenarioFile,
+    totals: &mut Totals,
+) -> Vec<Spanned<Scenario>> {
+    let (shown, look) = (file.path.display().to_string(), global.stderr_look());
+    let red = look.red();
+    let mut scenarios = Vec::new();
+    for read in std::mem::take(&mut file.scenarios) {
+        let why = match read {
+            Ok(scenario) => {
+                scenarios.push(scenario);
+                continue;
+            }
+            Err(why) => why,
+        };
+        let name = why.name.as_deref();
+        let meant = |only: &String| name.is_none_or(|name| name.contains(only.as_str()));
+        if args.only.as_ref().is_none_or(meant) {
+            let name = name.map_or_else(String::new, |name| format!("`{name}`: "));
+            let line = format!("{shown}:{}: {name}{}", why.line, why.reason);
+            tell(&format!("{red}error{red:#}: {}", crate::cli::output::clean(&line)));
+            totals.unreadable.push(Unplayed { file: shown.clone(), why });
+        }
+    }
+    scenarios
+}
+
+fn one_file(
+    global: &Global,
+    args: &TestArgs,
+    mut file: ScenarioFile,
     totals: &mut Totals,
 ) -> Result<(), Failure> {
+    let output = global.out();
+    let scenarios = readable(global, args, &mut file, totals);
+    let file = &file;
     let (green, red, dim) = (output.look.green(), output.look.red(), output.look.dim());
     let mut taken = Taken::default();
     let mut marks = Vec::new();
     let mut failures = String::new();
-    for scenario in &file.scenarios {
+    for scenario in &scenarios {
         let name = &scenario.value.name;
         if args.only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
             continue;
@@ -212,6 +269,9 @@ fn summary(output: Output, totals: &Totals, spent: u64) -> Result<(), Failure> {
     }
     if totals.failed > 0 {
         parts.push(format!("{} failed", totals.failed));
+    }
+    if !totals.unreadable.is_empty() {
+        parts.push(format!("{} unreadable", totals.unreadable.len()));
     }
     parts.push(format!("{} passed in {}", totals.passed, span(spent)));
     output.line(parts.join(" · "))?;

@@ -148,7 +148,7 @@ impl Run<'_> {
                 Ok(vec![(key, done)])
             }
             Act::Reply { operation, answer } => {
-                let (key, done) = self.stage.reply(&operation, answer.outcome()?)?;
+                let (key, done) = self.stage.reply(&operation, answer.outcome()?, None)?;
                 Ok(vec![(key, done)])
             }
             Act::Advance(milliseconds) => {

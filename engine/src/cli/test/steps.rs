@@ -21,7 +21,7 @@ pub(super) struct Step {
     /// An open approval is decided: the choice.
     decide: Option<String>,
     /// An operator's order: `cancel`, `kill`, `retry` or `skip`.
-    command: Option<String>,
+    command: Option<Order>,
     /// The oldest open call of an operation is answered.
     reply: Option<String>,
     /// Time passes: how much.
@@ -53,6 +53,27 @@ pub(super) struct Step {
     code: Option<String>,
     /// The plugin's message of a failure.
     message: Option<String>,
+}
+
+/// An operator's order, as a word.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Order {
+    Cancel,
+    Kill,
+    Retry,
+    Skip,
+}
+
+impl Order {
+    const fn command(self) -> Command {
+        match self {
+            Self::Cancel => Command::Cancel,
+            Self::Kill => Command::Kill,
+            Self::Retry => Command::Retry,
+            Self::Skip => Command::Skip,
+        }
+    }
 }
 
 /// What a step does.
@@ -173,8 +194,8 @@ impl Step {
             let command = Command::Decide { choice: choice.as_str().into(), data };
             return Ok(Act::Command { command, by: self.principal(&["*"]) });
         }
-        if let Some(word) = &self.command {
-            return Ok(Act::Command { command: command(word)?, by: self.principal(&["*"]) });
+        if let Some(order) = self.command {
+            return Ok(Act::Command { command: order.command(), by: self.principal(&["*"]) });
         }
         if let Some(operation) = &self.reply {
             crate::cli::mocks::key(operation)?;
@@ -207,15 +228,5 @@ impl Step {
             None => roles.iter().map(|role| (*role).into()).collect(),
         };
         Principal { user: self.by.as_deref().unwrap_or("tester").into(), roles }
-    }
-}
-
-fn command(word: &str) -> Result<Command, String> {
-    match word {
-        "cancel" => Ok(Command::Cancel),
-        "kill" => Ok(Command::Kill),
-        "retry" => Ok(Command::Retry),
-        "skip" => Ok(Command::Skip),
-        other => Err(format!("`{other}` is none of `cancel`, `kill`, `retry` and `skip`")),
     }
 }

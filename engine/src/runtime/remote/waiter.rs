@@ -168,20 +168,42 @@ impl InstanceWaiter {
         let mut search = None;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let waited = match shared.way(partition) {
-                Way::Here => self.0.wait_here(left).await,
-                Way::There => self.0.wait_there(left.min(SLICE)).await?,
-                Way::Nowhere(_) => Waited::Moved,
-                Way::Never(error) => return Err(error),
+            let wait = async {
+                Ok::<_, Error>(match shared.way(partition) {
+                    Way::Here => self.0.wait_here(left).await,
+                    Way::There => self.0.wait_there(left.min(SLICE)).await?,
+                    Way::Nowhere(_) => Waited::Moved,
+                    Way::Never(error) => return Err(error),
+                })
             };
+            let waited = tokio::select! {
+                biased;
+                waited = wait => waited,
+                // Said while it can be: an asker that asks again is heard by another engine.
+                () = shared.stop.cancelled(), if !left.is_zero() => return Err(stopped_waiting()),
+            };
+            let waited = waited.map_err(|error| match shared.stop.is_cancelled() {
+                true => stopped_waiting(),
+                false => error,
+            })?;
             match waited {
                 Waited::Met(_) | Waited::Reached(_) => return Ok(waited),
                 Waited::Time | Waited::Moved if Instant::now() >= end => return Ok(waited),
                 Waited::Time => search = None,
+                Waited::Moved if shared.stop.is_cancelled() => return Err(stopped_waiting()),
                 Waited::Moved => {
                     search.get_or_insert_with(|| Search::begin(&shared, partition)).again().await?;
                 }
             }
         }
     }
+}
+
+/// What askers are told whose wait the end of their engine ends.
+fn stopped_waiting() -> Error {
+    Error::Unavailable(
+        "it is decided, but the engine stops before the wait is over; ask again, for an event \
+         under the same id, to wait on"
+            .to_owned(),
+    )
 }

@@ -1,12 +1,14 @@
 //! Executable content: what runs on entry, on exit and on transitions.
 
+use std::sync::Arc;
+
 use roxmltree::Node;
 
 use super::super::yaml::Yaml;
 use super::document::Document;
 use super::expression::Site;
 use super::ids::{is_event, is_name};
-use super::source::{attribute, children, named, text};
+use super::source::{attribute, children, inner_text, named, own_attribute, own_name, text};
 
 impl Document<'_> {
     /// The blocks of `onentry` or `onexit`; several of them stay apart.
@@ -27,11 +29,24 @@ impl Document<'_> {
 
     /// The actions among some nodes.
     fn actions<'d, 'i: 'd>(&self, nodes: impl Iterator<Item = Node<'d, 'i>>) -> Vec<Yaml> {
-        nodes.filter(Node::is_element).filter_map(|node| self.action(node)).collect()
+        let mut actions: Vec<Yaml> = Vec::new();
+        for node in nodes.filter(Node::is_element) {
+            let Some(action) = self.action(node) else { continue };
+            let more = own_attribute(node, "more").and_then(|_| actions.last_mut());
+            if more.is_some_and(|last| same_set(last, &action)) {
+                continue;
+            }
+            actions.push(action);
+        }
+        actions
     }
 
     fn action(&self, node: Node<'_, '_>) -> Option<Yaml> {
         let one = |key: &str, value: Yaml| Some(Yaml::map([(key, Some(value))]));
+        if own_attribute(node, "part").is_some() || own_name(node) == Some("key") {
+            // It belongs to the timer of a state, or to the transition, which say it.
+            return None;
+        }
         match super::source::name(node) {
             Some("raise") => one("raise", Yaml::text(self.event_name(node)?)),
             Some("send") => self.send(node),
@@ -54,6 +69,7 @@ impl Document<'_> {
                 self.source.refuse(node, format!("`{other}` has no equivalent"));
                 None
             }
+            None if own_name(node) == Some("action") => self.piece(node, &inner_text(node)),
             None => {
                 self.source.refuse(node, "actions of other namespaces have no equivalent");
                 None
@@ -80,6 +96,13 @@ impl Document<'_> {
     /// The expression in an attribute, as data.
     pub(super) fn template(&self, node: Node<'_, '_>, key: &str) -> Option<Yaml> {
         let expression = self.expression(node, key, Site::Value)?;
+        let marked = own_attribute(node, "form") == Some("data");
+        if let Some(data) = marked.then(|| super::data::data_of(&expression)).flatten() {
+            return Some(data);
+        }
+        if let Some(data) = self.literal(&expression) {
+            return Some(data);
+        }
         Some(Yaml::Text(format!("${{ {expression} }}")))
     }
 
@@ -133,6 +156,9 @@ impl Document<'_> {
             self.source.missing(node, "`foreach` needs `array` and `item`");
         }
         let list = self.expression(node, "array", Site::Value);
+        if own_attribute(node, "names") == Some("own") {
+            return self.own_each(node, list?);
+        }
         let item = self.location(node, "item");
         let index = self.location(node, "index");
         let item_local = self.free_name("item");
@@ -146,6 +172,22 @@ impl Document<'_> {
             ("in", Some(Yaml::Text(list?))),
             ("as", Some(Yaml::Text(item_local))),
             ("index", counted.then_some(Yaml::Text(index_local))),
+            ("do", Some(Yaml::List(body))),
+        ]);
+        Some(Yaml::map([("each", Some(each))]))
+    }
+
+    /// A loop with names of its own.
+    fn own_each(&self, node: Node<'_, '_>, list: String) -> Option<Yaml> {
+        let (item, index) = (text(node, "item")?, text(node, "index"));
+        let depth = self.locals.borrow().len();
+        self.locals.borrow_mut().extend([item].into_iter().chain(index).map(Arc::from));
+        let body = self.actions(node.children());
+        self.locals.borrow_mut().truncate(depth);
+        let each = Yaml::map([
+            ("in", Some(Yaml::Text(list))),
+            ("as", Some(Yaml::text(item))),
+            ("index", index.map(Yaml::text)),
             ("do", Some(Yaml::List(body))),
         ]);
         Some(Yaml::map([("each", Some(each))]))
@@ -204,4 +246,20 @@ impl Document<'_> {
         }
         (!entries.is_empty()).then_some(Yaml::Map(entries))
     }
+}
+
+/// Puts a `set` to the one before it, of which it is a part.
+fn same_set(last: &mut Yaml, more: &Yaml) -> bool {
+    let (Yaml::Map(last), Yaml::Map(more)) = (last, more) else { return false };
+    let (Some((key, Yaml::Map(all))), [(other, Yaml::Map(entries))]) =
+        (last.first_mut(), more.as_slice())
+    else {
+        return false;
+    };
+    let fits = key == "set" && other == "set";
+    let known = entries.iter().any(|(path, _)| all.iter().any(|(it, _)| it == path));
+    if fits && !known {
+        all.extend(entries.iter().cloned());
+    }
+    fits && !known
 }

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use roxmltree::{Document as Xml, Node, ParsingOptions};
 
 use super::super::yaml::Yaml;
+use super::carried::in_order;
 use super::expression::{Expressions, Language, Site};
 use super::ids::{Ids, cleaned};
-use super::source::{Source, attribute, children, inner_element, inner_text, name, text};
+use super::source::{
+    Source, attribute, children, inner_element, inner_text, name, own_attribute, text,
+};
 use crate::definition::codes;
 use crate::definition::{Format, Problem, load_all};
 use crate::value::Value;
@@ -125,6 +128,7 @@ impl Run<'_> {
             language: language(source, root),
             ids: Ids::of(source, root, &workflow),
             workflow: workflow.clone(),
+            locals: RefCell::default(),
         };
         let definition = document.definition(root);
         if let Some(slot) = self.out.borrow_mut().get_mut(place) {
@@ -156,16 +160,37 @@ pub(super) struct Document<'a> {
     pub(super) ids: Ids,
     pub(super) workflow: String,
     language: Language,
+    /// Names that the loops around bind.
+    pub(super) locals: RefCell<Vec<Arc<str>>>,
 }
 
 impl Document<'_> {
+    fn expressions_with<'e>(&'e self, locals: &'e [Arc<str>]) -> Expressions<'e, 'e> {
+        Expressions { source: self.source, ids: &self.ids, language: self.language, locals }
+    }
+
     pub(super) fn expressions(&self) -> Expressions<'_, '_> {
-        Expressions { source: self.source, ids: &self.ids, language: self.language }
+        self.expressions_with(&[])
     }
 
     /// The expression in an attribute, if the attribute is there.
     pub(super) fn expression(&self, node: Node<'_, '_>, key: &str, site: Site) -> Option<String> {
-        self.expressions().read(&attribute(node, key)?, site)
+        let locals = self.locals.borrow();
+        self.expressions_with(&locals).read(&attribute(node, key)?, site)
+    }
+
+    /// The data that an expression of CEL is, where it computes nothing.
+    pub(super) fn literal(&self, expression: &str) -> Option<Yaml> {
+        if self.language != Language::Cel {
+            return None;
+        }
+        let quoted = expression.strip_prefix('\'').and_then(|it| it.strip_suffix('\''));
+        let plain = quoted.filter(|text| !text.contains(['\'', '\\']));
+        let value = plain.map_or_else(
+            || Value::from_json(expression.as_bytes()).ok(),
+            |text| Some(Value::from(text)),
+        );
+        value.as_ref().map(Yaml::data)
     }
 
     fn definition(&self, root: Node<'_, '_>) -> Yaml {
@@ -187,14 +212,17 @@ impl Document<'_> {
         if states.is_empty() {
             self.source.missing(root, "the document has no state");
         }
-        Yaml::map([
+        let keys = [
             ("workflow", Some(Yaml::text(self.workflow.as_str()))),
             // Errors nobody handles are ignored in SCXML.
             ("on_error", Some(Yaml::text("ignore"))),
             ("vars", (!vars.is_empty()).then_some(Yaml::Map(vars))),
             ("initial", self.initial(root)),
             ("states", Some(Yaml::Map(states))),
-        ])
+        ];
+        let present = |(key, value): (&str, Option<Yaml>)| Some((key.to_owned(), value?));
+        let keys = keys.into_iter().filter_map(present).collect();
+        Yaml::Map(in_order(self.with_carried(root, keys)))
     }
 
     /// All variables of the document: those of inner states exist from the beginning too.
@@ -233,6 +261,13 @@ impl Document<'_> {
         if let Some(attribute) = attribute(node, "src") {
             self.source.refuse_value(&attribute, "data from another file has no equivalent");
         }
+        let never = own_attribute(node, "given") == Some("never");
+        if let Some(data) = own_attribute(node, "data") {
+            return self.piece(node, data).unwrap_or_else(|| Yaml::Literal("null".to_owned()));
+        }
+        if never && attribute(node, "expr").is_some() {
+            return self.template(node, "expr").unwrap_or_else(|| Yaml::data(&Value::Null));
+        }
         let written = self.expression(node, "expr", Site::Value);
         let value = match &written {
             Some(_) => None,
@@ -243,7 +278,7 @@ impl Document<'_> {
         let expression = written.unwrap_or(literal);
         let given = format!("input.?{id}.orValue({expression})");
         match value {
-            _ if top && given.len() <= 1_000 => Yaml::Text(format!("${{ {given} }}")),
+            _ if top && !never && given.len() <= 1_000 => Yaml::Text(format!("${{ {given} }}")),
             Some(value) => Yaml::data(&value),
             None => Yaml::Text(format!("${{ {expression} }}")),
         }

@@ -1,6 +1,7 @@
 //! Expressions: CEL as it is, the part of ECMAScript that both have word by word.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use roxmltree::Attribute;
 
@@ -49,6 +50,8 @@ pub(super) struct Expressions<'a, 's> {
     pub(super) source: &'a Source<'s>,
     pub(super) ids: &'a Ids,
     pub(super) language: Language,
+    /// Names that loops around bind.
+    pub(super) locals: &'a [Arc<str>],
 }
 
 impl Expressions<'_, '_> {
@@ -73,7 +76,7 @@ impl Expressions<'_, '_> {
         let names = Names {
             vars: &self.ids.vars,
             states: &states,
-            locals: &[],
+            locals: self.locals,
             allowed: NameSet::CALL_SET.with_error(),
         };
         match Expr::compile(&text, kind, &names) {
@@ -103,26 +106,31 @@ impl Expressions<'_, '_> {
                 c if c.is_ascii_digit() => {
                     rest.find(|c| !is_part(c) && c != '.').unwrap_or(rest.len())
                 }
-                _ => self.operator(rest),
+                _ if rest.starts_with("===") || rest.starts_with("!==") => 3,
+                _ => 0,
             };
             let (token, behind) = rest.split_at(length.max(first.len_utf8()));
             rest = behind;
             if is_letter(first) && !out.trim_end().ends_with('.') {
                 rest = self.word(token, rest, site, refuse, &mut out);
             } else {
-                out.push_str(match token {
-                    "===" if self.language == Language::EcmaScript => "==",
-                    "!==" if self.language == Language::EcmaScript => "!=",
-                    other => other,
-                });
+                out.push_str(self.operator(token, refuse));
             }
         }
         out
     }
 
-    fn operator(&self, rest: &str) -> usize {
-        let three = rest.starts_with("===") || rest.starts_with("!==");
-        if three && self.language == Language::EcmaScript { 3 } else { 0 }
+    /// ECMAScript has two equalities; that of CEL is the one between values of the same type.
+    fn operator<'t>(&self, token: &'t str, refuse: &dyn Fn(String)) -> &'t str {
+        let plain = match token {
+            "===" => "==",
+            "!==" => "!=",
+            other => return other,
+        };
+        if self.language == Language::Cel {
+            refuse(format!("`{token}` is no operator of CEL; write `{plain}`"));
+        }
+        plain
     }
 
     /// A name that is no member of something; gives what is left of the text.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use roxmltree::Node;
 
-use super::source::{Source, attribute, children, name, text};
+use super::source::{Source, attribute, children, name, own_attribute, text};
 use crate::definition::codes;
 use crate::definition::model::check_event_name;
 
@@ -52,6 +52,10 @@ impl Ids {
                 "data" => self.variable(source, child),
                 // What is inside belongs to another document.
                 "content" | "scxml" => {}
+                // Its names are its own and not of the document.
+                "foreach" if own_attribute(child, "names") == Some("own") => {
+                    self.collect(source, child, loops);
+                }
                 "foreach" => {
                     for key in ["item", "index"] {
                         let variable = text(child, key).filter(|text| is_name(text));

@@ -6,7 +6,7 @@ use super::super::yaml::Yaml;
 use super::document::Document;
 use super::expression::Site;
 use super::ids::workflow_of;
-use super::source::{attribute, children, name, named, text};
+use super::source::{attribute, children, inner_text, name, named, own_attribute, own_name, text};
 
 /// The names SCXML has for its own documents.
 const TYPES: [&str; 3] = ["scxml", "http://www.w3.org/TR/scxml/", "http://www.w3.org/TR/scxml"];
@@ -15,8 +15,23 @@ impl Document<'_> {
     /// `invoke:` of a state.
     pub(super) fn invokes(&self, node: Node<'_, '_>) -> Option<Yaml> {
         let list: Vec<Yaml> =
-            named(node, "invoke").filter_map(|it| self.invoke(node, it)).collect();
+            node.children().filter_map(|child| self.invoked(node, child)).collect();
         (!list.is_empty()).then_some(Yaml::List(list))
+    }
+
+    fn invoked(&self, state: Node<'_, '_>, child: Node<'_, '_>) -> Option<Yaml> {
+        if own_name(child) == Some("invoke") {
+            return self.piece(child, &inner_text(child));
+        }
+        (name(child) == Some("invoke") && own_attribute(child, "key").is_none())
+            .then(|| self.invoke(state, child))?
+    }
+
+    /// `run:` of a state: a child without a name.
+    pub(super) fn run(&self, node: Node<'_, '_>) -> Option<Yaml> {
+        let mut runs = named(node, "invoke");
+        let run = runs.find(|invoke| own_attribute(*invoke, "key") == Some("run"))?;
+        self.invoke(node, run)
     }
 
     fn invoke(&self, state: Node<'_, '_>, node: Node<'_, '_>) -> Option<Yaml> {
@@ -28,13 +43,14 @@ impl Document<'_> {
         }
         let workflow = self.child(state, node);
         // Without `with` a child would be started with the data of the event in hand.
-        let with = self.given(node).unwrap_or_else(|| Yaml::Map(Vec::new()));
+        let event = own_attribute(node, "with") == Some("event");
+        let with = self.given(node).or_else(|| (!event).then(|| Yaml::Map(Vec::new())));
         let forward = text(node, "autoforward") == Some("true");
         Some(Yaml::map([
             ("id", text(node, "id").map(Yaml::text)),
             ("id_to", self.location(node, "idlocation").map(Yaml::Text)),
             ("workflow", Some(workflow?)),
-            ("with", Some(with)),
+            ("with", with),
             ("set", self.finalize(node)),
             ("forward", forward.then(|| Yaml::Literal("true".to_owned()))),
         ]))

@@ -1,6 +1,8 @@
 //! SCXML → definitions: one for the document, one for each child it holds.
 
 mod actions;
+mod carried;
+mod data;
 mod document;
 mod expression;
 mod ids;

@@ -11,6 +11,9 @@ use crate::definition::{Problem, Span};
 /// The namespace of SCXML; elements without a namespace are taken for it.
 const NAMESPACE: &str = "http://www.w3.org/2005/07/scxml";
 
+/// The namespace of what SCXML has no word for, as our own export writes it.
+const OURS: &str = crate::definition::export::SCXML_NAMESPACE;
+
 /// A text and the problems found in it.
 pub(super) struct Source<'s> {
     pub(super) text: &'s str,
@@ -92,6 +95,18 @@ pub(super) fn text<'d>(node: Node<'d, '_>, wanted: &str) -> Option<&'d str> {
     let attribute = attribute(node, wanted)?;
     let text = attribute.value().trim();
     (!text.is_empty()).then_some(text)
+}
+
+/// The name of an element of our own namespace.
+pub(super) fn own_name<'d>(node: Node<'d, '_>) -> Option<&'d str> {
+    let tag = node.tag_name();
+    (node.is_element() && tag.namespace() == Some(OURS)).then(|| tag.name())
+}
+
+/// An attribute of our own namespace.
+pub(super) fn own_attribute<'d>(node: Node<'d, '_>, wanted: &str) -> Option<&'d str> {
+    let ours = node.attributes().find(|it| it.namespace() == Some(OURS) && it.name() == wanted);
+    ours.map(|attribute| attribute.value())
 }
 
 /// All text inside an element.

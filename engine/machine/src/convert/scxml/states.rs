@@ -3,13 +3,14 @@
 use roxmltree::Node;
 
 use super::super::yaml::Yaml;
+use super::carried::{Role, exact, order_of_starts, role};
 use super::document::Document;
 use super::expression::Site;
 use super::ids::{is_event, is_state};
-use super::source::{attribute, children, named, text};
+use super::source::{attribute, children, named, own_attribute, text};
 
 /// The keys of one state.
-type Keys = Vec<(String, Yaml)>;
+pub(super) type Keys = Vec<(String, Yaml)>;
 
 impl Document<'_> {
     /// The states directly below an element, by their names.
@@ -78,14 +79,20 @@ impl Document<'_> {
         add("entry", self.blocks(node, "onentry"));
         add("exit", self.blocks(node, "onexit"));
         add("invoke", self.invokes(node));
+        add("run", self.run(node));
         add("always", self.always(node));
+        add("after", self.after(node));
         add("on", self.on(node));
+        add("done", self.results(node, "done"));
+        add("failed", self.results(node, "failed"));
         let parallel = kind == "parallel";
         let compound = !parallel && children(node).any(|(_, child)| is_state(child));
         add("initial", if compound { self.initial(node) } else { None });
         let below = self.states(node);
         let key = if parallel { "parallel" } else { "states" };
         add(key, (!below.is_empty()).then_some(Yaml::Map(below)));
+        let mut keys = self.with_carried(node, keys);
+        order_of_starts(node, &mut keys);
         keys
     }
 
@@ -112,13 +119,14 @@ impl Document<'_> {
     }
 
     fn always(&self, node: Node<'_, '_>) -> Option<Yaml> {
-        let eventless = named(node, "transition").filter(|it| text(*it, "event").is_none());
+        let eventless = named(node, "transition").filter(|it| role(*it) == Role::Always);
         let list: Vec<Yaml> = eventless.map(|it| self.transition(it, None)).collect();
         (!list.is_empty()).then_some(Yaml::List(list))
     }
 
     fn on(&self, node: Node<'_, '_>) -> Option<Yaml> {
         let list: Vec<Yaml> = named(node, "transition")
+            .filter(|it| role(*it) == Role::On)
             .filter_map(|it| Some(self.transition(it, Some(self.event(it, text(it, "event")?)))))
             .collect();
         (!list.is_empty()).then_some(Yaml::List(list))
@@ -126,6 +134,9 @@ impl Document<'_> {
 
     /// The descriptors of a transition.
     fn event(&self, transition: Node<'_, '_>, written: &str) -> Yaml {
+        if let Some(exact) = exact(transition, written) {
+            return Yaml::List(exact.map(Yaml::text).collect());
+        }
         let descriptors: Vec<String> =
             written.split_whitespace().map(|text| self.ids.descriptor(text)).collect();
         for descriptor in &descriptors {
@@ -143,7 +154,7 @@ impl Document<'_> {
         }
     }
 
-    fn transition(&self, node: Node<'_, '_>, event: Option<Yaml>) -> Yaml {
+    pub(super) fn transition(&self, node: Node<'_, '_>, event: Option<Yaml>) -> Yaml {
         let internal = match text(node, "type") {
             None | Some("external") => None,
             Some("internal") => Some(Yaml::Literal("true".to_owned())),
@@ -153,12 +164,15 @@ impl Document<'_> {
                 None
             }
         };
-        Yaml::map([
+        let keys = [
             ("event", event),
+            ("name", own_attribute(node, "name").map(Yaml::text)),
             ("when", self.expression(node, "cond", Site::Guard).map(Yaml::Text)),
             ("do", self.block(node)),
             ("to", self.targets(node, "target")),
             ("internal", internal),
-        ])
+        ];
+        let present = |(key, value): (&str, Option<Yaml>)| Some((key.to_owned(), value?));
+        Yaml::Map(self.with_carried(node, keys.into_iter().filter_map(present).collect()))
     }
 }

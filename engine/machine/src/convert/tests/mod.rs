@@ -2,3 +2,4 @@
 
 mod refused;
 mod scxml;
+mod there_and_back;

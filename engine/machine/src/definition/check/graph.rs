@@ -1,8 +1,8 @@
 //! Which states can be entered, and which loops never end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::definition::model::{Definition, StateKind, Trigger};
+use crate::definition::model::{Definition, StateKind, Transition, Trigger};
 use crate::machine::{StateId, TransitionId};
 
 /// All transitions of a state that can be selected.
@@ -18,6 +18,69 @@ pub(super) fn transitions_of(
 /// Is there nothing that could keep the transition from being taken?
 pub(super) fn unguarded(definition: &Definition, transition: TransitionId) -> bool {
     definition.transition(transition).guard.as_ref().is_none_or(|guard| guard.is_literal_true())
+}
+
+/// The domain of a transition (rule 9), where history states stand for what is inside their parent;
+/// `None` for a targetless one.
+pub(super) fn domain(definition: &Definition, transition: &Transition) -> Option<StateId> {
+    let Transition { source, targets, .. } = transition;
+    let inside = |target: &StateId| definition.is_descendant(*target, *source);
+    let stays = transition.internal
+        && definition.state(*source).kind == StateKind::Compound
+        && targets.iter().all(inside);
+    let around = || if stays { *source } else { definition.common_compound(*source, targets) };
+    (!targets.is_empty()).then(around)
+}
+
+/// `id` and its descendants, in document order.
+pub(super) fn subtree(definition: &Definition, id: StateId) -> impl Iterator<Item = StateId> {
+    (id.0..=definition.state(id).last.0).map(StateId)
+}
+
+/// The children of a parallel state that are active with it.
+pub(super) fn regions(
+    definition: &Definition,
+    parallel: StateId,
+) -> impl Iterator<Item = StateId> + '_ {
+    let history = |id: &StateId| matches!(definition.state(*id).kind, StateKind::History { .. });
+    definition.state(parallel).children.iter().copied().filter(move |id| !history(id))
+}
+
+/// What is entered with `state` where nothing more is said (rule 15), itself included; not many
+/// more than `limit`.
+pub(super) fn default_entry(
+    definition: &Definition,
+    state: StateId,
+    limit: usize,
+) -> BTreeSet<StateId> {
+    let mut entered = BTreeSet::new();
+    let mut queue = vec![state];
+    while let Some(id) = queue.pop().filter(|_| entered.len() < limit) {
+        let here = definition.state(id);
+        if !entered.insert(id) {
+            continue;
+        }
+        if here.kind == StateKind::Parallel {
+            queue.extend(regions(definition, id));
+        }
+        let targets = here.initial.map(|id| definition.transition(id).targets.as_slice());
+        let targets = targets.unwrap_or_default();
+        let history = matches!(here.kind, StateKind::History { .. });
+        let top = if history { here.parent } else { Some(id) };
+        for target in targets {
+            queue.push(*target);
+            for up in definition.ancestors(*target).take_while(|up| Some(*up) != top) {
+                entered.insert(up);
+                let others = |region: &StateId| {
+                    !targets.iter().any(|it| it == region || definition.is_descendant(*it, *region))
+                };
+                if definition.state(up).kind == StateKind::Parallel {
+                    queue.extend(regions(definition, up).filter(others));
+                }
+            }
+        }
+    }
+    entered
 }
 
 /// Which states can be entered if every guard can be true; by [`StateId`].
@@ -68,12 +131,11 @@ impl Walk<'_> {
 
     fn regions(&mut self, parallel: StateId, except: Option<StateId>) {
         let definition = self.definition;
-        for region in &definition.state(parallel).children {
+        for region in regions(definition, parallel) {
             let inside = except
-                .is_some_and(|state| state == *region || definition.is_descendant(state, *region));
-            let history = matches!(definition.state(*region).kind, StateKind::History { .. });
-            if !inside && !history {
-                self.queue.push(*region);
+                .is_some_and(|state| state == region || definition.is_descendant(state, region));
+            if !inside {
+                self.queue.push(region);
             }
         }
     }

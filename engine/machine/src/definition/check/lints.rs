@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::graph::{endless_loops, reachable, transitions_of, unguarded};
-use super::lints_events;
+use super::{lints_dead_ends, lints_events, lints_regions};
 use crate::definition::codes;
-use crate::definition::model::{Definition, Descriptor, StateKind, Transition, Trigger};
+use crate::definition::model::{Definition, Descriptor, Transition, Trigger};
 use crate::definition::problem::Span;
 use crate::machine::{StateId, TransitionId};
 
@@ -29,23 +29,23 @@ pub(super) struct Lint<'a, 't> {
 /// Looks at the whole graph.
 pub(super) fn lint(context: &Context<'_>, definition: &Definition, spans: &Spans) {
     let lint = Lint { context, definition, spans, reachable: reachable(definition) };
+    let mut looped = Vec::new();
     for (transition, path) in endless_loops(definition) {
         let mut names: Vec<&str> = path.iter().map(|id| &*definition.state(*id).id).collect();
         names.extend(names.first().copied());
         let message = format!("`{}` and so on, without event or guard", names.join("` → `"));
         context.report.add(codes::UNBOUNDED_LOOP, lint.span(transition), message);
+        looped.extend(path);
     }
     for id in lint.ids() {
         lint.unreachable_state(id);
         if definition.state(id).hidden_for.is_none() {
             lint.shadowed(id);
         }
-        lint.dead_end(id);
-        for transition in transitions_of(definition, id) {
-            lint.restarts_regions(transition);
-            lint.runs_twice(transition);
-        }
+        transitions_of(definition, id).for_each(|transition| lint.runs_twice(transition));
     }
+    lints_dead_ends::lint(&lint, &looped);
+    lints_regions::lint(&lint);
     lints_events::lint(&lint);
 }
 
@@ -69,6 +69,14 @@ impl Lint<'_, '_> {
 
     pub(super) fn state_span(&self, id: StateId) -> Span {
         self.spans.states.get(id.index()).copied().unwrap_or_default()
+    }
+
+    /// The place of what stands behind `key` in a state; else that of the state.
+    pub(super) fn key(&self, id: StateId, key: &str) -> Span {
+        let outline = &self.context.outline;
+        let place = outline.places.get(&self.definition.state(id).id).copied();
+        let node = place.and_then(|place| outline.state(place).node.get(key));
+        node.map_or_else(|| self.state_span(id), |node| node.span)
     }
 
     /// Only the outermost of several is reported.
@@ -114,53 +122,6 @@ impl Lint<'_, '_> {
         let also = vec![(self.span(first), "always taken first".to_owned())];
         let span = self.span(transition);
         self.context.report.full(codes::UNREACHABLE_TRANSITION, span, message, None, also);
-    }
-
-    /// L4: an atomic state that nothing leads out of.
-    fn dead_end(&self, id: StateId) {
-        let definition = self.definition;
-        let state = definition.state(id);
-        if state.kind != StateKind::Atomic || !self.is_reachable(id) {
-            return;
-        }
-        // Regions may wait for one another: the whole parallel state counts.
-        let around = definition
-            .ancestors(id)
-            .filter(|up| definition.state(*up).kind == StateKind::Parallel)
-            .last()
-            .unwrap_or(id);
-        let moves = |id: StateId| {
-            transitions_of(definition, id).any(|id| !definition.transition(id).targets.is_empty())
-        };
-        let inside = self.ids().filter(|id| *id == around || definition.is_descendant(*id, around));
-        if !inside.chain(definition.ancestors(id)).any(moves) {
-            let message = format!("state `{}` is not final, and nothing leads out of it", state.id);
-            self.context.report.add(codes::DEAD_END, self.state_span(id), message);
-        }
-    }
-
-    /// L1: a transition that leaves and enters again the parallel state around it.
-    fn restarts_regions(&self, id: TransitionId) {
-        let definition = self.definition;
-        let transition = definition.transition(id);
-        let [target] = transition.targets.as_slice() else { return };
-        let source = transition.source;
-        let inside_source = definition.is_descendant(*target, source) && transition.internal;
-        if inside_source || definition.state(source).hidden_for.is_some() {
-            return;
-        }
-        let domain = definition.common_compound(source, &[*target]);
-        let restarted = definition.ancestors(source).take_while(|up| *up != domain).find(|up| {
-            definition.state(*up).kind == StateKind::Parallel
-                && definition.is_descendant(*target, *up)
-                && definition.state(*up).children.len() > 1
-        });
-        if let Some(parallel) = restarted {
-            let parallel = &definition.state(parallel).id;
-            let message = format!("it leaves and enters again every region of `{parallel}`");
-            let (_, to) = self.spans.transitions.get(id.index()).copied().unwrap_or_default();
-            self.context.report.add(codes::RESTARTS_REGIONS, to, message);
-        }
     }
 
     /// An action of a transition that `entry` of its target runs again.

@@ -1,24 +1,16 @@
-//! Lints about events: declared, deferred, matched too widely, handled in two regions.
-
-use std::collections::BTreeMap;
+//! Lints about events: declared, deferred, matched too widely.
 
 use super::lints::{Lint, descriptors, overlap};
 use super::nearest::did_you_mean;
 use crate::definition::codes;
-use crate::definition::model::{Action, Descriptor, StateKind};
-use crate::machine::{StateId, TransitionId};
-
-/// More setters of one variable in one parallel state are not compared.
-const SETTERS_MAX: usize = 64;
+use crate::definition::model::Descriptor;
+use crate::machine::StateId;
 
 pub(super) fn lint(lint: &Lint<'_, '_>) {
     triggers(lint);
     for id in lint.ids().filter(|id| lint.is_reachable(*id)) {
         useless_defer(lint, id);
         undecided(lint, id);
-        if lint.definition.state(id).kind == StateKind::Parallel {
-            racing_sets(lint, id);
-        }
     }
 }
 
@@ -72,9 +64,7 @@ fn useless_defer(lint: &Lint<'_, '_>, id: StateId) {
                 && descriptors(transition).iter().any(|other| overlap(other, descriptor))
         });
         if !taken {
-            let node = lint.context.outline.places.get(&state.id).copied();
-            let node = node.and_then(|place| lint.context.outline.state(place).node.get("defer"));
-            let span = node.map_or_else(|| lint.state_span(id), |node| node.span);
+            let span = lint.key(id, "defer");
             let message = format!("no state that can be reached takes `{descriptor}`");
             lint.context.report.add(codes::USELESS_DEFER, span, message);
         }
@@ -101,67 +91,4 @@ fn undecided(lint: &Lint<'_, '_>, id: StateId) {
     let choice = approval.choices.first().map_or("", |choice| &**choice);
     let help = format!("`on: {{ {event}: {{ when: data.action == '{choice}', to: … }} }}`");
     lint.context.report.help(codes::UNDECIDED, span, message, help);
-}
-
-/// L6: one variable, two regions, one event.
-fn racing_sets(lint: &Lint<'_, '_>, parallel: StateId) {
-    let definition = lint.definition;
-    let mut setters: BTreeMap<u16, Vec<(StateId, TransitionId)>> = BTreeMap::new();
-    for (at, transition) in definition.transitions.iter().enumerate() {
-        let Ok(at) = u16::try_from(at) else { continue };
-        let region = definition.state(parallel).children.iter().find(|region| {
-            transition.source == **region || definition.is_descendant(transition.source, **region)
-        });
-        let Some(region) = region else { continue };
-        let mut vars = Vec::new();
-        collect_sets(&transition.actions, &mut vars);
-        vars.sort_unstable();
-        vars.dedup();
-        for var in vars {
-            setters.entry(var).or_default().push((*region, TransitionId(at)));
-        }
-    }
-    for (var, setters) in setters {
-        let name = definition.vars.get(usize::from(var)).map_or("", |var| &*var.name);
-        for (at, (region, second)) in setters.iter().enumerate().take(SETTERS_MAX) {
-            let racing = setters.iter().take(at).find(|(other, first)| {
-                let first = descriptors(definition.transition(*first));
-                let second = descriptors(definition.transition(*second));
-                other != region
-                    && first.iter().any(|left| second.iter().any(|right| overlap(left, right)))
-            });
-            if let Some((other, first)) = racing {
-                let message = format!(
-                    "`{}` and `{}` both set `{name}` on this event",
-                    definition.state(*other).id,
-                    definition.state(*region).id
-                );
-                let also = vec![(lint.span(*first), "the other one".to_owned())];
-                let span = lint.span(*second);
-                lint.context.report.full(codes::RACING_SET, span, message, None, also);
-            }
-        }
-    }
-}
-
-/// The variables that actions set.
-fn collect_sets(actions: &[Action], vars: &mut Vec<u16>) {
-    for action in actions {
-        match action {
-            Action::Set(entries) => vars.extend(entries.iter().filter_map(|(path, _)| path.var)),
-            Action::If(branches) => {
-                branches.iter().for_each(|(_, body)| collect_sets(body, vars));
-            }
-            Action::Each { body, .. } => collect_sets(body, vars),
-            Action::Send { id_to, .. } => {
-                vars.extend(id_to.iter().filter_map(|path| path.var));
-            }
-            Action::Raise { .. }
-            | Action::Cancel { .. }
-            | Action::Publish { .. }
-            | Action::Log { .. }
-            | Action::Sequence(_)
-            | Action::Tell(_) => {}
-        }
-    }
 }

@@ -227,6 +227,14 @@ impl<'c, 't> Builder<'c, 't> {
                 let message = format!("state `{id}` is not inside `{owner}`");
                 let code = if history { codes::HISTORY } else { codes::INITIAL };
                 self.context.report.add(code, edge.to_span, message);
+            } else if named.kind == (StateKind::History { deep: false })
+                && outline.state(*target).parent != named.parent
+            {
+                let (id, owner) = (&outline.state(*target).id, &outline.state(owner).id);
+                let message = format!("state `{id}` is not directly inside `{owner}`");
+                let help = "name a child: `shallow` keeps children only; or say `history: deep`";
+                let report = &self.context.report;
+                report.help(codes::SHALLOW_DEFAULT, edge.to_span, message, help.to_owned());
             }
         }
     }

@@ -180,6 +180,18 @@ impl<'t> Context<'t> {
     }
 
     fn targets(&self, node: &Node, edge: &mut Edge) {
+        if let Kind::List(items) = &node.kind
+            && items.is_empty()
+        {
+            let help = match edge.trigger {
+                Trigger::Initial => "name the state, or one state of each region",
+                Trigger::Events(_) | Trigger::Always | Trigger::After { .. } => {
+                    "leave `to` out for a transition that only acts, and stays where it is"
+                }
+            };
+            let message = "a list of targets without any";
+            self.report.help(codes::ILLEGAL_TARGETS, node.span, message, help.to_owned());
+        }
         for (name, span) in self.texts(node, "the id of a state") {
             if let Some(place) = self.target(&name, span) {
                 edge.targets.push(place);

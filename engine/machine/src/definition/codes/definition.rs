@@ -38,7 +38,8 @@ super::codes! { DEFINITION;
          Name a state below this one, or leave it out: the first child is the default."
     ILLEGAL_TARGETS 109 "illegal_targets" "these targets cannot be active together"
         "A transition with several targets enters all of them. So each two must lie in different \
-         regions of one parallel state. Name one target, or one state of each region."
+         regions of one parallel state. Name one target, or one state of each region. A list \
+         without any is refused too: a transition that goes nowhere leaves `to` out."
     HISTORY 110 "history" "the history state is incomplete"
         "A history state stands for what was active when its parent was left. It says `history: \
          shallow` or `history: deep`, and needs a `default:` for the first time, which lies inside \
@@ -111,4 +112,8 @@ super::codes! { DEFINITION;
     RECIPIENT 129 "recipient" "nobody has this address"
         "`to` of a `send` is `parent`, `invoke.<id>` with the id of a child workflow that some \
          state here invokes, or `{ instance: workflow/key }`. `${ … }` may compute any of them."
+    SHALLOW_DEFAULT 139 "shallow_default" "the default of a shallow history state lies too deep"
+        "`history: shallow` keeps which children of its parent were active, and enters each of \
+         them by its own default. Its `default:` stands for such children, so it names them and \
+         nothing further down. Name the child around the state, or write `history: deep`."
 }

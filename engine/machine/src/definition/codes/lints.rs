@@ -2,24 +2,27 @@
 
 super::codes! { LINTS;
     RESTARTS_REGIONS 200 "restarts_regions" "the transition restarts all sibling regions"
-        "A transition that leaves a region of a parallel state leaves the whole parallel state and \
-         enters it again, so every sibling region starts anew. Where only actions are meant, leave \
-         `to` out; where the region itself should restart, let the transition start from a state \
-         inside it."
+        "A transition that leaves a region of a parallel state leaves all of the parallel state, \
+         and enters it again where a target lies inside: regions that are not named start anew. \
+         So does one from the parallel state itself, also with `internal: true`. Where only \
+         actions are meant, leave `to` out; where the region itself should restart, let the \
+         transition start from a state inside it."
     UNREACHABLE_TRANSITION 201 "unreachable_transition" "the transition can never be taken"
         "Transitions are tried from top to bottom. One above it takes the same events and has no \
          guard, so this one is never reached. Move it up, or give the other a guard."
     DEAD_END 202 "dead_end" "nothing leads out of the state"
         "The state is not final, waits for no event, timer, call or approval, and neither does any \
-         state around it. An instance that enters it stays for ever. Add a transition, or make it \
-         `final: true`."
+         state around it, nor any that its `always` lead to. An instance that enters it stays \
+         there, or goes round in circles, for ever: a guard is no way out where nothing comes in \
+         that could change what it sees. Add a transition, or make it `final: true`."
     USELESS_DEFER 203 "useless_defer" "the deferred event is never handled"
         "The event is kept for later, but no state that can be reached has a transition for it. It \
          would fill the list until it expires. Remove it from `defer`, or handle it somewhere."
     RACING_SET 204 "racing_set" "two regions set one variable on the same event"
         "Both regions are active at once and take the event in the same step, in document order, \
-         so the later one wins. That is easily changed by moving a state. Use two variables, or \
-         set it in one place."
+         so the later one wins; on the way out it is the earlier one. Actions of transitions \
+         count, and `entry` and `exit` of the states on the way. That is easily changed by moving \
+         a state. Use two variables, or set it in one place."
     PREFIX_MATCH 205 "prefix_match" "the trigger also matches longer names"
         "A trigger matches every event whose name begins with its tokens: `order` also takes \
          `order.cancelled`, which the definition knows too. Write `=order` for this name only, or \
@@ -50,4 +53,9 @@ super::codes! { LINTS;
          among the files looked at, nor, at deployment, among what is deployed. It is looked up \
          when the state is entered; where there is none by then, the state gets \
          `error.communication.invoke.<id>`. Deploy the child too, or correct its name."
+    REGION_SHUT_OUT 213 "region_shut_out" "another region takes the event instead"
+        "A transition that leaves its region leaves all of the parallel state, so nothing else \
+         can move in the same step. Of two regions that take the event the one written first is \
+         asked first, and the transition of the other is dropped with its actions. Let the \
+         parallel state itself take the event, or put the region that should win first."
 }

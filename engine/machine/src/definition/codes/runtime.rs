@@ -73,14 +73,20 @@ super::codes! { RUNTIME;
         "`retry` and `skip` are for instances that cannot go on by themselves. This one can. See \
          what it waits for with `gearshift why`."
     NOT_MIGRATED 4016 "not_migrated" "the instance cannot go on under that version"
-        "A state or a call that is under way has no counterpart in the new version, the states would \
-         not fit together, or the instance is stuck or has ended. Nothing was changed. Say which \
-         state takes the place of another one (`--map old=new`), wait until the call has its \
-         reply, or retry, skip or cancel first."
-    IN_USE 4017 "in_use" "instances live on the version"
-        "A version is taken away only when no instance runs on it. Let them end, migrate them to \
-         another version (`gearshift migrate`), or cancel them; `gearshift ls --where` with \
-         `workflow == 'order' && version == 5` lists them."
+        "An active state has no counterpart in the new version, or the counterparts cannot be \
+         active together; a call or child workflow is under way, and the counterpart of its state \
+         does not ask the same operation or run the same workflow; variables exceed the new limit; a \
+         timer that is new has a computed delay; or the instance is stuck or has ended. Nothing was \
+         changed. Say which state takes the place of another one (`--map old=new`), wait until the \
+         call has its reply, or retry, skip or cancel first. Of several instances `--skip-refused` \
+         migrates the others. What guards, actions and values mean there is not checked: \
+         `gearshift diff` tells what has changed."
+    IN_USE 4017 "in_use" "there are instances of the version"
+        "A version is taken away only when no instance of it is there: neither one that lives, \
+         nor one of those that have ended and are kept to be read, for 7 days. Let the living ones \
+         end, migrate them to another version (`gearshift migrate`), or cancel them, and wait until \
+         those that ended are forgotten; `gearshift ls --where` with `workflow == 'order' && \
+         version == 5` lists them all."
     AMBIGUOUS 4015 "ambiguous" "several instances fit"
         "The name fits more than one instance, and none is picked by chance. Give the full id, \
          `workflow/key`."

@@ -15,8 +15,10 @@ pub fn dot(definition: &Definition) -> String {
     inside(&picture, StateId::ROOT, 1, &mut out);
     for edge in &picture.edges {
         let mut wishes = format!("label={}", quoted(&edge.label));
-        for (end, at) in [("ltail", edge.from), ("lhead", edge.to)] {
-            if is_cluster(&picture, at) {
+        for (end, at, other) in [("ltail", edge.from, edge.to), ("lhead", edge.to, edge.from)] {
+            // An arrow cannot end at a box that it is inside of.
+            let inside = at == other || definition.is_descendant(other, at);
+            if is_cluster(&picture, at) && !inside {
                 let cluster = quoted(&cluster(&picture, at));
                 wishes.push_str(&format!(", {end}={cluster}"));
             }
@@ -82,7 +84,7 @@ fn leaf(picture: &Picture<'_>, id: StateId) -> String {
     }
     let mut at = id;
     while is_cluster(picture, at) {
-        let Some(child) = picture.children(at).next() else { break };
+        let Some(child) = picture.real_children(at).next() else { break };
         at = child;
     }
     picture.definition.state(at).id.to_string()
@@ -100,7 +102,7 @@ fn quoted(text: &str) -> String {
         match letter {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
-            '\n' | '\r' => out.push(' '),
+            _ if letter.is_control() => out.push(' '),
             _ => out.push(letter),
         }
     }

@@ -6,6 +6,10 @@ use crate::definition::model::{Action, Definition, Delay, SeqStep, Transition, T
 
 /// Letters of a guard that are shown.
 const GUARD_MAX: usize = 60;
+/// Letters of what a transition does.
+const CALLS_MAX: usize = 120;
+/// Letters of what it waits for.
+const TRIGGER_MAX: usize = 120;
 
 /// `document.submitted [data.ok] / validate_document`; `when` stands for the trigger if given.
 pub(super) fn line(
@@ -17,13 +21,13 @@ pub(super) fn line(
     let mut parts = Vec::new();
     let trigger = when.map_or_else(|| trigger(definition, transition), str::to_owned);
     if !trigger.is_empty() {
-        parts.push(trigger);
+        parts.push(shortened(&trigger, TRIGGER_MAX));
     }
     if let Some(guard) = &transition.guard {
-        parts.push(format!("[{}]", shortened(guard.source())));
+        parts.push(format!("[{}]", shortened(guard.source(), GUARD_MAX)));
     }
     if !calls.is_empty() {
-        parts.push(format!("/ {}", calls.join(", ")));
+        parts.push(format!("/ {}", shortened(&calls.join(", "), CALLS_MAX)));
     }
     parts.join(" ")
 }
@@ -108,11 +112,12 @@ fn text(template: &Template) -> String {
     }
 }
 
-fn shortened(source: &str) -> String {
+/// On one line, and no longer than that many letters.
+fn shortened(source: &str, max: usize) -> String {
     let line = source.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= GUARD_MAX {
+    if line.chars().count() <= max {
         return line;
     }
-    let head: String = line.chars().take(GUARD_MAX - 1).collect();
+    let head: String = line.chars().take(max - 1).collect();
     format!("{head}…")
 }

@@ -4,17 +4,37 @@ use super::picture::Picture;
 use crate::definition::model::{Definition, StateKind};
 use crate::machine::StateId;
 
-/// Words of the notation that cannot be the name of a state.
-const RESERVED: [&str; 9] =
-    ["as", "class", "classDef", "direction", "end", "hide", "note", "scale", "state"];
+/// Words of the notation that cannot be the name of a state, in whatever case.
+const RESERVED: [&str; 17] = [
+    "accdescr",
+    "acctitle",
+    "as",
+    "class",
+    "classdef",
+    "click",
+    "default",
+    "direction",
+    "end",
+    "hide",
+    "href",
+    "note",
+    "scale",
+    "state",
+    "statediagram",
+    "style",
+    "title",
+];
 
 /// The definition as a Mermaid state diagram.
 #[must_use]
 pub fn mermaid(definition: &Definition) -> String {
     let picture = Picture::new(definition);
     let mut out = String::from("stateDiagram-v2\n");
-    if picture.edges.iter().any(|edge| edge.from == StateId::ROOT) {
-        line(&mut out, 1, "state \"any state\" as any_state");
+    let root = |id: &StateId| *id == StateId::ROOT;
+    let edges = picture.edges.iter().map(|edge| &edge.from);
+    if edges.chain(picture.notes.iter().map(|(id, _)| id)).any(root) {
+        let any = source(&picture, StateId::ROOT);
+        line(&mut out, 1, &format!("state \"any state\" as {any}"));
     }
     inside(&picture, StateId::ROOT, 1, &mut out);
     out
@@ -22,11 +42,17 @@ pub fn mermaid(definition: &Definition) -> String {
 
 /// What stands in the box of `id`.
 fn inside(picture: &Picture<'_>, id: StateId, level: usize, out: &mut String) {
-    let parallel = picture.definition.state(id).kind == StateKind::Parallel;
-    for (place, child) in picture.children(id).enumerate() {
-        if parallel && place > 0 {
-            line(out, level, "--");
+    if picture.definition.state(id).kind == StateKind::Parallel {
+        for (place, region) in picture.real_children(id).enumerate() {
+            if place > 0 {
+                line(out, level, "--");
+            }
+            declare(picture, region, level, out);
+            notes(picture, region, level, out);
         }
+        return;
+    }
+    for child in picture.children(id) {
         declare(picture, child, level, out);
     }
     for edge in picture.edges.iter().filter(|edge| edge.home == id) {
@@ -42,14 +68,21 @@ fn inside(picture: &Picture<'_>, id: StateId, level: usize, out: &mut String) {
             line(out, level, &format!("{} --> [*]", name(picture, child)));
         }
     }
-    let mut notes = picture.notes.iter().filter(|(state, _)| {
-        let parent = picture.definition.state(*state).parent;
-        parent == Some(id) || (id == StateId::ROOT && *state == id)
-    });
-    for (state, lines) in &mut notes {
-        line(out, level, &format!("note right of {}", source(picture, *state)));
+    for child in picture.children(id) {
+        notes(picture, child, level, out);
+    }
+    if id == StateId::ROOT {
+        notes(picture, id, level, out);
+    }
+}
+
+/// The lines beside a state.
+fn notes(picture: &Picture<'_>, id: StateId, level: usize, out: &mut String) {
+    for (_, lines) in picture.notes.iter().filter(|(state, _)| *state == id) {
+        line(out, level, &format!("note right of {}", source(picture, id)));
         for text in lines {
-            line(out, level + 1, &escaped(text));
+            // The words end a note wherever they stand.
+            line(out, level + 1, &beside(text).replace("end note", "end#32;note"));
         }
         line(out, level, "end note");
     }
@@ -61,6 +94,12 @@ fn declare(picture: &Picture<'_>, id: StateId, level: usize, out: &mut String) {
     let own = name(picture, id);
     match state.kind {
         StateKind::Compound | StateKind::Parallel => {
+            // Beside a region there is no place for history, so it stands before all of them.
+            for history in picture.children(id).filter(|child| picture.is_history(*child)) {
+                if state.kind == StateKind::Parallel {
+                    declare(picture, history, level, out);
+                }
+            }
             line(out, level, &format!("state \"{}\" as {own} {{", state.id));
             inside(picture, id, level + 1, out);
             line(out, level, "}");
@@ -73,24 +112,38 @@ fn declare(picture: &Picture<'_>, id: StateId, level: usize, out: &mut String) {
             }
         }
         StateKind::Atomic | StateKind::Final => {
-            let alone = picture.edges.iter().all(|edge| edge.from != id && edge.to != id);
             if *own != *state.id {
                 line(out, level, &format!("state \"{}\" as {own}", state.id));
-            } else if alone {
+            } else if !is_said(picture, id) {
                 line(out, level, &own);
             }
         }
     }
 }
 
+/// Does a line in the box of its parent name the state?
+fn is_said(picture: &Picture<'_>, id: StateId) -> bool {
+    let Some(parent) = picture.definition.state(id).parent else { return false };
+    let ends = |from: StateId, to: StateId| from == id || to == id;
+    let kind = picture.definition.state(id).kind;
+    picture.edges.iter().any(|edge| edge.home == parent && ends(edge.from, edge.to))
+        || picture.default_of(parent).contains(&id)
+        || (kind == StateKind::Final
+            && picture.definition.state(parent).kind != StateKind::Parallel)
+}
+
 /// The end of an arrow that leaves: the whole workflow is a state of its own.
 fn source(picture: &Picture<'_>, id: StateId) -> String {
-    if id == StateId::ROOT { "any_state".to_owned() } else { name(picture, id) }
+    if id == StateId::ROOT { picture.free_name("any_state") } else { name(picture, id) }
 }
 
 fn name(picture: &Picture<'_>, id: StateId) -> String {
     let id = &picture.definition.state(id).id;
-    if RESERVED.contains(&&**id) { format!("{id}_") } else { id.to_string() }
+    if RESERVED.contains(&&*id.to_ascii_lowercase()) {
+        picture.free_name(&format!("{id}_"))
+    } else {
+        id.to_string()
+    }
 }
 
 fn line(out: &mut String, level: usize, text: &str) {
@@ -99,16 +152,27 @@ fn line(out: &mut String, level: usize, text: &str) {
     out.push('\n');
 }
 
-/// Text that the notation does not take for its own.
+/// Text behind a colon: a second one would begin another text.
 fn escaped(text: &str) -> String {
+    beside(text).replace(':', "#58;")
+}
+
+/// Text that the notation does not take for its own: its codes, its comments, a break of the line,
+/// markup.
+fn beside(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let code = letters.peek().is_some_and(|next| next.is_alphanumeric() || *next == '#');
         match letter {
-            '#' => out.push_str("#35;"),
-            ';' => out.push_str("#59;"),
             '<' => out.push_str("#lt;"),
             '>' => out.push_str("#gt;"),
-            '\n' | '\r' => out.push(' '),
+            '&' if !code => out.push(letter),
+            '#' | ';' | '%' | '"' | '\\' | '`' | '&' => {
+                out.push_str(&format!("#{};", u32::from(letter)));
+            }
+            '\u{2028}' | '\u{2029}' => out.push(' '),
+            _ if letter.is_control() => out.push(' '),
             _ => out.push(letter),
         }
     }

@@ -1,6 +1,7 @@
 //! Definitions in other notations: Mermaid and DOT for pictures, SCXML and XState for other tools.
 
 mod dot;
+mod json;
 mod label;
 mod mermaid;
 mod picture;
@@ -14,5 +15,6 @@ mod tests;
 pub use dot::dot;
 pub use mermaid::mermaid;
 pub use place::SourceText;
-pub use scxml::scxml;
+pub(crate) use scxml::NAMESPACE as SCXML_NAMESPACE;
+pub use scxml::{Scxml, scxml};
 pub use xstate::xstate;

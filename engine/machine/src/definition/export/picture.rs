@@ -43,6 +43,25 @@ impl<'a> Picture<'a> {
         self.definition.state(id).children.iter().copied().filter(|child| self.shows(*child))
     }
 
+    /// The same without history: regions of a parallel state are no others.
+    pub(super) fn real_children(&self, id: StateId) -> impl Iterator<Item = StateId> + '_ {
+        self.children(id).filter(|child| !self.is_history(*child))
+    }
+
+    pub(super) fn is_history(&self, id: StateId) -> bool {
+        matches!(self.definition.state(id).kind, StateKind::History { .. })
+    }
+
+    /// A name that no state has.
+    pub(super) fn free_name(&self, wish: &str) -> String {
+        let mut name = wish.to_owned();
+        let taken = |name: &str| self.definition.states.iter().any(|state| *state.id == *name);
+        while taken(&name) {
+            name.push('_');
+        }
+        name
+    }
+
     /// Where the default entry into `id` leads.
     pub(super) fn default_of(&self, id: StateId) -> Vec<StateId> {
         let state = self.definition.state(id);
@@ -123,7 +142,10 @@ impl<'a> Picture<'a> {
         let both = |up: &StateId| {
             self.definition.is_descendant(from, *up) && self.definition.is_descendant(to, *up)
         };
-        let home = self.definition.ancestors(from).find(both).unwrap_or(StateId::ROOT);
+        // What crosses regions is drawn around all of them.
+        let box_of = |up: &StateId| self.definition.state(*up).kind != StateKind::Parallel;
+        let mut around = self.definition.ancestors(from).skip_while(|up| !both(up));
+        let home = around.find(box_of).unwrap_or(StateId::ROOT);
         self.edges.push(Edge { from, to, label, home });
     }
 

@@ -44,6 +44,18 @@ impl Out {
         Self { bytes: Vec::with_capacity(capacity), deepest: 0 }
     }
 
+    /// Forgets what was written.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.deepest = 0;
+    }
+
+    /// Bytes that [`Out::length`] takes.
+    pub(crate) fn size_of(length: usize) -> usize {
+        let bits = usize::BITS - (length | 1).leading_zeros();
+        usize::try_from(bits.div_ceil(7)).unwrap_or(1)
+    }
+
     /// Writes one byte.
     pub(crate) fn byte(&mut self, byte: u8) {
         self.bytes.push(byte);

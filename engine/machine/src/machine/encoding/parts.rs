@@ -128,10 +128,16 @@ impl Codec for RunningCall {
 impl Codec for TimerKind {
     fn write(&self, out: &mut Out) {
         match self {
-            Self::After { state, index } => {
+            Self::After { state, index, armed: None } => {
                 out.byte(0);
                 state.write(out);
                 index.write(out);
+            }
+            Self::After { state, index, armed: Some(armed) } => {
+                out.byte(7);
+                state.write(out);
+                index.write(out);
+                armed.write(out);
             }
             Self::Send { event } => {
                 out.byte(1);
@@ -160,13 +166,18 @@ impl Codec for TimerKind {
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match from.byte()? {
-            0 => Self::After { state: Codec::read(from)?, index: Codec::read(from)? },
+            0 => Self::After { state: Codec::read(from)?, index: Codec::read(from)?, armed: None },
             1 => Self::Send { event: Codec::read(from)? },
             2 => Self::CallDeadline { sequence: Codec::read(from)? },
             3 => Self::CallRetry { sequence: Codec::read(from)? },
             4 => Self::DeferredExpiry { place: Codec::read(from)? },
             5 => Self::Retention,
             6 => Self::SendTo { event: Codec::read(from)?, to: Codec::read(from)? },
+            7 => Self::After {
+                state: Codec::read(from)?,
+                index: Codec::read(from)?,
+                armed: Some(Codec::read(from)?),
+            },
             _ => return Err(DecodeError::Invalid("timer kind")),
         })
     }

@@ -173,7 +173,11 @@ impl Random {
 
     fn timer(&mut self) -> Timer {
         let kind = match self.below(7) {
-            0 => TimerKind::After { state: self.state(), index: self.small() },
+            0 => TimerKind::After {
+                state: self.state(),
+                index: self.small(),
+                armed: self.maybe(Self::text),
+            },
             1 => TimerKind::Send { event: Box::new(self.event()) },
             2 => TimerKind::CallDeadline { sequence: self.int() },
             3 => TimerKind::CallRetry { sequence: self.int() },

@@ -82,12 +82,15 @@ fn write_entry(entry: &TraceEntry, base: Base, out: &mut Out) {
 /// Beginnings that most lines have; each takes one byte. The order is part of the format.
 const BEGINNINGS: [&str; 7] = ["", "reply ", "call ", "publish ", "timer ", "command ", "send "];
 
+/// The longest of them, in bytes.
+const BEGINNING_MAX: usize = 8;
+
 fn write_words(text: &str, out: &mut Out) {
-    let known = (0_u8..7)
-        .zip(BEGINNINGS)
-        .rev()
-        .find_map(|(number, beginning)| text.strip_prefix(beginning).map(|rest| (number, rest)));
-    let (number, rest) = known.unwrap_or((0, text));
+    // They end with their only space, so that is looked for first: most words have none.
+    let end = text.bytes().take(BEGINNING_MAX).position(|byte| byte == b' ').map(|at| at + 1);
+    let (beginning, rest) = end.and_then(|end| text.split_at_checked(end)).unwrap_or(("", text));
+    let number = (0_u8..).zip(BEGINNINGS).find(|(_, known)| *known == beginning);
+    let (number, rest) = number.map_or((0, text), |(number, _)| (number, rest));
     out.byte(number);
     out.blob(rest.as_bytes());
 }

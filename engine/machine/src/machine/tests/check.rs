@@ -171,6 +171,7 @@ impl World {
         if let Some(new) = &decision.instance {
             replay_check(self.instance.as_ref(), new);
             assert_legal(&self.definition, new);
+            crate::machine::assert_legal(&self.definition, new);
             self.instance = Some(new.clone());
         }
         let mut sent = Vec::new();
@@ -178,7 +179,10 @@ impl World {
             match effect {
                 Effect::Call(call) => self.calls.push(call.clone()),
                 Effect::SendSelf { event } => sent.push(event.clone()),
-                Effect::Notice(notice) => self.notices.push((notice.kind, notice.data.clone())),
+                Effect::Notice(notice) => {
+                    let data = notice.data.to_value(&self.definition);
+                    self.notices.push((notice.kind, data));
+                }
                 Effect::CancelCall { .. }
                 | Effect::Publish { .. }
                 | Effect::DeadLetter { .. }
@@ -202,6 +206,7 @@ impl World {
             (None, Input::CallReply { .. } | Input::ChildReply { .. }) => "reply".to_owned(),
             (None, Input::CallStarted { .. }) => "sending".to_owned(),
             (None, Input::TimerDue { .. }) => "timer".to_owned(),
+            (None, Input::Orphaned { .. }) => "orphaned".to_owned(),
             (None, Input::Command { .. }) => "command".to_owned(),
         };
         let mut effects = effect_words(decision).join(", ");

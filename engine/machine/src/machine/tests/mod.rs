@@ -10,6 +10,7 @@ mod errors;
 mod events;
 mod gate;
 mod invoke;
+mod migrate;
 mod mutants;
 mod once;
 mod property;

@@ -156,6 +156,30 @@ states:
 }
 
 #[test]
+fn rule_09_a_parallel_state_is_never_a_domain() {
+    check(
+        "
+workflow: t
+initial: p
+states:
+  p:
+    entry: { log: { label: in, value: 1 } }
+    exit: { log: { label: out, value: 1 } }
+    on: { y: { to: l2, internal: true } }
+    parallel:
+      l: { initial: l1, states: { l1: { on: { x: m2 } }, l2: {} } }
+      m: { initial: m1, states: { m1: {}, m2: {} } }
+",
+        &["start", "event x", "event y"],
+        "
+        1 start -> in=1 | l1 m1
+        2 x -> out=1, in=1 | l1 m2
+        3 y -> out=1, in=1 | l2 m1
+    ",
+    );
+}
+
+#[test]
 fn rule_15_mutant_history_inside_an_initial_enters_the_intermediate_ancestors() {
     check(
         "

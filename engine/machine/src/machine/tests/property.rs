@@ -71,7 +71,7 @@ states:
 ];
 
 #[derive(Clone, Debug)]
-enum Told {
+pub(super) enum Told {
     Event(&'static str, &'static str, u8),
     Reply(usize, u32, bool, u8),
     Advance(u64),
@@ -80,7 +80,7 @@ enum Told {
     Start,
 }
 
-fn told() -> impl Strategy<Value = Told> {
+pub(super) fn told() -> impl Strategy<Value = Told> {
     let name = prop::sample::select(vec![
         "a",
         "b",
@@ -116,7 +116,7 @@ fn told() -> impl Strategy<Value = Told> {
 }
 
 /// Plays one thing that happens; the world checks what must always hold at every step.
-fn play(world: &mut World, told: &Told) {
+pub(super) fn play(world: &mut World, told: &Told) {
     let users = ["ann", "bob", ""];
     match told {
         Told::Event(name, data, id) => {
@@ -176,7 +176,7 @@ fn play(world: &mut World, told: &Told) {
     }
 }
 
-fn charts() -> Vec<Definition> {
+pub(super) fn charts() -> Vec<Definition> {
     CHARTS.iter().map(|chart| definition(chart)).collect()
 }
 

@@ -5,7 +5,7 @@ use crate::machine::{Command, Parent, Principal, Status};
 use crate::partition::PartitionInput;
 
 /// Waits for a child, which waits for a word.
-const PARENT: &str = "
+pub(super) const PARENT: &str = "
 workflow: parent
 vars: { got: null, heard: 0, failed: null }
 initial: idle
@@ -25,7 +25,7 @@ states:
   sad: {}
 ";
 
-const CHILD: &str = "
+pub(super) const CHILD: &str = "
 workflow: child
 vars: { n: \"${ input.n }\" }
 initial: busy
@@ -42,9 +42,9 @@ states:
 ";
 
 /// The child's key in the parent's first life.
-const KID: &str = "child/parent.p.kid.1";
+pub(super) const KID: &str = "child/parent.p.kid.1";
 
-fn family() -> Family {
+pub(super) fn family() -> Family {
     let mut family = Family::new(&[PARENT, CHILD]);
     family.start("parent/p", "null");
     family.event("parent/p", "go", r#"{"n": 21}"#);
@@ -179,20 +179,6 @@ fn rule_20_cancel_and_kill_reach_the_children() {
         assert_eq!(ran, exits, "{:#?}", family.told);
         assert_eq!(family.world.partition.counts().pending, 0);
     }
-}
-
-#[test]
-fn rule_20_nothing_is_sent_to_the_parent_of_a_cancelled_child() {
-    let mut family = family();
-    family.tell(PartitionInput::Command {
-        key: at(KID),
-        command: Command::Cancel,
-        by: Principal::default(),
-        reason: "".into(),
-    });
-    assert_eq!(family.stands(KID), "busy (cancelled)");
-    assert_eq!(family.stands("parent/p"), "work");
-    assert_eq!(family.var("parent/p", 1), "1");
 }
 
 #[test]

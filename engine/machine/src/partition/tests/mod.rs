@@ -1,6 +1,7 @@
 //! Tests of the partition: every test restores from the journal and compares.
 
 mod children;
+mod children_ended;
 mod duplicates;
 mod family;
 mod frames;

@@ -24,6 +24,7 @@ fn fragile(
         | Input::ChildReply { .. }
         | Input::CallStarted { .. }
         | Input::TimerDue { .. }
+        | Input::Orphaned { .. }
         | Input::Command { .. } => false,
     };
     assert!(!poison, "poison");
@@ -135,4 +136,37 @@ fn another_content_under_the_same_version_is_not_the_definition() {
     world.tell(deliver("a", event("noted", "{}")));
     let stuck = world.partition.instance(&key("a")).unwrap().stuck.unwrap();
     assert_eq!(stuck.kind, StuckKind::DefinitionMissing);
+}
+
+/// A machine that forgets the root when it is told of `poison`.
+fn forgetful(
+    old: Option<&Instance>,
+    key: &InstanceKey,
+    definition: &Definition,
+    input: &Input,
+    now: Timestamp,
+) -> Decision {
+    let mut decision = decide(old, key, definition, input, now);
+    let poison = matches!(input, Input::Event(event) if &*event.name == "poison");
+    if let Some(instance) = decision.instance.as_mut().filter(|_| poison) {
+        instance.active.remove(0);
+    }
+    decision
+}
+
+#[test]
+fn rule_02_an_illegal_configuration_is_never_journaled() {
+    let mut world = World::new();
+    world.partition = world.partition.with_machine(Machine::new(forgetful));
+    world.tell(deliver("a", event("opened", "{}")));
+    let before = world.partition.instance(&key("a")).unwrap().active;
+    let done = world.tell(deliver("a", event("poison", "{}")));
+    assert!(matches!(done.outcome, Outcome::Stuck { .. }), "{:?}", done.outcome);
+    let instance = world.partition.instance(&key("a")).unwrap();
+    assert_eq!(instance.active, before, "the configuration is the one before");
+    let stuck = instance.stuck.unwrap();
+    assert_eq!(stuck.kind, StuckKind::Panic);
+    assert!(stuck.reason.contains("the root is not active"), "{}", stuck.reason);
+    let restored = world.restored().instance(&key("a")).unwrap();
+    assert_eq!(restored.active, before, "nor is it in the journal");
 }

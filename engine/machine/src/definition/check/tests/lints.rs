@@ -3,43 +3,6 @@
 use crate::definition::check::tests::check_problems;
 
 #[test]
-fn l1_restarts_regions() {
-    check_problems(
-        r"workflow: w
-events: [x, y, z, q]
-states:
-  p:
-    on: { q: e }
-    parallel:
-      l: { on: { x: l2, y: { do: { log: here } } }, states: { l1: { on: { z: l2 } }, l2: {} } }
-      m: { states: { m1: { on: { z: l1 } } } }
-  e: { final: true }
-",
-        "\
-7:21 GS0200 restarts_regions: it leaves and enters again every region of `p`\n\
-8:37 GS0200 restarts_regions: it leaves and enters again every region of `p`\n\
-        ",
-    );
-}
-
-#[test]
-fn l1_internal_transitions_do_not() {
-    check_problems(
-        r"workflow: w
-events: [x, q]
-states:
-  p:
-    on: { q: e }
-    parallel:
-      l: { on: { x: { to: l2, internal: true } }, states: { l1: {}, l2: {} } }
-      m: { states: { m1: {} } }
-  e: { final: true }
-",
-        "",
-    );
-}
-
-#[test]
 fn l2_shadowed() {
     check_problems(
         r"workflow: w
@@ -83,6 +46,79 @@ states:
 }
 
 #[test]
+fn l4_a_guard_is_no_way_out_of_a_circle() {
+    check_problems(
+        r"workflow: w
+events: [x]
+vars: { v: 0 }
+states:
+  go: { on: { x: a } }
+  a: { always: { when: vars.v == 0, to: b } }
+  b: { initial: b1, states: { b1: { always: { when: vars.v == 1, to: a } } } }
+",
+        "\
+6:3 GS0202 dead_end: state `a` is not final, and its `always` go round in circles, past no event \
+and no final state\n\
+7:31 GS0202 dead_end: state `b1` is not final, and its `always` go round in circles, past no event \
+and no final state\n\
+        ",
+    );
+}
+
+#[test]
+fn l4_a_circle_that_passes_an_event_a_call_a_timer_or_a_final_state_is_fine() {
+    for way in [
+        "a: { always: { when: vars.v == 0, to: b }, on: { x: { do: { set: { v: 1 } } } } }",
+        "a: { always: { when: vars.v == 0, to: b }, entry: { call: p.o, set: { v: output } } }",
+        "a: { always: { when: vars.v == 0, to: b }, after: { 1s: { do: { set: { v: 1 } } } } }",
+        "a: { always: [{ when: vars.v == 0, to: b }, { when: vars.v == 2, to: z }] }",
+        "a: { always: [{ when: vars.v == 0, to: b }, { when: vars.v == 2, to: go }] }",
+    ] {
+        let text = format!(
+            "workflow: w\nevents: [x]\nvars: {{ v: 0 }}\nstates:\n  \
+             go: {{ on: {{ x: [{{ when: vars.v == 0, to: a }}, z] }} }}\n  {way}\n  \
+             b: {{ always: {{ when: vars.v == 1, to: a }} }}\n  z: {{ final: true }}\n"
+        );
+        check_problems(&text, "");
+    }
+}
+
+#[test]
+fn l4_regions_wait_for_one_another() {
+    check_problems(
+        r"workflow: w
+events: [x]
+vars: { v: 0 }
+states:
+  p:
+    parallel:
+      l: { states: { l1: { always: { when: vars.v == 1, to: l2 } }, l2: { always: {
+        when: vars.v == 2, to: l1 } } } }
+      m: { states: { m1: { on: { x: { do: { set: { v: 1 } } } } } } }
+",
+        "",
+    );
+    check_problems(
+        r"workflow: w
+vars: { v: 0 }
+states:
+  p:
+    parallel:
+      l: { states: { l1: { always: { when: vars.v == 1, to: l2 } }, l2: {} } }
+      m: {}
+",
+        "\
+6:22 GS0202 dead_end: state `l1` is not final, and its `always` go round in circles, past no event \
+and no final state\n\
+6:69 GS0202 dead_end: state `l2` is not final, and its `always` go round in circles, past no event \
+and no final state\n\
+7:7 GS0202 dead_end: state `m` is not final, and its `always` go round in circles, past no event \
+and no final state\n\
+        ",
+    );
+}
+
+#[test]
 fn l5_useless_defer() {
     check_problems(
         r"workflow: w
@@ -94,29 +130,6 @@ states:
 ",
         "\
 4:15 GS0203 useless_defer: no state that can be reached takes `later`\n\
-        ",
-    );
-}
-
-#[test]
-fn l6_racing_set() {
-    check_problems(
-        concat!(
-            "workflow: w\n",
-            "events: [x]\n",
-            "vars: { v: 0 }\n",
-            "states:\n",
-            "  p:\n",
-            "    parallel:\n",
-            "      l: { states: { l1: { on: { x: { do: { set: { v: 1 } }, to: l2 } } }, l2: { ",
-            "final: true } } }\n",
-            "      m: { states: { m1: { on: { x.*: { do: { if: [{ when: true, do: { set: { v: 2 ",
-            "} } }] }, to: m2 } } }, m2: { final: true } } }\n",
-            "    done: e\n",
-            "  e: { final: true }\n",
-        ),
-        "\
-8:39 GS0204 racing_set: `l` and `m` both set `v` on this event\n\
         ",
     );
 }

@@ -7,6 +7,7 @@ mod events;
 mod examples;
 mod invokes;
 mod lints;
+mod lints_regions;
 mod lowering;
 mod problems;
 mod refused;

@@ -143,3 +143,50 @@ fn retry_without_a_number_means_three_attempts() {
     assert_eq!(attempts(", retry: { max: 1 }"), 2);
     assert_eq!(attempts(", retry: { attempts: 1, jitter: false }"), 1);
 }
+
+#[test]
+fn rule_17_the_default_of_a_shallow_history_is_a_child() {
+    check_problems(
+        r"workflow: w
+events: [x, y]
+states:
+  p:
+    on: { x: q }
+    parallel:
+      l: { states: { l1: {} } }
+      m: { states: { m1: {} } }
+      h: { history: shallow, default: [l, m] }
+      g: { history: shallow, default: { to: [l1, m1] } }
+      d: { history: deep, default: { to: [l1, m1] } }
+  q: { on: { x: h, y: g, '*': d } }
+",
+        "\
+10:45 GS0139 shallow_default: state `l1` is not directly inside `p` | name a child: `shallow` \
+keeps children only; or say `history: deep`\n\
+10:45 GS0139 shallow_default: state `m1` is not directly inside `p` | name a child: `shallow` \
+keeps children only; or say `history: deep`\n\
+        ",
+    );
+}
+
+#[test]
+fn an_empty_list_of_targets_is_no_targetless_transition() {
+    check_problems(
+        r"workflow: w
+events: [x, y]
+states:
+  a: { on: { x: { to: [], do: { log: x } }, y: [] }, always: { to: [] } }
+  b: { initial: [], states: { c: {}, h: { history: deep, default: { to: [] } } } }
+",
+        "\
+4:23 GS0109 illegal_targets: a list of targets without any | leave `to` out for a transition that \
+only acts, and stays where it is\n\
+4:68 GS0109 illegal_targets: a list of targets without any | leave `to` out for a transition that \
+only acts, and stays where it is\n\
+5:17 GS0109 illegal_targets: a list of targets without any | name the state, or one state of each \
+region\n\
+5:73 GS0109 illegal_targets: a list of targets without any | name the state, or one state of each \
+region\n\
+        ",
+    );
+}

@@ -1,226 +1,164 @@
-//! Actions → executable content.
+//! Actions → executable content; what has no equivalent is carried as it is written.
 
 use std::sync::Arc;
 
-use super::document::Export;
+use super::document::{Export, words};
 use super::element::Element;
-use super::values::{as_variable, expression, literal, payload};
-use crate::definition::expr::{Expr, Template};
-use crate::definition::model::{Action, Delay, Recipient, SetPath};
-use crate::value::Value;
+use super::values::is_location;
+use crate::definition::parse::{Kind, Node, canonical};
 
-/// Names that loops around bind; they are variables there.
-pub(super) type Locals = Vec<Arc<str>>;
+/// Names that loops around bind.
+pub(super) type Locals = [Arc<str>];
 
-impl Export<'_, '_> {
-    /// A block; `state` is where refusals point at, `keys` where it may say so.
-    pub(super) fn block(&mut self, state: &str, keys: &[&str], actions: &[Action]) -> Vec<Element> {
-        let mut out = Vec::new();
-        for action in actions {
-            self.action(state, keys, action, &mut Locals::new(), &mut out);
-        }
-        out
-    }
+/// The kinds of actions; `call` comes first because `set` may belong to it.
+const KINDS: [&str; 10] =
+    ["call", "publish", "set", "raise", "log", "timer", "send", "cancel", "if", "each"];
 
-    fn action(
-        &mut self,
-        state: &str,
-        keys: &[&str],
-        action: &Action,
-        locals: &mut Locals,
-        out: &mut Vec<Element>,
-    ) {
-        match action {
-            Action::Set(entries) => {
-                out.extend(entries.iter().map(|(path, expr)| assign(path, expr, locals)));
-            }
-            Action::Raise { event, with: None } => {
-                out.push(Element::new("raise").with("event", &**event));
-            }
-            Action::Raise { event, with } => {
-                let send =
-                    Element::new("send").with("event", &**event).with("target", "#_internal");
-                out.push(send.holding(self.along(with.as_ref(), locals)));
-            }
-            Action::Send { .. } => self.send(state, keys, action, locals, out),
-            Action::Cancel { id } => out.push(match id.as_const().and_then(Value::as_str) {
-                Some(id) => Element::new("cancel").with("sendid", id),
-                None => Element::new("cancel").with("sendidexpr", renamed(&expression(id), locals)),
-            }),
-            Action::Log { label, value } => {
-                let log = Element::new("log").with("label", &**label);
-                let value = match value.as_const() {
-                    Some(Value::Null) => None,
-                    Some(_) | None => Some(renamed(&expression(value), locals)),
-                };
-                out.push(log.with_some("expr", value));
-            }
-            Action::If(branches) => self.branches(state, keys, branches, locals, out),
-            Action::Each { list, item, index, body } => {
-                let array = renamed(list.source().trim(), locals);
-                let (names, body) = loop_names(item, index.as_ref(), body);
-                let mut each = Element::new("foreach").with("array", array).with("item", names.0);
-                if let Some(index) = names.1 {
-                    each = each.with("index", index);
+impl Export<'_> {
+    /// What a block does.
+    pub(super) fn actions(&mut self, node: &Node, locals: &Locals) -> Vec<Element> {
+        match &node.kind {
+            Kind::List(items) => {
+                let mut out = Vec::new();
+                for item in items {
+                    out.extend(self.actions(item, locals));
                 }
-                let depth = locals.len();
-                locals.push(Arc::clone(item));
-                locals.extend(index.clone());
-                let mut inside = Vec::new();
-                for action in body {
-                    self.action(state, keys, action, locals, &mut inside);
-                }
-                locals.truncate(depth);
-                out.push(each.holding(inside));
+                out
             }
-            Action::Publish { .. } => {
-                self.refuse(state, keys, "`publish` has no equivalent: SCXML has no subjects");
-            }
-            Action::Tell(spec) => {
-                self.refuse(
-                    state,
-                    keys,
-                    format!("the call of `{}` has no equivalent", spec.operation),
-                );
-            }
-            // Children are `invoke`s of their state; calls were refused with it.
-            Action::Sequence(place) => self.sequence(state, keys, *place),
+            Kind::Scalar(_) if node.is_null() => Vec::new(),
+            Kind::Scalar(_) => self.named(node),
+            Kind::Map(_) => self.inline(node, locals),
         }
     }
 
-    fn branches(
-        &mut self,
-        state: &str,
-        keys: &[&str],
-        branches: &[(Option<Expr>, Vec<Action>)],
-        locals: &mut Locals,
-        out: &mut Vec<Element>,
-    ) {
-        let cond = |guard: &Option<Expr>| {
-            guard.as_ref().map_or_else(|| "true".to_owned(), |it| it.source().trim().to_owned())
+    /// A named action: what it does, or its name where that cannot be said.
+    fn named(&mut self, node: &Node) -> Vec<Element> {
+        let root = self.root;
+        let name = words(node);
+        let Some(action) = root.get("actions").and_then(|all| all.get(&name)) else {
+            return vec![Element::carrying("gearshift:action", &canonical(node))];
         };
-        let Some((first, _)) = branches.first() else { return };
-        let mut whole = Element::new("if").with("cond", renamed(&cond(first), locals));
-        for (at, (guard, body)) in branches.iter().enumerate() {
+        let before = self.carried.clone();
+        let elements = self.actions(action, &[]);
+        if !elements.iter().any(Element::carries) {
+            return elements;
+        }
+        // `actions` tells all of them, so what is inside is said there.
+        self.carried = before;
+        self.carried.insert("actions".to_owned());
+        vec![Element::carrying("gearshift:action", &canonical(node))]
+    }
+
+    fn inline(&mut self, node: &Node, locals: &Locals) -> Vec<Element> {
+        let kind = KINDS.into_iter().find(|kind| node.get(kind).is_some()).unwrap_or_default();
+        let Some(value) = node.get(kind) else { return Vec::new() };
+        let with = node.get("with");
+        let before = self.carried.clone();
+        let native = match kind {
+            "set" => Self::assigns(value),
+            "raise" => self.raise(value, with, locals),
+            "send" => self.send(value, with, locals),
+            "timer" => self.timer(value, locals),
+            "cancel" => self.cancel(value, locals),
+            "log" => self.log(value, locals),
+            "if" => Some(self.branches(value, locals)),
+            "each" => self.each(value, locals),
+            _ => None,
+        };
+        let native = native.filter(|elements| elements.iter().all(Element::is_legal));
+        native.unwrap_or_else(|| {
+            self.carried = before;
+            self.carried.insert(kind.to_owned());
+            vec![Element::carrying("gearshift:action", &canonical(node))]
+        })
+    }
+
+    fn assigns(node: &Node) -> Option<Vec<Element>> {
+        let mut assigns = Vec::new();
+        for (path, value) in node.entries().filter(|entries| !entries.is_empty())? {
+            if !is_location(&path.text) {
+                return None;
+            }
+            let assign = Element::new("assign").with("location", &*path.text);
+            let assign = assign.with("expr", words(value).trim());
+            // They are one action here.
+            let more = (!assigns.is_empty()).then(|| "true".to_owned());
+            assigns.push(assign.with_some("gearshift:more", more));
+        }
+        Some(assigns)
+    }
+
+    fn raise(&self, node: &Node, with: Option<&Node>, locals: &Locals) -> Option<Vec<Element>> {
+        let Some(with) = with else {
+            return Some(vec![Element::new("raise").with("event", words(node))]);
+        };
+        let send = Element::new("send").with("event", words(node)).with("target", "#_internal");
+        Some(vec![send.holding(self.payload(with, locals)?)])
+    }
+
+    fn cancel(&self, node: &Node, locals: &Locals) -> Option<Vec<Element>> {
+        let cancel = Element::new("cancel");
+        let template = self.template(node, locals)?;
+        Some(vec![match super::send::plain(&template) {
+            Some(id) => cancel.with("sendid", id),
+            None => cancel.with("sendidexpr", self.whole(&template)?),
+        }])
+    }
+
+    fn log(&self, node: &Node, locals: &Locals) -> Option<Vec<Element>> {
+        let (label, value) = match &node.kind {
+            Kind::Scalar(_) => (None, Some(node)),
+            Kind::Map(_) | Kind::List(_) => (node.get("label"), node.get("value")),
+        };
+        let mut log = Element::new("log");
+        if let Some(label) = label {
+            let label = words(label);
+            if label.trim() != label {
+                return None;
+            }
+            log = log.with("label", label);
+        }
+        Some(vec![match value {
+            Some(value) => self.value(log, value, locals)?,
+            None => log,
+        }])
+    }
+
+    fn branches(&mut self, node: &Node, locals: &Locals) -> Vec<Element> {
+        let list: &[Node] = match &node.kind {
+            Kind::List(items) => items,
+            Kind::Map(_) | Kind::Scalar(_) => std::slice::from_ref(node),
+        };
+        let cond = |branch: &Node| branch.get("when").map(|when| words(when).trim().to_owned());
+        let Some(first) = list.first() else { return Vec::new() };
+        let first = cond(first).unwrap_or_else(|| "true".to_owned());
+        let mut whole = Element::new("if").with("cond", first);
+        for (at, branch) in list.iter().enumerate() {
             if at > 0 {
-                whole.push(match guard {
-                    Some(_) => Element::new("elseif").with("cond", renamed(&cond(guard), locals)),
+                whole.push(match cond(branch) {
+                    Some(cond) => Element::new("elseif").with("cond", cond),
                     None => Element::new("else"),
                 });
             }
-            let mut inside = Vec::new();
-            for action in body {
-                self.action(state, keys, action, locals, &mut inside);
-            }
-            whole = whole.holding(inside);
+            let body = branch.get("do").map(|body| self.actions(body, locals));
+            whole = whole.holding(body.unwrap_or_default());
         }
-        out.push(whole);
+        vec![whole]
     }
 
-    fn send(
-        &mut self,
-        state: &str,
-        keys: &[&str],
-        action: &Action,
-        locals: &mut Locals,
-        out: &mut Vec<Element>,
-    ) {
-        let Action::Send { event, with, after, id, replace, id_to, to } = action else { return };
-        let mut send = Element::new("send");
-        send = match event.as_const().and_then(Value::as_str) {
-            Some(event) => send.with("event", event),
-            None => send.with("eventexpr", renamed(&expression(event), locals)),
-        };
-        send = match to {
-            None => send,
-            Some(to) => {
-                let (name, value) = target(to);
-                let value = if name == "targetexpr" { renamed(&value, locals) } else { value };
-                send.with(name, value)
-            }
-        };
-        send = match after {
-            None => send,
-            Some(Delay::Fixed(ms)) => send.with("delay", format!("{ms}ms")),
-            Some(Delay::Computed(template)) => {
-                send.with("delayexpr", renamed(&expression(template), locals))
-            }
-        };
-        send = match id.as_ref().map(Template::as_const) {
-            None => send,
-            Some(Some(Value::String(id))) => send.with("id", &**id),
-            Some(_) => {
-                self.refuse(state, keys, "a computed `id` has no equivalent");
-                send
-            }
-        };
-        if *replace {
-            self.refuse(state, keys, "`replace: true` has no equivalent; `cancel` before `send`");
-        }
-        send = send.with_some("idlocation", id_to.as_ref().map(|path| path.text.to_string()));
-        let along = self.along(with.as_ref(), locals);
-        out.push(send.holding(along));
-    }
-
-    /// What goes along with an event.
-    #[expect(clippy::unused_self, reason = "reads like its siblings")]
-    fn along(&self, with: Option<&Template>, locals: &Locals) -> Vec<Element> {
-        if locals.is_empty() {
-            return payload(with);
-        }
-        let Some(with) = with else { return Vec::new() };
-        vec![Element::new("content").with("expr", renamed(&expression(with), locals))]
-    }
-}
-
-fn assign(path: &SetPath, expr: &Expr, locals: &Locals) -> Element {
-    let value = renamed(expr.source().trim(), locals);
-    Element::new("assign").with("location", &*path.text).with("expr", value)
-}
-
-fn renamed(source: &str, locals: &Locals) -> String {
-    locals.iter().fold(source.to_owned(), |text, local| as_variable(&text, local))
-}
-
-/// The variables of a loop, and what it does behind the copies that a conversion from SCXML
-/// begins with.
-fn loop_names<'b>(
-    item: &str,
-    index: Option<&Arc<str>>,
-    body: &'b [Action],
-) -> ((String, Option<String>), &'b [Action]) {
-    let own = || (item.to_owned(), index.map(ToString::to_string));
-    let Some((Action::Set(copies), rest)) = body.split_first() else { return (own(), body) };
-    let of = |local: &str| {
-        let copy = copies.iter().find(|(_, expr)| expr.source().trim() == local);
-        copy.map(|(path, _)| path.text.to_string())
-    };
-    let index = index.map(|index| of(index));
-    let count = 1 + usize::from(index.is_some());
-    match (of(item), index) {
-        (Some(item), None) if copies.len() == count => ((item, None), rest),
-        (Some(item), Some(Some(index))) if copies.len() == count => ((item, Some(index)), rest),
-        (Some(_) | None, _) => (own(), body),
-    }
-}
-
-/// `target` or `targetexpr`.
-fn target(to: &Recipient) -> (&'static str, String) {
-    match to {
-        Recipient::Written(template) => match template.as_const().and_then(Value::as_str) {
-            Some("parent") => ("target", "#_parent".to_owned()),
-            Some(written) => match written.strip_prefix("invoke.") {
-                Some(id) => ("target", format!("#_{id}")),
-                None => ("target", format!("#_scxml_{written}")),
-            },
-            None => ("targetexpr", expression(template)),
-        },
-        Recipient::Instance(template) => match template.as_const().and_then(Value::as_str) {
-            Some(instance) => ("target", format!("#_scxml_{instance}")),
-            None => {
-                let prefix = literal(&Value::from("#_scxml_"));
-                ("targetexpr", format!("{prefix} + string({})", expression(template)))
-            }
-        },
+    /// A loop. Its names are variables of the document there, and its own here.
+    fn each(&mut self, node: &Node, locals: &Locals) -> Option<Vec<Element>> {
+        let item = node.get("as").map_or_else(|| "item".to_owned(), words);
+        let index = node.get("index").filter(|index| !index.is_null()).map(words);
+        let each = Element::new("foreach")
+            .with("array", words(node.get("in")?).trim())
+            .with("item", item.as_str())
+            .with_some("index", index.clone())
+            .with("gearshift:names", "own");
+        let mut inner = locals.to_vec();
+        inner.push(item.into());
+        inner.extend(index.map(Arc::from));
+        let body = node.get("do").map(|body| self.actions(body, &inner));
+        Some(vec![each.holding(body.unwrap_or_default())])
     }
 }

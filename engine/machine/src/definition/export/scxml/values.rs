@@ -1,8 +1,108 @@
 //! Data and templates → expressions.
 
+use std::sync::Arc;
+
+use super::actions::Locals;
+use super::document::Export;
 use super::element::Element;
 use crate::definition::expr::{Template, TextPart};
+use crate::definition::parse::{Node, canonical};
 use crate::value::Value;
+
+impl Export<'_> {
+    /// The data at a node.
+    pub(super) fn template(&self, node: &Node, locals: &Locals) -> Option<Template> {
+        let value = Value::from_json(canonical(node).as_bytes()).ok()?;
+        Template::compile(&value, &self.names(locals)).ok()
+    }
+
+    /// What goes along: a parameter for each member of a mapping, else the whole as content. None
+    /// where an expression would say something else, or be too large.
+    pub(super) fn payload(&self, node: &Node, locals: &Locals) -> Option<Vec<Element>> {
+        let nice = |key: &Arc<str>| !key.is_empty() && key.trim() == &**key;
+        match self.template(node, locals)? {
+            Template::Map(entries) if entries.iter().all(|(key, _)| nice(key)) => {
+                let param = |(key, value): &(Arc<str>, Template)| {
+                    self.said(Element::new("param").with("name", &**key), value, locals)
+                };
+                entries.iter().map(param).collect()
+            }
+            Template::Const(Value::Map(map))
+                if map.iter().next().is_some() && map.iter().all(|(key, _)| nice(key)) =>
+            {
+                let param = |(key, value): &(Arc<str>, Value)| {
+                    let value = Template::Const(value.clone());
+                    self.said(Element::new("param").with("name", &**key), &value, locals)
+                };
+                map.iter().map(param).collect()
+            }
+            Template::Const(value) => Some(vec![Element::new("content").saying(value.to_json())]),
+            other @ (Template::Expr(_)
+            | Template::Text(_)
+            | Template::List(_)
+            | Template::Map(_)) => {
+                Some(vec![self.said(Element::new("content"), &other, locals)?])
+            }
+        }
+    }
+
+    /// The element with an expression for the data at a node.
+    pub(super) fn value(&self, element: Element, node: &Node, locals: &Locals) -> Option<Element> {
+        self.said(element, &self.template(node, locals)?, locals)
+    }
+
+    /// The element with an expression that gives what the template gives. Data with expressions
+    /// inside is marked: it is not one expression here.
+    pub(super) fn said(
+        &self,
+        element: Element,
+        template: &Template,
+        locals: &Locals,
+    ) -> Option<Element> {
+        let (source, marked) = match template {
+            // JSON is an expression too, and can be told from one that computes something.
+            Template::Const(value @ (Value::List(_) | Value::Map(_))) => (value.to_json(), false),
+            Template::Const(_) | Template::Expr(_) => (expression(template), false),
+            Template::Text(_) | Template::List(_) | Template::Map(_) => (data(template), true),
+        };
+        if !self.compiles(&source, locals) {
+            return None;
+        }
+        let element = element.with("expr", source);
+        Some(if marked { element.with("gearshift:form", "data") } else { element })
+    }
+}
+
+/// Data as an expression from which it can be read again: expressions in it that look like data
+/// stand in brackets.
+fn data(template: &Template) -> String {
+    match template {
+        Template::Expr(expr) => {
+            let source = expr.source().trim();
+            let like = source.starts_with(['{', '[', '(', '\'', '"']) || source.contains('+');
+            let plain = Value::from_json(source.as_bytes()).is_ok();
+            if like || plain { format!("({source})") } else { source.to_owned() }
+        }
+        Template::List(items) => {
+            format!("[{}]", items.iter().map(data).collect::<Vec<_>>().join(", "))
+        }
+        Template::Map(entries) => {
+            let entry =
+                |(key, value): &(Arc<str>, Template)| format!("{}: {}", text(key), data(value));
+            format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
+        }
+        Template::Const(value) => literal(value),
+        Template::Text(_) => expression(template),
+    }
+}
+
+/// May SCXML name this place: a variable, or a member of one?
+pub(super) fn is_location(path: &str) -> bool {
+    path.split('.').all(|part| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    })
+}
 
 /// The expression that gives a value: JSON is one, but for whole numbers above 63 bits.
 pub(super) fn literal(value: &Value) -> String {
@@ -13,9 +113,8 @@ pub(super) fn literal(value: &Value) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Map(map) => {
-            let entry = |(key, value): &(std::sync::Arc<str>, Value)| {
-                format!("{}: {}", text(key), literal(value))
-            };
+            let entry =
+                |(key, value): &(Arc<str>, Value)| format!("{}: {}", text(key), literal(value));
             let entries: Vec<_> = map.iter().map(entry).collect();
             format!("{{{}}}", entries.join(", "))
         }
@@ -47,7 +146,7 @@ pub(in super::super) fn expression(template: &Template) -> String {
             format!("[{}]", items.join(", "))
         }
         Template::Map(entries) => {
-            let entry = |(key, value): &(std::sync::Arc<str>, Template)| {
+            let entry = |(key, value): &(Arc<str>, Template)| {
                 format!("{}: {}", text(key), expression(value))
             };
             let entries: Vec<_> = entries.iter().map(entry).collect();
@@ -56,25 +155,9 @@ pub(in super::super) fn expression(template: &Template) -> String {
     }
 }
 
-/// What goes along: a parameter for each member of a mapping, else the whole as content.
-pub(super) fn payload(with: Option<&Template>) -> Vec<Element> {
-    let param =
-        |(key, value): (&str, String)| Element::new("param").with("name", key).with("expr", value);
-    match with {
-        None => Vec::new(),
-        Some(Template::Map(entries)) if !entries.is_empty() => {
-            entries.iter().map(|(key, value)| param((key, expression(value)))).collect()
-        }
-        Some(Template::Const(Value::Map(map))) if map.iter().next().is_some() => {
-            map.iter().map(|(key, value)| param((key, literal(value)))).collect()
-        }
-        Some(other) => vec![Element::new("content").with("expr", expression(other))],
-    }
-}
-
-/// The expression with the name of a loop's item as a variable, which it is there.
-pub(super) fn as_variable(source: &str, local: &str) -> String {
-    replaced(source, local, &format!("vars.{local}"))
+/// Does the expression use a name?
+pub(super) fn mentions(source: &str, name: &str) -> bool {
+    replaced(source, name, "") != source
 }
 
 /// The expression with what a child says called as SCXML calls it: the event's data.

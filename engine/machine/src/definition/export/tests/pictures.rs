@@ -1,6 +1,6 @@
 //! Pictures of definitions, whole.
 
-use super::{dot, mermaid};
+use super::super::{dot, mermaid};
 use crate::definition::{Format, load};
 
 fn picture(text: &str, draw: fn(&crate::definition::model::Definition) -> String) -> String {
@@ -11,7 +11,7 @@ fn picture(text: &str, draw: fn(&crate::definition::model::Definition) -> String
 }
 
 const APPROVAL: &str =
-    include_str!("../../../../../examples/document-approval/document_approval.workflow.yaml");
+    include_str!("../../../../../../examples/document-approval/document_approval.workflow.yaml");
 
 const NESTED: &str = "
 workflow: nested
@@ -132,4 +132,79 @@ fn dot_draws_clusters() {
 }
 "##;
     assert_eq!(picture(NESTED, dot), expected);
+}
+
+const ODD: &str = r#"
+workflow: odd
+states:
+  Style:
+    parallel:
+      lone: { on: { go: elsewhere } }
+      h: { history: deep, default: b }
+      pair:
+        parallel:
+          b: { states: { c: { on: { x: d } }, d: {} } }
+          e: {}
+    on:
+      stop:
+        when: "data.s == '| [x] {y} \\\\ \" ` % %% : ; # <b> end note\\n'"
+        do: tell
+        to: any_state
+  elsewhere: { on: { "*": { when: "data.s == 'end note'" } } }
+  any_state: { final: true }
+on: { quit: any_state }
+actions: { tell: { publish: "ü→日本.${ key }" } }
+"#;
+
+#[test]
+fn mermaid_keeps_history_out_of_the_regions_and_words_apart_from_its_own() {
+    let drawn = picture(ODD, mermaid);
+    let expected = r##"stateDiagram-v2
+    state "any state" as any_state_
+    state "h (H*)" as h
+    h --> b: default
+    state "Style" as Style_ {
+        lone
+        --
+        state "pair" as pair {
+            state "b" as b {
+                c --> d: x
+                [*] --> c
+            }
+            --
+            e
+        }
+    }
+"##;
+    assert!(drawn.starts_with(expected), "{drawn}");
+    let guard = "data.s == '| [x] {y} #92;#92; #34; #96; #37; #37;#\
+                 37; #58; #59; #35; #lt;b#gt; end note#92;n'";
+    let label = format!("Style_ --> any_state: stop [{guard}] / publish …");
+    assert!(drawn.contains(&label), "{drawn}");
+    assert!(drawn.contains("any_state_ --> any_state: quit"), "{drawn}");
+    assert!(drawn.contains("* [data.s == 'end#32;note']"), "{drawn}");
+    assert_eq!(drawn.matches("--\n").count(), 2, "{drawn}");
+}
+
+#[test]
+fn long_words_are_cut_and_special_ones_quoted() {
+    let long = "x".repeat(10_000);
+    let text = format!(
+        "workflow: w\nstates:\n  \
+         a: {{ on: {{ e: {{ do: {{ publish: \"{long}\" }}, to: b }} }} }}\n  \
+         b: {{ on: {{ e: {{ when: \"data.s == '\\\\\\\"\\\\\\\\ü'\", to: a }} }} }}\n"
+    );
+    for draw in [mermaid, dot] {
+        let drawn = picture(&text, draw);
+        assert!(drawn.lines().all(|line| line.len() < 400), "{drawn}");
+    }
+    let drawn = picture(&text, dot);
+    assert!(drawn.contains(r#"'\\\"\\\\ü'"#), "{drawn}");
+}
+
+#[test]
+fn arrows_of_dot_do_not_end_at_a_box_that_they_are_inside_of() {
+    let text = "workflow: w\nstates:\n  a:\n    on: { e: b, f: a }\n    states: { b: {}, c: {} }\n";
+    let drawn = picture(text, dot);
+    assert!(!drawn.contains("ltail") && !drawn.contains("lhead"), "{drawn}");
 }

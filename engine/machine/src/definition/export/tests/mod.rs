@@ -1,0 +1,4 @@
+//! Definitions in other notations.
+
+mod pictures;
+mod xstate;

@@ -1,0 +1,85 @@
+//! `test`: scenario files in which something is wrong, and what becomes of the others.
+
+use crate::support::Place;
+
+const ORDER: &str = "\
+workflow: order
+correlate: data.id
+events: { order.placed: { start: true }, order.paid: {} }
+states:
+  placed: { on: { order.paid: paid } }
+  paid: { final: true }
+";
+
+/// A scenario that expects this of the first event.
+fn expecting(name: &str, expected: &str) -> String {
+    let event = "event: order.placed, data: { id: o-1 }";
+    format!("  - name: {name}\n    steps:\n      - {{ {event}, expect: {{ {expected} }} }}\n")
+}
+
+#[test]
+fn words_that_nobody_knows_are_refused_with_line_and_nearest_word() {
+    let place = Place::new();
+    place.write("order.workflow.yaml", ORDER);
+    let step = |step: &str| format!("  - name: one\n    steps:\n      - {{ {step} }}\n");
+    for (scenario, line, told) in [
+        (expecting("one", "verdict: transitoned"), 4, "did you mean `transitioned`?"),
+        (expecting("one", "verdict: no_instanse"), 4, "did you mean `no_instance`?"),
+        (expecting("one", "status: runing"), 4, "did you mean `running`?"),
+        (expecting("one", "status: ok"), 4, "expected one of running"),
+        (expecting("one", "state: plased"), 4, "did you mean `placed`?"),
+        (expecting("one", "staet: placed"), 4, "did you mean `state`?"),
+        (expecting("one", "effects: [publsh x]"), 4, "none of `call NAME`"),
+        (step("command: cancle"), 4, "did you mean `cancel`?"),
+        (step("reply: a.b, fail: permanant"), 4, "did you mean `permanent`?"),
+        (step("evnt: order.placed"), 4, "did you mean `event`?"),
+        (
+            "  - name: one\n    mocks: { a.b: { fail: never } }\n    steps: []\n".to_owned(),
+            3,
+            "never",
+        ),
+    ] {
+        place.write("order.test.yaml", &format!("scenarios:\n{scenario}"));
+        let done = place.gearshift(&["test", "."]).ends(2);
+        assert!(done.err.contains(told), "`{told}` is not in: {}", done.err);
+        let start = format!("error: ./order.test.yaml:{line}: `one`: ");
+        assert!(done.err.starts_with(&start), "not at line {line}: {}", done.err);
+        assert!(done.out.contains("1 unreadable · 0 passed"), "{}", done.out);
+    }
+}
+
+#[test]
+fn one_bad_scenario_or_file_does_not_hide_the_others() {
+    let place = Place::new();
+    place.write("order.workflow.yaml", ORDER);
+    let good = expecting("good", "state: placed");
+    let wrong = expecting("wrong", "verdict: wonderful");
+    let failing = expecting("failing", "state: paid");
+    place.write("a.test.yaml", "scenarios: [\n");
+    let all = format!("definition: order.workflow.yaml\nscenarios:\n{wrong}{good}{failing}");
+    place.write("b.test.yaml", &all);
+    let done = place.gearshift(&["test", "."]).ends(2);
+    assert!(done.out.contains("good ✓  failing ✗"), "{}", done.out);
+    assert!(done.out.contains("1 failed · 2 unreadable · 1 passed"), "{}", done.out);
+    assert!(done.err.contains("`./a.test.yaml` is no scenario file"), "{}", done.err);
+    assert!(done.err.contains("./b.test.yaml:5: `wrong`: "), "{}", done.err);
+    let data = place.gearshift(&["test", ".", "-o", "json"]).ends(2).json();
+    assert_eq!((&data["passed"], &data["failed"]), (&1.into(), &1.into()), "{data}");
+    assert_eq!(data["unreadable"][1]["name"], "wrong", "{data}");
+    assert_eq!(data["unreadable"][1]["line"], 5, "{data}");
+    let only = place.gearshift(&["test", "b.test.yaml", "--only", "good"]).ends(0);
+    assert!(only.out.contains("1 passed"), "{}", only.out);
+}
+
+#[test]
+fn scenarios_on_one_line_are_told_apart_too() {
+    let place = Place::new();
+    place.write("order.workflow.yaml", ORDER);
+    place.write(
+        "order.test.yaml",
+        "scenarios: [{ name: a, steps: [{ event: order.placed, data: { id: x } }] }, { name: b }]",
+    );
+    let done = place.gearshift(&["test", "."]).ends(2);
+    assert!(done.out.contains("a ✓") && done.out.contains("1 unreadable"), "{}", done.out);
+    assert!(done.err.contains("`b`: missing field `steps`"), "{}", done.err);
+}

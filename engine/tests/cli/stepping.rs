@@ -1,0 +1,83 @@
+//! `play` by hand: mistyped orders, children, and what is shown of long stories.
+
+use crate::support::Place;
+
+const PARENT: &str = "\
+workflow: parent
+correlate: data.id
+events: { begun: { start: true }, ended: {} }
+states:
+  waiting: { run: child, on: { ended: out }, done: out }
+  out: { final: true }
+---
+workflow: child
+events: { nudged: {} }
+states:
+  asked: { entry: { call: clerk.look }, on: { nudged: bye } }
+  bye: { final: true }
+";
+
+const TICKS: &str = "\
+workflow: ticks
+events: { go: { start: true } }
+correlate: data.id
+vars: { n: 0 }
+states:
+  on: { after: { 1m: { name: tick, do: { set: { n: vars.n + 1 } }, to: on } } }
+";
+
+#[test]
+fn a_mistyped_order_is_told_and_nothing_is_sent() {
+    let place = Place::new();
+    place.write("parent.workflow.yaml", PARENT);
+    let lines = "begun id=p\n:vars\nadvnace 1h\nendd\nsend endd\nended\n";
+    let done = place.gearshift_with_input(&["play", "."], lines).ends(1);
+    for text in [
+        "`:vars` is neither an order nor an event; did you mean `vars`?",
+        "did you mean `advance`?",
+        "no definition here knows an event `endd`; `send endd` sends it; did you mean `ended`?",
+        "out · done",
+    ] {
+        assert!(joined(&done.out).contains(text), "`{text}` is not in:\n{}", done.out);
+    }
+    assert!(!done.out.contains("unhandled  "), "{}", done.out);
+}
+
+/// The text with its wrapped lines put together again.
+fn joined(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_child_is_taken_in_hand_and_stepped() {
+    let place = Place::new();
+    place.write("parent.workflow.yaml", PARENT);
+    let lines = "begun id=p\ninstances\nuse 1\nreply clerk.look ok=true\nnudged\nuse p\nuse none\n";
+    let done = place.gearshift_with_input(&["play", "."], lines).ends(1);
+    let out = joined(&done.out);
+    for text in [
+        "* 2 parent/p waiting running",
+        "asked · reply clerk.look · takes nudged",
+        "bye · done",
+        "parent/p: out · done",
+        "no instance `none`; `instances` lists them",
+    ] {
+        assert!(out.contains(text), "`{text}` is not in:\n{}", done.out);
+    }
+}
+
+#[test]
+fn what_repeats_is_shown_once_and_lines_fit() {
+    let place = Place::new();
+    place.write("ticks.workflow.yaml", TICKS);
+    let long = "word ".repeat(30);
+    let lines = format!("go id=t\nadvance 1h\nvars\n{long}\n");
+    let done = place.gearshift_with_input(&["play", "."], &lines).ends(1);
+    assert!(done.out.contains("×60"), "{}", done.out);
+    assert!(done.out.contains("n: 60"), "{}", done.out);
+    assert!(done.out.lines().count() < 25, "{}", done.out);
+    let wide = done.out.lines().filter(|line| !line.starts_with("> "));
+    for line in wide {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
