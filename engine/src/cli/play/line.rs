@@ -314,6 +314,7 @@ mod tests {
         for text in ["decide", "reply", "advance", "advance 5", "x=1", "fail a.b odd", "show x"] {
             assert!(read(text).is_err(), "{text}");
         }
-        assert_eq!(read("e title='a"), Err("a quote is not closed".to_owned()));
+        let refused = "`e`: a quote is not closed; `help` tells what can be typed".to_owned();
+        assert_eq!(read("e title='a"), Err(refused));
     }
 }
