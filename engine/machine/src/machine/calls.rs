@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use super::effect::{CallRequest, Effect, NoticeKind};
-use super::ids::EffectId;
+use super::ids::{EffectId, StateId};
 use super::input::{CallOutcome, ErrorKind, Event, EventKind};
 use super::instance::{
     FailedBlock, Place, Reply, RunningCall, RunningSequence, StuckKind, TimerKind,
 };
 use super::macrostep::{Cause, Taken, error_text};
 use super::once::is_unknown;
+use super::progress::Role;
 use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::expr::Expr;
-use crate::definition::model::{Backoff, CallSpec, RetryPolicy, SeqStep, SetPath};
+use crate::definition::model::{Backoff, CallSpec, KindSet, RetryPolicy, SeqStep, SetPath};
 use crate::value::{Map, Value};
 
 /// How often a plugin that is not there is asked for, where the author says nothing.
@@ -44,7 +45,15 @@ impl Work<'_> {
             deadline,
             child: None,
         });
-        let step = Arc::clone(&self.definition.state(running.state).id);
+        let role = running.role;
+        let step = match role {
+            Role::Step { graph, step, .. } => self.step_of(graph, step).map(|step| &step.id),
+            Role::Undo { .. } | Role::Finally { .. } | Role::State => None,
+        };
+        let state = self.sequence_index(sequence).and_then(|at| self.instance.sequences.get(at));
+        let state = state.map_or(StateId::ROOT, |running| running.state);
+        let step = Arc::clone(step.unwrap_or(&self.definition.state(state).id));
+        self.step_attempt(role, attempt);
         self.arm(spec.timeout_ms, TimerKind::CallDeadline { sequence });
         let operation = Arc::clone(&spec.operation);
         let words = format!("call {operation}");
@@ -64,6 +73,7 @@ impl Work<'_> {
             | TimerKind::Send { .. }
             | TimerKind::SendTo { .. }
             | TimerKind::DeferredExpiry { .. }
+            | TimerKind::Steps { .. }
             | TimerKind::Retention => true,
         });
     }
@@ -93,7 +103,12 @@ impl Work<'_> {
             return Ok(Taken::Yes);
         };
         match &reply.outcome {
-            CallOutcome::Success(output) => self.call_succeeded(sequence, output),
+            CallOutcome::Success(output) => match sequence.role {
+                Role::State => self.call_succeeded(sequence, output),
+                Role::Step { .. } | Role::Undo { .. } | Role::Finally { .. } => {
+                    self.step_call_succeeded(sequence, output)
+                }
+            },
             CallOutcome::Failure { kind, .. } if is_unknown(&sequence, *kind) => {
                 self.outcome_unknown(sequence, *kind)
             }
@@ -123,6 +138,7 @@ impl Work<'_> {
         event.invoke_id = Some(Arc::clone(invoke_id));
         self.cause.get_or_insert_with(|| Arc::clone(&event.name));
 
+        self.remember_call(&sequence, output);
         let kept = self.keep_output(set, &sequence, output);
         if let Some(at) = self.sequence_index(sequence.id)
             && let Some(running) = self.instance.sequences.get_mut(at)
@@ -141,7 +157,8 @@ impl Work<'_> {
                 let mut halted = sequence;
                 halted.call = None;
                 let event = Some(event.clone());
-                let origin = Origin { state, block, sequence: Some(halted), event };
+                let sequence = Some(halted);
+                let origin = Origin { state, block, sequence, event, ..Origin::default() };
                 self.queue_error(error, origin)?;
             }
         }
@@ -150,6 +167,49 @@ impl Work<'_> {
         match self.macrostep(Cause::Event(&event))? {
             Taken::Unhandled(_) | Taken::Deferred | Taken::Yes => Ok(Taken::Yes),
             Taken::RolledBack => Ok(Taken::RolledBack),
+        }
+    }
+
+    /// The same for what is no state's own: no transition sees the event of a step's call.
+    fn step_call_succeeded(
+        &mut self,
+        sequence: RunningSequence,
+        output: &Value,
+    ) -> Result<Taken, Overrun> {
+        let definition = self.definition;
+        let Some(Invoked { set, .. }) = invoked_at(definition, &sequence) else {
+            return Ok(Taken::Yes);
+        };
+        self.disarm_call(sequence.id);
+        if let Role::Undo { undo } = sequence.role {
+            self.undo_through(undo, true)?;
+            return self.macrostep(Cause::Resume(None));
+        }
+        self.remember_call(&sequence, output);
+        let kept = self.keep_output(set, &sequence, output);
+        self.set_call(sequence.id, None);
+        match (kept, sequence.role) {
+            (Ok(()), role) => {
+                self.step_gave(role, output);
+                self.skip_step(sequence.id);
+            }
+            (Err(Failure::Overrun(overrun)), _) => return Err(overrun),
+            (Err(Failure::Error(error)), Role::Step { graph, step, item }) => {
+                let halted = RunningSequence { call: None, ..sequence };
+                self.step_error((graph, step, item), Some(halted), &error)?;
+            }
+            (Err(Failure::Error(error)), Role::State | Role::Undo { .. } | Role::Finally { .. }) => {
+                let (state, sequence) = (Some(sequence.state), Some(sequence));
+                self.queue_error(error, Origin { state, sequence, ..Origin::default() })?;
+            }
+        }
+        self.macrostep(Cause::Resume(None))
+    }
+
+    fn remember_call(&mut self, sequence: &RunningSequence, output: &Value) {
+        if let (Some((spec, _)), Some(call)) = (call_at(self.definition, sequence), &sequence.call)
+        {
+            self.remember_undo(sequence, spec, call, output);
         }
     }
 
@@ -164,7 +224,10 @@ impl Work<'_> {
             return Ok(());
         }
         self.output = Some(output.clone());
-        let kept = self.run_set(set, sequence.event.as_deref());
+        self.bind_item(sequence.role);
+        let event = self.sequence_event(sequence);
+        let kept = self.run_set(set, event.as_deref());
+        self.locals.clear();
         self.output = None;
         kept
     }
@@ -196,6 +259,7 @@ impl Work<'_> {
             let delay = Value::from(delay);
             fields.push(("delay_ms", delay));
             self.notice(NoticeKind::CallRetrying, fields);
+            self.step_retrying(sequence.role, failed.to_error());
             return Ok(Taken::Yes);
         }
         let fields = failed.fields(&operation, call.attempt);
@@ -204,6 +268,17 @@ impl Work<'_> {
         if failed.kind == ErrorKind::Timeout {
             let words = format!("cancel {operation}");
             self.emit(Effect::CancelCall { call: call.id }, words)?;
+        }
+        match sequence.role {
+            Role::Step { graph, step, item } => {
+                self.step_failed((graph, step, item), Some(sequence), failed.to_error())?;
+                return self.macrostep(Cause::Resume(None));
+            }
+            Role::Undo { .. } => {
+                self.undo_failed(sequence, failed);
+                return Ok(Taken::Yes);
+            }
+            Role::State | Role::Finally { .. } => {}
         }
         let family = if failed.kind.is_communication() { "communication" } else { "platform" };
         let name = format!("error.{family}.invoke.{invoke_id}");
@@ -223,12 +298,8 @@ impl Work<'_> {
     ) -> Result<Taken, Overrun> {
         let taken = self.macrostep(Cause::Event(event))?;
         if let Taken::Unhandled(_) = taken {
-            let origin = Origin {
-                state: Some(sequence.state),
-                block: None,
-                event: None,
-                sequence: Some(sequence),
-            };
+            let (state, sequence) = (Some(sequence.state), Some(sequence));
+            let origin = Origin { state, sequence, ..Origin::default() };
             self.unhandled_error(StuckKind::CallFailed, error_text(event), origin);
         }
         Ok(Taken::Yes)
@@ -278,8 +349,12 @@ pub(super) fn call_at<'d>(
 ) -> Option<(&'d Arc<CallSpec>, &'d Arc<str>)> {
     let program = definition.sequences.get(usize::from(sequence.sequence))?;
     match program.steps.get(usize::from(sequence.position))? {
-        SeqStep::Call { spec, invoke_id } => Some((spec, invoke_id)),
+        SeqStep::Call { spec, invoke_id } => match sequence.role {
+            Role::Undo { .. } => Some((spec.undo.as_ref()?, invoke_id)),
+            Role::State | Role::Step { .. } | Role::Finally { .. } => Some((spec, invoke_id)),
+        },
         SeqStep::Do(_)
+        | SeqStep::Wait { .. }
         | SeqStep::Child { .. }
         | SeqStep::Name { .. }
         | SeqStep::JumpUnless { .. }
@@ -299,6 +374,7 @@ pub(super) struct Invoked<'d> {
 /// A child is started once: `retry:` is for plugins.
 const ONCE: RetryPolicy = RetryPolicy {
     attempts: 1,
+    on: KindSet::NONE,
     backoff: Backoff::Fixed { delay_ms: 0 },
     jitter: false,
     waits_for_plugin: false,
@@ -311,18 +387,22 @@ pub(super) fn invoked_at<'d>(
 ) -> Option<Invoked<'d>> {
     let program = definition.sequences.get(usize::from(sequence.sequence))?;
     match program.steps.get(usize::from(sequence.position))? {
-        SeqStep::Call { spec, invoke_id } => Some(Invoked {
-            name: Arc::clone(&spec.operation),
-            set: &spec.set,
-            retry: spec.retry,
-            invoke_id,
-        }),
+        SeqStep::Call { invoke_id, .. } => {
+            let (spec, _) = call_at(definition, sequence)?;
+            Some(Invoked {
+                name: Arc::clone(&spec.operation),
+                set: &spec.set,
+                retry: spec.retry,
+                invoke_id,
+            })
+        }
         SeqStep::Child { spec, invoke_id } => {
             let child = sequence.call.as_ref().and_then(|call| call.child.as_ref());
             let name = child.map_or_else(Arc::default, |child| child.workflow().into());
             Some(Invoked { name, set: &spec.set, retry: ONCE, invoke_id })
         }
         SeqStep::Do(_)
+        | SeqStep::Wait { .. }
         | SeqStep::Name { .. }
         | SeqStep::JumpUnless { .. }
         | SeqStep::Jump { .. } => None,
@@ -355,7 +435,7 @@ fn repeats(policy: RetryPolicy, kind: ErrorKind, attempt: u32) -> Option<RetryPo
     if kind == ErrorKind::PluginNotFound && policy.waits_for_plugin {
         return Some(RetryPolicy { backoff: WAITS_FOR_PLUGIN, ..policy });
     }
-    (kind.is_retryable() && attempt < policy.attempts).then_some(policy)
+    (policy.repeats(kind) && attempt < policy.attempts).then_some(policy)
 }
 
 /// The wait after attempt `attempt` failed, in milliseconds.

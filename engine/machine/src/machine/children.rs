@@ -226,6 +226,7 @@ impl Work<'_> {
             match program.steps.get(usize::from(running.position))? {
                 SeqStep::Child { spec, .. } if spec.forward => running.call.as_ref()?.child.clone(),
                 SeqStep::Child { .. }
+                | SeqStep::Wait { .. }
                 | SeqStep::Do(_)
                 | SeqStep::Call { .. }
                 | SeqStep::Name { .. }

@@ -8,6 +8,7 @@ use super::input::{Command, Event, Principal};
 use super::instance::{FailedBlock, Place, Reply, RunningSequence, Status, Stuck, StuckKind};
 use super::macrostep::{Again, Cause, Taken};
 use super::outcome::Outcome;
+use super::progress::{Role, Then};
 use super::work::{ActionError, Failure, Origin, Overrun, Work};
 use crate::value::Value;
 
@@ -26,6 +27,10 @@ impl Work<'_> {
     ) -> Outcome {
         let is_stuck = self.instance.status == Status::Stuck;
         match command {
+            Command::Cancel if self.is_rolling_back() => {
+                rejected("a rollback is under way: wait for it, or kill the instance")
+            }
+            Command::Cancel if self.has_undo() => self.cancel_and_undo(by, reason),
             Command::Cancel | Command::Kill => {
                 self.base = None;
                 self.end_cancelled(matches!(command, Command::Cancel), &by.user, reason);
@@ -43,15 +48,34 @@ impl Work<'_> {
         }
     }
 
+    /// `cancel` of an instance that has done what can be taken back: that comes first.
+    fn cancel_and_undo(&mut self, by: &Principal, reason: &Arc<str>) -> Outcome {
+        self.base = None;
+        self.instance.stuck = None;
+        let then = Then::Cancel { by: Arc::clone(&by.user) };
+        let words = if reason.is_empty() { "cancelled".into() } else { Arc::clone(reason) };
+        let taken = self.attempt(&|| Again::Event(None), |work| {
+            work.drop_sequences(|_| true)?;
+            work.begin_rollback(then, None, words)?;
+            work.macrostep(Cause::Resume(None))
+        });
+        if taken == Taken::RolledBack { self.rolled_back() } else { Outcome::Done }
+    }
+
     /// Begins again with what made the instance stuck, then takes what waited meanwhile.
     fn retry(&mut self) -> Outcome {
         let Some(mut stuck) = self.unstick() else { return rejected("the instance is not stuck") };
         let replies = std::mem::take(&mut stuck.replies);
         let taken = match stuck.kind {
-            StuckKind::Error | StuckKind::CallFailed | StuckKind::OutcomeUnknown => {
+            StuckKind::Error
+            | StuckKind::CallFailed
+            | StuckKind::OutcomeUnknown
+            | StuckKind::UndoFailed
+            | StuckKind::Deadlock => {
                 let again = || Again::Event(stuck.event.clone());
                 self.attempt(&again, |work| work.run_again(&stuck))
             }
+            StuckKind::RolledBack => self.attempt(&|| Again::Event(None), Self::redo),
             StuckKind::Livelock
             | StuckKind::Panic
             | StuckKind::StateTooLarge
@@ -80,14 +104,13 @@ impl Work<'_> {
         let Some(mut stuck) = self.unstick() else { return rejected("the instance is not stuck") };
         let replies = std::mem::take(&mut stuck.replies);
         match stuck.kind {
-            StuckKind::Error | StuckKind::CallFailed | StuckKind::OutcomeUnknown => {
-                if let Some(sequence) = &stuck.sequence {
-                    let again = || Again::Event(None);
-                    self.attempt(&again, |work| {
-                        work.skip_step(sequence.id);
-                        work.macrostep(Cause::Resume(sequence.event.as_deref()))
-                    });
-                }
+            StuckKind::Error
+            | StuckKind::CallFailed
+            | StuckKind::OutcomeUnknown
+            | StuckKind::UndoFailed
+            | StuckKind::Deadlock
+            | StuckKind::RolledBack => {
+                self.attempt(&|| Again::Event(None), |work| work.leave_behind(&stuck));
             }
             StuckKind::Livelock
             | StuckKind::Panic
@@ -101,17 +124,32 @@ impl Work<'_> {
         self.take_what_waited(replies)
     }
 
+    /// The body of `skip` after an error: what failed counts as over.
+    fn leave_behind(&mut self, stuck: &Stuck) -> Result<Taken, Overrun> {
+        let Some(sequence) = &stuck.sequence else {
+            self.skip_steps()?;
+            return self.macrostep(Cause::Resume(None));
+        };
+        if let Role::Undo { undo } = sequence.role {
+            self.undo_through(undo, false)?;
+        } else {
+            self.skip_step(sequence.id);
+        }
+        self.macrostep(Cause::Resume(sequence.event.as_deref()))
+    }
+
     /// Sets the instance going; the trouble is handed out.
     fn unstick(&mut self) -> Option<Box<Stuck>> {
         let stuck = self.instance.stuck.take()?;
         self.base = None;
-        self.instance.status = Status::Running;
+        let back = self.is_rolling_back();
+        self.instance.status = if back { Status::Compensating } else { Status::Running };
         let reason = Value::String(Arc::clone(&stuck.reason));
         self.notice(NoticeKind::Resumed, vec![("was", reason)]);
         Some(stuck)
     }
 
-    fn skip_step(&mut self, id: u32) {
+    pub(super) fn skip_step(&mut self, id: u32) {
         let found = self.instance.sequences.iter_mut().find(|sequence| sequence.id == id);
         if let Some(sequence) = found {
             sequence.position = sequence.position.saturating_add(1);
@@ -135,7 +173,9 @@ impl Work<'_> {
                 }
             }
             (None, Some(sequence)) => self.ready.push(sequence.id),
-            (None, None) => {}
+            (None, None) => {
+                self.retry_steps()?;
+            }
         }
         self.macrostep(Cause::Resume(event))
     }
@@ -170,6 +210,7 @@ impl Work<'_> {
                     block: stuck.block,
                     sequence: stuck.sequence.clone(),
                     event: stuck.event.clone(),
+                    ..Origin::default()
                 };
                 let error = ActionError { name: error.name, ..error };
                 self.queue_error(error, origin)
@@ -205,6 +246,12 @@ impl Work<'_> {
         if let Some(stuck) = &mut self.instance.stuck {
             stuck.replies.extend(replies);
         }
+        self.take_parked();
+        self.standing()
+    }
+
+    /// Events that arrived while nothing was taken, in arrival order.
+    pub(super) fn take_parked(&mut self) {
         self.offer_deferred();
         while self.goes_on() && !self.instance.parked.is_empty() {
             let event = self.instance.parked.remove(0);
@@ -215,7 +262,6 @@ impl Work<'_> {
                 self.note(format!("took parked {}", event.name));
             }
         }
-        self.standing()
     }
 
     /// The verdict on an order after which the instance may be stuck again.

@@ -154,6 +154,9 @@ fn on_timer(old: &Instance, definition: &Definition, id: u32, now: Timestamp) ->
         return stale();
     }
     let kind = timer.kind.clone();
+    if !old.lets_fire(&kind) {
+        return stale();
+    }
     // An ended instance is forgotten by its partition: the machine has nothing to say.
     if kind == TimerKind::Retention {
         return unchanged(Outcome::Ignored { reason: "retention".into() });
@@ -199,10 +202,13 @@ impl Work<'_> {
     /// Takes input: neither stuck nor paused nor ended.
     pub(super) fn goes_on(&self) -> bool {
         match self.instance.status {
-            Status::Running | Status::Compensating => true,
-            Status::Paused | Status::Stuck | Status::Done | Status::Failed | Status::Cancelled => {
-                false
-            }
+            Status::Running => true,
+            Status::Paused
+            | Status::Compensating
+            | Status::Stuck
+            | Status::Done
+            | Status::Failed
+            | Status::Cancelled => false,
         }
     }
 
@@ -318,7 +324,7 @@ impl Work<'_> {
                 if self.entry.fired.len() > fired { self.transitioned(from) } else { Outcome::Done }
             }
         };
-        self.offer_deferred();
+        self.take_parked();
         outcome
     }
 
@@ -369,6 +375,12 @@ impl Work<'_> {
             TimerKind::DeferredExpiry { place } => {
                 self.entry.input = "timer defer".into();
                 self.expire_deferred(*place)
+            }
+            TimerKind::Steps { graph, step } => {
+                self.entry.input = "timer steps".into();
+                let again = || Again::Event(None);
+                let (graph, step) = (*graph, *step);
+                self.attempt_quietly(&again, |work| work.steps_late(graph, step))
             }
             TimerKind::Retention => Outcome::Done,
         }

@@ -78,6 +78,9 @@ impl Work<'_> {
         self.bound = None;
         self.queue.clear();
         self.pending.clear();
+        self.pending_graphs.clear();
+        self.wakes.clear();
+        self.fans.clear();
         self.ready.clear();
         self.locals.clear();
         self.output = None;
@@ -171,7 +174,12 @@ impl Work<'_> {
             return;
         }
         let origin = origin.map_or_else(Origin::default, |origin| *origin);
-        self.unhandled_error(StuckKind::Error, reason, origin);
+        if origin.fails {
+            self.failing.get_or_insert(reason);
+            return;
+        }
+        let kind = if origin.of_call { StuckKind::CallFailed } else { StuckKind::Error };
+        self.unhandled_error(kind, reason, origin);
     }
 
     /// Applies `on_error:` to an error nobody handles.
@@ -231,7 +239,9 @@ impl Work<'_> {
             self.notice(NoticeKind::Transitioned, fields);
         }
         let trouble = self.trouble.take();
-        if !self.running {
+        if let Some((by, reason)) = self.cancelling.take() {
+            self.end_cancelled(true, &by, &reason);
+        } else if !self.running {
             self.end_done();
         } else if let Some(reason) = self.failing.take() {
             self.end_failed(&reason);
@@ -265,6 +275,7 @@ impl Work<'_> {
         self.vars_changed = false;
         self.trouble = None;
         self.failing = None;
+        self.cancelling = None;
     }
 
     /// The incident of a rolled back macrostep: the input is kept for `retry` (rule 12).
@@ -331,6 +342,9 @@ const fn stuck_word(kind: StuckKind) -> &'static str {
         StuckKind::CallFailed => "call_failed",
         StuckKind::DefinitionMissing => "definition_missing",
         StuckKind::OutcomeUnknown => "outcome_unknown",
+        StuckKind::UndoFailed => "undo_failed",
+        StuckKind::Deadlock => "deadlock",
+        StuckKind::RolledBack => "rolled_back",
     }
 }
 

@@ -11,7 +11,11 @@ mod once;
 mod outcome;
 mod trace;
 
+mod chunks;
+mod progress;
+
 mod actions;
+mod aggregate;
 mod calls;
 mod children;
 mod commands;
@@ -19,13 +23,17 @@ mod decide;
 mod deferral;
 mod ending;
 mod entry;
+mod fan;
+mod graph;
 mod macrostep;
 mod microstep;
 mod migrate;
+mod rollback;
 mod select;
 mod send;
 mod sequences;
 mod start;
+mod steps;
 mod tasks;
 mod timers;
 mod work;
@@ -49,7 +57,12 @@ pub use instance::{
 };
 pub use letter::{Address, Letter, LetterBody, Parent};
 pub use migrate::{Migrated, Renamed, migrate};
+pub use chunks::Chunks;
 pub use outcome::{Decision, Outcome};
+pub use progress::{
+    FanState, ItemState, Phase, Progress, Role, Rollback, RunningGraph, StepError, StepState,
+    StepStatus, Then, Undoable,
+};
 pub(crate) use send::address;
 pub use tasks::{Task, open_tasks};
 pub use timers::{RETENTION_MS, TIMERS_MAX};

@@ -56,6 +56,7 @@ pub(super) fn start(
         started_at: now,
         updated_at: now,
         parent: parent.map(|parent| Box::new(parent.clone())),
+        progress: None,
     };
     let mut work = Work::new(definition, instance, None, now, "start".into());
     work.entry.by = initiator;

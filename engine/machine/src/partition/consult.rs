@@ -186,6 +186,7 @@ fn predecessor(key: &InstanceKey, pin: Pin, generation: Generation, at: Timestam
         started_at: at,
         updated_at: at,
         parent: None,
+        progress: None,
     }
 }
 

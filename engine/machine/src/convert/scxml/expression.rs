@@ -73,6 +73,7 @@ impl Expressions<'_, '_> {
         let names = Names {
             vars: &self.ids.vars,
             states: &states,
+            steps: &[],
             locals: &[],
             allowed: NameSet::CALL_SET.with_error(),
         };

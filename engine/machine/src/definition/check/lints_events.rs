@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::lints::{Lint, descriptors, overlap};
 use super::nearest::did_you_mean;
 use crate::definition::codes;
-use crate::definition::model::{Action, Descriptor, StateKind};
+use crate::definition::model::{Action, Definition, Descriptor, SeqStep, StateKind};
 use crate::machine::{StateId, TransitionId};
 
 /// More setters of one variable in one parallel state are not compared.
@@ -71,7 +71,7 @@ fn useless_defer(lint: &Lint<'_, '_>, id: StateId) {
             lint.is_reachable(transition.source)
                 && descriptors(transition).iter().any(|other| overlap(other, descriptor))
         });
-        if !taken {
+        if !taken && !waited_for(definition, descriptor) {
             let node = lint.context.outline.places.get(&state.id).copied();
             let node = node.and_then(|place| lint.context.outline.state(place).node.get("defer"));
             let span = node.map_or_else(|| lint.state_span(id), |node| node.span);
@@ -79,6 +79,15 @@ fn useless_defer(lint: &Lint<'_, '_>, id: StateId) {
             lint.context.report.add(codes::USELESS_DEFER, span, message);
         }
     }
+}
+
+/// Is there a step that waits for it?
+fn waited_for(definition: &Definition, descriptor: &Descriptor) -> bool {
+    let mut programs = definition.sequences.iter().flat_map(|sequence| &sequence.steps);
+    programs.any(|step| {
+        matches!(step, SeqStep::Wait { events, .. }
+            if events.iter().any(|event| overlap(event, descriptor)))
+    })
 }
 
 /// An approval whose decision nobody takes.
@@ -161,6 +170,7 @@ fn collect_sets(actions: &[Action], vars: &mut Vec<u16>) {
             | Action::Publish { .. }
             | Action::Log { .. }
             | Action::Sequence(_)
+            | Action::Graph(_)
             | Action::Tell(_) => {}
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `keys` (which keys exist), `context` (what every check needs), `outline` (names
 //! first: variables, states, actions), `states`, `transitions`, `actions` (the content of each),
-//! `lower` (calls become sequences and hidden states), `number` (ids resolved), `lints`.
+//! `steps`, `step`, `needs`, `fanout`, `order` (graphs of steps), `lower` (calls become sequences and hidden states), `number` (ids resolved), `lints`.
 
 mod actions;
 mod approvals;
@@ -10,6 +10,7 @@ mod calls;
 mod context;
 mod draft;
 mod events;
+mod fanout;
 mod graph;
 mod invokes;
 mod keys;
@@ -17,11 +18,16 @@ mod lints;
 mod lints_events;
 mod lower;
 mod nearest;
+mod needs;
 mod number;
+mod order;
 mod outline;
 mod root;
 mod secrets;
 mod states;
+mod step;
+mod step_names;
+mod steps;
 mod transitions;
 mod values;
 

@@ -215,6 +215,7 @@ impl Context<'_> {
         Names {
             vars: &self.outline.vars,
             states: &self.outline.state_ids,
+            steps: &self.outline.step_ids,
             locals: env.locals,
             allowed: env.allowed,
         }

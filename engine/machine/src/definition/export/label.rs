@@ -61,7 +61,10 @@ fn action_words(definition: &Definition, action: &Action, words: &mut Vec<String
                     SeqStep::Child { spec, .. } => {
                         words.push(format!("invoke {}", text(&spec.workflow)))
                     }
-                    SeqStep::Name { .. } | SeqStep::JumpUnless { .. } | SeqStep::Jump { .. } => {}
+                    SeqStep::Wait { .. }
+                    | SeqStep::Name { .. }
+                    | SeqStep::JumpUnless { .. }
+                    | SeqStep::Jump { .. } => {}
                 }
             }
         }
@@ -75,7 +78,8 @@ fn action_words(definition: &Definition, action: &Action, words: &mut Vec<String
                 action_words(definition, action, words);
             }
         }
-        Action::Set(_) | Action::Cancel { .. } | Action::Log { .. } => {}
+        // A graph is drawn as one.
+        Action::Set(_) | Action::Cancel { .. } | Action::Log { .. } | Action::Graph(_) => {}
     }
 }
 

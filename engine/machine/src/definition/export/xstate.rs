@@ -265,7 +265,7 @@ impl Export<'_> {
                 ("call", json!({ "operation": *spec.operation, "with": optional(&spec.with) }))
             }
             // They are the state's `invoke`.
-            Action::Sequence(_) => return None,
+            Action::Sequence(_) | Action::Graph(_) => return None,
         };
         Some(json!({ "type": kind, "params": params }))
     }

@@ -85,6 +85,9 @@ impl Export<'_, '_> {
             }
             // Children are `invoke`s of their state; calls were refused with it.
             Action::Sequence(place) => self.sequence(state, keys, *place),
+            Action::Graph(_) => {
+                self.refuse(state, &["steps"], "`steps` has no equivalent");
+            }
         }
     }
 

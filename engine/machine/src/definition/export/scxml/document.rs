@@ -259,7 +259,10 @@ impl Export<'_, '_> {
                     self.refuse(state, keys, message);
                 }
                 SeqStep::Child { .. } | SeqStep::Name { .. } => {}
-                SeqStep::Do(_) | SeqStep::JumpUnless { .. } | SeqStep::Jump { .. } => {
+                SeqStep::Do(_)
+                | SeqStep::Wait { .. }
+                | SeqStep::JumpUnless { .. }
+                | SeqStep::Jump { .. } => {
                     self.refuse(state, keys, "actions behind a call have no equivalent");
                 }
             }
