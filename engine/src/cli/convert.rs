@@ -162,7 +162,8 @@ fn written(global: &Global, source: &Source, to: Into) -> Result<String, Failure
             Into::Yaml | Into::Json => format!("{}\n", definition.canonical),
             Into::Scxml => export::scxml(definition, from)
                 .map_err(|problems| refused(global, source, &problems))?,
-            Into::Xstate => export::xstate(definition),
+            Into::Xstate => export::xstate(definition, from)
+                .map_err(|problems| refused(global, source, &problems))?,
             Into::Mermaid => export::mermaid(definition),
             Into::Dot => export::dot(definition),
         });

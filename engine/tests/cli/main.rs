@@ -4,6 +4,7 @@
 mod author;
 mod away;
 mod check;
+mod control;
 mod dev;
 mod drive;
 mod nats;

@@ -23,6 +23,9 @@ const WAITS_FOR_PLUGIN: Backoff = Backoff::Exponential { first_ms: 500, cap_ms: 
 /// has no cap of its own: one hour.
 const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1_000;
 
+/// The code of an attempt that was not sent because an operator paused the plugin.
+pub const PLUGIN_PAUSED: &str = "plugin_paused";
+
 impl Work<'_> {
     /// Makes one attempt of a call.
     pub(super) fn send_call(
@@ -206,7 +209,7 @@ impl Work<'_> {
         self.macrostep(Cause::Resume(None))
     }
 
-    fn remember_call(&mut self, sequence: &RunningSequence, output: &Value) {
+    pub(super) fn remember_call(&mut self, sequence: &RunningSequence, output: &Value) {
         if let (Some((spec, _)), Some(call)) = (call_at(self.definition, sequence), &sequence.call)
         {
             self.remember_undo(sequence, spec, call, output);
@@ -248,11 +251,19 @@ impl Work<'_> {
         let Some(call) = sequence.call.clone() else { return Ok(Taken::Yes) };
         self.disarm_call(sequence.id);
         self.note(format!("attempt {} {}: {}", call.attempt, failed.kind.as_str(), failed.message));
-        if let Some(policy) = repeats(retry, failed.kind, call.attempt) {
+        // What was not sent, because an operator paused the plugin, is no attempt.
+        let held = failed.kind == ErrorKind::PluginNotFound && **failed.code == *PLUGIN_PAUSED;
+        let policy = if held { Some(retry) } else { repeats(retry, failed.kind, call.attempt) };
+        if let Some(policy) = policy {
             let delay = retry_delay_ms(policy, call.id, call.attempt, retry_after_ms);
             self.set_call(
                 sequence.id,
-                Some(RunningCall { sent: false, once: false, ..call.clone() }),
+                Some(RunningCall {
+                    sent: false,
+                    once: false,
+                    attempt: call.attempt.saturating_sub(u32::from(held)),
+                    ..call.clone()
+                }),
             );
             self.arm(delay, TimerKind::CallRetry { sequence: sequence.id });
             let mut fields = failed.fields(&operation, call.attempt);

@@ -3,18 +3,61 @@
 use std::sync::Arc;
 
 use super::calls::invoked_at;
+use super::decide::{unchanged, user};
 use super::effect::NoticeKind;
+use super::ids::Timestamp;
 use super::input::{Command, Event, Principal};
-use super::instance::{FailedBlock, Place, Reply, RunningSequence, Status, Stuck, StuckKind};
+use super::instance::{FailedBlock, Instance, Place, Reply, RunningSequence, Status, Stuck, StuckKind};
 use super::macrostep::{Again, Cause, Taken};
-use super::outcome::Outcome;
+use super::outcome::{Decision, Outcome};
 use super::progress::{Role, Then};
 use super::work::{ActionError, Failure, Origin, Overrun, Work};
+use crate::definition::model::Definition;
 use crate::value::Value;
 
 /// The verdict on an order that does not apply.
 pub(super) fn rejected(reason: impl Into<Arc<str>>) -> Outcome {
     Outcome::Rejected { reason: reason.into(), accepted: Vec::new() }
+}
+
+pub(super) fn on_command(
+    old: &Instance,
+    definition: &Definition,
+    (command, by, reason): (&Command, &Principal, &Arc<str>),
+    now: Timestamp,
+) -> Decision {
+    if old.status.is_ended() {
+        return unchanged(rejected("ended"));
+    }
+    let input = match command {
+        Command::Decide { choice, .. } => format!("{} {choice}", command.words()).into(),
+        Command::RollBack { from: Some(step) } => {
+            format!("{} from {step}", command.words()).into()
+        }
+        Command::Checkpoint { name } => format!("{} {name}", command.words()).into(),
+        Command::RollBack { from: None }
+        | Command::Cancel
+        | Command::Kill
+        | Command::Retry
+        | Command::Skip
+        | Command::Migrate { .. }
+        | Command::Pause { .. }
+        | Command::Resume
+        | Command::Set { .. }
+        | Command::Timer { .. }
+        | Command::Fork(_) => command.words().into(),
+    };
+    let mut work = Work::new(definition, old.clone(), Some(old), now, input);
+    work.entry.by = user(by);
+    if !reason.is_empty() {
+        work.note(Arc::clone(reason));
+    }
+    let outcome = work.command(command, by, reason);
+    if let Outcome::Denied { reason } | Outcome::Rejected { reason, .. } = &outcome {
+        work.note(format!("refused: {reason}"));
+    }
+    work.offer_deferred();
+    work.finish(outcome)
 }
 
 impl Work<'_> {
@@ -26,18 +69,27 @@ impl Work<'_> {
         reason: &Arc<str>,
     ) -> Outcome {
         let is_stuck = self.instance.status == Status::Stuck;
+        let is_paused = self.instance.status == Status::Paused;
         match command {
             Command::Cancel if self.is_rolling_back() => {
                 rejected("a rollback is under way: wait for it, or kill the instance")
             }
-            Command::Cancel if self.has_undo() => self.cancel_and_undo(by, reason),
+            Command::Cancel
+                if self.has_undo() || self.has_kept_undo() || !self.open_finals().is_empty() =>
+            {
+                self.cancel_and_undo(by, reason)
+            }
             Command::Cancel | Command::Kill => {
                 self.base = None;
+                self.take_pause();
                 self.end_cancelled(matches!(command, Command::Cancel), &by.user, reason);
                 Outcome::Done
             }
             Command::Decide { .. } if is_stuck => {
                 rejected("the instance is stuck: retry or skip first")
+            }
+            Command::Decide { .. } | Command::RollBack { .. } if is_paused => {
+                rejected("the instance is paused: resume it first")
             }
             Command::Decide { choice, data } => self.decide_approval(choice, data.as_ref(), by),
             Command::Retry | Command::Skip if !is_stuck => rejected("the instance is not stuck"),
@@ -45,12 +97,24 @@ impl Work<'_> {
             Command::Migrate { .. } => rejected("the instance has one definition only"),
             Command::Retry => self.retry(),
             Command::Skip => self.skip(),
+            Command::Pause { clocks } => self.pause(*clocks, by, reason),
+            Command::Resume => self.resume(),
+            Command::RollBack { from } => match self.roll_back_by_hand(from.as_deref(), reason) {
+                Ok(()) => Outcome::Done,
+                Err(refusal) => rejected(refusal),
+            },
+            Command::Set { values } => self.set_vars(values, by, reason),
+            Command::Checkpoint { name } => self.checkpoint(name),
+            Command::Timer { timer, order } => self.order_timer(*timer, *order),
+            Command::Fork(_) => rejected("an instance with this key runs already"),
         }
     }
 
     /// `cancel` of an instance that has done what can be taken back: that comes first.
     fn cancel_and_undo(&mut self, by: &Principal, reason: &Arc<str>) -> Outcome {
         self.base = None;
+        self.remember_kept();
+        self.take_pause();
         self.instance.stuck = None;
         let then = Then::Cancel { by: Arc::clone(&by.user) };
         let words = if reason.is_empty() { "cancelled".into() } else { Arc::clone(reason) };
@@ -140,8 +204,12 @@ impl Work<'_> {
 
     /// Sets the instance going; the trouble is handed out.
     fn unstick(&mut self) -> Option<Box<Stuck>> {
-        let stuck = self.instance.stuck.take()?;
+        let mut stuck = self.instance.stuck.take()?;
         self.base = None;
+        // It was paused when nobody could decide about it any more.
+        if let Some(paused) = self.take_pause() {
+            stuck.replies.splice(0..0, paused.replies);
+        }
         let back = self.is_rolling_back();
         self.instance.status = if back { Status::Compensating } else { Status::Running };
         let reason = Value::String(Arc::clone(&stuck.reason));
@@ -236,9 +304,10 @@ impl Work<'_> {
 
     /// Replies, then events, in arrival order, until there are none or the instance is stuck
     /// again: then the rest keeps waiting.
-    fn take_what_waited(&mut self, replies: Vec<Reply>) -> Outcome {
+    pub(super) fn take_what_waited(&mut self, replies: Vec<Reply>) -> Outcome {
         let mut replies = std::collections::VecDeque::from(replies);
-        while self.goes_on()
+        while (self.goes_on() || self.is_rolling_back())
+            && self.instance.stuck.is_none()
             && let Some(reply) = replies.pop_front()
         {
             self.reply_again(&reply);
@@ -265,7 +334,7 @@ impl Work<'_> {
     }
 
     /// The verdict on an order after which the instance may be stuck again.
-    fn standing(&self) -> Outcome {
+    pub(super) fn standing(&self) -> Outcome {
         match &self.instance.stuck {
             Some(stuck) => Outcome::Stuck { reason: Arc::clone(&stuck.reason) },
             None => Outcome::Done,

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use super::calls::invoked_at;
 use super::children::{on_child_event, on_child_reply};
-use super::commands::rejected;
+use super::commands::{on_command, rejected};
 use super::deferral::repeated;
+use super::fork::begin_fork;
 use super::ids::{EffectId, InstanceKey, StateId, Timestamp};
 use super::input::{CallOutcome, Command, ErrorKind, Event, EventKind, Input, Principal};
 use super::instance::{Instance, Reply, Status, StuckKind, TimerKind};
 use super::macrostep::{Again, Cause, Taken, error_text};
 use super::once::on_started;
 use super::outcome::{Decision, Outcome};
-use super::start::{Beginning, start};
+use super::start::{Beginning, start, start_held};
 use super::timers::after_transition;
 use super::work::{Origin, Overrun, Work, is_error};
 use crate::definition::model::{Definition, Unhandled};
@@ -40,6 +41,10 @@ pub fn decide(
             let beginning = Beginning { input, event: None, by, parent: Some(parent) };
             start(old, key, definition, beginning, now)
         }
+        (old, Input::Held { start, by, reason }) if old.is_none_or(|old| old.status.is_ended()) => {
+            start_held(old, key, definition, (start, by, reason), now)
+        }
+        (old, Input::Held { start, .. }) => decide(old, key, definition, start, now),
         (_, Input::StartChild { .. }) => unchanged(rejected("it runs already")),
         (Some(old), Input::Start { input, .. }) => unchanged(if old.input == *input {
             Outcome::Duplicate { at: 1 }
@@ -56,6 +61,11 @@ pub fn decide(
             | Input::CallStarted { .. }
             | Input::TimerDue { .. },
         ) => unchanged(Outcome::Ignored { reason: "no_instance".into() }),
+        (old, Input::Command { command: Command::Fork(fork), by, reason })
+            if old.is_none_or(|old| old.status.is_ended()) =>
+        {
+            begin_fork(old, key, definition, (fork, by, reason), now)
+        }
         (None, Input::Command { .. }) => unchanged(rejected("no such instance")),
         (Some(old), Input::Event(event)) => on_event(old, definition, event, now),
         (Some(old), Input::ChildReply { call, invoke_id, life, outcome }) => {
@@ -123,10 +133,7 @@ pub(super) fn on_reply(
         work.entry.input = format!("reply {}", invoked.name).into();
     }
     let reply = Reply { call, attempt, outcome: outcome.clone() };
-    let parked = old.stuck.as_ref().is_some_and(|stuck| {
-        stuck.replies.iter().any(|known| known.call == call)
-            || stuck.reply.as_ref().is_some_and(|known| known.call == call)
-    });
+    let parked = old.kept_replies().any(|known| known.call == call);
     let state = old.status;
     let outcome = if state.is_ended() || (owner.is_none() && !parked) {
         work.ignored("late_reply")
@@ -139,6 +146,10 @@ pub(super) fn on_reply(
         work.ignored(if older { "late_reply" } else { "second_reply" })
     } else if let Some(stuck) = &mut work.instance.stuck {
         stuck.replies.push(reply);
+        Outcome::Deferred
+    } else if let Some(paused) = work.pause_mut() {
+        paused.replies.push(reply);
+        work.note("kept until it is resumed");
         Outcome::Deferred
     } else {
         work.reply(&reply)
@@ -165,36 +176,6 @@ fn on_timer(old: &Instance, definition: &Definition, id: u32, now: Timestamp) ->
     instance.timers.retain(|timer| timer.id != id);
     let mut work = Work::new(definition, instance, None, now, "timer".into());
     let outcome = work.timer(&kind);
-    work.finish(outcome)
-}
-
-fn on_command(
-    old: &Instance,
-    definition: &Definition,
-    (command, by, reason): (&Command, &Principal, &Arc<str>),
-    now: Timestamp,
-) -> Decision {
-    if old.status.is_ended() {
-        return unchanged(rejected("ended"));
-    }
-    let input = match command {
-        Command::Decide { choice, .. } => format!("command decide {choice}").into(),
-        Command::Cancel => "command cancel".into(),
-        Command::Kill => "command kill".into(),
-        Command::Retry => "command retry".into(),
-        Command::Skip => "command skip".into(),
-        Command::Migrate { .. } => "command migrate".into(),
-    };
-    let mut work = Work::new(definition, old.clone(), Some(old), now, input);
-    work.entry.by = user(by);
-    if !reason.is_empty() {
-        work.note(Arc::clone(reason));
-    }
-    let outcome = work.command(command, by, reason);
-    if let Outcome::Denied { reason } | Outcome::Rejected { reason, .. } = &outcome {
-        work.note(format!("refused: {reason}"));
-    }
-    work.offer_deferred();
     work.finish(outcome)
 }
 
@@ -335,7 +316,7 @@ impl Work<'_> {
     }
 
     /// A timer that is current and due (rules 30-33).
-    fn timer(&mut self, kind: &TimerKind) -> Outcome {
+    pub(super) fn timer(&mut self, kind: &TimerKind) -> Outcome {
         match kind {
             TimerKind::After { state, index } => {
                 let id = Arc::clone(&self.state(*state).id);

@@ -96,7 +96,7 @@ pub enum NoticeKind {
     Cancelled,
     /// Only a person can move the instance now.
     Stuck,
-    /// A stuck instance goes on.
+    /// A stuck or paused instance goes on.
     Resumed,
     /// An approval waits for a decision.
     ApprovalRequested,
@@ -122,6 +122,8 @@ pub enum NoticeKind {
     Paused,
     /// A named point to fork from was saved.
     CheckpointSaved,
+    /// An operator wrote to variables.
+    VarsSet,
 }
 
 impl NoticeKind {
@@ -148,6 +150,7 @@ impl NoticeKind {
             Self::RolledBack => "rolled_back",
             Self::Paused => "paused",
             Self::CheckpointSaved => "checkpoint_saved",
+            Self::VarsSet => "vars_set",
         }
     }
 }

@@ -9,11 +9,14 @@
 //! Version 3 has the parent, if any, and the progress of step graphs there.
 
 mod codec;
+mod control;
 mod letters;
 mod parts;
 mod progress;
 #[cfg(test)]
 pub(crate) mod random;
+#[cfg(test)]
+mod random_progress;
 #[cfg(test)]
 mod tests;
 mod trace;

@@ -1,5 +1,5 @@
 //! Fan-out: the same for each item of a list, so many at once, and what the results come to
-//! (decision 0022).
+//! (decision 0023).
 
 use std::sync::Arc;
 

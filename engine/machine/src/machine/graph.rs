@@ -1,5 +1,5 @@
 //! Step graphs: which steps start, what becomes of each, and when the graph is over
-//! (decision 0022).
+//! (decision 0023).
 //!
 //! A step's work is an ordinary sequence; only the order is decided here.
 
@@ -328,12 +328,18 @@ impl<'a> Work<'a> {
         self.graph_ended(id)
     }
 
+    /// Begins `finally:` of a graph.
     pub(super) fn start_finally(
         &mut self,
         graph: u32,
         program: u16,
         state: StateId,
     ) -> Result<(), Overrun> {
+        let id = self.add_finally(graph, program, state);
+        self.advance(id)
+    }
+
+    fn add_finally(&mut self, graph: u32, program: u16, state: StateId) -> u32 {
         let id = self.fresh_id();
         self.instance.sequences.push(RunningSequence {
             id,
@@ -344,7 +350,28 @@ impl<'a> Work<'a> {
             call: None,
             role: Role::Finally { graph },
         });
-        self.advance(id)
+        id
+    }
+
+    /// `finally:` is through: of a graph whose state waits for it, or of one that was left.
+    pub(super) fn finally_through(&mut self, graph: u32) -> Result<(), Overrun> {
+        if self.is_rolling_back() {
+            self.cut_off(graph, Phase::Ended);
+            return self.next_undo();
+        }
+        let waits = self.run(graph).is_some_and(|run| run.phase == Phase::Finally);
+        if waits { self.graph_ended(graph) } else { Ok(()) }
+    }
+
+    /// Graphs whose `finally:` is still to run, should the instance end now.
+    pub(super) fn open_finals(&self) -> Vec<(u32, u16, StateId)> {
+        let Some(progress) = self.instance.progress.as_deref() else { return Vec::new() };
+        let runs = progress.graphs.iter().filter(|run| run.phase == Phase::Running);
+        runs.filter_map(|run| {
+            let graph = self.definition.graphs.get(usize::from(run.graph))?;
+            Some((run.id, graph.finally?, graph.state))
+        })
+        .collect()
     }
 
     /// The graph and its `finally:` are through: its state is done.
@@ -442,8 +469,15 @@ impl<'a> Work<'a> {
             let graph = self.definition.graphs.get(usize::from(run.graph));
             run.phase != Phase::Ended && graph.is_some_and(|graph| graph.state == state)
         };
-        let Some(id) = progress.graphs.iter().find(of_state).map(|run| run.id) else { return };
+        let Some(run) = progress.graphs.iter().find(of_state) else { return };
+        let (id, running) = (run.id, run.phase == Phase::Running);
         self.cut_off(id, Phase::Ended);
+        let finally = self.graph_of(id).and_then(|graph| graph.finally).filter(|_| running);
+        // It cleans up behind the transition that leaves the state, which does not wait for it.
+        if let Some(program) = finally {
+            let sequence = self.add_finally(id, program, state);
+            self.ready.push(sequence);
+        }
     }
 
     /// Cancels all steps of a run that are not over.

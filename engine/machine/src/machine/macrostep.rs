@@ -122,6 +122,10 @@ impl Work<'_> {
         let mut taken = Taken::Yes;
         if !enabled.is_empty() {
             self.microstep(&enabled, event, event)?;
+        } else if let Cause::Event(event) = cause
+            && self.steps_take(event)?
+        {
+            taken = Taken::Yes;
         } else if let Cause::Event(event) | Cause::After(_, event) = cause {
             taken = self.unhandled(event)?;
         }
@@ -244,7 +248,7 @@ impl Work<'_> {
         } else if !self.running {
             self.end_done();
         } else if let Some(reason) = self.failing.take() {
-            self.end_failed(&reason);
+            self.fail_or_clean_up(&reason);
         } else if let Some(stuck) = trouble {
             self.become_stuck(stuck);
         }

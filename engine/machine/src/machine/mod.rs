@@ -17,13 +17,16 @@ mod progress;
 mod actions;
 mod aggregate;
 mod calls;
+mod checkpoint;
 mod children;
 mod commands;
+mod control;
 mod decide;
 mod deferral;
 mod ending;
 mod entry;
 mod fan;
+mod fork;
 mod graph;
 mod macrostep;
 mod microstep;
@@ -36,12 +39,15 @@ mod start;
 mod steps;
 mod tasks;
 mod timers;
+mod waits;
 mod work;
 
 #[cfg(test)]
 mod tests;
 
 pub use decide::decide;
+pub use calls::PLUGIN_PAUSED;
+pub use checkpoint::{CHECKPOINT_BYTES_MAX, CHECKPOINTS_BYTES_MAX, CHECKPOINTS_MAX};
 pub use deferral::{MARKS_MAX, event_weight};
 pub use delta::Delta;
 pub use effect::{CallRequest, Effect, Notice, NoticeKind};
@@ -50,7 +56,10 @@ pub use encoding::{DecodeError, TraceLog};
 pub use ids::{
     ContentHash, EffectId, Generation, InstanceKey, Pin, StateId, Timestamp, TransitionId,
 };
-pub use input::{CallOutcome, Command, ErrorKind, Event, EventKind, Input, Principal};
+pub use fork::{fork_of, fork_pin};
+pub use input::{
+    CallOutcome, Command, ErrorKind, Event, EventKind, Fork, Input, Principal, TimerOrder,
+};
 pub use instance::{
     FailedBlock, Instance, Mark, Place, Reply, RunningCall, RunningSequence, Status, Stuck,
     StuckKind, Timer, TimerKind, Vote,
@@ -60,7 +69,7 @@ pub use migrate::{Migrated, Renamed, migrate};
 pub use chunks::Chunks;
 pub use outcome::{Decision, Outcome};
 pub use progress::{
-    FanState, ItemState, Phase, Progress, Role, Rollback, RunningGraph, StepError, StepState,
+    Checkpoint, Clocks, FanState, ItemState, Paused, Phase, Progress, Role, Rollback, RunningGraph, StepError, StepState,
     StepStatus, Then, Undoable,
 };
 pub(crate) use send::address;

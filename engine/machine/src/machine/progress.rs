@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::chunks::Chunks;
-use super::ids::{StateId, Timestamp};
+use super::ids::{Pin, StateId, Timestamp};
 use super::input::{ErrorKind, Event};
+use super::instance::{Reply, RunningSequence};
 use crate::value::Value;
 
 /// All that an instance with step graphs, undo or checkpoints remembers beyond other ones.
@@ -18,6 +19,10 @@ pub struct Progress {
     pub undo: Vec<Undoable>,
     /// What is being taken back.
     pub rollback: Option<Box<Rollback>>,
+    /// Who holds it and since when; present exactly while it is [`super::Status::Paused`].
+    pub paused: Option<Box<Paused>>,
+    /// Points that a fork can begin from, oldest first.
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 /// One run of a step graph.
@@ -233,4 +238,65 @@ pub enum Then {
     },
     /// The instance waits for a person, who asked for the rollback.
     Hold,
+}
+
+/// An operator's hold on an instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Paused {
+    /// Since when.
+    pub since: Timestamp,
+    /// What becomes of its timers.
+    pub clocks: Clocks,
+    /// By whom.
+    pub by: Arc<str>,
+    /// Why, in the operator's words.
+    pub reason: Arc<str>,
+    /// Replies that arrived since, in arrival order, at most one per call.
+    pub replies: Vec<Reply>,
+    /// The event that started a life which has not begun yet.
+    pub start: Option<Box<Event>>,
+}
+
+/// What becomes of the timers of a paused instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Clocks {
+    /// They stand still: each is due later by as long as the pause was.
+    #[default]
+    Freeze,
+    /// They go on: what became due meanwhile fires at the resume.
+    Keep,
+}
+
+impl Clocks {
+    /// The word people write and see.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Freeze => "freeze",
+            Self::Keep => "keep",
+        }
+    }
+}
+
+/// A named point of an instance's life, to fork from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Its name.
+    pub name: Arc<str>,
+    /// When it was saved.
+    pub at: Timestamp,
+    /// The instance's step counter then.
+    pub step: u64,
+    /// The definition it ran then.
+    pub pin: Pin,
+    /// Its active states.
+    pub active: Vec<StateId>,
+    /// Its variables.
+    pub vars: Vec<Value>,
+    /// Stored configurations of history states.
+    pub history: Vec<(StateId, Vec<StateId>)>,
+    /// Sequences of states that were under way.
+    pub sequences: Vec<RunningSequence>,
+    /// Its step graphs.
+    pub graphs: Vec<RunningGraph>,
 }

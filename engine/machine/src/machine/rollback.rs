@@ -1,9 +1,10 @@
-//! Rollback: what was done is taken back, newest first, one at a time (decision 0022).
+//! Rollback: what was done is taken back, newest first, one at a time (decision 0023).
 
 use std::sync::Arc;
 
 use super::calls::CallFailure;
 use super::effect::NoticeKind;
+use super::fork::reopen;
 use super::input::{Event, EventKind};
 use super::instance::{RunningSequence, Status, Stuck, StuckKind, TimerKind};
 use super::macrostep::{Cause, Taken};
@@ -56,7 +57,7 @@ impl Work<'_> {
     }
 
     /// Starts the next undo, or ends the rollback.
-    fn next_undo(&mut self) -> Result<(), Overrun> {
+    pub(super) fn next_undo(&mut self) -> Result<(), Overrun> {
         loop {
             let Some(entry) = self.newest_undo() else { return self.rolled_all_back() };
             let Some(spec) = self.undo_spec(entry.sequence, entry.position) else {
@@ -169,8 +170,29 @@ impl Work<'_> {
         self.trouble = Some(Box::new(stuck));
     }
 
-    /// All is taken back: what comes then.
+    /// All is taken back: `finally:` comes next, then what the rollback was for.
     fn rolled_all_back(&mut self) -> Result<(), Overrun> {
+        let rollback =
+            self.instance.progress.as_deref().and_then(|progress| progress.rollback.as_deref());
+        let only = match rollback.map(|rollback| &rollback.then) {
+            Some(Then::Raise { graph, .. }) => Some(*graph),
+            Some(Then::Fail | Then::Cancel { .. }) => None,
+            Some(Then::Hold) | None => return self.rollback_over(),
+        };
+        let finals = self.open_finals();
+        let next = finals.into_iter().find(|(graph, ..)| only.is_none_or(|it| it == *graph));
+        match next {
+            Some((graph, program, state)) => {
+                if let Some(run) = self.run_mut(graph) {
+                    run.phase = Phase::Finally;
+                }
+                self.start_finally(graph, program, state)
+            }
+            None => self.rollback_over(),
+        }
+    }
+
+    fn rollback_over(&mut self) -> Result<(), Overrun> {
         let Some(progress) = self.instance.progress.as_deref_mut() else { return Ok(()) };
         let Some(rollback) = progress.rollback.take() else { return Ok(()) };
         let Rollback { then, reason, .. } = *rollback;
@@ -209,6 +231,7 @@ impl Work<'_> {
             None => None,
             Some(step) => Some(self.undo_of_step(step)?),
         };
+        self.remember_kept();
         if !self.has_undo() {
             return Err("nothing was done that can be taken back".to_owned());
         }
@@ -244,9 +267,16 @@ impl Work<'_> {
             return Err(format!("step `{name}` did not run yet"));
         };
         let own = |entry: &&Undoable| entry.step == Some((run.id, step));
-        let since = |entry: &&Undoable| entry.at >= ended.unwrap_or(started);
+        // Of itself it has nothing: then what needs it, which is exact, or what came after it.
+        let needing = self.definition.graphs.get(usize::from(graph));
+        let needing = needing.map(|graph| graph.needing(step)).unwrap_or_default();
+        let needs_it = |entry: &&Undoable| {
+            entry.step.is_some_and(|(of, at)| of == run.id && needing.contains(&at))
+        };
+        let later = |entry: &&Undoable| entry.at > ended.unwrap_or(started);
         let undo = progress.map(|it| it.undo.as_slice()).unwrap_or_default();
-        let found = undo.iter().find(own).or_else(|| undo.iter().find(since));
+        let found = undo.iter().find(own).or_else(|| undo.iter().find(needs_it));
+        let found = found.or_else(|| undo.iter().find(later));
         found.map(|entry| entry.id).ok_or_else(|| {
             format!("nothing that step `{name}` or a later one did can be taken back")
         })
@@ -268,13 +298,35 @@ impl Work<'_> {
         self.instance.timers.retain(|timer| !matches!(timer.kind, TimerKind::Steps { .. }));
     }
 
+    /// The end of an instance that failed, once `finally:` of its graphs ran.
+    pub(super) fn fail_or_clean_up(&mut self, reason: &Arc<str>) {
+        if self.open_finals().is_empty() {
+            return self.end_failed(reason);
+        }
+        let dropped = self.drop_sequences(|_| true);
+        // Nothing is taken back: no entry is that new.
+        let begun = dropped
+            .and_then(|()| self.begin_rollback(Then::Fail, Some(u32::MAX), Arc::clone(reason)));
+        match begun {
+            Err(_) => self.end_failed(reason),
+            Ok(()) => {
+                // Where it needed no call, all is over already.
+                if let Some(reason) = self.failing.take() {
+                    self.end_failed(&reason);
+                } else if let Some(stuck) = self.trouble.take() {
+                    self.become_stuck(stuck);
+                }
+            }
+        }
+    }
+
     /// `retry` after a rollback by hand: what was taken back is done again.
     pub(super) fn redo(&mut self) -> Result<Taken, Overrun> {
         let definition = self.definition;
         let Some(progress) = self.instance.progress.as_deref_mut() else {
             return self.macrostep(Cause::Resume(None));
         };
-        let mut wakes = Vec::new();
+        let (mut wakes, mut timeouts) = (Vec::new(), Vec::new());
         for run in &mut progress.graphs {
             let Some(graph) = definition.graphs.get(usize::from(run.graph)) else { continue };
             if self.instance.active.binary_search(&graph.state).is_err() {
@@ -284,42 +336,14 @@ impl Work<'_> {
             if run.phase == Phase::Ended && !undone {
                 continue;
             }
-            run.phase = Phase::Running;
-            run.ended_at = None;
-            redo_steps(run, graph);
-            let open = run.steps.iter().filter(|state| !state.is_settled()).count();
-            run.open = u16::try_from(open).unwrap_or(u16::MAX);
+            reopen(run, graph, Vec::new());
+            timeouts.extend(graph.timeout_ms.map(|timeout| (run.id, timeout)));
             wakes.extend((0_u16..).zip(run.steps.iter()).map(|(at, _)| (run.id, at)));
+        }
+        for (graph, timeout) in timeouts {
+            self.arm(timeout, TimerKind::Steps { graph, step: None });
         }
         self.wakes.extend(wakes);
         self.macrostep(Cause::Resume(None))
-    }
-}
-
-/// Opens again what was taken back, and all that came after it by its needs.
-fn redo_steps(run: &mut super::progress::RunningGraph, graph: &crate::definition::model::Graph) {
-    use super::progress::StepState;
-    let again = |state: &StepState| match state.status {
-        StepStatus::Undone | StepStatus::Cancelled | StepStatus::Failed => true,
-        StepStatus::Pending
-        | StepStatus::Running
-        | StepStatus::Retrying
-        | StepStatus::Completed
-        | StepStatus::Skipped => false,
-    };
-    let mut open: Vec<u16> =
-        (0_u16..).zip(run.steps.iter()).filter(|(_, it)| again(it)).map(|(at, _)| at).collect();
-    let mut next = 0;
-    while let Some(at) = open.get(next).copied() {
-        next += 1;
-        if let Some(state) = run.steps.get_mut(usize::from(at)) {
-            *state = StepState::pending();
-        }
-        let dependents = graph.steps.get(usize::from(at)).map(|step| step.dependents.as_slice());
-        for dependent in dependents.unwrap_or_default() {
-            if !open.contains(dependent) {
-                open.push(*dependent);
-            }
-        }
     }
 }

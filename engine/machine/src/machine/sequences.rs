@@ -158,7 +158,7 @@ impl Work<'_> {
                 Ok(())
             }
             Role::Undo { undo } => self.undo_through(undo, true),
-            Role::Finally { graph } => self.graph_ended(graph),
+            Role::Finally { graph } => self.finally_through(graph),
         }
     }
 
@@ -182,12 +182,17 @@ impl Work<'_> {
     pub(super) fn cancel_calls_of(&mut self, state: StateId) -> Result<(), Overrun> {
         self.cancel_graph_of(state);
         self.pending.retain(|pending| pending.state != state);
-        if !self.instance.sequences.iter().any(|sequence| sequence.state == state) {
+        // What takes back and what cleans up outlives the state.
+        let of_state = |sequence: &RunningSequence| match sequence.role {
+            Role::State | Role::Step { .. } => sequence.state == state,
+            Role::Undo { .. } | Role::Finally { .. } => false,
+        };
+        if !self.instance.sequences.iter().any(of_state) {
             return Ok(());
         }
         let (left, kept) = std::mem::take(&mut self.instance.sequences)
             .into_iter()
-            .partition::<Vec<_>, _>(|sequence| sequence.state == state);
+            .partition::<Vec<_>, _>(of_state);
         self.instance.sequences = kept;
         for sequence in &left {
             self.cancel_child(sequence, false);

@@ -1,5 +1,5 @@
 //! A step's end: what its calls gave, how it failed, and what its policy makes of that
-//! (decision 0022).
+//! (decision 0023).
 
 use std::sync::Arc;
 
@@ -149,7 +149,7 @@ impl Work<'_> {
         self.cause.get_or_insert_with(|| Arc::clone(&event.name));
         if of.on_failure == GraphFailure::Rollback {
             self.drop_sequences_of(graph)?;
-            self.cut_off(graph, Phase::Finally);
+            self.cut_off(graph, Phase::Running);
             let reason = error_text(&event);
             return self.begin_rollback(Then::Raise { graph, event: Box::new(event) }, None, reason);
         }

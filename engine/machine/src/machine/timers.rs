@@ -15,7 +15,7 @@ pub const RETENTION_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 pub const TIMERS_MAX: usize = 1_000;
 
 /// The longest delay, in milliseconds: 100 years of 365.25 days (rule 34).
-const DELAY_MS_MAX: u64 = 36_525 * 24 * 60 * 60 * 1_000;
+pub(super) const DELAY_MS_MAX: u64 = 36_525 * 24 * 60 * 60 * 1_000;
 
 impl Instance {
     /// The moment of the earliest timer; `None` when there is none.

@@ -70,6 +70,7 @@ impl Run<'_> {
             | Input::ChildEvent { event, .. } => {
                 self.give_up(event.clone(), Some(key), &reason.into(), at, None)
             }
+            Input::Held { start, .. } => self.failed_start(key, start, reason, at),
             Input::Start { .. }
             | Input::StartChild { .. }
             | Input::CallReply { .. }

@@ -47,6 +47,7 @@ pub(super) fn stick(
         }
         Input::Start { .. }
         | Input::StartChild { .. }
+        | Input::Held { .. }
         | Input::CallStarted { .. }
         | Input::TimerDue { .. }
         | Input::Command { .. } => {}
@@ -87,7 +88,10 @@ pub(super) fn without_definition(old: &Instance, input: &Input, at: Timestamp) -
     }
     match input {
         Input::Command { command: Command::Kill, .. } => kill(old, input, at),
-        Input::Command { .. } | Input::Start { .. } | Input::StartChild { .. } => {
+        Input::Command { .. }
+        | Input::Start { .. }
+        | Input::StartChild { .. }
+        | Input::Held { .. } => {
             refused(Outcome::Rejected { reason: reason.into(), accepted: Vec::new() })
         }
         // Not sent: whoever brings the definition back has it sent again.
@@ -143,6 +147,7 @@ fn line(new: &Instance, input: &Input, note: Option<Arc<str>>) -> TraceEntry {
         Input::Start { by, .. } | Input::StartChild { by, .. } => {
             ("start".into(), Some(Arc::clone(&by.user)))
         }
+        Input::Held { .. } => ("start".into(), None),
         Input::Event(event) | Input::ChildEvent { event, .. } => {
             (Arc::clone(&event.name), event.by.as_ref().map(|by| Arc::clone(&by.user)))
         }
@@ -150,15 +155,7 @@ fn line(new: &Instance, input: &Input, note: Option<Arc<str>>) -> TraceEntry {
         Input::CallStarted { .. } => ("sending".into(), None),
         Input::TimerDue { .. } => ("timer".into(), None),
         Input::Command { command, by, .. } => {
-            let word = match command {
-                Command::Decide { .. } => "command decide",
-                Command::Cancel => "command cancel",
-                Command::Kill => "command kill",
-                Command::Retry => "command retry",
-                Command::Skip => "command skip",
-                Command::Migrate { .. } => "command migrate",
-            };
-            (word.into(), Some(Arc::clone(&by.user)))
+            (command.words().into(), Some(Arc::clone(&by.user)))
         }
     };
     TraceEntry {

@@ -119,8 +119,11 @@ impl<'t> Listed<'t> {
         node: &'t Node,
         inside: Option<usize>,
     ) {
-        if seen.len() == STEPS_MAX {
-            report.add(codes::TOO_LARGE, span, format!("more than {STEPS_MAX} steps"));
+        if seen.len() >= STEPS_MAX {
+            if seen.len() == STEPS_MAX {
+                report.add(codes::TOO_LARGE, span, format!("more than {STEPS_MAX} steps"));
+            }
+            seen.entry(id).or_insert(span);
             return;
         }
         if let Some(problem) = name_problem(&id, false) {

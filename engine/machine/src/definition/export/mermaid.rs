@@ -1,5 +1,6 @@
 //! Mermaid: `stateDiagram-v2`, which code hosts and editors draw.
 
+use super::graph::{Drawn, drawn};
 use super::picture::Picture;
 use crate::definition::model::{Definition, StateKind};
 use crate::machine::StateId;
@@ -73,6 +74,12 @@ fn declare(picture: &Picture<'_>, id: StateId, level: usize, out: &mut String) {
             }
         }
         StateKind::Atomic | StateKind::Final => {
+            if let Some(graph) = drawn(picture.definition, id) {
+                line(out, level, &format!("state \"{}\" as {own} {{", state.id));
+                steps(&graph, level + 1, out);
+                line(out, level, "}");
+                return;
+            }
             let alone = picture.edges.iter().all(|edge| edge.from != id && edge.to != id);
             if *own != *state.id {
                 line(out, level, &format!("state \"{}\" as {own}", state.id));
@@ -80,6 +87,23 @@ fn declare(picture: &Picture<'_>, id: StateId, level: usize, out: &mut String) {
                 line(out, level, &own);
             }
         }
+    }
+}
+
+/// The steps of a state; the notation has no dashed arrows, so labels tell fallback and undo.
+fn steps(graph: &Drawn, level: usize, out: &mut String) {
+    let plain = |name: &str| name.replace('.', "__");
+    for step in &graph.boxes {
+        let label = escaped(&step.label).replace('"', "'");
+        line(out, level, &format!("state \"{label}\" as {}", plain(&step.name)));
+    }
+    for arrow in &graph.arrows {
+        let colon = if arrow.label.is_empty() { "" } else { ": " };
+        let (from, to) = (plain(&arrow.from), plain(&arrow.to));
+        line(out, level, &format!("{from} --> {to}{colon}{}", arrow.label));
+    }
+    for first in &graph.first {
+        line(out, level, &format!("[*] --> {}", plain(first)));
     }
 }
 

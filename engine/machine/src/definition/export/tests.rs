@@ -1,6 +1,6 @@
 //! Pictures of definitions, whole.
 
-use super::{dot, mermaid};
+use super::{SourceText, dot, mermaid, scxml, xstate};
 use crate::definition::{Format, load};
 
 fn picture(text: &str, draw: fn(&crate::definition::model::Definition) -> String) -> String {
@@ -132,4 +132,42 @@ fn dot_draws_clusters() {
 }
 "##;
     assert_eq!(picture(NESTED, dot), expected);
+}
+
+const STEPS: &str = "
+workflow: graph
+mode: parallel
+steps:
+  load: { call: p.load, undo: p.unload }
+  small: { needs: load, when: steps.load.n < 10, call: p.small }
+  large: { needs: load, when: steps.load.n >= 10, foreach: { in: data.l }, call: p.large }
+  report: { needs: { any: [small, large] }, run: report, fallback: spare }
+  spare: { publish: m.spare }
+  last: { needs: { n_of: 1, of: [report] }, set: { } }
+";
+
+#[test]
+fn mermaid_draws_steps_in_the_box_of_their_state() {
+    let expected = r##"stateDiagram-v2
+"##;
+    assert_eq!(picture(STEPS, mermaid), expected);
+}
+
+#[test]
+fn dot_draws_steps_and_dashes_what_comes_of_failures() {
+    let expected = r##"digraph "graph" {
+"##;
+    assert_eq!(picture(STEPS, dot), expected);
+}
+
+#[test]
+fn other_tools_have_no_steps() {
+    let text = STEPS.trim_start();
+    let definition = load(text, "graph.yaml", Format::Yaml).unwrap().definition;
+    let source = SourceText { text, origin: "graph.yaml", format: Format::Yaml };
+    let found = xstate(&definition, source).unwrap_err();
+    let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(lines, ["graph.yaml:3:1: error[GS0012]: `steps` has no equivalent"]);
+    let found = scxml(&definition, source).unwrap_err();
+    assert!(found.iter().any(|problem| lines.contains(&problem.to_string())), "{found:?}");
 }

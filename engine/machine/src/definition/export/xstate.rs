@@ -5,16 +5,28 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::place::{Refusals, SourceText};
 use crate::definition::expr::Template;
 use crate::definition::model::{
     Action, Definition, Delay, SeqStep, State, StateKind, Transition, Trigger,
 };
+use crate::definition::problem::Problem;
 use crate::machine::{StateId, TransitionId};
 use crate::value::Value;
 
 /// The definition as the JSON of an XState machine.
-#[must_use]
-pub fn xstate(definition: &Definition) -> String {
+///
+/// # Errors
+/// Steps, with their place: they have no equivalent there.
+pub fn xstate(definition: &Definition, source: SourceText<'_>) -> Result<String, Vec<Problem>> {
+    let mut refusals = Refusals::new(definition, source);
+    for graph in &definition.graphs {
+        let state = &definition.state(graph.state).id;
+        refusals.add(state, &["steps"], "`steps` has no equivalent");
+    }
+    if !refusals.problems.is_empty() {
+        return Err(refusals.problems);
+    }
     let export = Export { definition };
     let mut machine = export.node(StateId::ROOT);
     let vars = definition.vars.iter().map(|var| (var.name.to_string(), template(&var.initial)));
@@ -33,7 +45,7 @@ pub fn xstate(definition: &Definition) -> String {
     whole.insert("meta".to_owned(), json!({ "gearshift": about }));
     let mut text = serde_json::to_string_pretty(&whole).unwrap_or_default();
     text.push('\n');
-    text
+    Ok(text)
 }
 
 struct Export<'a> {

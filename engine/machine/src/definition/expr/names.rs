@@ -70,6 +70,12 @@ impl NameSet {
         Self(self.0 | other.0)
     }
 
+    /// This set without `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// This set and `error`.
     #[must_use]
     pub const fn with_error(self) -> Self {

@@ -1,4 +1,4 @@
-//! Graph: the steps of a state, and what each waits for (decision 0022).
+//! Graph: the steps of a state, and what each waits for (decision 0023).
 
 use std::sync::Arc;
 
@@ -25,6 +25,28 @@ pub struct Graph {
     pub finally: Option<u16>,
     /// `output:`; what the last step that completed gave where absent.
     pub output: Option<Template>,
+}
+
+impl Graph {
+    /// The steps that need `step`, and those that need them, in no order.
+    #[must_use]
+    pub fn needing(&self, step: u16) -> Vec<u16> {
+        let dependents = |at: u16| {
+            let found = self.steps.get(usize::from(at));
+            found.map(|step| step.dependents.as_slice()).unwrap_or_default()
+        };
+        let mut found = dependents(step).to_vec();
+        let mut next = 0;
+        while let Some(at) = found.get(next).copied() {
+            next += 1;
+            for dependent in dependents(at) {
+                if !found.contains(dependent) {
+                    found.push(*dependent);
+                }
+            }
+        }
+        found
+    }
 }
 
 /// `mode:`.

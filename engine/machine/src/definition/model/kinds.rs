@@ -1,6 +1,7 @@
-//! Kinds of failures, as a set: `retry: { on: […] }`.
+//! Kinds of failures, as a set: `retry: { on: […] }`; and what stands where nothing is said.
 
 use super::action::{CallSpec, RetryPolicy};
+use super::graph::Mode;
 use crate::machine::ErrorKind;
 
 /// A set of kinds of failures.
@@ -39,6 +40,18 @@ impl RetryPolicy {
     #[must_use]
     pub const fn repeats(&self, kind: ErrorKind) -> bool {
         self.on.contains(kind)
+    }
+}
+
+impl Mode {
+    /// The word of `mode:`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Graph => "parallel",
+            Self::Sequential => "sequential",
+            Self::Pipeline => "pipeline",
+        }
     }
 }
 

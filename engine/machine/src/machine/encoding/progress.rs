@@ -1,6 +1,7 @@
 //! Step graphs in bytes: whole, and as what changed.
 
 use super::codec::{Codec, DecodeError, Out, Reader, write_list};
+use super::control::{read_control, write_control};
 use super::parts::{structs, words};
 use crate::machine::{
     Chunks, FanState, ItemState, Phase, Progress, Role, Rollback, RunningGraph, RunningSequence,
@@ -8,7 +9,7 @@ use crate::machine::{
 };
 
 structs! {
-    Progress { graphs, undo, rollback }
+    Progress { graphs, undo, rollback, paused, checkpoints }
     RunningGraph { id, graph, phase, event, steps, open, started_at, ended_at }
     StepError { kind, code, message }
     FanState { list, next, open, failed, items }
@@ -237,6 +238,7 @@ pub(crate) fn write_progress(old: Option<&Progress>, new: Option<&Progress>, out
     out.length(kept);
     write_list(new.undo.get(kept..).unwrap_or_default(), out);
     new.rollback.write(out);
+    write_control(old, new, out);
 }
 
 /// The same run: what changed of it; another one: all of it.
@@ -297,6 +299,7 @@ pub(crate) fn read_progress(
             progress.undo.truncate(kept);
             progress.undo.extend(Vec::<Undoable>::read(from)?);
             progress.rollback = Codec::read(from)?;
+            read_control(progress, from)?;
         }
         _ => return Err(DecodeError::Invalid("delta of progress")),
     }

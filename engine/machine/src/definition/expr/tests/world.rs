@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::{EvalError, Expr, ExprKind, ExprProblem, NameSet, Names, Scope, Template};
 use crate::definition::model::{Definition, Limits, OnError, State, StateKind, Unhandled, VarDecl};
-use crate::machine::{ContentHash, Event, EventKind, InstanceKey, StateId, Timestamp};
+use crate::machine::{ContentHash, Event, EventKind, InstanceKey, Progress, StateId, Timestamp};
 use crate::value::Value;
 
 /// Everything a scope borrows.
@@ -158,6 +158,7 @@ fn definition(vars: Vec<VarDecl>) -> Definition {
         ],
         transitions: Vec::new(),
         sequences: Vec::new(),
+        graphs: Vec::new(),
         unhandled: Unhandled::Discard,
         on_error: OnError::Suspend,
         limits: Limits::default(),
