@@ -53,9 +53,8 @@ pub(crate) async fn read(folder: &Path, path: &str) -> Result<Vec<u8>, Failure> 
 
 /// Reads a file of text that has to be there.
 pub(crate) async fn read_text(folder: &Path, path: &str) -> Result<String, Failure> {
-    String::from_utf8(read(folder, path).await?).map_err(|_| {
-        Failure::permanent(format!("`{path}` is not text in UTF-8")).code("not_text")
-    })
+    String::from_utf8(read(folder, path).await?)
+        .map_err(|_| Failure::permanent(format!("`{path}` is not text in UTF-8")).code("not_text"))
 }
 
 /// The names of the files in a folder, in order; none where there is no folder.

@@ -46,7 +46,8 @@ impl World {
                 "archive" => env!("CARGO_BIN_EXE_archive"),
                 "inventory" => env!("CARGO_BIN_EXE_inventory"),
                 "*" => {
-                    let mut all = command(Path::new(env!("CARGO_BIN_EXE_example_plugins")), &server);
+                    let mut all =
+                        command(Path::new(env!("CARGO_BIN_EXE_example_plugins")), &server);
                     running.push(all.arg(example).arg(&copied).spawn().unwrap());
                     continue;
                 }

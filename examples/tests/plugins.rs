@@ -224,6 +224,8 @@ fn calls(text: &str) -> Vec<&str> {
     after("call: ")
         .chain(after("undo: "))
         .filter_map(|rest| rest.split([' ', '\n', ',', '}']).next())
+        // A mapping holds a `call:` of its own.
+        .filter(|operation| *operation != "{")
         .collect()
 }
 

@@ -65,12 +65,7 @@ pub(super) async fn checkpoint(handle: &Handle, order: Checkpoint, by: Principal
 }
 
 /// Fires or moves the timer that is meant.
-pub(super) async fn timer(
-    handle: &Handle,
-    asked: Asked,
-    fires: bool,
-    by: Principal,
-) -> Reply {
+pub(super) async fn timer(handle: &Handle, asked: Asked, fires: bool, by: Principal) -> Reply {
     let order = match (fires, &asked.to, asked.by_ms) {
         (true, None, None) => TimerOrder::Fire,
         (false, Some(to), None) => TimerOrder::At(moment(to)?),

@@ -100,7 +100,9 @@ fn timer(definition: &Definition, instance: &Instance, timer: &Timer) -> Option<
         TimerKind::CallDeadline { .. } => "call deadline".to_owned(),
         TimerKind::CallRetry { .. } => "call retry".to_owned(),
         TimerKind::DeferredExpiry { .. } => "deferred event expires".to_owned(),
-        TimerKind::Steps { graph, step } => steps::deadline_name(definition, instance, *graph, *step),
+        TimerKind::Steps { graph, step } => {
+            steps::deadline_name(definition, instance, *graph, *step)
+        }
         TimerKind::Retention => return None,
     };
     Some(TimerView { id: timer.id, name, due: timer.due.to_string() })

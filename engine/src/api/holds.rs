@@ -34,9 +34,8 @@ pub(super) async fn release(handle: &Handle, order: Order) -> Reply {
 fn meant(order: &Order) -> Result<Held, Box<Problem>> {
     let refused = |told: String| problem(ProblemKind::BadRequest, told);
     // Both are tokens of subjects, so that they can be parts of a key.
-    let is_token = |name: &str| {
-        format!("{name}.x").parse::<OperationRef>().is_ok_and(|it| it.plugin == name)
-    };
+    let is_token =
+        |name: &str| format!("{name}.x").parse::<OperationRef>().is_ok_and(|it| it.plugin == name);
     let (held, name) = match (&order.plugin, &order.workflow, order.version) {
         (Some(plugin), None, None) => (Held::Plugin(plugin.clone()), plugin),
         (None, Some(name), version) => (Held::Definition(name.clone(), version), name),

@@ -242,7 +242,8 @@ fn is_due(definition: &Definition, step: &str) -> bool {
 /// The events that a sequence waits for.
 fn awaited(definition: &Definition, running: &RunningSequence) -> Option<String> {
     let program = definition.sequences.get(usize::from(running.sequence))?;
-    let Some(SeqStep::Wait { events, .. }) = program.steps.get(usize::from(running.position)) else {
+    let Some(SeqStep::Wait { events, .. }) = program.steps.get(usize::from(running.position))
+    else {
         return None;
     };
     Some(events.iter().map(|event| format!("`{event}`")).collect::<Vec<_>>().join(" or "))

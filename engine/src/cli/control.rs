@@ -10,6 +10,7 @@ use super::connect;
 use super::data::member;
 use super::drive::name_and_version;
 use super::failure::{CONFLICT, Failure, Outcome};
+use super::ids::confirm;
 
 const PAUSE_EXAMPLES: &str = "\
 Examples:
@@ -23,9 +24,9 @@ Examples:
 While an instance is paused its events wait, in order, and so do the replies of calls under way;
 no timer fires and nothing is retried. `--timers freeze`: each is due later by as long as the pause
 was; `keep`: what became due meanwhile fires at the resume. `--definition` pauses the instances
-that run, and those started later begin paused until it is resumed. `--plugin`: its calls are not sent until it is
-resumed, and no attempt is counted; what was sent before goes on. What is stuck or being taken back is not paused
-(exit 4). Exit 8: some of several failed.";
+that run, and those started later begin paused until it is resumed. `--plugin`: its calls are not
+sent until it is resumed, and no attempt is counted; what was sent before goes on. What is stuck or
+being taken back is not paused (exit 4). Exit 8: some of several failed.";
 
 const ROLLBACK_EXAMPLES: &str = "\
 Examples:
@@ -94,6 +95,25 @@ impl HeldArgs {
             Some(definition) => Some(of_definition(definition, status)?),
         };
         Ok(Chosen { ids: self.ids.clone(), filter, dry_run: self.dry_run })
+    }
+
+    /// Where a definition is meant: first what is started of it, so that nothing slips through
+    /// while its instances are looked for. Whoever said yes to that is not asked again.
+    async fn definition(&self, global: &Global, pauses: bool) -> Result<Global, Failure> {
+        let Some(text) = self.definition.as_ref().filter(|_| !self.dry_run) else {
+            return Ok(global.clone());
+        };
+        let (name, version) = name_and_version(text)?;
+        let verb = if pauses { "pause" } else { "resume" };
+        confirm(global, &format!("{verb} definition {text} and its instances"))?;
+        let client = connect::client(global).await?;
+        let (workflow, reason) = (Some(name), global.reason.clone());
+        let hold = Hold { workflow, version, reason, ..Hold::default() };
+        let reply = if pauses { client.hold(&hold).await } else { client.release(&hold).await }?;
+        let now = if pauses { "begin paused" } else { "begin at once" };
+        let still = if reply.changed { "" } else { " as before" };
+        global.out().line(format!("{text}  new instances {now}{still}"))?;
+        Ok(Global { yes: true, ..global.clone() })
     }
 }
 
@@ -170,9 +190,7 @@ pub(super) async fn pause(global: &Global, args: &PauseArgs) -> Outcome {
     if let Some(name) = &args.held.plugin {
         return plugin(global, name, true).await;
     }
-    if let (Some(text), false) = (&args.held.definition, args.held.dry_run) {
-        definition(global, text, true).await?;
-    }
+    let global = &args.held.definition(global, true).await?;
     let deed = Deed { verb: "pause", done: "paused" };
     let chosen = args.held.chosen("running")?;
     to_each(global, &chosen, deed, async |client, id| {
@@ -186,9 +204,7 @@ pub(super) async fn resume(global: &Global, args: &ResumeArgs) -> Outcome {
     if let Some(name) = &args.held.plugin {
         return plugin(global, name, false).await;
     }
-    if let (Some(text), false) = (&args.held.definition, args.held.dry_run) {
-        definition(global, text, false).await?;
-    }
+    let global = &args.held.definition(global, false).await?;
     let deed = Deed { verb: "resume", done: "resumed" };
     let chosen = args.held.chosen("paused")?;
     to_each(global, &chosen, deed, async |client, id| client.resume(id, &global.reason).await).await
@@ -210,18 +226,6 @@ async fn plugin(global: &Global, name: &str, pauses: bool) -> Outcome {
     };
     output.line(format!("{name}  {now}, {} running", reply.running.unwrap_or_default()))?;
     Ok(if reply.changed { 0 } else { CONFLICT })
-}
-
-/// Pauses or resumes what is started of a definition.
-async fn definition(global: &Global, text: &str, pauses: bool) -> Result<(), Failure> {
-    let client = connect::client(global).await?;
-    let (name, version) = name_and_version(text)?;
-    let (workflow, reason) = (Some(name), global.reason.clone());
-    let hold = Hold { workflow, version, reason, ..Hold::default() };
-    let reply = if pauses { client.hold(&hold).await } else { client.release(&hold).await }?;
-    let now = if pauses { "begin paused" } else { "begin at once" };
-    let still = if reply.changed { "" } else { " as before" };
-    global.out().line(format!("{text}  new instances {now}{still}"))
 }
 
 /// Takes back what instances have done.

@@ -128,7 +128,12 @@ fn metrics(known: &WorkflowMetrics) -> Vec<String> {
         ));
     }
     if let (Some(mean), Some(min), Some(max)) = (known.mean_ms, known.min_ms, known.max_ms) {
-        lines.push(format!("took        {} on average, {} to {}", span(mean), span(min), span(max)));
+        lines.push(format!(
+            "took        {} on average, {} to {}",
+            span(mean),
+            span(min),
+            span(max)
+        ));
     }
     lines
 }

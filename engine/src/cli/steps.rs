@@ -28,7 +28,8 @@ pub(super) fn table(view: &StepsView, look: Look) -> Vec<String> {
     if let Some(rollback) = &view.rollback {
         let now = rollback.step.as_ref().map_or_else(String::new, |step| format!(" · now {step}"));
         let left = rollback.left;
-        lines.push(cut(&format!("undo      {left} left{now} · {}", clean(&rollback.reason)), WIDTH));
+        lines
+            .push(cut(&format!("undo      {left} left{now} · {}", clean(&rollback.reason)), WIDTH));
     }
     lines
 }
@@ -48,12 +49,11 @@ fn line(step: &StepView, look: Look, name: usize) -> String {
     };
     let (id, status) = (cut(&step.id, name), step.status.as_str());
     let took = step.duration_ms.map(span).unwrap_or_default();
-    let room = WIDTH.saturating_sub(name + STATUS + TOOK + 9);
+    let room = WIDTH.saturating_sub(name + STATUS + TOOK + 10);
     let said = cut(&clean(&said(step)), room);
     let glyph = glyph(step.status);
-    let line = format!(
-        "  {style}{glyph}{style:#} {id:<name$}  {status:<STATUS$}  {took:>TOOK$}  {said}"
-    );
+    let line =
+        format!("  {style}{glyph}{style:#} {id:<name$}  {status:<STATUS$}  {took:>TOOK$}  {said}");
     line.trim_end().to_owned()
 }
 

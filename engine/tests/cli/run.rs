@@ -54,7 +54,8 @@ fn wrote_what_is_expected(folder: &Path) {
     files(&folder.join("expected"), "", &mut list);
     assert!(!list.is_empty(), "{}", folder.display());
     for path in list {
-        let read = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+        let read =
+            |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
         assert_eq!(read(&folder.join(&path)), read(&folder.join("expected").join(&path)), "{path}");
     }
 }
@@ -113,7 +114,8 @@ fn the_table_of_steps_ends_a_run_and_is_as_wide_as_a_terminal() {
     let place = Place::new();
     place.copy_example("system-update");
     let done = place.gearshift(&["run", "system-update"]).ends(0);
-    let table: Vec<&str> = done.out.lines().skip_while(|line| !line.starts_with("steps ")).collect();
+    let table: Vec<&str> =
+        done.out.lines().skip_while(|line| !line.starts_with("steps ")).collect();
     assert_eq!(table[0], "steps     0 of 6 completed · 100 %", "{}", done.out);
     assert!(table[1].starts_with("  ↶ begin_tx    undone"), "{}", done.out);
     assert!(table[5].contains("✗ verify      failed"), "{}", done.out);

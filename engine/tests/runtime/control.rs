@@ -153,7 +153,8 @@ fn e4_timers_are_listed_moved_and_fired_by_name() {
     let later = json!({ "instance": "a", "timer": "open", "by_ms": 60_000 });
     order(&world, "timer_move", &later).unwrap();
     assert_eq!(show(&world, "a")["timers"][0]["due"], "2026-01-01T00:11:00.000Z");
-    let past = json!({ "instance": "a", "timer": timer["id"].to_string(), "to": "2020-01-01T00:00:00Z" });
+    let past =
+        json!({ "instance": "a", "timer": timer["id"].to_string(), "to": "2020-01-01T00:00:00Z" });
     assert_eq!(order(&world, "timer_move", &past).unwrap_err()["code"], "GS4018");
     let neither = json!({ "instance": "a", "timer": "open" });
     assert_eq!(order(&world, "timer_move", &neither).unwrap_err()["status"], 400);

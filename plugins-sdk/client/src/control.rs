@@ -2,8 +2,8 @@
 
 use gearshift_protocol::InstanceVerdict;
 use gearshift_protocol::command::{
-    Checkpoint, Clocks, Fork, ForkReply, Hold, HoldReply, Order, Pause, Rollback, SetVars, TimerOrder,
-    Verb,
+    Checkpoint, Clocks, Fork, ForkReply, Hold, HoldReply, Order, Pause, Rollback, SetVars,
+    TimerOrder, Verb,
 };
 use serde_json::{Map, Value};
 

@@ -1,5 +1,4 @@
 //! Views of step graphs on the wire.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use gearshift_protocol::view::{
     InstanceDetail, ItemsView, StepErrorView, StepStatus, StepView, StepsView,
@@ -75,6 +74,7 @@ fn steps_lie_flat_in_the_instance() {
 
 #[test]
 fn a_status_of_a_newer_engine_is_read() {
-    let newer: StepView = serde_json::from_value(json!({ "id": "a", "status": "dreaming" })).unwrap();
+    let newer: StepView =
+        serde_json::from_value(json!({ "id": "a", "status": "dreaming" })).unwrap();
     assert_eq!(newer.status, StepStatus::Other);
 }

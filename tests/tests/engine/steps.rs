@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use gearshift_client::WatchFilter;
 use gearshift_client::protocol::Status;
 use gearshift_client::protocol::view::{InstanceDetail, ItemsView, StepStatus, StepView};
 use gearshift_plugins_sdk::{Failure, Plugin, Running, State};
@@ -12,6 +13,9 @@ use serde_json::{Value, json};
 use tokio::sync::{Barrier, Semaphore};
 
 use crate::flows::each;
+
+/// Longer than any notice takes that comes at all.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Two steps that need nothing, and one that needs both.
 const MEETING: &str = "
@@ -75,8 +79,11 @@ fn whoever_asks_sees_how_far_the_steps_are_before_and_after_a_crash() {
         call(world);
         let held = |world: &World| {
             let seen = world.instance("meeting/m");
-            use StepStatus::{Pending, Running};
-            assert_eq!(statuses(&seen), [Running, Running, Pending]);
+            // Without the plugin, behind the crash, the calls will be tried again.
+            use StepStatus::{Pending, Retrying, Running};
+            let begun = |id: &str| matches!(step(&seen, id).status, Running | Retrying);
+            assert!(begun("left") && begun("right"), "{seen:?}");
+            assert_eq!(step(&seen, "after").status, Pending);
             assert_eq!(seen.steps.current_step, ["left", "right"]);
             assert_eq!((seen.steps.completed_steps, seen.steps.total_steps), (0, 3));
             assert_eq!(seen.steps.progress, Some(0.0));
@@ -98,6 +105,28 @@ fn whoever_asks_sees_how_far_the_steps_are_before_and_after_a_crash() {
         });
         assert_eq!(statuses(&done), [StepStatus::Completed; 3]);
         assert_eq!(done.steps.progress, Some(1.0));
+    });
+}
+
+#[test]
+fn notices_tell_of_each_step_so_that_nobody_has_to_poll() {
+    each(MEETING, |world| {
+        let _running = world.run(meeting(world, Arc::new(Barrier::new(2))));
+        let (client, filter) = (world.client(), WatchFilter::default());
+        let mut watch = world.run(client.watch(filter)).unwrap();
+        call(world);
+        let mut told = Vec::new();
+        while told.last().is_none_or(|last| last != "completed") {
+            let next = async { tokio::time::timeout(PATIENCE, watch.next()).await };
+            let notice = world.run(next).unwrap().unwrap().unwrap();
+            let step = notice.data["step"].as_str().map(|step| format!(" {step}"));
+            told.push(format!("{}{}", notice.kind.as_str(), step.unwrap_or_default()));
+        }
+        let at = |what: &str| told.iter().position(|one| one == what).unwrap();
+        assert!(at("step_started left") < at("step_completed left"), "{told:?}");
+        assert!(at("step_started right") < at("step_completed left"), "{told:?}");
+        assert!(at("step_completed right") < at("step_started after"), "{told:?}");
+        assert!(at("step_completed after") < at("completed"), "{told:?}");
     });
 }
 
@@ -137,7 +166,10 @@ fn a_fan_out_has_so_many_items_under_way_and_tells_what_is_missing() {
         let done = world.wait_for("items/i", "done");
         assert_eq!(step(&done, "each").items, Some(ItemsView { total: 8, done: 7, failed: 1 }));
         let result = &step(&done, "each").result;
-        assert_eq!((&result["complete"], &result["missing"][0]["item"]), (&json!(false), &json!(4)));
+        assert_eq!(
+            (&result["complete"], &result["missing"][0]["item"]),
+            (&json!(false), &json!(4))
+        );
         let detail = world.run(world.client().definition("items", None)).unwrap();
         let metrics = detail.metrics;
         assert_eq!((metrics.total, metrics.completed, metrics.steps_completed), (1, 1, 2));

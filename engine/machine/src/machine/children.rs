@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::calls::invoked_at;
+use super::invoked::invoked_at;
 use super::decide::{on_reply, stamped};
 use super::effect::Effect;
 use super::ids::{EffectId, Generation, InstanceKey, Timestamp};

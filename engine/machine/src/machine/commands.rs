@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::calls::invoked_at;
+use super::invoked::invoked_at;
 use super::decide::{unchanged, user};
 use super::effect::NoticeKind;
 use super::ids::Timestamp;
 use super::input::{Command, Event, Principal};
-use super::instance::{FailedBlock, Instance, Place, Reply, RunningSequence, Status, Stuck, StuckKind};
+use super::instance::{
+    FailedBlock, Instance, Place, Reply, RunningSequence, Status, Stuck, StuckKind,
+};
 use super::macrostep::{Again, Cause, Taken};
 use super::outcome::{Decision, Outcome};
 use super::progress::{Role, Then};
@@ -31,9 +33,7 @@ pub(super) fn on_command(
     }
     let input = match command {
         Command::Decide { choice, .. } => format!("{} {choice}", command.words()).into(),
-        Command::RollBack { from: Some(step) } => {
-            format!("{} from {step}", command.words()).into()
-        }
+        Command::RollBack { from: Some(step) } => format!("{} from {step}", command.words()).into(),
         Command::Checkpoint { name } => format!("{} {name}", command.words()).into(),
         Command::RollBack { from: None }
         | Command::Cancel

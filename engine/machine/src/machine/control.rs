@@ -29,7 +29,8 @@ impl Instance {
     /// Answers that are kept until it goes on.
     pub(crate) fn kept_replies(&self) -> impl Iterator<Item = &Reply> {
         let stuck = self.stuck.as_deref();
-        let of_stuck = stuck.into_iter().flat_map(|it| it.replies.iter().chain(it.reply.as_deref()));
+        let of_stuck =
+            stuck.into_iter().flat_map(|it| it.replies.iter().chain(it.reply.as_deref()));
         of_stuck.chain(self.paused().into_iter().flat_map(|paused| &paused.replies))
     }
 }
@@ -253,9 +254,9 @@ fn written(
     let old = vars.get(at).cloned().unwrap_or_default();
     let before = path.members.iter().try_fold(&old, |value, member| value.get(member));
     let before = before.cloned().unwrap_or_default();
-    let new = old.with_path(&path.members, value.clone()).map_err(|member| {
-        format!("the parent of `{member}` in `{}` is not a map", path.text)
-    })?;
+    let new = old
+        .with_path(&path.members, value.clone())
+        .map_err(|member| format!("the parent of `{member}` in `{}` is not a map", path.text))?;
     let depth = depth(&new);
     if depth > Value::DEPTH_MAX {
         let limit = Value::DEPTH_MAX;

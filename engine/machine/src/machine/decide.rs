@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::calls::invoked_at;
+use super::invoked::invoked_at;
 use super::children::{on_child_event, on_child_reply};
 use super::commands::{on_command, rejected};
 use super::deferral::repeated;

@@ -130,10 +130,9 @@ fn unknown(old: &Instance, name: &str) -> String {
 pub(super) fn reopen(run: &mut RunningGraph, graph: &Graph, first: Vec<u16>) {
     let again = |at: u16, state: &StepState| match state.status {
         StepStatus::Pending | StepStatus::Completed | StepStatus::Skipped => false,
-        StepStatus::Running
-        | StepStatus::Retrying
-        | StepStatus::Cancelled
-        | StepStatus::Undone => true,
+        StepStatus::Running | StepStatus::Retrying | StepStatus::Cancelled | StepStatus::Undone => {
+            true
+        }
         StepStatus::Failed => graph.steps.get(usize::from(at)).is_none_or(|step| {
             !state.is_settled() || !(step.optional || step.on_failure != StepFailure::Abort)
         }),

@@ -354,5 +354,6 @@ pub struct Fork {
     /// The definition both run.
     pub pin: super::ids::Pin,
     /// The instance as it was there, encoded.
+    #[serde(with = "super::bytes")]
     pub seed: Vec<u8>,
 }

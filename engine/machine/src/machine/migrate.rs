@@ -238,7 +238,8 @@ impl Moving<'_> {
         match sequence.steps.get(usize::from(position))? {
             SeqStep::Call { .. } => Some("call"),
             SeqStep::Child { .. } => Some("child"),
-            SeqStep::Wait { .. } | SeqStep::Do(_)
+            SeqStep::Wait { .. }
+            | SeqStep::Do(_)
             | SeqStep::Name { .. }
             | SeqStep::JumpUnless { .. }
             | SeqStep::Jump { .. } => Some("action"),

@@ -7,6 +7,7 @@ mod ids;
 mod input;
 mod instance;
 mod letter;
+mod needs;
 mod once;
 mod outcome;
 mod trace;
@@ -16,6 +17,7 @@ mod progress;
 
 mod actions;
 mod aggregate;
+mod bytes;
 mod calls;
 mod checkpoint;
 mod children;
@@ -28,6 +30,8 @@ mod entry;
 mod fan;
 mod fork;
 mod graph;
+mod graph_end;
+mod invoked;
 mod macrostep;
 mod microstep;
 mod migrate;
@@ -45,18 +49,19 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-pub use decide::decide;
 pub use calls::PLUGIN_PAUSED;
 pub use checkpoint::{CHECKPOINT_BYTES_MAX, CHECKPOINTS_BYTES_MAX, CHECKPOINTS_MAX};
+pub use chunks::Chunks;
+pub use decide::decide;
 pub use deferral::{MARKS_MAX, event_weight};
 pub use delta::Delta;
 pub use effect::{CallRequest, Effect, Notice, NoticeKind};
 pub(crate) use encoding::{Codec, Out, Reader, read_log};
 pub use encoding::{DecodeError, TraceLog};
+pub use fork::{fork_of, fork_pin};
 pub use ids::{
     ContentHash, EffectId, Generation, InstanceKey, Pin, StateId, Timestamp, TransitionId,
 };
-pub use fork::{fork_of, fork_pin};
 pub use input::{
     CallOutcome, Command, ErrorKind, Event, EventKind, Fork, Input, Principal, TimerOrder,
 };
@@ -66,11 +71,10 @@ pub use instance::{
 };
 pub use letter::{Address, Letter, LetterBody, Parent};
 pub use migrate::{Migrated, Renamed, migrate};
-pub use chunks::Chunks;
 pub use outcome::{Decision, Outcome};
 pub use progress::{
-    Checkpoint, Clocks, FanState, ItemState, Paused, Phase, Progress, Role, Rollback, RunningGraph, StepError, StepState,
-    StepStatus, Then, Undoable,
+    Checkpoint, Clocks, FanState, ItemState, Paused, Phase, Progress, Role, Rollback, RunningGraph,
+    StepError, StepState, StepStatus, Then, Undoable,
 };
 pub(crate) use send::address;
 pub use tasks::{Task, open_tasks};

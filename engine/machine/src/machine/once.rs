@@ -1,6 +1,6 @@
 //! Calls that may not be repeated: recorded before they are sent, sent once, then known or stuck.
 
-use super::calls::{CallFailure, call_at};
+use super::invoked::{CallFailure, call_at};
 use super::decide::unchanged;
 use super::effect::{Effect, NoticeKind};
 use super::ids::{EffectId, Timestamp};

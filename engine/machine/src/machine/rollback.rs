@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::calls::CallFailure;
+use super::invoked::CallFailure;
 use super::effect::NoticeKind;
 use super::fork::reopen;
 use super::input::{Event, EventKind};
@@ -31,10 +31,7 @@ impl Work<'_> {
         reason: Arc<str>,
     ) -> Result<(), Overrun> {
         self.note(format!("rolling back: {reason}"));
-        self.notice(
-            NoticeKind::Compensating,
-            vec![("reason", Value::String(Arc::clone(&reason)))],
-        );
+        self.notice(NoticeKind::Compensating, vec![("reason", Value::String(Arc::clone(&reason)))]);
         self.instance.status = Status::Compensating;
         let rollback = Rollback { down_to, then, reason };
         self.instance.progress.get_or_insert_default().rollback = Some(Box::new(rollback));
@@ -114,8 +111,7 @@ impl Work<'_> {
             let fields = [("input", entry.input.clone()), ("output", entry.output.clone())];
             return Ok(Map::from_iter(fields).into());
         };
-        let event: Event =
-            self.made("undo".into(), EventKind::Internal, Some(entry.input.clone()));
+        let event: Event = self.made("undo".into(), EventKind::Internal, Some(entry.input.clone()));
         self.output = Some(entry.output.clone());
         let input = self.value(with, Some(&event), "error.execution.undo");
         self.output = None;

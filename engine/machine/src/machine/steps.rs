@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::calls::CallFailure;
+use super::invoked::CallFailure;
 use super::effect::{Effect, NoticeKind};
 use super::input::{ErrorKind, Event, EventKind};
 use super::instance::{RunningCall, RunningSequence};
@@ -117,7 +117,9 @@ impl Work<'_> {
             StepFailure::Skip => Some(StepStatus::Skipped),
             StepFailure::Fallback(_) => Some(StepStatus::Failed),
         };
-        if tolerated.is_some() && let Some(sequence) = &sequence {
+        if tolerated.is_some()
+            && let Some(sequence) = &sequence
+        {
             self.instance.sequences.retain(|known| known.id != sequence.id);
         }
         match (spec.on_failure, tolerated) {
@@ -151,7 +153,11 @@ impl Work<'_> {
             self.drop_sequences_of(graph)?;
             self.cut_off(graph, Phase::Running);
             let reason = error_text(&event);
-            return self.begin_rollback(Then::Raise { graph, event: Box::new(event) }, None, reason);
+            return self.begin_rollback(
+                Then::Raise { graph, event: Box::new(event) },
+                None,
+                reason,
+            );
         }
         let state = Some(of.state);
         let origin = Origin { state, sequence, of_call: true, ..Origin::default() };

@@ -40,9 +40,9 @@ impl Instance {
     /// May a timer of this kind fire now? While something is taken back, only those of its calls.
     pub(crate) fn lets_fire(&self, kind: &TimerKind) -> bool {
         match kind {
-            TimerKind::CallDeadline { .. }
-            | TimerKind::CallRetry { .. }
-            | TimerKind::Retention => true,
+            TimerKind::CallDeadline { .. } | TimerKind::CallRetry { .. } | TimerKind::Retention => {
+                true
+            }
             TimerKind::After { .. }
             | TimerKind::Send { .. }
             | TimerKind::SendTo { .. }

@@ -81,7 +81,10 @@ impl<'a> Work<'a> {
             (Err(Failure::Error(error)), Role::Step { graph, step, item }) => {
                 self.step_error((graph, step, item), Some(running.clone()), &error)
             }
-            (Err(Failure::Error(error)), Role::State | Role::Undo { .. } | Role::Finally { .. }) => {
+            (
+                Err(Failure::Error(error)),
+                Role::State | Role::Undo { .. } | Role::Finally { .. },
+            ) => {
                 let (state, sequence) = (Some(running.state), Some(running.clone()));
                 self.queue_error(error, Origin { state, sequence, ..Origin::default() })
             }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use crate::definition::model::{Definition, SeqStep};
-use crate::machine::{
-    CallRequest, Effect, EffectId, Instance, InstanceKey, Role, RunningSequence,
-};
+use crate::machine::{CallRequest, Effect, EffectId, Instance, InstanceKey, Role, RunningSequence};
 
 use super::definitions::Definitions;
 use super::memory::Partition;
@@ -39,9 +37,8 @@ impl Partition {
             let Some(definition) = definitions.pinned(key.workflow(), instance.pin) else {
                 continue;
             };
-            let answered = |call: &CallRequest| {
-                instance.kept_replies().any(|reply| reply.call == call.call)
-            };
+            let answered =
+                |call: &CallRequest| instance.kept_replies().any(|reply| reply.call == call.call);
             let calls = instance.sequences.iter();
             let calls = calls.filter_map(|running| call_request(definition, &instance, running));
             let calls = calls.filter(|call| !answered(call));

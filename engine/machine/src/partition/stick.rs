@@ -154,9 +154,7 @@ fn line(new: &Instance, input: &Input, note: Option<Arc<str>>) -> TraceEntry {
         Input::CallReply { .. } | Input::ChildReply { .. } => ("reply".into(), None),
         Input::CallStarted { .. } => ("sending".into(), None),
         Input::TimerDue { .. } => ("timer".into(), None),
-        Input::Command { command, by, .. } => {
-            (command.words().into(), Some(Arc::clone(&by.user)))
-        }
+        Input::Command { command, by, .. } => (command.words().into(), Some(Arc::clone(&by.user))),
     };
     TraceEntry {
         step: new.step,

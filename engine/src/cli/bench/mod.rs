@@ -65,7 +65,7 @@ pub(super) struct BenchArgs {
     /// Items of each fan-out [default: 10000].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) items: Option<u32>,
-    /// Events waiting for their verdict at once.
+    /// Events waiting for their verdict at once; in fanout, items under way.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub(super) in_flight: u32,
     /// Seconds to run at least (w1, w2, w3, fanout, store).
@@ -208,7 +208,9 @@ async fn run(args: &BenchArgs) -> Result<Report, String> {
         (Workload::W4, false) => w4::run(args).await,
         (Workload::W5, false) => w5::run(args).await,
         (Workload::W2 | Workload::Store, false) => Err("add `--bus nats`".to_owned()),
-        (Workload::Fanout | Workload::W4 | Workload::W5, true) => Err("it is measured embedded".to_owned()),
+        (Workload::Fanout | Workload::W4 | Workload::W5, true) => {
+            Err("it is measured embedded".to_owned())
+        }
     }
 }
 

@@ -166,9 +166,7 @@ pub(in crate::cli) async fn plugin(global: &Global, args: &PluginArgs) -> Outcom
 }
 
 /// Offers the one operation of the plugin.
-pub(super) async fn offer(
-    bus: &Bus,
-) -> Result<(Registration, Vec<Server>), gearshift_bus::Error> {
+pub(super) async fn offer(bus: &Bus) -> Result<(Registration, Vec<Server>), gearshift_bus::Error> {
     let check = EndpointInfo {
         name: "check".to_owned(),
         subject: subjects::plugin("bench", 1, "check"),

@@ -20,6 +20,9 @@ use crate::runtime::{Handle, monotonic};
 /// Keys per round where nobody says.
 const KEYS: u32 = 10_000;
 
+/// The most items that a fan-out may have under way.
+const MOST_AT_ONCE: u32 = 256;
+
 /// Items of a fan-out where nobody says.
 const ITEMS: u32 = 10_000;
 
@@ -44,7 +47,7 @@ correlate: data.id
 events: { bench.requested: { start: true } }
 steps:
   each:
-    foreach: { in: input.items, as: item, max_parallel: 256, collect: all, aggregate: merge }
+    foreach: { in: input.items, as: item, max_parallel: MOST, collect: all, aggregate: merge }
     call: bench.check
     with: { item: "${ item }" }
     timeout: 10s
@@ -79,7 +82,8 @@ pub(super) async fn run(args: &BenchArgs) -> Result<Report, String> {
 
 /// Fan-outs one after the other; an event is an item, a latency that of a whole fan-out.
 pub(super) async fn fanout(args: &BenchArgs) -> Result<Report, String> {
-    let world = World::start(args, FANOUT).await?;
+    let most = args.in_flight.min(MOST_AT_ONCE).to_string();
+    let world = World::start(args, &FANOUT.replace("MOST", &most)).await?;
     let _plugin = plugin(world.handle().bus()).await?;
     let items = args.items.unwrap_or(ITEMS);
     let list = (0..items).map(|item| item.to_string()).collect::<Vec<_>>().join(",");

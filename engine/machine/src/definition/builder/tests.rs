@@ -223,10 +223,7 @@ fn what_a_file_refuses_the_builder_refuses() {
         problems.iter().map(|problem| (problem.path.clone(), problem.name)).collect();
     assert_eq!(
         found,
-        [
-            ("steps.a.needs[1]".to_owned(), "unknown_step"),
-            ("steps.b".to_owned(), "step_kind"),
-        ]
+        [("steps.a.needs[1]".to_owned(), "unknown_step"), ("steps.b".to_owned(), "step_kind"),]
     );
     assert!(problems[0].origin == "builder" && problems[0].line > 0);
 }

@@ -18,9 +18,8 @@ const KINDS: [&str; 10] =
     ["call", "publish", "set", "raise", "log", "timer", "send", "cancel", "if", "each"];
 
 /// Names that belong to the system and are never assigned (rule 23).
-const SYSTEM: [&str; 10] = [
-    "event", "data", "key", "instance", "now", "workflow", "input", "output", "error", "steps",
-];
+const SYSTEM: [&str; 10] =
+    ["event", "data", "key", "instance", "now", "workflow", "input", "output", "error", "steps"];
 
 /// The named actions that a block used, with their places.
 pub(super) type Uses = Vec<(Arc<str>, Span)>;

@@ -7,9 +7,7 @@ use super::events::{reserved, word};
 use super::values::{Env, name_problem};
 use crate::definition::codes;
 use crate::definition::expr::Template;
-use crate::definition::model::{
-    Action, Backoff, CallSpec, KindSet, RetryPolicy, check_event_name,
-};
+use crate::definition::model::{Action, Backoff, CallSpec, KindSet, RetryPolicy, check_event_name};
 use crate::definition::parse::{Key, Kind, Node};
 use crate::definition::problem::{Span, quoted};
 use crate::machine::ErrorKind;

@@ -32,8 +32,8 @@ impl<'t> Context<'t> {
         }
         let item = get("as").map_or_else(|| Some("item".into()), |node| self.local(node));
         let index = get("index").map(|node| self.local(node));
-        let parallel =
-            get("max_parallel").map(|node| self.at_most(node, Fanout::PARALLEL_MAX, codes::FOREACH));
+        let parallel = get("max_parallel")
+            .map(|node| self.at_most(node, Fanout::PARALLEL_MAX, codes::FOREACH));
         let collect = get("collect").and_then(|node| {
             let words = [
                 ("first_error", Collect::FirstError),

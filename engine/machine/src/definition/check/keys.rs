@@ -171,8 +171,10 @@ const NEEDS: &[Field] = &[
     key("of", NAMES, "the steps that `n_of` counts"),
 ];
 
-const WAIT: &[Field] =
-    &[key("event", NAMES, "the events"), key("when", Expression, "only one for which this is true")];
+const WAIT: &[Field] = &[
+    key("event", NAMES, "the events"),
+    key("when", Expression, "only one for which this is true"),
+];
 
 const UNDO: &[Field] = &[
     key("call", Text, "plugin.operation"),

@@ -1,8 +1,9 @@
 //! Tree → [`Definition`](super::model::Definition), or every problem at once.
 //!
-//! Reading order: `keys` (which keys exist), `context` (what every check needs), `outline` (names
-//! first: variables, states, actions), `states`, `transitions`, `actions` (the content of each),
-//! `steps`, `step`, `needs`, `fanout`, `order` (graphs of steps), `lower` (calls become sequences and hidden states), `number` (ids resolved), `lints`.
+//! Reading order: `keys` (which keys exist), `context` (what every check needs), `outline` and
+//! `step_names` (names first: variables, states, steps, actions), `states`, `transitions`,
+//! `actions` (the content of each), `steps`, `step`, `needs`, `fanout`, `order` (graphs of steps),
+//! `lower` (calls become sequences and hidden states), `number` (ids resolved), `lints`.
 
 mod actions;
 mod approvals;

@@ -7,12 +7,11 @@ use super::events::word;
 use super::needs::Site;
 use super::outline::Place;
 use super::states::Builder;
-use super::step_names::Listed;
 use super::values::Env;
 use crate::definition::codes;
 use crate::definition::expr::Template;
 use crate::definition::model::{
-    Action, CallSpec, ChildSpec, Fanout, Mode, RetryPolicy, SeqStep, Step, StepFailure,
+    Action, CallSpec, ChildSpec, Fanout, RetryPolicy, SeqStep, Step, StepFailure,
 };
 use crate::definition::parse::{Key, Kind, Node, Plain, plain};
 use crate::definition::problem::{Span, quoted};
@@ -39,18 +38,16 @@ enum OnFailure {
 }
 
 impl<'t> Builder<'_, 't> {
-    /// The step at `at` of those listed together.
-    pub(super) fn step(&mut self, listed: &Listed<'t>, at: usize, mode: Mode) -> Option<Step> {
+    /// One of the steps that are listed together.
+    pub(super) fn step(&mut self, site: Site<'_, 't>) -> Option<Step> {
         let context = self.context;
-        let named = listed.steps.get(at)?;
-        let fallbacks = listed.fallbacks();
-        let site = Site { listed, at, mode, fallbacks: &fallbacks };
+        let named = site.listed.steps.get(site.at)?;
         let fields = context.fields(named.node, "step", "a step");
         let get = |name: &str| fields.iter().find(|(key, _)| &*key.text == name).map(|it| it.1);
         let each = get("foreach").map(|node| context.foreach(node));
         let on_failure = get("on_failure").and_then(|node| on_failure(context, node));
         let fan = each.as_ref().and_then(Option::as_ref);
-        let program = self.work(listed.place, &named.id, named.node, &fields, fan, on_failure);
+        let program = self.work(site.listed.place, &named.id, named.node, &fields, fan, on_failure);
         let fallback = get("fallback").map(|node| context.fallback(site, node));
         if on_failure == Some(OnFailure::Fallback) && fallback.is_none() {
             let message = "`on_failure: fallback` without `fallback`";
@@ -82,7 +79,7 @@ impl<'t> Builder<'_, 't> {
                     StepFailure::Abort
                 }
             },
-            fallback_of: site.fallback_of(at).and_then(|step| u16::try_from(step).ok()),
+            fallback_of: site.fallback_of(site.at).and_then(|step| u16::try_from(step).ok()),
             deadline_ms: waiting_time(context, &fields, deadline),
             each: each.flatten(),
             line: context.report.line(named.span),
@@ -110,7 +107,7 @@ impl<'t> Builder<'_, 't> {
         let get = |name: &str| fields.iter().find(|(key, _)| &*key.text == name).map(|it| it.1);
         // Each item is what its call is about.
         let item = fan.filter(|_| get("with").is_none()).and_then(|fan| {
-            Template::compile_text(&format!("${{ {} }}", fan.item), &context.names(env)).ok()
+            Template::compile_text(&format!("${{{}}}", fan.item), &context.names(env)).ok()
         });
         let state = &context.outline.state(place).id;
         let invoke_id: Arc<str> = format!("{state}.{id}").into();
@@ -135,13 +132,10 @@ impl<'t> Builder<'_, 't> {
                 vec![SeqStep::Child { spec: Arc::new(spec), invoke_id }]
             }
             "publish" => {
-                let publish = context.publish(get("publish")?, get("with"), env)?;
-                let publish = match publish {
-                    Action::Publish { subject, with } => {
-                        Action::Publish { subject, with: with.or(item) }
-                    }
-                    other => other,
-                };
+                let mut publish = context.publish(get("publish")?, get("with"), env)?;
+                if let Action::Publish { with, .. } = &mut publish {
+                    *with = with.take().or(item);
+                }
                 let kept = get("set").map(|_| SeqStep::Do(Action::Set(set())));
                 std::iter::once(SeqStep::Do(publish)).chain(kept).collect()
             }
@@ -275,18 +269,15 @@ fn optional(context: &Context<'_>, fields: &Fields<'_>) -> bool {
     if let (Some((_, optional)), Some((span, critical))) = (optional, critical)
         && optional == critical
     {
-        let message = format!("the step has `optional: {optional}` and also `critical: {critical}`");
+        let message =
+            format!("the step has `optional: {optional}` and also `critical: {critical}`");
         context.report.add(codes::CONTRADICTION, span, message);
     }
     optional.map_or_else(|| critical.is_some_and(|(_, critical)| !critical), |(_, yes)| yes)
 }
 
 /// The deadline; `timeout` is one too where nothing is tried again.
-fn waiting_time(
-    context: &Context<'_>,
-    fields: &Fields<'_>,
-    deadline: Option<u64>,
-) -> Option<u64> {
+fn waiting_time(context: &Context<'_>, fields: &Fields<'_>, deadline: Option<u64>) -> Option<u64> {
     let get = |name: &str| fields.iter().find(|(key, _)| &*key.text == name);
     let Some((key, node)) = get("timeout") else { return deadline };
     if get("run").is_none() && get("wait").is_none() {

@@ -6,6 +6,7 @@ use super::actions::Uses;
 use super::context::Context;
 use super::draft::Edge;
 use super::events::word;
+use super::needs::Site;
 use super::order;
 use super::outline::Place;
 use super::states::{Builder, implied};
@@ -45,7 +46,9 @@ impl<'t> Builder<'_, 't> {
         let Some(listed) = graphs.find(|listed| listed.place == place) else { return };
         let owner = listed.owner;
         let mode = owner.get("mode").and_then(|node| mode(context, node)).unwrap_or_default();
-        let steps = (0..listed.steps.len()).filter_map(|at| self.step(listed, at, mode)).collect();
+        let fallbacks = listed.fallbacks();
+        let site = |at| Site { listed, at, mode, fallbacks: &fallbacks };
+        let steps = (0..listed.steps.len()).filter_map(|at| self.step(site(at))).collect();
         let mut graph = Graph {
             state: StateId::ROOT,
             mode,
@@ -55,9 +58,9 @@ impl<'t> Builder<'_, 't> {
                 .and_then(|node| on_failure(context, node))
                 .unwrap_or_default(),
             timeout_ms: owner.get("timeout").and_then(|node| context.duration(node)),
-            max_parallel: owner.get("max_parallel").and_then(|node| {
-                context.at_most(node, PARALLEL_MAX, codes::LIMIT)
-            }),
+            max_parallel: owner
+                .get("max_parallel")
+                .and_then(|node| context.at_most(node, PARALLEL_MAX, codes::LIMIT)),
             finally: owner.get("finally").map(|node| self.finally(place, node)),
             output: owner.get("output").and_then(|node| context.data(None, node, Env::ACTION)),
         };

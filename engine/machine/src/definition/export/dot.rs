@@ -120,7 +120,8 @@ fn leaf(picture: &Picture<'_>, id: StateId) -> String {
         let Some(child) = picture.children(at).next() else { break };
         at = child;
     }
-    if let Some(step) = drawn(picture.definition, at).and_then(|graph| graph.first.first().cloned()) {
+    if let Some(step) = drawn(picture.definition, at).and_then(|graph| graph.first.first().cloned())
+    {
         return step;
     }
     picture.definition.state(at).id.to_string()

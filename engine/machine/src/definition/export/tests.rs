@@ -149,6 +149,26 @@ steps:
 #[test]
 fn mermaid_draws_steps_in_the_box_of_their_state() {
     let expected = r##"stateDiagram-v2
+    state "steps" as steps {
+        state "p.unload" as steps__load__undo
+        state "load: p.load" as steps__load
+        state "small: p.small [steps.load.n #lt; 10]" as steps__small
+        state "large: p.large [steps.load.n #gt;= 10] for each" as steps__large
+        state "report: invoke report" as steps__report
+        state "spare: publish m.spare" as steps__spare
+        state "last" as steps__last
+        steps__load --> steps__load__undo: undo
+        steps__load --> steps__small
+        steps__load --> steps__large
+        steps__small --> steps__report: any
+        steps__large --> steps__report: any
+        steps__report --> steps__spare: fallback
+        steps__report --> steps__last: 1 of 1
+        [*] --> steps__load
+    }
+    steps --> done: done
+    [*] --> steps
+    done --> [*]
 "##;
     assert_eq!(picture(STEPS, mermaid), expected);
 }
@@ -156,6 +176,30 @@ fn mermaid_draws_steps_in_the_box_of_their_state() {
 #[test]
 fn dot_draws_steps_and_dashes_what_comes_of_failures() {
     let expected = r##"digraph "graph" {
+  compound=true; rankdir=LR;
+  node [shape=box, style=rounded];
+  "graph~start" [shape=point];
+  "graph~start" -> "steps.load";
+  subgraph "cluster_steps" {
+    label="steps"; style=rounded;
+    "steps.load.undo" [label="p.unload", style="rounded,dashed"];
+    "steps.load" [label="load: p.load"];
+    "steps.small" [label="small: p.small [steps.load.n < 10]"];
+    "steps.large" [label="large: p.large [steps.load.n >= 10] for each"];
+    "steps.report" [label="report: invoke report"];
+    "steps.spare" [label="spare: publish m.spare", style="rounded,dashed"];
+    "steps.last" [label="last"];
+    "steps.load" -> "steps.load.undo" [label="undo", style=dashed];
+    "steps.load" -> "steps.small";
+    "steps.load" -> "steps.large";
+    "steps.small" -> "steps.report" [label="any"];
+    "steps.large" -> "steps.report" [label="any"];
+    "steps.report" -> "steps.spare" [label="fallback", style=dashed];
+    "steps.report" -> "steps.last" [label="1 of 1"];
+  }
+  "done" [peripheries=2];
+  "steps.load" -> "done" [label="done", ltail="cluster_steps"];
+}
 "##;
     assert_eq!(picture(STEPS, dot), expected);
 }

@@ -38,7 +38,11 @@ fn place(definition: &Definition, name: &str, hint: usize) -> Option<(u16, u16)>
     for (number, graph) in (0_u16..).zip(&definition.graphs) {
         if let Some(step) = graph.steps.get(left) {
             let at = u16::try_from(left).ok()?;
-            return if *step.id == *name { Some((number, at)) } else { definition.step_named(name) };
+            return if *step.id == *name {
+                Some((number, at))
+            } else {
+                definition.step_named(name)
+            };
         }
         left -= graph.steps.len();
     }

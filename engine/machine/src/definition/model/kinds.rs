@@ -11,8 +11,10 @@ pub struct KindSet(u8);
 impl KindSet {
     /// What is tried again where nothing else is said: the plugin asked for it, did not answer, or
     /// was not there.
-    pub const RETRYABLE: Self =
-        Self::NONE.with(ErrorKind::Retryable).with(ErrorKind::Timeout).with(ErrorKind::PluginNotFound);
+    pub const RETRYABLE: Self = Self::NONE
+        .with(ErrorKind::Retryable)
+        .with(ErrorKind::Timeout)
+        .with(ErrorKind::PluginNotFound);
     /// No kind at all.
     pub const NONE: Self = Self(0);
 

@@ -184,9 +184,7 @@ impl Codec for RunningSequence {
         let mark = from.byte()?;
         let role = match mark & !EVENT {
             0 => Role::State,
-            STEP => {
-                Role::Step { graph: Codec::read(from)?, step: Codec::read(from)?, item: None }
-            }
+            STEP => Role::Step { graph: Codec::read(from)?, step: Codec::read(from)?, item: None },
             mark if mark == STEP | ITEM => Role::Step {
                 graph: Codec::read(from)?,
                 step: Codec::read(from)?,

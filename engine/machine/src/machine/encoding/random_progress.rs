@@ -2,19 +2,15 @@
 
 use super::random::Random;
 use crate::machine::{
-    Checkpoint, Chunks, Clocks, FanState, ItemState, Paused, Phase, Pin, Progress, Role, Rollback, RunningGraph, StepError,
-    StepState, StepStatus, Then, Undoable,
+    Checkpoint, Chunks, Clocks, FanState, ItemState, Paused, Phase, Pin, Progress, Role, Rollback,
+    RunningGraph, StepError, StepState, StepStatus, Then, Undoable,
 };
 
 impl Random {
     pub(super) fn role(&mut self) -> Role {
         match self.below(4) {
             0 => Role::State,
-            1 => Role::Step {
-                graph: self.int(),
-                step: self.small(),
-                item: self.maybe(Self::int),
-            },
+            1 => Role::Step { graph: self.int(), step: self.small(), item: self.maybe(Self::int) },
             2 => Role::Undo { undo: self.int() },
             _ => Role::Finally { graph: self.int() },
         }

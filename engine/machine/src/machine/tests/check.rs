@@ -251,7 +251,9 @@ fn control(word: &str, line: &Line<'_>) -> Command {
         "set" => {
             let value = line.value.clone().unwrap_or_default();
             let pairs = value.as_map().into_iter().flat_map(Map::iter);
-            Command::Set { values: pairs.map(|(path, value)| (path.clone(), value.clone())).collect() }
+            Command::Set {
+                values: pairs.map(|(path, value)| (path.clone(), value.clone())).collect(),
+            }
         }
         "fire" | "move" => {
             let timer = first.unwrap_or_default().parse().unwrap();

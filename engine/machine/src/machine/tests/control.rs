@@ -1,8 +1,8 @@
-//! Pause, resume, variables, timers and rollback by hand (rows E4, E5, H5, K1, K6).
+//! Pause, resume, variables and timers (rows E4, E5, K1, K2, K3, K6).
 
 use super::check;
 use super::check::{World, definition};
-use crate::machine::{NoticeKind, Status};
+use crate::machine::NoticeKind;
 use crate::value::Value;
 
 const CHART: &str = "
@@ -211,7 +211,9 @@ states:
 vars: { x: 0 }
 ";
     let mut world = World::new(definition(text));
-    ["start", "reply p.book", "command cancel", "command pause"].iter().for_each(|line| world.run(line));
+    ["start", "reply p.book", "command cancel", "command pause"]
+        .iter()
+        .for_each(|line| world.run(line));
     last(
         &world,
         "command pause -> - | a compensating !rejected \
@@ -219,9 +221,11 @@ vars: { x: 0 }
     );
     let mut world = World::new(definition(&chart()));
     ["start", "fail p.one permanent no", "command pause"].iter().for_each(|line| world.run(line));
-    assert!(world.out.ends_with(
-        "!rejected the instance is stuck: it stands still until retry or skip\n"
-    ));
+    assert!(
+        world
+            .out
+            .ends_with("!rejected the instance is stuck: it stands still until retry or skip\n")
+    );
 }
 
 #[test]
@@ -307,63 +311,6 @@ fn e4_no_timer_is_touched_during_a_pause() {
         world.run(&order);
         assert!(world.out.ends_with("its timers stand still until it is resumed\n"));
     }
-}
-
-const UPDATE: &str = "
-workflow: t
-mode: sequential
-steps:
-  one: { call: p.one, undo: p.un_one }
-  two: { call: p.two, undo: p.un_two }
-  three: { call: p.three }
-";
-
-#[test]
-fn h5_a_rollback_by_hand_takes_back_since_a_step_and_retry_does_it_again() {
-    check(
-        UPDATE,
-        &[
-            "start",
-            "command rollback",
-            "reply p.one",
-            "reply p.two",
-            "command rollback nowhere",
-            "command rollback three",
-            "command rollback two",
-            "command rollback",
-            "reply p.un_two",
-            "command retry",
-            "reply p.two",
-            "reply p.three",
-        ],
-        "
-        1 start -> call p.one | steps
-        2 command rollback -> - | steps !rejected nothing was done that can be taken back
-        3 reply p.one -> call p.two | steps
-        4 reply p.two -> call p.three | steps
-        5 command rollback from nowhere -> - | steps !rejected no step `nowhere`
-        6 command rollback from three -> - | steps !rejected \
-            nothing that step `three` or a later one did can be taken back
-        7 command rollback from two -> cancel p.three, call p.un_two | steps compensating
-        8 command rollback -> - | steps compensating !rejected a rollback is under way already
-        9 reply p.un_two -> - | steps stuck (by hand)
-        10 command retry -> call p.two | steps
-        11 reply p.two -> call p.three | steps
-        12 reply p.three -> - | done done
-    ",
-    );
-}
-
-#[test]
-fn h5_cancel_after_a_rollback_takes_back_the_rest() {
-    let mut world = World::new(definition(UPDATE));
-    let lines = ["start", "reply p.one", "reply p.two", "command rollback two", "reply p.un_two"];
-    lines.iter().for_each(|line| world.run(line));
-    world.run("command cancel");
-    last(&world, "command cancel -> call p.un_one | steps compensating");
-    world.run("reply p.un_one");
-    last(&world, "reply p.un_one -> - | steps cancelled");
-    assert_eq!(world.instance.map(|instance| instance.status), Some(Status::Cancelled));
 }
 
 #[test]

@@ -20,7 +20,10 @@ workflow: t
 initial: a
 vars: { n: 0 }
 states:
-  a: { entry: { call: p.one, timeout: 1h, with: { n: 5 }, set: { n: output.n } }, after: { 10m: c }, done: b }
+  a:
+    entry: { call: p.one, timeout: 1h, with: { n: 5 }, set: { n: output.n } }
+    after: { 10m: c }
+    done: b
   b: {}
   c: {}
 ";
@@ -65,12 +68,8 @@ fn k7_a_fork_from_a_step_runs_it_and_all_that_needs_it_and_undoes_nothing() {
     assert_eq!(new.calls.last().map(|call| call.input.to_json()), Some(r#"{"of":7}"#.to_owned()));
     assert_eq!(instance(&new).input, instance(&old).input);
     assert!(instance(&new).progress.as_deref().is_some_and(|progress| progress.undo.is_empty()));
-    let expected = [
-        StepStatus::Completed,
-        StepStatus::Running,
-        StepStatus::Pending,
-        StepStatus::Completed,
-    ];
+    let expected =
+        [StepStatus::Completed, StepStatus::Running, StepStatus::Pending, StepStatus::Completed];
     assert_eq!(statuses(&new), expected);
     ["reply p.two", "reply p.three"].iter().for_each(|line| new.run(line));
     assert!(new.out.ends_with("3 reply p.three -> - | done done\n"), "{}", new.out);

@@ -163,7 +163,10 @@ steps:
   two: { call: p.two, when: input.two }
   three: { log: { label: x, value: \"${ data.n }\" } }
 ";
-    let text = text.replace("three: { log: { label: x, value: \"${ data.n }\" } }", "three: { call: p.three, with: { n: \"${ data.n }\" } }");
+    let text = text.replace(
+        "three: { log: { label: x, value: \"${ data.n }\" } }",
+        "three: { call: p.three, with: { n: \"${ data.n }\" } }",
+    );
     let mut world = check::World::new(check::definition(&text));
     for line in ["start {two: true}", "reply p.one {n: 1}", "reply p.two {n: 2}"] {
         world.run(line);
@@ -176,7 +179,14 @@ steps:
 fn a_step_that_fails_for_good_makes_the_instance_stuck_and_retry_goes_on_there() {
     check(
         SEQUENTIAL,
-        &["start", "reply p.load {rows: 3}", "fail p.clean permanent broken", "command retry", "reply p.clean", "reply p.save"],
+        &[
+            "start",
+            "reply p.load {rows: 3}",
+            "fail p.clean permanent broken",
+            "command retry",
+            "reply p.clean",
+            "reply p.save",
+        ],
         "
         1 start -> call p.load | steps
         2 reply p.load -> call p.clean | steps
@@ -192,7 +202,13 @@ fn a_step_that_fails_for_good_makes_the_instance_stuck_and_retry_goes_on_there()
 fn skip_leaves_the_failed_step_behind() {
     check(
         SEQUENTIAL,
-        &["start", "reply p.load {rows: 3}", "fail p.clean permanent broken", "command skip", "reply p.save"],
+        &[
+            "start",
+            "reply p.load {rows: 3}",
+            "fail p.clean permanent broken",
+            "command skip",
+            "reply p.save",
+        ],
         "
         1 start -> call p.load | steps
         2 reply p.load -> call p.clean | steps
@@ -216,7 +232,13 @@ steps:
 ";
     check(
         text,
-        &["start", "fail p.a permanent x", "fail p.b permanent x", "fail p.c permanent x", "reply p.d"],
+        &[
+            "start",
+            "fail p.a permanent x",
+            "fail p.b permanent x",
+            "fail p.c permanent x",
+            "reply p.d",
+        ],
         "
         1 start -> call p.a | steps
         2 reply p.a -> call p.b | steps
@@ -354,126 +376,6 @@ finally: { call: p.clean }
         1 start -> call p.a | steps
         2 command cancel -> cancel p.a, call p.clean | steps compensating
         3 reply p.clean -> - | steps cancelled
-    ",
-    );
-}
-
-#[test]
-fn a_step_waits_for_an_event_and_a_deadline_bounds_it() {
-    let text = "
-workflow: t
-events: [paid]
-mode: sequential
-steps:
-  ask: { call: p.ask }
-  pay: { wait: paid, when: \"true\", deadline: 1h, on_failure: skip }
-  ship: { call: p.ship, with: { n: \"${ has(steps.pay) ? steps.pay.amount : 0 }\" } }
-";
-    check(
-        text,
-        &["start", "reply p.ask", "event paid {amount: 5}", "reply p.ship"],
-        "
-        1 start -> call p.ask | steps
-        2 reply p.ask -> - | steps
-        3 paid -> call p.ship | steps
-        4 reply p.ship -> - | done done
-    ",
-    );
-    check(
-        text,
-        &["start", "reply p.ask", "advance 1h", "event paid", "reply p.ship"],
-        "
-        1 start -> call p.ask | steps
-        2 reply p.ask -> - | steps
-        3 timer steps -> call p.ship | steps
-        4 paid -> - | steps !ignored unhandled
-        5 reply p.ship -> - | done done
-    ",
-    );
-}
-
-#[test]
-fn the_graph_as_a_whole_may_be_bounded() {
-    let text = "
-workflow: t
-timeout: 10s
-on_error: fail
-steps:
-  a: { call: p.a }
-  b: { call: p.b, needs: [a] }
-";
-    check(
-        text,
-        &["start", "reply p.a", "advance 10s"],
-        "
-        1 start -> call p.a | steps
-        2 reply p.a -> call p.b | steps
-        3 timer steps -> cancel p.b | steps failed
-    ",
-    );
-}
-
-#[test]
-fn a_step_runs_another_workflow() {
-    let text = "
-workflow: t
-mode: sequential
-steps:
-  sub: { run: other, with: { x: 1 } }
-  after: { call: p.after }
-";
-    check(
-        text,
-        &["start"],
-        "
-        1 start -> invoke other | steps
-    ",
-    );
-}
-
-#[test]
-fn max_parallel_bounds_the_steps_at_once() {
-    let text = "
-workflow: t
-mode: parallel
-max_parallel: 2
-steps:
-  a: { call: p.a }
-  b: { call: p.b }
-  c: { call: p.c }
-";
-    check(
-        text,
-        &["start", "reply p.b", "reply p.a", "reply p.c"],
-        "
-        1 start -> call p.a, call p.b | steps
-        2 reply p.b -> call p.c | steps
-        3 reply p.a -> - | steps
-        4 reply p.c -> - | done done
-    ",
-    );
-}
-
-#[test]
-fn leaving_the_state_cancels_what_runs_and_cleans_up_behind() {
-    let text = "
-workflow: t
-initial: work
-states:
-  work:
-    steps: { a: { call: p.a }, b: { needs: [a], call: p.b } }
-    finally: { call: p.clean }
-    on: { stop: idle }
-    done: idle
-  idle: {}
-";
-    check(
-        text,
-        &["start", "event stop", "reply p.clean"],
-        "
-        1 start -> call p.a | work
-        2 stop -> cancel p.a, call p.clean | idle
-        3 reply p.clean -> - | idle
     ",
     );
 }

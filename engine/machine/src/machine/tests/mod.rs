@@ -2,6 +2,7 @@
 
 mod actions;
 mod approvals;
+mod by_hand;
 mod calls;
 mod check;
 mod commands;
@@ -13,6 +14,7 @@ mod fan;
 mod fork;
 mod gate;
 mod graph;
+mod graph_bounds;
 mod invoke;
 mod mutants;
 mod once;

@@ -78,9 +78,21 @@ fn a_failing_undo_is_retried_then_stuck_and_a_person_resolves_it() {
         5 reply p.restore -> - | steps compensating
         6 timer retry -> call p.restore #2 | steps compensating
         7 reply p.restore -> - | steps stuck (`p.restore` could not take back what was done: permanent: gone)";
-    check(&text, &script("command retry"), &format!("{head}\n8 command retry -> call p.restore | steps compensating"));
-    check(&text, &script("command skip"), &format!("{head}\n8 command skip -> call p.unbegin | steps compensating"));
-    check(&text, &script("command kill"), &format!("{head}\n8 command kill -> - | steps cancelled"));
+    check(
+        &text,
+        &script("command retry"),
+        &format!("{head}\n8 command retry -> call p.restore | steps compensating"),
+    );
+    check(
+        &text,
+        &script("command skip"),
+        &format!("{head}\n8 command skip -> call p.unbegin | steps compensating"),
+    );
+    check(
+        &text,
+        &script("command kill"),
+        &format!("{head}\n8 command kill -> - | steps cancelled"),
+    );
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn retries() {
 3:104 GS0125 retry: 5001 attempts exceed the limit of 1000\n\
 3:117 GS0117 duration_range: duration `3` has no unit after `3`; write `3s` for seconds\n\
 3:120 GS0100 unknown_field: `retry` has no key `tries` | known keys are `attempts`, \
-`max`, `backoff`, `delay`, `jitter`\n\
+`max`, `backoff`, `delay`, `jitter`, `on`\n\
         ",
     );
 }

@@ -268,7 +268,9 @@ fn the_states_of_a_workflow_of_steps_have_names_of_their_own() {
         r"workflow: done
 steps: { s: { call: p.o } }
 ",
-        "",
+        "\
+2:1 GS0105 duplicate_state: state `done` has the name of the workflow\n\
+        ",
     );
 }
 
@@ -367,14 +369,15 @@ vars: { n: 0 }
 states:
   work:
     steps: { first: { call: p.o, set: { n: output.n } } }
-    done: { when: "has(steps.first) && steps.first.n > 1", do: { set: { n: steps.first.n } }, to: e }
+    done:
+      { when: "has(steps.first) && steps.first.n > 1", do: { set: { n: steps.first.n } }, to: e }
     on:
       x: { when: steps.frist.n > 1, to: e }
   e: { final: true, output: { all: "${ steps }", one: "${ steps.first }", no: "${ first.n }" } }
 "#,
         "\
-9:18 GS0302 unknown_name: no step `frist` | did you mean `steps.first`?\n\
-10:83 GS0302 unknown_name: no name `first` | did you mean `steps.first`?\n\
+10:18 GS0302 unknown_name: no step `frist` | did you mean `steps.first`?\n\
+11:83 GS0302 unknown_name: no name `first` | did you mean `steps.first`?\n\
         ",
     );
 }

@@ -64,6 +64,15 @@ impl Lowering<'_> {
         })
     }
 
+    /// The path of `has(steps.name)`, with the place of the step.
+    pub(super) fn hinted(&self, mut path: Path, member: &str) -> Path {
+        if path.root == Root::Steps && path.steps.is_empty() {
+            let place = self.names.steps.iter().position(|step| **step == *member);
+            path.var = place.unwrap_or(0);
+        }
+        path
+    }
+
     fn root(&self, name: &str) -> Option<Path> {
         let absolute = name.strip_prefix('.');
         let plain = absolute.unwrap_or(name);

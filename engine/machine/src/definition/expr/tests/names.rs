@@ -106,7 +106,7 @@ fn e7_names_are_checked_where_they_stand() {
         (
             "data.x.map(i, j)",
             "unknown_name: no name `j` (names here: `vars`, `data`, `event`, \
-          `key`, `instance`, `workflow`, `now`, `input`)",
+          `key`, `instance`, `workflow`, `now`, `input`, `steps`)",
         ),
         ("Money{amount: 1}", "unknown_name: no type `Money` (a map is written `{'name': value}`)"),
     ] {

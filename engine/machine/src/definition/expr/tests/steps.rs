@@ -61,7 +61,10 @@ fn e7_steps_give_what_completed() {
         ("has(steps.c)", "false"),
         ("has(steps.a.n) && !has(steps.a.m)", "true"),
         ("steps.b.n", "failed: `steps.b` is absent"),
-        ("steps.d.n", "failed: `steps.d` is int, not a map, and `steps.d.n` asks for a member of it"),
+        (
+            "steps.d.n",
+            "failed: `steps.d` is int, not a map, and `steps.d.n` asks for a member of it",
+        ),
         ("steps.e", "unknown_name: no step `e`"),
         ("d.n", "unknown_name: no name `d` (did you mean `steps.d`?)"),
     ] {
