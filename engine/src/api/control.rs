@@ -187,13 +187,14 @@ async fn give(
 
 /// An order that did nothing is a problem with the code of the order.
 fn refuse_as(verdict: &InstanceVerdict, (code, name): (&str, &str)) -> Result<(), Box<Problem>> {
-    refuse(verdict).map_err(|told| match &verdict.verdict {
-        Verdict::Rejected { reason, .. } if reason != "ended" => {
-            let detail = format!("{}: {reason}", verdict.instance);
-            let told = Problem::new(told.kind(), detail).with_code(code, name);
-            Box::new(told.with_instance(verdict.instance.clone()))
+    refuse(verdict).map_err(|told| {
+        let Verdict::Rejected { reason, .. } = &verdict.verdict else { return told };
+        if reason == "ended" {
+            return told;
         }
-        _ => told,
+        let detail = format!("{}: {reason}", verdict.instance);
+        let told = Problem::new(told.kind(), detail).with_code(code, name);
+        Box::new(told.with_instance(verdict.instance.clone()))
     })
 }
 

@@ -268,20 +268,18 @@ pub(super) fn dead_letter(partition: u16, number: u64, letter: &DeadLetter) -> D
     }
 }
 
-/// Operations that a definition calls.
+/// Operations that a definition calls, those that take something back included.
 pub(crate) fn operations(definition: &Definition) -> Vec<String> {
-    definition
-        .sequences
-        .iter()
-        .flat_map(|sequence| &sequence.steps)
-        .filter_map(|step| match step {
-            SeqStep::Call { spec, .. } => Some(spec.operation.to_string()),
-            SeqStep::Do(_)
-            | SeqStep::Child { .. }
-            | SeqStep::Wait { .. }
-            | SeqStep::Name { .. }
-            | SeqStep::JumpUnless { .. }
-            | SeqStep::Jump { .. } => None,
-        })
-        .collect()
+    let steps = definition.sequences.iter().flat_map(|sequence| &sequence.steps);
+    let calls = steps.filter_map(|step| match step {
+        SeqStep::Call { spec, .. } => Some(spec),
+        SeqStep::Do(_)
+        | SeqStep::Child { .. }
+        | SeqStep::Wait { .. }
+        | SeqStep::Name { .. }
+        | SeqStep::JumpUnless { .. }
+        | SeqStep::Jump { .. } => None,
+    });
+    let all = calls.flat_map(|call| std::iter::once(call).chain(&call.undo));
+    all.map(|call| call.operation.to_string()).collect()
 }

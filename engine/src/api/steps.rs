@@ -15,6 +15,9 @@ use super::wire;
 /// The heaviest result that a view shows.
 const RESULT_MAX: usize = 4 * 1_024;
 
+/// Waiting steps that are told one by one.
+const PENDING_TOLD: usize = 10;
+
 /// All steps of the instance's graphs. A graph that did not run yet shows as pending while the
 /// instance lives.
 pub(super) fn view(instance: &Instance, definition: &Definition, now: Timestamp) -> StepsView {
@@ -74,7 +77,10 @@ fn step_view(
     one.retry_count = state.attempts.saturating_sub(1);
     one.started_at = state.started_at.map(|at| at.to_string());
     one.ended_at = state.ended_at.map(|at| at.to_string());
-    one.duration_ms = state.started_at.map(|began| state.ended_at.unwrap_or(now).since_ms(began));
+    // What failed and waits for a person takes no longer for that.
+    let works = matches!(state.status, StepStatus::Running | StepStatus::Retrying);
+    let until = state.ended_at.or_else(|| works.then_some(now));
+    one.duration_ms = state.started_at.zip(until).map(|(began, until)| until.since_ms(began));
     one.items = state.fan.as_deref().map(items);
     if state.status == StepStatus::Pending && run.phase == Phase::Running {
         one.waits_for = waits_for(graph, run, step);
@@ -208,6 +214,7 @@ pub(super) fn waits(instance: &Instance, definition: &Definition, view: &StepsVi
         let step = name_of(definition, instance, running.role).unwrap_or_default();
         lines.push(format!("step `{step}` waits for event {events}"));
     }
+    let mut pending = 0;
     for step in &view.steps {
         match (step.status, &step.error) {
             (Wire::Failed, Some(error)) => {
@@ -225,10 +232,17 @@ pub(super) fn waits(instance: &Instance, definition: &Definition, view: &StepsVi
                 ));
             }
             (Wire::Pending, _) if !step.waits_for.is_empty() && is_due(definition, &step.id) => {
-                lines.push(format!("step `{}` waits for {}", step.id, step.waits_for.join(", ")));
+                pending += 1;
+                if pending <= PENDING_TOLD {
+                    let waits_for = step.waits_for.join(", ");
+                    lines.push(format!("step `{}` waits for {waits_for}", step.id));
+                }
             }
             (_, _) => {}
         }
+    }
+    if pending > PENDING_TOLD {
+        lines.push(format!("{} more steps wait for others", pending - PENDING_TOLD));
     }
     lines
 }

@@ -54,9 +54,10 @@ fn wrote_what_is_expected(folder: &Path) {
     files(&folder.join("expected"), "", &mut list);
     assert!(!list.is_empty(), "{}", folder.display());
     for path in list {
-        let read =
-            |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
-        assert_eq!(read(&folder.join(&path)), read(&folder.join("expected").join(&path)), "{path}");
+        let read = |path: &Path| std::fs::read(path).unwrap();
+        let (wanted, found) =
+            (read(&folder.join("expected").join(&path)), read(&folder.join(&path)));
+        assert!(found == wanted, "{path}: {}", String::from_utf8_lossy(&found));
     }
 }
 

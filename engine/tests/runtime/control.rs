@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use gearshift_bus::Headers;
+use gearshift_engine::api::{self, Request};
 use serde_json::{Value, json};
 
-use crate::remote::request;
-use crate::support::{Answer, Recorded, World, eventually, on_nats};
+use crate::remote::{key_at, pair, request};
+use crate::support::{Answer, Recorded, World, eventually, eventually_async, on_nats};
 
 /// Two steps, each a call of the plugin.
 const JOB: &str = r"
@@ -42,15 +44,15 @@ fn show(world: &World, id: &str) -> Value {
 
 /// Looks until the instance is as `look` wants it.
 fn until(world: &World, id: &str, what: &str, look: impl Fn(&Value) -> bool) -> Value {
-    let end = std::time::Instant::now() + crate::support::PATIENCE;
-    loop {
-        let seen = show(world, id);
-        if look(&seen) {
-            return seen;
-        }
-        assert!(std::time::Instant::now() < end, "{what}: {seen:#}");
-        world.run(tokio::time::sleep(Duration::from_millis(2)));
-    }
+    let asked = || Request {
+        subject: "gearshift.query.instance".to_owned(),
+        headers: Headers::new(),
+        body: json!({ "id": id }).to_string().into(),
+    };
+    world.run(eventually_async(what, async || {
+        let answer = api::answer(&world.handle(), asked()).await.ok()?;
+        serde_json::from_slice(&answer).ok().filter(&look)
+    }))
 }
 
 fn operations(plugin: &Recorded) -> Vec<Value> {
@@ -243,4 +245,34 @@ fn k2_what_is_started_of_a_paused_definition_begins_paused() {
     assert_eq!(resumed["active"], json!(["asked"]), "{resumed}");
     let started = order(&world, "start", &json!({ "workflow": "remind", "key": "b" })).unwrap();
     assert_eq!(started["verdict"]["active"], json!(["open"]), "{started}");
+}
+
+#[test]
+fn k7_k2_forks_and_holds_go_through_any_engine() {
+    let worlds = pair(&[REMIND]);
+    let [owner, other] = [&worlds[0], &worlds[1]];
+    let (near, far) = (key_at(other, "remind"), key_at(owner, "remind"));
+    let start = json!({ "workflow": "remind", "key": far.key() });
+    order(other, "start", &start).unwrap();
+    let here = json!({ "instance": far.to_string(), "name": "here" });
+    order(other, "checkpoint", &here).unwrap();
+    // To the engine that was asked, and to the one that has the instance.
+    let fork = |key: &str| json!({ "instance": far.to_string(), "from": "here", "key": key });
+    let forked = order(other, "fork", &fork(near.key())).unwrap();
+    assert_eq!(forked["active"], json!(["open"]), "{forked}");
+    let taken = order(other, "fork", &fork(far.key())).unwrap_err();
+    assert_eq!(taken["code"], "GS4019", "{taken}");
+    order(other, "kill", &json!({ "instance": far.to_string() })).unwrap();
+    let forked = order(other, "fork", &fork(far.key())).unwrap();
+    assert_eq!((&forked["active"], &forked["generation"]), (&json!(["open"]), &json!(2)));
+    // What is paused through one engine is paused at the other, as soon as it has heard of it.
+    order(other, "hold", &json!({ "workflow": "remind" })).unwrap();
+    owner.run(eventually("it has heard of it", || {
+        (!owner.handle().holds().is_empty()).then_some(())
+    }));
+    order(other, "kill", &json!({ "instance": far.to_string() })).unwrap();
+    let started = order(other, "start", &start).unwrap();
+    assert_eq!(started["verdict"]["status"], "paused", "{started}");
+    order(owner, "release", &json!({ "workflow": "remind" })).unwrap();
+    other.run(eventually("it has heard of it", || other.handle().holds().is_empty().then_some(())));
 }

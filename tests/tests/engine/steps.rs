@@ -61,7 +61,7 @@ fn statuses(detail: &InstanceDetail) -> Vec<StepStatus> {
 #[test]
 fn steps_that_need_nothing_overlap_in_time() {
     each(MEETING, |world| {
-        // Neither is answered before both have begun: one after the other, they would wait for ever.
+        // Neither is answered before both have begun: in turn, they would wait for ever.
         let _running = world.run(meeting(world, Arc::new(Barrier::new(2))));
         call(world);
         let done = world.wait_for("meeting/m", "done");

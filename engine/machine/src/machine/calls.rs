@@ -49,7 +49,7 @@ impl Work<'_> {
         };
         let state = self.sequence_index(sequence).and_then(|at| self.instance.sequences.get(at));
         let state = state.map_or(StateId::ROOT, |running| running.state);
-        let step = Arc::clone(step.unwrap_or(&self.definition.state(state).id));
+        let step = Arc::clone(step.unwrap_or_else(|| &self.definition.state(state).id));
         self.step_attempt(role, attempt);
         self.arm(spec.timeout_ms, TimerKind::CallDeadline { sequence });
         let operation = Arc::clone(&spec.operation);

@@ -8,6 +8,7 @@ use super::effect::Effect;
 use super::ids::{EffectId, Generation, InstanceKey, Timestamp};
 use super::input::{CallOutcome, ErrorKind, Event, EventKind};
 use super::instance::{Instance, RunningCall, RunningSequence};
+use super::invoked::invoked_at;
 use super::letter::{Letter, LetterBody, Parent};
 use super::outcome::Decision;
 use super::work::{ActionError, Failure, Origin, Overrun, Queued, Work};

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::invoked::invoked_at;
 use super::decide::{unchanged, user};
 use super::effect::NoticeKind;
 use super::ids::Timestamp;
@@ -10,6 +9,7 @@ use super::input::{Command, Event, Principal};
 use super::instance::{
     FailedBlock, Instance, Place, Reply, RunningSequence, Status, Stuck, StuckKind,
 };
+use super::invoked::invoked_at;
 use super::macrostep::{Again, Cause, Taken};
 use super::outcome::{Decision, Outcome};
 use super::progress::{Role, Then};

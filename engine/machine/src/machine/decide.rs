@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::invoked::invoked_at;
 use super::children::{on_child_event, on_child_reply};
 use super::commands::{on_command, rejected};
 use super::deferral::repeated;
@@ -11,6 +10,7 @@ use super::fork::begin_fork;
 use super::ids::{EffectId, InstanceKey, StateId, Timestamp};
 use super::input::{CallOutcome, Command, ErrorKind, Event, EventKind, Input, Principal};
 use super::instance::{Instance, Reply, Status, StuckKind, TimerKind};
+use super::invoked::invoked_at;
 use super::macrostep::{Again, Cause, Taken, error_text};
 use super::once::on_started;
 use super::outcome::{Decision, Outcome};

@@ -34,7 +34,6 @@ impl StepState {
     pub(super) const fn is_settled(&self) -> bool {
         self.ended_at.is_some()
     }
-
 }
 
 impl Progress {

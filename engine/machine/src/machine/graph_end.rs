@@ -80,8 +80,7 @@ impl Work<'_> {
             Some(output) => match output.eval(&self.scope(event.as_deref())) {
                 Ok(output) => output,
                 Err(error) => {
-                    let error =
-                        ActionError::evaluating("error.execution.output", error);
+                    let error = ActionError::evaluating("error.execution.output", error);
                     let origin = Origin { state: Some(graph.state), ..Origin::default() };
                     self.queue_error(error, origin)?;
                     Value::Null

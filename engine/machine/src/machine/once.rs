@@ -1,11 +1,11 @@
 //! Calls that may not be repeated: recorded before they are sent, sent once, then known or stuck.
 
-use super::invoked::{CallFailure, call_at};
 use super::decide::unchanged;
 use super::effect::{Effect, NoticeKind};
 use super::ids::{EffectId, Timestamp};
 use super::input::ErrorKind;
 use super::instance::{Instance, RunningCall, RunningSequence, Stuck, StuckKind};
+use super::invoked::{CallFailure, call_at};
 use super::macrostep::Taken;
 use super::outcome::{Decision, Outcome};
 use super::work::{Overrun, Work};

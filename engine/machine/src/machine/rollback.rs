@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::invoked::CallFailure;
 use super::effect::NoticeKind;
 use super::fork::reopen;
 use super::input::{Event, EventKind};
 use super::instance::{RunningSequence, Status, Stuck, StuckKind, TimerKind};
+use super::invoked::CallFailure;
 use super::macrostep::{Cause, Taken};
 use super::progress::{Phase, Role, Rollback, StepStatus, Then, Undoable};
 use super::work::{Failure, Origin, Overrun, Work};

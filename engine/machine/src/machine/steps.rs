@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::invoked::CallFailure;
 use super::effect::{Effect, NoticeKind};
 use super::input::{ErrorKind, Event, EventKind};
 use super::instance::{RunningCall, RunningSequence};
+use super::invoked::CallFailure;
 use super::macrostep::{Cause, Taken, error_text};
 use super::progress::{ItemState, Phase, Role, StepError, StepStatus, Then, Undoable};
 use super::work::{ActionError, Origin, Overrun, Queued, Work};

@@ -12,9 +12,12 @@ type Versions = BTreeMap<u32, Arc<Definition>>;
 #[derive(Clone, Debug, Default)]
 pub struct Definitions {
     by_name: Arc<BTreeMap<Arc<str>, Versions>>,
-    /// Paused ones, with `None` for all versions: what is started of them begins paused.
-    held: Arc<BTreeMap<(Arc<str>, Option<u32>), HeldBy>>,
+    /// What is started of them begins paused.
+    held: Arc<HeldDefinitions>,
 }
+
+/// Paused definitions by name and version; `None` stands for all versions.
+pub type HeldDefinitions = BTreeMap<(Arc<str>, Option<u32>), HeldBy>;
 
 /// Who paused a definition, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,7 +78,7 @@ impl Definitions {
 
     /// The same definitions, of which these are paused.
     #[must_use]
-    pub fn with_held(&self, held: BTreeMap<(Arc<str>, Option<u32>), HeldBy>) -> Self {
+    pub fn with_held(&self, held: HeldDefinitions) -> Self {
         Self { by_name: Arc::clone(&self.by_name), held: Arc::new(held) }
     }
 

@@ -88,8 +88,8 @@ super::codes! { RUNTIME;
          those that ended are forgotten; `gearshift ls --where` with `workflow == 'order' && \
          version == 5` lists them all."
     INVALID_STATE 4018 "invalid_state" "the order does not fit the state of the instance"
-        "The instance is paused, stuck, being taken back or has ended, or there is nothing that the \
-         order could do: nothing to resume, to take back or to fire. The message says which. \
+        "The instance is paused, stuck, being taken back or has ended, or there is nothing that \
+         the order could do: nothing to resume, to take back or to fire. The message says which. \
          Nothing was changed. `gearshift why` tells what it waits for."
     NOT_FORKED 4019 "not_forked" "the instance cannot be forked so"
         "The step did not begin yet, its parallel regions are not known any more, or an instance \

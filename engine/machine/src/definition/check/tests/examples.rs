@@ -2,9 +2,23 @@
 
 use crate::definition::{Format, from_canonical, load, load_all, schema};
 
-const EXAMPLES: [&str; 2] = [
-    include_str!("../../../../../../examples/document-approval/document_approval.workflow.yaml"),
-    include_str!("../../../../../../examples/order/order.workflow.yaml"),
+/// The text of an example's workflow.
+macro_rules! example {
+    ($path:literal) => {
+        include_str!(concat!("../../../../../../examples/", $path, ".workflow.yaml"))
+    };
+}
+
+const EXAMPLES: [&str; 9] = [
+    example!("data-aggregation/data_aggregation"),
+    example!("data-analysis/data_analysis"),
+    example!("data-processing/data_processing"),
+    example!("document-approval/document_approval"),
+    example!("document-processing/document_processing"),
+    example!("document-router/document_router"),
+    example!("order/order"),
+    example!("parallel-media/parallel_media"),
+    example!("system-update/system_update"),
 ];
 
 #[test]

@@ -226,11 +226,11 @@ fn mermaid_draws_steps_in_the_box_of_their_state() {
     let expected = r##"stateDiagram-v2
     state "steps" as steps {
         state "p.unload" as steps__load__undo
-        state "load: p.load" as steps__load
-        state "small: p.small [steps.load.n #lt; 10]" as steps__small
-        state "large: p.large [steps.load.n #gt;= 10] for each" as steps__large
-        state "report: invoke report" as steps__report
-        state "spare: publish m.spare" as steps__spare
+        state "load#58; p.load" as steps__load
+        state "small#58; p.small [steps.load.n #lt; 10]" as steps__small
+        state "large#58; p.large [steps.load.n #gt;= 10] for each" as steps__large
+        state "report#58; invoke report" as steps__report
+        state "spare#58; publish m.spare" as steps__spare
         state "last" as steps__last
         steps__load --> steps__load__undo: undo
         steps__load --> steps__small
