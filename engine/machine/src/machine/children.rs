@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::decide::on_reply;
-use super::invoked::invoked_at;
 use super::effect::Effect;
 use super::ids::{EffectId, Generation, InstanceKey, Timestamp};
 use super::input::{CallOutcome, ErrorKind, Event, EventKind};
