@@ -2,10 +2,12 @@
 //!
 //! Reading order: [`runtime`] (intake → drive → journal → dispatch), [`api`] (the same requests for
 //! every door), [`http`] (the door of the embedded mode), [`cli`] (the `gearshift` commands).
+//! [`builder`] writes definitions in Rust.
 
 pub mod api;
 pub mod cli;
 pub mod http;
 pub mod runtime;
 
+pub use gearshift_machine::definition::builder;
 pub use runtime::{Clock, Engine, EngineConfig, Error, Handle};

@@ -1,11 +1,16 @@
 //! Files of an example: names that stay in their folder, and writes that are whole or absent.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use gearshift_plugins_sdk::Failure;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+/// The folder that the paths of a plugin's calls are below.
+#[derive(Clone)]
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 /// `folder/name` with this extension, for a name that came from outside.
 ///
@@ -19,6 +24,60 @@ pub(crate) fn inside(folder: &Path, name: &str, extension: &str) -> Result<PathB
         return Err(Failure::permanent(message).code("bad_name"));
     }
     Ok(folder.join(format!("{name}.{extension}")))
+}
+
+/// `folder/path` for a relative path that came from outside.
+///
+/// # Errors
+///
+/// A permanent failure if the path leads out of the folder.
+pub(crate) fn below(folder: &Path, path: &str) -> Result<PathBuf, Failure> {
+    let parts = Path::new(path).components();
+    if path.is_empty() || !parts.into_iter().all(|part| matches!(part, Component::Normal(_))) {
+        let message = format!("`{}` is not a path below the folder", path.escape_debug());
+        return Err(Failure::permanent(message).code("bad_path"));
+    }
+    Ok(folder.join(path))
+}
+
+/// Reads a file that has to be there.
+pub(crate) async fn read(folder: &Path, path: &str) -> Result<Vec<u8>, Failure> {
+    match tokio::fs::read(below(folder, path)?).await {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Failure::permanent(format!("there is no file `{path}`")).code("not_found"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads a file of text that has to be there.
+pub(crate) async fn read_text(folder: &Path, path: &str) -> Result<String, Failure> {
+    String::from_utf8(read(folder, path).await?)
+        .map_err(|_| Failure::permanent(format!("`{path}` is not text in UTF-8")).code("not_text"))
+}
+
+/// The names of the files in a folder, in order; none where there is no folder.
+pub(crate) async fn names(folder: &Path) -> Result<Vec<String>, Failure> {
+    let mut listing = match tokio::fs::read_dir(folder).await {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut names = Vec::new();
+    while let Some(found) = listing.next_entry().await? {
+        if found.file_type().await?.is_file() {
+            names.push(found.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The SHA-256 of some bytes, in hex.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads a JSON file; `None` if there is none.

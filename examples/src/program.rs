@@ -7,9 +7,10 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 
-use crate::{needs, plugin};
+use crate::{NAMES, needs, plugin, plugins};
 
 /// Exit codes are those of `gearshift`.
 const ENDED_BADLY: u8 = 1;
@@ -44,6 +45,54 @@ pub async fn serve(example: &str, name: &str) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(ENDED_BADLY, innermost(&error)),
     }
+}
+
+const ALL_HELP: &str = "\
+Answers the calls of all plugins of an example, over NATS.
+
+Usage: example_plugins EXAMPLE [FOLDER]
+
+  EXAMPLE  its name, such as data-processing
+  FOLDER   where its files are [default: examples/EXAMPLE]
+
+The server is NATS_URL or GEARSHIFT_SERVER, else nats://127.0.0.1:4222.
+";
+
+/// Answers the calls of all plugins of an example over NATS until the process is told to end: the
+/// `main` of `example_plugins`.
+pub async fn serve_example() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    let first = words.next();
+    let name = first.as_deref().and_then(|word| word.to_str()).unwrap_or_default().to_owned();
+    if name == "--help" || name == "-h" {
+        return print(ALL_HELP);
+    }
+    let dir = match folder(words, &Path::new("examples").join(&name)) {
+        Ok(Wanted::Folder(dir)) => dir,
+        Ok(Wanted::Help) => return print(ALL_HELP),
+        Err(word) => return fail(USAGE, format!("`{}` is not known; see --help", word.display())),
+    };
+    let Some(plugins) = plugins(&name, &dir) else {
+        let known = NAMES.join(", ");
+        return fail(USAGE, format!("`{name}` is no example; there are {known}"));
+    };
+    if !dir.is_dir() {
+        return fail(NOT_FOUND, format!("there is no folder `{}`", dir.display()));
+    }
+    log();
+    let mut running = JoinSet::new();
+    for plugin in plugins {
+        running.spawn(plugin.run());
+    }
+    // Each of them hears the signal that ends the process.
+    while let Some(ended) = running.join_next().await {
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return fail(ENDED_BADLY, innermost(&error)),
+            Err(error) => return fail(ENDED_BADLY, error),
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 /// What a command line asks for.

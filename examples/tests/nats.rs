@@ -45,6 +45,12 @@ impl World {
                 "directory" => env!("CARGO_BIN_EXE_directory"),
                 "archive" => env!("CARGO_BIN_EXE_archive"),
                 "inventory" => env!("CARGO_BIN_EXE_inventory"),
+                "*" => {
+                    let mut all =
+                        command(Path::new(env!("CARGO_BIN_EXE_example_plugins")), &server);
+                    running.push(all.arg(example).arg(&copied).spawn().unwrap());
+                    continue;
+                }
                 other => panic!("no plugin is called `{other}`"),
             });
             running.push(command(&program, &server).arg(&copied).spawn().unwrap());
@@ -214,4 +220,38 @@ async fn a_plain_rust_client_publishes_the_events_of_an_order() {
     let key = orders.split("orderId:").nth(1).unwrap().trim_start();
     let key = key.split([',', '}', '\n', ' ']).next().unwrap().trim_matches('"');
     world.until(key, "confirmed").await;
+}
+
+/// Each line of `expected.txt` of an example of steps: a step and where it ends.
+fn expected_steps(example: &Path) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(example.join("expected.txt")).unwrap();
+    text.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+async fn steps_end_as_expected(name: &str, workflow: &str) {
+    let world = World::start(name, &["*"]).await;
+    let words = ["start", workflow, "--key", "n-1", "--wait", "--timeout", "60s", "-o", "json"];
+    world.gearshift(&words).await;
+    let shown = world.gearshift(&["show", "n-1", "-o", "json"]).await;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["status"], "done", "{name}: {shown}");
+    let word = |step: &Value, field: &str| step[field].as_str().unwrap().to_owned();
+    let steps = shown["steps"].as_array().unwrap().iter();
+    let steps: Vec<_> = steps.map(|step| vec![word(step, "id"), word(step, "status")]).collect();
+    assert_eq!(steps, expected_steps(&world.example), "{name}");
+}
+
+#[tokio::test]
+async fn examples_of_steps_run_with_their_plugins_in_another_process() {
+    steps_end_as_expected("data-processing", "data_processing").await;
+    steps_end_as_expected("data-analysis", "data_analysis").await;
+    steps_end_as_expected("document-processing", "document_processing").await;
+    steps_end_as_expected("document-router", "document_router").await;
+}
+
+#[tokio::test]
+async fn examples_of_fan_out_and_rollback_run_with_their_plugins_in_another_process() {
+    steps_end_as_expected("parallel-media", "parallel_media").await;
+    steps_end_as_expected("data-aggregation", "data_aggregation").await;
+    steps_end_as_expected("system-update", "system_update").await;
 }

@@ -74,3 +74,23 @@ fn what_fails_is_told_in_one_line() {
     assert!(said.starts_with("error: `nats://127.0.0.1:9`: "), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
 }
+
+#[test]
+fn all_plugins_of_an_example_are_one_program() {
+    let empty = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_example_plugins");
+    let done = run(program, empty.path(), &["--help"]);
+    assert_eq!(done.status.code(), Some(0));
+    assert!(text(&done.stdout).contains("Usage: example_plugins EXAMPLE [FOLDER]"));
+    let wrong: [(&[&str], i32, &str); 4] = [
+        (&[], 2, "`` is no example"),
+        (&["nothing"], 2, "`nothing` is no example; there are data-aggregation, "),
+        (&["order", ".", "--nats"], 2, "`--nats` is not known"),
+        (&["order"], 3, "there is no folder `examples/order`"),
+    ];
+    for (words, code, said) in wrong {
+        let done = run(program, empty.path(), words);
+        assert_eq!(done.status.code(), Some(code), "{words:?}");
+        assert!(text(&done.stderr).contains(said), "{}", text(&done.stderr));
+    }
+}

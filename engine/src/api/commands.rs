@@ -1,4 +1,4 @@
-//! Operators' commands: deploy, start, decide, cancel, kill, retry, skip, dead letters.
+//! Operators' commands; those that only control an instance are in `control`.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use gearshift_protocol::command::{
 };
 use gearshift_protocol::{InstanceVerdict, Problem, ProblemKind, Verdict, Wait};
 
-use super::{Reply, body, dead_letters, events, problem, reply, resolve, wire};
+use super::{Reply, body, control, dead_letters, events, holds, problem, reply, resolve, wire};
 use crate::runtime::{BODY_MAX, Error, Handle};
 
 /// Performs `verb` for `user`, who is known by the door.
@@ -43,6 +43,17 @@ pub(super) async fn perform(handle: &Handle, user: &str, verb: &str, bytes: &[u8
         Verb::Retry => order(handle, bytes, Command::Retry, by).await,
         Verb::Skip => order(handle, bytes, Command::Skip, by).await,
         Verb::Migrate => super::migrate::perform(handle, body(bytes)?, by).await,
+        Verb::Resume => control::order(handle, &body::<Order>(bytes)?, Command::Resume, by).await,
+        Verb::Pause => control::pause(handle, body(bytes)?, by).await,
+        Verb::Rollback => control::rollback(handle, body(bytes)?, by).await,
+        Verb::Set => control::set(handle, body(bytes)?, by).await,
+        Verb::Checkpoint => control::checkpoint(handle, body(bytes)?, by).await,
+        Verb::Fork => control::fork(handle, body(bytes)?, by).await,
+        Verb::TimerFire | Verb::TimerMove => {
+            control::timer(handle, body(bytes)?, verb == Verb::TimerFire, by).await
+        }
+        Verb::Hold => holds::hold(handle, body(bytes)?, by).await,
+        Verb::Release => holds::release(handle, body(bytes)?).await,
         Verb::DlqReplay => dead_letters::replay(handle, &body(bytes)?, &by).await,
         Verb::DlqDrop => dead_letters::drop_all(handle, &body(bytes)?, &by).await,
     }

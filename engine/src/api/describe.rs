@@ -13,7 +13,7 @@ use gearshift_protocol::view::{
     InstanceSummary, Task, TimerView, TransitionView, VoteView,
 };
 
-use super::wire;
+use super::{control, steps, wire};
 
 /// One line of a list.
 pub(super) fn summary(
@@ -67,17 +67,20 @@ pub(crate) fn detail(
         input: wire::json(&instance.input),
         output: wire::json(&instance.output),
         initiator: instance.initiator.as_ref().map(ToString::to_string),
-        timers: instance.timers.iter().filter_map(|one| timer(definition, one)).collect(),
+        timers: instance.timers.iter().filter_map(|one| timer(definition, instance, one)).collect(),
         calls: calls.collect(),
         children: instance.sequences.iter().filter_map(|one| child(definition, one)).collect(),
         deferred: names(&instance.deferred),
         parked: names(&instance.parked),
         approvals: tasks(instance, definition, now),
+        paused: control::paused(instance),
+        checkpoints: control::checkpoints(instance),
+        steps: steps::view(instance, definition, now),
     }
 }
 
 /// A timer of the author's flow; when an ended life is forgotten is none.
-fn timer(definition: &Definition, timer: &Timer) -> Option<TimerView> {
+fn timer(definition: &Definition, instance: &Instance, timer: &Timer) -> Option<TimerView> {
     let name = match &timer.kind {
         TimerKind::After { state, armed: Some(armed), .. } => {
             format!("{}, armed as {armed}", definition.state(*state).id)
@@ -100,9 +103,12 @@ fn timer(definition: &Definition, timer: &Timer) -> Option<TimerView> {
         TimerKind::CallDeadline { .. } => "call deadline".to_owned(),
         TimerKind::CallRetry { .. } => "call retry".to_owned(),
         TimerKind::DeferredExpiry { .. } => "deferred event expires".to_owned(),
+        TimerKind::Steps { graph, step } => {
+            steps::deadline_name(definition, instance, *graph, *step)
+        }
         TimerKind::Retention => return None,
     };
-    Some(TimerView { name, due: timer.due.to_string() })
+    Some(TimerView { id: timer.id, name, due: timer.due.to_string() })
 }
 
 /// The child that a sequence waits for.
@@ -134,10 +140,12 @@ fn call(
         | TimerKind::Send { .. }
         | TimerKind::SendTo { .. }
         | TimerKind::DeferredExpiry { .. }
+        | TimerKind::Steps { .. }
         | TimerKind::Retention => None,
     });
     Some(CallView {
         id: call.id.to_string(),
+        step: steps::name_of(definition, instance, running.role),
         operation: spec.operation.to_string(),
         attempt: call.attempt,
         attempts: Some(spec.retry.attempts),
@@ -260,19 +268,18 @@ pub(super) fn dead_letter(partition: u16, number: u64, letter: &DeadLetter) -> D
     }
 }
 
-/// Operations that a definition calls.
+/// Operations that a definition calls, those that take something back included.
 pub(crate) fn operations(definition: &Definition) -> Vec<String> {
-    definition
-        .sequences
-        .iter()
-        .flat_map(|sequence| &sequence.steps)
-        .filter_map(|step| match step {
-            SeqStep::Call { spec, .. } => Some(spec.operation.to_string()),
-            SeqStep::Do(_)
-            | SeqStep::Child { .. }
-            | SeqStep::Name { .. }
-            | SeqStep::JumpUnless { .. }
-            | SeqStep::Jump { .. } => None,
-        })
-        .collect()
+    let steps = definition.sequences.iter().flat_map(|sequence| &sequence.steps);
+    let calls = steps.filter_map(|step| match step {
+        SeqStep::Call { spec, .. } => Some(spec),
+        SeqStep::Do(_)
+        | SeqStep::Child { .. }
+        | SeqStep::Wait { .. }
+        | SeqStep::Name { .. }
+        | SeqStep::JumpUnless { .. }
+        | SeqStep::Jump { .. } => None,
+    });
+    let all = calls.flat_map(|call| std::iter::once(call).chain(&call.undo));
+    all.map(|call| call.operation.to_string()).collect()
 }

@@ -25,7 +25,8 @@ impl Filter {
     pub(super) fn compile(text: Option<&str>) -> Result<Self, Box<Problem>> {
         let Some(text) = text else { return Ok(Self(None)) };
         let locals = NAMES.map(Arc::from);
-        let names = Names { vars: &[], states: &[], locals: &locals, allowed: NameSet::NONE };
+        let names =
+            Names { vars: &[], states: &[], steps: &[], locals: &locals, allowed: NameSet::NONE };
         let compiled = Expr::compile(text, ExprKind::Guard, &names).map_err(|problems| {
             let first = problems.first();
             let message = first.map_or("does not compile", |problem| &problem.message);
@@ -56,6 +57,7 @@ impl Filter {
             input: &Value::Null,
             output: None,
             error: None,
+            steps: None,
             now,
             locals: &locals,
             fuel: &fuel,

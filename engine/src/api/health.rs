@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use gearshift_protocol::view::{EngineView, Health, HealthStatus, PartitionHealth, SourceHealth};
 
-use super::{Reply, reply};
+use super::{Reply, holds, reply};
 use crate::runtime::{EngineInfo, Handle, IntakeHealth, PartitionHealth as Known};
 
 /// Unread messages of a source from which on health warns.
@@ -31,6 +31,7 @@ pub(super) async fn health(handle: &Handle) -> Reply {
     warnings.extend(sources.iter().filter_map(behind));
     // What the engine stands on may be weak, and it serves all the same.
     warnings.extend(handle.config().warnings.iter().cloned());
+    warnings.extend(holds::warnings(handle));
     reply(&Health {
         status,
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -4,16 +4,19 @@
 
 mod bus_door;
 mod commands;
+mod control;
 mod dead_letters;
 mod describe;
 mod events;
 mod filter;
 mod health;
+mod holds;
 mod migrate;
 mod notices;
 mod queries;
 mod resolve;
 mod spoken;
+mod steps;
 mod why;
 mod wire;
 

@@ -7,11 +7,13 @@ use gearshift_protocol::query::{
     ById, DeadLetters, Definition as OneDefinition, Definitions, Graph, GraphFormat, Instances,
     Tasks, What,
 };
-use gearshift_protocol::view::{DeadLetter, DefinitionDetail, DefinitionSummary, GraphText, Page};
+use gearshift_protocol::view::{
+    DeadLetter, DefinitionDetail, DefinitionSummary, GraphText, Page, WorkflowMetrics,
+};
 use gearshift_protocol::{Problem, ProblemKind};
 
 use super::filter::Filter;
-use super::{Reply, body, describe, health, problem, reply, resolve, why};
+use super::{Reply, body, describe, health, problem, reply, resolve, steps, why};
 use crate::runtime::{DeadLetterFilter, Error, Handle};
 
 /// Items of a page where the asker does not say.
@@ -229,7 +231,27 @@ async fn definition(handle: &Handle, query: &OneDefinition) -> Reply {
         text: definition.canonical.to_string(),
         events: definition.events.iter().map(|event| event.name.to_string()).collect(),
         operations,
+        metrics: metrics(handle, &query.name, query.version).await?,
     })
+}
+
+/// What became of the instances of a workflow, of one version of it where one is named.
+async fn metrics(
+    handle: &Handle,
+    name: &str,
+    version: Option<u32>,
+) -> Result<WorkflowMetrics, Box<Problem>> {
+    let mut metrics = WorkflowMetrics::default();
+    let mut took = 0_u64;
+    let page = walk(handle, None, 1, |instance, _| {
+        let version_fits = version.is_none_or(|version| version == instance.pin.version);
+        if version_fits && instance.key.workflow() == name {
+            steps::count(&mut metrics, &mut took, instance);
+        }
+        None::<()>
+    });
+    page.await?;
+    Ok(metrics)
 }
 
 async fn graph(handle: &Handle, query: &Graph) -> Reply {

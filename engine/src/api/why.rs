@@ -1,5 +1,8 @@
 //! Why an instance does not go on by itself, and what would help.
 
+use std::collections::BTreeSet;
+
+use gearshift_bus::ServiceInfo;
 use gearshift_machine::definition::model::{Definition, Trigger};
 use gearshift_machine::definition::{codes, duration};
 use gearshift_machine::machine::{Instance, InstanceKey, Status, StuckKind, Timestamp, TraceEntry};
@@ -7,7 +10,11 @@ use gearshift_protocol::OperationRef;
 use gearshift_protocol::view::{CallView, ChildView, Task, Why};
 
 use super::describe::{detail, tasks};
+use super::{control, holds, steps};
 use crate::runtime::Handle;
+
+/// Calls, children and timers that are told one by one; of more the number is enough.
+const SHOWN: usize = 5;
 
 /// Why an instance does not go on by itself, and what would help.
 pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Definition) -> Why {
@@ -36,15 +43,20 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
                  it had"
             ));
         }
-        for verb in ["retry", "skip", "cancel"] {
+        for verb in verbs(stuck.kind) {
             why.try_this.push(format!("gearshift {verb} {id}"));
         }
     }
-    for view in detail(instance, definition, now).calls {
-        waits_for_call(handle, &view, &mut why).await;
+    control::why(instance, &mut why);
+    let now_is = detail(instance, definition, now);
+    why.lines.extend(steps::waits(instance, definition, &now_is.steps));
+    waits_for_calls(handle, &now_is.calls, &mut why).await;
+    holds::why(handle, &now_is.calls, &mut why);
+    for child in now_is.children.iter().take(SHOWN) {
+        waits_for_child(handle, child, &mut why).await;
     }
-    for child in detail(instance, definition, now).children {
-        waits_for_child(handle, &child, &mut why).await;
+    if let Some(more) = now_is.children.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        why.lines.push(format!("{more} more children"));
     }
     if instance.sequences.iter().filter_map(|one| one.call.as_ref()).any(|call| call.once) {
         why.lines.push(
@@ -63,7 +75,7 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
     if instance.status == Status::Running && !accepted.is_empty() {
         why.lines.push(format!("accepts {} for key `{id}`", accepted.join(", ")));
     }
-    for timer in detail(instance, definition, now).timers {
+    for timer in now_is.timers.iter().take(SHOWN) {
         why.lines.push(format!("timer {} is due at {}", timer.name, timer.due));
     }
     if !instance.deferred.is_empty() || !instance.parked.is_empty() {
@@ -135,9 +147,46 @@ fn shown_states(instance: &Instance, definition: &Definition) -> Vec<String> {
         .collect()
 }
 
-async fn waits_for_call(handle: &Handle, call: &CallView, why: &mut Why) {
+/// What helps a stuck instance.
+const fn verbs(kind: StuckKind) -> &'static [&'static str] {
+    match kind {
+        // What was taken back is done again, or not at all.
+        StuckKind::RolledBack => &["retry", "cancel"],
+        StuckKind::Error
+        | StuckKind::Livelock
+        | StuckKind::Panic
+        | StuckKind::StateTooLarge
+        | StuckKind::CallFailed
+        | StuckKind::DefinitionMissing
+        | StuckKind::OutcomeUnknown
+        | StuckKind::UndoFailed
+        | StuckKind::Deadlock => &["retry", "skip", "cancel"],
+    }
+}
+
+/// Each call under way, and each plugin that is not there for one of them.
+async fn waits_for_calls(handle: &Handle, calls: &[CallView], why: &mut Why) {
+    if calls.is_empty() {
+        return;
+    }
+    let services = handle.bus().requests().discover().await.unwrap_or_default();
+    let mut named = BTreeSet::new();
+    for call in calls.iter().take(SHOWN) {
+        why.lines.push(attempt(call));
+        if named.insert(call.operation.as_str()) {
+            missing_plugin(&services, call, why);
+        }
+    }
+    if let Some(more) = calls.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        why.lines.push(format!("{more} more calls are under way"));
+    }
+}
+
+/// `step load: call files.load: attempt 1 of 3 is under way until …`.
+fn attempt(call: &CallView) -> String {
     let attempts = call.attempts.unwrap_or(1);
-    why.lines.push(match (&call.next_attempt, &call.deadline) {
+    let step = call.step.as_ref().map_or_else(String::new, |step| format!("step {step}: "));
+    let said = match (&call.next_attempt, &call.deadline) {
         (Some(next), _) => format!(
             "call {}: attempt {} of {attempts} failed, next at {next}",
             call.operation, call.attempt
@@ -147,9 +196,12 @@ async fn waits_for_call(handle: &Handle, call: &CallView, why: &mut Why) {
             call.operation, call.attempt
         ),
         (None, None) => format!("call {}: waits to be sent", call.operation),
-    });
+    };
+    format!("{step}{said}")
+}
+
+fn missing_plugin(services: &[ServiceInfo], call: &CallView, why: &mut Why) {
     let Ok(operation) = call.operation.parse::<OperationRef>() else { return };
-    let services = handle.bus().requests().discover().await.unwrap_or_default();
     let running =
         services.iter().filter(|service| service.name == operation.plugin).collect::<Vec<_>>();
     if running.is_empty() {

@@ -101,6 +101,16 @@ pub fn notice_of(message: &NoticeMessage) -> Notice {
         NoticeKind::ApprovalRequested => Wire::ApprovalRequested,
         NoticeKind::CallRetrying => Wire::CallRetrying,
         NoticeKind::CallFailed => Wire::CallFailed,
+        NoticeKind::StepStarted => Wire::StepStarted,
+        NoticeKind::StepCompleted => Wire::StepCompleted,
+        NoticeKind::StepFailed => Wire::StepFailed,
+        NoticeKind::StepSkipped => Wire::StepSkipped,
+        NoticeKind::StepUndone => Wire::StepUndone,
+        NoticeKind::Compensating => Wire::Compensating,
+        NoticeKind::RolledBack => Wire::RolledBack,
+        NoticeKind::Paused => Wire::Paused,
+        NoticeKind::CheckpointSaved => Wire::CheckpointSaved,
+        NoticeKind::VarsSet => Wire::VarsSet,
     };
     Notice {
         workflow: message.key.workflow().to_owned(),

@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use super::login::NatsLogin;
 use super::output::{Color, Format, Logs, Look, Output};
 use super::{
-    bench, bus, check, convert, definitions, deploy, dev, diff, dlq, drive, explain, graph, health,
-    look, migrate, play, repair, run, serve, test, watch, words,
+    bench, bus, check, control, convert, definitions, deploy, dev, diff, dlq, drive, explain, fork,
+    graph, health, look, migrate, play, repair, run, serve, test, timer, watch, words,
 };
 
 const EXAMPLES: &str = "\
@@ -179,7 +179,21 @@ pub(super) enum Command {
     Health(health::HealthArgs),
     /// Print changes as they happen
     Watch(watch::WatchArgs),
-    /// End instances softly: their exit actions run
+    /// Hold instances: events and replies wait, no timer fires
+    Pause(control::PauseArgs),
+    /// Let paused instances go on
+    Resume(control::ResumeArgs),
+    /// Take back what instances have done, newest first, and wait
+    Rollback(control::RollbackArgs),
+    /// Write to variables of instances that run
+    Set(control::SetArgs),
+    /// Save a point of an instance that a fork can begin from
+    Checkpoint(fork::CheckpointArgs),
+    /// Begin a new instance where another one was
+    Fork(fork::ForkArgs),
+    /// Look at armed timers, let one fire, or be due at another time
+    Timer(timer::TimerArgs),
+    /// End instances softly: what was done is taken back, exit actions run
     Cancel(repair::RepairArgs),
     /// End instances at once: nothing runs
     Kill(repair::RepairArgs),

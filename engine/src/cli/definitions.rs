@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use gearshift_client::Client;
 use gearshift_client::protocol::query::Definitions;
-use gearshift_client::protocol::view::DefinitionSummary;
+use gearshift_client::protocol::view::{DefinitionSummary, WorkflowMetrics};
 use serde_json::json;
 
 use super::args::Global;
@@ -12,7 +12,7 @@ use super::drive::name_and_version;
 use super::failure::{Failure, Outcome};
 use super::ids::Tally;
 use super::output::Table;
-use super::words::names;
+use super::words::{names, span};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -103,6 +103,9 @@ pub(super) async fn def(global: &Global, args: DefArgs) -> Outcome {
                 output.line(format!("title       {}", one.title))?;
                 output.line(format!("hash        {}", one.hash))?;
                 output.line(format!("instances   {}", one.instances))?;
+                for line in metrics(&detail.metrics) {
+                    output.line(line)?;
+                }
                 output.line(format!("events      {}", names(&detail.events)))?;
                 output.line(format!("operations  {}", names(&detail.operations)))?;
                 output.line(&detail.text)?;
@@ -110,6 +113,30 @@ pub(super) async fn def(global: &Global, args: DefArgs) -> Outcome {
         }
     }
     Ok(0)
+}
+
+/// What became of the instances that are still known.
+fn metrics(known: &WorkflowMetrics) -> Vec<String> {
+    let WorkflowMetrics { total, completed, failed, cancelled, stuck, running, .. } = known;
+    let mut lines = vec![format!(
+        "known       {total}: {completed} done, {failed} failed, {cancelled} cancelled, \
+         {running} running, {stuck} stuck"
+    )];
+    if known.steps_completed + known.steps_failed + known.steps_skipped > 0 {
+        lines.push(format!(
+            "steps       {} completed, {} failed, {} skipped",
+            known.steps_completed, known.steps_failed, known.steps_skipped
+        ));
+    }
+    if let (Some(mean), Some(min), Some(max)) = (known.mean_ms, known.min_ms, known.max_ms) {
+        lines.push(format!(
+            "took        {} on average, {} to {}",
+            span(mean),
+            span(min),
+            span(max)
+        ));
+    }
+    lines
 }
 
 /// Takes one version away; which one has to be said.

@@ -17,8 +17,8 @@ use super::args::{Cli, Command, Global};
 use super::failure::{BUG, Failure, Outcome, USAGE};
 use super::output::{Format, tell};
 use super::{
-    bench, bus, check, convert, definitions, deploy, dev, diff, dlq, drive, explain, graph, health,
-    look, migrate, play, repair, run, serve, test, watch, words,
+    bench, bus, check, control, convert, definitions, deploy, dev, diff, dlq, drive, explain, fork,
+    graph, health, look, migrate, play, repair, run, serve, test, timer, watch, words,
 };
 use crate::runtime::init_tracing;
 
@@ -151,6 +151,13 @@ async fn perform(cli: Cli, plugins: PluginLoader) -> Outcome {
         Command::Why(args) => look::why(&global, &args).await,
         Command::Health(_) => health::health(&global).await,
         Command::Watch(args) => watch::watch(&global, args).await,
+        Command::Pause(args) => control::pause(&global, &args).await,
+        Command::Resume(args) => control::resume(&global, &args).await,
+        Command::Rollback(args) => control::rollback(&global, &args).await,
+        Command::Set(args) => control::set(&global, &args).await,
+        Command::Checkpoint(args) => fork::checkpoint(&global, &args).await,
+        Command::Fork(args) => fork::fork(&global, &args).await,
+        Command::Timer(args) => timer::timer(&global, &args).await,
         Command::Cancel(args) => repair::repair(&global, &args, repair::Verb::Cancel).await,
         Command::Kill(args) => repair::repair(&global, &args, repair::Verb::Kill).await,
         Command::Retry(args) => repair::repair(&global, &args, repair::Verb::Retry).await,

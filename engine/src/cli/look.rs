@@ -10,7 +10,8 @@ use super::args::Global;
 use super::connect;
 use super::failure::{Failure, Outcome};
 use super::ids::{Tally, given};
-use super::output::{Format, Output, Table, clean};
+use super::output::{Format, Look, Output, Table, clean};
+use super::steps;
 use super::timeline::{Row, width};
 use super::words::{age, names, plain, states, within};
 
@@ -56,6 +57,9 @@ pub(super) struct IdsArgs {
     #[arg(required = true)]
     ids: Vec<String>,
 }
+
+/// Calls that `show` lists; a fan-out may have hundreds.
+const CALLS_SHOWN: usize = 10;
 
 const INSTANCES: Table<'static, InstanceSummary> = Table {
     headings: &["ID", "WORKFLOW", "STATE", "STATUS", "AGE"],
@@ -151,13 +155,13 @@ const fn no_document(format: Format) -> Format {
 pub(super) async fn show(global: &Global, args: &IdsArgs) -> Outcome {
     each(global, args, async |client, id, output| {
         let detail = client.instance(id).await?;
-        output.line(describe(&detail))?;
+        output.line(describe(&detail, output.look))?;
         Ok(json!(detail))
     })
     .await
 }
 
-fn describe(detail: &InstanceDetail) -> String {
+fn describe(detail: &InstanceDetail, look: Look) -> String {
     let one = &detail.summary;
     let mut lines = vec![
         ("id", one.id.clone()),
@@ -185,9 +189,13 @@ fn describe(detail: &InstanceDetail) -> String {
     for timer in &detail.timers {
         lines.push(("timer", format!("{}  due {}", timer.name, timer.due)));
     }
-    for call in &detail.calls {
+    for call in detail.calls.iter().take(CALLS_SHOWN) {
         let of = call.attempts.map_or_else(String::new, |all| format!(" of {all}"));
-        lines.push(("call", format!("{}  attempt {}{of}", call.operation, call.attempt)));
+        let step = call.step.as_ref().map_or_else(String::new, |step| format!("  step {step}"));
+        lines.push(("call", format!("{}  attempt {}{of}{step}", call.operation, call.attempt)));
+    }
+    if let Some(more) = detail.calls.len().checked_sub(CALLS_SHOWN).filter(|more| *more > 0) {
+        lines.push(("call", format!("… and {more} more")));
     }
     for child in &detail.children {
         lines.push(("child", format!("{}  as {}", child.instance, child.id)));
@@ -198,13 +206,21 @@ fn describe(detail: &InstanceDetail) -> String {
     if !detail.parked.is_empty() {
         lines.push(("parked", names(&detail.parked)));
     }
+    if let Some(paused) = &detail.paused {
+        let by = if paused.by.is_empty() { "somebody" } else { &paused.by };
+        let (since, timers) = (&paused.since, paused.timers.as_str());
+        lines.push(("paused", format!("by {by} at {since}  timers {timers}  {}", paused.reason)));
+    }
+    for saved in &detail.checkpoints {
+        lines.push(("saved", format!("checkpoint `{}` at {}", saved.name, saved.at)));
+    }
     for task in &detail.approvals {
         let who = task.assign.as_deref().unwrap_or("anybody");
         let choices = task.choices.join(" ");
         lines.push(("task", format!("{}  for {who}  choices {choices}", task.title)));
     }
     let shown = lines.iter().map(|(name, value)| format!("{name:<9} {}", clean(value)));
-    shown.collect::<Vec<_>>().join("\n")
+    shown.chain(steps::table(&detail.steps, look)).collect::<Vec<_>>().join("\n")
 }
 
 /// Shows what happened to instances.

@@ -17,6 +17,7 @@ use super::args::Global;
 use super::failure::{BUG, CONFLICT, ENDED_BADLY, Failure, INTERRUPTED, Outcome, TIMED_OUT};
 use super::output::{Output, clean, tell};
 use super::script::Step;
+use super::steps;
 use super::timeline::{Row, Timeline, elapsed, width};
 use super::verdicts::in_words;
 use super::words::{plain, span, states};
@@ -337,6 +338,8 @@ impl Session {
             "input": detail.input,
             "output": detail.output,
             "stuck_reason": one.stuck_reason,
+            "progress": detail.steps.progress,
+            "steps": detail.steps.steps,
             "timeline": timeline.collect::<Vec<_>>(),
         }))?;
         let states = states(&one.active);
@@ -351,6 +354,9 @@ impl Session {
         } else {
             format!("{} in {spent} · {states}", one.status.as_str())
         };
+        for step in steps::table(&detail.steps, self.output.look) {
+            self.output.line(step)?;
+        }
         self.output.line(clean(&line))?;
         if let Some(operation) = self.mocked_short(detail) {
             tell(&format!("help: say what it answers: --mock '{operation}={{…}}'"));

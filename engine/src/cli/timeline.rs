@@ -131,11 +131,12 @@ impl Row {
         let (green, dim) = (look.green(), look.dim());
         let state = clean(&self.state);
         let mut text = format!("{green}{state:<width$}{green:#}");
-        for part in std::iter::once(&self.cause).chain(&self.effects) {
-            if !part.is_empty() {
-                text.push_str("  ");
-                text.push_str(clean(part).trim_end());
-            }
+        let parts = std::iter::once(&self.cause).chain(&self.effects);
+        let mut parts = parts.filter(|part| !part.is_empty()).peekable();
+        while let Some(part) = parts.next() {
+            let again = std::iter::from_fn(|| parts.next_if_eq(&part)).count();
+            let times = if again > 0 { format!(" ×{}", again + 1) } else { String::new() };
+            text.push_str(&format!("  {}{times}", clean(part).trim_end()));
         }
         for note in &self.notes {
             text.push_str(&format!("  {dim}[{}]{dim:#}", clean(note)));
@@ -382,6 +383,14 @@ archived        (done)"
             row.render(Look { color: false }, 14),
             "                user.action  [approve: guard is false]"
         );
+    }
+
+    #[test]
+    fn the_same_call_for_many_items_is_told_once() {
+        let mut fan = entry("reply a.list", &["steps"]);
+        fan.effects = ["call a.b", "call a.b", "call a.b", "call c.d"].map(str::to_owned).to_vec();
+        let told = Row::of(&fan).render(Look { color: false }, 5);
+        assert_eq!(told, "steps  reply a.list  call a.b ×3  call c.d");
     }
 
     #[test]

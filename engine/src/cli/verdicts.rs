@@ -44,6 +44,7 @@ pub(super) fn in_words(verdict: &InstanceVerdict) -> String {
             format!("stays in {now}")
         }
         Verdict::Transitioned { from, .. } => format!("{} → {now}", states(from)),
+        Verdict::Started { .. } if now.is_empty() => "started, and is paused".to_owned(),
         Verdict::Started { .. } => format!("started: {now}"),
         Verdict::Deferred if now.is_empty() => "kept for later".to_owned(),
         Verdict::Deferred => format!("kept for later, in {now}"),

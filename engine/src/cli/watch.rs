@@ -154,6 +154,16 @@ const fn end(kind: NoticeKind) -> Option<u8> {
         | NoticeKind::ApprovalRequested
         | NoticeKind::CallRetrying
         | NoticeKind::CallFailed
+        | NoticeKind::StepStarted
+        | NoticeKind::StepCompleted
+        | NoticeKind::StepFailed
+        | NoticeKind::StepSkipped
+        | NoticeKind::StepUndone
+        | NoticeKind::Compensating
+        | NoticeKind::RolledBack
+        | NoticeKind::Paused
+        | NoticeKind::CheckpointSaved
+        | NoticeKind::VarsSet
         | NoticeKind::Other
         | _ => None,
     }
@@ -176,6 +186,16 @@ const fn said(kind: NoticeKind) -> (&'static str, &'static [&'static str]) {
         NoticeKind::ApprovalRequested => ("waits for a decision", &["title", "assign", "choices"]),
         NoticeKind::CallRetrying => ("call will be repeated", &["operation", "message", "attempt"]),
         NoticeKind::CallFailed => ("call failed", &["operation", "message"]),
+        NoticeKind::StepStarted => ("step started", &["step"]),
+        NoticeKind::StepCompleted => ("step completed", &["step"]),
+        NoticeKind::StepFailed => ("step failed", &["step", "kind", "message"]),
+        NoticeKind::StepSkipped => ("step skipped", &["step", "message"]),
+        NoticeKind::StepUndone => ("step taken back", &["step"]),
+        NoticeKind::Compensating => ("takes back what was done", &["reason"]),
+        NoticeKind::RolledBack => ("rolled back", &["reason"]),
+        NoticeKind::Paused => ("paused", &["reason"]),
+        NoticeKind::CheckpointSaved => ("checkpoint saved", &["name"]),
+        NoticeKind::VarsSet => ("variables set", &["vars", "by", "reason"]),
         NoticeKind::Transitioned | NoticeKind::Other | _ => ("", &[]),
     }
 }

@@ -135,6 +135,10 @@ impl Dispatch {
         let stop = self.stop.clone();
         let call = self.calls.track_future(async move {
             let made = async {
+                // What waits for an operator takes no place from what can be asked.
+                if let Some(held) = Box::pin(attempt.held()).await {
+                    return held;
+                }
                 let _permit = permits.acquire().await;
                 attempt.make().await
             };
@@ -155,6 +159,9 @@ impl Dispatch {
     fn call_at_once(&self, attempt: Attempt) -> Option<Attempt> {
         let route = attempt.shared.providers.known(&attempt.call.operation);
         let Some(route) = route.filter(|route| !route.once) else { return Some(attempt) };
+        if attempt.shared.providers.hold_of(&attempt.call.operation).is_some() {
+            return Some(attempt);
+        }
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             return Some(attempt);
         };

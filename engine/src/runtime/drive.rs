@@ -293,7 +293,9 @@ impl Drive {
         mut places: Vec<Option<Place>>,
     ) -> Result<(), Lost> {
         let index = self.shared.definitions.index();
-        let batch = self.partition.decide(&index.definitions, inputs);
+        let held = self.shared.providers.with_held(&index.definitions);
+        let definitions = held.as_ref().unwrap_or(&index.definitions);
+        let batch = self.partition.decide(definitions, inputs);
         if batch.frame.is_none() && !self.tenure.is_certain() {
             // Answers out of memory alone are looks: another engine may know better.
             self.held.hold_back(&places);

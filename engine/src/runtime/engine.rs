@@ -72,6 +72,7 @@ impl Engine {
             None => None,
         };
         let providers = Providers::new(bus.clone());
+        providers.load_holds().await?;
         let shared = Arc::new(Shared {
             cluster,
             config,
@@ -98,6 +99,7 @@ impl Engine {
         engine.settled().await;
         intake::start(&shared).await?;
         shared.tasks.spawn(keep_marks(Arc::clone(&shared), marks));
+        shared.tasks.spawn(keep_holds(Arc::clone(&shared)));
         Ok(engine)
     }
 
@@ -197,6 +199,25 @@ async fn keep_marks(shared: Arc<Shared>, mut marks: Marks) {
         say_marks(&mut bus, "on the bus", told);
         if stopped {
             return;
+        }
+    }
+}
+
+/// Hears which plugins are paused; where the bus does not tell, it is asked again.
+async fn keep_holds(shared: Arc<Shared>) {
+    loop {
+        let heard = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            heard = shared.providers.keep_holds() => heard,
+        };
+        if let Err(error) = heard {
+            tracing::debug!(%error, "it is not heard which plugins are paused");
+        }
+        tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            () = tokio::time::sleep(MARKS_EVERY) => {}
         }
     }
 }

@@ -40,6 +40,7 @@ pub use handle::{AskError, Handle, Verdicts};
 pub(crate) use intake::{BODY_MAX, route};
 pub use intake::{Incoming, IntakeError, IntakeHealth, Targets, decode};
 pub use notices::NoticeMessage;
+pub use providers::{Held, Hold};
 pub use remote::{DeadLetterFilter, InstanceWaiter, Standing};
 pub use seat::PartitionHealth;
 pub(crate) use seat::is_moved;

@@ -4,6 +4,7 @@
 mod author;
 mod away;
 mod check;
+mod control;
 mod convert;
 mod dev;
 mod diff;

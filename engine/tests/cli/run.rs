@@ -35,6 +35,95 @@ fn the_examples_end_as_expected() {
     }
 }
 
+/// The files below a folder, by their paths in it.
+fn files(folder: &Path, below: &str, all: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder.join(below)).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let path = if below.is_empty() { name } else { format!("{below}/{name}") };
+        match entry.file_type().unwrap().is_dir() {
+            true => files(folder, &path, all),
+            false => all.push(path),
+        }
+    }
+}
+
+/// The example wrote what its folder `expected/` holds.
+fn wrote_what_is_expected(folder: &Path) {
+    let mut list = Vec::new();
+    files(&folder.join("expected"), "", &mut list);
+    assert!(!list.is_empty(), "{}", folder.display());
+    for path in list {
+        let read = |path: &Path| std::fs::read(path).unwrap();
+        let (wanted, found) =
+            (read(&folder.join("expected").join(&path)), read(&folder.join(&path)));
+        assert!(found == wanted, "{path}: {}", String::from_utf8_lossy(&found));
+    }
+}
+
+#[test]
+fn the_examples_of_steps_end_as_expected_and_write_what_is_expected() {
+    let place = Place::new();
+    let examples = [
+        ("data-aggregation", "done"),
+        ("data-analysis", "done"),
+        ("data-processing", "done"),
+        ("document-processing", "done"),
+        ("document-router", "done"),
+        ("parallel-media", "done"),
+        ("system-update", "rolled_back"),
+    ];
+    for (name, last) in examples {
+        let folder = place.copy_example(name);
+        let run = place.gearshift(&["run", name, "-o", "json"]).ends(0).json();
+        let steps = run["steps"].as_array().unwrap().iter();
+        let word = |step: &Value, field: &str| step[field].as_str().unwrap().to_owned();
+        let steps: Vec<_> = steps.map(|step| (word(step, "id"), word(step, "status"))).collect();
+        assert_eq!(steps, expected(&folder), "{name}: {run}");
+        assert_eq!((&run["status"], &run["progress"]), (&"done".into(), &1.0.into()), "{run}");
+        assert_eq!(run["active"], serde_json::json!([last]), "{name}");
+        wrote_what_is_expected(&folder);
+    }
+}
+
+#[test]
+fn other_data_takes_the_other_way() {
+    let place = Place::new();
+    let run = |name: &str, data: &str| {
+        let run = place.gearshift(&["run", name, "-o", "json", "-d", data]).ends(0).json();
+        let steps = run["steps"].as_array().unwrap().clone();
+        move |id: &str| {
+            let step = steps.iter().find(|step| step["id"] == id).unwrap();
+            step["status"].as_str().unwrap().to_owned()
+        }
+    };
+    for name in ["data-analysis", "document-processing", "document-router", "system-update"] {
+        place.copy_example(name);
+    }
+    let large = run("data-analysis", "dataset=data/large.csv");
+    assert_eq!([large("process_small"), large("process_large")], ["skipped", "completed"]);
+    let report = run("document-processing", "document=documents/report.md");
+    assert_eq!([report("image_processing"), report("output_generation")], ["completed"; 2]);
+    let letter = run("document-router", "document=documents/letter.txt");
+    assert_eq!([letter("legal"), letter("general")], ["skipped", "completed"]);
+    let healthy = run("system-update", "package=updates/app_v2.1.1.json");
+    assert_eq!([healthy("verify"), healthy("commit_tx")], ["completed"; 2]);
+}
+
+#[test]
+fn the_table_of_steps_ends_a_run_and_is_as_wide_as_a_terminal() {
+    let place = Place::new();
+    place.copy_example("system-update");
+    let done = place.gearshift(&["run", "system-update"]).ends(0);
+    let table: Vec<&str> =
+        done.out.lines().skip_while(|line| !line.starts_with("steps ")).collect();
+    assert_eq!(table[0], "steps     0 of 6 completed · 100 %", "{}", done.out);
+    assert!(table[1].starts_with("  ↶ begin_tx    undone"), "{}", done.out);
+    assert!(table[5].contains("✗ verify      failed"), "{}", done.out);
+    assert!(table[5].contains("unhealthy: version 2.1.0 would not"), "{}", done.out);
+    assert!(table.iter().all(|line| line.chars().count() <= 80), "{}", done.out);
+}
+
 #[test]
 fn the_timeline_is_told_in_words() {
     let place = Place::new();

@@ -9,6 +9,7 @@ mod cluster;
 mod cluster_marks;
 mod cluster_moves;
 mod cluster_nats;
+mod control;
 mod fence_rounds;
 mod fencing;
 mod inbox;

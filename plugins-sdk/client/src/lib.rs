@@ -24,6 +24,7 @@
 mod bus;
 mod client;
 mod commands;
+mod control;
 mod error;
 mod http;
 mod queries;

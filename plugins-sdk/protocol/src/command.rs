@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::control::{
+    Checkpoint, Clocks, Fork, ForkReply, Hold, HoldReply, Pause, Rollback, SetVars, TimerOrder,
+};
 use crate::verdict::{InstanceVerdict, Wait};
+
+mod control;
 
 /// The last token of a command's subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,11 +37,32 @@ pub enum Verb {
     DlqReplay,
     /// [`DeadLetterOrder`] → [`DeadLetterReply`]: forget the events.
     DlqDrop,
+    /// [`Pause`] → [`InstanceVerdict`]: hold it.
+    Pause,
+    /// [`Order`] → [`InstanceVerdict`]: let it go on.
+    Resume,
+    /// [`Rollback`] → [`InstanceVerdict`]: take back what was done.
+    Rollback,
+    /// [`SetVars`] → [`InstanceVerdict`]: write to variables.
+    Set,
+    /// [`Checkpoint`] → [`InstanceVerdict`]: save a point to fork from.
+    Checkpoint,
+    /// [`Fork`] → [`ForkReply`]: begin a new instance where this one was.
+    Fork,
+    /// [`TimerOrder`] → [`InstanceVerdict`]: let a timer fire now.
+    TimerFire,
+    /// [`TimerOrder`] → [`InstanceVerdict`]: let a timer be due at another time.
+    TimerMove,
+    /// [`Hold`] → [`HoldReply`]: let the calls of a plugin wait, or a definition's instances
+    /// begin paused.
+    Hold,
+    /// [`Hold`] → [`HoldReply`]: end that.
+    Release,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 21] = [
         Self::Deploy,
         Self::Undeploy,
         Self::Start,
@@ -48,6 +74,16 @@ impl Verb {
         Self::Migrate,
         Self::DlqReplay,
         Self::DlqDrop,
+        Self::Pause,
+        Self::Resume,
+        Self::Rollback,
+        Self::Set,
+        Self::Checkpoint,
+        Self::Fork,
+        Self::TimerFire,
+        Self::TimerMove,
+        Self::Hold,
+        Self::Release,
     ];
 
     /// The subject token.
@@ -65,6 +101,16 @@ impl Verb {
             Self::Migrate => "migrate",
             Self::DlqReplay => "dlq_replay",
             Self::DlqDrop => "dlq_drop",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Rollback => "rollback",
+            Self::Set => "set",
+            Self::Checkpoint => "checkpoint",
+            Self::Fork => "fork",
+            Self::TimerFire => "timer_fire",
+            Self::TimerMove => "timer_move",
+            Self::Hold => "hold",
+            Self::Release => "release",
         }
     }
 
@@ -179,7 +225,7 @@ pub struct Decide {
     pub reason: String,
 }
 
-/// An order to one instance: cancel, kill, retry or skip.
+/// An order to one instance: cancel, kill, retry, skip or resume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {

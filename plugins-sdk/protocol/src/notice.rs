@@ -62,6 +62,26 @@ pub enum NoticeKind {
     CallRetrying,
     /// A call failed for good.
     CallFailed,
+    /// A step began.
+    StepStarted,
+    /// A step succeeded.
+    StepCompleted,
+    /// A step failed for good.
+    StepFailed,
+    /// A step did not have to run, or was left behind.
+    StepSkipped,
+    /// A step was taken back.
+    StepUndone,
+    /// What was done is being taken back.
+    Compensating,
+    /// All that was to be taken back is.
+    RolledBack,
+    /// An operator holds the instance.
+    Paused,
+    /// A named point to fork from was saved.
+    CheckpointSaved,
+    /// An operator wrote to variables.
+    VarsSet,
     /// A kind this reader does not know yet.
     #[serde(other)]
     Other,
@@ -82,6 +102,16 @@ impl NoticeKind {
             Self::ApprovalRequested => "approval_requested",
             Self::CallRetrying => "call_retrying",
             Self::CallFailed => "call_failed",
+            Self::StepStarted => "step_started",
+            Self::StepCompleted => "step_completed",
+            Self::StepFailed => "step_failed",
+            Self::StepSkipped => "step_skipped",
+            Self::StepUndone => "step_undone",
+            Self::Compensating => "compensating",
+            Self::RolledBack => "rolled_back",
+            Self::Paused => "paused",
+            Self::CheckpointSaved => "checkpoint_saved",
+            Self::VarsSet => "vars_set",
             Self::Other => "other",
         }
     }

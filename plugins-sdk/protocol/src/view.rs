@@ -3,10 +3,16 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::control::{CheckpointView, PausedView};
 pub use self::health::{EngineView, Health, HealthStatus, PartitionHealth, SourceHealth};
+pub use self::steps::{
+    ItemsView, RollbackView, StepErrorView, StepStatus, StepView, StepsView, WorkflowMetrics,
+};
 use crate::verdict::Status;
 
+mod control;
 mod health;
+mod steps;
 
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,11 +108,23 @@ pub struct InstanceDetail {
     /// Open approvals.
     #[serde(default)]
     pub approvals: Vec<Task>,
+    /// Who holds it, where it is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<PausedView>,
+    /// Points that a fork can begin from, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checkpoints: Vec<CheckpointView>,
+    /// How far its step graphs are.
+    #[serde(flatten)]
+    pub steps: StepsView,
 }
 
 /// An armed timer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimerView {
+    /// Names it for `timer fire` and `timer move`.
+    #[serde(default)]
+    pub id: u32,
     /// What it is for, such as `after 24h in under_review`.
     pub name: String,
     /// When it is due.
@@ -118,6 +136,9 @@ pub struct TimerView {
 pub struct CallView {
     /// The call id.
     pub id: String,
+    /// The step that makes it, where it is one of a step graph.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
     /// `plugin.operation`.
     pub operation: String,
     /// The attempt under way, or the one that failed last; from 1.
@@ -294,6 +315,9 @@ pub struct DefinitionDetail {
     /// Operations it calls.
     #[serde(default)]
     pub operations: Vec<String>,
+    /// What became of its instances.
+    #[serde(default)]
+    pub metrics: WorkflowMetrics,
 }
 
 /// An event nobody could use, with the reason.

@@ -8,3 +8,4 @@ mod dead_letters;
 mod doors;
 mod flows;
 mod restart;
+mod steps;

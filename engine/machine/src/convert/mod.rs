@@ -10,3 +10,4 @@ mod yaml;
 pub use long_form::{from_long_form, is_long_form};
 pub use rewrite::to_yaml;
 pub use scxml::{Converted, from_scxml};
+pub(crate) use yaml::Yaml;

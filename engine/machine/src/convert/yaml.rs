@@ -7,7 +7,7 @@ const LINE_MAX: usize = 88;
 
 /// A piece of a definition; mappings keep their order.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Yaml {
+pub(crate) enum Yaml {
     /// A number, `true`, `false` or `null`, as it is written.
     Literal(String),
     /// Text, quoted where it has to be.
@@ -20,7 +20,7 @@ pub(super) enum Yaml {
 
 impl Yaml {
     /// Text.
-    pub(super) fn text(text: impl Into<String>) -> Self {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
 
@@ -46,7 +46,7 @@ impl Yaml {
     }
 
     /// The text of a document.
-    pub(super) fn write(&self) -> String {
+    pub(crate) fn write(&self) -> String {
         let mut out = String::new();
         self.block(&mut out, 0);
         out

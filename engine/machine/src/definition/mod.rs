@@ -1,5 +1,6 @@
 //! What a workflow is: text → tree with spans → checked, immutable [`model::Definition`].
 
+pub mod builder;
 mod check;
 mod child;
 pub mod codes;

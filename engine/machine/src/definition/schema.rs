@@ -55,7 +55,9 @@ pub fn schema() -> Value {
     if let Some(object) = schema.as_object_mut() {
         object.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
         object.insert("title".into(), "Gearshift workflow definition".into());
-        object.insert("required".into(), json!(["workflow", "states"]));
+        object.insert("required".into(), json!(["workflow"]));
+        let one = json!([{ "required": ["states"] }, { "required": ["steps"] }]);
+        object.insert("oneOf".into(), one);
         object.insert("$defs".into(), Value::Object(definitions));
     }
     schema

@@ -41,8 +41,8 @@ impl Work<'_> {
                     let origin = Origin {
                         state: self.state_of(place),
                         block: Some(FailedBlock { place, action: at }),
-                        sequence: None,
                         event: event.cloned(),
+                        ..Origin::default()
                     };
                     self.queue_error(error, origin)?;
                     break;
@@ -98,6 +98,10 @@ impl Work<'_> {
                     let state = sequence.state;
                     self.pending.push(PendingSequence { sequence: *place, state, event });
                 }
+                Ok(())
+            }
+            Action::Graph(graph) => {
+                self.pending_graphs.push((*graph, event.cloned().map(Box::new)));
                 Ok(())
             }
             Action::Tell(spec) => self.run_tell(spec, event),

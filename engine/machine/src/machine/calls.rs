@@ -3,24 +3,22 @@
 use std::sync::Arc;
 
 use super::effect::{CallRequest, Effect, NoticeKind};
-use super::ids::EffectId;
+use super::ids::{EffectId, StateId};
 use super::input::{CallOutcome, ErrorKind, Event, EventKind};
 use super::instance::{
     FailedBlock, Place, Reply, RunningCall, RunningSequence, StuckKind, TimerKind,
 };
+use super::invoked::{CallFailure, Invoked, call_at, invoked_at, repeats, retry_delay_ms};
 use super::macrostep::{Cause, Taken, error_text};
 use super::once::is_unknown;
+use super::progress::Role;
 use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::expr::Expr;
-use crate::definition::model::{Backoff, CallSpec, RetryPolicy, SeqStep, SetPath};
+use crate::definition::model::{CallSpec, SetPath};
 use crate::value::{Map, Value};
 
-/// How often a plugin that is not there is asked for, where the author says nothing.
-const WAITS_FOR_PLUGIN: Backoff = Backoff::Exponential { first_ms: 500, cap_ms: 60_000 };
-
-/// A plugin's wish when to be asked again counts up to this, in milliseconds, where the policy
-/// has no cap of its own: one hour.
-const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1_000;
+/// The code of an attempt that was not sent because an operator paused the plugin.
+pub const PLUGIN_PAUSED: &str = "plugin_paused";
 
 impl Work<'_> {
     /// Makes one attempt of a call.
@@ -44,7 +42,15 @@ impl Work<'_> {
             deadline,
             child: None,
         });
-        let step = Arc::clone(&self.definition.state(running.state).id);
+        let role = running.role;
+        let step = match role {
+            Role::Step { graph, step, .. } => self.step_of(graph, step).map(|step| &step.id),
+            Role::Undo { .. } | Role::Finally { .. } | Role::State => None,
+        };
+        let state = self.sequence_index(sequence).and_then(|at| self.instance.sequences.get(at));
+        let state = state.map_or(StateId::ROOT, |running| running.state);
+        let step = Arc::clone(step.unwrap_or_else(|| &self.definition.state(state).id));
+        self.step_attempt(role, attempt);
         self.arm(spec.timeout_ms, TimerKind::CallDeadline { sequence });
         let operation = Arc::clone(&spec.operation);
         let words = format!("call {operation}");
@@ -64,6 +70,7 @@ impl Work<'_> {
             | TimerKind::Send { .. }
             | TimerKind::SendTo { .. }
             | TimerKind::DeferredExpiry { .. }
+            | TimerKind::Steps { .. }
             | TimerKind::Retention => true,
         });
     }
@@ -93,7 +100,12 @@ impl Work<'_> {
             return Ok(Taken::Yes);
         };
         match &reply.outcome {
-            CallOutcome::Success(output) => self.call_succeeded(sequence, output),
+            CallOutcome::Success(output) => match sequence.role {
+                Role::State => self.call_succeeded(sequence, output),
+                Role::Step { .. } | Role::Undo { .. } | Role::Finally { .. } => {
+                    self.step_call_succeeded(sequence, output)
+                }
+            },
             CallOutcome::Failure { kind, .. } if is_unknown(&sequence, *kind) => {
                 self.outcome_unknown(sequence, *kind)
             }
@@ -123,6 +135,7 @@ impl Work<'_> {
         event.invoke_id = Some(Arc::clone(invoke_id));
         self.cause.get_or_insert_with(|| Arc::clone(&event.name));
 
+        self.remember_call(&sequence, output);
         let kept = self.keep_output(set, &sequence, output);
         if let Some(at) = self.sequence_index(sequence.id)
             && let Some(running) = self.instance.sequences.get_mut(at)
@@ -141,7 +154,8 @@ impl Work<'_> {
                 let mut halted = sequence;
                 halted.call = None;
                 let event = Some(event.clone());
-                let origin = Origin { state, block, sequence: Some(halted), event };
+                let sequence = Some(halted);
+                let origin = Origin { state, block, sequence, event, ..Origin::default() };
                 self.queue_error(error, origin)?;
             }
         }
@@ -150,6 +164,52 @@ impl Work<'_> {
         match self.macrostep(Cause::Event(&event))? {
             Taken::Unhandled(_) | Taken::Deferred | Taken::Yes => Ok(Taken::Yes),
             Taken::RolledBack => Ok(Taken::RolledBack),
+        }
+    }
+
+    /// The same for what is no state's own: no transition sees the event of a step's call.
+    fn step_call_succeeded(
+        &mut self,
+        sequence: RunningSequence,
+        output: &Value,
+    ) -> Result<Taken, Overrun> {
+        let definition = self.definition;
+        let Some(Invoked { set, .. }) = invoked_at(definition, &sequence) else {
+            return Ok(Taken::Yes);
+        };
+        self.disarm_call(sequence.id);
+        if let Role::Undo { undo } = sequence.role {
+            self.undo_through(undo, true)?;
+            return self.macrostep(Cause::Resume(None));
+        }
+        self.remember_call(&sequence, output);
+        let kept = self.keep_output(set, &sequence, output);
+        self.set_call(sequence.id, None);
+        match (kept, sequence.role) {
+            (Ok(()), role) => {
+                self.step_gave(role, output);
+                self.skip_step(sequence.id);
+            }
+            (Err(Failure::Overrun(overrun)), _) => return Err(overrun),
+            (Err(Failure::Error(error)), Role::Step { graph, step, item }) => {
+                let halted = RunningSequence { call: None, ..sequence };
+                self.step_error((graph, step, item), Some(halted), &error)?;
+            }
+            (
+                Err(Failure::Error(error)),
+                Role::State | Role::Undo { .. } | Role::Finally { .. },
+            ) => {
+                let (state, sequence) = (Some(sequence.state), Some(sequence));
+                self.queue_error(error, Origin { state, sequence, ..Origin::default() })?;
+            }
+        }
+        self.macrostep(Cause::Resume(None))
+    }
+
+    pub(super) fn remember_call(&mut self, sequence: &RunningSequence, output: &Value) {
+        if let (Some((spec, _)), Some(call)) = (call_at(self.definition, sequence), &sequence.call)
+        {
+            self.remember_undo(sequence, spec, call, output);
         }
     }
 
@@ -164,7 +224,10 @@ impl Work<'_> {
             return Ok(());
         }
         self.output = Some(output.clone());
-        let kept = self.run_set(set, sequence.event.as_deref());
+        self.bind_item(sequence.role);
+        let event = self.sequence_event(sequence);
+        let kept = self.run_set(set, event.as_deref());
+        self.locals.clear();
         self.output = None;
         kept
     }
@@ -185,17 +248,26 @@ impl Work<'_> {
         let Some(call) = sequence.call.clone() else { return Ok(Taken::Yes) };
         self.disarm_call(sequence.id);
         self.note(format!("attempt {} {}: {}", call.attempt, failed.kind.as_str(), failed.message));
-        if let Some(policy) = repeats(retry, failed.kind, call.attempt) {
+        // What was not sent, because an operator paused the plugin, is no attempt.
+        let held = failed.kind == ErrorKind::PluginNotFound && **failed.code == *PLUGIN_PAUSED;
+        let policy = if held { Some(retry) } else { repeats(retry, failed.kind, call.attempt) };
+        if let Some(policy) = policy {
             let delay = retry_delay_ms(policy, call.id, call.attempt, retry_after_ms);
             self.set_call(
                 sequence.id,
-                Some(RunningCall { sent: false, once: false, ..call.clone() }),
+                Some(RunningCall {
+                    sent: false,
+                    once: false,
+                    attempt: call.attempt.saturating_sub(u32::from(held)),
+                    ..call.clone()
+                }),
             );
             self.arm(delay, TimerKind::CallRetry { sequence: sequence.id });
             let mut fields = failed.fields(&operation, call.attempt);
             let delay = Value::from(delay);
             fields.push(("delay_ms", delay));
             self.notice(NoticeKind::CallRetrying, fields);
+            self.step_retrying(sequence.role, failed.to_error());
             return Ok(Taken::Yes);
         }
         let fields = failed.fields(&operation, call.attempt);
@@ -204,6 +276,17 @@ impl Work<'_> {
         if failed.kind == ErrorKind::Timeout {
             let words = format!("cancel {operation}");
             self.emit(Effect::CancelCall { call: call.id }, words)?;
+        }
+        match sequence.role {
+            Role::Step { graph, step, item } => {
+                self.step_failed((graph, step, item), Some(sequence), failed.to_error())?;
+                return self.macrostep(Cause::Resume(None));
+            }
+            Role::Undo { .. } => {
+                self.undo_failed(sequence, failed);
+                return Ok(Taken::Yes);
+            }
+            Role::State | Role::Finally { .. } => {}
         }
         let family = if failed.kind.is_communication() { "communication" } else { "platform" };
         let name = format!("error.{family}.invoke.{invoke_id}");
@@ -223,12 +306,8 @@ impl Work<'_> {
     ) -> Result<Taken, Overrun> {
         let taken = self.macrostep(Cause::Event(event))?;
         if let Taken::Unhandled(_) = taken {
-            let origin = Origin {
-                state: Some(sequence.state),
-                block: None,
-                event: None,
-                sequence: Some(sequence),
-            };
+            let (state, sequence) = (Some(sequence.state), Some(sequence));
+            let origin = Origin { state, sequence, ..Origin::default() };
             self.unhandled_error(StuckKind::CallFailed, error_text(event), origin);
         }
         Ok(Taken::Yes)
@@ -270,118 +349,4 @@ impl Work<'_> {
         }
         Ok(())
     }
-}
-
-pub(super) fn call_at<'d>(
-    definition: &'d crate::definition::model::Definition,
-    sequence: &RunningSequence,
-) -> Option<(&'d Arc<CallSpec>, &'d Arc<str>)> {
-    let program = definition.sequences.get(usize::from(sequence.sequence))?;
-    match program.steps.get(usize::from(sequence.position))? {
-        SeqStep::Call { spec, invoke_id } => Some((spec, invoke_id)),
-        SeqStep::Do(_)
-        | SeqStep::Child { .. }
-        | SeqStep::Name { .. }
-        | SeqStep::JumpUnless { .. }
-        | SeqStep::Jump { .. } => None,
-    }
-}
-
-/// What a sequence waits for: a plugin's reply or the end of a child.
-pub(super) struct Invoked<'d> {
-    /// The operation, or the child's workflow.
-    pub(super) name: Arc<str>,
-    pub(super) set: &'d [(SetPath, Expr)],
-    pub(super) retry: RetryPolicy,
-    pub(super) invoke_id: &'d Arc<str>,
-}
-
-/// A child is started once: `retry:` is for plugins.
-const ONCE: RetryPolicy = RetryPolicy {
-    attempts: 1,
-    backoff: Backoff::Fixed { delay_ms: 0 },
-    jitter: false,
-    waits_for_plugin: false,
-};
-
-/// What the sequence stands at, where that is something to wait for.
-pub(super) fn invoked_at<'d>(
-    definition: &'d crate::definition::model::Definition,
-    sequence: &RunningSequence,
-) -> Option<Invoked<'d>> {
-    let program = definition.sequences.get(usize::from(sequence.sequence))?;
-    match program.steps.get(usize::from(sequence.position))? {
-        SeqStep::Call { spec, invoke_id } => Some(Invoked {
-            name: Arc::clone(&spec.operation),
-            set: &spec.set,
-            retry: spec.retry,
-            invoke_id,
-        }),
-        SeqStep::Child { spec, invoke_id } => {
-            let child = sequence.call.as_ref().and_then(|call| call.child.as_ref());
-            let name = child.map_or_else(Arc::default, |child| child.workflow().into());
-            Some(Invoked { name, set: &spec.set, retry: ONCE, invoke_id })
-        }
-        SeqStep::Do(_)
-        | SeqStep::Name { .. }
-        | SeqStep::JumpUnless { .. }
-        | SeqStep::Jump { .. } => None,
-    }
-}
-
-/// How an attempt failed.
-pub(super) struct CallFailure<'a> {
-    pub(super) kind: ErrorKind,
-    pub(super) code: &'a Arc<str>,
-    pub(super) message: &'a Arc<str>,
-}
-
-impl CallFailure<'_> {
-    /// What notices and error events say of it.
-    pub(super) fn fields(&self, operation: &Arc<str>, attempts: u32) -> Vec<(&'static str, Value)> {
-        vec![
-            ("kind", Value::from(self.kind.as_str())),
-            ("code", Value::String(Arc::clone(self.code))),
-            ("message", Value::String(Arc::clone(self.message))),
-            ("operation", Value::String(Arc::clone(operation))),
-            ("attempts", Value::Int(i64::from(attempts))),
-        ]
-    }
-}
-
-/// The policy under which a failed attempt is repeated; `None`: it is not.
-///
-fn repeats(policy: RetryPolicy, kind: ErrorKind, attempt: u32) -> Option<RetryPolicy> {
-    if kind == ErrorKind::PluginNotFound && policy.waits_for_plugin {
-        return Some(RetryPolicy { backoff: WAITS_FOR_PLUGIN, ..policy });
-    }
-    (kind.is_retryable() && attempt < policy.attempts).then_some(policy)
-}
-
-/// The wait after attempt `attempt` failed, in milliseconds.
-///
-/// Jitter shortens it by up to a half, by a number made of the call id and the attempt, so that
-/// replay and every engine agree. A plugin's own wish is respected up to the policy's cap.
-pub(super) fn retry_delay_ms(
-    policy: RetryPolicy,
-    call: EffectId,
-    attempt: u32,
-    retry_after_ms: Option<u64>,
-) -> u64 {
-    let (wait, cap) = match policy.backoff {
-        Backoff::Fixed { delay_ms } => (delay_ms, RETRY_AFTER_MS_MAX.max(delay_ms)),
-        Backoff::Exponential { first_ms, cap_ms } => {
-            let doublings = attempt.saturating_sub(1).min(63);
-            (first_ms.saturating_mul(1 << doublings).min(cap_ms), cap_ms)
-        }
-    };
-    if let Some(wish) = retry_after_ms {
-        return wish.min(cap);
-    }
-    if !policy.jitter {
-        return wait;
-    }
-    let mixed = (call.seed() ^ u64::from(attempt).wrapping_mul(0x9e37_79b9_7f4a_7c15))
-        .wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    wait - (mixed >> 33) % (wait / 2 + 1)
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::calls::invoked_at;
 use super::decide::on_reply;
 use super::effect::Effect;
 use super::ids::{EffectId, Generation, InstanceKey, Timestamp};
 use super::input::{CallOutcome, ErrorKind, Event, EventKind};
-use super::instance::{Instance, Reply, RunningCall, RunningSequence};
+use super::instance::{Instance, RunningCall, RunningSequence};
+use super::invoked::invoked_at;
 use super::letter::{Letter, LetterBody, Parent};
 use super::outcome::Decision;
 use super::work::{ActionError, Failure, Origin, Overrun, Queued, Work};
@@ -57,10 +57,7 @@ pub(super) fn on_child_reply(
     let runs = |running: &&RunningSequence| {
         invoked_at(definition, running).is_some_and(|it| it.invoke_id == invoke_id)
     };
-    let known = |reply: &Reply| reply.call == call;
-    let kept = old.stuck.as_ref().is_some_and(|stuck| {
-        stuck.replies.iter().any(known) || stuck.reply.as_deref().is_some_and(known)
-    });
+    let kept = old.kept_replies().any(|reply| reply.call == call);
     match outcome {
         CallOutcome::Success(output)
             if !old.status.is_ended()
@@ -237,6 +234,7 @@ impl Work<'_> {
             match program.steps.get(usize::from(running.position))? {
                 SeqStep::Child { spec, .. } if spec.forward => running.call.as_ref()?.child.clone(),
                 SeqStep::Child { .. }
+                | SeqStep::Wait { .. }
                 | SeqStep::Do(_)
                 | SeqStep::Call { .. }
                 | SeqStep::Name { .. }

@@ -2,18 +2,62 @@
 
 use std::sync::Arc;
 
-use super::calls::invoked_at;
+use super::decide::{unchanged, user};
 use super::effect::NoticeKind;
+use super::ids::Timestamp;
 use super::input::{Command, Event, Principal};
-use super::instance::{FailedBlock, Place, Reply, RunningSequence, Status, Stuck, StuckKind};
+use super::instance::{
+    FailedBlock, Instance, Place, Reply, RunningSequence, Status, Stuck, StuckKind,
+};
+use super::invoked::invoked_at;
 use super::macrostep::{Again, Cause, Taken};
-use super::outcome::Outcome;
+use super::outcome::{Decision, Outcome};
+use super::progress::{Role, Then};
 use super::work::{ActionError, Failure, Origin, Overrun, Work};
+use crate::definition::model::Definition;
 use crate::value::Value;
 
 /// The verdict on an order that does not apply.
 pub(super) fn rejected(reason: impl Into<Arc<str>>) -> Outcome {
     Outcome::Rejected { reason: reason.into(), accepted: Vec::new() }
+}
+
+pub(super) fn on_command(
+    old: &Instance,
+    definition: &Definition,
+    (command, by, reason): (&Command, &Principal, &Arc<str>),
+    now: Timestamp,
+) -> Decision {
+    if old.status.is_ended() {
+        return unchanged(rejected("ended"));
+    }
+    let input = match command {
+        Command::Decide { choice, .. } => format!("{} {choice}", command.words()).into(),
+        Command::RollBack { from: Some(step) } => format!("{} from {step}", command.words()).into(),
+        Command::Checkpoint { name } => format!("{} {name}", command.words()).into(),
+        Command::RollBack { from: None }
+        | Command::Cancel
+        | Command::Kill
+        | Command::Retry
+        | Command::Skip
+        | Command::Migrate { .. }
+        | Command::Pause { .. }
+        | Command::Resume
+        | Command::Set { .. }
+        | Command::Timer { .. }
+        | Command::Fork(_) => command.words().into(),
+    };
+    let mut work = Work::new(definition, old.clone(), Some(old), now, input);
+    work.entry.by = user(by);
+    if !reason.is_empty() {
+        work.note(Arc::clone(reason));
+    }
+    let outcome = work.command(command, by, reason);
+    if let Outcome::Denied { reason } | Outcome::Rejected { reason, .. } = &outcome {
+        work.note(format!("refused: {reason}"));
+    }
+    work.offer_deferred();
+    work.finish(outcome)
 }
 
 impl Work<'_> {
@@ -25,14 +69,27 @@ impl Work<'_> {
         reason: &Arc<str>,
     ) -> Outcome {
         let is_stuck = self.instance.status == Status::Stuck;
+        let is_paused = self.instance.status == Status::Paused;
         match command {
+            Command::Cancel if self.is_rolling_back() => {
+                rejected("a rollback is under way: wait for it, or kill the instance")
+            }
+            Command::Cancel
+                if self.has_undo() || self.has_kept_undo() || !self.open_finals().is_empty() =>
+            {
+                self.cancel_and_undo(by, reason)
+            }
             Command::Cancel | Command::Kill => {
                 self.base = None;
+                self.take_pause();
                 self.end_cancelled(matches!(command, Command::Cancel), &by.user, reason);
                 Outcome::Done
             }
             Command::Decide { .. } if is_stuck => {
                 rejected("the instance is stuck: retry or skip first")
+            }
+            Command::Decide { .. } | Command::RollBack { .. } if is_paused => {
+                rejected("the instance is paused: resume it first")
             }
             Command::Decide { choice, data } => self.decide_approval(choice, data.as_ref(), by),
             Command::Retry | Command::Skip if !is_stuck => rejected("the instance is not stuck"),
@@ -40,7 +97,33 @@ impl Work<'_> {
             Command::Migrate { .. } => rejected("the instance has one definition only"),
             Command::Retry => self.retry(),
             Command::Skip => self.skip(),
+            Command::Pause { clocks } => self.pause(*clocks, by, reason),
+            Command::Resume => self.resume(),
+            Command::RollBack { from } => match self.roll_back_by_hand(from.as_deref(), reason) {
+                Ok(()) => Outcome::Done,
+                Err(refusal) => rejected(refusal),
+            },
+            Command::Set { values } => self.set_vars(values, by, reason),
+            Command::Checkpoint { name } => self.checkpoint(name),
+            Command::Timer { timer, order } => self.order_timer(*timer, *order),
+            Command::Fork(_) => rejected("an instance with this key runs already"),
         }
+    }
+
+    /// `cancel` of an instance that has done what can be taken back: that comes first.
+    fn cancel_and_undo(&mut self, by: &Principal, reason: &Arc<str>) -> Outcome {
+        self.base = None;
+        self.remember_kept();
+        self.take_pause();
+        self.instance.stuck = None;
+        let then = Then::Cancel { by: Arc::clone(&by.user) };
+        let words = if reason.is_empty() { "cancelled".into() } else { Arc::clone(reason) };
+        let taken = self.attempt(&|| Again::Event(None), |work| {
+            work.drop_sequences(|_| true)?;
+            work.begin_rollback(then, None, words)?;
+            work.macrostep(Cause::Resume(None))
+        });
+        if taken == Taken::RolledBack { self.rolled_back() } else { Outcome::Done }
     }
 
     /// Begins again with what made the instance stuck, then takes what waited meanwhile.
@@ -48,10 +131,15 @@ impl Work<'_> {
         let Some(mut stuck) = self.unstick() else { return rejected("the instance is not stuck") };
         let replies = std::mem::take(&mut stuck.replies);
         let taken = match stuck.kind {
-            StuckKind::Error | StuckKind::CallFailed | StuckKind::OutcomeUnknown => {
+            StuckKind::Error
+            | StuckKind::CallFailed
+            | StuckKind::OutcomeUnknown
+            | StuckKind::UndoFailed
+            | StuckKind::Deadlock => {
                 let again = || Again::Event(stuck.event.clone());
                 self.attempt(&again, |work| work.run_again(&stuck))
             }
+            StuckKind::RolledBack => self.attempt(&|| Again::Event(None), Self::redo),
             StuckKind::Livelock
             | StuckKind::Panic
             | StuckKind::StateTooLarge
@@ -80,14 +168,13 @@ impl Work<'_> {
         let Some(mut stuck) = self.unstick() else { return rejected("the instance is not stuck") };
         let replies = std::mem::take(&mut stuck.replies);
         match stuck.kind {
-            StuckKind::Error | StuckKind::CallFailed | StuckKind::OutcomeUnknown => {
-                if let Some(sequence) = &stuck.sequence {
-                    let again = || Again::Event(None);
-                    self.attempt(&again, |work| {
-                        work.skip_step(sequence.id);
-                        work.macrostep(Cause::Resume(sequence.event.as_deref()))
-                    });
-                }
+            StuckKind::Error
+            | StuckKind::CallFailed
+            | StuckKind::OutcomeUnknown
+            | StuckKind::UndoFailed
+            | StuckKind::Deadlock
+            | StuckKind::RolledBack => {
+                self.attempt(&|| Again::Event(None), |work| work.leave_behind(&stuck));
             }
             StuckKind::Livelock
             | StuckKind::Panic
@@ -101,17 +188,36 @@ impl Work<'_> {
         self.take_what_waited(replies)
     }
 
+    /// The body of `skip` after an error: what failed counts as over.
+    fn leave_behind(&mut self, stuck: &Stuck) -> Result<Taken, Overrun> {
+        let Some(sequence) = &stuck.sequence else {
+            self.skip_steps()?;
+            return self.macrostep(Cause::Resume(None));
+        };
+        if let Role::Undo { undo } = sequence.role {
+            self.undo_through(undo, false)?;
+        } else {
+            self.skip_step(sequence.id);
+        }
+        self.macrostep(Cause::Resume(sequence.event.as_deref()))
+    }
+
     /// Sets the instance going; the trouble is handed out.
     fn unstick(&mut self) -> Option<Box<Stuck>> {
-        let stuck = self.instance.stuck.take()?;
+        let mut stuck = self.instance.stuck.take()?;
         self.base = None;
-        self.instance.status = Status::Running;
+        // It was paused when nobody could decide about it any more.
+        if let Some(paused) = self.take_pause() {
+            stuck.replies.splice(0..0, paused.replies);
+        }
+        let back = self.is_rolling_back();
+        self.instance.status = if back { Status::Compensating } else { Status::Running };
         let reason = Value::String(Arc::clone(&stuck.reason));
         self.notice(NoticeKind::Resumed, vec![("was", reason)]);
         Some(stuck)
     }
 
-    fn skip_step(&mut self, id: u32) {
+    pub(super) fn skip_step(&mut self, id: u32) {
         let found = self.instance.sequences.iter_mut().find(|sequence| sequence.id == id);
         if let Some(sequence) = found {
             sequence.position = sequence.position.saturating_add(1);
@@ -135,7 +241,9 @@ impl Work<'_> {
                 }
             }
             (None, Some(sequence)) => self.ready.push(sequence.id),
-            (None, None) => {}
+            (None, None) => {
+                self.retry_steps()?;
+            }
         }
         self.macrostep(Cause::Resume(event))
     }
@@ -170,6 +278,7 @@ impl Work<'_> {
                     block: stuck.block,
                     sequence: stuck.sequence.clone(),
                     event: stuck.event.clone(),
+                    ..Origin::default()
                 };
                 let error = ActionError { name: error.name, ..error };
                 self.queue_error(error, origin)
@@ -195,9 +304,10 @@ impl Work<'_> {
 
     /// Replies, then events, in arrival order, until there are none or the instance is stuck
     /// again: then the rest keeps waiting.
-    fn take_what_waited(&mut self, replies: Vec<Reply>) -> Outcome {
+    pub(super) fn take_what_waited(&mut self, replies: Vec<Reply>) -> Outcome {
         let mut replies = std::collections::VecDeque::from(replies);
-        while self.goes_on()
+        while (self.goes_on() || self.is_rolling_back())
+            && self.instance.stuck.is_none()
             && let Some(reply) = replies.pop_front()
         {
             self.reply_again(&reply);
@@ -205,6 +315,12 @@ impl Work<'_> {
         if let Some(stuck) = &mut self.instance.stuck {
             stuck.replies.extend(replies);
         }
+        self.take_parked();
+        self.standing()
+    }
+
+    /// Events that arrived while nothing was taken, in arrival order.
+    pub(super) fn take_parked(&mut self) {
         self.offer_deferred();
         while self.goes_on() && !self.instance.parked.is_empty() {
             let event = self.instance.parked.remove(0);
@@ -228,11 +344,10 @@ impl Work<'_> {
                 | Outcome::Busy { .. } => {}
             }
         }
-        self.standing()
     }
 
     /// The verdict on an order after which the instance may be stuck again.
-    fn standing(&self) -> Outcome {
+    pub(super) fn standing(&self) -> Outcome {
         match &self.instance.stuck {
             Some(stuck) => Outcome::Stuck { reason: Arc::clone(&stuck.reason) },
             None => Outcome::Done,

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use super::calls::invoked_at;
 use super::children::{on_child_event, on_child_reply};
-use super::commands::rejected;
+use super::commands::{on_command, rejected};
 use super::deferral::repeated;
 use super::ending::on_orphaned;
+use super::fork::begin_fork;
 use super::ids::{EffectId, InstanceKey, StateId, Timestamp};
 use super::input::{CallOutcome, Command, ErrorKind, Event, EventKind, Input, Principal};
 use super::instance::{Instance, Reply, Status, StuckKind, TimerKind};
+use super::invoked::invoked_at;
 use super::macrostep::{Again, Cause, Taken, error_text};
 use super::once::on_started;
 use super::outcome::{Decision, Outcome};
-use super::start::{Beginning, start};
+use super::start::{Beginning, start, start_held};
 use super::timers::after_transition;
 use super::work::{Origin, Overrun, Work, is_error};
 use crate::definition::model::{Definition, Unhandled};
@@ -41,6 +42,10 @@ pub fn decide(
             let beginning = Beginning { input, event: None, by, parent: Some(parent) };
             start(old, key, definition, beginning, now)
         }
+        (old, Input::Held { start, by, reason }) if old.is_none_or(|old| old.status.is_ended()) => {
+            start_held(old, key, definition, (start, by, reason), now)
+        }
+        (old, Input::Held { start, .. }) => decide(old, key, definition, start, now),
         (_, Input::StartChild { .. }) => unchanged(rejected("it runs already")),
         (Some(old), Input::Start { input, .. }) => unchanged(if old.input == *input {
             Outcome::Duplicate { at: 1 }
@@ -57,6 +62,11 @@ pub fn decide(
             | Input::CallStarted { .. }
             | Input::TimerDue { .. },
         ) => unchanged(Outcome::Ignored { reason: "no_instance".into() }),
+        (old, Input::Command { command: Command::Fork(fork), by, reason })
+            if old.is_none_or(|old| old.status.is_ended()) =>
+        {
+            begin_fork(old, key, definition, (fork, by, reason), now)
+        }
         (None, Input::Command { .. } | Input::Orphaned { .. }) => {
             unchanged(rejected("no such instance"))
         }
@@ -122,10 +132,7 @@ pub(super) fn on_reply(
         work.entry.input = format!("reply {}", invoked.name).into();
     }
     let reply = Reply { call, attempt, outcome: outcome.clone() };
-    let parked = old.stuck.as_ref().is_some_and(|stuck| {
-        stuck.replies.iter().any(|known| known.call == call)
-            || stuck.reply.as_ref().is_some_and(|known| known.call == call)
-    });
+    let parked = old.kept_replies().any(|known| known.call == call);
     let state = old.status;
     let outcome = if state.is_ended() || (owner.is_none() && !parked) {
         work.ignored("late_reply")
@@ -138,6 +145,10 @@ pub(super) fn on_reply(
         work.ignored(if older { "late_reply" } else { "second_reply" })
     } else if let Some(stuck) = &mut work.instance.stuck {
         stuck.replies.push(reply);
+        Outcome::Deferred
+    } else if let Some(paused) = work.pause_mut() {
+        paused.replies.push(reply);
+        work.note("kept until it is resumed");
         Outcome::Deferred
     } else {
         work.reply(&reply)
@@ -153,6 +164,9 @@ fn on_timer(old: &Instance, definition: &Definition, id: u32, now: Timestamp) ->
         return stale();
     }
     let kind = timer.kind.clone();
+    if !old.lets_fire(&kind) {
+        return stale();
+    }
     // An ended instance is forgotten by its partition: the machine has nothing to say.
     if kind == TimerKind::Retention {
         return unchanged(Outcome::Ignored { reason: "retention".into() });
@@ -164,44 +178,17 @@ fn on_timer(old: &Instance, definition: &Definition, id: u32, now: Timestamp) ->
     work.finish(outcome)
 }
 
-fn on_command(
-    old: &Instance,
-    definition: &Definition,
-    (command, by, reason): (&Command, &Principal, &Arc<str>),
-    now: Timestamp,
-) -> Decision {
-    if old.status.is_ended() {
-        return unchanged(rejected("ended"));
-    }
-    let input = match command {
-        Command::Decide { choice, .. } => format!("command decide {choice}").into(),
-        Command::Cancel => "command cancel".into(),
-        Command::Kill => "command kill".into(),
-        Command::Retry => "command retry".into(),
-        Command::Skip => "command skip".into(),
-        Command::Migrate { .. } => "command migrate".into(),
-    };
-    let mut work = Work::new(definition, old.clone(), Some(old), now, input);
-    work.entry.by = user(by);
-    if !reason.is_empty() {
-        work.note(Arc::clone(reason));
-    }
-    let outcome = work.command(command, by, reason);
-    if let Outcome::Denied { reason } | Outcome::Rejected { reason, .. } = &outcome {
-        work.note(format!("refused: {reason}"));
-    }
-    work.offer_deferred();
-    work.finish(outcome)
-}
-
 impl Work<'_> {
     /// Takes input: neither stuck nor paused nor ended.
     pub(super) fn goes_on(&self) -> bool {
         match self.instance.status {
-            Status::Running | Status::Compensating => true,
-            Status::Paused | Status::Stuck | Status::Done | Status::Failed | Status::Cancelled => {
-                false
-            }
+            Status::Running => true,
+            Status::Paused
+            | Status::Compensating
+            | Status::Stuck
+            | Status::Done
+            | Status::Failed
+            | Status::Cancelled => false,
         }
     }
 
@@ -317,7 +304,7 @@ impl Work<'_> {
                 if self.entry.fired.len() > fired { self.transitioned(from) } else { Outcome::Done }
             }
         };
-        self.offer_deferred();
+        self.take_parked();
         outcome
     }
 
@@ -328,7 +315,7 @@ impl Work<'_> {
     }
 
     /// A timer that is current and due (rules 30-33).
-    fn timer(&mut self, kind: &TimerKind) -> Outcome {
+    pub(super) fn timer(&mut self, kind: &TimerKind) -> Outcome {
         match kind {
             TimerKind::After { state, index, .. } => {
                 let id = Arc::clone(&self.state(*state).id);
@@ -368,6 +355,12 @@ impl Work<'_> {
             TimerKind::DeferredExpiry { place } => {
                 self.entry.input = "timer defer".into();
                 self.expire_deferred(*place)
+            }
+            TimerKind::Steps { graph, step } => {
+                self.entry.input = "timer steps".into();
+                let again = || Again::Event(None);
+                let (graph, step) = (*graph, *step);
+                self.attempt_quietly(&again, |work| work.steps_late(graph, step))
             }
             TimerKind::Retention => Outcome::Done,
         }

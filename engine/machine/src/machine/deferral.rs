@@ -163,6 +163,7 @@ impl Work<'_> {
             | TimerKind::SendTo { .. }
             | TimerKind::CallDeadline { .. }
             | TimerKind::CallRetry { .. }
+            | TimerKind::Steps { .. }
             | TimerKind::Retention => true,
         });
         Some(event)

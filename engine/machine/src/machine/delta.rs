@@ -1,6 +1,8 @@
 //! Delta: what a decision changed of an instance; what the journal holds of it.
 
-use super::encoding::{Codec, DecodeError, Out, Reader, same, write_list};
+use super::encoding::{
+    Codec, DecodeError, Out, Reader, read_progress, same, write_list, write_progress,
+};
 use super::{Instance, InstanceKey};
 use crate::value::Value;
 
@@ -32,7 +34,8 @@ mod bit {
     pub(super) const INITIATOR: u32 = 1 << 18;
     pub(super) const STARTED_AT: u32 = 1 << 19;
     pub(super) const PARENT: u32 = 1 << 20;
-    pub(super) const ALL: u32 = (1 << 21) - 1;
+    pub(super) const PROGRESS: u32 = 1 << 21;
+    pub(super) const ALL: u32 = (1 << 22) - 1;
 }
 
 /// What changed, as bytes: fields that are the same are left out, variables go one by one, lists
@@ -86,6 +89,9 @@ impl Delta {
         field(bit::INITIATOR, &|out| new.initiator.write(out));
         field(bit::STARTED_AT, &|out| new.started_at.write(out));
         field(bit::PARENT, &|out| new.parent.write(out));
+        field(bit::PROGRESS, &|out| {
+            write_progress(old.progress.as_deref(), new.progress.as_deref(), out);
+        });
     }
 
     /// Makes the new instance out of the old one; evaluates nothing.
@@ -154,6 +160,7 @@ fn changed(old: &Instance, new: &Instance) -> u32 {
         | bit(old.initiator != new.initiator, bit::INITIATOR)
         | bit(old.started_at != new.started_at, bit::STARTED_AT)
         | bit(old.parent != new.parent, bit::PARENT)
+        | bit(old.progress != new.progress, bit::PROGRESS)
 }
 
 fn same_vars(old: &[Value], new: &[Value]) -> bool {
@@ -196,6 +203,9 @@ fn read_changes(instance: &mut Instance, from: &mut Reader<'_>) -> Result<(), De
     read_fields!(instance, mask, from:
         STUCK => stuck, HISTORY => history, VOTES => votes, OUTPUT => output, INPUT => input,
         INITIATOR => initiator, STARTED_AT => started_at, PARENT => parent);
+    if mask & bit::PROGRESS != 0 {
+        read_progress(&mut instance.progress, from)?;
+    }
     Ok(())
 }
 

@@ -6,12 +6,17 @@
 //! never written before changes nothing that was: older programs refuse it as invalid.
 //!
 //! Version 2 has the parent behind the last field; an instance without one is written as version 1.
+//! Version 3 has the parent, if any, and the progress of step graphs there.
 
 mod codec;
+mod control;
 mod letters;
 mod parts;
+mod progress;
 #[cfg(test)]
 pub(crate) mod random;
+#[cfg(test)]
+mod random_progress;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -19,6 +24,7 @@ mod value;
 
 pub use codec::DecodeError;
 pub(crate) use codec::{Codec, Out, Reader, write_list};
+pub(crate) use progress::{read_progress, write_progress};
 pub use trace::TraceLog;
 pub(crate) use trace::read_log;
 pub(crate) use value::same;
@@ -26,9 +32,11 @@ pub(crate) use value::same;
 use super::{Instance, InstanceKey, Timestamp};
 
 /// The newest version of the bytes that [`Instance::encode`] writes.
-pub(crate) const VERSION: u8 = 2;
-/// The version of an instance that is nobody's child.
-const WITHOUT_PARENT: u8 = 1;
+pub(crate) const VERSION: u8 = 3;
+/// The version of an instance that is somebody's child and has no progress.
+const WITH_PARENT: u8 = 2;
+/// The version of an instance that has neither.
+const PLAIN: u8 = 1;
 
 impl Instance {
     /// The compact bytes; without the key.
@@ -41,7 +49,11 @@ impl Instance {
 
     /// Appends what [`Instance::encode`] gives.
     pub(crate) fn write(&self, out: &mut Out) {
-        out.byte(if self.parent.is_some() { VERSION } else { WITHOUT_PARENT });
+        out.byte(match (&self.progress, &self.parent) {
+            (Some(_), _) => VERSION,
+            (None, Some(_)) => WITH_PARENT,
+            (None, None) => PLAIN,
+        });
         self.generation.write(out);
         self.pin.write(out);
         self.status.write(out);
@@ -62,8 +74,13 @@ impl Instance {
         self.output.write(out);
         self.started_at.write(out);
         out.zigzag(self.updated_at.0.wrapping_sub(self.started_at.0));
-        if let Some(parent) = &self.parent {
-            parent.write(out);
+        match (&self.progress, &self.parent) {
+            (Some(progress), parent) => {
+                parent.write(out);
+                progress.write(out);
+            }
+            (None, Some(parent)) => parent.write(out),
+            (None, None) => {}
         }
     }
 
@@ -80,13 +97,11 @@ impl Instance {
 
     /// Takes off what [`Instance::write`] appended.
     pub(crate) fn read(key: &InstanceKey, from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut has_parent = false;
-        match from.byte()? {
-            WITHOUT_PARENT => {}
-            VERSION => has_parent = true,
+        let version = match from.byte()? {
             0 => return Err(DecodeError::Invalid("instance version")),
+            version @ PLAIN..=VERSION => version,
             found => return Err(DecodeError::NewerVersion { found, known: VERSION }),
-        }
+        };
         let mut instance = Self {
             key: key.clone(),
             generation: Codec::read(from)?,
@@ -110,11 +125,17 @@ impl Instance {
             started_at: Codec::read(from)?,
             updated_at: Timestamp(0),
             parent: None,
+            progress: None,
         };
         let age = from.zigzag()?;
         instance.updated_at = Timestamp(instance.started_at.0.wrapping_add(age));
-        if has_parent {
-            instance.parent = Some(Codec::read(from)?);
+        match version {
+            PLAIN => {}
+            WITH_PARENT => instance.parent = Some(Codec::read(from)?),
+            _ => {
+                instance.parent = Codec::read(from)?;
+                instance.progress = Some(Codec::read(from)?);
+            }
         }
         Ok(instance)
     }

@@ -9,6 +9,7 @@ use super::input::{CallOutcome, ErrorKind};
 use super::instance::{Instance, Status, TimerKind};
 use super::macrostep::error_text;
 use super::outcome::{Decision, Outcome};
+use super::progress::Phase;
 use super::timers::RETENTION_MS;
 use super::work::{Overrun, Work, is_error};
 use crate::definition::model::Definition;
@@ -142,6 +143,14 @@ impl Work<'_> {
         self.instance.stuck = None;
         for sequence in std::mem::take(&mut self.instance.sequences) {
             self.cancel_child(&sequence, false);
+        }
+        let open: Vec<_> = self.instance.progress.iter().flat_map(|it| &it.graphs).collect();
+        let open = open.iter().filter(|run| run.phase != Phase::Ended).map(|run| run.id);
+        for id in open.collect::<Vec<_>>() {
+            self.cut_off(id, Phase::Ended);
+        }
+        if let Some(progress) = self.instance.progress.as_deref_mut() {
+            progress.rollback = None;
         }
         self.instance.votes.clear();
         self.instance.timers.clear();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{EffectId, Generation, InstanceKey, Pin, StateId, Timestamp, TransitionId};
 use super::input::{CallOutcome, Event};
 use super::letter::{Address, Parent};
+use super::progress::{Progress, Role};
 use crate::value::Value;
 
 /// One running workflow, pinned to its definition.
@@ -56,6 +57,8 @@ pub struct Instance {
     pub updated_at: Timestamp,
     /// Whose child it is, where it is one.
     pub parent: Option<Box<Parent>>,
+    /// How far its step graphs are and what can be taken back, where there is any of it.
+    pub progress: Option<Box<Progress>>,
 }
 
 /// Where an instance's life stands (01 §10).
@@ -207,6 +210,12 @@ pub enum StuckKind {
     DefinitionMissing,
     /// A call that may not be repeated was sent, and no reply came.
     OutcomeUnknown,
+    /// What was done could not be taken back.
+    UndoFailed,
+    /// No step of a graph can proceed.
+    Deadlock,
+    /// A person asked for a rollback, and it is done.
+    RolledBack,
 }
 
 /// A moment kept in state.
@@ -262,6 +271,13 @@ pub enum TimerKind {
     },
     /// An ended instance is forgotten (01 §5).
     Retention,
+    /// A graph, or one step of it, may take no longer.
+    Steps {
+        /// [`super::RunningGraph::id`].
+        graph: u32,
+        /// The step; the graph as a whole where there is none.
+        step: Option<u16>,
+    },
 }
 
 /// A sequence of calls and actions of an active state (rule 27).
@@ -279,6 +295,9 @@ pub struct RunningSequence {
     pub event: Option<Box<Event>>,
     /// The call under way.
     pub call: Option<RunningCall>,
+    /// Whose work it is.
+    #[serde(default)]
+    pub role: Role,
 }
 
 /// One call's life.

@@ -12,9 +12,10 @@ use crate::definition::model::{Definition, StateKind};
 /// never reach a journal.
 pub(crate) fn assert_legal(definition: &Definition, instance: &Instance) {
     let broken = illegal(definition, &instance.active);
-    // Nowhere is only an instance whose start was rolled back, and then waits or was cancelled.
-    let nowhere =
-        instance.active.is_empty() && matches!(instance.status, Status::Stuck | Status::Cancelled);
+    // Nowhere is only an instance whose start was rolled back, and then waits or was cancelled, and
+    // one that begins paused.
+    let waits = matches!(instance.status, Status::Stuck | Status::Cancelled | Status::Paused);
+    let nowhere = instance.active.is_empty() && waits;
     if let Some(why) = broken.filter(|_| !nowhere) {
         panic!("no legal configuration: {why}");
     }

@@ -78,6 +78,9 @@ impl Work<'_> {
         self.bound = None;
         self.queue.clear();
         self.pending.clear();
+        self.pending_graphs.clear();
+        self.wakes.clear();
+        self.fans.clear();
         self.ready.clear();
         self.locals.clear();
         self.output = None;
@@ -119,6 +122,10 @@ impl Work<'_> {
         let mut taken = Taken::Yes;
         if !enabled.is_empty() {
             self.microstep(&enabled, event, event)?;
+        } else if let Cause::Event(event) = cause
+            && self.steps_take(event)?
+        {
+            taken = Taken::Yes;
         } else if let Cause::Event(event) | Cause::After(_, event) = cause {
             taken = self.unhandled(event)?;
         }
@@ -171,7 +178,12 @@ impl Work<'_> {
             return;
         }
         let origin = origin.map_or_else(Origin::default, |origin| *origin);
-        self.unhandled_error(StuckKind::Error, reason, origin);
+        if origin.fails {
+            self.failing.get_or_insert(reason);
+            return;
+        }
+        let kind = if origin.of_call { StuckKind::CallFailed } else { StuckKind::Error };
+        self.unhandled_error(kind, reason, origin);
     }
 
     /// Applies `on_error:` to an error nobody handles.
@@ -225,10 +237,12 @@ impl Work<'_> {
             self.tell(NoticeKind::Transitioned, data);
         }
         let trouble = self.trouble.take();
-        if !self.running {
+        if let Some((by, reason)) = self.cancelling.take() {
+            self.end_cancelled(true, &by, &reason);
+        } else if !self.running {
             self.end_done();
         } else if let Some(reason) = self.failing.take() {
-            self.end_failed(&reason);
+            self.fail_or_clean_up(&reason);
         } else if let Some(stuck) = trouble {
             self.become_stuck(stuck);
         }
@@ -259,6 +273,7 @@ impl Work<'_> {
         self.vars_changed = false;
         self.trouble = None;
         self.failing = None;
+        self.cancelling = None;
     }
 
     /// The incident of a rolled back macrostep: the input is kept for `retry` (rule 12).
@@ -325,6 +340,9 @@ const fn stuck_word(kind: StuckKind) -> &'static str {
         StuckKind::CallFailed => "call_failed",
         StuckKind::DefinitionMissing => "definition_missing",
         StuckKind::OutcomeUnknown => "outcome_unknown",
+        StuckKind::UndoFailed => "undo_failed",
+        StuckKind::Deadlock => "deadlock",
+        StuckKind::RolledBack => "rolled_back",
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::ids::{StateId, Timestamp};
 use super::instance::Instance;
+use super::progress::{Phase, Progress, RunningGraph};
 use crate::definition::model::Definition;
 
 /// A state that is called differently in the new version: the old and the new name.
@@ -47,6 +48,15 @@ pub fn migrate(
     if old.stuck.is_some() {
         return Err("the instance is stuck: retry, skip or cancel it first".to_owned());
     }
+    let under_way = |progress: &Progress| {
+        let open = |run: &RunningGraph| run.phase != Phase::Ended;
+        progress.graphs.iter().any(open) || !progress.undo.is_empty() || progress.paused.is_some()
+    };
+    if old.progress.as_deref().is_some_and(under_way) {
+        return Err("steps are under way, the instance is paused, or it did what can be taken \
+                    back: none of that is migrated yet; let it end"
+            .to_owned());
+    }
     if old.pin == to.pin() {
         return Err(format!("the instance runs `{}@{}` already", to.name, to.version));
     }
@@ -62,6 +72,7 @@ pub fn migrate(
     let active = moving.active()?;
     let mut notes = Vec::new();
     let mut instance = old.clone();
+    instance.progress = None;
     instance.pin = to.pin();
     instance.step = instance.step.saturating_add(1);
     instance.updated_at = now;

@@ -7,33 +7,52 @@ mod ids;
 mod input;
 mod instance;
 mod letter;
+mod needs;
 mod once;
 mod outcome;
 mod trace;
 
+mod chunks;
+mod progress;
+
 mod actions;
+mod aggregate;
+mod bytes;
 mod calls;
+mod checkpoint;
 mod children;
 mod commands;
+mod control;
 mod decide;
 mod deferral;
 mod ending;
 mod entry;
+mod fan;
+mod fork;
+mod graph;
+mod graph_end;
+mod invoked;
 mod legal;
 mod macrostep;
 mod microstep;
 mod migrate;
+mod rollback;
 mod select;
 mod send;
 mod sequences;
 mod start;
+mod steps;
 mod tasks;
 mod timers;
+mod waits;
 mod work;
 
 #[cfg(test)]
 mod tests;
 
+pub use calls::PLUGIN_PAUSED;
+pub use checkpoint::{CHECKPOINT_BYTES_MAX, CHECKPOINTS_BYTES_MAX, CHECKPOINTS_MAX};
+pub use chunks::Chunks;
 pub use decide::decide;
 pub use deferral::{MARKS_MAX, event_weight};
 pub use delta::Delta;
@@ -41,10 +60,13 @@ pub use effect::{CallRequest, Effect, Notice, NoticeData, NoticeKind};
 pub(crate) use encoding::{Codec, Out, Reader, read_log};
 pub use encoding::{DecodeError, TraceLog};
 pub(crate) use ending::ended_by_hand;
+pub use fork::{fork_of, fork_pin};
 pub use ids::{
     ContentHash, EffectId, Generation, InstanceKey, Pin, StateId, Timestamp, TransitionId,
 };
-pub use input::{CallOutcome, Command, ErrorKind, Event, EventKind, Input, Principal};
+pub use input::{
+    CallOutcome, Command, ErrorKind, Event, EventKind, Fork, Input, Principal, TimerOrder,
+};
 pub use instance::{
     FailedBlock, Instance, Mark, Place, Reply, RunningCall, RunningSequence, Status, Stuck,
     StuckKind, Timer, TimerKind, Vote,
@@ -53,6 +75,10 @@ pub(crate) use legal::assert_legal;
 pub use letter::{Address, Letter, LetterBody, Parent};
 pub use migrate::{Migrated, Renamed, migrate};
 pub use outcome::{Decision, Outcome};
+pub use progress::{
+    Checkpoint, Clocks, FanState, ItemState, Paused, Phase, Progress, Role, Rollback, RunningGraph,
+    StepError, StepState, StepStatus, Then, Undoable,
+};
 pub(crate) use send::address;
 pub use tasks::{Task, open_tasks};
 pub use timers::{RETENTION_MS, TIMERS_MAX};

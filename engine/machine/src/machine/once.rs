@@ -1,11 +1,11 @@
 //! Calls that may not be repeated: recorded before they are sent, sent once, then known or stuck.
 
-use super::calls::{CallFailure, call_at};
 use super::decide::unchanged;
 use super::effect::{Effect, NoticeKind};
 use super::ids::{EffectId, Timestamp};
 use super::input::ErrorKind;
 use super::instance::{Instance, RunningCall, RunningSequence, Stuck, StuckKind};
+use super::invoked::{CallFailure, call_at};
 use super::macrostep::Taken;
 use super::outcome::{Decision, Outcome};
 use super::work::{Overrun, Work};
@@ -29,10 +29,7 @@ pub(super) fn on_started(
     let Some(sequence) = work.waiting_for(call, attempt).cloned() else { return late() };
     let Some(known) = &sequence.call else { return late() };
     // What was sent before, is over or has its answer waiting is not sent now.
-    let answered = old.stuck.as_ref().is_some_and(|stuck| {
-        let replies = stuck.replies.iter().chain(stuck.reply.as_deref());
-        replies.into_iter().any(|reply| reply.call == call)
-    });
+    let answered = old.kept_replies().any(|reply| reply.call == call);
     if known.once || known.deadline <= now || answered {
         return late();
     }

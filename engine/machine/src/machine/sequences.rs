@@ -6,6 +6,7 @@ use super::effect::Effect;
 use super::ids::StateId;
 use super::input::Event;
 use super::instance::RunningSequence;
+use super::progress::Role;
 use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::model::{SeqStep, StateKind};
 use crate::value::Value;
@@ -20,7 +21,12 @@ impl Work<'_> {
     /// Starts pending sequences and goes on with answered ones; false when there were none
     /// (rule 5f).
     pub(super) fn continue_sequences(&mut self) -> Result<bool, Overrun> {
-        if self.pending.is_empty() && self.ready.is_empty() {
+        if self.pending.is_empty()
+            && self.ready.is_empty()
+            && self.pending_graphs.is_empty()
+            && self.wakes.is_empty()
+            && self.fans.is_empty()
+        {
             return Ok(false);
         }
         for id in std::mem::take(&mut self.ready) {
@@ -36,12 +42,17 @@ impl Work<'_> {
                 position: 0,
                 event: pending.event,
                 call: None,
+                role: Role::State,
             });
             started.push(id);
         }
         for id in started {
             self.advance(id)?;
         }
+        for (graph, event) in std::mem::take(&mut self.pending_graphs) {
+            self.start_graph(graph, event)?;
+        }
+        self.wake_steps()?;
         Ok(true)
     }
 
@@ -57,25 +68,32 @@ impl Work<'_> {
             let program = definition.sequences.get(usize::from(running.sequence));
             let position = running.position;
             let step = program.and_then(|program| program.steps.get(usize::from(position)));
+            let (state, role) = (running.state, running.role);
             let Some(step) = step else {
-                let state = running.state;
                 self.instance.sequences.remove(at);
-                return self.sequence_ended(state);
+                return self.program_through(state, role);
             };
-            let event = running.event.clone();
+            let event = self.sequence_event(running);
+            self.bind_item(role);
             let next = match self.run_sequence_step(id, position, step, event.as_deref()) {
                 Ok(next) => next,
                 Err(Failure::Overrun(overrun)) => return Err(overrun),
+                Err(Failure::Error(error)) if let Role::Step { graph, step, item } = role => {
+                    self.locals.clear();
+                    let sequence = self.instance.sequences.get(at).cloned();
+                    return self.step_error((graph, step, item), sequence, &error);
+                }
                 Err(Failure::Error(error)) => {
                     // Between decisions a sequence without a call is one that failed: it stays,
                     // so that its state does not count as done.
                     let sequence = self.instance.sequences.get(at).cloned();
                     let state = sequence.as_ref().map(|sequence| sequence.state);
                     let event = event.map(|event| *event);
-                    let origin = Origin { state, block: None, sequence, event };
+                    let origin = Origin { state, sequence, event, ..Origin::default() };
                     return self.queue_error(error, origin);
                 }
             };
+            self.locals.clear();
             match next {
                 Next::Wait => return Ok(()),
                 Next::GoOn(position) => {
@@ -114,6 +132,8 @@ impl Work<'_> {
                 self.start_child(id, spec, invoke_id, event)?;
                 Ok(Next::Wait)
             }
+            // The event that is waited for goes on with it.
+            SeqStep::Wait { .. } => Ok(Next::Wait),
             SeqStep::Name { path, invoke_id } => {
                 self.count_action()?;
                 self.assign(path, Value::String(Arc::clone(invoke_id)))?;
@@ -128,25 +148,51 @@ impl Work<'_> {
         }
     }
 
-    /// All of an atomic state's sequences are through: it is done (rule 18, for calls).
-    fn sequence_ended(&mut self, state: StateId) -> Result<(), Overrun> {
+    /// A program is through: what that means is its role's.
+    fn program_through(&mut self, state: StateId, role: Role) -> Result<(), Overrun> {
+        match role {
+            Role::State => self.state_through(state, None),
+            Role::Step { graph, step, item: None } => self.step_through(graph, step),
+            Role::Step { graph, step, item: Some(item) } => {
+                self.item_through(graph, step, item);
+                Ok(())
+            }
+            Role::Undo { undo } => self.undo_through(undo, true),
+            Role::Finally { graph } => self.finally_through(graph),
+        }
+    }
+
+    /// All of an atomic state's sequences and steps are through: it is done (rule 18, for calls).
+    pub(super) fn state_through(
+        &mut self,
+        state: StateId,
+        output: Option<Value>,
+    ) -> Result<(), Overrun> {
         let open = self.instance.sequences.iter().any(|sequence| sequence.state == state)
-            || self.pending.iter().any(|pending| pending.state == state);
+            || self.pending.iter().any(|pending| pending.state == state)
+            || self.has_open_graph(state);
         if open || self.state(state).kind != StateKind::Atomic {
             return Ok(());
         }
-        self.queue_done(state, None)
+        let output = output.or_else(|| self.graph_output(state));
+        self.queue_done(state, output)
     }
 
     /// Leaving a state cancels its sequences, started or not (rule 36).
     pub(super) fn cancel_calls_of(&mut self, state: StateId) -> Result<(), Overrun> {
+        self.cancel_graph_of(state);
         self.pending.retain(|pending| pending.state != state);
-        if !self.instance.sequences.iter().any(|sequence| sequence.state == state) {
+        // What takes back and what cleans up outlives the state.
+        let of_state = |sequence: &RunningSequence| match sequence.role {
+            Role::State | Role::Step { .. } => sequence.state == state,
+            Role::Undo { .. } | Role::Finally { .. } => false,
+        };
+        if !self.instance.sequences.iter().any(of_state) {
             return Ok(());
         }
         let (left, kept) = std::mem::take(&mut self.instance.sequences)
             .into_iter()
-            .partition::<Vec<_>, _>(|sequence| sequence.state == state);
+            .partition::<Vec<_>, _>(of_state);
         self.instance.sequences = kept;
         for sequence in &left {
             self.cancel_child(sequence, false);

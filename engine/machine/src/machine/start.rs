@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use super::decide::user;
+use super::commands::rejected;
+use super::decide::{unchanged, user};
 use super::effect::{NoticeData, NoticeKind};
 use super::ids::{Generation, InstanceKey, StateId, Timestamp};
-use super::input::{Event, Principal};
+use super::input::{Event, Input, Principal};
 use super::instance::{Instance, Status};
 use super::letter::Parent;
 use super::macrostep::{Again, Cause, Taken};
 use super::outcome::{Decision, Outcome};
+use super::progress::Clocks;
 use super::work::{ActionError, Origin, Overrun, Work};
 use crate::definition::model::Definition;
 use crate::value::Value;
@@ -28,9 +30,32 @@ pub(super) fn start(
     old: Option<&Instance>,
     key: &InstanceKey,
     definition: &Definition,
-    Beginning { input, event, by, parent }: Beginning<'_>,
+    beginning: Beginning<'_>,
     now: Timestamp,
 ) -> Decision {
+    let event = beginning.event.map(|event| event.stamped(now));
+    let mut work = prepared(old, key, definition, beginning, now);
+    if let Some(event) = &event {
+        work.cause = Some(Arc::clone(&event.name));
+    }
+    work.enter_initial(event.as_ref());
+    let outcome = match &work.instance.stuck {
+        Some(stuck) if work.instance.active.is_empty() => {
+            Outcome::Stuck { reason: Arc::clone(&stuck.reason) }
+        }
+        Some(_) | None => Outcome::Started { to: work.leaves() },
+    };
+    work.finish(outcome)
+}
+
+/// A life that is there and has not entered anything yet.
+fn prepared<'d>(
+    old: Option<&Instance>,
+    key: &InstanceKey,
+    definition: &'d Definition,
+    Beginning { input, event, by, parent }: Beginning<'_>,
+    now: Timestamp,
+) -> Work<'d> {
     let generation = Generation(old.map_or(1, |old| old.generation.0.saturating_add(1)));
     let initiator = user(by).or_else(|| event.and_then(|event| user(event.by.as_ref()?)));
     let instance = Instance {
@@ -56,23 +81,50 @@ pub(super) fn start(
         started_at: now,
         updated_at: now,
         parent: parent.map(|parent| Box::new(parent.clone())),
+        progress: None,
     };
     let mut work = Work::new(definition, instance, None, now, "start".into());
     work.entry.by = initiator;
-    let event = event.map(|event| event.stamped(now));
-    if let Some(event) = &event {
+    if let Some(event) = event {
         work.remember(event);
-        work.cause = Some(Arc::clone(&event.name));
     }
     work.tell(NoticeKind::Started, NoticeData::Started { input: input.clone() });
-    work.enter_initial(event.as_ref());
-    let outcome = match &work.instance.stuck {
-        Some(stuck) if work.instance.active.is_empty() => {
-            Outcome::Stuck { reason: Arc::clone(&stuck.reason) }
+    work
+}
+
+/// A life begins paused, because its definition is.
+pub(super) fn start_held(
+    old: Option<&Instance>,
+    key: &InstanceKey,
+    definition: &Definition,
+    (input, by, reason): (&Input, &Arc<str>, &Arc<str>),
+    now: Timestamp,
+) -> Decision {
+    let beginning = match input {
+        Input::Start { input, event, by } => {
+            Beginning { input, event: event.as_ref(), by, parent: None }
         }
-        Some(_) | None => Outcome::Started { to: work.leaves() },
+        Input::StartChild { input, parent, by } => {
+            Beginning { input, event: None, by, parent: Some(parent) }
+        }
+        Input::Held { .. }
+        | Input::Orphaned { .. }
+        | Input::Event(_)
+        | Input::ChildReply { .. }
+        | Input::ChildEvent { .. }
+        | Input::CallReply { .. }
+        | Input::CallStarted { .. }
+        | Input::TimerDue { .. }
+        | Input::Command { .. } => return unchanged(rejected("that begins no life")),
     };
-    work.finish(outcome)
+    let event = beginning.event.map(|event| Box::new(event.stamped(now)));
+    let mut work = prepared(old, key, definition, beginning, now);
+    work.pause(Clocks::Freeze, &Principal { user: Arc::clone(by), roles: Vec::new() }, reason);
+    if let Some(paused) = work.pause_mut() {
+        paused.start = event;
+    }
+    work.note("begins paused, as its definition is");
+    work.finish(Outcome::Started { to: Vec::new() })
 }
 
 impl Work<'_> {

@@ -51,6 +51,7 @@ pub fn open_tasks(instance: &Instance, definition: &Definition, now: Timestamp) 
         input: &instance.input,
         output: None,
         error: None,
+        steps: instance.progress.as_deref(),
         now,
         locals: &[],
         fuel: &fuel,

@@ -15,7 +15,7 @@ pub const RETENTION_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 pub const TIMERS_MAX: usize = 1_000;
 
 /// The longest delay, in milliseconds: 100 years of 365.25 days (rule 34).
-const DELAY_MS_MAX: u64 = 36_525 * 24 * 60 * 60 * 1_000;
+pub(super) const DELAY_MS_MAX: u64 = 36_525 * 24 * 60 * 60 * 1_000;
 
 impl Instance {
     /// The moment of the earliest timer; `None` when there is none.
@@ -30,7 +30,24 @@ impl Instance {
             | Status::Compensating
             | Status::Done
             | Status::Failed
-            | Status::Cancelled => self.timers.iter().map(|timer| timer.due).min(),
+            | Status::Cancelled => {
+                let may_fire = self.timers.iter().filter(|timer| self.lets_fire(&timer.kind));
+                may_fire.map(|timer| timer.due).min()
+            }
+        }
+    }
+
+    /// May a timer of this kind fire now? While something is taken back, only those of its calls.
+    pub(crate) fn lets_fire(&self, kind: &TimerKind) -> bool {
+        match kind {
+            TimerKind::CallDeadline { .. } | TimerKind::CallRetry { .. } | TimerKind::Retention => {
+                true
+            }
+            TimerKind::After { .. }
+            | TimerKind::Send { .. }
+            | TimerKind::SendTo { .. }
+            | TimerKind::DeferredExpiry { .. }
+            | TimerKind::Steps { .. } => self.status != Status::Compensating,
         }
     }
 
@@ -40,7 +57,8 @@ impl Instance {
         if self.next_due().is_none_or(|due| due > now) {
             return Vec::new();
         }
-        let mut due: Vec<_> = self.timers.iter().filter(|timer| timer.due <= now).collect();
+        let is_due = |timer: &&Timer| timer.due <= now && self.lets_fire(&timer.kind);
+        let mut due: Vec<_> = self.timers.iter().filter(is_due).collect();
         // The sort is stable, and `timers` is in arm order.
         due.sort_by_key(|timer| timer.due);
         due.iter().map(|timer| timer.id).collect()
@@ -105,6 +123,7 @@ impl Work<'_> {
             | TimerKind::CallDeadline { .. }
             | TimerKind::CallRetry { .. }
             | TimerKind::DeferredExpiry { .. }
+            | TimerKind::Steps { .. }
             | TimerKind::Retention => true,
         });
     }

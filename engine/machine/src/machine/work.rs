@@ -93,6 +93,10 @@ pub(super) struct Origin {
     pub(super) block: Option<FailedBlock>,
     pub(super) sequence: Option<RunningSequence>,
     pub(super) event: Option<Event>,
+    /// It is a call or a step that failed for good.
+    pub(super) of_call: bool,
+    /// Unhandled, it ends the instance as failed: all is taken back already.
+    pub(super) fails: bool,
 }
 
 /// A sequence to be started when the macrostep is quiescent (rule 5f).
@@ -131,6 +135,14 @@ pub(super) struct Work<'a> {
     /// The internal queue; empty at every commit.
     pub(super) queue: VecDeque<Queued>,
     pub(super) pending: Vec<PendingSequence>,
+    /// Step graphs to be started when the macrostep is quiescent, with the event that caused them.
+    pub(super) pending_graphs: Vec<(u16, Option<Box<Event>>)>,
+    /// Steps that may be able to start now: a graph's run and a place.
+    pub(super) wakes: VecDeque<(u32, u16)>,
+    /// Fan-outs of which an item is over.
+    pub(super) fans: Vec<(u32, u16)>,
+    /// By whom and why the instance is cancelled, once all is taken back.
+    pub(super) cancelling: Option<(Arc<str>, Arc<str>)>,
     /// Sequences whose call was answered, to be gone on with.
     pub(super) ready: Vec<u32>,
     pub(super) locals: Vec<(Arc<str>, Value)>,
@@ -192,6 +204,10 @@ impl<'a> Work<'a> {
             cause: None,
             queue: VecDeque::new(),
             pending: Vec::new(),
+            pending_graphs: Vec::new(),
+            wakes: VecDeque::new(),
+            fans: Vec::new(),
+            cancelling: None,
             ready: Vec::new(),
             locals: Vec::new(),
             output: None,
@@ -264,6 +280,7 @@ impl<'a> Work<'a> {
             error: event
                 .filter(|event| is_error(&event.name))
                 .and_then(|event| event.data.as_ref()),
+            steps: self.instance.progress.as_deref(),
             now: self.now,
             locals: &self.locals,
             fuel: &self.fuel,

@@ -76,6 +76,7 @@ impl Run<'_> {
             | Input::ChildEvent { event, .. } => {
                 self.give_up(event.clone(), Some(key), &reason.into(), at, None)
             }
+            Input::Held { start, .. } => self.failed_start(key, start, reason, at),
             Input::Start { .. }
             | Input::StartChild { .. }
             | Input::CallReply { .. }
@@ -193,6 +194,7 @@ fn predecessor(key: &InstanceKey, pin: Pin, generation: Generation, at: Timestam
         started_at: at,
         updated_at: at,
         parent: None,
+        progress: None,
     }
 }
 

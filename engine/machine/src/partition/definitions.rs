@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::definition::model::Definition;
-use crate::machine::{ContentHash, Pin};
+use crate::machine::{ContentHash, Input, Pin};
 
 type Versions = BTreeMap<u32, Arc<Definition>>;
 
@@ -12,6 +12,20 @@ type Versions = BTreeMap<u32, Arc<Definition>>;
 #[derive(Clone, Debug, Default)]
 pub struct Definitions {
     by_name: Arc<BTreeMap<Arc<str>, Versions>>,
+    /// What is started of them begins paused.
+    held: Arc<HeldDefinitions>,
+}
+
+/// Paused definitions by name and version; `None` stands for all versions.
+pub type HeldDefinitions = BTreeMap<(Arc<str>, Option<u32>), HeldBy>;
+
+/// Who paused a definition, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldBy {
+    /// The operator.
+    pub by: Arc<str>,
+    /// In the operator's words.
+    pub reason: Arc<str>,
 }
 
 /// What became of an insertion.
@@ -60,6 +74,28 @@ impl Definitions {
             .or_default()
             .insert(definition.version, definition);
         Ok(Inserted::New)
+    }
+
+    /// The same definitions, of which these are paused.
+    #[must_use]
+    pub fn with_held(&self, held: HeldDefinitions) -> Self {
+        Self { by_name: Arc::clone(&self.by_name), held: Arc::new(held) }
+    }
+
+    /// The start as the machine is told it: one of a paused definition is held.
+    pub(super) fn held(&self, definition: &Definition, start: Input) -> Input {
+        let of = |version| self.held.get(&(Arc::clone(&definition.name), version));
+        if self.held.is_empty() {
+            return start;
+        }
+        match of(None).or_else(|| of(Some(definition.version))) {
+            None => start,
+            Some(HeldBy { by, reason }) => Input::Held {
+                start: Box::new(start),
+                by: Arc::clone(by),
+                reason: Arc::clone(reason),
+            },
+        }
     }
 
     /// `workflow@version`.

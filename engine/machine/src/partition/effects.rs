@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::definition::model::{Definition, SeqStep};
-use crate::machine::{CallRequest, Effect, EffectId, Instance, InstanceKey, RunningSequence};
+use crate::machine::{CallRequest, Effect, EffectId, Instance, InstanceKey, Role, RunningSequence};
 
 use super::definitions::Definitions;
 use super::memory::Partition;
@@ -37,8 +37,11 @@ impl Partition {
             let Some(definition) = definitions.pinned(key.workflow(), instance.pin) else {
                 continue;
             };
+            let answered =
+                |call: &CallRequest| instance.kept_replies().any(|reply| reply.call == call.call);
             let calls = instance.sequences.iter();
-            let calls = calls.filter_map(|running| call_request(definition, running));
+            let calls = calls.filter_map(|running| call_request(definition, &instance, running));
+            let calls = calls.filter(|call| !answered(call));
             effects.extend(calls.map(|call| (key.clone(), Effect::Call(call))));
         }
         effects
@@ -46,11 +49,30 @@ impl Partition {
 }
 
 /// The attempt under way of a sequence, as it was sent.
-fn call_request(definition: &Definition, running: &RunningSequence) -> Option<CallRequest> {
+fn call_request(
+    definition: &Definition,
+    instance: &Instance,
+    running: &RunningSequence,
+) -> Option<CallRequest> {
     let call = running.call.as_ref().filter(|call| call.sent && !call.once)?;
     let sequence = definition.sequences.get(usize::from(running.sequence))?;
     let SeqStep::Call { spec, .. } = sequence.steps.get(usize::from(running.position))? else {
         return None;
+    };
+    let spec = match running.role {
+        Role::Undo { .. } => spec.undo.as_ref()?,
+        Role::State | Role::Step { .. } | Role::Finally { .. } => spec,
+    };
+    let of_step = match running.role {
+        Role::Step { graph, step, .. } => {
+            let run = instance.progress.as_deref().and_then(|progress| progress.run(graph));
+            run.and_then(|run| definition.step(run.graph, step))
+        }
+        Role::State | Role::Undo { .. } | Role::Finally { .. } => None,
+    };
+    let step = match of_step {
+        Some(step) => &step.id,
+        None => &definition.states.get(running.state.index())?.id,
     };
     Some(CallRequest {
         call: call.id,
@@ -58,7 +80,7 @@ fn call_request(definition: &Definition, running: &RunningSequence) -> Option<Ca
         operation: Arc::clone(&spec.operation),
         input: call.input.clone(),
         deadline: call.deadline,
-        step: Arc::clone(&definition.states.get(running.state.index())?.id),
+        step: Arc::clone(step),
     })
 }
 

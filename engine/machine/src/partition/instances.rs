@@ -30,7 +30,10 @@ impl Resting {
     /// Takes stored bytes in, decoding them once to learn the rest.
     fn new(bytes: Box<[u8]>, instance: &Instance, muted: bool) -> Self {
         let timer = (!muted && !is_halted(instance))
-            .then(|| instance.timers.iter().min_by_key(|timer| (timer.due, timer.id)))
+            .then(|| {
+                let may_fire = instance.timers.iter().filter(|it| instance.lets_fire(&it.kind));
+                may_fire.min_by_key(|timer| (timer.due, timer.id))
+            })
             .flatten();
         Self {
             bytes,
@@ -54,7 +57,10 @@ fn is_halted(instance: &Instance) -> bool {
         | StuckKind::Livelock
         | StuckKind::StateTooLarge
         | StuckKind::CallFailed
-        | StuckKind::OutcomeUnknown => false,
+        | StuckKind::OutcomeUnknown
+        | StuckKind::UndoFailed
+        | StuckKind::Deadlock
+        | StuckKind::RolledBack => false,
     })
 }
 

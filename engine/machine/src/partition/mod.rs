@@ -5,6 +5,7 @@ mod decide;
 mod definitions;
 mod draft;
 mod effects;
+mod fork;
 mod frame;
 mod input;
 mod instances;
@@ -24,7 +25,7 @@ mod subject;
 mod tests;
 
 pub use decide::Machine;
-pub use definitions::{Definitions, Inserted, VersionConflict};
+pub use definitions::{Definitions, HeldBy, HeldDefinitions, Inserted, VersionConflict};
 pub use frame::{Inspected, inspect};
 pub use input::{Batch, Done, PartitionInput, Position, Stamped};
 pub use instances::Counts;

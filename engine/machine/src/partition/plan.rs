@@ -151,6 +151,9 @@ impl Run<'_> {
                 by,
                 reason,
             } => self.migrate(key, (*version, states), (by, reason), at),
+            PartitionInput::Command { key, command: Command::Fork(fork), by, reason } => {
+                self.fork(key, fork, (by, reason), at)
+            }
             PartitionInput::Command { key, command, by, reason } => {
                 let (command, by, reason) = (command.clone(), by.clone(), Arc::clone(reason));
                 self.existing(key, &Input::Command { command, by, reason }, at)
@@ -277,6 +280,7 @@ impl Run<'_> {
         if alive {
             return self.existing(key, &input, at);
         }
+        let input = self.definitions.held(&definition, input);
         let mut draft = self.consult(key, &definition, &input, at);
         if draft.change.is_some() {
             let queues = &self.partition.queues;

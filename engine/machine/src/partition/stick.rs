@@ -48,6 +48,7 @@ pub(super) fn stick(
         }
         Input::Start { .. }
         | Input::StartChild { .. }
+        | Input::Held { .. }
         | Input::CallStarted { .. }
         | Input::TimerDue { .. }
         | Input::Orphaned { .. }
@@ -94,7 +95,10 @@ pub(super) fn without_definition(old: &Instance, input: &Input, at: Timestamp) -
             kill(old, input, old.parent.as_ref().map(|parent| parent.reply(told())), at)
         }
         Input::Orphaned { kill: true } => kill(old, input, None, at),
-        Input::Command { .. } | Input::Start { .. } | Input::StartChild { .. } => {
+        Input::Command { .. }
+        | Input::Start { .. }
+        | Input::StartChild { .. }
+        | Input::Held { .. } => {
             refused(Outcome::Rejected { reason: reason.into(), accepted: Vec::new() })
         }
         // Not sent: whoever brings the definition back has it sent again.
@@ -159,6 +163,7 @@ fn line(new: &Instance, input: &Input, note: Option<Arc<str>>) -> TraceEntry {
         Input::Start { by, .. } | Input::StartChild { by, .. } => {
             ("start".into(), Some(Arc::clone(&by.user)))
         }
+        Input::Held { .. } => ("start".into(), None),
         Input::Event(event) | Input::ChildEvent { event, .. } => {
             (Arc::clone(&event.name), event.by.as_ref().map(|by| Arc::clone(&by.user)))
         }
@@ -167,17 +172,7 @@ fn line(new: &Instance, input: &Input, note: Option<Arc<str>>) -> TraceEntry {
         Input::TimerDue { .. } => ("timer".into(), None),
         Input::Orphaned { kill: true } => ("command kill".into(), None),
         Input::Orphaned { kill: false } => ("command cancel".into(), None),
-        Input::Command { command, by, .. } => {
-            let word = match command {
-                Command::Decide { .. } => "command decide",
-                Command::Cancel => "command cancel",
-                Command::Kill => "command kill",
-                Command::Retry => "command retry",
-                Command::Skip => "command skip",
-                Command::Migrate { .. } => "command migrate",
-            };
-            (word.into(), Some(Arc::clone(&by.user)))
-        }
+        Input::Command { command, by, .. } => (command.words().into(), Some(Arc::clone(&by.user))),
     };
     TraceEntry {
         step: new.step,

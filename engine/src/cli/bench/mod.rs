@@ -9,6 +9,7 @@ mod nats;
 mod w1;
 mod w1_nats;
 mod w2;
+mod w3;
 mod w4;
 mod w5;
 
@@ -31,6 +32,9 @@ use super::failure::{Failure, Outcome};
     gearshift bench w1 --bus nats --one-way --sync default --in-flight 1024\n  \
     gearshift bench store --bus nats                what the server stores alone\n  \
     gearshift bench w2 --bus nats://127.0.0.1:4222\n  \
+    gearshift bench w3                              five steps, the plugin in process\n  \
+    gearshift bench w3 --bus nats                   the plugin in another process\n  \
+    gearshift bench fanout --items 10000\n  \
     gearshift bench w4 --keys 100000 -o json\n  \
     gearshift bench w5")]
 pub(super) struct BenchArgs {
@@ -54,13 +58,17 @@ pub(super) struct BenchArgs {
     /// and the load.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) threads: u16,
-    /// Instances: per round in w1 and w2, in all in w4 and w5 [default: 20000, 100000, 10000].
+    /// Instances: per round in w1, w2 and w3, in all in w4 and w5 [default: 20000, 10000 in w3 and
+    /// w5, 100000 in w4].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(super) keys: Option<u32>,
-    /// Events waiting for their verdict at once.
+    /// Items of each fan-out [default: 10000].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) items: Option<u32>,
+    /// Events waiting for their verdict at once; in fanout, items under way.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub(super) in_flight: u32,
-    /// Seconds to run at least (w1, w2, store).
+    /// Seconds to run at least (w1, w2, w3, fanout, store).
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub(super) seconds: u32,
     /// Where the data goes; a fresh folder below the system's temporary one by default.
@@ -75,6 +83,10 @@ pub(super) enum Workload {
     W1,
     /// Event → transition → call of a plugin in another process → done; over NATS.
     W2,
+    /// Event → five steps, each a call of a plugin → done.
+    W3,
+    /// Event → the same call for each item of a list → done.
+    Fanout,
     /// What a NATS server stores alone of w1's messages.
     Store,
     /// Instances that wait for an approval: memory, disk, and ready again after kill -9.
@@ -105,7 +117,7 @@ impl Sync {
 /// What a workload measured.
 #[derive(Clone, Debug, Default, Serialize)]
 struct Report {
-    /// `w1`, `w2`, `store`, `w4`, `w5`.
+    /// `w1`, `w2`, `w3`, `fanout`, `store`, `w4`, `w5`.
     pub(super) workload: &'static str,
     /// `embedded`, `memory`, or what is told of NATS.
     pub(super) bus: String,
@@ -180,6 +192,9 @@ async fn run(args: &BenchArgs) -> Result<Report, String> {
     if !is_nats && !matches!(args.bus.as_str(), "embedded" | "memory") {
         return Err(format!("bus `{}` is not `embedded`, `memory`, `nats` or nats://…", args.bus));
     }
+    if args.items.is_some() && args.workload != Workload::Fanout {
+        return Err("`--items` is for `fanout`".to_owned());
+    }
     if args.one_way && !(is_nats && args.workload == Workload::W1) {
         return Err("`--one-way` is for `w1 --bus nats`".to_owned());
     }
@@ -187,11 +202,15 @@ async fn run(args: &BenchArgs) -> Result<Report, String> {
         (Workload::W1, false) => w1::run(args).await,
         (Workload::W1, true) => w1_nats::run(args).await,
         (Workload::W2, true) => w2::run(args).await,
+        (Workload::W3, _) => w3::run(args).await,
+        (Workload::Fanout, false) => w3::fanout(args).await,
         (Workload::Store, true) => w1_nats::store(args).await,
         (Workload::W4, false) => w4::run(args).await,
         (Workload::W5, false) => w5::run(args).await,
         (Workload::W2 | Workload::Store, false) => Err("add `--bus nats`".to_owned()),
-        (Workload::W4 | Workload::W5, true) => Err("it is measured embedded".to_owned()),
+        (Workload::Fanout | Workload::W4 | Workload::W5, true) => {
+            Err("it is measured embedded".to_owned())
+        }
     }
 }
 

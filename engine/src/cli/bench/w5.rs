@@ -105,7 +105,17 @@ async fn watch(
                 | NoticeKind::Resumed
                 | NoticeKind::ApprovalRequested
                 | NoticeKind::CallRetrying
-                | NoticeKind::CallFailed => {}
+                | NoticeKind::CallFailed
+                | NoticeKind::StepStarted
+                | NoticeKind::StepCompleted
+                | NoticeKind::StepFailed
+                | NoticeKind::StepSkipped
+                | NoticeKind::StepUndone
+                | NoticeKind::Compensating
+                | NoticeKind::RolledBack
+                | NoticeKind::Paused
+                | NoticeKind::CheckpointSaved
+                | NoticeKind::VarsSet => {}
             }
         }
         Ok(())

@@ -117,6 +117,10 @@ pub(super) fn standing(
     if let Some(reason) = &detail.summary.stuck_reason {
         parts.push(plain(reason));
     }
+    if detail.steps.total_steps > 0 {
+        let (completed, total) = (detail.steps.completed_steps, detail.steps.total_steps);
+        parts.push(format!("{completed} of {total} steps completed"));
+    }
     if instance.status.is_ended() {
         return parts.join(" · ");
     }

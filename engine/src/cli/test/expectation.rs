@@ -1,8 +1,9 @@
 //! What a scenario expects, as it is written, and how it differs from what is the case.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use gearshift_client::protocol::view::InstanceDetail;
+use gearshift_client::protocol::view::{InstanceDetail, StepView};
 use gearshift_client::protocol::{InstanceVerdict, Status};
 use serde::Deserialize;
 use serde::de::{self, MapAccess, Visitor, value};
@@ -38,6 +39,8 @@ pub(super) struct Expectation {
     choices: Option<Names>,
     /// The version it runs.
     version: Option<u32>,
+    /// Steps of its graphs and where they stand; others are not looked at.
+    steps: Option<BTreeMap<String, String>>,
 }
 
 /// What may become of an input, by the words of [`Verdict::as_str`].
@@ -178,6 +181,7 @@ impl Expectation {
             || self.deferred.is_some()
             || self.choices.is_some()
             || self.version.is_some()
+            || self.steps.is_some()
     }
 
     fn instance(&self, detail: &InstanceDetail, all: &mut Vec<Difference>) {
@@ -223,6 +227,22 @@ impl Expectation {
         if let Some(expected) = self.version {
             differ(all, "version", &expected.to_string(), &summary.version.to_string());
         }
+        for (name, expected) in self.steps.iter().flatten() {
+            let step = detail.steps.steps.iter().find(|step| step.id == *name);
+            let found = step.map_or_else(|| "no such step".to_owned(), standing);
+            let word = step.map_or("", |step| step.status.as_str());
+            if word != expected {
+                all.push(Difference::of(&format!("steps.{name}"), expected, &found));
+            }
+        }
+    }
+}
+
+/// The status of a step, with what went wrong.
+fn standing(step: &StepView) -> String {
+    match &step.error {
+        Some(error) => format!("{}: {}: {}", step.status, error.kind, error.message),
+        None => step.status.to_string(),
     }
 }
 

@@ -121,6 +121,7 @@ fn correlate(
             input: &Value::Null,
             output: None,
             error: None,
+            steps: None,
             now,
             locals: &[],
             fuel: &fuel,

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gearshift_bus::{ErrorKind as BusErrorKind, Message};
-use gearshift_machine::machine::{CallOutcome, CallRequest, ErrorKind, InstanceKey, Outcome};
+use gearshift_machine::machine::{
+    CallOutcome, CallRequest, ErrorKind, InstanceKey, Outcome, PLUGIN_PAUSED,
+};
 use gearshift_machine::partition::PartitionInput;
 use gearshift_protocol::{ce_encode, headers};
 
@@ -14,6 +16,13 @@ use crate::runtime::shared::Shared;
 
 /// What the dispatcher waits beyond a call's deadline: the machine's own timer decides first.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// An attempt of a paused plugin's call waits all of its time but this part of it, so that the
+/// machine hears of the pause before its own timer calls it a timeout.
+const HELD_PART: u64 = 5;
+
+/// How soon a call of a paused plugin is held again, in milliseconds.
+const HELD_AGAIN_MS: u64 = 1_000;
 
 /// One attempt of a call.
 pub(crate) struct Attempt {
@@ -65,6 +74,23 @@ impl Attempt {
         }
         let reply = self.shared.bus.requests().request(message, self.limit()).await;
         self.ended(&route, reply)
+    }
+
+    /// Where an operator paused the plugin: waits until it is let go on, or until the attempt's
+    /// time is nearly over. It was not sent, and the next attempt has all of its time again.
+    pub(crate) async fn held(&self) -> Option<Asked> {
+        let providers = &self.shared.providers;
+        let (what, hold) = providers.hold_of(&self.call.operation)?;
+        let left = self.call.deadline.since_ms(self.shared.config.clock.now());
+        let limit = Duration::from_millis(left / HELD_PART * (HELD_PART - 1));
+        let released = tokio::time::timeout(limit, providers.released(&what)).await.is_ok();
+        let retry_after_ms = Some(if released { 0 } else { HELD_AGAIN_MS });
+        Some(Asked::Ended(CallOutcome::Failure {
+            kind: ErrorKind::PluginNotFound,
+            code: PLUGIN_PAUSED.into(),
+            message: hold.words(&what).into(),
+            retry_after_ms,
+        }))
     }
 
     /// How long a reply is waited for.

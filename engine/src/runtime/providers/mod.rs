@@ -2,8 +2,10 @@
 
 mod ask;
 mod catalogue;
+mod holds;
 mod registry;
 mod reply;
 
 pub(crate) use ask::Attempt;
+pub use holds::{Held, Hold};
 pub(crate) use registry::Providers;

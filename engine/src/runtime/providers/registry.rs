@@ -15,6 +15,7 @@ use gearshift_protocol::OperationRef;
 use tokio::sync::OnceCell;
 
 use super::catalogue::Catalogue;
+use super::holds::Holds;
 use crate::runtime::clock::monotonic;
 
 /// How old a catalogue may be while calls happen.
@@ -52,6 +53,7 @@ pub(crate) struct Providers {
     discovering: tokio::sync::Mutex<()>,
     seen: Mutex<Option<Arc<Catalogue>>>,
     refreshing: AtomicBool,
+    pub(super) holds: Holds,
 }
 
 impl Providers {
@@ -63,6 +65,7 @@ impl Providers {
             discovering: tokio::sync::Mutex::new(()),
             seen: Mutex::new(None),
             refreshing: AtomicBool::new(false),
+            holds: Holds::default(),
         }
     }
 
@@ -105,7 +108,7 @@ impl Providers {
     /// Once not idempotent, an operation stays so for its major version: another instance of the
     /// plugin may be an older one.
     async fn once(&self, key: &str, told: bool) -> Result<bool, BusError> {
-        let bucket = self.bucket.get_or_try_init(|| self.bus.bucket(BUCKET)).await?;
+        let bucket = self.bucket().await?;
         if bucket.get(key).await?.is_some() {
             return Ok(true);
         }
@@ -113,6 +116,10 @@ impl Providers {
             bucket.put(key, Bytes::from_static(b"once")).await?;
         }
         Ok(told)
+    }
+
+    pub(super) async fn bucket(&self) -> Result<&Bucket, BusError> {
+        self.bucket.get_or_try_init(|| self.bus.bucket(BUCKET)).await
     }
 
     /// An operation that nobody offers was answered: it needs no further search.

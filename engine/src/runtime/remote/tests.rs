@@ -1,7 +1,9 @@
 //! What is said between engines comes back as it was said; what cannot be read is refused.
 
 use gearshift_machine::definition::model::Early;
-use gearshift_machine::machine::{Command, Event, Generation, InstanceKey, Outcome, Principal};
+use gearshift_machine::machine::{
+    Clocks, Command, Event, Fork, Generation, InstanceKey, Outcome, Pin, Principal, TimerOrder,
+};
 use gearshift_machine::partition::{Counts, DeadLetter, Definitions, Done, PartitionInput};
 use gearshift_machine::value::Value;
 use serde::Serialize;
@@ -41,6 +43,33 @@ fn inputs_come_back_as_they_were_an_explicit_null_too() {
     inputs.push(PartitionInput::Start { key: key(), version, input, by: by.clone() });
     inputs.push(PartitionInput::Drop { dead_letter: 7, by });
     for input in inputs {
+        let question = Question::Input(input);
+        assert_eq!(there(&question), question);
+    }
+}
+
+#[test]
+fn control_comes_back_as_it_was() {
+    let fork = Fork {
+        origin: "flow/6".into(),
+        from: "half".into(),
+        pin: Pin { version: 3, hash: u64::MAX },
+        seed: (0..=255).collect(),
+    };
+    let commands = [
+        Command::Pause { clocks: Clocks::Keep },
+        Command::Resume,
+        Command::RollBack { from: None },
+        Command::RollBack { from: Some("two".into()) },
+        Command::Set { values: vec![("a.b".into(), Value::Null), ("c".into(), Value::Int(-1))] },
+        Command::Checkpoint { name: "half".into() },
+        Command::Timer { timer: 7, order: TimerOrder::Fire },
+        Command::Timer { timer: 7, order: TimerOrder::By(-5) },
+        Command::Fork(Box::new(fork)),
+    ];
+    for command in commands {
+        let (by, reason) = (Principal::default(), "".into());
+        let input = PartitionInput::Command { key: key(), command, by, reason };
         let question = Question::Input(input);
         assert_eq!(there(&question), question);
     }

@@ -88,14 +88,21 @@ async fn events_are_asked_about(world: World) {
     assert_eq!(asked[2].header("Gearshift-User"), Some("bo%20b@x"));
 }
 
-fn by_subject(asked: &Asked) -> Option<Result<Value, Problem>> {
+pub(crate) fn by_subject(asked: &Asked) -> Option<Result<Value, Problem>> {
     let what = asked.subject.rsplit('.').next().unwrap_or_default();
     let summary = json!({"name": "a", "version": 1, "hash": "00", "text": "workflow: a"});
     let letter = json!({"id": "d1", "event": "e", "reason": "unhandled", "at": "now"});
     Some(Ok(match what {
         "deploy" => json!({"definitions": [{"name": "a", "version": 2, "hash": "00"}]}),
         "start" => json!({"verdict": verdict("done"), "reached": true, "output": 7}),
-        "decide" | "cancel" | "kill" | "retry" | "skip" => verdict("done"),
+        "decide" | "cancel" | "kill" | "retry" | "skip" | "pause" | "resume" | "rollback" | "set"
+        | "checkpoint" | "timer_fire" | "timer_move" => verdict("done"),
+        "fork" => {
+            let mut reply = verdict("done");
+            reply["origin"] = json!("a/k");
+            reply["from"] = json!("half");
+            reply
+        }
         "dlq_replay" | "dlq_drop" => {
             let mut result = verdict("no_instance");
             result["id"] = json!("d1");

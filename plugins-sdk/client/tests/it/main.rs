@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod checks;
+mod control;
 mod failures;
 mod http_only;
 mod world;

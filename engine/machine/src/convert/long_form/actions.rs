@@ -178,6 +178,6 @@ pub(super) fn data(reader: &Reader<'_>, node: &Node) -> Yaml {
 
 /// Does every `${ … }` in the text hold an expression?
 fn reads(text: &str) -> bool {
-    let names = Names { vars: &[], states: &[], locals: &[], allowed: NameSet::ACTION };
+    let names = Names { vars: &[], states: &[], steps: &[], locals: &[], allowed: NameSet::ACTION };
     Template::compile_text(text, &names).is_ok()
 }

@@ -161,7 +161,8 @@ impl<'r, 'a> Document<'r, 'a> {
         let event = members.needed(&["triggerEvent"]);
         let condition = members.text(&["condition"]);
         if let Some((condition, span)) = &condition {
-            let names = Names { vars: &[], states: &[], locals: &[], allowed: NameSet::ACTION };
+            let names =
+                Names { vars: &[], states: &[], steps: &[], locals: &[], allowed: NameSet::ACTION };
             for problem in
                 Expr::compile(condition, ExprKind::Guard, &names).err().into_iter().flatten()
             {

@@ -76,6 +76,7 @@ impl Expressions<'_, '_> {
         let names = Names {
             vars: &self.ids.vars,
             states: &states,
+            steps: &[],
             locals: self.locals,
             allowed: NameSet::CALL_SET.with_error(),
         };

@@ -18,8 +18,8 @@ const KINDS: [&str; 10] =
     ["call", "publish", "set", "raise", "log", "timer", "send", "cancel", "if", "each"];
 
 /// Names that belong to the system and are never assigned (rule 23).
-const SYSTEM: [&str; 9] =
-    ["event", "data", "key", "instance", "now", "workflow", "input", "output", "error"];
+const SYSTEM: [&str; 10] =
+    ["event", "data", "key", "instance", "now", "workflow", "input", "output", "error", "steps"];
 
 /// The named actions that a block used, with their places.
 pub(super) type Uses = Vec<(Arc<str>, Span)>;
@@ -264,18 +264,8 @@ impl<'t> Context<'t> {
             return None;
         };
         let list = self.expression(list, ExprKind::Value, env);
-        let local = |node: &Node| {
-            let name = self.text(node, "a name")?;
-            if self.outline.vars.contains(&name) {
-                let message = format!("{} is a variable already", quoted(&name));
-                let help = "give what `each` binds another name".to_owned();
-                self.report.help(codes::NAME, node.span, message, help);
-                return None;
-            }
-            self.name(&name, node.span, "name").then_some(name)
-        };
-        let item = get("as").map_or_else(|| Some("item".into()), local);
-        let index = get("index").map(local);
+        let item = get("as").map_or_else(|| Some("item".into()), |node| self.local(node));
+        let index = get("index").map(|node| self.local(node));
         let mut locals = env.locals.to_vec();
         locals.extend(item.clone());
         locals.extend(index.clone().flatten());

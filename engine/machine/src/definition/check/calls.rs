@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::context::Context;
-use super::events::reserved;
+use super::events::{reserved, word};
 use super::values::{Env, name_problem};
 use crate::definition::codes;
 use crate::definition::expr::Template;
-use crate::definition::model::{Action, Backoff, CallSpec, RetryPolicy, check_event_name};
-use crate::definition::parse::{Key, Node};
+use crate::definition::model::{Action, Backoff, CallSpec, KindSet, RetryPolicy, check_event_name};
+use crate::definition::parse::{Key, Kind, Node};
 use crate::definition::problem::{Span, quoted};
+use crate::machine::ErrorKind;
 use crate::value::{Map, Value};
 
 /// The most attempts of one call.
@@ -24,15 +25,7 @@ impl<'t> Context<'t> {
         env: Env<'_>,
     ) -> Option<CallSpec> {
         let mut operation = None;
-        let mut spec = CallSpec {
-            name: "".into(),
-            operation: "".into(),
-            with: None,
-            timeout_ms: CallSpec::TIMEOUT_MS,
-            retry: RetryPolicy::default(),
-            set: Vec::new(),
-            undo: None,
-        };
+        let mut spec = CallSpec::plain("".into());
         for (key, node) in fields {
             match &*key.text {
                 "call" => operation = self.operation(node),
@@ -40,11 +33,7 @@ impl<'t> Context<'t> {
                 "timeout" => spec.timeout_ms = self.duration(node).unwrap_or_default(),
                 "retry" => spec.retry = self.retry(node),
                 "set" => spec.set = self.set(node, Self::with_output(env)),
-                "undo" if node.entries().is_some() => {
-                    let message = "`undo` with options is not supported yet; name the operation";
-                    self.report.add(codes::NOT_SUPPORTED_YET, key.span, message);
-                }
-                "undo" => spec.undo = self.operation(node),
+                "undo" => spec.undo = self.undo(node, env),
                 _ => {}
             }
         }
@@ -54,7 +43,7 @@ impl<'t> Context<'t> {
     }
 
     /// `plugin.operation` or `plugin@^1.2.operation`.
-    fn operation(&self, node: &Node) -> Option<Arc<str>> {
+    pub(super) fn operation(&self, node: &Node) -> Option<Arc<str>> {
         let text = self.text(node, "`plugin.operation`")?;
         let problem = operation_problem(&text);
         if let Some(problem) = problem {
@@ -66,11 +55,7 @@ impl<'t> Context<'t> {
     }
 
     fn retry(&self, node: &'t Node) -> RetryPolicy {
-        let mut policy = RetryPolicy {
-            attempts: RetryPolicy::ATTEMPTS,
-            waits_for_plugin: false,
-            ..RetryPolicy::default()
-        };
+        let mut policy = RetryPolicy::written();
         for (key, node) in self.fields(node, "retry", "`retry`") {
             match &*key.text {
                 "attempts" => policy.attempts = self.count(node).unwrap_or(1),
@@ -79,6 +64,7 @@ impl<'t> Context<'t> {
                     let delay_ms = self.duration(node).unwrap_or_default();
                     policy.backoff = Backoff::Fixed { delay_ms };
                 }
+                "on" => policy.on = self.kinds(node),
                 "backoff" => policy.backoff = self.backoff(node).unwrap_or(policy.backoff),
                 _ => policy.jitter = self.bool(node).unwrap_or_default(),
             }
@@ -90,6 +76,26 @@ impl<'t> Context<'t> {
             }
         }
         policy
+    }
+
+    /// `on:` of a retry: one kind of failure, or several.
+    fn kinds(&self, node: &Node) -> KindSet {
+        let words = [
+            ("retryable", ErrorKind::Retryable),
+            ("timeout", ErrorKind::Timeout),
+            ("plugin_not_found", ErrorKind::PluginNotFound),
+            ("invalid_reply", ErrorKind::InvalidReply),
+            ("permanent", ErrorKind::Permanent),
+        ];
+        let nodes = match &node.kind {
+            Kind::List(items) => items.as_slice(),
+            Kind::Scalar(_) | Kind::Map(_) => std::slice::from_ref(node),
+        };
+        if nodes.is_empty() {
+            self.report.add(codes::RETRY, node.span, "`on` of nothing: nothing is tried again");
+        }
+        let kinds = nodes.iter().filter_map(|node| word(self, node, &words));
+        kinds.fold(KindSet::NONE, KindSet::with)
     }
 
     fn backoff(&self, node: &Node) -> Option<Backoff> {

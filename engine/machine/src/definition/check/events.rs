@@ -152,7 +152,11 @@ fn subject(context: &Context<'_>, node: &Node) -> Option<Arc<str>> {
 }
 
 /// One of the words of a closed list.
-fn word<T: Copy>(context: &Context<'_>, node: &Node, words: &[(&'static str, T)]) -> Option<T> {
+pub(super) fn word<T: Copy>(
+    context: &Context<'_>,
+    node: &Node,
+    words: &[(&'static str, T)],
+) -> Option<T> {
     let text = node.scalar().map(|scalar| &*scalar.text);
     if let Some((_, value)) = words.iter().find(|(word, _)| Some(*word) == text) {
         return Some(*value);

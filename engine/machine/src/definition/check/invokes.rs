@@ -61,7 +61,7 @@ impl<'t> Builder<'_, 't> {
             context.set_path(&path, node.span)
         });
         let step: Option<Box<dyn FnOnce(Arc<str>) -> SeqStep>> = match is_child {
-            true => context.child(&fields).map(|spec| {
+            true => context.child(None, &fields, Env::ACTION).map(|spec| {
                 let spec = Arc::new(spec);
                 Box::new(move |invoke_id| SeqStep::Child { spec, invoke_id }) as _
             }),
@@ -78,21 +78,8 @@ impl<'t> Builder<'_, 't> {
     /// `run:`: a child without a name of its own.
     pub(super) fn run(&mut self, place: Place, node: &'t Node) {
         let context = self.context;
-        let spec = if node.scalar().is_some() {
-            context.workflow(node).map(|workflow| ChildSpec {
-                workflow,
-                with: None,
-                set: Vec::new(),
-                forward: false,
-            })
-        } else {
-            let fields = context.fields(node, "run", "`run`");
-            if node.get("workflow").is_none() {
-                let start = Span::new(node.span.start, node.span.start + 1);
-                context.report.add(codes::MISSING_FIELD, start, "`run` has no `workflow`");
-            }
-            context.child(&fields)
-        };
+        let workflow = node.scalar().map(|_| context.workflow(node, Env::ACTION));
+        let spec = context.child(workflow, &context.run_fields(node), Env::ACTION);
         if let Some(spec) = spec {
             let spec = Arc::new(spec);
             self.invoked(place, None, None, |invoke_id| SeqStep::Child { spec, invoke_id });
@@ -107,6 +94,7 @@ impl<'t> Builder<'_, 't> {
                 SeqStep::Child { invoke_id, .. } => Some(&**invoke_id),
                 SeqStep::Do(_)
                 | SeqStep::Call { .. }
+                | SeqStep::Wait { .. }
                 | SeqStep::Name { .. }
                 | SeqStep::JumpUnless { .. }
                 | SeqStep::Jump { .. } => None,
@@ -141,15 +129,20 @@ impl<'t> Builder<'_, 't> {
 
 impl<'t> Context<'t> {
     /// A child from its keys.
-    fn child(&self, fields: &[(&'t Key, &'t Node)]) -> Option<ChildSpec> {
+    pub(super) fn child(
+        &self,
+        workflow: Option<Option<Template>>,
+        fields: &[(&'t Key, &'t Node)],
+        env: Env<'_>,
+    ) -> Option<ChildSpec> {
         self.makes_any.set(true);
-        let mut workflow = None;
+        let mut workflow = workflow.flatten();
         let (mut with, mut set, mut forward) = (None, Vec::new(), false);
         for (key, node) in fields {
             match &*key.text {
-                "workflow" => workflow = self.workflow(node),
-                "with" => with = self.data(None, node, Env::ACTION),
-                "set" => set = self.set(node, Self::with_output(Env::ACTION)),
+                "workflow" => workflow = self.workflow(node, env),
+                "with" => with = self.data(None, node, env),
+                "set" => set = self.set(node, Self::with_output(env)),
                 "forward" => forward = self.bool(node).unwrap_or_default(),
                 _ => {}
             }
@@ -157,9 +150,21 @@ impl<'t> Context<'t> {
         Some(ChildSpec { workflow: workflow?, with, set, forward })
     }
 
+    /// The keys of `run:`; none where only a workflow is named.
+    pub(super) fn run_fields(&self, node: &'t Node) -> Vec<(&'t Key, &'t Node)> {
+        if node.scalar().is_some() {
+            return Vec::new();
+        }
+        if node.get("workflow").is_none() {
+            let start = Span::new(node.span.start, node.span.start + 1);
+            self.report.add(codes::MISSING_FIELD, start, "`run` has no `workflow`");
+        }
+        self.fields(node, "run", "`run`")
+    }
+
     /// `name` or `name@version`, or what gives it.
-    fn workflow(&self, node: &Node) -> Option<Template> {
-        let template = self.text_template(node, "`workflow` or `workflow@version`", Env::ACTION)?;
+    pub(super) fn workflow(&self, node: &Node, env: Env<'_>) -> Option<Template> {
+        let template = self.text_template(node, "`workflow` or `workflow@version`", env)?;
         let Some(text) = template.as_const().and_then(Value::as_str) else { return Some(template) };
         let (name, version) =
             text.split_once('@').map_or((text, None), |(name, version)| (name, Some(version)));

@@ -64,6 +64,9 @@ const ON: Shape = OneOf(&[Map(&TRANSITIONS), List(&Table("trigger"))]);
 const ALWAYS: Shape = TRANSITIONS;
 const AFTER: Shape = Map(&TRANSITIONS);
 const DEFER: Shape = OneOf(&[Text, List(&Text), Table("defer")]);
+const STEPS: Shape = OneOf(&[Map(&Table("step")), List(&Table("step"))]);
+const MODE: Shape = Words(&["sequential", "parallel", "conditional", "pipeline"]);
+const ON_GRAPH_FAILURE: Shape = Words(&["abort", "rollback"]);
 const UNHANDLED: Shape = Words(&["discard", "defer", "dead_letter", "reject"]);
 
 const ROOT: &[Field] = &[
@@ -87,9 +90,13 @@ const ROOT: &[Field] = &[
     key("on_error", Words(&["suspend", "ignore", "fail"]), "what an unhandled error does"),
     key("limits", Table("limits"), "lower limits than the engine's"),
     key("actions", Map(&ACTIONS), "actions with names"),
-    later("steps", "step graphs come with a later version"),
-    later("mode", "step graphs come with a later version"),
-    later("on_failure", "step graphs come with a later version"),
+    key("steps", STEPS, "a workflow of steps alone: what runs, and what each waits for"),
+    key("mode", MODE, "the order of the steps; that of their needs by default"),
+    key("on_failure", ON_GRAPH_FAILURE, "what a step that failed for good does to the steps"),
+    key("timeout", Duration, "the time of all steps together"),
+    key("max_parallel", Count, "how many steps run at once"),
+    key("finally", ACTIONS, "actions when the steps are over, however they ended"),
+    key("output", Data, "the result of the steps; that of the last one by default"),
 ];
 
 const STATE: &[Field] = &[
@@ -112,14 +119,88 @@ const STATE: &[Field] = &[
     key("states", STATES, "children, of which one is active"),
     key("parallel", STATES, "regions, which are all active"),
     key("final", Bool, "does entering it end the parent?"),
-    key("output", Data, "the result of a final state"),
+    key("output", Data, "the result of a final state, or of the steps"),
     key("history", Words(&["shallow", "deep"]), "stands for what was active before"),
     key("default", TRANSITIONS, "where a history state leads the first time"),
     key("run", OneOf(&[Text, Table("run")]), "a workflow that runs as a child; done when it is"),
-    later("steps", "step graphs come with a later version"),
-    later("mode", "step graphs come with a later version"),
-    later("on_failure", "step graphs come with a later version"),
+    key("steps", STEPS, "what runs while the state is active, and what each waits for"),
+    key("mode", MODE, "the order of the steps; that of their needs by default"),
+    key("on_failure", ON_GRAPH_FAILURE, "what a step that failed for good does to the steps"),
+    key("timeout", Duration, "the time of all steps together"),
+    key("max_parallel", Count, "how many steps run at once"),
+    key("finally", ACTIONS, "actions when the steps are over, however they ended"),
 ];
+
+const STEP: &[Field] = &[
+    key("id", Text, "its name, where the steps are a list"),
+    key("title", Text, "what people call it"),
+    key("metadata", Data, "kept as it is, for people and tools"),
+    key("call", Text, "plugin.operation"),
+    key("run", OneOf(&[Text, Table("run")]), "a workflow that runs as a child"),
+    key("publish", Text, "a subject"),
+    key("wait", OneOf(&[Text, List(&Text), Table("wait")]), "the events it waits for"),
+    key("set", Map(&Expression), "variables and their new values; beside a call what to keep"),
+    key("with", Data, "the input, or the payload"),
+    key("needs", OneOf(&[Text, List(&Text), Table("needs")]), "the steps it waits for"),
+    key("when", Expression, "is it needed at all?"),
+    key("timeout", Duration, "the time of one attempt"),
+    key("deadline", Duration, "the time of all attempts and items together"),
+    key("retry", Table("retry"), "how often a call is tried"),
+    key("optional", Bool, "is its failure only a warning?"),
+    key("critical", Bool, "the opposite of optional"),
+    key(
+        "on_failure",
+        Words(&["abort", "skip", "retry", "fallback"]),
+        "what its failure does, when no attempt is left",
+    ),
+    key("fallback", OneOf(&[Text, Table("step")]), "the step that runs when this one failed"),
+    key("undo", OneOf(&[Text, Table("undo")]), "the call that takes it back"),
+    key("foreach", Table("foreach"), "the same for each item of a list"),
+    later("cache", "results are not kept between runs"),
+    later("route", "guards (`when`) say which steps run"),
+    later("approval", "an approval belongs to a state"),
+    later("begin", "sagas over several instances come with a later version"),
+    later("commit", "sagas over several instances come with a later version"),
+    later("rollback", "sagas over several instances come with a later version"),
+];
+
+const NEEDS: &[Field] = &[
+    key("all", NAMES, "all of these are over"),
+    key("any", NAMES, "one of these succeeded"),
+    key("n_of", Count, "so many of `of` succeeded"),
+    key("of", NAMES, "the steps that `n_of` counts"),
+];
+
+const WAIT: &[Field] = &[
+    key("event", NAMES, "the events"),
+    key("when", Expression, "only one for which this is true"),
+];
+
+const UNDO: &[Field] = &[
+    key("call", Text, "plugin.operation"),
+    key("with", Data, "the input; what the call was given and gave if absent"),
+    key("timeout", Duration, "the time of one attempt"),
+    key("retry", Table("retry"), "how often it is tried"),
+];
+
+const FOREACH: &[Field] = &[
+    key("in", Expression, "the list"),
+    key("as", Text, "the name of the item; item by default"),
+    key("index", Text, "the name of its index"),
+    key("max_parallel", Count, "how many items at once; 32 by default"),
+    key("collect", Words(&["first_error", "all", "partial"]), "what failing items do"),
+    key(
+        "aggregate",
+        OneOf(&[
+            Words(&["list", "merge", "union", "intersect", "statistical"]),
+            Table("aggregate"),
+        ]),
+        "what becomes of the results; a list by default",
+    ),
+];
+
+const AGGREGATE: &[Field] =
+    &[key("statistical", Text, "the member of each result that is a number")];
 
 const TRANSITION: &[Field] = &[
     key("name", Text, "a name for history and pictures"),
@@ -178,7 +259,7 @@ const INVOKE: &[Field] = &[
     key("timeout", Duration, "the time of one attempt"),
     key("retry", Table("retry"), "how often it is tried"),
     key("set", Map(&Expression), "what to keep of the output"),
-    key("undo", Text, "the operation that takes it back"),
+    key("undo", OneOf(&[Text, Table("undo")]), "the call that takes it back"),
     key("workflow", Text, "a workflow that runs as a child: name, or name@version"),
     key("forward", Bool, "does the child get a copy of every event?"),
     key("id_to", Text, "the variable that receives the id"),
@@ -207,12 +288,11 @@ const ACTION: &[Field] = &[
     key("with", Data, "the input, or the payload"),
     key("timeout", Duration, "the time of one attempt of a call"),
     key("retry", Table("retry"), "how often a call is tried"),
-    key("undo", Text, "the operation that takes a call back"),
-    later("optional", "recovery words come with step graphs, in a later version"),
-    later("critical", "recovery words come with step graphs, in a later version"),
-    later("fallback", "recovery words come with step graphs, in a later version"),
-    later("on_failure", "recovery words come with step graphs, in a later version"),
+    key("undo", OneOf(&[Text, Table("undo")]), "the call that takes a call back"),
 ];
+
+const RETRY_KIND: Shape =
+    Words(&["retryable", "timeout", "plugin_not_found", "invalid_reply", "permanent"]);
 
 const RETRY: &[Field] = &[
     key("attempts", Count, "attempts in all, the first included"),
@@ -220,6 +300,11 @@ const RETRY: &[Field] = &[
     key("backoff", Text, "the wait between them: 5s, or 2s..1m to double it"),
     key("delay", Duration, "the wait between them, always the same"),
     key("jitter", Bool, "shorten each wait by up to a half?"),
+    key(
+        "on",
+        OneOf(&[RETRY_KIND, List(&RETRY_KIND)]),
+        "the kinds of failures that are tried again",
+    ),
 ];
 
 const LOG: &[Field] = &[key("label", Text, "what it is about"), key("value", Data, "what to show")];
@@ -259,6 +344,12 @@ const EACH: &[Field] = &[
 pub(crate) const TABLES: &[(&str, &[Field])] = &[
     ("root", ROOT),
     ("state", STATE),
+    ("step", STEP),
+    ("needs", NEEDS),
+    ("wait", WAIT),
+    ("undo", UNDO),
+    ("foreach", FOREACH),
+    ("aggregate", AGGREGATE),
     ("transition", TRANSITION),
     ("trigger", TRIGGER),
     ("initial", ARROW),

@@ -97,7 +97,7 @@ fn look(lint: &Lint<'_, '_>, id: StateId, group: &mut Group) {
 /// Is a reply waited for after these actions?
 fn calls(actions: &[Action]) -> bool {
     actions.iter().any(|action| match action {
-        Action::Sequence(_) => true,
+        Action::Sequence(_) | Action::Graph(_) => true,
         Action::If(branches) => branches.iter().any(|(_, body)| calls(body)),
         Action::Set(_)
         | Action::Each { .. }

@@ -3,7 +3,7 @@
 use super::lints::{Lint, descriptors, overlap};
 use super::nearest::did_you_mean;
 use crate::definition::codes;
-use crate::definition::model::Descriptor;
+use crate::definition::model::{Definition, Descriptor, SeqStep};
 use crate::machine::StateId;
 
 pub(super) fn lint(lint: &Lint<'_, '_>) {
@@ -63,12 +63,21 @@ fn useless_defer(lint: &Lint<'_, '_>, id: StateId) {
             lint.is_reachable(transition.source)
                 && descriptors(transition).iter().any(|other| overlap(other, descriptor))
         });
-        if !taken {
+        if !taken && !waited_for(definition, descriptor) {
             let span = lint.key(id, "defer");
             let message = format!("no state that can be reached takes `{descriptor}`");
             lint.context.report.add(codes::USELESS_DEFER, span, message);
         }
     }
+}
+
+/// Is there a step that waits for it?
+fn waited_for(definition: &Definition, descriptor: &Descriptor) -> bool {
+    let mut programs = definition.sequences.iter().flat_map(|sequence| &sequence.steps);
+    programs.any(|step| {
+        matches!(step, SeqStep::Wait { events, .. }
+            if events.iter().any(|event| overlap(event, descriptor)))
+    })
 }
 
 /// An approval whose decision nobody takes.

@@ -297,6 +297,7 @@ fn collect_sets<'a>(actions: impl IntoIterator<Item = &'a Action>, vars: &mut Ve
             | Action::Publish { .. }
             | Action::Log { .. }
             | Action::Sequence(_)
+            | Action::Graph(_)
             | Action::Tell(_) => {}
         }
     }

@@ -128,9 +128,14 @@ impl Builder<'_, '_> {
 
     /// Puts a sequence of `place` into the definition.
     pub(super) fn sequence(&mut self, place: Place, steps: Vec<SeqStep>) -> Action {
+        Action::Sequence(self.program(place, steps))
+    }
+
+    /// Puts a program of `place` into the definition, and says where.
+    pub(super) fn program(&mut self, place: Place, steps: Vec<SeqStep>) -> u16 {
         let number = u16::try_from(self.sequences.len()).unwrap_or(u16::MAX);
         self.sequences.push(DraftSequence { state: place, steps });
-        Action::Sequence(number)
+        number
     }
 
     /// The id of the next call of `place`: `S.0`, `S.1`, ….
@@ -141,7 +146,7 @@ impl Builder<'_, '_> {
         id.into()
     }
 
-    fn steps(&mut self, place: Place, items: Vec<Item>) -> Vec<SeqStep> {
+    pub(super) fn steps(&mut self, place: Place, items: Vec<Item>) -> Vec<SeqStep> {
         let mut steps = Vec::new();
         self.emit(place, items, &mut steps);
         steps

@@ -1,7 +1,8 @@
 //! Tree → [`Definition`](super::model::Definition), or every problem at once.
 //!
-//! Reading order: `keys` (which keys exist), `context` (what every check needs), `outline` (names
-//! first: variables, states, actions), `states`, `transitions`, `actions` (the content of each),
+//! Reading order: `keys` (which keys exist), `context` (what every check needs), `outline` and
+//! `step_names` (names first: variables, states, steps, actions), `states`, `transitions`,
+//! `actions` (the content of each), `steps`, `step`, `needs`, `fanout`, `order` (graphs of steps),
 //! `lower` (calls become sequences and hidden states), `number` (ids resolved), `lints`.
 
 mod actions;
@@ -10,6 +11,7 @@ mod calls;
 mod context;
 mod draft;
 mod events;
+mod fanout;
 mod graph;
 mod invokes;
 mod keys;
@@ -19,11 +21,16 @@ mod lints_events;
 mod lints_regions;
 mod lower;
 mod nearest;
+mod needs;
 mod number;
+mod order;
 mod outline;
 mod root;
 mod secrets;
 mod states;
+mod step;
+mod step_names;
+mod steps;
 mod transitions;
 mod values;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::draft::{Draft, DraftSequence, Edge};
 use super::outline::Place;
 use super::states::Builder;
-use crate::definition::model::{After, Sequence, State, StateKind, Transition};
+use super::steps::DraftGraph;
+use crate::definition::model::{After, Graph, Sequence, State, StateKind, Transition};
 use crate::definition::problem::Span;
 use crate::machine::{StateId, TransitionId};
 
@@ -14,6 +15,7 @@ pub(super) struct Numbered {
     pub(super) states: Vec<State>,
     pub(super) transitions: Vec<Transition>,
     pub(super) sequences: Vec<Sequence>,
+    pub(super) graphs: Vec<Graph>,
     /// Of each state: its key.
     pub(super) state_spans: Vec<Span>,
     /// Of each transition: itself and its target.
@@ -41,6 +43,7 @@ pub(super) fn number(builder: Builder<'_, '_>) -> Numbered {
         states: Vec::with_capacity(order.len()),
         transitions: Vec::new(),
         sequences: Vec::new(),
+        graphs: Vec::new(),
         state_spans: Vec::new(),
         spans: Vec::new(),
         uses: Vec::new(),
@@ -57,6 +60,11 @@ pub(super) fn number(builder: Builder<'_, '_>) -> Numbered {
         .sequences
         .into_iter()
         .map(|DraftSequence { state, steps }| Sequence { state: id_of(state), steps })
+        .collect();
+    numbered.graphs = builder
+        .graphs
+        .into_iter()
+        .map(|DraftGraph { state, graph }| Graph { state: id_of(state), ..graph })
         .collect();
     numbered
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::context::{Report, wrong_type};
+use super::step_names::{Listed, listed};
 use super::values::name_problem;
 use crate::definition::codes;
 use crate::definition::model::StateKind;
@@ -12,6 +13,13 @@ use crate::definition::problem::{Span, quoted};
 
 /// The most states a definition may have (01 §10), hidden ones included.
 pub(super) const STATES_MAX: usize = 2_000;
+
+/// The state that runs the steps of a definition without states, and the final one behind it.
+const STEPS: &str = "steps";
+const STEPS_DONE: &str = "done";
+
+/// The mapping without keys.
+static NOTHING: Node = Node { span: Span::new(0, 0), kind: Kind::Map(Vec::new()) };
 
 /// A state by its place in the outline: pre-order, the root first.
 pub(super) type Place = usize;
@@ -28,6 +36,12 @@ pub(super) struct Outline<'t> {
     pub(super) states: Vec<Named<'t>>,
     /// Where each id is.
     pub(super) places: BTreeMap<Arc<str>, Place>,
+    /// Every `steps:`, in the order of their states.
+    pub(super) graphs: Vec<Listed<'t>>,
+    /// Ids of all steps, in the same order.
+    pub(super) step_ids: Vec<Arc<str>>,
+    /// Where each id of a step is first.
+    seen_steps: BTreeMap<Arc<str>, Span>,
     /// Named actions.
     pub(super) actions: BTreeMap<&'t str, (&'t Key, &'t Node)>,
 }
@@ -50,6 +64,9 @@ impl<'t> Outline<'t> {
             state_ids: Vec::new(),
             states: Vec::new(),
             places: BTreeMap::new(),
+            graphs: Vec::new(),
+            step_ids: Vec::new(),
+            seen_steps: BTreeMap::new(),
             actions: BTreeMap::new(),
         };
         names_of(report, root.get("actions"), "action");
@@ -66,7 +83,7 @@ impl<'t> Outline<'t> {
         });
         match root.get("states") {
             Some(states) => outline.children(report, 0, states),
-            None if root.get("steps").is_some() => {}
+            None if root.get("steps").is_some() => outline.steps_alone(report, root),
             None => report.add(
                 codes::MISSING_FIELD,
                 Span::new(root.span.start, root.span.start),
@@ -106,11 +123,45 @@ impl<'t> Outline<'t> {
             if let Some(parent) = self.states.get_mut(parent) {
                 parent.children.push(place);
             }
+            self.list_steps(report, place, node);
             for name in ["states", "parallel"] {
                 if let Some(below) = node.get(name) {
                     self.children(report, place, below);
                 }
             }
+        }
+    }
+
+    /// A definition of steps alone: one state that runs them, and a final one.
+    fn steps_alone(&mut self, report: &Report<'_>, root: &'t Node) {
+        let span = match root.entries().into_iter().flatten().find(|(key, _)| &*key.text == "steps")
+        {
+            Some((key, _)) => key.span,
+            None => root.span,
+        };
+        for (id, kind) in [(STEPS, StateKind::Atomic), (STEPS_DONE, StateKind::Final)] {
+            let place = self.states.len();
+            let key = Key { text: id.into(), span };
+            self.id(report, &key, place, 0);
+            self.states.push(Named {
+                id: key.text,
+                span,
+                node: &NOTHING,
+                kind,
+                parent: Some(0),
+                children: Vec::new(),
+            });
+            if let Some(root) = self.states.first_mut() {
+                root.children.push(place);
+            }
+        }
+        self.list_steps(report, 1, root);
+    }
+
+    fn list_steps(&mut self, report: &Report<'_>, place: Place, owner: &'t Node) {
+        if let Some(listed) = listed(report, &mut self.seen_steps, place, owner) {
+            self.step_ids.extend(listed.steps.iter().map(|step| Arc::clone(&step.id)));
+            self.graphs.push(listed);
         }
     }
 
@@ -148,6 +199,11 @@ impl<'t> Outline<'t> {
                 report.full(codes::NAME, state.span, message, None, also);
             }
         }
+    }
+
+    /// Does the state at `place` run steps?
+    pub(super) fn has_steps(&self, place: Place) -> bool {
+        self.graphs.iter().any(|listed| listed.place == place)
     }
 
     pub(super) fn state(&self, place: Place) -> &Named<'t> {

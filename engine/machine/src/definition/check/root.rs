@@ -65,7 +65,7 @@ pub(crate) fn check(text: &str, origin: &str, root: &Node) -> Checked {
     };
     too_large(total, TRANSITIONS_MAX, "transitions");
     too_large(builder.drafts.len() - 1, STATES_MAX, "states, with those for calls,");
-    too_large(builder.sequences.len(), usize::from(u16::MAX), "call sequences");
+    too_large(builder.sequences.len(), usize::from(u16::MAX), "call sequences and steps");
     if context.report.has_errors() {
         return Checked::refused(context.report);
     }
@@ -136,6 +136,7 @@ impl Head {
             states: numbered.states,
             transitions: numbered.transitions,
             sequences: numbered.sequences,
+            graphs: numbered.graphs,
             unhandled: self.unhandled,
             on_error: self.on_error,
             limits: self.limits,

@@ -7,6 +7,7 @@ use super::context::Context;
 use super::draft::{Draft, DraftSequence, Edge, Item};
 use super::events;
 use super::outline::Place;
+use super::steps::{self, DraftGraph};
 use super::transitions::{done_trigger, failed_trigger};
 use super::values::Env;
 use crate::definition::codes;
@@ -19,13 +20,14 @@ pub(super) struct Builder<'c, 't> {
     pub(super) context: &'c Context<'t>,
     pub(super) drafts: Vec<Draft>,
     pub(super) sequences: Vec<DraftSequence>,
+    pub(super) graphs: Vec<DraftGraph>,
 }
 
 impl<'c, 't> Builder<'c, 't> {
     /// Looks at every state.
     pub(super) fn new(context: &'c Context<'t>) -> Self {
         let drafts = context.outline.states.iter().map(Draft::new).collect();
-        let mut builder = Self { context, drafts, sequences: Vec::new() };
+        let mut builder = Self { context, drafts, sequences: Vec::new(), graphs: Vec::new() };
         for place in 0..context.outline.states.len() {
             builder.state(place);
         }
@@ -48,7 +50,9 @@ impl<'c, 't> Builder<'c, 't> {
             ("state", "a state".to_owned())
         };
         let fields = context.fields(named.node, table, &what);
-        if !root {
+        if root {
+            self.root_steps(&fields);
+        } else {
             self.kind(place, &fields);
         }
         for (key, node) in fields {
@@ -112,6 +116,9 @@ impl<'c, 't> Builder<'c, 't> {
             "approval" => self.draft(place).approval = context.approval(node, &id),
             "invoke" => self.invoke(place, node),
             "run" => self.run(place, node),
+            "steps" => self.graph(place),
+            // Beside steps it is what they give.
+            "output" if context.outline.has_steps(place) => {}
             "output" => self.draft(place).output = context.data(None, node, Env::ACTION),
             "initial" => self.draft(place).initial = context.default_edge(node, place, "initial"),
             "default" => self.draft(place).initial = context.default_edge(node, place, "default"),
@@ -159,6 +166,8 @@ impl<'c, 't> Builder<'c, 't> {
             StateKind::Parallel => {
                 let keys = ["states", "initial", "output", "default", "approval"];
                 forbid(codes::PARALLEL, &keys, "a parallel state");
+                forbid(codes::STEPS, &["steps"], "a parallel state");
+                steps::misplaced(context, fields, "a parallel state");
                 let regions = named.children.iter();
                 let real = |child: &&Place| {
                     !matches!(context.outline.state(**child).kind, StateKind::History { .. })
@@ -172,10 +181,15 @@ impl<'c, 't> Builder<'c, 't> {
                 forbid(codes::HISTORY, &["default"], "a state without `history`");
                 forbid(codes::FINAL_STATE, &["output"], "a state that is not final");
                 forbid(codes::APPROVAL, &["approval"], "a state with children");
+                forbid(codes::STEPS, &["steps"], "a state with children");
+                steps::misplaced(context, fields, "a state with children");
             }
             StateKind::Atomic => {
                 forbid(codes::HISTORY, &["default"], "a state without `history`");
-                forbid(codes::FINAL_STATE, &["output"], "a state that is not final");
+                if !context.outline.has_steps(place) {
+                    forbid(codes::FINAL_STATE, &["output"], "a state that is not final");
+                    steps::misplaced(context, fields, "a state without `steps`");
+                }
                 forbid(codes::INITIAL, &["initial"], "a state without children");
             }
         }
@@ -273,7 +287,7 @@ impl<'c, 't> Builder<'c, 't> {
 }
 
 /// The transition into the first child, where nothing else is said.
-fn implied(source: Place, target: Place, span: Span) -> Edge {
+pub(super) fn implied(source: Place, target: Place, span: Span) -> Edge {
     Edge {
         name: None,
         source,

@@ -48,7 +48,7 @@ impl<'t> Context<'t> {
         }
     }
 
-    fn trigger(&self, text: &Arc<str>, span: Span) -> Option<Descriptor> {
+    pub(super) fn trigger(&self, text: &Arc<str>, span: Span) -> Option<Descriptor> {
         self.triggers.borrow_mut().push((Arc::clone(text), span));
         self.descriptor(text, span)
     }

@@ -215,8 +215,13 @@ impl Context<'_> {
         Names {
             vars: &self.outline.vars,
             states: &self.outline.state_ids,
+            steps: &self.outline.step_ids,
             locals: env.locals,
-            allowed: env.allowed,
+            allowed: if self.outline.step_ids.is_empty() {
+                env.allowed.without(NameSet::STEPS)
+            } else {
+                env.allowed
+            },
         }
     }
 

@@ -112,6 +112,41 @@ super::codes! { DEFINITION;
     RECIPIENT 129 "recipient" "nobody has this address"
         "`to` of a `send` is `parent`, `invoke.<id>` with the id of a child workflow that some \
          state here invokes, or `{ instance: workflow/key }`. `${ … }` may compute any of them."
+    STEPS 130 "steps" "steps cannot stand here"
+        "`steps:` belongs to a state without children, or is the whole definition: beside `states:` \
+         there would be two answers to what happens first. `mode`, `on_failure`, `timeout`, \
+         `max_parallel`, `finally` and `output` say something about steps. Give a state the steps, \
+         or remove what does not belong to them."
+    STEP_KIND 131 "step_kind" "the step does nothing, or two things"
+        "A step does exactly one thing: `call`, `run`, `publish` or `wait`; `set` alone is one too, \
+         and beside the others says what to keep. Write two steps, the second with `needs` of the \
+         first."
+    UNKNOWN_STEP 132 "unknown_step" "the step does not exist"
+        "`needs` and `fallback` name steps of the same `steps:`. There is no step with this name \
+         among them. Correct the spelling, or add the step."
+    DUPLICATE_STEP 133 "duplicate_step" "the step exists already"
+        "Step ids are unique in the whole definition, because `steps.<id>` names the result of one \
+         of them everywhere. Rename one of the two."
+    NEEDS_CYCLE 134 "needs_cycle" "steps wait for each other"
+        "Each of these steps waits for the next, and the last for the first: none of them could \
+         ever start. Remove one of the needs; to do something again and again, use states."
+    NEEDS 135 "needs" "these needs make no sense"
+        "`needs` is the name of a step, a list of names, of which all must be over, `{ any: [a, b] \
+         }` for one success, or `{ n_of: 2, of: [a, b, c] }`. A need that nothing can meet, or \
+         that contradicts the order of `mode: sequential`, would hold the instance for ever. \
+         Correct the names or the number."
+    FALLBACK 136 "fallback" "the fallback is not possible"
+        "`fallback` names a step that runs only when this one has failed. So it is of one step \
+         only, has no `needs` and no fallback of its own, and no step needs it: they need the step \
+         it stands in for, whose result is then the fallback's."
+    UNDO 137 "undo" "there is nothing to take back"
+        "`undo` is the call that takes back a call which succeeded: `undo: plugin.operation` or \
+         `undo: { call: …, with: …, timeout: …, retry: … }`. Only a `call` can have one. Move it \
+         to the step that calls, or give the child workflow steps with `undo` of their own."
+    FOREACH 138 "foreach" "the list cannot be walked"
+        "`foreach: { in: data.files, as: file }` runs the step once for each item of a list, \
+         which an expression gives; at most 256 items at once. What stands here can never be a \
+         list, or asks for more. Write an expression for a list."
     SHALLOW_DEFAULT 139 "shallow_default" "the default of a shallow history state lies too deep"
         "`history: shallow` keeps which children of its parent were active, and enters each of \
          them by its own default. Its `default:` stands for such children, so it names them and \

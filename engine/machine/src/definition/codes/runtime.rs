@@ -87,6 +87,17 @@ super::codes! { RUNTIME;
          end, migrate them to another version (`gearshift migrate`), or cancel them, and wait until \
          those that ended are forgotten; `gearshift ls --where` with `workflow == 'order' && \
          version == 5` lists them all."
+    INVALID_STATE 4018 "invalid_state" "the order does not fit the state of the instance"
+        "The instance is paused, stuck, being taken back or has ended, or there is nothing that \
+         the order could do: nothing to resume, to take back or to fire. The message says which. \
+         Nothing was changed. `gearshift why` tells what it waits for."
+    NOT_FORKED 4019 "not_forked" "the instance cannot be forked so"
+        "The step did not begin yet, its parallel regions are not known any more, or an instance \
+         with the key runs. Nothing was begun. Fork from a checkpoint or another step, or give \
+         another key."
+    NOT_SET 4020 "not_set" "the variables cannot be set so"
+        "Only declared variables and members of maps in them can be set, and all of them together \
+         have a limit. Nothing was changed. The message says which and what is declared."
     AMBIGUOUS 4015 "ambiguous" "several instances fit"
         "The name fits more than one instance, and none is picked by chance. Give the full id, \
          `workflow/key`."

@@ -1,5 +1,6 @@
 //! DOT: for Graphviz.
 
+use super::graph::{Drawn, drawn};
 use super::picture::Picture;
 use crate::definition::model::{Definition, StateKind};
 use crate::machine::StateId;
@@ -63,14 +64,48 @@ fn inside(picture: &Picture<'_>, id: StateId, level: usize, out: &mut String) {
                     line(out, level, &format!("{own} -> {to} [label=\"default\"];"));
                 }
             }
-            StateKind::Atomic => line(out, level, &format!("{own};")),
+            StateKind::Atomic => match drawn(picture.definition, child) {
+                Some(graph) => {
+                    let cluster = quoted(&cluster(picture, child));
+                    line(out, level, &format!("subgraph {cluster} {{"));
+                    line(out, level + 1, &format!("label={own}; style=rounded;"));
+                    steps(&graph, level + 1, out);
+                    line(out, level, "}");
+                }
+                None => line(out, level, &format!("{own};")),
+            },
         }
     }
 }
 
+/// The steps of a state; what runs only on failure is dashed.
+fn steps(graph: &Drawn, level: usize, out: &mut String) {
+    for step in &graph.boxes {
+        let dashed = if step.spare { ", style=\"rounded,dashed\"" } else { "" };
+        let (name, label) = (quoted(&step.name), quoted(&step.label));
+        line(out, level, &format!("{name} [label={label}{dashed}];"));
+    }
+    for arrow in &graph.arrows {
+        let mut wishes = Vec::new();
+        if !arrow.label.is_empty() {
+            wishes.push(format!("label={}", quoted(&arrow.label)));
+        }
+        if arrow.dashed {
+            wishes.push("style=dashed".to_owned());
+        }
+        let wishes =
+            if wishes.is_empty() { String::new() } else { format!(" [{}]", wishes.join(", ")) };
+        line(out, level, &format!("{} -> {}{wishes};", quoted(&arrow.from), quoted(&arrow.to)));
+    }
+}
+
 fn is_cluster(picture: &Picture<'_>, id: StateId) -> bool {
-    id != StateId::ROOT
-        && matches!(picture.definition.state(id).kind, StateKind::Compound | StateKind::Parallel)
+    let boxed = match picture.definition.state(id).kind {
+        StateKind::Compound | StateKind::Parallel => true,
+        StateKind::Atomic => picture.definition.graphs.iter().any(|graph| graph.state == id),
+        StateKind::Final | StateKind::History { .. } => false,
+    };
+    id != StateId::ROOT && boxed
 }
 
 fn cluster(picture: &Picture<'_>, id: StateId) -> String {
@@ -86,6 +121,10 @@ fn leaf(picture: &Picture<'_>, id: StateId) -> String {
     while is_cluster(picture, at) {
         let Some(child) = picture.real_children(at).next() else { break };
         at = child;
+    }
+    if let Some(step) = drawn(picture.definition, at).and_then(|graph| graph.first.first().cloned())
+    {
+        return step;
     }
     picture.definition.state(at).id.to_string()
 }

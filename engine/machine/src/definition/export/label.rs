@@ -5,7 +5,7 @@ use crate::definition::expr::Template;
 use crate::definition::model::{Action, Definition, Delay, SeqStep, Transition, Trigger};
 
 /// Letters of a guard that are shown.
-const GUARD_MAX: usize = 60;
+pub(super) const GUARD_MAX: usize = 60;
 /// Letters of what a transition does.
 const CALLS_MAX: usize = 120;
 /// Letters of what it waits for.
@@ -56,19 +56,7 @@ fn action_words(definition: &Definition, action: &Action, words: &mut Vec<String
         Action::Raise { event, .. } => words.push(format!("raise {event}")),
         Action::Send { event, .. } => words.push(format!("send {}", text(event))),
         Action::Tell(spec) => words.push(spec.name.to_string()),
-        Action::Sequence(place) => {
-            let sequence = definition.sequences.get(usize::from(*place));
-            for step in sequence.iter().flat_map(|sequence| &sequence.steps) {
-                match step {
-                    SeqStep::Do(action) => action_words(definition, action, words),
-                    SeqStep::Call { spec, .. } => words.push(spec.name.to_string()),
-                    SeqStep::Child { spec, .. } => {
-                        words.push(format!("invoke {}", text(&spec.workflow)))
-                    }
-                    SeqStep::Name { .. } | SeqStep::JumpUnless { .. } | SeqStep::Jump { .. } => {}
-                }
-            }
-        }
+        Action::Sequence(place) => program_words(definition, *place, words),
         Action::If(branches) => {
             for action in branches.iter().flat_map(|(_, body)| body) {
                 action_words(definition, action, words);
@@ -79,7 +67,31 @@ fn action_words(definition: &Definition, action: &Action, words: &mut Vec<String
                 action_words(definition, action, words);
             }
         }
-        Action::Set(_) | Action::Cancel { .. } | Action::Log { .. } => {}
+        // A graph is drawn as one.
+        Action::Set(_) | Action::Cancel { .. } | Action::Log { .. } | Action::Graph(_) => {}
+    }
+}
+
+/// What the program at `place` makes the world do.
+pub(super) fn program(definition: &Definition, place: u16) -> Vec<String> {
+    let mut words = Vec::new();
+    program_words(definition, place, &mut words);
+    words
+}
+
+fn program_words(definition: &Definition, place: u16, words: &mut Vec<String>) {
+    let sequence = definition.sequences.get(usize::from(place));
+    for step in sequence.iter().flat_map(|sequence| &sequence.steps) {
+        match step {
+            SeqStep::Do(action) => action_words(definition, action, words),
+            SeqStep::Call { spec, .. } => words.push(spec.name.to_string()),
+            SeqStep::Child { spec, .. } => words.push(format!("invoke {}", text(&spec.workflow))),
+            SeqStep::Wait { events, .. } => {
+                let events: Vec<String> = events.iter().map(ToString::to_string).collect();
+                words.push(format!("wait {}", events.join(", ")));
+            }
+            SeqStep::Name { .. } | SeqStep::JumpUnless { .. } | SeqStep::Jump { .. } => {}
+        }
     }
 }
 
@@ -113,7 +125,7 @@ fn text(template: &Template) -> String {
 }
 
 /// On one line, and no longer than that many letters.
-fn shortened(source: &str, max: usize) -> String {
+pub(super) fn shortened(source: &str, max: usize) -> String {
     let line = source.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= max {
         return line;

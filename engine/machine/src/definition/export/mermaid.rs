@@ -1,5 +1,6 @@
 //! Mermaid: `stateDiagram-v2`, which code hosts and editors draw.
 
+use super::graph::{Drawn, drawn};
 use super::picture::Picture;
 use crate::definition::model::{Definition, StateKind};
 use crate::machine::StateId;
@@ -112,6 +113,12 @@ fn declare(picture: &Picture<'_>, id: StateId, level: usize, out: &mut String) {
             }
         }
         StateKind::Atomic | StateKind::Final => {
+            if let Some(graph) = drawn(picture.definition, id) {
+                line(out, level, &format!("state \"{}\" as {own} {{", state.id));
+                steps(&graph, level + 1, out);
+                line(out, level, "}");
+                return;
+            }
             if *own != *state.id {
                 line(out, level, &format!("state \"{}\" as {own}", state.id));
             } else if !is_said(picture, id) {
@@ -130,6 +137,23 @@ fn is_said(picture: &Picture<'_>, id: StateId) -> bool {
         || picture.default_of(parent).contains(&id)
         || (kind == StateKind::Final
             && picture.definition.state(parent).kind != StateKind::Parallel)
+}
+
+/// The steps of a state; the notation has no dashed arrows, so labels tell fallback and undo.
+fn steps(graph: &Drawn, level: usize, out: &mut String) {
+    let plain = |name: &str| name.replace('.', "__");
+    for step in &graph.boxes {
+        let label = escaped(&step.label).replace('"', "'");
+        line(out, level, &format!("state \"{label}\" as {}", plain(&step.name)));
+    }
+    for arrow in &graph.arrows {
+        let colon = if arrow.label.is_empty() { "" } else { ": " };
+        let (from, to) = (plain(&arrow.from), plain(&arrow.to));
+        line(out, level, &format!("{from} --> {to}{colon}{}", arrow.label));
+    }
+    for first in &graph.first {
+        line(out, level, &format!("[*] --> {}", plain(first)));
+    }
 }
 
 /// The end of an arrow that leaves: the whole workflow is a state of its own.

@@ -1,6 +1,7 @@
 //! Definitions in other notations: Mermaid and DOT for pictures, SCXML and XState for other tools.
 
 mod dot;
+mod graph;
 mod json;
 mod label;
 mod mermaid;

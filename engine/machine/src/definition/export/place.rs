@@ -49,6 +49,14 @@ impl<'a> Refusals<'a> {
             self.problems.push(problem);
         }
     }
+
+    /// Refuses step graphs: what orders them has no words elsewhere.
+    pub(super) fn steps(&mut self, definition: &Definition) {
+        for graph in &definition.graphs {
+            let state = &definition.state(graph.state).id;
+            self.add(state, &["steps"], "`steps` has no equivalent");
+        }
+    }
 }
 
 /// The key of a state that says it, else the state's name.

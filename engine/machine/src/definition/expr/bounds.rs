@@ -24,6 +24,9 @@ pub(super) const PATTERN_MAX: usize = 256;
 pub(super) const PATTERN_COMPILED_MAX: usize = 1_024 * 1_024;
 /// Bytes of a result (B5).
 pub(super) const RESULT_MAX: usize = 64 * 1_024;
+/// Bytes of a result that is only named, such as `steps.load.rows`: nothing is made, and the
+/// numbers of a payload weigh more than their text.
+pub(super) const NAMED_MAX: usize = 1_024 * 1_024;
 
 /// Refuses a source that is too long, before anything reads it.
 pub(super) fn check_source(source: &str) -> Result<(), ExprProblem> {

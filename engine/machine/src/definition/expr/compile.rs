@@ -56,6 +56,15 @@ impl Expr {
         evaluate::verdict(&self.0, scope)
     }
 
+    /// The value that it always has, where it is written down.
+    #[must_use]
+    pub fn constant(&self) -> Option<&Value> {
+        match &self.0.plan {
+            Plan::Const(value) => Some(value),
+            Plan::Path(_) | Plan::Cel(_) => None,
+        }
+    }
+
     /// Is it the literal `true`?
     #[must_use]
     pub fn is_literal_true(&self) -> bool {

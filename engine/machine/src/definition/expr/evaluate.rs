@@ -8,7 +8,7 @@ use cel::common::value::CowVal;
 use cel::context::VariableResolver;
 use cel::{Context, ExecutionError, OverloadError};
 
-use super::bounds::{RESULT_MAX, STRING_MAX};
+use super::bounds::{NAMED_MAX, STRING_MAX};
 use super::cost::cost;
 use super::functions::{ENV, EPOCH};
 use super::lower::{Compiled, Plan, Tables};
@@ -31,9 +31,9 @@ pub(super) fn value(compiled: &Compiled, scope: &Scope<'_>) -> Result<Value, Eva
             };
             let value = find(&used.path, &view)?.into_value();
             let size = value.weight();
-            if size > RESULT_MAX {
+            if size > NAMED_MAX {
                 return Err(EvalError::Limit(format!(
-                    "result of {size} bytes exceeds the limit of {RESULT_MAX} bytes"
+                    "result of {size} bytes exceeds the limit of {NAMED_MAX} bytes"
                 )));
             }
             Ok(value)

@@ -11,6 +11,7 @@ mod parse;
 mod path;
 mod problem;
 mod scope;
+mod steps;
 mod template;
 mod vals;
 

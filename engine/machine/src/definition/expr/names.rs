@@ -9,13 +9,15 @@ pub struct Names<'a> {
     pub vars: &'a [Arc<str>],
     /// The ids of all states, for `active('id')`.
     pub states: &'a [Arc<str>],
+    /// The ids of all steps, in document order.
+    pub steps: &'a [Arc<str>],
     /// Names that `each` binds here.
     pub locals: &'a [Arc<str>],
     /// The names of E7 that exist here.
     pub allowed: NameSet,
 }
 
-/// A set of the names of E7; `steps` is reserved.
+/// A set of the names of E7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameSet(u16);
 
@@ -44,6 +46,8 @@ impl NameSet {
     pub const ERROR: Self = Self(1 << 9);
     /// The function `active(id)`.
     pub const ACTIVE: Self = Self(1 << 10);
+    /// `steps`: what the steps that completed gave.
+    pub const STEPS: Self = Self(1 << 11);
 
     /// In `correlate`: there is no instance yet.
     pub const CORRELATE: Self = Self::DATA.and(Self::EVENT);
@@ -55,6 +59,7 @@ impl NameSet {
         .and(Self::WORKFLOW)
         .and(Self::NOW)
         .and(Self::INPUT)
+        .and(Self::STEPS)
         .and(Self::ACTIVE);
     /// In a call's `set`.
     pub const CALL_SET: Self = Self::ACTION.and(Self::OUTPUT);
@@ -63,6 +68,12 @@ impl NameSet {
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// This set without `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// This set and `error`.
@@ -84,7 +95,7 @@ impl NameSet {
 }
 
 /// Every name of E7 and the set it is.
-pub(super) const WORDS: [(&str, NameSet); 10] = [
+pub(super) const WORDS: [(&str, NameSet); 11] = [
     ("vars", NameSet::VARS),
     ("data", NameSet::DATA),
     ("event", NameSet::EVENT),
@@ -94,6 +105,7 @@ pub(super) const WORDS: [(&str, NameSet); 10] = [
     ("now", NameSet::NOW),
     ("output", NameSet::OUTPUT),
     ("input", NameSet::INPUT),
+    ("steps", NameSet::STEPS),
     ("error", NameSet::ERROR),
 ];
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::scope::View;
+use super::steps;
 use crate::machine::{Event, Timestamp};
 use crate::value::{Map, Value};
 
@@ -20,6 +21,7 @@ pub(super) enum Root {
     Input,
     Output,
     Error,
+    Steps,
     Local(Arc<str>),
 }
 
@@ -34,7 +36,8 @@ pub(super) enum Step {
 #[derive(Clone, Debug)]
 pub(super) struct Path {
     pub(super) root: Root,
-    /// Where the variable stood among the names at compile time; a hint, checked when used.
+    /// Where the variable or step stood among the names at compile time; a hint, checked when
+    /// used.
     pub(super) var: usize,
     pub(super) steps: Vec<Step>,
 }
@@ -81,6 +84,7 @@ impl Path {
     pub(super) fn has(&self, view: &View<'_>, name: &str) -> Result<bool, Missing> {
         match (&self.root, self.steps.is_empty()) {
             (Root::Vars, true) => Ok(view.definition.var_index(name).is_some()),
+            (Root::Steps, true) => Ok(steps::output(view, name, self.var).is_some()),
             (Root::Event, true) => {
                 let event = view.event.ok_or(Missing::Root)?;
                 Ok(event_field(event, name).is_some())
@@ -100,6 +104,7 @@ impl Path {
         let found = match &self.root {
             Root::Vars => return self.start_vars(view),
             Root::Event => return self.start_event(view),
+            Root::Steps => return self.start_steps(view),
             Root::Data => {
                 Found::Value(view.event.and_then(|event| event.data.as_ref()).ok_or(Missing::Root)?)
             }
@@ -134,6 +139,14 @@ impl Path {
         let at = hinted.map(|_| self.var).or_else(|| view.definition.var_index(name));
         let value = at.and_then(|at| view.vars.get(at)).ok_or(Missing::Step(0))?;
         Ok((Found::Value(value), 1))
+    }
+
+    fn start_steps<'a>(&self, view: &View<'a>) -> Result<(Found<'a>, usize), Missing> {
+        let Some(Step::Member(name)) = self.steps.first() else {
+            return Ok((Found::Made(steps::outputs(view).into()), 0));
+        };
+        let output = steps::output(view, name, self.var).ok_or(Missing::Step(0))?;
+        Ok((Found::Value(output), 1))
     }
 
     fn start_event<'a>(&self, view: &View<'a>) -> Result<(Found<'a>, usize), Missing> {
@@ -233,6 +246,7 @@ impl fmt::Display for Root {
             Self::Input => "input",
             Self::Output => "output",
             Self::Error => "error",
+            Self::Steps => "steps",
             Self::Local(name) => name,
         })
     }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::definition::model::Definition;
-use crate::machine::{Event, InstanceKey, StateId, Timestamp};
+use crate::machine::{Event, InstanceKey, Progress, StateId, Timestamp};
 use crate::value::Value;
 
 /// The names of E7 and their values, borrowed; nothing is converted before it is read.
@@ -26,6 +26,8 @@ pub struct Scope<'a> {
     pub output: Option<&'a Value>,
     /// `error`, where one is in hand.
     pub error: Option<&'a Value>,
+    /// `steps`: how far the instance's graphs are, where it has any.
+    pub steps: Option<&'a Progress>,
     /// `now`.
     pub now: Timestamp,
     /// Names that `each` binds, innermost last.
@@ -56,6 +58,7 @@ pub(super) struct View<'a> {
     pub(super) input: &'a Value,
     pub(super) output: Option<&'a Value>,
     pub(super) error: Option<&'a Value>,
+    pub(super) steps: Option<&'a Progress>,
     pub(super) now: Timestamp,
     pub(super) locals: &'a [(Arc<str>, Value)],
 }
@@ -71,6 +74,7 @@ impl<'a> From<&Scope<'a>> for View<'a> {
             input: scope.input,
             output: scope.output,
             error: scope.error,
+            steps: scope.steps,
             now: scope.now,
             locals: scope.locals,
         }

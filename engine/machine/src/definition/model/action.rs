@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::super::expr::{Expr, Template};
+use super::event::Descriptor;
+use super::kinds::KindSet;
 
 /// One executable action. None of them waits (rule 27).
 #[derive(Clone, Debug)]
@@ -68,6 +70,9 @@ pub enum Action {
     /// Start the sequence at this place of [`super::Definition::sequences`] for the state it
     /// belongs to, when the macrostep ends and the state is still active (rules 5f, 27).
     Sequence(u16),
+    /// Start the step graph at this place of [`super::Definition::graphs`], when the macrostep ends
+    /// and its state is still active.
+    Graph(u16),
     /// A call nobody waits for: legal in `exit` (rule 27).
     Tell(Arc<CallSpec>),
 }
@@ -99,6 +104,15 @@ pub enum SeqStep {
         spec: Arc<ChildSpec>,
         /// The invoke id: its end becomes `done.invoke.<id>` (rule 35).
         invoke_id: Arc<str>,
+    },
+    /// Wait for an event.
+    Wait {
+        /// Any of these.
+        events: Vec<Descriptor>,
+        /// Only one for which this is true.
+        when: Option<Expr>,
+        /// What to keep of its payload, as `output`.
+        set: Vec<(SetPath, Expr)>,
     },
     /// `id_to:` of what comes next.
     Name {
@@ -158,8 +172,9 @@ pub struct CallSpec {
     pub retry: RetryPolicy,
     /// `set:`: what to keep of the output, run before transitions see the result (rule 37).
     pub set: Vec<(SetPath, Expr)>,
-    /// `undo:`: the operation that takes it back.
-    pub undo: Option<Arc<str>>,
+    /// `undo:`: the call that takes it back. Without `with:` of its own it gets the map
+    /// `{input, output}` of what it takes back.
+    pub undo: Option<Arc<Self>>,
 }
 
 impl CallSpec {
@@ -172,6 +187,8 @@ impl CallSpec {
 pub struct RetryPolicy {
     /// Attempts in all, the first included; 1 is no retry.
     pub attempts: u32,
+    /// The kinds of failures that are tried again: `on:`.
+    pub on: KindSet,
     /// The wait between them.
     pub backoff: Backoff,
     /// Shorten each wait by up to a half, by a number made of the call id.
@@ -190,6 +207,7 @@ impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             attempts: 1,
+            on: KindSet::RETRYABLE,
             backoff: Backoff::Fixed { delay_ms: 1_000 },
             jitter: true,
             waits_for_plugin: true,

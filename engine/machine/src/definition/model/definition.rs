@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::action::Sequence;
 use super::event::EventDecl;
+use super::graph::{Graph, Step};
 use super::state::{State, StateKind};
 use super::transition::Transition;
 use crate::definition::expr::{Expr, Template};
@@ -34,6 +35,8 @@ pub struct Definition {
     pub transitions: Vec<Transition>,
     /// All call sequences.
     pub sequences: Vec<Sequence>,
+    /// All step graphs, at most one of a state.
+    pub graphs: Vec<Graph>,
     /// `unhandled:` of the definition (rule 44).
     pub unhandled: Unhandled,
     /// `on_error:` (rule 38).
@@ -178,6 +181,21 @@ impl Definition {
     /// The active atomic and final states among `active`.
     pub fn leaves<'a>(&'a self, active: &'a [StateId]) -> impl Iterator<Item = StateId> + 'a {
         active.iter().copied().filter(|id| self.state(*id).kind.is_leaf())
+    }
+
+    /// The step at place `step` of graph `graph`.
+    #[must_use]
+    pub fn step(&self, graph: u16, step: u16) -> Option<&Step> {
+        self.graphs.get(usize::from(graph))?.steps.get(usize::from(step))
+    }
+
+    /// Where the step `id` is: its graph and its place there.
+    #[must_use]
+    pub fn step_named(&self, id: &str) -> Option<(u16, u16)> {
+        (0_u16..).zip(&self.graphs).find_map(|(number, graph)| {
+            let at = graph.steps.iter().position(|step| &*step.id == id)?;
+            Some((number, u16::try_from(at).ok()?))
+        })
     }
 
     /// The declaration of the event `name`: the first whose descriptor matches.

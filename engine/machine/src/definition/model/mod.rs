@@ -3,6 +3,8 @@
 mod action;
 mod definition;
 mod event;
+mod graph;
+mod kinds;
 mod state;
 mod transition;
 
@@ -12,5 +14,9 @@ pub use action::{
 pub use definition::{Definition, Limits, OnError, Unhandled, VarDecl};
 pub(crate) use event::reserved_token;
 pub use event::{Descriptor, Early, EventDecl, check_event_name};
+pub use graph::{
+    Aggregate, Collect, Fanout, Graph, GraphFailure, Mode, Need, NeedKind, Step, StepFailure,
+};
+pub use kinds::KindSet;
 pub use state::{After, Approval, State, StateKind};
 pub use transition::{Transition, Trigger};

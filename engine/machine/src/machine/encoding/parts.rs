@@ -3,7 +3,7 @@
 use super::codec::{Codec, DecodeError, Out, Reader};
 use crate::machine::{
     CallOutcome, CallRequest, ErrorKind, Event, EventKind, FailedBlock, Mark, Place, Principal,
-    Reply, RunningCall, RunningSequence, Status, Stuck, StuckKind, Timer, TimerKind, Vote,
+    Reply, RunningCall, Status, Stuck, StuckKind, Timer, TimerKind, Vote,
 };
 
 /// Structs as their fields, one after the other.
@@ -22,8 +22,6 @@ macro_rules! structs {
     )*};
 }
 
-pub(super) use structs;
-
 macro_rules! words {
     ($($type:ident { $($number:literal => $variant:ident),* })*) => {$(
         impl Codec for $type {
@@ -41,10 +39,11 @@ macro_rules! words {
     )*};
 }
 
+pub(super) use {structs, words};
+
 structs! {
     Principal { user, roles }
     Timer { id, due, kind }
-    RunningSequence { id, state, sequence, position, event, call }
     Vote { state, choice, user }
     Stuck { kind, reason, since, state, event, sequence, block, reply, replies }
     FailedBlock { place, action }
@@ -64,7 +63,8 @@ words! {
     }
     StuckKind {
         0 => Error, 1 => Livelock, 2 => Panic, 3 => StateTooLarge, 4 => CallFailed,
-        5 => DefinitionMissing, 6 => OutcomeUnknown
+        5 => DefinitionMissing, 6 => OutcomeUnknown, 7 => UndoFailed, 8 => Deadlock,
+        9 => RolledBack
     }
 }
 
@@ -161,6 +161,11 @@ impl Codec for TimerKind {
                 event.write(out);
                 to.write(out);
             }
+            Self::Steps { graph, step } => {
+                out.byte(8);
+                graph.write(out);
+                step.write(out);
+            }
         }
     }
 
@@ -178,6 +183,7 @@ impl Codec for TimerKind {
                 index: Codec::read(from)?,
                 armed: Some(Codec::read(from)?),
             },
+            8 => Self::Steps { graph: Codec::read(from)?, step: Codec::read(from)? },
             _ => return Err(DecodeError::Invalid("timer kind")),
         })
     }

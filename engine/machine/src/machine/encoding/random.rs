@@ -26,12 +26,12 @@ impl Random {
         self.next() % limit
     }
 
-    fn small(&mut self) -> u16 {
+    pub(super) fn small(&mut self) -> u16 {
         let bits = self.below(16);
         u16::try_from(self.below(1 << bits)).unwrap_or(0)
     }
 
-    fn int(&mut self) -> u32 {
+    pub(super) fn int(&mut self) -> u32 {
         let shift = self.below(32);
         u32::try_from((self.next() >> 32) >> shift).unwrap_or(0)
     }
@@ -40,21 +40,21 @@ impl Random {
         self.below(3) == 0
     }
 
-    fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub(super) fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
         self.chance().then(|| make(self))
     }
 
-    fn list<T>(&mut self, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
+    pub(super) fn list<T>(&mut self, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
         let length = if self.chance() { self.below(5) } else { 0 };
         (0..length).map(|_| make(self)).collect()
     }
 
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+    pub(super) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         let at = usize::try_from(self.below(from.len() as u64)).unwrap_or(0);
         from[at].clone()
     }
 
-    fn text(&mut self) -> Arc<str> {
+    pub(super) fn text(&mut self) -> Arc<str> {
         let length = self.below(20);
         let length = if self.below(50) == 0 { length * 20 } else { length };
         let letters = (0..length).map(|_| self.pick(&['a', 'b', '.', '0', 'é', '\0', '漢']));
@@ -66,7 +66,7 @@ impl Random {
         format!("{beginning}{}", self.text()).into()
     }
 
-    fn at(&mut self) -> Timestamp {
+    pub(super) fn at(&mut self) -> Timestamp {
         let usual = 1_750_000_000_000 + i64::try_from(self.below(1 << 40)).unwrap_or(0);
         let at = [usual, usual, usual, 0, -1, i64::MIN, i64::MAX];
         Timestamp(self.pick(&at))
@@ -76,7 +76,7 @@ impl Random {
         EffectId((u128::from(self.next()) << 64 | u128::from(self.next())).to_be_bytes())
     }
 
-    fn state(&mut self) -> StateId {
+    pub(super) fn state(&mut self) -> StateId {
         StateId(self.small())
     }
 
@@ -172,7 +172,7 @@ impl Random {
     }
 
     fn timer(&mut self) -> Timer {
-        let kind = match self.below(7) {
+        let kind = match self.below(8) {
             0 => TimerKind::After {
                 state: self.state(),
                 index: self.small(),
@@ -183,6 +183,7 @@ impl Random {
             3 => TimerKind::CallRetry { sequence: self.int() },
             4 => TimerKind::DeferredExpiry { place: self.small() },
             5 => TimerKind::SendTo { event: Box::new(self.event()), to: self.address() },
+            6 => TimerKind::Steps { graph: self.int(), step: self.maybe(Self::small) },
             _ => TimerKind::Retention,
         };
         Timer { id: self.int(), due: self.at(), kind }
@@ -208,10 +209,11 @@ impl Random {
                     child,
                 }
             }),
+            role: self.role(),
         }
     }
 
-    fn reply(&mut self) -> Reply {
+    pub(super) fn reply(&mut self) -> Reply {
         let kinds = [
             ErrorKind::Retryable,
             ErrorKind::Permanent,
@@ -242,6 +244,9 @@ impl Random {
             StuckKind::CallFailed,
             StuckKind::DefinitionMissing,
             StuckKind::OutcomeUnknown,
+            StuckKind::UndoFailed,
+            StuckKind::Deadlock,
+            StuckKind::RolledBack,
         ];
         let mut stuck = Stuck::new(self.pick(&kinds), self.text(), self.at());
         stuck.state = self.maybe(Self::state);
@@ -302,6 +307,7 @@ impl Random {
             started_at: self.at(),
             updated_at: self.at(),
             parent: self.maybe(|random| Box::new(random.parent())),
+            progress: if self.below(4) == 0 { Some(self.progress()) } else { None },
         }
     }
 
@@ -318,6 +324,11 @@ impl Random {
         }
         some!(generation, pin, status, stuck, step, active, vars, input, initiator, history);
         some!(next_id, timers, sequences, deferred, parked, votes, output, started_at, updated_at);
+        if self.chance() {
+            new.progress.clone_from(&other.progress);
+        } else if let Some(progress) = new.progress.as_deref_mut() {
+            self.change_progress(progress);
+        }
         if let Some(var) = new.vars.first_mut() {
             *var = self.value(1);
         }

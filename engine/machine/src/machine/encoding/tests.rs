@@ -97,16 +97,18 @@ proptest! {
 
 #[test]
 fn the_first_byte_is_the_version() {
-    let orphan = Instance { parent: None, ..Random(7).instance() };
+    let orphan = Instance { parent: None, progress: None, ..Random(7).instance() };
     assert_eq!(orphan.encode()[0], 1, "what has no parent is written as ever");
     let parent = (0..).find_map(|seed| Random(seed).instance().parent);
     let instance = Instance { parent, ..orphan };
     let mut bytes = instance.encode();
     assert_eq!(bytes[0], 2);
-    bytes[0] = 3;
+    let progress = (0..).find_map(|seed| Random(seed).instance().progress);
+    assert_eq!(Instance { progress, ..instance.clone() }.encode()[0], 3);
+    bytes[0] = 4;
     assert_eq!(
         Instance::decode(&instance.key, &bytes),
-        Err(DecodeError::NewerVersion { found: 3, known: 2 })
+        Err(DecodeError::NewerVersion { found: 4, known: 3 })
     );
 }
 

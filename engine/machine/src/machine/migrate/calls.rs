@@ -71,6 +71,7 @@ fn invokes<'d>(definition: &'d Definition, state: StateId) -> Vec<Invoke<'d>> {
             SeqStep::Call { spec, invoke_id } => (What::Call(spec), invoke_id),
             SeqStep::Child { spec, invoke_id } => (What::Child(spec), invoke_id),
             SeqStep::Do(_)
+            | SeqStep::Wait { .. }
             | SeqStep::Name { .. }
             | SeqStep::JumpUnless { .. }
             | SeqStep::Jump { .. } => return None,
@@ -244,6 +245,7 @@ impl Moving<'_> {
             Some(SeqStep::Child { spec, .. }) => format!("child `{}`", workflow(spec)),
             Some(
                 SeqStep::Do(_)
+                | SeqStep::Wait { .. }
                 | SeqStep::Name { .. }
                 | SeqStep::JumpUnless { .. }
                 | SeqStep::Jump { .. },
@@ -271,6 +273,7 @@ impl Moving<'_> {
             match sequence.steps.get(usize::from(running.position))? {
                 SeqStep::Call { spec, .. } => Some(std::sync::Arc::clone(&spec.operation)),
                 SeqStep::Do(_)
+                | SeqStep::Wait { .. }
                 | SeqStep::Child { .. }
                 | SeqStep::Name { .. }
                 | SeqStep::JumpUnless { .. }

@@ -38,6 +38,7 @@ impl Moving<'_> {
                 input: &self.old.input,
                 output: None,
                 error: None,
+                steps: None,
                 now: self.now,
                 locals: &[],
                 fuel: &fuel,

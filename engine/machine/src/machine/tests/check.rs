@@ -7,8 +7,8 @@ use super::script::Line;
 use crate::definition::model::{Definition, StateKind};
 use crate::definition::{Format, load};
 use crate::machine::{
-    CallOutcome, CallRequest, Command, Decision, Delta, Effect, ErrorKind, Input, Instance,
-    InstanceKey, NoticeKind, Outcome, Principal, StateId, Status, Timestamp, decide,
+    CallOutcome, CallRequest, Clocks, Command, Decision, Delta, Effect, ErrorKind, Input, Instance,
+    InstanceKey, NoticeKind, Outcome, Principal, StateId, Status, TimerOrder, Timestamp, decide,
 };
 use crate::value::{Map, Value};
 
@@ -80,6 +80,13 @@ impl World {
                 let input = line.value.clone().unwrap_or_default();
                 self.tell(&Input::Start { input, event, by: by.unwrap_or_default() });
             }
+            "held" => {
+                let event = line.words.first().map(|name| line.event(name));
+                let input = line.value.clone().unwrap_or_default();
+                let start = Input::Start { input, event, by: by.unwrap_or_default() };
+                let (by, reason) = ("ops".into(), "INC-1".into());
+                self.tell(&Input::Held { start: Box::new(start), by, reason });
+            }
             "event" => self.tell(&Input::Event(line.event(word))),
             "reply" => {
                 let output = line.value.clone().unwrap_or_default();
@@ -134,7 +141,7 @@ impl World {
                 choice: line.words.get(1).copied().unwrap_or_default().into(),
                 data: line.value.clone(),
             },
-            other => panic!("unknown command `{other}`"),
+            other => control(other, line),
         };
         let by = line.by().unwrap_or_else(|| Principal { user: "ops".into(), roles: vec![] });
         self.tell(&Input::Command { command, by, reason: "".into() });
@@ -202,7 +209,9 @@ impl World {
         let told = match (&decision.trace, input) {
             (Some(trace), _) => trace.input.to_string(),
             (None, Input::Event(event) | Input::ChildEvent { event, .. }) => event.name.to_string(),
-            (None, Input::Start { .. } | Input::StartChild { .. }) => "start".to_owned(),
+            (None, Input::Start { .. } | Input::StartChild { .. } | Input::Held { .. }) => {
+                "start".to_owned()
+            }
             (None, Input::CallReply { .. } | Input::ChildReply { .. }) => "reply".to_owned(),
             (None, Input::CallStarted { .. }) => "sending".to_owned(),
             (None, Input::TimerDue { .. }) => "timer".to_owned(),
@@ -232,6 +241,34 @@ impl World {
         };
         let outcome = outcome_words(&decision.outcome);
         format!("{told} -> {effects} | {}{status}{outcome}", names.join(" "))
+    }
+}
+
+/// The orders of control.
+fn control(word: &str, line: &Line<'_>) -> Command {
+    let first = line.words.get(1).copied();
+    match word {
+        "pause" if first == Some("keep") => Command::Pause { clocks: Clocks::Keep },
+        "pause" => Command::Pause { clocks: Clocks::Freeze },
+        "resume" => Command::Resume,
+        "rollback" => Command::RollBack { from: first.map(Into::into) },
+        "checkpoint" => Command::Checkpoint { name: first.unwrap_or_default().into() },
+        "set" => {
+            let value = line.value.clone().unwrap_or_default();
+            let pairs = value.as_map().into_iter().flat_map(Map::iter);
+            Command::Set {
+                values: pairs.map(|(path, value)| (path.clone(), value.clone())).collect(),
+            }
+        }
+        "fire" | "move" => {
+            let timer = first.unwrap_or_default().parse().unwrap();
+            let order = match line.words.get(2) {
+                Some(by) => TimerOrder::By(by.parse().unwrap()),
+                None => TimerOrder::Fire,
+            };
+            Command::Timer { timer, order }
+        }
+        other => panic!("unknown command `{other}`"),
     }
 }
 
@@ -287,8 +324,8 @@ fn replay_check(old: Option<&Instance>, new: &Instance) {
 pub(super) fn assert_legal(definition: &Definition, instance: &Instance) {
     let active = &instance.active;
     if active.is_empty() {
-        let nowhere = [Status::Stuck, Status::Cancelled].contains(&instance.status);
-        assert!(nowhere, "only a start that was rolled back is nowhere");
+        let nowhere = [Status::Stuck, Status::Cancelled, Status::Paused];
+        assert!(nowhere.contains(&instance.status), "only what has not begun is nowhere");
         return;
     }
     assert!(active.is_sorted(), "document order");

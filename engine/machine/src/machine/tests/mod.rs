@@ -2,18 +2,25 @@
 
 mod actions;
 mod approvals;
+mod by_hand;
 mod calls;
 mod check;
 mod commands;
+mod control;
 mod deferral;
 mod errors;
 mod events;
+mod fan;
+mod fork;
 mod gate;
+mod graph;
+mod graph_bounds;
 mod invoke;
 mod migrate;
 mod mutants;
 mod once;
 mod property;
+mod rollback;
 mod script;
 mod selection;
 mod starting;

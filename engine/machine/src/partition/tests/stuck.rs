@@ -19,7 +19,8 @@ fn fragile(
         Input::Event(event) => &*event.name == "poison",
         Input::Start { event, .. } => event.as_ref().is_some_and(|e| &*e.name == "poison"),
         Input::ChildEvent { event, .. } => &*event.name == "poison",
-        Input::StartChild { .. }
+        Input::Held { .. }
+        | Input::StartChild { .. }
         | Input::CallReply { .. }
         | Input::ChildReply { .. }
         | Input::CallStarted { .. }

@@ -143,8 +143,6 @@ fn operations() {
 character `.`; names are `[A-Za-z0-9_-]+`\n\
 3:82 GS0126 operation: operation `p@.o` asks for the version ``\n\
 3:100 GS0126 operation: operation `p.` is not `plugin.operation`: the operation is empty\n\
-3:104 GS0120 not_supported_yet: `undo` with options is not supported yet; name the \
-operation\n\
         ",
     );
 }
@@ -165,7 +163,7 @@ fn retries() {
 3:104 GS0125 retry: 5001 attempts exceed the limit of 1000\n\
 3:117 GS0117 duration_range: duration `3` has no unit after `3`; write `3s` for seconds\n\
 3:120 GS0100 unknown_field: `retry` has no key `tries` | known keys are `attempts`, \
-`max`, `backoff`, `delay`, `jitter`\n\
+`max`, `backoff`, `delay`, `jitter`, `on`\n\
         ",
     );
 }
@@ -213,7 +211,7 @@ fn sends_and_timers() {
 }
 
 #[test]
-fn recovery_words_are_not_supported_yet() {
+fn recovery_words_belong_to_steps() {
     check_problems(
         r"workflow: w
 states:
@@ -221,10 +219,8 @@ states:
   e: { final: true }
 ",
         "\
-3:28 GS0120 not_supported_yet: `optional` is not supported yet: recovery words come with \
-step graphs, in a later version\n\
-3:44 GS0120 not_supported_yet: `fallback` is not supported yet: recovery words come with \
-step graphs, in a later version\n\
+3:28 GS0100 unknown_field: an action has no key `optional`\n\
+3:44 GS0100 unknown_field: an action has no key `fallback`\n\
         ",
     );
 }

@@ -252,7 +252,7 @@ states:
 }
 
 #[test]
-fn d12_step_graphs_are_not_supported_yet() {
+fn d12_words_of_steps_without_steps() {
     check_problems(
         r"workflow: w
 states:
@@ -261,8 +261,7 @@ states:
   c: { final: true }
 ",
         "\
-4:8 GS0120 not_supported_yet: `mode` is not supported yet: step graphs come with a later \
-version\n\
+4:8 GS0130 steps: a state without `steps` cannot have `mode`\n\
         ",
     );
 }

@@ -1,10 +1,24 @@
 //! The examples load, are described by the schema, and keep their canonical text.
 
-use crate::definition::{Format, from_canonical, load, schema};
+use crate::definition::{Format, from_canonical, load, load_all, schema};
 
-const EXAMPLES: [&str; 2] = [
-    include_str!("../../../../../../examples/document-approval/document_approval.workflow.yaml"),
-    include_str!("../../../../../../examples/order/order.workflow.yaml"),
+/// The text of an example's workflow.
+macro_rules! example {
+    ($path:literal) => {
+        include_str!(concat!("../../../../../../examples/", $path, ".workflow.yaml"))
+    };
+}
+
+const EXAMPLES: [&str; 9] = [
+    example!("data-aggregation/data_aggregation"),
+    example!("data-analysis/data_analysis"),
+    example!("data-processing/data_processing"),
+    example!("document-approval/document_approval"),
+    example!("document-processing/document_processing"),
+    example!("document-router/document_router"),
+    example!("order/order"),
+    example!("parallel-media/parallel_media"),
+    example!("system-update/system_update"),
 ];
 
 #[test]
@@ -50,6 +64,23 @@ fn examples_fit_the_schema() {
 }
 
 #[test]
+fn workflows_of_steps_load_and_fit_the_schema() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let text = include_str!("steps.workflow.yaml");
+    let all = load_all(text, "steps.yaml", Format::Yaml).unwrap();
+    let names: Vec<&str> = all.iter().map(|loaded| &*loaded.definition.name).collect();
+    let known = ["data_processing", "parallel_media", "data_analysis", "transactional_update"];
+    assert_eq!(names, known);
+    for loaded in all {
+        assert_eq!(loaded.warnings, []);
+        let value = serde_json::from_str(&loaded.definition.canonical).unwrap();
+        let errors: Vec<String> =
+            validator.iter_errors(&value).map(|error| format!("{error}")).collect();
+        assert_eq!(errors, Vec::<String>::new());
+    }
+}
+
+#[test]
 fn the_schema_refuses_what_the_checker_refuses() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
     for text in [
@@ -61,6 +92,10 @@ fn the_schema_refuses_what_the_checker_refuses() {
         r#"{"workflow": "w", "version": "one", "states": {"a": {"final": true}}}"#,
         r#"{"workflow": "w", "unhandled": "never", "states": {"a": {"final": true}}}"#,
         r#"{"workflow": "w", "states": {"a": {"run": {"flow": "other"}}}}"#,
+        r#"{"workflow": "w", "steps": {"a": {"cal": "p.o"}}}"#,
+        r#"{"workflow": "w", "steps": {"a": {"call": "p.o", "needs": {"some": ["b"]}}}}"#,
+        r#"{"workflow": "w", "steps": {"a": {"call": "p.o"}}, "mode": "wild"}"#,
+        r#"{"workflow": "w", "steps": {"a": {"call": "p.o"}}, "states": {"b": {}}}"#,
     ] {
         let value: serde_json::Value = serde_json::from_str(text).unwrap();
         assert!(!validator.is_valid(&value), "{text}");

@@ -78,6 +78,7 @@ fn action(action: &Action) -> String {
         Action::If(branches) => format!("if:{}", branches.len()),
         Action::Each { .. } => "each".to_owned(),
         Action::Sequence(number) => format!("sequence:{number}"),
+        Action::Graph(number) => format!("graph:{number}"),
         Action::Tell(spec) => format!("tell:{}", spec.operation),
     }
 }
@@ -88,6 +89,7 @@ fn step(step: &SeqStep) -> String {
         SeqStep::Call { spec, invoke_id } => format!("call {} as {invoke_id}", spec.name),
         SeqStep::Child { spec, invoke_id } if spec.forward => format!("forwarded as {invoke_id}"),
         SeqStep::Child { invoke_id, .. } => format!("child as {invoke_id}"),
+        SeqStep::Wait { .. } => "wait".to_owned(),
         SeqStep::Name { path, invoke_id } => format!("{}={invoke_id}", path.text),
         SeqStep::JumpUnless { target, .. } => format!("unless→{target}"),
         SeqStep::Jump { target } => format!("→{target}"),

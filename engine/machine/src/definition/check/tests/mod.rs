@@ -13,5 +13,7 @@ mod problems;
 mod refused;
 mod rendering;
 mod states;
+mod steps;
+mod steps_refused;
 
 pub(crate) use problems::{check_json, check_problems};

@@ -58,8 +58,8 @@ states:
   e: { final: true }
 ",
         "\
-7:41 GS0103 name: `n` is a variable already | give what `each` binds another name\n\
-7:51 GS0103 name: `i` is a variable already | give what `each` binds another name\n\
+7:41 GS0103 name: `n` is a variable already | give what the loop binds another name\n\
+7:51 GS0103 name: `i` is a variable already | give what the loop binds another name\n\
         ",
     );
 }

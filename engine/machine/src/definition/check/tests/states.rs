@@ -307,37 +307,6 @@ states:
 }
 
 #[test]
-fn step_graphs_are_not_supported_yet() {
-    check_problems(
-        r"workflow: w
-mode: sequential
-steps: { a: { call: p.o } }
-",
-        "\
-2:1 GS0120 not_supported_yet: `mode` is not supported yet: step graphs come with a later \
-version\n\
-3:1 GS0120 not_supported_yet: `steps` is not supported yet: step graphs come with a later \
-version\n\
-        ",
-    );
-}
-
-#[test]
-fn steps_in_a_state_are_not_supported_yet() {
-    check_problems(
-        r"workflow: w
-states:
-  a: { steps: { x: { call: p.o } }, done: e }
-  e: { final: true }
-",
-        "\
-3:8 GS0120 not_supported_yet: `steps` is not supported yet: step graphs come with a later \
-version\n\
-        ",
-    );
-}
-
-#[test]
 fn a_key_true_is_on() {
     check_problems(
         r"workflow: w

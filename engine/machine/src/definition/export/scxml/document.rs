@@ -36,6 +36,10 @@ pub fn scxml(definition: &Definition, source: SourceText<'_>) -> Result<Scxml, V
         refusals.add(&definition.name, &[], "the definition cannot be read again");
         return Err(refusals.problems);
     };
+    refusals.steps(definition);
+    if !refusals.problems.is_empty() {
+        return Err(refusals.problems);
+    }
     let mut export = Export {
         definition,
         root: &root,
@@ -124,7 +128,7 @@ impl Export<'_> {
     /// All names there are; where each of them may stand is checked already.
     pub(super) fn names<'n>(&'n self, locals: &'n [Arc<str>]) -> Names<'n> {
         let allowed = NameSet::CALL_SET.with_error();
-        Names { vars: &self.vars, states: &self.states, locals, allowed }
+        Names { vars: &self.vars, states: &self.states, steps: &[], locals, allowed }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pictures of definitions, whole.
 
-use super::super::{dot, mermaid};
+use super::super::{SourceText, dot, mermaid, scxml, xstate};
 use crate::definition::{Format, load};
 
 fn picture(text: &str, draw: fn(&crate::definition::model::Definition) -> String) -> String {
@@ -207,4 +207,85 @@ fn arrows_of_dot_do_not_end_at_a_box_that_they_are_inside_of() {
     let text = "workflow: w\nstates:\n  a:\n    on: { e: b, f: a }\n    states: { b: {}, c: {} }\n";
     let drawn = picture(text, dot);
     assert!(!drawn.contains("ltail") && !drawn.contains("lhead"), "{drawn}");
+}
+
+const STEPS: &str = "
+workflow: graph
+mode: parallel
+steps:
+  load: { call: p.load, undo: p.unload }
+  small: { needs: load, when: steps.load.n < 10, call: p.small }
+  large: { needs: load, when: steps.load.n >= 10, foreach: { in: data.l }, call: p.large }
+  report: { needs: { any: [small, large] }, run: report, fallback: spare }
+  spare: { publish: m.spare }
+  last: { needs: { n_of: 1, of: [report] }, set: { } }
+";
+
+#[test]
+fn mermaid_draws_steps_in_the_box_of_their_state() {
+    let expected = r##"stateDiagram-v2
+    state "steps" as steps {
+        state "p.unload" as steps__load__undo
+        state "load#58; p.load" as steps__load
+        state "small#58; p.small [steps.load.n #lt; 10]" as steps__small
+        state "large#58; p.large [steps.load.n #gt;= 10] for each" as steps__large
+        state "report#58; invoke report" as steps__report
+        state "spare#58; publish m.spare" as steps__spare
+        state "last" as steps__last
+        steps__load --> steps__load__undo: undo
+        steps__load --> steps__small
+        steps__load --> steps__large
+        steps__small --> steps__report: any
+        steps__large --> steps__report: any
+        steps__report --> steps__spare: fallback
+        steps__report --> steps__last: 1 of 1
+        [*] --> steps__load
+    }
+    steps --> done: done
+    [*] --> steps
+    done --> [*]
+"##;
+    assert_eq!(picture(STEPS, mermaid), expected);
+}
+
+#[test]
+fn dot_draws_steps_and_dashes_what_comes_of_failures() {
+    let expected = r##"digraph "graph" {
+  compound=true; rankdir=LR;
+  node [shape=box, style=rounded];
+  "graph~start" [shape=point];
+  "graph~start" -> "steps.load";
+  subgraph "cluster_steps" {
+    label="steps"; style=rounded;
+    "steps.load.undo" [label="p.unload", style="rounded,dashed"];
+    "steps.load" [label="load: p.load"];
+    "steps.small" [label="small: p.small [steps.load.n < 10]"];
+    "steps.large" [label="large: p.large [steps.load.n >= 10] for each"];
+    "steps.report" [label="report: invoke report"];
+    "steps.spare" [label="spare: publish m.spare", style="rounded,dashed"];
+    "steps.last" [label="last"];
+    "steps.load" -> "steps.load.undo" [label="undo", style=dashed];
+    "steps.load" -> "steps.small";
+    "steps.load" -> "steps.large";
+    "steps.small" -> "steps.report" [label="any"];
+    "steps.large" -> "steps.report" [label="any"];
+    "steps.report" -> "steps.spare" [label="fallback", style=dashed];
+    "steps.report" -> "steps.last" [label="1 of 1"];
+  }
+  "done" [peripheries=2];
+  "steps.load" -> "done" [label="done", ltail="cluster_steps"];
+}
+"##;
+    assert_eq!(picture(STEPS, dot), expected);
+}
+
+#[test]
+fn other_tools_have_no_steps() {
+    let text = STEPS.trim_start();
+    let definition = load(text, "graph.yaml", Format::Yaml).unwrap().definition;
+    let source = SourceText { text, origin: "graph.yaml", format: Format::Yaml };
+    for found in [xstate(&definition, source).err(), scxml(&definition, source).err()] {
+        let lines: Vec<String> = found.iter().flatten().map(ToString::to_string).collect();
+        assert_eq!(lines, ["graph.yaml:3:1: error[GS0012]: `steps` has no equivalent"]);
+    }
 }

@@ -57,6 +57,8 @@ impl Export<'_, '_> {
                 ]);
                 ("each", params)
             }
+            // Refused before: nothing there orders steps.
+            Action::Graph(_) => ("steps", Json::object([])),
             Action::Tell(spec) => ("call", super::invokes::call(spec)),
             // Those of `entry` are the state's `invoke`; these are started on the way.
             Action::Sequence(place) => ("calls", self.steps(*place)),

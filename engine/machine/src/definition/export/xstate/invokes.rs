@@ -90,6 +90,8 @@ impl Export<'_, '_> {
             SeqStep::Child { spec, invoke_id } => {
                 Json::object([("id", Some(Json::text(&**invoke_id))), ("run", Some(child(spec)))])
             }
+            // Only steps wait, and they are refused.
+            SeqStep::Wait { .. } => Json::object([]),
             SeqStep::Name { path, invoke_id } => Json::object([
                 ("id", Some(Json::text(&**invoke_id))),
                 ("id_to", Some(Json::text(&*path.text))),
@@ -115,7 +117,7 @@ pub(super) fn call(spec: &CallSpec) -> Json {
         ("timeout_ms", number(spec.timeout_ms)),
         ("attempts", number(u64::from(spec.retry.attempts))),
         ("set", set(&spec.set).filled()),
-        ("undo", spec.undo.as_deref().map(Json::text)),
+        ("undo", spec.undo.as_ref().map(|undo| Json::text(&*undo.operation))),
     ])
 }
 

@@ -21,7 +21,8 @@ const OF_STATES: [&str; 3] = ["defer", "unhandled", "approval"];
 /// beside them, and actions of a history's `default` in a parallel state.
 pub fn xstate(definition: &Definition, source: SourceText<'_>) -> Result<String, Vec<Problem>> {
     let root = parse(&definition.canonical, Format::Json).roots.into_iter().next();
-    let refusals = Refusals::new(definition, source);
+    let mut refusals = Refusals::new(definition, source);
+    refusals.steps(definition);
     let mut export = Export { definition, refusals };
     let mut machine = vec![("id".to_owned(), Json::text(&*definition.name))];
     machine.push(("version".to_owned(), Json::text(definition.version.to_string())));

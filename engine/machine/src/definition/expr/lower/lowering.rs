@@ -172,6 +172,7 @@ impl<'a> Lowering<'a> {
             && let Some(path) = self.path(&select.operand)
         {
             self.check_path(&path, Some(&select.field), node);
+            let path = self.hinted(path, &select.field);
             self.tables.tests.push((path, select.field.as_str().into()));
             return named(node.id, 'h', self.tables.tests.len() - 1);
         }

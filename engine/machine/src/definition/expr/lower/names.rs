@@ -56,8 +56,21 @@ impl Lowering<'_> {
                 let place = self.names.vars.iter().position(|var| var == name);
                 path.var = place.unwrap_or(0);
             }
+            if let (Root::Steps, Some(Step::Member(name))) = (&path.root, path.steps.first()) {
+                let place = self.names.steps.iter().position(|step| step == name);
+                path.var = place.unwrap_or(0);
+            }
             path
         })
+    }
+
+    /// The path of `has(steps.name)`, with the place of the step.
+    pub(super) fn hinted(&self, mut path: Path, member: &str) -> Path {
+        if path.root == Root::Steps && path.steps.is_empty() {
+            let place = self.names.steps.iter().position(|step| **step == *member);
+            path.var = place.unwrap_or(0);
+        }
+        path
     }
 
     fn root(&self, name: &str) -> Option<Path> {
@@ -80,7 +93,7 @@ impl Lowering<'_> {
         Some(Path { root, var: 0, steps: Vec::new() })
     }
 
-    /// Reports a member of `vars` or `event` that does not exist.
+    /// Reports a member of `vars`, `steps` or `event` that does not exist.
     pub(super) fn check_path(&mut self, path: &Path, member: Option<&str>, node: &IdedExpr) {
         let first = match path.steps.first() {
             Some(Step::Member(name)) => Some(&**name),
@@ -113,7 +126,17 @@ impl Lowering<'_> {
                     node,
                 );
             }
+            Root::Steps if !names.steps.iter().any(|step| **step == *first) => {
+                let near = nearest(first, names.steps.iter().map(|step| &**step));
+                let problem = ExprProblem::new("unknown_name", format!("no step `{first}`"));
+                let problem = match near {
+                    Some(near) => problem.help(format!("did you mean `steps.{near}`?")),
+                    None => problem,
+                };
+                self.report(problem, node);
+            }
             Root::Vars
+            | Root::Steps
             | Root::Event
             | Root::Data
             | Root::Key
@@ -142,8 +165,8 @@ impl Lowering<'_> {
                 .help(format!("names here: {}", list(&known)))
         } else if names.vars.iter().any(|var| **var == *plain) {
             problem.help(format!("did you mean `vars.{plain}`?"))
-        } else if plain == "steps" {
-            problem.help("`steps` is reserved")
+        } else if names.steps.iter().any(|step| **step == *plain) {
+            problem.help(format!("did you mean `steps.{plain}`?"))
         } else if names.states.iter().any(|state| **state == *plain) {
             problem.help(format!("to ask for a state: `active('{plain}')`"))
         } else {
@@ -174,6 +197,7 @@ fn root_named(word: &str) -> Option<Root> {
         "input" => Root::Input,
         "output" => Root::Output,
         "error" => Root::Error,
+        "steps" => Root::Steps,
         _ => return None,
     })
 }

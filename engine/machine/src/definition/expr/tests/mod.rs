@@ -5,6 +5,7 @@ mod bounds;
 mod dialect;
 mod names;
 mod properties;
+mod steps;
 mod templates;
 mod world;
 

@@ -102,11 +102,11 @@ fn e7_names_are_checked_where_they_stand() {
             "unknown_name: no state `under_revue` (did you mean \
           `under_review`?)",
         ),
-        ("steps.a", "unknown_name: no name `steps` (`steps` is reserved)"),
+        ("steps.a", "unknown_name: no step `a`"),
         (
             "data.x.map(i, j)",
             "unknown_name: no name `j` (names here: `vars`, `data`, `event`, \
-          `key`, `instance`, `workflow`, `now`, `input`)",
+          `key`, `instance`, `workflow`, `now`, `input`, `steps`)",
         ),
         ("Money{amount: 1}", "unknown_name: no type `Money` (a map is written `{'name': value}`)"),
     ] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::{EvalError, Expr, ExprKind, ExprProblem, NameSet, Names, Scope, Template};
 use crate::definition::model::{Definition, Limits, OnError, State, StateKind, Unhandled, VarDecl};
-use crate::machine::{ContentHash, Event, EventKind, InstanceKey, StateId, Timestamp};
+use crate::machine::{ContentHash, Event, EventKind, InstanceKey, Progress, StateId, Timestamp};
 use crate::value::Value;
 
 /// Everything a scope borrows.
@@ -18,6 +18,7 @@ pub(super) struct World {
     pub(super) input: Value,
     pub(super) output: Option<Value>,
     pub(super) error: Option<Value>,
+    pub(super) steps: Option<Progress>,
     pub(super) locals: Vec<(Arc<str>, Value)>,
     pub(super) allowed: NameSet,
     pub(super) fuel: Cell<u32>,
@@ -48,6 +49,7 @@ impl World {
             input: json("{\"title\": \"Q3\"}"),
             output: None,
             error: None,
+            steps: None,
             locals: Vec::new(),
             allowed: NameSet::ACTION,
             fuel: Cell::new(Self::FUEL),
@@ -64,6 +66,7 @@ impl World {
             input: &self.input,
             output: self.output.as_ref(),
             error: self.error.as_ref(),
+            steps: self.steps.as_ref(),
             now: Timestamp(1_700_000_060_000),
             locals: &self.locals,
             fuel: &self.fuel,
@@ -77,7 +80,10 @@ impl World {
             self.definition.states.iter().map(|state| Arc::clone(&state.id)).collect();
         let locals: Vec<Arc<str>> = self.locals.iter().map(|(name, _)| Arc::clone(name)).collect();
         let allowed = self.allowed;
-        run(&Names { vars: &vars, states: &states, locals: &locals, allowed })
+        let graphs = self.definition.graphs.iter();
+        let steps: Vec<Arc<str>> =
+            graphs.flat_map(|graph| &graph.steps).map(|step| Arc::clone(&step.id)).collect();
+        run(&Names { vars: &vars, states: &states, steps: &steps, locals: &locals, allowed })
     }
 
     pub(super) fn compile(&self, source: &str, kind: ExprKind) -> Result<Expr, Vec<ExprProblem>> {
@@ -152,6 +158,7 @@ fn definition(vars: Vec<VarDecl>) -> Definition {
         ],
         transitions: Vec::new(),
         sequences: Vec::new(),
+        graphs: Vec::new(),
         unhandled: Unhandled::Discard,
         on_error: OnError::Suspend,
         limits: Limits::default(),

@@ -1,0 +1,142 @@
+//! Checkpoints: named points of an instance's life, to fork from (decision 0023).
+
+use std::sync::Arc;
+
+use super::commands::rejected;
+use super::deferral::event_weight;
+use super::effect::NoticeKind;
+use super::ids::StateId;
+use super::instance::{Instance, RunningSequence, Status};
+use super::outcome::Outcome;
+use super::progress::{Checkpoint, ItemState, Role, RunningGraph, StepState};
+use super::work::Work;
+use crate::value::Value;
+
+/// Checkpoints that one instance keeps: each is a copy of what it knows.
+pub const CHECKPOINTS_MAX: usize = 16;
+
+/// Bytes of one checkpoint, by [`Value::weight`]: it is written to the journal as a whole.
+pub const CHECKPOINT_BYTES_MAX: usize = 256 * 1_024;
+
+/// Bytes of all checkpoints of an instance: it carries them with every decision.
+pub const CHECKPOINTS_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// The longest name of a checkpoint, in bytes.
+const NAME_MAX: usize = 64;
+
+impl Instance {
+    /// Points that a fork can begin from, oldest first.
+    #[must_use]
+    pub fn checkpoints(&self) -> &[Checkpoint] {
+        self.progress.as_deref().map(|progress| progress.checkpoints.as_slice()).unwrap_or_default()
+    }
+}
+
+impl Work<'_> {
+    /// Saves a point to fork from.
+    pub(super) fn checkpoint(&mut self, name: &Arc<str>) -> Outcome {
+        if let Err(reason) = checked_name(name) {
+            return rejected(reason);
+        }
+        match self.instance.status {
+            Status::Running | Status::Paused if self.instance.active.is_empty() => {
+                return rejected("the instance has not begun: there is nothing to save");
+            }
+            Status::Running | Status::Paused => {}
+            Status::Stuck => {
+                return rejected("the instance is stuck: a checkpoint is of one that can go on");
+            }
+            Status::Compensating => return rejected("what was done is being taken back"),
+            Status::Done | Status::Failed | Status::Cancelled => return rejected("ended"),
+        }
+        let of_state = |sequence: &&RunningSequence| sequence.role == Role::State;
+        let graphs = self.instance.progress.as_deref().map(|it| it.graphs.clone());
+        let checkpoint = Checkpoint {
+            name: Arc::clone(name),
+            at: self.now,
+            step: self.instance.step,
+            pin: self.instance.pin,
+            active: self.instance.active.clone(),
+            vars: self.instance.vars.clone(),
+            history: self.instance.history.clone(),
+            sequences: self.instance.sequences.iter().filter(of_state).cloned().collect(),
+            graphs: graphs.unwrap_or_default(),
+        };
+        let weight = checkpoint.weight();
+        if weight > CHECKPOINT_BYTES_MAX {
+            return rejected(format!(
+                "a checkpoint of {weight} bytes exceeds the limit of {CHECKPOINT_BYTES_MAX} bytes"
+            ));
+        }
+        let others = || self.instance.checkpoints().iter().filter(|known| known.name != *name);
+        let total = weight + others().map(Checkpoint::weight).sum::<usize>();
+        if others().count() >= CHECKPOINTS_MAX {
+            return rejected(format!(
+                "the instance has {CHECKPOINTS_MAX} checkpoints, which is the limit: save under \
+                 one of their names: {}",
+                names(self.instance.checkpoints())
+            ));
+        }
+        if total > CHECKPOINTS_BYTES_MAX {
+            return rejected(format!(
+                "checkpoints of {total} bytes exceed the limit of {CHECKPOINTS_BYTES_MAX} bytes"
+            ));
+        }
+        self.base = None;
+        let list = &mut self.instance.progress.get_or_insert_default().checkpoints;
+        list.retain(|known| known.name != *name);
+        list.push(checkpoint);
+        let id = |state: StateId| Value::String(Arc::clone(&self.state(state).id));
+        let states = Value::list(self.leaves().into_iter().map(id).collect());
+        let fields = vec![("name", Value::String(Arc::clone(name))), ("state", states)];
+        self.notice(NoticeKind::CheckpointSaved, fields);
+        Outcome::Done
+    }
+}
+
+impl Checkpoint {
+    /// How much it counts against the limits, in bytes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let vars: usize = self.vars.iter().map(Value::weight).sum();
+        let sequences = self.sequences.iter().map(|sequence| {
+            let call = sequence.call.as_ref().map_or(0, |call| call.input.weight());
+            let event = sequence.event.as_deref().map_or(0, event_weight);
+            32 + call + event
+        });
+        let graphs = self.graphs.iter().map(graph_weight);
+        64 + self.name.len() + vars + sequences.sum::<usize>() + graphs.sum::<usize>()
+    }
+}
+
+fn graph_weight(run: &RunningGraph) -> usize {
+    let event = run.event.as_deref().map_or(0, event_weight);
+    32 + event + run.steps.iter().map(step_weight).sum::<usize>()
+}
+
+fn step_weight(step: &StepState) -> usize {
+    let items = |fan: &super::FanState| {
+        let items = fan.items.iter().map(|item| match item {
+            ItemState::Done(output) => 1 + output.weight(),
+            ItemState::Open | ItemState::Failed(_) => 32,
+        });
+        fan.list.weight() + items.sum::<usize>()
+    };
+    24 + step.output.weight() + step.fan.as_deref().map_or(0, items)
+}
+
+/// Names of checkpoints, as complaints list them.
+pub(super) fn names(checkpoints: &[Checkpoint]) -> String {
+    checkpoints.iter().map(|known| format!("`{}`", known.name)).collect::<Vec<_>>().join(", ")
+}
+
+fn checked_name(name: &str) -> Result<(), String> {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
+    if name.is_empty() || name.len() > NAME_MAX || !name.chars().all(allowed) {
+        return Err(format!(
+            "the name `{}` is not 1 to {NAME_MAX} of the characters `A-Z a-z 0-9 _ - .`",
+            name.escape_debug()
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,352 @@
+//! Step graphs in bytes: whole, and as what changed.
+
+use super::codec::{Codec, DecodeError, Out, Reader, write_list};
+use super::control::{read_control, write_control};
+use super::parts::{structs, words};
+use crate::machine::{
+    Chunks, FanState, ItemState, Phase, Progress, Role, Rollback, RunningGraph, RunningSequence,
+    StepError, StepState, StepStatus, Then, Undoable,
+};
+
+structs! {
+    Progress { graphs, undo, rollback, paused, checkpoints }
+    RunningGraph { id, graph, phase, event, steps, open, started_at, ended_at }
+    StepError { kind, code, message }
+    FanState { list, next, open, failed, items }
+    Undoable { id, sequence, position, state, step, input, output, at }
+    Rollback { down_to, then, reason }
+}
+
+words! {
+    Phase { 0 => Running, 1 => Finally, 2 => Ended }
+    StepStatus {
+        0 => Pending, 1 => Running, 2 => Retrying, 3 => Completed, 4 => Failed, 5 => Skipped,
+        6 => Cancelled, 7 => Undone
+    }
+}
+
+/// Bits of a step's mask: which of its fields follow.
+const OUTPUT: u8 = 1;
+const ERROR: u8 = 1 << 1;
+const STARTED: u8 = 1 << 2;
+const ENDED: u8 = 1 << 3;
+const FAN: u8 = 1 << 4;
+const ATTEMPTS: u8 = 1 << 5;
+
+impl Codec for StepState {
+    fn write(&self, out: &mut Out) {
+        let Self { status, attempts, output, error, started_at, ended_at, fan } = self;
+        status.write(out);
+        let bit = |present: bool, bit: u8| if present { bit } else { 0 };
+        out.byte(
+            bit(!output.is_null(), OUTPUT)
+                | bit(error.is_some(), ERROR)
+                | bit(started_at.is_some(), STARTED)
+                | bit(ended_at.is_some(), ENDED)
+                | bit(fan.is_some(), FAN)
+                | bit(*attempts != 0, ATTEMPTS),
+        );
+        if !output.is_null() {
+            output.write(out);
+        }
+        if let Some(error) = error {
+            error.write(out);
+        }
+        for time in [started_at, ended_at].into_iter().flatten() {
+            time.write(out);
+        }
+        if let Some(fan) = fan {
+            fan.write(out);
+        }
+        if *attempts != 0 {
+            attempts.write(out);
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let status = Codec::read(from)?;
+        let mask = from.byte()?;
+        if mask >= ATTEMPTS << 1 {
+            return Err(DecodeError::Invalid("step mask"));
+        }
+        Ok(Self {
+            status,
+            output: field(mask, OUTPUT, from)?.unwrap_or_default(),
+            error: field(mask, ERROR, from)?,
+            started_at: field(mask, STARTED, from)?,
+            ended_at: field(mask, ENDED, from)?,
+            fan: field(mask, FAN, from)?,
+            attempts: field(mask, ATTEMPTS, from)?.unwrap_or_default(),
+        })
+    }
+}
+
+fn field<T: Codec>(mask: u8, bit: u8, from: &mut Reader<'_>) -> Result<Option<T>, DecodeError> {
+    if mask & bit == 0 { Ok(None) } else { T::read(from).map(Some) }
+}
+
+impl Codec for ItemState {
+    fn write(&self, out: &mut Out) {
+        match self {
+            Self::Open => out.byte(0),
+            Self::Done(output) => {
+                out.byte(1);
+                output.write(out);
+            }
+            Self::Failed(error) => {
+                out.byte(2);
+                error.write(out);
+            }
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match from.byte()? {
+            0 => Self::Open,
+            1 => Self::Done(Codec::read(from)?),
+            2 => Self::Failed(Codec::read(from)?),
+            _ => return Err(DecodeError::Invalid("item of a fan-out")),
+        })
+    }
+}
+
+impl Codec for Then {
+    fn write(&self, out: &mut Out) {
+        match self {
+            Self::Raise { graph, event } => {
+                out.byte(0);
+                graph.write(out);
+                event.write(out);
+            }
+            Self::Fail => out.byte(1),
+            Self::Cancel { by } => {
+                out.byte(2);
+                by.write(out);
+            }
+            Self::Hold => out.byte(3),
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match from.byte()? {
+            0 => Self::Raise { graph: Codec::read(from)?, event: Codec::read(from)? },
+            1 => Self::Fail,
+            2 => Self::Cancel { by: Codec::read(from)? },
+            3 => Self::Hold,
+            _ => return Err(DecodeError::Invalid("end of a rollback")),
+        })
+    }
+}
+
+/// Marks of a sequence: has it an event, and is it a state's own?
+const EVENT: u8 = 1;
+const STEP: u8 = 1 << 1;
+const ITEM: u8 = 1 << 2;
+const UNDO: u8 = 1 << 3;
+const FINALLY: u8 = 1 << 4;
+
+impl Codec for RunningSequence {
+    fn write(&self, out: &mut Out) {
+        let Self { id, state, sequence, position, event, call, role } = self;
+        id.write(out);
+        state.write(out);
+        sequence.write(out);
+        position.write(out);
+        let mark = if event.is_some() { EVENT } else { 0 };
+        out.byte(match role {
+            Role::State => mark,
+            Role::Step { item: None, .. } => mark | STEP,
+            Role::Step { item: Some(_), .. } => mark | STEP | ITEM,
+            Role::Undo { .. } => mark | UNDO,
+            Role::Finally { .. } => mark | FINALLY,
+        });
+        match role {
+            Role::State => {}
+            Role::Step { graph, step, item } => {
+                graph.write(out);
+                step.write(out);
+                if let Some(item) = item {
+                    item.write(out);
+                }
+            }
+            Role::Undo { undo } => undo.write(out),
+            Role::Finally { graph } => graph.write(out),
+        }
+        if let Some(event) = event {
+            event.write(out);
+        }
+        call.write(out);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (id, state) = (Codec::read(from)?, Codec::read(from)?);
+        let (sequence, position) = (Codec::read(from)?, Codec::read(from)?);
+        let mark = from.byte()?;
+        let role = match mark & !EVENT {
+            0 => Role::State,
+            STEP => Role::Step { graph: Codec::read(from)?, step: Codec::read(from)?, item: None },
+            mark if mark == STEP | ITEM => Role::Step {
+                graph: Codec::read(from)?,
+                step: Codec::read(from)?,
+                item: Some(Codec::read(from)?),
+            },
+            UNDO => Role::Undo { undo: Codec::read(from)? },
+            FINALLY => Role::Finally { graph: Codec::read(from)? },
+            _ => return Err(DecodeError::Invalid("mark of a sequence")),
+        };
+        let event = if mark & EVENT == 0 { None } else { Some(Codec::read(from)?) };
+        Ok(Self { id, state, sequence, position, event, call: Codec::read(from)?, role })
+    }
+}
+
+impl<T: Codec + Clone + PartialEq> Codec for Chunks<T> {
+    fn write(&self, out: &mut Out) {
+        out.length(self.len());
+        self.iter().for_each(|item| item.write(out));
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let length = from.length()?;
+        let mut list = Self::default();
+        for _ in 0..length {
+            list.push(T::read(from)?);
+        }
+        Ok(list)
+    }
+}
+
+/// What differs between the progress before and after: 0 is none left, 1 is all anew, 2 changes.
+pub(crate) fn write_progress(old: Option<&Progress>, new: Option<&Progress>, out: &mut Out) {
+    let Some(new) = new else { return out.byte(0) };
+    let Some(old) = old.filter(|old| old.graphs.len() <= new.graphs.len()) else {
+        out.byte(1);
+        return new.write(out);
+    };
+    out.byte(2);
+    let changed = || {
+        let before = |at: usize| old.graphs.get(at);
+        new.graphs.iter().enumerate().filter(move |(at, graph)| before(*at) != Some(*graph))
+    };
+    out.length(changed().count());
+    for (at, graph) in changed() {
+        out.length(at);
+        write_graph(old.graphs.get(at), graph, out);
+    }
+    let kept = old.undo.iter().zip(&new.undo).take_while(|(old, new)| old == new).count();
+    out.length(kept);
+    write_list(new.undo.get(kept..).unwrap_or_default(), out);
+    new.rollback.write(out);
+    write_control(old, new, out);
+}
+
+/// The same run: what changed of it; another one: all of it.
+fn write_graph(old: Option<&RunningGraph>, new: &RunningGraph, out: &mut Out) {
+    let same = |old: &&RunningGraph| old.id == new.id && old.steps.len() == new.steps.len();
+    let Some(old) = old.filter(same) else {
+        out.byte(0);
+        return new.write(out);
+    };
+    out.byte(1);
+    new.phase.write(out);
+    new.open.write(out);
+    new.ended_at.write(out);
+    out.length(new.steps.changed(&old.steps).count());
+    for (at, step) in new.steps.changed(&old.steps) {
+        out.length(at);
+        write_step(old.steps.get(at), step, out);
+    }
+}
+
+/// A step whose list of items is the same: the changed items only.
+fn write_step(old: Option<&StepState>, new: &StepState, out: &mut Out) {
+    let items = old.and_then(|old| old.fan.as_deref()).zip(new.fan.as_deref());
+    let Some((old, fan)) = items.filter(|(old, new)| old.items.len() == new.items.len()) else {
+        out.byte(0);
+        return new.write(out);
+    };
+    out.byte(1);
+    StepState { fan: None, ..new.clone() }.write(out);
+    fan.next.write(out);
+    fan.open.write(out);
+    fan.failed.write(out);
+    out.length(fan.items.changed(&old.items).count());
+    for (at, item) in fan.items.changed(&old.items) {
+        out.length(at);
+        item.write(out);
+    }
+}
+
+/// Reads what [`write_progress`] wrote onto what was before.
+pub(crate) fn read_progress(
+    place: &mut Option<Box<Progress>>,
+    from: &mut Reader<'_>,
+) -> Result<(), DecodeError> {
+    match from.byte()? {
+        0 => *place = None,
+        1 => *place = Some(Codec::read(from)?),
+        2 => {
+            let progress = place.as_mut().ok_or(DecodeError::Invalid("change of no progress"))?;
+            for _ in 0..from.length()? {
+                let at = usize::try_from(from.varint()?).unwrap_or(usize::MAX);
+                read_graph(&mut progress.graphs, at, from)?;
+            }
+            let kept = usize::try_from(from.varint()?).unwrap_or(usize::MAX);
+            if kept > progress.undo.len() {
+                return Err(DecodeError::Invalid("number of kept undo entries"));
+            }
+            progress.undo.truncate(kept);
+            progress.undo.extend(Vec::<Undoable>::read(from)?);
+            progress.rollback = Codec::read(from)?;
+            read_control(progress, from)?;
+        }
+        _ => return Err(DecodeError::Invalid("delta of progress")),
+    }
+    Ok(())
+}
+
+fn read_graph(
+    graphs: &mut Vec<RunningGraph>,
+    at: usize,
+    from: &mut Reader<'_>,
+) -> Result<(), DecodeError> {
+    const PLACE: DecodeError = DecodeError::Invalid("place of a step graph");
+    if from.byte()? == 0 {
+        let graph = RunningGraph::read(from)?;
+        let count = graphs.len();
+        match graphs.get_mut(at) {
+            Some(place) => *place = graph,
+            None if at == count => graphs.push(graph),
+            None => return Err(PLACE),
+        }
+        return Ok(());
+    }
+    let graph = graphs.get_mut(at).ok_or(PLACE)?;
+    graph.phase = Codec::read(from)?;
+    graph.open = Codec::read(from)?;
+    graph.ended_at = Codec::read(from)?;
+    for _ in 0..from.length()? {
+        let at = usize::try_from(from.varint()?).unwrap_or(usize::MAX);
+        let step = graph.steps.get_mut(at).ok_or(DecodeError::Invalid("place of a step"))?;
+        read_step(step, from)?;
+    }
+    Ok(())
+}
+
+fn read_step(step: &mut StepState, from: &mut Reader<'_>) -> Result<(), DecodeError> {
+    if from.byte()? == 0 {
+        *step = Codec::read(from)?;
+        return Ok(());
+    }
+    let mut fan = step.fan.take().ok_or(DecodeError::Invalid("items of no fan-out"))?;
+    *step = Codec::read(from)?;
+    fan.next = Codec::read(from)?;
+    fan.open = Codec::read(from)?;
+    fan.failed = Codec::read(from)?;
+    for _ in 0..from.length()? {
+        let at = usize::try_from(from.varint()?).unwrap_or(usize::MAX);
+        let item = fan.items.get_mut(at).ok_or(DecodeError::Invalid("place of an item"))?;
+        *item = Codec::read(from)?;
+    }
+    step.fan = Some(fan);
+    Ok(())
+}

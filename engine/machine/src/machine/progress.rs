@@ -1,0 +1,302 @@
+//! Progress: how far the step graphs of an instance are, and what can be taken back.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::chunks::Chunks;
+use super::ids::{Pin, StateId, Timestamp};
+use super::input::{ErrorKind, Event};
+use super::instance::{Reply, RunningSequence};
+use crate::value::Value;
+
+/// All that an instance with step graphs, undo or checkpoints remembers beyond other ones.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// One graph per state that ran or runs one: the latest run.
+    pub graphs: Vec<RunningGraph>,
+    /// What was done and can be taken back, oldest first.
+    pub undo: Vec<Undoable>,
+    /// What is being taken back.
+    pub rollback: Option<Box<Rollback>>,
+    /// Who holds it and since when; present exactly while it is [`super::Status::Paused`].
+    pub paused: Option<Box<Paused>>,
+    /// Points that a fork can begin from, oldest first.
+    pub checkpoints: Vec<Checkpoint>,
+}
+
+/// One run of a step graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunningGraph {
+    /// Unique in one life; late timers and results are told by it.
+    pub id: u32,
+    /// The place in the definition's `graphs`.
+    pub graph: u16,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The event that caused it: `event` and `data` for its expressions.
+    pub event: Option<Box<Event>>,
+    /// One per step, in document order.
+    pub steps: Chunks<StepState>,
+    /// Steps that are not over yet.
+    pub open: u16,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Where a graph stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Steps run or wait.
+    Running,
+    /// `finally:` runs.
+    Finally,
+    /// It is over.
+    Ended,
+}
+
+/// What became of a step so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepState {
+    /// Where it stands.
+    pub status: StepStatus,
+    /// Attempts made.
+    pub attempts: u32,
+    /// Its result.
+    pub output: Value,
+    /// What went wrong last.
+    pub error: Option<Box<StepError>>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// The items of `foreach:`.
+    pub fan: Option<Box<FanState>>,
+}
+
+/// Where a step stands (01 §10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StepStatus {
+    /// It waits for its needs.
+    Pending,
+    /// It runs.
+    Running,
+    /// An attempt failed, and another one will be made.
+    Retrying,
+    /// It succeeded.
+    Completed,
+    /// It failed for good.
+    Failed,
+    /// It did not have to run, or its failure was left behind.
+    Skipped,
+    /// It was cut off.
+    Cancelled,
+    /// It had completed and was taken back.
+    Undone,
+}
+
+impl StepStatus {
+    /// The word people see.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Retrying => "retrying",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+            Self::Undone => "undone",
+        }
+    }
+
+    /// Is it over?
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        match self {
+            Self::Pending | Self::Running | Self::Retrying => false,
+            Self::Completed | Self::Failed | Self::Skipped | Self::Cancelled | Self::Undone => true,
+        }
+    }
+}
+
+/// Why a step failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepError {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// The plugin's code; empty where it gave none.
+    pub code: Arc<str>,
+    /// In words.
+    pub message: Arc<str>,
+}
+
+/// The items of a fan-out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FanState {
+    /// The list, as it was when the step began.
+    pub list: Value,
+    /// The next item to start.
+    pub next: u32,
+    /// Items under way.
+    pub open: u32,
+    /// Items that failed.
+    pub failed: u32,
+    /// What became of each.
+    pub items: Chunks<ItemState>,
+}
+
+/// What became of one item.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ItemState {
+    /// It was not started or runs.
+    Open,
+    /// Its result.
+    Done(Value),
+    /// Why it failed.
+    Failed(Box<StepError>),
+}
+
+/// Whose work a sequence is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// Actions of a state.
+    #[default]
+    State,
+    /// A step, or one item of its `foreach:`.
+    Step {
+        /// [`RunningGraph::id`].
+        graph: u32,
+        /// Which step.
+        step: u16,
+        /// Which item.
+        item: Option<u32>,
+    },
+    /// It takes back what [`Undoable::id`] names.
+    Undo {
+        /// Which.
+        undo: u32,
+    },
+    /// `finally:` of a graph.
+    Finally {
+        /// [`RunningGraph::id`].
+        graph: u32,
+    },
+}
+
+/// A call that succeeded and can be taken back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Undoable {
+    /// Unique in one life.
+    pub id: u32,
+    /// The program of the call, and the call's place in it.
+    pub sequence: u16,
+    /// The call's place in the program.
+    pub position: u16,
+    /// The state that made it.
+    pub state: StateId,
+    /// The step it was, where it was one: the graph's run and the step's place.
+    pub step: Option<(u32, u16)>,
+    /// What the call was given.
+    pub input: Value,
+    /// What it gave.
+    pub output: Value,
+    /// When it succeeded.
+    pub at: Timestamp,
+}
+
+/// A rollback under way: newest first, one at a time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rollback {
+    /// Undoables older than this one stay; `None` takes back all.
+    pub down_to: Option<u32>,
+    /// What comes when all is taken back.
+    pub then: Then,
+    /// Why, in words.
+    pub reason: Arc<str>,
+}
+
+/// What comes after a rollback.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Then {
+    /// The error of this graph is raised; a workflow that does not handle it ends as failed.
+    Raise {
+        /// [`RunningGraph::id`].
+        graph: u32,
+        /// The error event.
+        event: Box<Event>,
+    },
+    /// The instance ends as failed.
+    Fail,
+    /// The instance ends as cancelled.
+    Cancel {
+        /// By whom.
+        by: Arc<str>,
+    },
+    /// The instance waits for a person, who asked for the rollback.
+    Hold,
+}
+
+/// An operator's hold on an instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Paused {
+    /// Since when.
+    pub since: Timestamp,
+    /// What becomes of its timers.
+    pub clocks: Clocks,
+    /// By whom.
+    pub by: Arc<str>,
+    /// Why, in the operator's words.
+    pub reason: Arc<str>,
+    /// Replies that arrived since, in arrival order, at most one per call.
+    pub replies: Vec<Reply>,
+    /// The event that started a life which has not begun yet.
+    pub start: Option<Box<Event>>,
+}
+
+/// What becomes of the timers of a paused instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Clocks {
+    /// They stand still: each is due later by as long as the pause was.
+    #[default]
+    Freeze,
+    /// They go on: what became due meanwhile fires at the resume.
+    Keep,
+}
+
+impl Clocks {
+    /// The word people write and see.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Freeze => "freeze",
+            Self::Keep => "keep",
+        }
+    }
+}
+
+/// A named point of an instance's life, to fork from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Its name.
+    pub name: Arc<str>,
+    /// When it was saved.
+    pub at: Timestamp,
+    /// The instance's step counter then.
+    pub step: u64,
+    /// The definition it ran then.
+    pub pin: Pin,
+    /// Its active states.
+    pub active: Vec<StateId>,
+    /// Its variables.
+    pub vars: Vec<Value>,
+    /// Stored configurations of history states.
+    pub history: Vec<(StateId, Vec<StateId>)>,
+    /// Sequences of states that were under way.
+    pub sequences: Vec<RunningSequence>,
+    /// Its step graphs.
+    pub graphs: Vec<RunningGraph>,
+}

@@ -1,0 +1,314 @@
+//! A step's end: what its calls gave, how it failed, and what its policy makes of that
+//! (decision 0023).
+
+use std::sync::Arc;
+
+use super::effect::{Effect, NoticeKind};
+use super::input::{ErrorKind, Event, EventKind};
+use super::instance::{RunningCall, RunningSequence};
+use super::invoked::CallFailure;
+use super::macrostep::{Cause, Taken, error_text};
+use super::progress::{ItemState, Phase, Role, StepError, StepStatus, Then, Undoable};
+use super::work::{ActionError, Origin, Overrun, Queued, Work};
+use crate::definition::model::{CallSpec, Graph, GraphFailure, StepFailure};
+use crate::value::{Map, Value};
+
+impl CallFailure<'_> {
+    pub(super) fn to_error(&self) -> StepError {
+        StepError {
+            kind: self.kind,
+            code: Arc::clone(self.code),
+            message: Arc::clone(self.message),
+        }
+    }
+}
+
+impl Work<'_> {
+    /// An attempt of a step's call is made.
+    pub(super) fn step_attempt(&mut self, role: Role, attempt: u32) {
+        let Role::Step { graph, step, item: None } = role else { return };
+        if let Some(state) = self.step_state_mut(graph, step) {
+            state.status = StepStatus::Running;
+            state.attempts = attempt;
+        }
+    }
+
+    /// An attempt of a step's call failed, and another one will be made.
+    pub(super) fn step_retrying(&mut self, role: Role, error: StepError) {
+        let Role::Step { graph, step, item: None } = role else { return };
+        if let Some(state) = self.step_state_mut(graph, step) {
+            state.status = StepStatus::Retrying;
+            state.error = Some(Box::new(error));
+        }
+    }
+
+    /// A call, child or event of a step gave something.
+    pub(super) fn step_gave(&mut self, role: Role, output: &Value) {
+        let Role::Step { graph, step, item } = role else { return };
+        let Some(state) = self.step_state_mut(graph, step) else { return };
+        state.error = None;
+        match item {
+            None => state.output = output.clone(),
+            Some(item) => {
+                let items = state.fan.as_mut().map(|fan| &mut fan.items);
+                let place = items.and_then(|items| items.get_mut(item as usize));
+                if let Some(place) = place {
+                    *place = ItemState::Done(output.clone());
+                }
+            }
+        }
+    }
+
+    /// Remembers a call that can be taken back.
+    pub(super) fn remember_undo(
+        &mut self,
+        running: &RunningSequence,
+        spec: &CallSpec,
+        call: &RunningCall,
+        output: &Value,
+    ) {
+        if spec.undo.is_none() {
+            return;
+        }
+        let (id, at) = (self.fresh_id(), self.now);
+        let step = match running.role {
+            Role::Step { graph, step, .. } => Some((graph, step)),
+            Role::State => None,
+            Role::Undo { .. } | Role::Finally { .. } => return,
+        };
+        self.instance.progress.get_or_insert_default().undo.push(Undoable {
+            id,
+            sequence: running.sequence,
+            position: running.position,
+            state: running.state,
+            step,
+            input: call.input.clone(),
+            output: output.clone(),
+            at,
+        });
+    }
+
+    /// Something of a step failed for good: its policy decides.
+    ///
+    /// `sequence` is what failed, already without its call where it had one; `None` where it is
+    /// the step as a whole.
+    pub(super) fn step_failed(
+        &mut self,
+        (graph, step, item): (u32, u16, Option<u32>),
+        sequence: Option<RunningSequence>,
+        error: StepError,
+    ) -> Result<(), Overrun> {
+        if let Some(item) = item {
+            if let Some(sequence) = &sequence {
+                self.instance.sequences.retain(|known| known.id != sequence.id);
+            }
+            return self.item_failed(graph, step, item, error);
+        }
+        let Some(spec) = self.step_of(graph, step) else { return Ok(()) };
+        let Some(of) = self.graph_of(graph) else { return Ok(()) };
+        if let Some(state) = self.step_state_mut(graph, step) {
+            state.status = StepStatus::Failed;
+            state.error = Some(Box::new(error.clone()));
+        }
+        self.disarm_step(graph, step);
+        let tolerated = match spec.on_failure {
+            StepFailure::Abort if spec.optional => Some(StepStatus::Failed),
+            StepFailure::Abort => None,
+            StepFailure::Skip => Some(StepStatus::Skipped),
+            StepFailure::Fallback(_) => Some(StepStatus::Failed),
+        };
+        if tolerated.is_some()
+            && let Some(sequence) = &sequence
+        {
+            self.instance.sequences.retain(|known| known.id != sequence.id);
+        }
+        match (spec.on_failure, tolerated) {
+            (StepFailure::Fallback(other), _) => {
+                self.note(format!("step {} failed: its fallback runs", spec.id));
+                self.step_notice(NoticeKind::StepFailed, spec, Some(&error));
+                return self.start_step(graph, other);
+            }
+            (_, Some(status)) => {
+                self.note(format!("step {} failed and is left behind: {}", spec.id, error.message));
+                return self.settle(graph, step, status);
+            }
+            (_, None) => {}
+        }
+        self.step_notice(NoticeKind::StepFailed, spec, Some(&error));
+        let event = self.step_error_event(of.state, &spec.id, &error);
+        self.graph_failed(graph, of, sequence, event)
+    }
+
+    /// The graph cannot go on by itself: what was done is taken back, or the error is raised at
+    /// once (rule 38).
+    fn graph_failed(
+        &mut self,
+        graph: u32,
+        of: &Graph,
+        sequence: Option<RunningSequence>,
+        event: Event,
+    ) -> Result<(), Overrun> {
+        self.cause.get_or_insert_with(|| Arc::clone(&event.name));
+        if of.on_failure == GraphFailure::Rollback {
+            self.drop_sequences_of(graph)?;
+            self.cut_off(graph, Phase::Running);
+            let reason = error_text(&event);
+            return self.begin_rollback(
+                Then::Raise { graph, event: Box::new(event) },
+                None,
+                reason,
+            );
+        }
+        let state = Some(of.state);
+        let origin = Origin { state, sequence, of_call: true, ..Origin::default() };
+        self.queue.push_back(Queued { event, origin: Some(Box::new(origin)) });
+        Ok(())
+    }
+
+    /// `error.platform.invoke.<state>.<step>` and the like, as calls of states fail (rule 35).
+    fn step_error_event(
+        &self,
+        state: super::ids::StateId,
+        step: &Arc<str>,
+        error: &StepError,
+    ) -> Event {
+        let invoke_id: Arc<str> = format!("{}.{step}", self.state(state).id).into();
+        let family = if error.kind.is_communication() { "communication" } else { "platform" };
+        let data = Map::from_iter([
+            ("kind", Value::from(error.kind.as_str())),
+            ("code", Value::String(Arc::clone(&error.code))),
+            ("message", Value::String(Arc::clone(&error.message))),
+            ("step", Value::String(Arc::clone(step))),
+        ]);
+        let name = format!("error.{family}.invoke.{invoke_id}");
+        let mut event = self.made(name.into(), EventKind::External, Some(data.into()));
+        event.invoke_id = Some(invoke_id);
+        event
+    }
+
+    /// An expression or action of a step's program failed.
+    pub(super) fn step_error(
+        &mut self,
+        (graph, step, item): (u32, u16, Option<u32>),
+        sequence: Option<RunningSequence>,
+        error: &ActionError,
+    ) -> Result<(), Overrun> {
+        let error = StepError {
+            kind: ErrorKind::Permanent,
+            code: error.name.into(),
+            message: error.message.as_str().into(),
+        };
+        self.step_failed((graph, step, item), sequence, error)
+    }
+
+    /// Removes the sequences of a graph, and cancels their calls and children.
+    pub(super) fn drop_sequences_of(&mut self, of: u32) -> Result<(), Overrun> {
+        self.drop_sequences(|role| match role {
+            Role::Step { graph, .. } | Role::Finally { graph } => graph == of,
+            Role::State | Role::Undo { .. } => false,
+        })
+    }
+
+    /// Removes sequences by their role, and cancels their calls and children.
+    pub(super) fn drop_sequences(&mut self, of: impl Fn(Role) -> bool) -> Result<(), Overrun> {
+        let (left, kept) = std::mem::take(&mut self.instance.sequences)
+            .into_iter()
+            .partition::<Vec<_>, _>(|sequence| of(sequence.role));
+        self.instance.sequences = kept;
+        for sequence in left {
+            self.cancel_child(&sequence, false);
+            self.disarm_call(sequence.id);
+            let sent = |call: &&RunningCall| call.sent && call.child.is_none();
+            if let Some(call) = sequence.call.as_ref().filter(sent) {
+                let operation = self.call_of(&sequence).map(|(spec, _)| &*spec.operation);
+                let words = format!("cancel {}", operation.unwrap_or_default());
+                self.emit(Effect::CancelCall { call: call.id }, words)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A graph or a step took longer than it may.
+    pub(super) fn steps_late(&mut self, graph: u32, step: Option<u16>) -> Result<Taken, Overrun> {
+        self.bounded(graph, step)?;
+        self.macrostep(Cause::Resume(None))
+    }
+
+    fn bounded(&mut self, graph: u32, step: Option<u16>) -> Result<(), Overrun> {
+        let Some(run) = self.run(graph).filter(|run| run.phase == Phase::Running) else {
+            return Ok(());
+        };
+        let late = |what: &str| StepError {
+            kind: ErrorKind::Timeout,
+            code: "deadline".into(),
+            message: format!("{what} took longer than it may").into(),
+        };
+        match step {
+            Some(step) => {
+                if run.steps.get(usize::from(step)).is_none_or(|it| it.is_settled()) {
+                    return Ok(());
+                }
+                let id = self.step_of(graph, step).map(|spec| Arc::clone(&spec.id));
+                let own = |role: Role| {
+                    matches!(role, Role::Step { graph: of, step: at, .. }
+                        if of == graph && at == step)
+                };
+                self.drop_sequences(own)?;
+                if self.partial_result(graph, step)? {
+                    return Ok(());
+                }
+                let error = late(&format!("step `{}`", id.unwrap_or_default()));
+                self.step_failed((graph, step, None), None, error)
+            }
+            None => self.graph_late(graph, &late("the steps together")),
+        }
+    }
+
+    /// The whole graph took too long: what runs is cut off and the error raised.
+    fn graph_late(&mut self, graph: u32, error: &StepError) -> Result<(), Overrun> {
+        let Some(of) = self.graph_of(graph) else { return Ok(()) };
+        self.drop_sequences_of(graph)?;
+        let event = self.step_error_event(of.state, &"timeout".into(), error);
+        if of.on_failure == GraphFailure::Raise {
+            self.cut_off(graph, Phase::Ended);
+        }
+        self.graph_failed(graph, of, None, event)
+    }
+
+    /// `retry` of failed steps whose work is no single call: they start anew; false where there
+    /// are none.
+    pub(super) fn retry_steps(&mut self) -> Result<bool, Overrun> {
+        let failed = self.failed_steps();
+        for (graph, step) in &failed {
+            self.start_step(*graph, *step)?;
+        }
+        Ok(!failed.is_empty())
+    }
+
+    /// `skip` of failed steps whose work is no single call; false where there are none.
+    pub(super) fn skip_steps(&mut self) -> Result<bool, Overrun> {
+        let failed = self.failed_steps();
+        for (graph, step) in &failed {
+            self.settle(*graph, *step, StepStatus::Skipped)?;
+        }
+        Ok(!failed.is_empty())
+    }
+
+    /// Steps that failed for good and wait for a person.
+    fn failed_steps(&self) -> Vec<(u32, u16)> {
+        let Some(progress) = self.instance.progress.as_deref() else { return Vec::new() };
+        let mut failed = Vec::new();
+        for run in progress.graphs.iter().filter(|run| run.phase == Phase::Running) {
+            for (at, state) in (0_u16..).zip(run.steps.iter()) {
+                let fallback = self
+                    .definition
+                    .step(run.graph, at)
+                    .is_some_and(|spec| matches!(spec.on_failure, StepFailure::Fallback(_)));
+                if state.status == StepStatus::Failed && !state.is_settled() && !fallback {
+                    failed.push((run.id, at));
+                }
+            }
+        }
+        failed
+    }
+}

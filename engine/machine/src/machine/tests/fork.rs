@@ -1,0 +1,156 @@
+//! Checkpoints and forks (rows I2, K7).
+
+use super::check::{World, definition};
+use crate::machine::{
+    CHECKPOINTS_MAX, Command, Instance, InstanceKey, NoticeKind, StepStatus, fork_of,
+};
+
+const STEPS: &str = "
+workflow: t
+vars: { n: 0 }
+steps:
+  one: { call: p.one, undo: p.un_one, set: { n: 1 } }
+  two: { needs: [one], call: p.two, with: { of: \"${ steps.one.id }\" }, set: { n: 2 } }
+  three: { needs: [two], call: p.three }
+  beside: { call: p.beside }
+";
+
+const CHART: &str = "
+workflow: t
+initial: a
+vars: { n: 0 }
+states:
+  a:
+    entry: { call: p.one, timeout: 1h, with: { n: 5 }, set: { n: output.n } }
+    after: { 10m: c }
+    done: b
+  b: {}
+  c: {}
+";
+
+fn world(text: &str, lines: &[&str]) -> World {
+    let mut world = World::new(definition(text));
+    lines.iter().for_each(|line| world.run(line));
+    world
+}
+
+fn instance(world: &World) -> &Instance {
+    world.instance.as_ref().unwrap_or_else(|| panic!("no instance"))
+}
+
+/// Another world, in which a fork of this one's instance begins.
+fn forked(from: &World, point: &str) -> World {
+    let definition = from.definition.clone();
+    let fork = fork_of(instance(from), &definition, point).unwrap_or_else(|why| panic!("{why}"));
+    let mut world = World::new(definition);
+    world.key = InstanceKey::new("t", "k2").unwrap_or_else(|why| panic!("{why}"));
+    world.now = from.now;
+    let by = crate::machine::Principal { user: "ann".into(), roles: Vec::new() };
+    let command = Command::Fork(Box::new(fork));
+    world.tell(&crate::machine::Input::Command { command, by, reason: "again".into() });
+    world
+}
+
+fn statuses(world: &World) -> Vec<StepStatus> {
+    let progress = instance(world).progress.as_deref();
+    let run = progress.and_then(|progress| progress.graphs.first());
+    run.into_iter().flat_map(|run| run.steps.iter()).map(|step| step.status).collect()
+}
+
+#[test]
+fn k7_a_fork_from_a_step_runs_it_and_all_that_needs_it_and_undoes_nothing() {
+    let lines =
+        ["start {x: 1}", "reply p.one {id: 7}", "reply p.beside", "reply p.two", "reply p.three"];
+    let old = world(STEPS, &lines);
+    assert!(instance(&old).status.is_ended());
+    let mut new = forked(&old, "two");
+    assert_eq!(new.out, "1 fork -> call p.two | steps\n");
+    assert_eq!(new.calls.last().map(|call| call.input.to_json()), Some(r#"{"of":7}"#.to_owned()));
+    assert_eq!(instance(&new).input, instance(&old).input);
+    assert!(instance(&new).progress.as_deref().is_some_and(|progress| progress.undo.is_empty()));
+    let expected =
+        [StepStatus::Completed, StepStatus::Running, StepStatus::Pending, StepStatus::Completed];
+    assert_eq!(statuses(&new), expected);
+    ["reply p.two", "reply p.three"].iter().for_each(|line| new.run(line));
+    assert!(new.out.ends_with("3 reply p.three -> - | done done\n"), "{}", new.out);
+    let trace = forked(&old, "two").last.and_then(|last| last.trace);
+    let note = trace.and_then(|trace| trace.note);
+    assert_eq!(note.as_deref(), Some("of t/k1 from two; again"));
+}
+
+#[test]
+fn k7_a_fork_of_a_failed_life_runs_what_was_cut_off_too() {
+    let text = format!("on_error: fail\n{STEPS}");
+    let old = world(&text, &["start", "reply p.one {id: 7}", "fail p.two permanent no"]);
+    assert!(instance(&old).status.is_ended());
+    let new = forked(&old, "two");
+    assert_eq!(new.out, "1 fork -> call p.two, call p.beside | steps\n");
+}
+
+#[test]
+fn i2_a_fork_from_a_checkpoint_goes_on_with_what_was_known_there() {
+    let mut old = world(STEPS, &["start", "reply p.one {id: 7}", "command checkpoint half"]);
+    assert!(old.notices.iter().any(|(kind, _)| *kind == NoticeKind::CheckpointSaved));
+    ["reply p.two", "reply p.beside", "reply p.three"].iter().for_each(|line| old.run(line));
+    let mut new = forked(&old, "half");
+    assert_eq!(new.out, "1 fork -> call p.two, call p.beside | steps\n");
+    new.run("vars");
+    assert!(new.out.ends_with("{\"n\":1}\n"));
+    ["reply p.two", "reply p.beside", "reply p.three"].iter().for_each(|line| new.run(line));
+    assert!(new.out.ends_with("| done done\n"), "{}", new.out);
+}
+
+#[test]
+fn i2_calls_and_timers_of_states_begin_again_in_a_fork() {
+    let mut old = world(CHART, &["start", "command checkpoint before", "advance 9m"]);
+    old.run("reply p.one {n: 1}");
+    let mut new = forked(&old, "before");
+    assert_eq!(new.out, "1 fork -> call p.one | a\n");
+    assert_eq!(new.calls.last().map(|call| call.input.to_json()), Some(r#"{"n":5}"#.to_owned()));
+    new.run("advance 9m");
+    assert_eq!(new.out.lines().count(), 1, "its time begins anew");
+    new.run("reply p.one {n: 2}");
+    assert!(new.out.ends_with("2 reply p.one -> - | b\n"), "{}", new.out);
+}
+
+#[test]
+fn k7_an_unknown_point_is_refused_with_those_there_are() {
+    let mut old = world(STEPS, &["start"]);
+    let refused = |old: &World, point: &str| {
+        fork_of(instance(old), &old.definition, point).err().unwrap_or_default()
+    };
+    assert_eq!(
+        refused(&old, "nope"),
+        "no checkpoint and no step is called `nope`; checkpoints: there is none"
+    );
+    ["command checkpoint a", "command checkpoint b"].iter().for_each(|line| old.run(line));
+    assert_eq!(
+        refused(&old, "nope"),
+        "no checkpoint and no step is called `nope`; checkpoints: `a`, `b`"
+    );
+    assert_eq!(
+        refused(&old, "three"),
+        "step `three` did not begin yet: there is nothing before it to keep"
+    );
+}
+
+#[test]
+fn i2_checkpoints_are_bounded_and_one_of_the_same_name_is_replaced() {
+    let mut old = world(STEPS, &["start"]);
+    for number in 0..CHECKPOINTS_MAX {
+        old.run(&format!("command checkpoint c{number}"));
+    }
+    old.run("command checkpoint more");
+    assert!(old.out.contains("!rejected the instance has 16 checkpoints, which is the limit"));
+    old.run("command checkpoint c3");
+    let names: Vec<_> = instance(&old).checkpoints().iter().map(|known| &*known.name).collect();
+    assert_eq!((names.len(), names.last()), (CHECKPOINTS_MAX, Some(&"c3")));
+    let long = "x".repeat(250_000);
+    old.run(&format!("command set {{n: {long}}}"));
+    for name in ["c0", "c1", "c2", "c4", "c5"] {
+        old.run(&format!("command checkpoint {name}"));
+    }
+    assert!(old.out.contains("bytes exceed the limit of 1048576 bytes"), "all together");
+    old.run("command checkpoint a/b");
+    assert!(old.out.ends_with("of the characters `A-Z a-z 0-9 _ - .`\n"));
+}

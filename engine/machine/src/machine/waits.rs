@@ -1,0 +1,93 @@
+//! Steps that wait for an event (decision 0023).
+
+use super::input::Event;
+use super::instance::RunningSequence;
+use super::progress::Role;
+use super::work::{Failure, Origin, Overrun, Work};
+use crate::definition::expr::Expr;
+use crate::definition::model::{Descriptor, SeqStep, SetPath};
+
+/// What a waiting sequence waits for.
+struct Awaited<'d> {
+    events: &'d [Descriptor],
+    when: Option<&'d Expr>,
+    set: &'d [(SetPath, Expr)],
+}
+
+impl<'a> Work<'a> {
+    fn awaited(&self, running: &RunningSequence) -> Option<Awaited<'a>> {
+        let program = self.definition.sequences.get(usize::from(running.sequence))?;
+        match program.steps.get(usize::from(running.position))? {
+            SeqStep::Wait { events, when, set } => {
+                Some(Awaited { events, when: when.as_ref(), set })
+            }
+            SeqStep::Do(_)
+            | SeqStep::Call { .. }
+            | SeqStep::Child { .. }
+            | SeqStep::Name { .. }
+            | SeqStep::JumpUnless { .. }
+            | SeqStep::Jump { .. } => None,
+        }
+    }
+
+    /// Gives an event that no transition takes to the steps that wait for it; false where there
+    /// are none.
+    pub(super) fn steps_take(&mut self, event: &Event) -> Result<bool, Overrun> {
+        let waiting: Vec<_> = self
+            .instance
+            .sequences
+            .iter()
+            .filter(|running| {
+                let awaited = self.awaited(running);
+                awaited.is_some_and(|it| it.events.iter().any(|one| one.matches(&event.name)))
+            })
+            .cloned()
+            .collect();
+        let mut taken = false;
+        for running in waiting {
+            let Some(Awaited { when, set, .. }) = self.awaited(&running) else { continue };
+            self.bind_item(running.role);
+            let holds = match when {
+                None => true,
+                Some(guard) => self.holds(guard, Some(event))?,
+            };
+            if holds {
+                taken = true;
+                self.wait_over(&running, set, event)?;
+            }
+            self.locals.clear();
+        }
+        Ok(taken)
+    }
+
+    /// The event came: what it says is the step's output.
+    fn wait_over(
+        &mut self,
+        running: &RunningSequence,
+        set: &[(SetPath, Expr)],
+        event: &Event,
+    ) -> Result<(), Overrun> {
+        let output = event.data.clone().unwrap_or_default();
+        self.output = Some(output.clone());
+        let kept = self.run_set(set, Some(event));
+        self.output = None;
+        match (kept, running.role) {
+            (Ok(()), role) => {
+                self.step_gave(role, &output);
+                self.skip_step(running.id);
+                Ok(())
+            }
+            (Err(Failure::Overrun(overrun)), _) => Err(overrun),
+            (Err(Failure::Error(error)), Role::Step { graph, step, item }) => {
+                self.step_error((graph, step, item), Some(running.clone()), &error)
+            }
+            (
+                Err(Failure::Error(error)),
+                Role::State | Role::Undo { .. } | Role::Finally { .. },
+            ) => {
+                let (state, sequence) = (Some(running.state), Some(running.clone()));
+                self.queue_error(error, Origin { state, sequence, ..Origin::default() })
+            }
+        }
+    }
+}

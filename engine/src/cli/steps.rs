@@ -1,0 +1,167 @@
+//! The table of steps that `show` prints, as wide as a terminal of 80 columns.
+
+use gearshift_client::protocol::view::{StepStatus, StepView, StepsView};
+
+use super::output::{Look, clean};
+use super::words::span;
+
+/// The widest that a line becomes, its indent included.
+const WIDTH: usize = 80;
+/// How wide the column of names is at most.
+const NAME_MAX: usize = 28;
+/// `completed`, the longest status.
+const STATUS: usize = 9;
+/// `23h59m`.
+const TOOK: usize = 7;
+
+/// `steps     3 of 5 completed · 60 %`, and a line for each step.
+pub(super) fn table(view: &StepsView, look: Look) -> Vec<String> {
+    if view.steps.is_empty() {
+        return Vec::new();
+    }
+    let percent = view.progress.unwrap_or_default() * 100.0;
+    let (completed, total) = (view.completed_steps, view.total_steps);
+    let mut lines = vec![format!("steps     {completed} of {total} completed · {percent:.0} %")];
+    let longest = view.steps.iter().map(|step| step.id.chars().count()).max().unwrap_or_default();
+    let name = longest.min(NAME_MAX);
+    lines.extend(view.steps.iter().map(|step| line(step, look, name)));
+    if let Some(rollback) = &view.rollback {
+        let now = rollback.step.as_ref().map_or_else(String::new, |step| format!(" · now {step}"));
+        let left = rollback.left;
+        lines
+            .push(cut(&format!("undo      {left} left{now} · {}", clean(&rollback.reason)), WIDTH));
+    }
+    lines
+}
+
+/// `  ✓ load_data   completed   12ms  2 retries`.
+fn line(step: &StepView, look: Look, name: usize) -> String {
+    let style = match step.status {
+        StepStatus::Completed => look.green(),
+        StepStatus::Failed | StepStatus::Cancelled => look.red(),
+        StepStatus::Pending
+        | StepStatus::Running
+        | StepStatus::Retrying
+        | StepStatus::Skipped
+        | StepStatus::Undone
+        | StepStatus::Other
+        | _ => look.dim(),
+    };
+    let (id, status) = (cut(&step.id, name), step.status.as_str());
+    let took = step.duration_ms.map(span).unwrap_or_default();
+    let room = WIDTH.saturating_sub(name + STATUS + TOOK + 10);
+    let said = cut(&clean(&said(step)), room);
+    let glyph = glyph(step.status);
+    let line =
+        format!("  {style}{glyph}{style:#} {id:<name$}  {status:<STATUS$}  {took:>TOOK$}  {said}");
+    line.trim_end().to_owned()
+}
+
+/// One sign for each status, to be seen without reading.
+pub(super) const fn glyph(status: StepStatus) -> char {
+    match status {
+        StepStatus::Pending => '·',
+        StepStatus::Running => '▶',
+        StepStatus::Retrying => '↻',
+        StepStatus::Completed => '✓',
+        StepStatus::Failed => '✗',
+        StepStatus::Skipped => '-',
+        StepStatus::Cancelled => '⊘',
+        StepStatus::Undone => '↶',
+        StepStatus::Other | _ => '?',
+    }
+}
+
+/// What else there is to say of a step, the most telling first.
+fn said(step: &StepView) -> String {
+    let mut parts = Vec::new();
+    if let Some(items) = step.items {
+        let failed = match items.failed {
+            0 => String::new(),
+            failed => format!(", {failed} failed"),
+        };
+        parts.push(format!("{}/{} items{failed}", items.done, items.total));
+    }
+    if let Some(error) = &step.error {
+        let code = if error.code.is_empty() { &error.kind } else { &error.code };
+        parts.push(format!("{code}: {}", error.message));
+    }
+    match step.retry_count {
+        0 => {}
+        1 => parts.push("1 retry".to_owned()),
+        more => parts.push(format!("{more} retries")),
+    }
+    if !step.waits_for.is_empty() {
+        parts.push(format!("needs {}", step.waits_for.join(", ")));
+    }
+    parts.join(" · ")
+}
+
+/// At most so many characters.
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use gearshift_client::protocol::view::{ItemsView, RollbackView, StepErrorView};
+
+    use super::*;
+
+    fn step(id: &str, status: StepStatus) -> StepView {
+        StepView { id: id.to_owned(), status, ..StepView::default() }
+    }
+
+    #[test]
+    fn a_table_of_steps_fits_into_80_columns_and_shows_each_status() {
+        let failed = StepErrorView {
+            kind: "permanent".to_owned(),
+            code: "bad_schema".to_owned(),
+            message: "the column `value` is missing in a file with a very long name".to_owned(),
+        };
+        let view = StepsView {
+            progress: Some(0.5),
+            completed_steps: 1,
+            total_steps: 4,
+            steps: vec![
+                StepView {
+                    duration_ms: Some(12),
+                    retry_count: 2,
+                    ..step("load_data", StepStatus::Completed)
+                },
+                StepView {
+                    items: Some(ItemsView { total: 9, done: 3, failed: 1 }),
+                    ..step("each", StepStatus::Running)
+                },
+                StepView { error: Some(failed), ..step("check", StepStatus::Failed) },
+                StepView {
+                    waits_for: vec!["each".to_owned()],
+                    ..step("a_step_with_a_name_that_is_too_long_for_it", StepStatus::Pending)
+                },
+            ],
+            rollback: Some(RollbackView {
+                reason: "check failed".to_owned(),
+                step: Some("load_data".to_owned()),
+                left: 1,
+            }),
+            ..StepsView::default()
+        };
+        let lines = table(&view, Look { color: false });
+        assert_eq!(
+            lines,
+            [
+                "steps     1 of 4 completed · 50 %",
+                "  ✓ load_data                     completed     12ms  2 retries",
+                "  ▶ each                          running             3/9 items, 1 failed",
+                "  ✗ check                         failed              bad_schema: the column `v…",
+                "  · a_step_with_a_name_that_is_…  pending             needs each",
+                "undo      1 left · now load_data · check failed",
+            ]
+        );
+        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH));
+        assert!(table(&StepsView::default(), Look { color: false }).is_empty());
+    }
+}

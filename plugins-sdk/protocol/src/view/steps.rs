@@ -1,0 +1,196 @@
+//! How far the step graphs of an instance are, and what became of a workflow's instances.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The step graphs of one instance; all empty where its definition has none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StepsView {
+    /// Steps that are over, of all steps: 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<f64>,
+    /// Steps under way, in document order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub current_step: Vec<String>,
+    /// Steps that completed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub completed_steps: u32,
+    /// All steps.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub total_steps: u32,
+    /// Each step, in document order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepView>,
+    /// What is being taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackView>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// One step of a step graph.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StepView {
+    /// Its name.
+    pub id: String,
+    /// Its title; the name where it has none.
+    pub title: String,
+    /// Where it stands.
+    pub status: StepStatus,
+    /// What it gave; absent where it is heavier than a view may be.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub result: Value,
+    /// How heavy a result is that is left out, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_bytes: Option<u64>,
+    /// What went wrong last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<StepErrorView>,
+    /// Attempts beyond the first.
+    pub retry_count: u32,
+    /// When it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+    /// How long it took, or takes so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// The items of its `foreach`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<ItemsView>,
+    /// What a pending step needs and has not got yet: names, or `one of a, b`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<String>,
+}
+
+/// Where a step stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StepStatus {
+    /// It waits for its needs.
+    #[default]
+    Pending,
+    /// It runs.
+    Running,
+    /// An attempt failed, and another one will be made.
+    Retrying,
+    /// It succeeded.
+    Completed,
+    /// It failed for good.
+    Failed,
+    /// It did not have to run, or its failure was left behind.
+    Skipped,
+    /// It was cut off.
+    Cancelled,
+    /// It had completed and was taken back.
+    Undone,
+    /// A status this reader does not know yet.
+    #[serde(other)]
+    Other,
+}
+
+impl StepStatus {
+    /// The word people see.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Retrying => "retrying",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+            Self::Undone => "undone",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for StepStatus {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.as_str())
+    }
+}
+
+/// Why a step failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StepErrorView {
+    /// `retryable`, `permanent`, `timeout`, ….
+    pub kind: String,
+    /// The plugin's code, where it gave one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub code: String,
+    /// In words.
+    pub message: String,
+}
+
+/// How far the items of a fan-out are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ItemsView {
+    /// All of them.
+    pub total: u64,
+    /// Those that succeeded.
+    pub done: u64,
+    /// Those that failed for good.
+    pub failed: u64,
+}
+
+/// A rollback under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RollbackView {
+    /// Why.
+    pub reason: String,
+    /// The step that is being taken back, where it is a step's call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// How many calls are still to be taken back, this one included.
+    pub left: u64,
+}
+
+/// What became of a workflow's instances, as far as they are still known: ended ones are forgotten
+/// after their retention.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkflowMetrics {
+    /// All of them.
+    pub total: u64,
+    /// Those that reached a final state.
+    pub completed: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Those that were cancelled or killed.
+    pub cancelled: u64,
+    /// Those that only a person can move.
+    pub stuck: u64,
+    /// Those that have not ended and are not stuck.
+    pub running: u64,
+    /// Steps of all of them that completed.
+    pub steps_completed: u64,
+    /// Steps that failed.
+    pub steps_failed: u64,
+    /// Steps that were skipped.
+    pub steps_skipped: u64,
+    /// How long completed ones took on average, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_ms: Option<u64>,
+    /// The shortest of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_ms: Option<u64>,
+    /// The longest of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_ms: Option<u64>,
+}
