@@ -57,7 +57,9 @@ fn call(what: &str, before: &CallSpec, after: &CallSpec, found: &mut Found) {
     tell("operation", before.operation.to_string(), after.operation.to_string());
     tell("timeout", duration::format(before.timeout_ms), duration::format(after.timeout_ms));
     tell("retry", retry(before), retry(after));
-    let undo = |spec: &CallSpec| spec.undo.as_deref().unwrap_or("none").to_owned();
+    let undo = |spec: &CallSpec| {
+        spec.undo.as_ref().map_or_else(|| "none".to_owned(), |undo| undo.operation.to_string())
+    };
     tell("undo", undo(before), undo(after));
     found.other("call", &format!("input of {what}"), &before.with, &after.with);
     found.other("call", &format!("set of {what}"), &before.set, &after.set);
@@ -134,6 +136,7 @@ fn invokes(definition: &Definition) -> BTreeMap<Place, Invoke<'_>> {
                 SeqStep::Call { spec, invoke_id } => (Invoke::Call(spec), invoke_id),
                 SeqStep::Child { spec, invoke_id } => (Invoke::Child(spec), invoke_id),
                 SeqStep::Do(_)
+                | SeqStep::Wait { .. }
                 | SeqStep::Name { .. }
                 | SeqStep::JumpUnless { .. }
                 | SeqStep::Jump { .. } => continue,
