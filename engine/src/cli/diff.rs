@@ -34,7 +34,9 @@ First every change of the text by its path, then what it means: states, history,
 transitions with their guards, timers, variables, events and limits that are lost, new or changed.
 Where the former definition is deployed, how many instances live on it, and in which states.
 
-Exit 0: the same, but for the version; 1: they differ; 2: one of them is no definition.";
+Where they are only written otherwise (a list of one for one, a default written out), it says so.
+
+Exit 0: the same, but for the version; 1: they differ, if only as text; 2: one of them is no definition.";
 
 /// They differ.
 const DIFFERS: u8 = 1;
@@ -58,6 +60,8 @@ struct Report {
     to: String,
     /// They say the same; their versions may differ.
     same: bool,
+    /// Whatever is written otherwise, they are the same machine: nothing changes for instances.
+    equivalent: bool,
     changes: Vec<Change>,
     /// What the changes mean.
     meaning: Vec<Meaning>,
@@ -85,6 +89,7 @@ pub(super) async fn diff(global: &Global, args: &DiffArgs) -> Outcome {
         from: format!("{}@{}", from.name, from.version),
         to: format!("{}@{}", to.name, to.version),
         same,
+        equivalent: same || meaning::is_none(&from, &to),
         changes,
         meaning: meaning::of(&from, &to),
         lost_states: meaning::lost_states(&from, &to),

@@ -104,6 +104,20 @@ pub(super) fn of(from: &Definition, to: &Definition) -> Vec<Meaning> {
     found.all
 }
 
+/// Is it one machine, written in two ways? Their version and where things stand count nothing.
+pub(super) fn is_none(from: &Definition, to: &Definition) -> bool {
+    let machine = |definition: &Definition| {
+        let mut machine = definition.clone();
+        (machine.version, machine.hash) = (from.version, from.hash);
+        machine.canonical = Arc::from("");
+        machine.transitions.iter_mut().for_each(|transition| transition.line = 0);
+        let steps = machine.graphs.iter_mut().flat_map(|graph| &mut graph.steps);
+        steps.for_each(|step| step.line = 0);
+        format!("{machine:?}")
+    };
+    machine(from) == machine(to)
+}
+
 /// States that an instance may rest in: history states are never active.
 pub(super) fn lost_states(from: &Definition, to: &Definition) -> Vec<String> {
     let gone = from.states.iter().skip(1).filter(|state| {

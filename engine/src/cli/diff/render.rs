@@ -9,13 +9,16 @@ use super::tree::Change;
 use crate::cli::output::{Look, clean};
 use crate::cli::words::count;
 
+/// Letters of a value that are shown.
+const VALUE_MAX: usize = 100;
+
 /// The changes, what they mean, and whom they concern.
 pub(super) fn render(report: &Report, look: Look) -> String {
     let (green, red, yellow) = (look.green(), look.red(), look.yellow());
     let mut text = format!("{} → {}", report.from, report.to);
     for Change { path, from, to } in &report.changes {
         let path = clean(path);
-        let shown = |value: &Value| clean(&value.to_string()).into_owned();
+        let shown = |value: &Value| clean(&shortened(&value.to_string())).into_owned();
         text.push_str(&match (from, to) {
             (None, Some(to)) => format!("\n{green}+ {path}{green:#}: {}", shown(to)),
             (Some(from), None) => format!("\n{red}- {path}{red:#}: {}", shown(from)),
@@ -30,6 +33,9 @@ pub(super) fn render(report: &Report, look: Look) -> String {
         (false, true) => text.push_str("\nthe same but for the version"),
         (true, false) => text.push_str("\nonly the order of keys differs"),
         (false, false) => {}
+    }
+    if report.equivalent && !report.same {
+        text.push_str("\nonly written otherwise: nothing changes for instances");
     }
     for Meaning { kind, what, from, to, note, .. } in &report.meaning {
         let style = match kind {
@@ -49,6 +55,15 @@ pub(super) fn render(report: &Report, look: Look) -> String {
         text.push_str(&format!("\n{}", concerned(living, &report.from)));
     }
     text
+}
+
+/// The beginning of what is too long for a line.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= VALUE_MAX {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(VALUE_MAX - 1).collect();
+    format!("{head}…")
 }
 
 /// `3 instances live on order@1: placed 2, waiting 1`.

@@ -94,8 +94,12 @@ impl Play {
         for definition in self.stage.definitions().iter() {
             let starts = definition.events.iter().filter(|event| event.early == Early::Start);
             let starts: Vec<_> = starts.map(|event| event.name.to_string()).collect();
-            let begins = if starts.is_empty() { "start".to_owned() } else { starts.join(" | ") };
             let Definition { name, version, .. } = &**definition;
+            let begins = match starts.is_empty() {
+                true if self.workflows().len() > 1 => format!("start {name}"),
+                true => "start".to_owned(),
+                false => starts.join(" | "),
+            };
             let line = format!("{name}@{version} · begins with {begins} · help");
             self.output.line(wrapped(&line))?;
         }
@@ -149,7 +153,7 @@ impl Play {
                 }
                 self.event(&name, &data)
             }
-            Line::Start { key, data } => self.start(key, &data),
+            Line::Start { words, data } => self.start(&words, &data),
             Line::Decide { choice, by, data } => {
                 let data = value_of(&data)?;
                 let choice = choice.as_str().into();
@@ -213,14 +217,8 @@ impl Play {
         }
     }
 
-    fn start(&mut self, key: Option<String>, data: &Value) -> Result<(), String> {
-        let workflow = {
-            let mut all = self.stage.definitions().iter();
-            let (Some(definition), None) = (all.next(), all.next()) else {
-                return Err("there are several definitions; begin with an event".to_owned());
-            };
-            Arc::clone(&definition.name)
-        };
+    fn start(&mut self, words: &[String], data: &Value) -> Result<(), String> {
+        let (workflow, key) = self.meant_by_start(words)?;
         self.started += 1;
         let key = key.unwrap_or_else(|| format!("k{}", self.started));
         let key = InstanceKey::new(&workflow, &key)?;

@@ -1,11 +1,14 @@
 //! Which instances there are, and what they could be told.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use gearshift_machine::definition::model::Trigger;
 use gearshift_machine::machine::InstanceKey;
 
 use super::command::{Play, nothing_yet};
 use crate::api;
-use crate::cli::words::states;
+use crate::cli::words::{names, nearest, states};
 
 /// Instances that are listed.
 const INSTANCES_MAX: usize = 1_000;
@@ -15,6 +18,48 @@ impl Play {
     pub(super) fn events(&self) -> Vec<String> {
         let declared = self.stage.definitions().iter().flat_map(|definition| &definition.events);
         declared.map(|event| event.name.to_string()).collect()
+    }
+
+    /// The workflows that can be started.
+    pub(super) fn workflows(&self) -> BTreeSet<Arc<str>> {
+        self.stage.definitions().iter().map(|definition| Arc::clone(&definition.name)).collect()
+    }
+
+    /// The workflow and the key that the words behind `start` mean. The name of a workflow is
+    /// taken for it; where there is only one, any other word is a key.
+    pub(super) fn meant_by_start(
+        &self,
+        words: &[String],
+    ) -> Result<(Arc<str>, Option<String>), String> {
+        let all = self.workflows();
+        let known = |word: &str| all.get(word).cloned();
+        let only = if all.len() == 1 { all.first().cloned() } else { None };
+        let (first, second) = match words {
+            [] => {
+                let several = || {
+                    let list: Vec<String> = all.iter().map(ToString::to_string).collect();
+                    format!("say which workflow to start: {}", names(&list))
+                };
+                return only.map(|only| (only, None)).ok_or_else(several);
+            }
+            [first, more @ ..] => (first, more.first()),
+        };
+        if let Some(workflow) = known(first) {
+            return Ok((workflow, second.cloned()));
+        }
+        if second.is_none() {
+            let parts = first.split_once('/').filter(|(_, key)| !key.is_empty());
+            if let Some((workflow, key)) = parts.and_then(|(name, key)| Some((known(name)?, key))) {
+                return Ok((workflow, Some(key.to_owned())));
+            }
+            if let Some(only) = only {
+                return Ok((only, Some(first.clone())));
+            }
+        }
+        let name = first.split_once('/').map_or(&**first, |(name, _)| name);
+        let meant = nearest(name, all.iter().map(|name| &**name));
+        let meant = meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+        Err(format!("no workflow here is called `{name}`{meant}"))
     }
 
     /// Does any definition take an event of this name, or declare it?

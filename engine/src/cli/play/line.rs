@@ -12,7 +12,8 @@ pub(super) const HELP: &str =
     "  EVENT [k=v … | {json}]         an event; the first one starts an instance
   send EVENT [k=v … | {json}]    the same, for events that are called like an order, or
                                  that no definition here knows
-  start [KEY] [k=v … | {json}]   begin a life without an event
+  start [WORKFLOW] [KEY] [k=v … | {json}]
+                                 begin a life without an event
   decide CHOICE [k=v …]          decide the open approval; by=NAME says who
   reply OPERATION [k=v …]        answer an open call
   fail OPERATION KIND [MESSAGE]  let it fail: retryable, permanent, plugin_not_found,
@@ -41,8 +42,8 @@ pub(super) enum Line {
     },
     /// Begin a life.
     Start {
-        /// The correlation key.
-        key: Option<String>,
+        /// At most two: the workflow, the correlation key, `workflow/key`.
+        words: Vec<String>,
         /// The input.
         data: Value,
     },
@@ -193,10 +194,20 @@ fn event(text: &str, sure: bool) -> Result<Line, String> {
 }
 
 fn start(text: &str) -> Result<Line, String> {
-    let (first, rest) = split(text);
-    let is_key = !first.is_empty() && !first.contains('=') && !first.starts_with('{');
-    let (key, data) = if is_key { (Some(first.to_owned()), rest) } else { (None, text) };
-    Ok(Line::Start { key, data: object(data)? })
+    let mut words = Vec::new();
+    let mut rest = text;
+    loop {
+        let (first, more) = split(rest);
+        if first.is_empty() || first.contains(['=', '"', '\'']) || first.starts_with('{') {
+            break;
+        }
+        words.push(first.to_owned());
+        rest = more;
+    }
+    if let Some(more) = words.get(2) {
+        return Err(format!("`start WORKFLOW KEY` takes two words, and `{more}` is one more"));
+    }
+    Ok(Line::Start { words, data: object(rest)? })
 }
 
 fn decide(text: &str) -> Result<Line, String> {

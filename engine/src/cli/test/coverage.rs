@@ -61,7 +61,7 @@ impl Taken {
             let never = all.iter().filter(|(id, _)| !taken.is_some_and(|set| set.contains(id)));
             let never = never.map(|(_, transition)| Never {
                 from: source(definition, transition),
-                name: crate::api::transition_label(definition, transition),
+                name: label(definition, transition),
                 line: transition.line,
             });
             let never: Vec<_> = never.collect();
@@ -87,6 +87,28 @@ fn written(definition: &Definition) -> impl Iterator<Item = (TransitionId, &Tran
             hidden_for.is_some() && transition.targets.first().copied() == hidden_for;
         transition.trigger != Trigger::Initial && !is_second_half
     })
+}
+
+/// Its name, or what triggers it, in the words of the author: `done` and `failed` of its state are
+/// events of the engine.
+fn label(definition: &Definition, transition: &Transition) -> String {
+    let plain = || crate::api::transition_label(definition, transition);
+    let Trigger::Events(list) = &transition.trigger else { return plain() };
+    let source = definition.state(transition.source);
+    if transition.name.is_some() || source.hidden_for.is_some() {
+        return plain();
+    }
+    let mut words: Vec<String> = list.iter().map(ToString::to_string).collect();
+    if words.contains(&format!("error.platform.invoke.{}", source.id)) && words.len() > 1 {
+        return "failed".to_owned();
+    }
+    let done = format!("done.state.{}", source.id);
+    for word in &mut words {
+        if word.trim_start_matches('=') == done {
+            "done".clone_into(word);
+        }
+    }
+    words.join(" | ")
 }
 
 /// The state it leaves from; behind calls on the way, the one they lead to.

@@ -53,8 +53,8 @@ pub(in crate::cli) struct TestArgs {
     /// Only scenarios whose name holds this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Fail where a transition is never taken, too
-    #[arg(long)]
+    /// Fail where a transition is never taken, too; of all scenarios
+    #[arg(long, conflicts_with = "only")]
     all_transitions: bool,
 }
 
@@ -146,7 +146,6 @@ fn readable(
     totals: &mut Totals,
 ) -> Vec<Spanned<Scenario>> {
     let (shown, look) = (file.path.display().to_string(), global.stderr_look());
-    let red = look.red();
     let mut scenarios = Vec::new();
     for read in std::mem::take(&mut file.scenarios) {
         let why = match read {
@@ -160,8 +159,8 @@ fn readable(
         let meant = |only: &String| name.is_none_or(|name| name.contains(only.as_str()));
         if args.only.as_ref().is_none_or(meant) {
             let name = name.map_or_else(String::new, |name| format!("`{name}`: "));
-            let line = format!("{shown}:{}: {name}{}", why.line, why.reason);
-            tell(&format!("{red}error{red:#}: {}", crate::cli::output::clean(&line)));
+            let failure = Failure::usage(format!("{shown}:{}: {name}{}", why.line, why.reason));
+            tell(failure.render(look).trim_end());
             totals.unreadable.push(Unplayed { file: shown.clone(), why });
         }
     }

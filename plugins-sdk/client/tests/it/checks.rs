@@ -95,8 +95,8 @@ pub(crate) fn by_subject(asked: &Asked) -> Option<Result<Value, Problem>> {
     Some(Ok(match what {
         "deploy" => json!({"definitions": [{"name": "a", "version": 2, "hash": "00"}]}),
         "start" => json!({"verdict": verdict("done"), "reached": true, "output": 7}),
-        "decide" | "cancel" | "kill" | "retry" | "skip" | "pause" | "resume" | "rollback" | "set"
-        | "checkpoint" | "timer_fire" | "timer_move" => verdict("done"),
+        "decide" | "cancel" | "kill" | "retry" | "skip" | "pause" | "resume" | "rollback"
+        | "set" | "checkpoint" | "timer_fire" | "timer_move" => verdict("done"),
         "fork" => {
             let mut reply = verdict("done");
             reply["origin"] = json!("a/k");

@@ -9,7 +9,7 @@ pub(super) struct Picture<'a> {
     pub(super) definition: &'a Definition,
     /// In document order.
     pub(super) edges: Vec<Edge>,
-    /// Lines beside a state: its timers, and what it does without leaving.
+    /// Lines beside a state: what it does without leaving.
     pub(super) notes: Vec<(StateId, Vec<String>)>,
 }
 
@@ -83,12 +83,6 @@ impl<'a> Picture<'a> {
         }
         for after in &state.after {
             let when = label::after(&after.delay);
-            let transition = self.definition.transition(after.transition);
-            let targets: Vec<&str> =
-                transition.targets.iter().map(|target| self.name(*target)).collect();
-            if !targets.is_empty() {
-                notes.push(format!("{when}: {}", targets.join(", ")));
-            }
             self.transition(id, after.transition, Some(&when), &mut notes);
         }
         if !notes.is_empty() {
@@ -152,9 +146,5 @@ impl<'a> Picture<'a> {
     /// The state a hidden one stands in for.
     fn resolve(&self, id: StateId) -> StateId {
         self.definition.state(id).hidden_for.unwrap_or(id)
-    }
-
-    fn name(&self, id: StateId) -> &str {
-        &self.definition.state(self.resolve(id)).id
     }
 }

@@ -56,9 +56,6 @@ fn mermaid_shows_calls_on_the_way_and_timers() {
     [*] --> started
     archived --> [*]
     rejected --> [*]
-    note right of under_review
-        after 1d: under_review
-    end note
 "#;
     assert_eq!(picture(APPROVAL, mermaid), expected);
 }
