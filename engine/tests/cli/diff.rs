@@ -82,6 +82,24 @@ fn the_same_ends_with_0_a_difference_with_1_and_no_definition_with_2() {
     assert!(!out.contains("lost") && !out.contains("new "), "{out}");
 }
 
+#[test]
+fn what_is_only_written_otherwise_changes_nothing_and_long_values_are_cut() {
+    let told = "only written otherwise: nothing changes for instances";
+    let otherwise = ORDER
+        .replace("after: { 1h: late }", "after: [{ delay: 1h, to: [late] }]")
+        .replace("{ name: in_part }", "{ name: in_part, internal: false }")
+        .replace("order.paid: {}", "order.paid: { start: false }");
+    let out = compared(ORDER, &otherwise, &[told]);
+    for line in out.lines() {
+        assert!(line.chars().count() < 260, "{line}");
+    }
+    let long =
+        ORDER.replace("vars: { paid: 0 }", &format!("vars: {{ paid: {} }}", "x".repeat(200)));
+    let out = compared(ORDER, &long, &["xxx…"]);
+    assert!(!out.contains(told), "{out}");
+    assert!(!out.contains(&"x".repeat(100)), "{out}");
+}
+
 /// Calls, a child, an approval and history.
 const CLAIM: &str = "\
 workflow: claim

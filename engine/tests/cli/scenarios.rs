@@ -25,6 +25,7 @@ fn words_that_nobody_knows_are_refused_with_line_and_nearest_word() {
     for (scenario, line, told) in [
         (expecting("one", "verdict: transitoned"), 4, "did you mean `transitioned`?"),
         (expecting("one", "verdict: no_instanse"), 4, "did you mean `no_instance`?"),
+        (expecting("one", "verdict: dead_letter"), 4, "did you mean `dead_lettered`?"),
         (expecting("one", "status: runing"), 4, "did you mean `running`?"),
         (expecting("one", "status: ok"), 4, "expected one of running"),
         (expecting("one", "state: plased"), 4, "did you mean `placed`?"),
@@ -42,7 +43,7 @@ fn words_that_nobody_knows_are_refused_with_line_and_nearest_word() {
         place.write("order.test.yaml", &format!("scenarios:\n{scenario}"));
         let done = place.gearshift(&["test", "."]).ends(2);
         assert!(done.err.contains(told), "`{told}` is not in: {}", done.err);
-        let start = format!("error: ./order.test.yaml:{line}: `one`: ");
+        let start = format!("error[GS4000]: ./order.test.yaml:{line}: `one`: ");
         assert!(done.err.starts_with(&start), "not at line {line}: {}", done.err);
         assert!(done.out.contains("1 unreadable · 0 passed"), "{}", done.out);
     }
@@ -82,4 +83,30 @@ fn scenarios_on_one_line_are_told_apart_too() {
     let done = place.gearshift(&["test", "."]).ends(2);
     assert!(done.out.contains("a ✓") && done.out.contains("1 unreadable"), "{}", done.out);
     assert!(done.err.contains("`b`: missing field `steps`"), "{}", done.err);
+}
+
+#[test]
+fn what_is_never_taken_is_told_as_it_is_written_and_not_of_a_part() {
+    let place = Place::new();
+    place.write(
+        "order.workflow.yaml",
+        "\
+workflow: order
+correlate: data.id
+events: { order.placed: { start: true } }
+states:
+  charging: { entry: { call: bank.charge }, done: paid, failed: lost }
+  paid: { final: true }
+  lost: { final: true }
+",
+    );
+    let good = expecting("good", "state: charging");
+    place.write("order.test.yaml", &format!("scenarios:\n{good}"));
+    let done = place.gearshift(&["test", ".", "--all-transitions"]).ends(1);
+    for text in ["charging: done\n", "charging: failed\n", "taken 0/2"] {
+        assert!(done.out.contains(text), "`{text}` is not in:\n{}", done.out);
+    }
+    let both = place.gearshift(&["test", ".", "--only", "good", "--all-transitions"]).ends(2);
+    assert!(both.err.contains("--all-transitions"), "{}", both.err);
+    assert!(!both.out.contains("passed"), "{}", both.out);
 }

@@ -81,3 +81,31 @@ fn what_repeats_is_shown_once_and_lines_fit() {
         assert!(line.chars().count() <= 80, "{line}");
     }
 }
+
+#[test]
+fn what_no_event_starts_is_started_by_name() {
+    let place = Place::new();
+    place.write("parent.workflow.yaml", PARENT);
+    let lines = "start\nstart chlid\nstart child\nnudged\nnew\nstart child c-1\nnew\n\
+                 start child/c-2 x=1\nnew\nstart parent p y=2\nstart child a b\ninstances\n";
+    let done = place.gearshift_with_input(&["play", "."], lines).ends(1);
+    let out = joined(&done.out);
+    for text in [
+        "child@1 · begins with start child",
+        "say which workflow to start: child, parent",
+        "no workflow here is called `chlid`; did you mean `child`?",
+        "bye · done",
+        "child/c-1 asked running",
+        "child/c-2 asked running",
+        "parent/p waiting running",
+        "`start WORKFLOW KEY` takes two words, and `b` is one more",
+    ] {
+        assert!(out.contains(text), "`{text}` is not in:\n{}", done.out);
+    }
+    let lines = "start t-1\nnew\nstart ticks t-2\ninstances\n";
+    place.write("ticks.workflow.yaml", TICKS);
+    let done = place.gearshift_with_input(&["play", "ticks.workflow.yaml"], lines).ends(0);
+    for text in ["ticks/t-1", "ticks/t-2"] {
+        assert!(done.out.contains(text), "`{text}` is not in:\n{}", done.out);
+    }
+}

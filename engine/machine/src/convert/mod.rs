@@ -1,6 +1,7 @@
 //! Other formats → the text of definitions.
 
 mod long_form;
+mod retold;
 mod rewrite;
 mod scxml;
 #[cfg(test)]

@@ -59,7 +59,7 @@ fn quoted(text: &str) -> Option<String> {
 }
 
 /// What stands between two brackets that belong together.
-fn between(text: &str, open: char, close: char) -> Option<&str> {
+pub(super) fn between(text: &str, open: char, close: char) -> Option<&str> {
     let inside = text.strip_prefix(open)?.strip_suffix(close)?;
     let mut depth = 0_i32;
     let mut lowest = 0;
@@ -71,7 +71,7 @@ fn between(text: &str, open: char, close: char) -> Option<&str> {
 }
 
 /// What stands between the separators outside of brackets and quotes.
-fn split(text: &str, separator: char) -> Vec<&str> {
+pub(super) fn split(text: &str, separator: char) -> Vec<&str> {
     let mut from = 0;
     let mut parts = Vec::new();
     for at in ends(text, separator) {
@@ -95,7 +95,7 @@ fn ends(text: &str, separator: char) -> Vec<usize> {
     found
 }
 
-fn outside_of_quotes(text: &str, mut each: impl FnMut(usize, char)) {
+pub(super) fn outside_of_quotes(text: &str, mut each: impl FnMut(usize, char)) {
     let (mut quote, mut escaped) = (None, false);
     for (at, letter) in text.char_indices() {
         match quote {

@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use roxmltree::{Document as Xml, Node, ParsingOptions};
 
+use super::super::retold::retold;
 use super::super::yaml::Yaml;
 use super::carried::in_order;
 use super::expression::{Expressions, Language, Site};
 use super::ids::{Ids, cleaned};
+use super::known;
+use super::made::{Made, place};
 use super::source::{
     Source, attribute, children, inner_element, inner_text, name, own_attribute, text,
 };
@@ -31,6 +34,9 @@ pub struct Converted {
     pub yaml: String,
     /// The names of their workflows, in the same order.
     pub workflows: Vec<String>,
+    /// What the author should know: names that changed, what was left out, conditions that may be
+    /// none here. A line each, which begins with `warning:` or `note:`.
+    pub told: Vec<String>,
 }
 
 /// Converts a document of SCXML; `origin` is the file's name, for messages and for the name of a
@@ -65,18 +71,21 @@ pub fn from_scxml(text: &str, origin: &str) -> Result<Converted, Vec<Problem>> {
         return Err(source.into_problems());
     }
     let run = Run { source: &source, out: RefCell::default(), taken: RefCell::default() };
+    known::check(&source, xml.root_element());
     run.document(xml.root_element(), None);
-    let out = run.out.into_inner();
-    let problems = source.into_problems();
-    if !problems.is_empty() {
-        return Err(problems);
+    let made: Vec<Made> = run.out.into_inner().into_iter().flatten().collect();
+    if !source.is_clean() {
+        return Err(source.into_problems());
     }
-    let (workflows, definitions): (Vec<_>, Vec<_>) = out.into_iter().flatten().unzip();
-    let texts: Vec<String> = definitions.iter().map(Yaml::write).collect();
+    let texts: Vec<String> = made.iter().map(|made| made.definition.write()).collect();
     let yaml = texts.join("---\n");
-    // What the checker would refuse is no definition: its words, at the place in our text.
-    load_all(&yaml, origin, Format::Yaml)?;
-    Ok(Converted { yaml, workflows })
+    // What the checker would refuse is no definition: its words, at the place in the document.
+    if let Err(problems) = load_all(&yaml, origin, Format::Yaml) {
+        let place = |it: &Problem| place(it, &source, &xml, &made, &texts, &yaml);
+        return Err(retold(problems, text, place));
+    }
+    let workflows = made.into_iter().map(|made| made.workflow).collect();
+    Ok(Converted { yaml, workflows, told: source.told() })
 }
 
 fn position(text: &str, at: roxmltree::TextPos) -> usize {
@@ -103,7 +112,7 @@ fn too_deep<'d, 'i>(root: Node<'d, 'i>) -> Option<Node<'d, 'i>> {
 pub(super) struct Run<'s> {
     source: &'s Source<'s>,
     /// What is made, in order; a place is taken before what is inside is made.
-    out: RefCell<Vec<Option<(String, Yaml)>>>,
+    out: RefCell<Vec<Option<Made>>>,
     /// Names of workflows.
     taken: RefCell<BTreeSet<String>>,
 }
@@ -111,7 +120,15 @@ pub(super) struct Run<'s> {
 impl Run<'_> {
     /// Converts an `scxml` element; `wish` is the name of its workflow, else its own.
     pub(super) fn document(&self, root: Node<'_, '_>, wish: Option<String>) -> String {
-        let wish = wish.or_else(|| Some(cleaned(text(root, "name")?, true)));
+        let wish = wish.or_else(|| {
+            let written = attribute(root, "name").filter(|it| !it.value().trim().is_empty())?;
+            let own = cleaned(written.value().trim(), true);
+            if own != written.value() {
+                let message = format!("`{}` is the workflow `{own}` here", written.value());
+                self.source.note(written.range().start, message);
+            }
+            Some(own)
+        });
         let wish = wish.unwrap_or_else(|| super::ids::workflow_of(self.source.origin));
         let mut workflow = wish.clone();
         let mut number = 2;
@@ -132,7 +149,9 @@ impl Run<'_> {
         };
         let definition = document.definition(root);
         if let Some(slot) = self.out.borrow_mut().get_mut(place) {
-            *slot = Some((workflow.clone(), definition));
+            let states = document.ids.starts();
+            let root = root.range().start;
+            *slot = Some(Made { workflow: workflow.clone(), definition, root, states });
         }
         workflow
     }

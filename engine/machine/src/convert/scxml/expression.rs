@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use roxmltree::Attribute;
 
+use super::conditions::Differences;
 use super::ids::{Ids, is_name};
 use super::source::Source;
 use crate::definition::expr::{Expr, ExprKind, NameSet, Names};
@@ -81,7 +82,7 @@ impl Expressions<'_, '_> {
             allowed: NameSet::CALL_SET.with_error(),
         };
         match Expr::compile(&text, kind, &names) {
-            Ok(_) => Some(text),
+            Ok(_) => self.same_meaning(attribute, &text, site).then_some(text),
             Err(problems) => {
                 // What follows the first one is mostly its consequence.
                 if let Some(problem) = problems.first() {
@@ -94,6 +95,24 @@ impl Expressions<'_, '_> {
                 None
             }
         }
+    }
+
+    /// Does CEL take what ECMAScript means? What only may differ is noted.
+    fn same_meaning(&self, attribute: &Attribute<'_, '_>, text: &str, site: Site) -> bool {
+        if self.language == Language::Cel {
+            return true;
+        }
+        let differences = Differences::of(text, site == Site::Guard);
+        if let Some(wrong) = differences.wrong {
+            self.source.refuse_value(attribute, wrong);
+            return false;
+        }
+        if differences.doubtful {
+            let line = self.source.line(attribute.range_value().start);
+            let written = attribute.value().trim().to_owned();
+            self.source.doubtful.borrow_mut().push((line, written));
+        }
+        true
     }
 
     /// The expression in words of ours.

@@ -42,6 +42,11 @@ impl Ids {
         self.places.get(&state.range().start).cloned().unwrap_or_default()
     }
 
+    /// Where the states begin, by their names.
+    pub(super) fn starts(&self) -> BTreeMap<Arc<str>, usize> {
+        self.places.iter().map(|(start, name)| (Arc::clone(name), *start)).collect()
+    }
+
     fn collect(&mut self, source: &Source<'_>, node: Node<'_, '_>, loops: &mut Vec<String>) {
         for (kind, child) in children(node) {
             match kind {
@@ -80,6 +85,9 @@ impl Ids {
         let own: Arc<str> = own.into();
         self.places.insert(node.range().start, Arc::clone(&own));
         let Some(written) = written else { return };
+        if *own != *written {
+            source.note(node.range().start, format!("state `{written}` is called `{own}` here"));
+        }
         if self.states.insert(written.to_owned(), own).is_some() {
             let message = format!("the id `{written}` is taken already");
             let place = attribute(node, "id").map_or_else(|| node.range(), |it| it.range_value());

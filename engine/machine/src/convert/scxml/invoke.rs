@@ -66,7 +66,13 @@ impl Document<'_> {
             let wish = super::ids::cleaned(&format!("{}_{own}", self.workflow), true);
             Yaml::Text(self.run.document(inline, Some(wish)))
         } else if let Some(address) = text(node, "src") {
-            Yaml::Text(workflow_of(address))
+            let workflow = workflow_of(address);
+            let kept = address.strip_prefix("file:").unwrap_or(address);
+            if kept != workflow && kept.strip_suffix(".scxml") != Some(&*workflow) {
+                let message = format!("`{address}` is the workflow `{workflow}` here");
+                self.source.note(node.range().start, message);
+            }
+            Yaml::Text(workflow)
         } else if attribute(node, "srcexpr").is_some() {
             // What it gives is the name of a workflow.
             self.template(node, "srcexpr")?

@@ -2,11 +2,14 @@
 
 mod actions;
 mod carried;
+mod conditions;
 mod data;
 mod document;
 mod expression;
 mod ids;
 mod invoke;
+mod known;
+mod made;
 mod send;
 mod source;
 mod states;

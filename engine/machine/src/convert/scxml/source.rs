@@ -6,7 +6,7 @@ use std::ops::Range;
 use roxmltree::{Attribute, Node};
 
 use crate::definition::codes::{self, Code};
-use crate::definition::{Problem, Span};
+use crate::definition::{Problem, Span, quoted};
 
 /// The namespace of SCXML; elements without a namespace are taken for it.
 const NAMESPACE: &str = "http://www.w3.org/2005/07/scxml";
@@ -19,11 +19,21 @@ pub(super) struct Source<'s> {
     pub(super) text: &'s str,
     pub(super) origin: &'s str,
     problems: RefCell<Vec<Problem>>,
+    /// What the author should know although it was converted: the line, and the words.
+    notes: RefCell<Vec<(usize, String)>>,
+    /// Conditions that may be no bool, with their lines.
+    pub(super) doubtful: RefCell<Vec<(usize, String)>>,
 }
 
 impl<'s> Source<'s> {
     pub(super) const fn new(text: &'s str, origin: &'s str) -> Self {
-        Self { text, origin, problems: RefCell::new(Vec::new()) }
+        Self {
+            text,
+            origin,
+            problems: RefCell::new(Vec::new()),
+            notes: RefCell::new(Vec::new()),
+            doubtful: RefCell::new(Vec::new()),
+        }
     }
 
     /// Notes a problem at a place of the text.
@@ -48,12 +58,50 @@ impl<'s> Source<'s> {
         self.add(codes::MISSING_FIELD, self.start_tag(node), message);
     }
 
+    /// It was converted, but not word by word.
+    pub(super) fn note(&self, at: usize, message: impl Into<String>) {
+        self.notes.borrow_mut().push((self.line(at), message.into()));
+    }
+
+    /// The line of a byte, from 1.
+    pub(super) fn line(&self, at: usize) -> usize {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        before.bytes().filter(|byte| *byte == b'\n').count() + 1
+    }
+
     /// Where an element begins: `<name`.
-    fn start_tag(&self, node: Node<'_, '_>) -> Range<usize> {
+    pub(super) fn start_tag(&self, node: Node<'_, '_>) -> Range<usize> {
         let start = node.range().start;
         let rest = self.text.get(start..).unwrap_or_default();
         let length = rest.find(|c: char| c.is_whitespace() || c == '>' || c == '/');
         start..start + length.unwrap_or(rest.len())
+    }
+
+    /// What the author should know, a line each: one warning of conditions, then the notes.
+    pub(super) fn told(&self) -> Vec<String> {
+        const SHOWN: usize = 5;
+        let mut told = Vec::new();
+        let doubtful = self.doubtful.borrow();
+        if !doubtful.is_empty() {
+            let shown = doubtful.iter().take(SHOWN);
+            let mut list: Vec<String> =
+                shown.map(|(line, text)| format!("{}, line {line}", quoted(text))).collect();
+            if let Some(more) = doubtful.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+                list.push(format!("and {more} more"));
+            }
+            let list = list.join("; ");
+            told.push(format!("warning: {}: conditions must be boolean here: {list}", self.origin));
+        }
+        let mut notes = self.notes.borrow().clone();
+        notes.sort();
+        notes.dedup();
+        let one = |(line, note): &(usize, String)| format!("note: {}:{line}: {note}", self.origin);
+        told.extend(notes.iter().map(one));
+        told
+    }
+
+    pub(super) fn is_clean(&self) -> bool {
+        self.problems.borrow().is_empty()
     }
 
     pub(super) fn into_problems(self) -> Vec<Problem> {

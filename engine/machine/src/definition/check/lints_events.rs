@@ -1,9 +1,10 @@
 //! Lints about events: declared, deferred, matched too widely.
 
 use super::lints::{Lint, descriptors, overlap};
+use super::lints_engine;
 use super::nearest::did_you_mean;
 use crate::definition::codes;
-use crate::definition::model::{Definition, Descriptor, SeqStep};
+use crate::definition::model::{Definition, Descriptor, SeqStep, reserved_token};
 use crate::machine::StateId;
 
 pub(super) fn lint(lint: &Lint<'_, '_>) {
@@ -29,10 +30,14 @@ fn triggers(lint: &Lint<'_, '_>) {
             Descriptor::Any => continue,
             Descriptor::Prefix(name) | Descriptor::Exact(name) => &**name,
         };
-        let first = name.split('.').next().unwrap_or_default();
-        let platform = matches!(first, "done" | "error" | "after" | "workflow");
         let matched = known.iter().any(|known| descriptor.matches(known));
-        if !platform && !matched && !context.makes_any.get() && !reported.contains(&&**text) {
+        if let Some(first) = reserved_token(name) {
+            // What the engine never offers to anybody is refused elsewhere.
+            if matches!(first, "done" | "error") && !reported.contains(&&**text) {
+                lints_engine::lint(lint, &descriptor, *span);
+                reported.push(text);
+            }
+        } else if !matched && !context.makes_any.get() && !reported.contains(&&**text) {
             let message = format!("event `{name}` is not in `events`, and nothing here makes it");
             let help = did_you_mean(name, declared.iter().copied())
                 .or_else(|| Some(format!("declare it: `events: {{ {name}: {{}} }}`")));

@@ -17,6 +17,7 @@ mod invokes;
 mod keys;
 mod lints;
 mod lints_dead_ends;
+mod lints_engine;
 mod lints_events;
 mod lints_regions;
 mod lower;

@@ -39,7 +39,9 @@ super::codes! { LINTS;
     UNDECLARED_EVENT 209 "undeclared_event" "the event is not declared"
         "A transition waits for this event, but `events:` does not list it and nothing in the \
          definition raises it. Only declared events are captured from the bus, so it would arrive \
-         only through the engine's own door. Add it to `events:`."
+         only through the engine's own door. Add it to `events:`. Where the name begins with \
+         `done` or `error`, it is one that the engine never makes here: no state, call, child or \
+         step is called like that."
     SECRET 210 "secret" "this looks like a credential"
         "The text looks like a password, token or key. Definitions are stored, shown and exported \
          as they are, so everybody who sees the workflow sees it. Give the secret to the plugin's \

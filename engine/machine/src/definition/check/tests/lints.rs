@@ -202,6 +202,46 @@ fn undeclared_event() {
         "\
 4:47 GS0209 undeclared_event: event `user.acton` is not in `events`, and nothing here \
 makes it | did you mean `user.actoin`?\n\
+4:63 GS0209 undeclared_event: event `done.state.q` never comes: no state `q`\n\
+        ",
+    );
+}
+
+#[test]
+fn l7_events_that_the_engine_never_makes_here() {
+    check_problems(
+        concat!(
+            "workflow: w\n",
+            "states:\n",
+            "  work:\n",
+            "    invoke: { id: score, call: a.b }\n",
+            "    states: { one: { final: true } }\n",
+            "    on:\n",
+            "      done.state.wrok: e\n",
+            "      done.invoke.scroe: e\n",
+            "      error.platform.invoke.nobody: e\n",
+            "      error.execution.asign: e\n",
+            "      =error.exekution: e\n",
+            "      done.step.one: e\n",
+            "      done.state.work: e\n",
+            "      =done.invoke.score: e\n",
+            "      error.communication.invoke: e\n",
+            "      error.execution: e\n",
+            "  e: { final: true }\n",
+        ),
+        "\
+7:7 GS0209 undeclared_event: event `done.state.wrok` never comes: no state `wrok` | did you mean \
+`done.state.work`?\n\
+8:7 GS0209 undeclared_event: event `done.invoke.scroe` never comes: nothing is invoked as `scroe` \
+| did you mean `done.invoke.score`?\n\
+9:7 GS0209 undeclared_event: event `error.platform.invoke.nobody` never comes: nothing is invoked \
+as `nobody`\n\
+10:7 GS0209 undeclared_event: event `error.execution.asign` never comes: the engine makes none of \
+that name | did you mean `error.execution.assign`?\n\
+11:7 GS0209 undeclared_event: event `error.exekution` never comes: the engine makes none of that \
+name | did you mean `error.execution`?\n\
+12:7 GS0209 undeclared_event: event `done.step.one` never comes: the engine makes none of that \
+name | did you mean `done.state.one`?\n\
         ",
     );
 }
