@@ -239,6 +239,9 @@ fn read(global: &Global, source: &Source, from: Option<From>) -> Result<Source, 
     if !warnings.is_empty() && !global.quiet {
         tell(source.render(&warnings, global.stderr_look().color).trim_end());
     }
+    if !global.quiet {
+        converted.told.iter().for_each(|line| tell(line));
+    }
     let (path, origin, text) = (path.clone(), origin.clone(), converted.yaml);
     Ok(Source { path, origin, text, format: Written::Yaml })
 }

@@ -119,7 +119,7 @@ scenarios:
     assert_eq!(data["definitions"][0]["never"][0]["name"], "in_full");
     let only = place.gearshift(&["test", ".", "--only", "late"]).ends(0);
     assert!(!only.out.contains("never taken"), "{}", only.out);
-    place.gearshift(&["test", ".", "--only", "late", "--all-transitions"]).ends(0);
+    place.gearshift(&["test", ".", "--only", "late", "--all-transitions"]).ends(2);
 }
 
 #[test]

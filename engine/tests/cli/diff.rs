@@ -86,7 +86,7 @@ fn the_same_ends_with_0_a_difference_with_1_and_no_definition_with_2() {
 fn what_is_only_written_otherwise_changes_nothing_and_long_values_are_cut() {
     let told = "only written otherwise: nothing changes for instances";
     let otherwise = ORDER
-        .replace("after: { 1h: late }", "after: [{ delay: 1h, to: [late] }]")
+        .replace("after: { 1h: late }", "after: { 1h: [{ to: [late] }] }")
         .replace("{ name: in_part }", "{ name: in_part, internal: false }")
         .replace("order.paid: {}", "order.paid: { start: false }");
     let out = compared(ORDER, &otherwise, &[told]);

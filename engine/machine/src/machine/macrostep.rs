@@ -128,6 +128,9 @@ impl Work<'_> {
             taken = Taken::Yes;
         } else if let Cause::Event(event) | Cause::After(_, event) = cause {
             taken = self.unhandled(event)?;
+            if taken != Taken::Yes && self.steps_will_take(event) {
+                taken = Taken::Deferred;
+            }
         }
         if taken != Taken::Deferred {
             self.run_to_completion(event)?;

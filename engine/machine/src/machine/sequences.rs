@@ -133,7 +133,11 @@ impl Work<'_> {
                 Ok(Next::Wait)
             }
             // The event that is waited for goes on with it.
-            SeqStep::Wait { .. } => Ok(Next::Wait),
+            SeqStep::Wait { .. } => {
+                // Events that came early are offered again (rule 42).
+                self.moved = true;
+                Ok(Next::Wait)
+            }
             SeqStep::Name { path, invoke_id } => {
                 self.count_action()?;
                 self.assign(path, Value::String(Arc::clone(invoke_id)))?;

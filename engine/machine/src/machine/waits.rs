@@ -2,7 +2,8 @@
 
 use super::input::Event;
 use super::instance::RunningSequence;
-use super::progress::Role;
+use super::macrostep::is_own;
+use super::progress::{Phase, Role, StepStatus};
 use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::expr::Expr;
 use crate::definition::model::{Descriptor, SeqStep, SetPath};
@@ -58,6 +59,31 @@ impl<'a> Work<'a> {
             self.locals.clear();
         }
         Ok(taken)
+    }
+
+    /// Will a step that has not started wait for the event? Then it is kept until that step does.
+    pub(super) fn steps_will_take(&self, event: &Event) -> bool {
+        let Some(progress) = self.instance.progress.as_deref() else { return false };
+        if is_own(event) {
+            return false;
+        }
+        let waits = |program: u16| {
+            let program = self.definition.sequences.get(usize::from(program));
+            program.is_some_and(|program| {
+                program.steps.iter().any(|step| {
+                    matches!(step, SeqStep::Wait { events, .. }
+                        if events.iter().any(|one| one.matches(&event.name)))
+                })
+            })
+        };
+        progress.graphs.iter().filter(|run| run.phase == Phase::Running).any(|run| {
+            let graph = self.definition.graphs.get(usize::from(run.graph));
+            let steps = graph.map(|graph| graph.steps.as_slice()).unwrap_or_default();
+            steps
+                .iter()
+                .zip(run.steps.iter())
+                .any(|(step, state)| state.status == StepStatus::Pending && waits(step.program))
+        })
     }
 
     /// The event came: what it says is the step's output.

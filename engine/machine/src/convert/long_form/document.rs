@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::super::retold::retold;
 use super::super::scxml::Converted;
 use super::super::yaml::Yaml;
 use super::actions::action;
+use super::place::place;
 use super::reader::{Members, Reader};
 use crate::definition::codes;
 use crate::definition::expr::{Expr, ExprKind, NameSet, Names};
@@ -63,15 +65,17 @@ pub fn from_long_form(
 ) -> Result<(Converted, Vec<Problem>), Vec<Problem>> {
     let root = parsed(text, origin, format)?;
     let reader = Reader::new(text, origin);
-    let made = reader
-        .members(&root, "the workflow", &WORKFLOW)
-        .and_then(|members| Document { reader: &reader }.definition(&members));
+    let members = reader.members(&root, "the workflow", &WORKFLOW);
+    let made =
+        members.as_ref().and_then(|members| Document { reader: &reader }.definition(members));
     let (errors, warnings) = reader.into_problems();
     let Some((name, definition)) = made.filter(|_| errors.is_empty()) else { return Err(errors) };
     let yaml = definition.write();
-    // What the checker would refuse is no definition: its words, at the place in our text.
-    load_all(&yaml, origin, Format::Yaml)?;
-    Ok((Converted { yaml, workflows: vec![name] }, warnings))
+    // What the checker would refuse is no definition: its words, at the place in the text.
+    if let Err(problems) = load_all(&yaml, origin, Format::Yaml) {
+        return Err(retold(problems, text, |it| place(it, &root, &yaml)));
+    }
+    Ok((Converted { yaml, workflows: vec![name], told: Vec::new() }, warnings))
 }
 
 /// A workflow under conversion.

@@ -2,6 +2,7 @@
 
 mod actions;
 mod document;
+mod place;
 mod reader;
 
 pub use document::{from_long_form, is_long_form};

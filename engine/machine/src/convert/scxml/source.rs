@@ -6,7 +6,7 @@ use std::ops::Range;
 use roxmltree::{Attribute, Node};
 
 use crate::definition::codes::{self, Code};
-use crate::definition::{Problem, Span, quoted};
+use crate::definition::{Problem, Span};
 
 /// The namespace of SCXML; elements without a namespace are taken for it.
 const NAMESPACE: &str = "http://www.w3.org/2005/07/scxml";
@@ -85,7 +85,7 @@ impl<'s> Source<'s> {
         if !doubtful.is_empty() {
             let shown = doubtful.iter().take(SHOWN);
             let mut list: Vec<String> =
-                shown.map(|(line, text)| format!("{}, line {line}", quoted(text))).collect();
+                shown.map(|(line, text)| format!("`{}`, line {line}", short(text))).collect();
             if let Some(more) = doubtful.len().checked_sub(SHOWN).filter(|more| *more > 0) {
                 list.push(format!("and {more} more"));
             }
@@ -109,6 +109,18 @@ impl<'s> Source<'s> {
         problems.sort_by_key(|problem| (problem.span, problem.code));
         problems
     }
+}
+
+/// A text on one line, and not too long for it.
+fn short(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut letters = line.chars().filter(|letter| !letter.is_control());
+    let mut short: String = letters.by_ref().take(SHOWN).collect();
+    if letters.next().is_some() {
+        short.push('…');
+    }
+    short
 }
 
 /// The name of an element of SCXML; other elements have none.

@@ -3,3 +3,4 @@
 mod refused;
 mod scxml;
 mod there_and_back;
+mod told;

@@ -37,6 +37,30 @@ steps:
 }
 
 #[test]
+fn an_event_that_comes_before_its_step_waits_for_it() {
+    let text = "
+workflow: t
+events: [paid, other]
+mode: sequential
+steps:
+  ask: { call: p.ask }
+  pay: { wait: paid }
+  ship: { call: p.ship, with: { n: \"${ steps.pay.amount }\" } }
+";
+    check(
+        text,
+        &["start", "event paid {amount: 5}", "event other", "reply p.ask", "event paid"],
+        "
+        1 start -> call p.ask | steps
+        2 paid -> - | steps !deferred
+        3 other -> - | steps !ignored unhandled
+        4 reply p.ask -> call p.ship | steps
+        5 paid -> - | steps !ignored unhandled
+    ",
+    );
+}
+
+#[test]
 fn the_graph_as_a_whole_may_be_bounded() {
     let text = "
 workflow: t

@@ -202,7 +202,7 @@ fn undeclared_event() {
         "\
 4:47 GS0209 undeclared_event: event `user.acton` is not in `events`, and nothing here \
 makes it | did you mean `user.actoin`?\n\
-4:63 GS0209 undeclared_event: event `done.state.q` never comes: no state `q`\n\
+4:62 GS0209 undeclared_event: event `done.state.q` never comes: no state `q`\n\
         ",
     );
 }
