@@ -102,6 +102,9 @@ pub(super) async fn set(
         if subjects.is_empty() {
             subjects.push(placeholder(name));
         }
+        if self::subjects(&config) == subjects {
+            return Ok((patterns, held));
+        }
         match update(stream, config, subjects).await? {
             Ok(()) => return Ok((patterns, held)),
             Err(error) if error.err_code == codes::SUBJECTS_OVERLAP => {

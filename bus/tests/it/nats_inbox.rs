@@ -347,8 +347,10 @@ async fn two_engines_share_one_inbox() -> Outcome {
     let (one, two) = tokio::join!(setup.bus.inbox("i"), other.inbox("i"));
     let (one, two) = (one?, two?);
     let patterns = [pattern("a.>"), pattern("b")];
-    let (first, second) = tokio::join!(one.capture(&patterns), two.capture(&patterns));
-    assert!(first?.is_empty() && second?.is_empty());
+    // Engines take turns, and so does this: nats-server 2.15.1 that is told twice at once to
+    // capture a subject subscribes to it twice, and stores each message there two times.
+    assert!(one.capture(&patterns).await?.is_empty());
+    assert!(two.capture(&patterns).await?.is_empty());
     assert_eq!(one.publish(message("a.b", "")).await?, 1);
     assert_eq!(two.publish(message("b", "")).await?, 2);
     assert_eq!(one.read_from(1, 9).await?, two.read_from(1, 9).await?);
