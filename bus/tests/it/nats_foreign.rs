@@ -11,8 +11,7 @@ const STORED: u64 = 12_000;
 const FIRST: u64 = 11_001;
 
 #[tokio::test]
-async fn what_a_foreign_stream_removed_unread_is_told_at_the_latest_when_it_is_read_anew() -> Outcome
-{
+async fn what_a_foreign_stream_removed_unread_is_told_at_the_latest_at_a_seek() -> Outcome {
     let server = server("").await;
     let js = jetstream::new(async_nats::connect(server.url()).await?);
     let config = stream::Config {
