@@ -54,9 +54,9 @@ fn judge(folder: &Path, plan: &Plan) -> Result<Report, std::io::Error> {
     let approvals = usize::try_from(plan.approvals).unwrap();
     assert!(report.operations >= 2 * approvals, "too little was asked: {report:#?}");
     assert!(report.timers >= approvals / 5, "too few timers: {report:#?}");
-    // An engine that answers at once is seldom killed between a request and its answer; calls and
-    // timers are under way for longer.
-    let met = report.unknown + report.calls_again;
+    // On NATS an engine answers so fast that eight kills may meet no request; calls are under way
+    // for longer.
+    let met = report.unknown + if plan.on_nats { report.calls_again } else { 0 };
     assert!(met > 0, "no kill met anything under way: {report:#?}");
     Ok(report)
 }
