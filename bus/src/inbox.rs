@@ -58,7 +58,8 @@ impl Inbox {
     /// Replaces the captured patterns, durably.
     ///
     /// A pattern that another one of `patterns` covers adds nothing and is dropped. What is
-    /// stored already stays.
+    /// stored already stays. Callers take turns: of two at once the later wins, and nats-server
+    /// 2.15 may store each message twice from then on.
     ///
     /// # Errors
     ///

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::Error;
 use crate::local::Registered;
 use crate::nats::Offered;
 
@@ -33,17 +34,26 @@ pub struct EndpointInfo {
 
 /// Keeps a service discoverable; dropping it takes the service back.
 #[derive(Debug)]
-pub struct Registration(#[expect(dead_code, reason = "held for its drop")] Kept);
+pub struct Registration(Kept);
 
 #[derive(Debug)]
 enum Kept {
     Local(#[expect(dead_code, reason = "held for its drop")] Registered),
-    Nats(#[expect(dead_code, reason = "held for its drop")] Offered),
+    Nats(Offered),
 }
 
 impl Registration {
     pub(crate) const fn local(registered: Registered) -> Self {
         Self(Kept::Local(registered))
+    }
+
+    /// Ends with the refusal once a server says that this login may not serve an endpoint, which
+    /// may be later than the service began: permissions change. Without one it never ends.
+    pub async fn refused(&self) -> Error {
+        match &self.0 {
+            Kept::Local(_) => std::future::pending().await,
+            Kept::Nats(offered) => offered.refused().await,
+        }
     }
 
     pub(crate) const fn nats(offered: Offered) -> Self {

@@ -97,7 +97,8 @@ impl Plugin {
     /// # Errors
     ///
     /// Those of [`Plugin::serve`], [`Error::Bus`] where the server refuses the login, and
-    /// [`Error::Interrupted`] after a second signal.
+    /// [`Error::Interrupted`] after a second signal. A plugin whose login is no longer let hear
+    /// its calls ends with [`Error::Bus`] as well, rather than to wait for them in vain.
     pub async fn run_on(self, mut options: NatsOptions) -> Result<(), Error> {
         // What is wrong with the plugin itself shows without a server.
         self.check()?;
@@ -111,7 +112,11 @@ impl Plugin {
         };
         let running = self.serve(&bus).await?;
         tracing::info!(%name, %version, "plugin answers calls");
-        signals.next().await;
+        tokio::select! {
+            biased;
+            () = signals.next() => {}
+            error = running.refused() => return Err(error),
+        }
         tracing::info!(%name, "plugin ends once its calls are answered");
         tokio::select! {
             biased;

@@ -79,6 +79,12 @@ impl Running {
         Ok(Self { registration, stop: stop.drop_guard(), tasks })
     }
 
+    /// Ends with the refusal once the bus says that this login may not hear an operation's calls;
+    /// else never.
+    pub async fn refused(&self) -> Error {
+        self.registration.refused().await.into()
+    }
+
     /// Takes the plugin off the bus, answers what it has taken, and returns when all is done.
     pub async fn drain(self) {
         let Self { registration, stop, tasks } = self;

@@ -54,23 +54,19 @@ pub(super) async fn open(link: &Link, name: &str) -> Result<Stream, Error> {
         "duplicate_window": DUPLICATE_WINDOW_NANOS,
         "deny_delete": true,
     }));
+    // From its creation on: a server that is told twice at once what a stream captures, by this
+    // and by another one's capture, subscribes twice, and stores each message as often.
+    let at_first = settings(json!({ "subjects": [placeholder(name)] }));
     let stream = format!("{STREAM_PREFIX}{name}");
-    let opened = Stream::open(link, stream.clone(), name, "inbox", wanted).await?;
-    // The server gives a stream without subjects its own name to capture.
-    let config = opened.info().await?.config;
-    let is_new = subjects(&config) == [stream.as_str()];
-    if is_new {
-        update(&opened, config, vec![placeholder(name)])
-            .await?
-            .map_err(|error| opened.error(error))?;
-    }
-    Ok(opened)
+    Stream::open_with(link, stream, name, "inbox", wanted, at_first).await
 }
 
 /// The patterns that a stream of ours captures.
 pub(super) fn captured(name: &str, config: &Map<String, Value>) -> Vec<SubjectPattern> {
-    let placeholder = placeholder(name);
-    let subjects = subjects(config).into_iter().filter(|subject| *subject != placeholder);
+    // The server gives a stream that is created without subjects its own name to capture.
+    let nothing = [placeholder(name), format!("{STREAM_PREFIX}{name}")];
+    let subjects = subjects(config).into_iter();
+    let subjects = subjects.filter(|subject| nothing.iter().all(|one| one != subject));
     subjects.filter_map(|subject| SubjectPattern::parse(subject).ok()).collect()
 }
 

@@ -91,6 +91,18 @@ impl Live {
         self.link.refusal(subject)
     }
 
+    /// Ends with the refusal of one of these once the server says so, else with the connection.
+    pub(super) async fn refuses_subscription(&self, patterns: &[String]) -> Option<Error> {
+        let mut signal = self.link.signal();
+        let refused = |pattern: &&String| self.check_subscription(pattern).err();
+        loop {
+            if let Some(error) = patterns.iter().find_map(|pattern| refused(&pattern)) {
+                return Some(error);
+            }
+            signal.changed().await.ok()?;
+        }
+    }
+
     /// Whether the server has refused a subscription; asked once it has answered something that
     /// was sent after it.
     pub(super) fn check_subscription(&self, pattern: &str) -> Result<(), Error> {

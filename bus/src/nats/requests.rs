@@ -97,8 +97,7 @@ impl Requests {
     ) -> Result<Served, Error> {
         self.lifecycle().check()?;
         let served = Served::open(&self.traffic, pattern, group, None).await?;
-        self.traffic.round_trip().await?;
-        self.traffic.shared().live().check_subscription(pattern.as_str())?;
+        self.traffic.subscribed([pattern.as_str()]).await?;
         Ok(served)
     }
 
@@ -109,8 +108,7 @@ impl Requests {
     ) -> Result<Served, Error> {
         self.lifecycle().check()?;
         let served = Served::open_direct(&self.traffic, pattern, group).await?;
-        self.traffic.round_trip().await?;
-        self.traffic.shared().live().check_subscription(pattern.as_str())?;
+        self.traffic.subscribed([pattern.as_str()]).await?;
         Ok(served)
     }
 
@@ -123,9 +121,7 @@ impl Requests {
         let subjects: Vec<String> =
             info.endpoints.iter().map(|endpoint| endpoint.subject.clone()).collect();
         let offered = super::service::offer(&self.traffic, info, group).await?;
-        self.traffic.round_trip().await?;
-        let live = self.traffic.shared().live();
-        subjects.iter().try_for_each(|subject| live.check_subscription(subject))?;
+        self.traffic.subscribed(subjects.iter().map(String::as_str)).await?;
         Ok(offered)
     }
 

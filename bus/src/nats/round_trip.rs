@@ -30,6 +30,20 @@ impl Traffic {
         }
     }
 
+    /// Returns once the server has taken subscriptions to these patterns, sent before.
+    ///
+    /// The client tells what a server complains of on a task of its own, which may run behind the
+    /// one that gets the answer to a round trip. Before the answer to a second one it has its turn.
+    pub(super) async fn subscribed<'a>(
+        &self,
+        patterns: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), Error> {
+        self.round_trip().await?;
+        self.round_trip().await?;
+        let live = self.shared().live();
+        patterns.into_iter().try_for_each(|pattern| live.check_subscription(pattern))
+    }
+
     /// [`Traffic::round_trip`], with an error of [`ErrorKind::Timeout`] where the server says
     /// nothing.
     pub(super) async fn round_trip_told(&self) -> Result<(), Error> {

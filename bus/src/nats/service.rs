@@ -31,6 +31,8 @@ const VERBS: [&str; 3] = ["PING", "INFO", "STATS"];
 pub(crate) struct Offered {
     sources: Vec<Source>,
     questions: Questions,
+    subjects: Vec<String>,
+    traffic: Traffic,
     #[expect(dead_code, reason = "held for its drop, which ends the task")]
     tasks: JoinSet<()>,
 }
@@ -110,12 +112,35 @@ pub(super) async fn offer(
         servers.push(Served::open(traffic, &pattern, group, Some(Arc::clone(counts))).await?);
     }
     let questions = Questions(Arc::new(Mutex::new(Some(listen(&live, &info).await?))));
+    let subjects = info.endpoints.iter().map(|endpoint| endpoint.subject.clone()).collect();
     let started = now();
     let service = Service { info, group: group.to_owned(), counts, started };
     let mut tasks = JoinSet::new();
     tasks.spawn(tell(service, questions.clone(), traffic.clone(), live.generation));
     let sources = servers.iter().map(Served::source).collect();
-    Ok((Offered { sources, questions, tasks }, servers))
+    let traffic = traffic.clone();
+    Ok((Offered { sources, questions, subjects, traffic, tasks }, servers))
+}
+
+impl Offered {
+    /// Ends with the refusal once a server says that an endpoint is not ours to serve.
+    pub(crate) async fn refused(&self) -> Error {
+        loop {
+            let shared = self.traffic.shared();
+            let live = shared.live();
+            let refused = tokio::select! {
+                biased;
+                refused = live.refuses_subscription(&self.subjects) => refused,
+                _renewed = shared.renewed(live.generation) => None,
+            };
+            match refused {
+                Some(error) => return error,
+                None if shared.renewed(live.generation).await.is_ok() => {}
+                // The bus is closed.
+                None => std::future::pending().await,
+            }
+        }
+    }
 }
 
 /// The time now, as RFC 3339 has it.

@@ -66,6 +66,18 @@ impl Stream {
         kind: &str,
         wanted: Map<String, Value>,
     ) -> Result<Self, Error> {
+        Self::open_with(link, name, shown, kind, wanted, Map::new()).await
+    }
+
+    /// [`Stream::open`] of one that begins with settings beside, which may be others later.
+    pub(super) async fn open_with(
+        link: &Link,
+        name: String,
+        shown: &str,
+        kind: &str,
+        wanted: Map<String, Value>,
+        at_first: Map<String, Value>,
+    ) -> Result<Self, Error> {
         let stream = Self::existing(link, name, shown);
         let mut tries = Tries::new(PEERS_PATIENCE);
         loop {
@@ -73,7 +85,8 @@ impl Stream {
                 stream.check(&info, &wanted)?;
                 return Ok(stream);
             }
-            let config = stream.creation(kind, wanted.clone());
+            let mut config = stream.creation(kind, wanted.clone());
+            config.extend(at_first.clone());
             let subject = format!("STREAM.CREATE.{}", stream.name);
             match link.api::<StreamInfo>(&subject, &config).await? {
                 Ok(_info) => return Ok(stream),

@@ -38,8 +38,7 @@ impl Subscribed {
         let mut tasks = JoinSet::new();
         let filling = (traffic.clone(), pattern.clone(), Arc::clone(&queue));
         tasks.spawn(fill(filling.0, filling.1, filling.2, live.generation, subscriber));
-        traffic.round_trip().await?;
-        live.check_subscription(pattern.as_str())?;
+        traffic.subscribed([pattern.as_str()]).await?;
         Ok(Self { queue, traffic: traffic.clone(), tasks })
     }
 

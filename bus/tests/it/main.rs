@@ -28,6 +28,7 @@ mod nats_poison;
 mod nats_refused;
 mod nats_requests;
 mod nats_server;
+mod nats_shared;
 mod nats_told;
 mod parse;
 mod publish;

@@ -341,24 +341,6 @@ async fn e18_e22_malformed_messages_are_marked_and_passed() -> Outcome {
 }
 
 #[tokio::test]
-async fn two_engines_share_one_inbox() -> Outcome {
-    let setup = setup().await?;
-    let other = Bus::connect(&NatsOptions::new(setup.server.url())).await?;
-    let (one, two) = tokio::join!(setup.bus.inbox("i"), other.inbox("i"));
-    let (one, two) = (one?, two?);
-    let patterns = [pattern("a.>"), pattern("b")];
-    // Engines take turns, and so does this: nats-server 2.15.1 that is told twice at once to
-    // capture a subject subscribes to it twice, and stores each message there two times.
-    assert!(one.capture(&patterns).await?.is_empty());
-    assert!(two.capture(&patterns).await?.is_empty());
-    assert_eq!(one.publish(message("a.b", "")).await?, 1);
-    assert_eq!(two.publish(message("b", "")).await?, 2);
-    assert_eq!(one.read_from(1, 9).await?, two.read_from(1, 9).await?);
-    assert_eq!(one.tail().await?, two.tail().await?);
-    Ok(())
-}
-
-#[tokio::test]
 async fn a_reader_is_not_held_up_by_one_that_waits() -> Outcome {
     let setup = setup().await?;
     let inbox = filled(&setup, 3).await?;

@@ -8,7 +8,7 @@ use gearshift_bus::{
 };
 use tokio::time::Instant;
 
-use crate::world::{Outcome, server};
+use crate::world::{Outcome, patient, server};
 
 /// Longer than anything takes that ends at all.
 const LONG: Duration = Duration::from_secs(30);
@@ -61,6 +61,21 @@ async fn a_checked_request_that_may_not_be_sent_is_refused_at_once() -> Outcome 
     Ok(())
 }
 
+fn service(subject: &str) -> ServiceInfo {
+    let endpoint = EndpointInfo {
+        name: "a".to_owned(),
+        subject: subject.to_owned(),
+        metadata: std::collections::BTreeMap::new(),
+    };
+    ServiceInfo {
+        name: "a".to_owned(),
+        id: String::new(),
+        version: "1.0.0".to_owned(),
+        metadata: std::collections::BTreeMap::new(),
+        endpoints: vec![endpoint],
+    }
+}
+
 #[tokio::test]
 async fn who_may_not_listen_is_told_so() -> Outcome {
     let server = server(USERS).await;
@@ -69,21 +84,26 @@ async fn who_may_not_listen_is_told_so() -> Outcome {
     let refused = "does not let this login subscribe to `shut.>`";
     is_refused(&bus.subscribe(&pattern).await.unwrap_err(), refused);
     is_refused(&bus.requests().serve(&pattern, "q").await.unwrap_err(), refused);
-    let endpoint = EndpointInfo {
-        name: "a".to_owned(),
-        subject: "shut.a".to_owned(),
-        metadata: std::collections::BTreeMap::new(),
-    };
-    let service = ServiceInfo {
-        name: "a".to_owned(),
-        id: String::new(),
-        version: "1.0.0".to_owned(),
-        metadata: std::collections::BTreeMap::new(),
-        endpoints: vec![endpoint],
-    };
-    let offered = bus.requests().offer(service, "q").await;
+    let offered = bus.requests().offer(service("shut.a"), "q").await;
     is_refused(&offered.unwrap_err(), "does not let this login subscribe to `shut.a`");
     drop(bus.subscribe(&SubjectPattern::parse("open.>")?).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_whose_permission_is_taken_away_is_told_so() -> Outcome {
+    let server = server(USERS).await;
+    let bus = narrow(&server).await;
+    let (registration, _servers) = bus.requests().offer(service("open.a"), "q").await?;
+    let config = server.dir().join("server.conf");
+    let text = std::fs::read_to_string(&config)?;
+    let narrower = text.replace("subscribe: { allow: [\"open.>\", ", "subscribe: { allow: [");
+    assert_ne!(text, narrower);
+    std::fs::write(&config, narrower)?;
+    let pid = server.pid().to_string();
+    assert!(std::process::Command::new("kill").args(["-HUP", &pid]).status()?.success());
+    let refused = patient(registration.refused()).await;
+    is_refused(&refused, "does not let this login subscribe to `open.a`");
     Ok(())
 }
 
