@@ -139,8 +139,8 @@ impl Look {
 
 impl Shared {
     /// Did the target take the event, or will it? Where nobody knows any more, an instance that
-    /// began after the message was stored has not: a dead letter too many can be dropped, a silent
-    /// loss cannot be mended. `None`: the partition is not here.
+    /// began after the message was stored, or in the same millisecond, has not: a dead letter too
+    /// many can be dropped, a silent loss cannot be mended. `None`: the partition is not here.
     pub(crate) async fn takes_here(&self, partition: u16, target: Target) -> Option<bool> {
         let wanted = target.clone();
         let look = self.look_here(partition, move |partition| Look::on(partition, &wanted));
@@ -150,7 +150,7 @@ impl Shared {
         let session = self.seat(partition).session();
         Some(match self.intake.misses.is_missed(partition, session, &target).await {
             Some(is_missed) => !is_missed,
-            None => !passed || began <= target.stored,
+            None => !passed || began < target.stored,
         })
     }
 }
