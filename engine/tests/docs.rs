@@ -129,6 +129,11 @@ fn every_definition_of_the_format_page_loads_without_a_finding() {
 }
 
 #[test]
+fn every_definition_of_the_page_on_transactions_loads_without_a_finding() {
+    assert!(load_blocks("docs/TRANSACTIONS.md") >= 1, "blocks of the page are not found any more");
+}
+
+#[test]
 fn every_definition_of_the_readme_loads_without_a_finding() {
     assert!(load_blocks("README.md") >= 1, "blocks of the page are not found any more");
 }
@@ -224,9 +229,30 @@ fn every_rule_stands_on_the_page_and_is_held_by_tests_that_exist() {
     }
 }
 
+/// The tests in the last column of tables whose head says `Held by`.
+fn held_in_tables() -> BTreeSet<String> {
+    let page = page("docs/SEMANTICS.md");
+    let (mut names, mut holding) = (BTreeSet::new(), false);
+    for line in page.lines() {
+        holding = line.starts_with('|') && (holding || line.ends_with("| Held by |"));
+        let last = line.trim_end_matches('|').rsplit('|').next().filter(|_| holding);
+        names.extend(last.into_iter().flat_map(|cell| cell.split('`').skip(1).step_by(2)));
+    }
+    names.into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn every_test_that_a_table_names_exists() {
+    let (tests, named) = (all_tests(), held_in_tables());
+    assert!(named.len() > 20, "the tables were not found: {named:?}");
+    for name in named {
+        assert!(tests.contains(&name), "there is no test `{name}`");
+    }
+}
+
 #[test]
 fn every_code_that_the_pages_name_exists() {
-    for name in ["README.md", "docs/FORMAT.md", "docs/SEMANTICS.md"] {
+    for name in ["README.md", "docs/FORMAT.md", "docs/SEMANTICS.md", "docs/TRANSACTIONS.md"] {
         let page = page(name);
         for (at, _) in page.match_indices("GS") {
             let code: String = page.chars().skip(page[..at].chars().count()).take(6).collect();

@@ -1,18 +1,17 @@
-//! The crash matrix of the W3C suite: each document on the real engine, on files, under a virtual
-//! clock; the engine is dropped at every frame, and nothing may come of it.
+//! The crash matrix of the W3C suite and of our own documents: each on the real engine, on files,
+//! under a virtual clock; the engine is dropped at every frame, and nothing may come of it.
 //!
-//! `GEARSHIFT_SCXML_DIR` names the folder, `GEARSHIFT_LONG=1` takes every frame of every document
-//! and both sides of it, `GEARSHIFT_TEST_SEED=N` repeats a choice, an argument chooses documents
-//! by the beginning of their ids.
+//! `GEARSHIFT_SCXML_DIR` names a folder to take instead, `GEARSHIFT_LONG=1` takes every frame of
+//! every document and both sides of it, `GEARSHIFT_TEST_SEED=N` repeats a choice, an argument
+//! chooses documents by the beginning of their ids.
 #![expect(clippy::print_stdout, reason = "a line of output is what this program is for")]
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::scope;
 
 use gearshift_tests::scxml::crash::{Matrix, Report};
-use gearshift_tests::scxml::{Document, Found, find};
+use gearshift_tests::scxml::{Document, Found, folders};
 
 /// Frames that a document may have to be crashed at each of them in the short version.
 const FRAMES_MAX: u64 = 12;
@@ -20,25 +19,16 @@ const FRAMES_MAX: u64 = 12;
 const THREADS: usize = 8;
 
 fn main() -> ExitCode {
-    let (folder, chosen) = folder();
-    if !folder.is_dir() {
-        println!("no folder {}: no document of the W3C suite was crashed", folder.display());
-        return if chosen { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    let (folder, chosen) = folders::suite();
+    if !chosen && !folder.is_dir() {
+        println!("no folder {}: only documents of our own are crashed", folder.display());
     }
-    match find(&folder) {
+    match folders::all() {
         Ok(found) => run(&found),
         Err(error) => {
             println!("cannot read {}: {error}", folder.display());
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Where the documents lie, and whether somebody said so.
-fn folder() -> (PathBuf, bool) {
-    match std::env::var_os("GEARSHIFT_SCXML_DIR") {
-        Some(folder) => (PathBuf::from(folder), true),
-        None => (Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/scxml-irp"), false),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use gearshift_tests::scxml::{Document, Verdict, judge};
+use gearshift_tests::scxml::{Document, Verdict, find, folders, judge, yaml};
 
 /// A document of the suite's kind around `inside`.
 fn document(stem: &str, attributes: &str, inside: &str) -> Document {
@@ -69,6 +69,10 @@ fn a_document_that_ends_elsewhere_waits_or_says_the_unknown_fails() {
 fn a_document_without_a_verdict_of_its_own_passes_where_it_ends() {
     let ends = document("own", "initial=\"end\"", "<final id=\"end\"/>");
     assert_eq!(judge(&ends, &[]), Verdict::Passed);
+    let fails = document("own", "initial=\"fail\"", "<conf:fail/>");
+    assert!(matches!(judge(&fails, &[]), Verdict::Failed(_)));
+    let typed = ends.text.replace("?>", "?><!DOCTYPE scxml SYSTEM \"scxml.dtd\">");
+    assert_eq!(judge(&Document { text: typed, ..ends }, &[]), Verdict::Passed);
     let waits = document("own", "", "<state id=\"s0\"/>");
     assert!(matches!(judge(&waits, &[]), Verdict::Failed(_)));
 }
@@ -231,4 +235,105 @@ fn the_null_data_model_knows_its_states() {
     assert_eq!(judge(&document, &[]), Verdict::Passed);
     let ids: Vec<&str> = vec![document.id.as_str(), document.stem.as_str()];
     assert_eq!(ids.first().unwrap(), &"own");
+}
+
+/// The constructs of the suite's published stylesheet, by the element that they stand at.
+const VOCABULARY: [(&str, &str); 6] = [
+    (
+        "transition event='e'",
+        "idVal='1=1' varIdVal='1=2' namelistIdVal='1=1' VarEqVar='1 2' VarEqVarStruct='1 2' \
+         idQuoteVal='1=x' compareIDVal='1&lt;=2' idSomeVal='1' eventNameVal='e' eventvarVal='1=1' \
+         idSystemVarVal='1=_event' eventdataVal='1' eventdataSomeVal='' emptyEventData='' \
+         nameVarVal='m' varPrefix='1 2' inState='s0' nonBoolean='' isBound='1' unboundVar='1' \
+         systemVarIsBound='_name' noValue='1' true='' false='' eventFieldsAreBound='' \
+         eventDataHasField='x' eventFieldHasNoValue='sendid' originTypeEq='x' eventIsExternal=''",
+    ),
+    (
+        "assign conf:location='1'",
+        "expr='Var1 + 1' quoteExpr='x' varExpr='1' varChildExpr='1' systemVarExpr='_ioprocessors' \
+         varNonexistentStruct='1' illegalExpr='' invalidSessionID='' invalidSendTypeExpr='' \
+         eventName='' eventType='' eventSendid='' eventField='origintype' eventDataFieldValue='x' \
+         eventDataParamValue='x' eventDataNamelistValue='1' scxmlEventIOLocation='' \
+         arrayExpr123='' illegalArray=''",
+    ),
+    (
+        "assign conf:expr='1'",
+        "location='1' location='9' invalidLocation='' systemVarLocation='_name'",
+    ),
+    (
+        "send event='e'",
+        "illegalTarget='' unreachableTarget='' invalidSendType='' targetExpr='1' targetVar='1' \
+         typeExpr='1' delayFromVar='1' delay='.5' idlocation='1' namelist='1' \
+         multipleNamelist='1 2' invalidNamelist=''",
+    ),
+    ("foreach conf:item='1'", "arrayVar='1' arrayTextVar='1'"),
+    ("cancel", "sendIDExpr='1'"),
+];
+
+#[test]
+fn every_construct_of_the_published_stylesheet_is_known() {
+    let around = |inside: &str| {
+        let inside = format!(
+            "<datamodel><data conf:id='1' conf:expr='1'/><data conf:id='2'/></datamodel>\
+             <state id='s0'>{inside}</state><conf:pass/><conf:fail/>"
+        );
+        yaml(&document("own", "initial=\"s0\"", &inside), &[])
+    };
+    let known = |inside: &str| {
+        let converted = around(inside);
+        assert!(converted.is_ok(), "{inside}: {converted:?}");
+    };
+    for (element, constructs) in VOCABULARY {
+        let inside = element.starts_with("transition");
+        for construct in constructs.split("' ") {
+            let (key, value) = construct.split_once("='").unwrap();
+            let tag = format!("<{element} conf:{key}='{}'/>", value.trim_end_matches('\''));
+            known(&if inside { tag } else { format!("<onentry>{tag}</onentry>") });
+        }
+    }
+    for element in [
+        "<send conf:eventExpr='1'/>",
+        "<foreach conf:illegalItem='' conf:index='2' conf:arrayVar='1'/>",
+        "<assign conf:location='1'><conf:array123/></assign>",
+        "<assign conf:location='1'><conf:someInlineVal/></assign>",
+        "<conf:incrementID id='1'/><conf:concatVars id1='1' id2='2'/>",
+        "<conf:sumVars id1='1' id2='2'/><conf:extendArray id='1'/>",
+        "<conf:sendToSender name='e'/>",
+        "<send event='e'><conf:contentFoo/></send><send event='e'><conf:illegalContent/></send>",
+    ] {
+        known(&format!("<onentry>{element}</onentry>"));
+    }
+    known("<invoke conf:srcExpr='1' conf:typeExpr='1' conf:namelist='1' conf:idlocation='2'/>");
+    let reason = |inside: &str| around(inside).unwrap_err();
+    let send = reason("<onentry><send event='e' conf:basicHTTPAccessURITarget=''/></onentry>");
+    assert!(send.ends_with("it is of the processor for HTTP, which is not offered"), "{send}");
+    assert!(reason("<onentry><conf:script/></onentry>").contains("`script` has no equivalent"));
+}
+
+#[test]
+fn what_a_document_writes_out_is_read_as_its_stylesheet_leaves_it() {
+    let data = "<data id=\"Var1\" expr=\"1\"/><data conf:id=\"2\"/>";
+    let copy = "<send event=\"e\" id=\"x\"/>";
+    passes(&format!(
+        "<datamodel>{data}</datamodel><state id=\"s0\"><onentry>{copy}</onentry>\
+         <transition event=\"e\" cond=\"_event.name == 'e' &amp;&amp; In('s0')\" target=\"s1\">\
+         <assign location=\"Var2\" expr=\"_event.sendid\"/>\
+         <assign location=\"Var1\" expr=\"Var1 + 1\"/></transition></state>\
+         <state id=\"s1\"><transition cond=\"Var1 === 2 &amp;&amp; Var2 == 'x'\" \
+         conf:targetpass=\"\"/></state>"
+    ));
+    // What is wrong is an error when it is used, and not when the document is read.
+    let wrong = "<assign conf:location=\"2\" expr=\"return\"/><raise event=\"behind\"/>";
+    passes_on(data, wrong, "error.execution");
+    let unknown = "<assign conf:location=\"2\" conf:expr=\"Var9\"/><raise event=\"behind\"/>";
+    passes_on(data, unknown, "error.execution");
+}
+
+#[test]
+fn documents_of_our_own_pass() {
+    let found = find(&folders::own()).unwrap();
+    let judged = found.documents.iter().map(|it| (&it.id, judge(it, &found.children)));
+    let failed: Vec<_> = judged.filter(|(_, verdict)| *verdict != Verdict::Passed).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    assert_eq!(found.documents.len(), 50);
 }

@@ -1,25 +1,14 @@
-//! The documents of the W3C suite once more: YAML → SCXML → YAML keeps what they do.
-
-use std::path::{Path, PathBuf};
+//! The documents of the W3C suite once more, and ours for what they leave out: YAML → SCXML → YAML
+//! keeps what they do.
 
 use gearshift_machine::convert::from_scxml;
 use gearshift_machine::definition::export::{SourceText, scxml};
 use gearshift_machine::definition::{Format, Problem, load_all};
-use gearshift_tests::scxml::{Verdict, find, judge_yaml, yaml};
-
-fn folder() -> PathBuf {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/scxml-irp");
-    std::env::var_os("GEARSHIFT_SCXML_DIR").map_or(default, PathBuf::from)
-}
+use gearshift_tests::scxml::{Verdict, folders, judge_yaml, yaml};
 
 #[test]
 fn documents_do_the_same_after_a_round_trip() {
-    let folder = folder();
-    if !folder.is_dir() {
-        println!("no folder {}: no document made a round trip", folder.display());
-        return;
-    }
-    let found = find(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let found = folders::all().unwrap_or_else(|error| panic!("{error}"));
     let mut failed = Vec::new();
     for document in &found.documents {
         let verdict =
@@ -31,7 +20,7 @@ fn documents_do_the_same_after_a_round_trip() {
             });
         failed.extend(verdict.err().map(|reason| format!("{}: {reason}", document.id)));
     }
-    assert!(!found.documents.is_empty(), "{} holds no document", folder.display());
+    assert!(!found.documents.is_empty(), "there is no document");
     let count = found.documents.len();
     assert!(failed.is_empty(), "{} of {count} failed:\n{}", failed.len(), failed.join("\n"));
 }

@@ -6,7 +6,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use gearshift_machine::definition::model::Definition;
 use gearshift_machine::definition::{Format, load};
 use gearshift_machine::machine::{
-    CallOutcome, Effect, Event, Input, Instance, InstanceKey, Principal, Timestamp, decide,
+    CallOutcome, Delta, Effect, Event, Input, Instance, InstanceKey, Principal, Timestamp, decide,
 };
 use gearshift_machine::value::Value;
 
@@ -98,5 +98,47 @@ fn bench(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, bench);
+/// `count` steps, each behind the one before; the instance is in the middle of them.
+fn chain(criterion: &mut Criterion, count: usize) {
+    let mut text = String::from("workflow: chain\nsteps:\n  s0: { call: p.s }\n");
+    for at in 1..count {
+        let before = at - 1;
+        text.push_str(&format!("  s{at}: {{ needs: [s{before}], call: p.s }}\n"));
+    }
+    let definition = definition(&text);
+    let Ok(key) = InstanceKey::new("chain", "k1") else { return };
+    let mut decision = decide(None, &key, &definition, &start("{}", None), NOW);
+    for _ in 0..count / 2 {
+        let reply = reply_to(&decision.effects);
+        let Some(instance) = decision.instance else { return };
+        decision = decide(Some(&instance), &key, &definition, &reply, NOW);
+    }
+    let reply = reply_to(&decision.effects);
+    let Some(instance) = decision.instance else { return };
+    criterion.bench_function(&format!("decide/steps/{count}/one_completes"), |bencher| {
+        bencher.iter(|| decide(black_box(Some(&instance)), &key, &definition, &reply, NOW));
+    });
+    let next = decide(Some(&instance), &key, &definition, &reply, NOW).instance;
+    let Some(next) = next else { return };
+    criterion.bench_function(&format!("decide/steps/{count}/what_changed"), |bencher| {
+        bencher.iter(|| Delta::between(black_box(Some(&instance)), &next));
+    });
+}
+
+/// The answer to the call that was asked last.
+fn reply_to(effects: &[Effect]) -> Input {
+    let asked = effects.iter().rev().find_map(|effect| {
+        if let Effect::Call(call) = effect { Some((call.call, call.attempt)) } else { None }
+    });
+    let (call, attempt) = asked.unwrap_or_else(|| panic!("nothing was asked: {effects:?}"));
+    let outcome = CallOutcome::Success(Value::Int(1));
+    Input::CallReply { call, attempt, outcome }
+}
+
+fn steps(criterion: &mut Criterion) {
+    chain(criterion, 50);
+    chain(criterion, 500);
+}
+
+criterion_group!(benches, bench, steps);
 criterion_main!(benches);

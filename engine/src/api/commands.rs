@@ -10,8 +10,11 @@ use gearshift_protocol::command::{
 };
 use gearshift_protocol::{InstanceVerdict, Problem, ProblemKind, Verdict, Wait};
 
-use super::{Reply, body, control, dead_letters, events, holds, problem, reply, resolve, wire};
-use crate::runtime::{BODY_MAX, Error, Handle};
+use super::{
+    Reply, body, control, dead_letters, events, holds, problem, reply, resolve, schedules,
+    transactions, wire,
+};
+use crate::runtime::{BODY_MAX, Error, Handle, load_all};
 
 /// Performs `verb` for `user`, who is known by the door.
 pub(super) async fn perform(handle: &Handle, user: &str, verb: &str, bytes: &[u8]) -> Reply {
@@ -43,6 +46,7 @@ pub(super) async fn perform(handle: &Handle, user: &str, verb: &str, bytes: &[u8
         Verb::Retry => order(handle, bytes, Command::Retry, by).await,
         Verb::Skip => order(handle, bytes, Command::Skip, by).await,
         Verb::Migrate => super::migrate::perform(handle, body(bytes)?, by).await,
+        Verb::AddSteps => super::extend::perform(handle, body(bytes)?, by).await,
         Verb::Resume => control::order(handle, &body::<Order>(bytes)?, Command::Resume, by).await,
         Verb::Pause => control::pause(handle, body(bytes)?, by).await,
         Verb::Rollback => control::rollback(handle, body(bytes)?, by).await,
@@ -54,6 +58,15 @@ pub(super) async fn perform(handle: &Handle, user: &str, verb: &str, bytes: &[u8
         }
         Verb::Hold => holds::hold(handle, body(bytes)?, by).await,
         Verb::Release => holds::release(handle, body(bytes)?).await,
+        Verb::ScheduleTrigger => schedules::trigger(handle, &body(bytes)?, by).await,
+        Verb::TransactionBegin => transactions::begin(handle, body(bytes)?, by).await,
+        Verb::TransactionCommit => {
+            transactions::end(handle, body(bytes)?, Command::Commit, by).await
+        }
+        Verb::TransactionRollback => {
+            let command = Command::RollBack { from: None };
+            transactions::end(handle, body(bytes)?, command, by).await
+        }
         Verb::DlqReplay => dead_letters::replay(handle, &body(bytes)?, &by).await,
         Verb::DlqDrop => dead_letters::drop_all(handle, &body(bytes)?, &by).await,
     }
@@ -67,8 +80,7 @@ pub(super) fn value_of(json: &serde_json::Value) -> Result<Value, Box<Problem>> 
 async fn deploy(handle: &Handle, order: &Deploy) -> Reply {
     let json = order.format == gearshift_protocol::command::Format::Json;
     let format = if json { Format::Json } else { Format::Yaml };
-    let loaded =
-        definition::load_all(&order.text, &order.origin, format).map_err(Error::Definition)?;
+    let loaded = load_all(&order.text, &order.origin, format).map_err(Error::Definition)?;
     let mut answer = DeployReply::default();
     for one in loaded {
         let warnings = one.warnings.iter().filter_map(|one| serde_json::to_value(one).ok());
@@ -111,7 +123,15 @@ async fn start(handle: &Handle, order: Start, by: Principal) -> Reply {
     let key = InstanceKey::new(&order.workflow, &key)
         .map_err(|reason| problem(ProblemKind::BadRequest, reason))?;
     let input = if order.input.is_null() { Value::empty_map() } else { value_of(&order.input)? };
-    let done = handle.start(key.clone(), order.version, input, by).await?;
+    let done = match order.transaction {
+        Some(name) => {
+            transactions::check_name(&name)?;
+            let (version, transaction) = (order.version, name.into());
+            let command = Command::StartIn { version, input, transaction };
+            handle.command(key.clone(), command, by, Arc::default()).await?
+        }
+        None => handle.start(key.clone(), order.version, input, by).await?,
+    };
     let mut verdict = wire::verdict(&key, &done);
     refuse(&verdict)?;
     let mut reached = true;
@@ -168,14 +188,21 @@ async fn already_decided(
     Ok(Some(Box::new(problem)))
 }
 
+/// How reasons begin that are about how the instance stands, whatever was ordered.
+const STANDS: [&str; 3] = ["a rollback is", "the instance is stuck", "the instance is paused"];
+
 /// A command that did nothing is a problem, not a verdict to be read closely.
 #[expect(clippy::wildcard_enum_match_arm, reason = "verdicts may grow; the rest did something")]
 pub(super) fn refuse(verdict: &InstanceVerdict) -> Result<(), Box<Problem>> {
     let (kind, code, name, detail) = match &verdict.verdict {
         Verdict::Rejected { reason, accepted } => {
             let (code, name) = match reason.as_str() {
+                reason if let Some(told) = transactions::code_of(reason) => told,
                 reason if reason.contains("exists with other input") => {
                     ("GS4011", "exists_with_other_input")
+                }
+                reason if STANDS.iter().any(|words| reason.starts_with(words)) => {
+                    ("GS4018", "invalid_state")
                 }
                 reason if reason.contains("already") => ("GS4009", "already_decided"),
                 reason if reason.contains("ended") => ("GS4013", "ended"),

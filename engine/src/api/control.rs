@@ -17,7 +17,7 @@ use super::{Reply, describe, problem, reply, resolve, wire};
 use crate::runtime::{Error, Handle};
 
 /// The order does not fit what is the case with the instance.
-const INVALID_STATE: (&str, &str) = ("GS4018", "invalid_state");
+pub(super) const INVALID_STATE: (&str, &str) = ("GS4018", "invalid_state");
 /// A fork that cannot be made.
 const NOT_FORKED: (&str, &str) = ("GS4019", "not_forked");
 /// Variables that cannot be set so.
@@ -149,7 +149,7 @@ pub(super) async fn fork(handle: &Handle, order: Fork, by: Principal) -> Reply {
 }
 
 /// The instance, and the definition it runs; with a point to fork from, the definition of that.
-async fn known(
+pub(super) async fn known(
     handle: &Handle,
     key: &InstanceKey,
     from: Option<&str>,
@@ -186,10 +186,13 @@ async fn give(
 }
 
 /// An order that did nothing is a problem with the code of the order.
-fn refuse_as(verdict: &InstanceVerdict, (code, name): (&str, &str)) -> Result<(), Box<Problem>> {
+pub(super) fn refuse_as(
+    verdict: &InstanceVerdict,
+    (code, name): (&str, &str),
+) -> Result<(), Box<Problem>> {
     refuse(verdict).map_err(|told| {
         let Verdict::Rejected { reason, .. } = &verdict.verdict else { return told };
-        if reason == "ended" {
+        if reason == "ended" || super::transactions::code_of(reason).is_some() {
             return told;
         }
         let detail = format!("{}: {reason}", verdict.instance);

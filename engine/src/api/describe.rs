@@ -1,10 +1,10 @@
 //! Durable state → what people read: summary, detail, history, tasks, and why it waits.
 
 use gearshift_machine::definition::duration;
-use gearshift_machine::definition::model::{Definition, SeqStep, Trigger};
+use gearshift_machine::definition::model::{Definition, Descriptor, SeqStep, Trigger};
 use gearshift_machine::machine::{
-    Instance, RunningSequence, StateId, Timer, TimerKind, Timestamp, TraceEntry, TransitionId,
-    open_tasks,
+    Instance, Role, RunningSequence, StateId, Timer, TimerKind, Timestamp, TraceEntry,
+    TransitionId, asks_transaction, open_tasks,
 };
 use gearshift_machine::partition::DeadLetter;
 use gearshift_machine::value::{Map, Value};
@@ -13,7 +13,7 @@ use gearshift_protocol::view::{
     InstanceSummary, Task, TimerView, TransitionView, VoteView,
 };
 
-use super::{control, steps, wire};
+use super::{control, steps, transactions, wire};
 
 /// One line of a list.
 pub(super) fn summary(
@@ -75,6 +75,8 @@ pub(crate) fn detail(
         approvals: tasks(instance, definition, now),
         paused: control::paused(instance),
         checkpoints: control::checkpoints(instance),
+        transaction: transactions::membership(instance),
+        scope: transactions::scope(instance),
         steps: steps::view(instance, definition, now),
     }
 }
@@ -127,10 +129,16 @@ fn call(
     definition: &Definition,
     running: &RunningSequence,
 ) -> Option<CallView> {
-    let call = running.call.as_ref()?;
+    let call = running.call.as_ref().filter(|call| call.child.is_none())?;
     let sequence = definition.sequences.get(usize::from(running.sequence))?;
     let Some(SeqStep::Call { spec, .. }) = sequence.steps.get(usize::from(running.position)) else {
         return None;
+    };
+    let spec = match (running.role, &spec.undo) {
+        (Role::Undo { .. }, Some(undo)) => undo,
+        (Role::Undo { .. }, None) | (Role::State | Role::Step { .. } | Role::Finally { .. }, _) => {
+            spec
+        }
     };
     let retry = instance.timers.iter().find_map(|timer| match timer.kind {
         TimerKind::CallRetry { sequence } if sequence == running.id => Some(timer.due),
@@ -148,7 +156,8 @@ fn call(
         step: steps::name_of(definition, instance, running.role),
         operation: spec.operation.to_string(),
         attempt: call.attempt,
-        attempts: Some(spec.retry.attempts),
+        // Who waits for a plugin is asked for more often than its policy says.
+        attempts: Some(spec.retry.attempts).filter(|all| call.attempt <= *all),
         since: None,
         deadline: call.sent.then(|| call.deadline.to_string()),
         next_attempt: retry.map(|due| due.to_string()),
@@ -162,6 +171,7 @@ pub(super) fn tasks(instance: &Instance, definition: &Definition, now: Timestamp
         .into_iter()
         .map(|task| Task {
             id: instance.key.to_string(),
+            task: task.name.to_string(),
             workflow: format!("{}@{}", definition.name, definition.version),
             title: task.title.to_string(),
             assign: task.assign.as_ref().map(ToString::to_string),
@@ -169,6 +179,7 @@ pub(super) fn tasks(instance: &Instance, definition: &Definition, now: Timestamp
             due_in_ms: task.due.map(|due| due.0 - now.0),
             choices: strings(&task.choices),
             roles: strings(&task.roles),
+            not_initiator: task.not_initiator,
             need: task.need,
             votes: task
                 .votes
@@ -248,7 +259,9 @@ pub(crate) fn label(
     let source = &source.id;
     match &transition.trigger {
         Trigger::Events(list) => {
-            list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
+            // What is meant exactly is written `=name`; people read the event's own name.
+            let name = |it: &Descriptor| it.to_string().trim_start_matches('=').to_owned();
+            list.iter().map(name).collect::<Vec<_>>().join(" | ")
         }
         Trigger::Always => format!("always of {source}"),
         Trigger::After { .. } => format!("after of {source}"),
@@ -276,10 +289,34 @@ pub(crate) fn operations(definition: &Definition) -> Vec<String> {
         SeqStep::Do(_)
         | SeqStep::Child { .. }
         | SeqStep::Wait { .. }
+        | SeqStep::Approval { .. }
         | SeqStep::Name { .. }
         | SeqStep::JumpUnless { .. }
         | SeqStep::Jump { .. } => None,
     });
     let all = calls.flat_map(|call| std::iter::once(call).chain(&call.undo));
-    all.map(|call| call.operation.to_string()).collect()
+    // No plugin answers those.
+    let asked = all.filter(|call| !asks_transaction(&call.operation));
+    asked.map(|call| call.operation.to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use gearshift_machine::definition::{Format, load_all};
+
+    use super::*;
+
+    #[test]
+    fn a_transition_without_a_name_is_called_like_its_events() {
+        let text = "{ workflow: w, states: { e: { final: true }, s: { done: e, \
+                    states: { x: { final: true } }, \
+                    on: { '=a.b': { to: e }, go: { to: e, name: leave } } } } }";
+        let definition = load_all(text, "w.yaml", Format::Yaml).unwrap().remove(0).definition;
+        let mut labels: Vec<String> =
+            definition.transitions.iter().map(|it| label(&definition, it)).collect();
+        labels.sort();
+        for expected in ["a.b", "done.state.s", "leave"] {
+            assert!(labels.iter().any(|it| it == expected), "{labels:?}");
+        }
+    }
 }

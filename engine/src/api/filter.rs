@@ -9,17 +9,41 @@ use gearshift_machine::machine::{Instance, Timestamp};
 use gearshift_machine::value::{Map, Value};
 use gearshift_protocol::{Problem, ProblemKind};
 
-use super::problem;
+use super::{problem, steps};
 
-/// The names a filter may use.
-const NAMES: [&str; 9] =
-    ["workflow", "version", "key", "status", "state", "states", "age_s", "vars", "generation"];
+/// The names a filter may use; those of [`STEPS`] among them.
+const NAMES: [&str; 15] = [
+    "workflow",
+    "version",
+    "key",
+    "status",
+    "state",
+    "states",
+    "age_s",
+    "vars",
+    "generation",
+    "stuck",
+    "progress",
+    "current_step",
+    "completed_steps",
+    "total_steps",
+    "steps",
+];
+/// What is said of steps, and costs something to find out.
+const STEPS: [&str; 5] = ["progress", "current_step", "completed_steps", "total_steps", "steps"];
 /// Work allowed per instance.
 const FUEL: u32 = 10_000;
 
 /// A compiled filter; without one everything passes.
 #[derive(Clone, Debug)]
-pub(super) struct Filter(Option<Expr>);
+pub(super) struct Filter(Option<Wanted>);
+
+#[derive(Clone, Debug)]
+struct Wanted {
+    expression: Expr,
+    /// May it ask for what is said of steps?
+    steps: bool,
+}
 
 impl Filter {
     pub(super) fn compile(text: Option<&str>) -> Result<Self, Box<Problem>> {
@@ -35,7 +59,8 @@ impl Filter {
                 format!("filter `{text}`: {message}; names are {}", NAMES.join(", ")),
             )
         })?;
-        Ok(Self(Some(compiled)))
+        let steps = STEPS.iter().any(|name| text.contains(name));
+        Ok(Self(Some(Wanted { expression: compiled, steps })))
     }
 
     /// Does the filter let `instance` pass? An expression that fails lets nothing pass.
@@ -45,8 +70,11 @@ impl Filter {
         instance: &Instance,
         now: Timestamp,
     ) -> bool {
-        let Some(expression) = &self.0 else { return true };
-        let locals = locals(definition, instance, now);
+        let Some(Wanted { expression, steps }) = &self.0 else { return true };
+        let mut locals = locals(definition, instance, now);
+        if *steps {
+            locals.extend(steps_of(definition, instance, now));
+        }
         let fuel = Cell::new(FUEL);
         let scope = Scope {
             definition,
@@ -76,6 +104,7 @@ fn locals(definition: &Definition, instance: &Instance, now: Timestamp) -> Vec<(
         .map(|(var, value)| (Arc::clone(&var.name), value.clone()))
         .collect::<Map>();
     let age = now.since_ms(instance.started_at) / 1_000;
+    let stuck = instance.stuck.as_ref().map(|stuck| Value::String(Arc::clone(&stuck.reason)));
     let values = [
         Value::from(instance.key.workflow()),
         Value::Int(i64::from(instance.pin.version)),
@@ -86,6 +115,25 @@ fn locals(definition: &Definition, instance: &Instance, now: Timestamp) -> Vec<(
         Value::from(age),
         Value::from(vars),
         Value::Int(i64::from(instance.generation.0)),
+        stuck.unwrap_or_default(),
     ];
     NAMES.map(Arc::from).into_iter().zip(values).collect()
+}
+
+/// What `show` says of steps, results of any size included.
+fn steps_of(
+    definition: &Definition,
+    instance: &Instance,
+    now: Timestamp,
+) -> Vec<(Arc<str>, Value)> {
+    let shown = steps::view(instance, definition, now);
+    let current = shown.current_step.into_iter().map(Value::from).collect();
+    let values = [
+        shown.progress.map(Value::Double).unwrap_or_default(),
+        Value::list(current),
+        Value::Int(i64::from(shown.completed_steps)),
+        Value::Int(i64::from(shown.total_steps)),
+        Value::from(steps::facts(instance, definition)),
+    ];
+    STEPS.map(Arc::from).into_iter().zip(values).collect()
 }

@@ -8,6 +8,7 @@ mod control;
 mod dead_letters;
 mod describe;
 mod events;
+mod extend;
 mod filter;
 mod health;
 mod holds;
@@ -15,8 +16,10 @@ mod migrate;
 mod notices;
 mod queries;
 mod resolve;
+mod schedules;
 mod spoken;
 mod steps;
+mod transactions;
 mod why;
 mod wire;
 

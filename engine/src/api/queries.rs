@@ -13,7 +13,7 @@ use gearshift_protocol::view::{
 use gearshift_protocol::{Problem, ProblemKind};
 
 use super::filter::Filter;
-use super::{Reply, body, describe, health, problem, reply, resolve, steps, why};
+use super::{Reply, body, describe, health, problem, reply, resolve, schedules, steps, why};
 use crate::runtime::{DeadLetterFilter, Error, Handle};
 
 /// Items of a page where the asker does not say.
@@ -57,6 +57,7 @@ pub(super) async fn look(handle: &Handle, what: &str, bytes: &[u8]) -> Reply {
         }
         What::Health => health::health(handle).await,
         What::Graph => graph(handle, &body(bytes)?).await,
+        What::Schedules => schedules::list(handle, &body(bytes)?).await,
     }
 }
 
@@ -201,6 +202,7 @@ async fn summary(
         deployed_at: String::new(),
         instances: living.get(&version).copied().unwrap_or(0),
         newest: newest.is_some_and(|newest| newest.version == version),
+        derived_from: definition.derived_from,
     })
 }
 

@@ -1,10 +1,13 @@
 //! How far step graphs are: durable progress → what people read.
 
+use std::sync::Arc;
+
 use gearshift_machine::definition::model::{Definition, Graph, NeedKind, SeqStep, Step};
 use gearshift_machine::machine::{
     FanState, Instance, ItemState, Phase, Role, RunningGraph, RunningSequence, Status, StepState,
     StepStatus, Timestamp,
 };
+use gearshift_machine::value::{Map, Value};
 use gearshift_protocol::view::{
     ItemsView, RollbackView, StepErrorView, StepStatus as Wire, StepView, StepsView,
     WorkflowMetrics,
@@ -47,6 +50,37 @@ pub(super) fn view(instance: &Instance, definition: &Definition, now: Timestamp)
     }
     all.rollback = rollback(instance, definition);
     all
+}
+
+/// What is known of each step, for filters: `steps.<id>.status` and its like.
+pub(super) fn facts(instance: &Instance, definition: &Definition) -> Map {
+    let mut all = Map::new();
+    for (number, graph) in (0_u16..).zip(&definition.graphs) {
+        let run = run_of(instance, number);
+        for (at, step) in graph.steps.iter().enumerate() {
+            let pending = StepState::default();
+            let state = run.and_then(|run| run.steps.get(at)).unwrap_or(&pending);
+            all.insert(Arc::clone(&step.id), fact(state));
+        }
+    }
+    all
+}
+
+fn fact(state: &StepState) -> Value {
+    let error = state.error.as_deref().map(|error| {
+        Value::from(Map::from_iter([
+            ("kind", Value::from(error.kind.as_str())),
+            ("code", Value::String(Arc::clone(&error.code))),
+            ("message", Value::String(Arc::clone(&error.message))),
+        ]))
+    });
+    let fields = [
+        ("status", Value::from(state.status.as_str())),
+        ("result", state.output.clone()),
+        ("error", error.unwrap_or_default()),
+        ("retry_count", Value::Int(i64::from(state.attempts.saturating_sub(1)))),
+    ];
+    Map::from_iter(fields).into()
 }
 
 fn run_of(instance: &Instance, number: u16) -> Option<&RunningGraph> {

@@ -10,7 +10,7 @@ use gearshift_protocol::OperationRef;
 use gearshift_protocol::view::{CallView, ChildView, Task, Why};
 
 use super::describe::{detail, tasks};
-use super::{control, holds, steps};
+use super::{control, holds, steps, transactions};
 use crate::runtime::Handle;
 
 /// Calls, children and timers that are told one by one; of more the number is enough.
@@ -48,6 +48,7 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
         }
     }
     control::why(instance, &mut why);
+    transactions::why(instance, &mut why);
     let now_is = detail(instance, definition, now);
     why.lines.extend(steps::waits(instance, definition, &now_is.steps));
     waits_for_calls(handle, &now_is.calls, &mut why).await;
@@ -64,13 +65,7 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
                 .to_owned(),
         );
     }
-    for task in tasks(instance, definition, now) {
-        let asked = asked(instance, definition, &task);
-        why.lines.push(format!("waits for a decision of {asked}: {}", task.choices.join(" | ")));
-        for choice in &task.choices {
-            why.try_this.push(format!("gearshift decide {id} {choice}"));
-        }
-    }
+    waits_for_people(&tasks(instance, definition, now), id, &mut why);
     let accepted = accepted(instance, definition);
     if instance.status == Status::Running && !accepted.is_empty() {
         why.lines.push(format!("accepts {} for key `{id}`", accepted.join(", ")));
@@ -111,8 +106,22 @@ async fn last_word(handle: &Handle, instance: &Instance) -> Option<String> {
     Some(format!("{}: {note}", instance.status.as_str()))
 }
 
+/// Open approvals; where there are several, each with its name.
+fn waits_for_people(open: &[Task], id: &str, why: &mut Why) {
+    for task in open {
+        let several = open.len() > 1;
+        let named = if several { format!("{}:", task.task) } else { String::new() };
+        let on = if several { format!(" on `{}`", task.task) } else { String::new() };
+        let (asked, choices) = (asked(task), task.choices.join(" | "));
+        why.lines.push(format!("waits for a decision of {asked}{on}: {choices}"));
+        for choice in &task.choices {
+            why.try_this.push(format!("gearshift decide {id} {named}{choice}"));
+        }
+    }
+}
+
 /// Whom an approval asks, how many of them, and how many have answered.
-fn asked(instance: &Instance, definition: &Definition, task: &Task) -> String {
+fn asked(task: &Task) -> String {
     let mut who = match (&task.assign, task.roles.as_slice()) {
         (Some(assign), []) => assign.clone(),
         (Some(assign), roles) => format!("{assign}, role {}", roles.join(" or ")),
@@ -122,10 +131,7 @@ fn asked(instance: &Instance, definition: &Definition, task: &Task) -> String {
     if task.need > 1 {
         who.push_str(&format!(", {} of them", task.need));
     }
-    let spared = instance.active.iter().any(|id| {
-        definition.state(*id).approval.as_ref().is_some_and(|approval| approval.not_initiator)
-    });
-    if spared {
+    if task.not_initiator {
         who.push_str(", not by the initiator");
     }
     match task.votes.len() {
@@ -152,6 +158,8 @@ const fn verbs(kind: StuckKind) -> &'static [&'static str] {
     match kind {
         // What was taken back is done again, or not at all.
         StuckKind::RolledBack => &["retry", "cancel"],
+        // The rollback is under way: it goes on, or it is broken off.
+        StuckKind::UndoFailed => &["retry", "skip", "kill"],
         StuckKind::Error
         | StuckKind::Livelock
         | StuckKind::Panic
@@ -159,7 +167,6 @@ const fn verbs(kind: StuckKind) -> &'static [&'static str] {
         | StuckKind::CallFailed
         | StuckKind::DefinitionMissing
         | StuckKind::OutcomeUnknown
-        | StuckKind::UndoFailed
         | StuckKind::Deadlock => &["retry", "skip", "cancel"],
     }
 }
@@ -184,15 +191,14 @@ async fn waits_for_calls(handle: &Handle, calls: &[CallView], why: &mut Why) {
 
 /// `step load: call files.load: attempt 1 of 3 is under way until …`.
 fn attempt(call: &CallView) -> String {
-    let attempts = call.attempts.unwrap_or(1);
+    let of = call.attempts.map_or_else(String::new, |all| format!(" of {all}"));
     let step = call.step.as_ref().map_or_else(String::new, |step| format!("step {step}: "));
     let said = match (&call.next_attempt, &call.deadline) {
-        (Some(next), _) => format!(
-            "call {}: attempt {} of {attempts} failed, next at {next}",
-            call.operation, call.attempt
-        ),
+        (Some(next), _) => {
+            format!("call {}: attempt {}{of} failed, next at {next}", call.operation, call.attempt)
+        }
         (None, Some(deadline)) => format!(
-            "call {}: attempt {} of {attempts} is under way until {deadline}",
+            "call {}: attempt {}{of} is under way until {deadline}",
             call.operation, call.attempt
         ),
         (None, None) => format!("call {}: waits to be sent", call.operation),

@@ -1,6 +1,6 @@
 //! The machine's words → the wire's words.
 
-use gearshift_machine::definition::model::Definition;
+use gearshift_machine::definition::model::{Definition, Schedule};
 use gearshift_machine::machine::{InstanceKey, NoticeKind, Outcome, StateId, Status};
 use gearshift_machine::partition::Done;
 use gearshift_machine::value::Value;
@@ -108,12 +108,16 @@ pub fn notice_of(message: &NoticeMessage) -> Notice {
         NoticeKind::StepUndone => Wire::StepUndone,
         NoticeKind::Compensating => Wire::Compensating,
         NoticeKind::RolledBack => Wire::RolledBack,
+        NoticeKind::Committed => Wire::Committed,
         NoticeKind::Paused => Wire::Paused,
         NoticeKind::CheckpointSaved => Wire::CheckpointSaved,
         NoticeKind::VarsSet => Wire::VarsSet,
+        NoticeKind::ScheduleSkipped => Wire::ScheduleSkipped,
     };
+    // A schedule is no instance: its notices are those of the workflow that it starts.
+    let by_schedule = Schedule::of_key(&message.key).map(|(workflow, _)| workflow);
     Notice {
-        workflow: message.key.workflow().to_owned(),
+        workflow: by_schedule.unwrap_or_else(|| message.key.workflow()).to_owned(),
         key: message.key.key().to_owned(),
         generation: message.generation.0,
         step: message.step,

@@ -10,7 +10,8 @@ use super::login::NatsLogin;
 use super::output::{Color, Format, Logs, Look, Output};
 use super::{
     bench, bus, check, control, convert, definitions, deploy, dev, diff, dlq, drive, explain, fork,
-    graph, health, look, migrate, play, repair, run, serve, test, timer, watch, words,
+    further, graph, health, look, migrate, play, repair, run, schedule, serve, test, timer,
+    transaction, watch, words,
 };
 
 const EXAMPLES: &str = "\
@@ -30,7 +31,7 @@ Exit codes:
 /// Workflows as state machines, driven by events.
 #[derive(Debug, Parser)]
 #[command(name = "gearshift", version, after_help = EXAMPLES, max_term_width = 100)]
-#[command(propagate_version = true, infer_subcommands = false, arg_required_else_help = true)]
+#[command(infer_subcommands = false, arg_required_else_help = true)]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
@@ -193,6 +194,11 @@ pub(super) enum Command {
     Fork(fork::ForkArgs),
     /// Look at armed timers, let one fire, or be due at another time
     Timer(timer::TimerArgs),
+    /// Begin, commit, roll back and look at transactions over several instances
+    #[command(visible_alias = "tx")]
+    Transaction(transaction::TransactionArgs),
+    /// Look at the schedules of workflows, or let one start an instance now
+    Schedule(schedule::ScheduleArgs),
     /// End instances softly: what was done is taken back, exit actions run
     Cancel(repair::RepairArgs),
     /// End instances at once: nothing runs
@@ -203,6 +209,8 @@ pub(super) enum Command {
     Skip(repair::RepairArgs),
     /// Let instances go on under another version of their definition
     Migrate(migrate::MigrateArgs),
+    /// Give an instance that runs further steps
+    Steps(further::StepsArgs),
     /// Look at and repair dead letters: events nobody could use
     Dlq(dlq::DlqArgs),
     /// Look at deployed definitions

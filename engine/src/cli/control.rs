@@ -35,8 +35,8 @@ Examples:
   gearshift rollback --where \"workflow == 'system_update' && status == 'stuck'\" --dry-run
 
 The `undo` of what was done runs, newest first: of all, or down to the step of --from, it included.
-Afterwards the instance waits: `retry` does what was taken back again, `cancel` takes back the
-rest and ends it. Exit 4: there is nothing to be taken back.";
+Afterwards the instance waits: `retry` does the steps again that were taken back, but no calls of
+states; `cancel` takes back the rest and ends it. Exit 4: there is nothing to be taken back.";
 
 const SET_EXAMPLES: &str = "\
 Examples:

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use gearshift_client::Client;
 use gearshift_client::protocol::query::Definitions;
-use gearshift_client::protocol::view::{DefinitionSummary, WorkflowMetrics};
+use gearshift_client::protocol::view::{DefinitionSummary, ScheduleView, WorkflowMetrics};
 use serde_json::json;
 
 use super::args::Global;
@@ -67,7 +67,11 @@ const DEFINITIONS: Table<'static, DefinitionSummary> = Table {
             one.title.clone(),
             one.instances.to_string(),
             one.hash.chars().take(12).collect(),
-            if one.newest { "newest".to_owned() } else { String::new() },
+            match one.derived_from {
+                Some(version) => format!("derived from {version}"),
+                None if one.newest => "newest".to_owned(),
+                None => String::new(),
+            },
         ]
     },
 };
@@ -108,11 +112,30 @@ pub(super) async fn def(global: &Global, args: DefArgs) -> Outcome {
                 }
                 output.line(format!("events      {}", names(&detail.events)))?;
                 output.line(format!("operations  {}", names(&detail.operations)))?;
+                if one.newest {
+                    for line in schedules(&client, &one.name).await? {
+                        output.line(line)?;
+                    }
+                }
                 output.line(&detail.text)?;
             }
         }
     }
     Ok(0)
+}
+
+/// When it starts by itself.
+async fn schedules(client: &Client, name: &str) -> Result<Vec<String>, Failure> {
+    let page = client.schedules(&Definitions { name: Some(name.to_owned()) }).await?;
+    let line = |one: &ScheduleView| {
+        let next = match (one.paused, one.next.first()) {
+            (true, _) => "paused".to_owned(),
+            (false, Some(next)) => format!("next {next}"),
+            (false, None) => "not planned".to_owned(),
+        };
+        format!("schedule    {}  {}  {next}", one.name, one.recurrence)
+    };
+    Ok(page.items.iter().map(line).collect())
 }
 
 /// What became of the instances that are still known.

@@ -5,6 +5,7 @@ mod edges;
 mod live;
 mod meaning;
 mod render;
+mod schedules;
 mod tree;
 
 use std::path::{Path, PathBuf};

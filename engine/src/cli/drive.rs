@@ -67,6 +67,9 @@ pub(super) struct StartArgs {
     key: Option<String>,
     #[command(flatten)]
     data: DataArgs,
+    /// The open transaction whose member it becomes; it begins once that has it
+    #[arg(long, value_name = "NAME")]
+    transaction: Option<String>,
     /// Wait until the instance has ended
     #[arg(long, conflicts_with = "wait_for")]
     wait: bool,
@@ -148,6 +151,7 @@ pub(super) async fn start(global: &Global, args: StartArgs) -> Outcome {
         version,
         key: args.key,
         input: args.data.object()?,
+        transaction: args.transaction,
         wait,
         timeout_ms: Some(millis(global)),
     };

@@ -18,7 +18,8 @@ use super::failure::{BUG, Failure, Outcome, USAGE};
 use super::output::{Format, tell};
 use super::{
     bench, bus, check, control, convert, definitions, deploy, dev, diff, dlq, drive, explain, fork,
-    graph, health, look, migrate, play, repair, run, serve, test, timer, watch, words,
+    further, graph, health, look, migrate, play, repair, run, schedule, serve, test, timer,
+    transaction, watch, words,
 };
 use crate::runtime::init_tracing;
 
@@ -158,11 +159,14 @@ async fn perform(cli: Cli, plugins: PluginLoader) -> Outcome {
         Command::Checkpoint(args) => fork::checkpoint(&global, &args).await,
         Command::Fork(args) => fork::fork(&global, &args).await,
         Command::Timer(args) => timer::timer(&global, &args).await,
+        Command::Transaction(args) => transaction::transaction(&global, &args).await,
+        Command::Schedule(args) => schedule::schedule(&global, &args).await,
         Command::Cancel(args) => repair::repair(&global, &args, repair::Verb::Cancel).await,
         Command::Kill(args) => repair::repair(&global, &args, repair::Verb::Kill).await,
         Command::Retry(args) => repair::repair(&global, &args, repair::Verb::Retry).await,
         Command::Skip(args) => repair::repair(&global, &args, repair::Verb::Skip).await,
         Command::Migrate(args) => migrate::migrate(&global, &args).await,
+        Command::Steps(args) => further::steps(&global, &args).await,
         Command::Dlq(args) => dlq::dlq(&global, args).await,
         Command::Def(args) => definitions::def(&global, args).await,
         Command::Graph(args) => graph::graph(&global, &args).await,

@@ -20,9 +20,13 @@ Examples:
   gearshift ls
   gearshift ls --where \"state == 'under_review' && age_s > 86400\"
   gearshift ls --where \"status == 'stuck' && workflow == 'order'\" -o jsonl | jq -r .id
+  gearshift ls --where \"steps.charge.status == 'failed' || 'charge' in current_step\"
 
 A filter is a CEL expression over: workflow version key status state states age_s vars
-generation. Status is one of running paused compensating stuck done failed cancelled.";
+generation stuck (the reason), and of steps: progress (0.0 to 1.0) current_step completed_steps
+total_steps steps.ID.status .result .error .retry_count. Status is one of running paused
+compensating stuck done failed cancelled, of a step pending running retrying completed failed
+skipped cancelled undone.";
 
 const IDS_EXAMPLES: &str = "\
 Examples:
@@ -210,6 +214,9 @@ fn describe(detail: &InstanceDetail, look: Look) -> String {
         let by = if paused.by.is_empty() { "somebody" } else { &paused.by };
         let (since, timers) = (&paused.since, paused.timers.as_str());
         lines.push(("paused", format!("by {by} at {since}  timers {timers}  {}", paused.reason)));
+    }
+    if let Some(member) = &detail.transaction {
+        lines.push(("in", format!("transaction {}  {}", member.name, member.standing)));
     }
     for saved in &detail.checkpoints {
         lines.push(("saved", format!("checkpoint `{}` at {}", saved.name, saved.at)));

@@ -24,21 +24,24 @@ Every instance is looked at first. One that runs the version already is unchange
 refused, none is migrated (exit 4), unless `--skip-refused` leaves it as it is (exit 8). Refused
 is an instance
 
-  that has ended, or is stuck;
+  that has ended, is stuck, or is being taken back;
   with an active state that has no counterpart, by name or by `--map`, or whose counterpart is no
     state to rest in, or with counterparts that cannot be active together;
   with a call or a child workflow under way, unless the counterpart of its state asks the same
     operation, or runs the same workflow: by the `id` of the invoke, else in the order written;
   with variables larger than the new limit;
-  where a timer that is new in an active state has a computed delay.
+  where a timer that is new in an active state has a computed delay;
+  with a step under way that is gone, or does something else there;
+  with something done that can be taken back, unless its step or call has the same `undo` there.
 
-Nothing is run: no entry, no exit, no call, no transition. Timers keep their due times; those that
-are gone are dropped, new ones count from now. New variables begin with their first values. Told
-are, here and in the history: timers and variables that go or come, approvals that go or ask for
-something else, votes that are void, calls that the new version would have made on entry, deferred
-events that wait on, what history states forget. Not looked at are guards, actions, and the meaning
-of values: `gearshift diff order@5 order@6` tells what has changed. The history of the former
-version ends there.";
+Nothing is run: no entry, no exit, no transition, no call but of new steps whose needs are over.
+Steps that ended keep what they gave, those that are gone lose it; new ones wait for their needs;
+one that is paused stays paused. Timers keep their due times; those that are gone are dropped, new
+ones count from now. New variables begin with their first values. Told are, here and in the history:
+steps, timers and variables that go or come, approvals that go or ask for something else, votes that
+are void, calls that the new version would have made on entry, deferred events that wait on, what
+history states forget. Not looked at are guards, actions, and the meaning of values: `gearshift diff
+order@5 order@6` tells what has changed. The history of the former version ends there.";
 
 /// `gearshift migrate`.
 #[derive(Debug, Args)]

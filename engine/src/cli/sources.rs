@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use gearshift_machine::definition::{self, Child, Format, Loaded, Problem};
+use gearshift_machine::definition::{Child, Format, Loaded, Problem};
 
 use super::failure::{Failure, NOT_FOUND, USAGE};
+use crate::runtime::load_all;
 
 /// How deep folders are searched.
 const DEPTH_MAX: usize = 16;
@@ -70,7 +71,7 @@ impl Source {
 
     /// Every definition in it, or every problem.
     pub(super) fn load(&self) -> Result<Vec<Loaded>, Vec<Problem>> {
-        definition::load_all(&self.text, &self.origin, self.format)
+        load_all(&self.text, &self.origin, self.format)
     }
 
     /// Problems as rustc shows them.

@@ -226,7 +226,7 @@ fn named(name: &str, event: &str, by: Option<&str>) -> String {
 
 fn with_person(word: &str, by: Option<&str>) -> String {
     match by.filter(|by| !by.is_empty()) {
-        Some(by) => format!("{word} by {by}"),
+        Some(by) => format!("{word} by {by}").trim_start().to_owned(),
         None => word.to_owned(),
     }
 }

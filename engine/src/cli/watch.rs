@@ -161,9 +161,11 @@ const fn end(kind: NoticeKind) -> Option<u8> {
         | NoticeKind::StepUndone
         | NoticeKind::Compensating
         | NoticeKind::RolledBack
+        | NoticeKind::Committed
         | NoticeKind::Paused
         | NoticeKind::CheckpointSaved
         | NoticeKind::VarsSet
+        | NoticeKind::ScheduleSkipped
         | NoticeKind::Other
         | _ => None,
     }
@@ -193,9 +195,11 @@ const fn said(kind: NoticeKind) -> (&'static str, &'static [&'static str]) {
         NoticeKind::StepUndone => ("step taken back", &["step"]),
         NoticeKind::Compensating => ("takes back what was done", &["reason"]),
         NoticeKind::RolledBack => ("rolled back", &["reason"]),
+        NoticeKind::Committed => ("committed", &[]),
         NoticeKind::Paused => ("paused", &["reason"]),
         NoticeKind::CheckpointSaved => ("checkpoint saved", &["name"]),
         NoticeKind::VarsSet => ("variables set", &["vars", "by", "reason"]),
+        NoticeKind::ScheduleSkipped => ("schedule left out", &["due", "count", "reason"]),
         NoticeKind::Transitioned | NoticeKind::Other | _ => ("", &[]),
     }
 }

@@ -1,7 +1,7 @@
 //! Asks: what a partition's loop is asked, and what becomes of what it does not take.
 
 use gearshift_bus::Request;
-use gearshift_machine::partition::{Done, Partition, PartitionInput, Position};
+use gearshift_machine::partition::{Done, Partition, PartitionInput, Position, ScheduleOrder};
 use tokio::sync::{mpsc, oneshot};
 
 use super::awaiting::Wish;
@@ -162,6 +162,7 @@ pub(super) const fn is_own(input: &PartitionInput) -> bool {
         PartitionInput::TimerDue { .. }
         | PartitionInput::SelfEvent { .. }
         | PartitionInput::BufferExpired { .. } => true,
+        PartitionInput::Schedule { order, .. } => !matches!(order, ScheduleOrder::Trigger { .. }),
         PartitionInput::Deliver { .. }
         | PartitionInput::Reject { .. }
         | PartitionInput::Start { .. }
@@ -190,6 +191,7 @@ pub(super) const fn position_of(input: &PartitionInput) -> Option<Position> {
         | PartitionInput::Drop { .. }
         | PartitionInput::Advance { .. }
         | PartitionInput::SelfEvent { .. }
+        | PartitionInput::Schedule { .. }
         | PartitionInput::BufferExpired { .. } => None,
     }
 }

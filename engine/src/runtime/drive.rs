@@ -18,6 +18,7 @@ use super::held::{Held, Place};
 use super::journal::{Journal, Lost};
 use super::marks::Mark;
 use super::notices::{Hearings, NoticeMessage};
+use super::schedules::Planner;
 use super::seat::SeatState;
 use super::shared::Shared;
 use super::snapshots::Snapshots;
@@ -47,6 +48,7 @@ pub(crate) struct Drive {
     dispatch: Dispatch,
     snapshots: Snapshots,
     tenure: Tenure,
+    planner: Planner,
     incarnation: u128,
     session: u64,
     /// The last stamp given: time never goes back inside a partition (01 §6).
@@ -76,6 +78,7 @@ impl Drive {
         let dispatch = Dispatch::start(Arc::clone(&shared), id);
         let snapshots = Snapshots::new(Arc::clone(&shared), id, incarnation);
         let tenure = Tenure::new(shared.cluster.as_ref(), id);
+        let planner = Planner::new(Arc::clone(&shared));
         Self {
             shared,
             partition,
@@ -83,6 +86,7 @@ impl Drive {
             dispatch,
             snapshots,
             tenure,
+            planner,
             incarnation,
             session,
             now: Timestamp(0),
@@ -214,6 +218,7 @@ impl Drive {
             }
             () = clock.sleep_until(due.unwrap_or_default()), if due.is_some() => {}
             () = self.awaiting.due() => {}
+            () = self.planner.changed() => {}
             Ok(lost) = &mut self.gone => return Err(lost),
         }
         Ok(true)
@@ -261,7 +266,7 @@ impl Drive {
             false if inputs.iter().any(|one| is_own(&one.input)) => 0,
             false => DUE_BESIDE_EVENTS_MAX,
         };
-        for input in self.partition.due(self.now, due_max) {
+        for input in self.planner.due(&self.partition, self.now, due_max) {
             inputs.push(Stamped { input, at: self.now });
             askers.push(None);
             places.push(None);

@@ -20,8 +20,8 @@ pub(super) struct Named {
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(super) struct Analysis {
     document: String,
-    pub(super) document_type: String,
-    pub(super) keywords: Vec<String>,
+    document_type: String,
+    keywords: Vec<String>,
     /// Telling words of this type, of all telling words.
     confidence: f64,
 }

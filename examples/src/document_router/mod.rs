@@ -2,7 +2,7 @@
 
 mod analyze;
 mod pipelines;
-mod rules;
+mod record;
 
 use std::path::Path;
 
@@ -16,12 +16,11 @@ pub(crate) fn plugins(dir: &Path) -> Vec<Plugin> {
     let plugin = |name| Plugin::new(name, "1.0.0").state(folder.clone());
     vec![
         plugin("document_analyzer").operation("analyze", analyze::analyze),
-        plugin("rule_engine").operation("decide", rules::decide),
         plugin("pipelines")
             .operation("legal", pipelines::legal)
             .operation("financial", pipelines::financial)
             .operation("technical", pipelines::technical)
             .operation("general", pipelines::general),
-        plugin("recorder").operation("record", rules::record),
+        plugin("recorder").operation("record", record::record),
     ]
 }

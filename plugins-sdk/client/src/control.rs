@@ -2,8 +2,8 @@
 
 use gearshift_protocol::InstanceVerdict;
 use gearshift_protocol::command::{
-    Checkpoint, Clocks, Fork, ForkReply, Hold, HoldReply, Order, Pause, Rollback, SetVars,
-    TimerOrder, Verb,
+    AddSteps, AddStepsReply, Checkpoint, Clocks, Fork, ForkReply, Hold, HoldReply, Order, Pause,
+    Rollback, SetVars, TimerOrder, TriggerReply, TriggerSchedule, Verb,
 };
 use serde_json::{Map, Value};
 
@@ -140,5 +140,25 @@ impl Client {
     /// Those of every request.
     pub async fn release(&self, hold: &Hold) -> Result<HoldReply, Error> {
         self.command(Verb::Release, hold, None).await
+    }
+
+    /// Gives an instance that runs further steps, or tells what that would mean.
+    ///
+    /// # Errors
+    ///
+    /// `invalid`, with diagnostics, if the steps have errors; `conflict` if the instance or its
+    /// steps have ended, or it is stuck; and those of every request.
+    pub async fn add_steps(&self, order: &AddSteps) -> Result<AddStepsReply, Error> {
+        self.command(Verb::AddSteps, order, None).await
+    }
+
+    /// Lets a schedule start an instance now; its `overlap` counts.
+    ///
+    /// # Errors
+    ///
+    /// `not_found` if there is no such schedule, `conflict` if nothing may start now; and those of
+    /// every request.
+    pub async fn trigger_schedule(&self, order: &TriggerSchedule) -> Result<TriggerReply, Error> {
+        self.command(Verb::ScheduleTrigger, order, None).await
     }
 }

@@ -29,6 +29,7 @@ mod error;
 mod http;
 mod queries;
 mod sse;
+mod transactions;
 mod transport;
 mod wait;
 mod watch;

@@ -5,7 +5,7 @@ use gearshift_protocol::query::{
 };
 use gearshift_protocol::view::{
     DeadLetter, DefinitionDetail, DefinitionSummary, GraphText, Health, HistoryEntry,
-    InstanceDetail, InstanceSummary, Page, Task, Why,
+    InstanceDetail, InstanceSummary, Page, ScheduleView, Task, Why,
 };
 
 use crate::{Client, Error};
@@ -78,6 +78,15 @@ impl Client {
     /// Those of every request.
     pub async fn definitions(&self, list: &Definitions) -> Result<Page<DefinitionSummary>, Error> {
         self.query(What::Definitions, list).await
+    }
+
+    /// Lists the schedules of the newest versions, by workflow.
+    ///
+    /// # Errors
+    ///
+    /// Those of every request.
+    pub async fn schedules(&self, list: &Definitions) -> Result<Page<ScheduleView>, Error> {
+        self.query(What::Schedules, list).await
     }
 
     /// One definition with its text; without a version, the newest.

@@ -8,9 +8,15 @@ use serde_json::Value;
 pub use self::control::{
     Checkpoint, Clocks, Fork, ForkReply, Hold, HoldReply, Pause, Rollback, SetVars, TimerOrder,
 };
+pub use self::schedule::{TriggerReply, TriggerSchedule};
+pub use self::steps::{AddSteps, AddStepsReply};
+pub use self::transaction::{BeginTransaction, EndTransaction};
 use crate::verdict::{InstanceVerdict, Wait};
 
 mod control;
+mod schedule;
+mod steps;
+mod transaction;
 
 /// The last token of a command's subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +39,8 @@ pub enum Verb {
     Skip,
     /// [`Migrate`] → [`MigrateReply`]: go on under another version.
     Migrate,
+    /// [`AddSteps`] → [`AddStepsReply`]: give it further steps.
+    AddSteps,
     /// [`DeadLetterOrder`] → [`DeadLetterReply`]: offer the events again.
     DlqReplay,
     /// [`DeadLetterOrder`] → [`DeadLetterReply`]: forget the events.
@@ -58,11 +66,19 @@ pub enum Verb {
     Hold,
     /// [`Hold`] → [`HoldReply`]: end that.
     Release,
+    /// [`BeginTransaction`] → [`InstanceVerdict`] of `transaction/NAME`.
+    TransactionBegin,
+    /// [`EndTransaction`] → [`InstanceVerdict`]: let stay what its members did.
+    TransactionCommit,
+    /// [`EndTransaction`] → [`InstanceVerdict`]: take back what its members did.
+    TransactionRollback,
+    /// [`TriggerSchedule`] → [`TriggerReply`]: let a schedule start an instance now.
+    ScheduleTrigger,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 26] = [
         Self::Deploy,
         Self::Undeploy,
         Self::Start,
@@ -72,6 +88,7 @@ impl Verb {
         Self::Retry,
         Self::Skip,
         Self::Migrate,
+        Self::AddSteps,
         Self::DlqReplay,
         Self::DlqDrop,
         Self::Pause,
@@ -84,6 +101,10 @@ impl Verb {
         Self::TimerMove,
         Self::Hold,
         Self::Release,
+        Self::TransactionBegin,
+        Self::TransactionCommit,
+        Self::TransactionRollback,
+        Self::ScheduleTrigger,
     ];
 
     /// The subject token.
@@ -99,6 +120,7 @@ impl Verb {
             Self::Retry => "retry",
             Self::Skip => "skip",
             Self::Migrate => "migrate",
+            Self::AddSteps => "add_steps",
             Self::DlqReplay => "dlq_replay",
             Self::DlqDrop => "dlq_drop",
             Self::Pause => "pause",
@@ -111,6 +133,10 @@ impl Verb {
             Self::TimerMove => "timer_move",
             Self::Hold => "hold",
             Self::Release => "release",
+            Self::TransactionBegin => "transaction_begin",
+            Self::TransactionCommit => "transaction_commit",
+            Self::TransactionRollback => "transaction_rollback",
+            Self::ScheduleTrigger => "schedule_trigger",
         }
     }
 
@@ -189,6 +215,9 @@ pub struct Start {
     /// What the instance is started with.
     #[serde(default)]
     pub input: Value,
+    /// The open transaction whose member it becomes; it begins once that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
     /// When to answer.
     #[serde(default)]
     pub wait: Wait,

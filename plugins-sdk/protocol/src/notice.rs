@@ -76,12 +76,16 @@ pub enum NoticeKind {
     Compensating,
     /// All that was to be taken back is.
     RolledBack,
+    /// What the members of a transaction did stays.
+    Committed,
     /// An operator holds the instance.
     Paused,
     /// A named point to fork from was saved.
     CheckpointSaved,
     /// An operator wrote to variables.
     VarsSet,
+    /// A due moment of a schedule was left out; `key` is `workflow/schedule` and no instance.
+    ScheduleSkipped,
     /// A kind this reader does not know yet.
     #[serde(other)]
     Other,
@@ -109,9 +113,11 @@ impl NoticeKind {
             Self::StepUndone => "step_undone",
             Self::Compensating => "compensating",
             Self::RolledBack => "rolled_back",
+            Self::Committed => "committed",
             Self::Paused => "paused",
             Self::CheckpointSaved => "checkpoint_saved",
             Self::VarsSet => "vars_set",
+            Self::ScheduleSkipped => "schedule_skipped",
             Self::Other => "other",
         }
     }

@@ -27,11 +27,13 @@ pub enum What {
     Health,
     /// [`Graph`] → [`crate::view::GraphText`].
     Graph,
+    /// [`Definitions`] → [`crate::view::Page`] of [`crate::view::ScheduleView`].
+    Schedules,
 }
 
 impl What {
     /// Everything that can be read.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Instances,
         Self::Instance,
         Self::History,
@@ -43,6 +45,7 @@ impl What {
         Self::DeadLetter,
         Self::Health,
         Self::Graph,
+        Self::Schedules,
     ];
 
     /// The subject token.
@@ -60,6 +63,7 @@ impl What {
             Self::DeadLetter => "dead_letter",
             Self::Health => "health",
             Self::Graph => "graph",
+            Self::Schedules => "schedules",
         }
     }
 

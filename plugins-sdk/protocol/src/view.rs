@@ -5,14 +5,18 @@ use serde_json::Value;
 
 pub use self::control::{CheckpointView, PausedView};
 pub use self::health::{EngineView, Health, HealthStatus, PartitionHealth, SourceHealth};
+pub use self::schedules::ScheduleView;
 pub use self::steps::{
     ItemsView, RollbackView, StepErrorView, StepStatus, StepView, StepsView, WorkflowMetrics,
 };
+pub use self::transaction::{MemberView, MembershipView, ScopeView};
 use crate::verdict::Status;
 
 mod control;
 mod health;
+mod schedules;
 mod steps;
+mod transaction;
 
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +118,12 @@ pub struct InstanceDetail {
     /// Points that a fork can begin from, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checkpoints: Vec<CheckpointView>,
+    /// The transaction that it belongs to, or did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<MembershipView>,
+    /// What it knows, where it is a transaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ScopeView>,
     /// How far its step graphs are.
     #[serde(flatten)]
     pub steps: StepsView,
@@ -236,8 +246,11 @@ pub struct Why {
 /// An open approval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
-    /// `workflow/key`, with `#state` where the instance has several open approvals.
+    /// `workflow/key`.
     pub id: String,
+    /// What decisions call it, as in `TASK:CHOICE`: a state, or `state.step`.
+    #[serde(default)]
+    pub task: String,
     /// `workflow@version`.
     pub workflow: String,
     /// What is to be decided.
@@ -246,7 +259,7 @@ pub struct Task {
     /// For whom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assign: Option<String>,
-    /// When the state's first timer ends the wait.
+    /// When the state's first timer, or the step's timeout, ends the wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<String>,
     /// Milliseconds until then; negative when overdue.
@@ -257,6 +270,9 @@ pub struct Task {
     /// Who may decide; empty: everybody.
     #[serde(default)]
     pub roles: Vec<String>,
+    /// Is the one who started the instance kept from deciding?
+    #[serde(default)]
+    pub not_initiator: bool,
     /// How many equal votes decide.
     #[serde(default = "one")]
     pub need: u32,
@@ -299,6 +315,9 @@ pub struct DefinitionSummary {
     /// Is it the one that new instances run?
     #[serde(default)]
     pub newest: bool,
+    /// The version that it comes from, where it was made for instances with further steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub derived_from: Option<u32>,
 }
 
 /// One definition with its text.

@@ -20,7 +20,7 @@ use super::node::Program;
 use super::schedule::{FaultKind, Step};
 use super::stage::Stage;
 use crate::checker::{Settings, open_lines};
-use crate::load::{Desk, Work, wall_ms, work};
+use crate::load::{Desk, Load, Work, wall_ms, work};
 use crate::nats::{Cluster, Nodes};
 
 /// What is to be done.
@@ -73,8 +73,12 @@ pub async fn run(plan: &Plan) -> Result<(), Error> {
     let mut stage = Stage::start(cluster, &plan.folder, engine, plugin, plan.engines).await?;
     let watcher = connect(plan, &urls).await?;
     answering(&watcher, &mut stage).await?;
-    let shared =
-        Arc::new(Work { permits: Semaphore::new(0), next: AtomicU32::new(0), count: u32::MAX });
+    let shared = Arc::new(Work {
+        permits: Semaphore::new(0),
+        next: AtomicU32::new(0),
+        count: u32::MAX,
+        load: Load::Approvals,
+    });
     let mut clients = spawn_clients(plan, &urls, &shared).await?;
     let mut pace = JoinSet::new();
     pace.spawn(keep_pace(Arc::clone(&shared), plan.pace));

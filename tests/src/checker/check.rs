@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::record::{Operation, Run};
-use super::{faults, raw, rules};
+use super::{faults, jobs, raw, rules};
 
 /// Something that must not have happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,12 @@ pub struct Report {
     pub calls: usize,
     /// Calls that they saw again, under the same id, after a restart or as another attempt.
     pub calls_again: usize,
+    /// Workflows of steps.
+    pub jobs: usize,
+    /// Steps and items of them that were taken back.
+    pub taken_back: usize,
+    /// Jobs that were taken back over more than one engine process.
+    pub rollbacks_cut: usize,
     /// Timers that fired.
     pub timers: usize,
     /// The latest that a timer fired, in milliseconds after it was due.
@@ -83,6 +89,7 @@ pub fn check(run: &Run) -> Report {
     rules::steps(&mut case);
     rules::timers(&mut case, &mut report);
     rules::calls(&mut case, &mut report);
+    jobs::jobs(&mut case, &mut report);
     raw::journals(&mut case, &mut report);
     faults::counted(&mut case, &mut report);
     report.findings = case.findings;

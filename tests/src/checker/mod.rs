@@ -5,11 +5,13 @@
 
 mod check;
 mod faults;
+mod jobs;
 mod raw;
 mod record;
 mod rules;
 
 pub use check::{Finding, Report, check};
+pub use jobs::JOBS;
 pub use record::{
     Called, Exited, Invocation, Kind, Line, Made, Operation, Phase, Run, Settings, append,
     read_lines,

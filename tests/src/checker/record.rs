@@ -81,10 +81,14 @@ pub enum Kind {
     Nonsense,
     /// The event that starts a timer.
     Timer,
+    /// The event that starts a job.
+    Job,
+    /// The event that a job waits for.
+    Release,
 }
 
 /// One call as the plugin saw it, written before it answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Called {
     /// The engine process that it ran in.
     pub life: u32,
@@ -96,6 +100,9 @@ pub struct Called {
     pub operation: String,
     /// `workflow/key`.
     pub instance: String,
+    /// Of an act the step and its item; of what takes one back the id of its call; else empty.
+    #[serde(default)]
+    pub about: String,
 }
 
 /// What a run was made with.

@@ -6,6 +6,7 @@ use gearshift_protocol::Status;
 use gearshift_protocol::view::{HistoryEntry, InstanceDetail};
 
 use super::check::{Case, Report};
+use super::jobs::JOBS;
 use super::record::{Called, Kind};
 
 /// The workflow whose instances only wait for a timer.
@@ -76,7 +77,8 @@ pub(super) fn states(case: &mut Case<'_>) {
     let mut found = Vec::new();
     for instance in known.values() {
         let one = &instance.summary;
-        if one.status != Status::Done {
+        // How a job ends is what its own rules say.
+        if one.status != Status::Done && one.workflow != JOBS {
             found.push((one.id.clone(), format!("is {} in {:?}", one.status.as_str(), one.active)));
         }
         if one.generation != 1 {
@@ -176,10 +178,10 @@ fn millis(text: &str) -> Option<i64> {
 /// Guarantee 10: at least once, under one id; again only as another attempt or in another life.
 pub(super) fn calls(case: &mut Case<'_>, report: &mut Report) {
     let mut seen = BTreeSet::new();
-    let mut ids = BTreeMap::<(&str, &str), BTreeSet<&str>>::new();
+    let mut ids = Ids::new();
     report.calls = case.run.calls.len();
     for call in &case.run.calls {
-        let Called { life, call_id, attempt, operation, instance } = call;
+        let Called { life, call_id, attempt, operation, instance, about } = call;
         // Another owner sends again what its predecessor may have sent, to plugins that live on.
         let is_new = seen.insert((*life, call_id, *attempt));
         if !is_new && !case.run.settings.separate_plugins {
@@ -190,14 +192,14 @@ pub(super) fn calls(case: &mut Case<'_>, report: &mut Report) {
         if *attempt == 0 || *attempt > attempts_max {
             case.find("attempts", call_id, format!("attempt {attempt} of {attempts_max}"));
         }
-        ids.entry((instance, operation)).or_default().insert(call_id);
+        ids.entry((instance, operation, about)).or_default().insert(call_id);
     }
     let distinct = ids.values().map(BTreeSet::len).sum::<usize>();
     report.calls_again = report.calls - distinct;
-    for ((instance, operation), of_instance) in &ids {
+    for ((instance, operation, about), of_instance) in &ids {
         if of_instance.len() > 1 {
             let times = of_instance.len();
-            let what = format!("{operation} was decided {times} times: {of_instance:?}");
+            let what = format!("{operation} {about} was decided {times} times: {of_instance:?}");
             case.find("call_doubled", instance, what);
         }
     }
@@ -208,23 +210,27 @@ pub(super) fn calls(case: &mut Case<'_>, report: &mut Report) {
             (Kind::Submit, _) => "recorder.validate",
             (Kind::Event | Kind::Decide, Some("approve")) => "recorder.archive",
             (Kind::Event | Kind::Decide, _)
-            | (Kind::Note | Kind::Published | Kind::Nonsense | Kind::Timer, _) => continue,
+            | (Kind::Note | Kind::Published | Kind::Nonsense | Kind::Timer, _)
+            | (Kind::Job | Kind::Release, _) => continue,
         };
         let instance = operation.asked.instance.as_str();
-        if is_applied && !ids.contains_key(&(instance, wanted)) {
+        if is_applied && !ids.contains_key(&(instance, wanted, "")) {
             case.find("call_missing", instance, format!("{wanted} was never called"));
         }
     }
 }
 
+/// Ids of calls, by instance, operation and what they are about.
+type Ids<'a> = BTreeMap<(&'a str, &'a str, &'a str), BTreeSet<&'a str>>;
+
 /// The effect of a call is in the state once: the receipt is the one that was given.
-fn receipts(case: &mut Case<'_>, ids: &BTreeMap<(&str, &str), BTreeSet<&str>>) {
+fn receipts(case: &mut Case<'_>, ids: &Ids<'_>) {
     for instance in &case.run.instances {
         let Some(receipt) = instance.vars.get("receipt").and_then(|one| one.as_str()) else {
             continue;
         };
         let id = instance.summary.id.as_str();
-        let given = ids.get(&(id, "recorder.archive"));
+        let given = ids.get(&(id, "recorder.archive", ""));
         if given.is_none_or(|given| !given.contains(receipt)) {
             case.find("receipt", id, format!("has receipt `{receipt}`, of {given:?}"));
         }

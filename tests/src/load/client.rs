@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::operation::Desk;
-use crate::checker::{Invocation, Kind};
+use crate::checker::{Invocation, JOBS, Kind};
 use crate::world::PATIENCE;
 
 /// How long one look may wait for a state.
@@ -24,9 +24,26 @@ pub(crate) struct Work {
     pub(crate) permits: Semaphore,
     /// Numbers taken so far.
     pub(crate) next: AtomicU32,
-    /// Approvals in all.
+    /// Approvals or jobs in all.
     pub(crate) count: u32,
+    /// Which of them.
+    pub(crate) load: Load,
 }
+
+/// What clients ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Approvals, and timers.
+    Approvals,
+    /// Jobs: workflows of steps.
+    Jobs,
+}
+
+/// Of so many jobs one has a long list, and of so many one fails at its end.
+const LONG_EACH: u32 = 3;
+const FAILS_EACH: u32 = 2;
+/// Items of a long list, and of others.
+const ITEMS: (u32, u32) = (40, 3);
 
 /// Works until everything is done.
 pub(crate) async fn work(mut desk: Desk, shared: Arc<Work>, mut rng: Rng) -> Result<(), Error> {
@@ -38,8 +55,43 @@ pub(crate) async fn work(mut desk: Desk, shared: Arc<Work>, mut rng: Rng) -> Res
         // Closed where no more is to be done.
         let Ok(permit) = shared.permits.acquire().await else { return Ok(()) };
         permit.forget();
-        approval(&mut desk, &mut rng, number).await?;
+        match shared.load {
+            Load::Approvals => approval(&mut desk, &mut rng, number).await?,
+            Load::Jobs => job(&mut desk, &mut rng, number).await?,
+        }
     }
+}
+
+/// Begins a job and releases it, at once or when its steps wait for that.
+async fn job(desk: &mut Desk, rng: &mut Rng, number: u32) -> Result<(), Error> {
+    let items = if number.is_multiple_of(LONG_EACH) { ITEMS.0 } else { ITEMS.1 };
+    let ends = if (number / LONG_EACH).is_multiple_of(FAILS_EACH) { "fails" } else { "ends" };
+    let instance = format!("{JOBS}/j-{number}-{items}-{ends}");
+    let plain = |kind: Kind| Invocation { kind, instance: instance.clone(), choice: None };
+    if desk.perform(plain(Kind::Job)).await?.is_none() {
+        return Ok(());
+    }
+    if rng.bool() {
+        released(desk, &instance).await?;
+    }
+    desk.perform(plain(Kind::Release)).await?;
+    Ok(())
+}
+
+/// Waits until nothing but the release is missing; a job that never comes there is left to the
+/// checker.
+async fn released(desk: &mut Desk, instance: &str) -> Result<(), Error> {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        let engine = desk.engine().await?;
+        if let Ok(detail) = engine.instance(instance).await
+            && detail.steps.current_step == ["released"]
+        {
+            return Ok(());
+        }
+        desk.pause().await;
+    }
+    Ok(())
 }
 
 async fn approval(desk: &mut Desk, rng: &mut Rng, number: u32) -> Result<(), Error> {

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::DEFINITIONS;
-use super::client::{Work, work};
+use super::client::{Load, Work, work};
 use super::export::{export, export_raw};
 use super::operation::Desk;
 use crate::checker::{Settings, open_lines};
@@ -30,8 +30,10 @@ pub struct Plan {
     pub folder: PathBuf,
     /// The seed of everything random.
     pub seed: u64,
-    /// Approvals in all.
-    pub approvals: u32,
+    /// What clients ask for.
+    pub load: Load,
+    /// Approvals or jobs in all.
+    pub count: u32,
     /// Kills.
     pub kills: u32,
     /// Concurrent clients.
@@ -66,7 +68,8 @@ pub async fn run(plan: &Plan) -> Result<(), Error> {
     let shared = Arc::new(Work {
         permits: Semaphore::new(0),
         next: AtomicU32::new(0),
-        count: plan.approvals,
+        count: plan.count,
+        load: plan.load,
     });
     let mut clients = JoinSet::new();
     for client in 0..plan.clients {
@@ -80,7 +83,7 @@ pub async fn run(plan: &Plan) -> Result<(), Error> {
         };
         clients.spawn(work(desk, Arc::clone(&shared), rng.fork()));
     }
-    let each = usize::try_from(plan.approvals / plan.kills.max(1) + 1).map_err(Error::other)?;
+    let each = usize::try_from(plan.count / plan.kills.max(1) + 1).map_err(Error::other)?;
     for _ in 0..plan.kills {
         shared.permits.add_permits(each);
         live_and_die(&launch, &alive, &mut rng).await?;
@@ -160,7 +163,7 @@ async fn finish(clients: &mut JoinSet<Result<(), Error>>, engine: &Dev) -> Resul
     ended.map_err(|_| Error::other("clients did not come to an end"))??;
     let client = engine.client();
     let running = Instances {
-        filter: Some("status == 'running'".to_owned()),
+        filter: Some("status in ['running', 'compensating']".to_owned()),
         limit: Some(1),
         ..Instances::default()
     };

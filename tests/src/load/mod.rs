@@ -6,6 +6,7 @@ mod killing;
 mod operation;
 mod recorder;
 
+pub use client::Load;
 pub(crate) use client::{Work, work};
 pub(crate) use export::{export_raw, write_lines};
 pub use killing::{Plan, run};

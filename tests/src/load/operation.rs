@@ -7,7 +7,7 @@ use std::time::Duration;
 use gearshift_client::protocol::command::Decide;
 use gearshift_client::protocol::{EventHeaders, ProblemKind, Verdict};
 use gearshift_client::{Client, ErrorKind};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -89,6 +89,8 @@ async fn ask(engine: &Client, op: &str, asked: &Invocation) -> Phase {
         Kind::Submit => ("paper.submitted", json!({ "key": key, "op": op })),
         Kind::Note | Kind::Published => ("paper.noted", json!({ "key": key, "op": op })),
         Kind::Timer => ("clock.set", json!({ "key": key, "op": op })),
+        Kind::Job => ("job.submitted", job(key, op)),
+        Kind::Release => ("job.released", json!({ "key": key, "op": op })),
         Kind::Event | Kind::Nonsense => {
             ("user.action", json!({ "key": key, "op": op, "action": choice }))
         }
@@ -107,6 +109,13 @@ async fn ask(engine: &Client, op: &str, asked: &Invocation) -> Phase {
             list => Phase::Unknown { reason: format!("{} verdicts", list.len()) },
         },
     }
+}
+
+/// What a job begins with: its key, such as `j-7-40-fails`, says how many items and how it ends.
+fn job(key: &str, op: &str) -> Value {
+    let count = key.split('-').nth(2).and_then(|count| count.parse().ok()).unwrap_or(0_u32);
+    let items = (0..count).collect::<Vec<_>>();
+    json!({ "key": key, "op": op, "items": items, "fails": key.ends_with("-fails") })
 }
 
 async fn decide(engine: &Client, op: &str, asked: &Invocation, choice: &str) -> Phase {

@@ -3,11 +3,15 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use gearshift_plugins_sdk::{Context, Failure, Plugin, State};
 use serde_json::{Value, json};
 
 use crate::checker::{Called, append, open_lines};
+
+/// Between two looks at a gate.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The file of calls.
 #[derive(Clone)]
@@ -22,6 +26,8 @@ pub fn recorder(calls: &Path) -> Result<Plugin, String> {
     let plugin = Plugin::new("recorder", "1.0.0")
         .operation("validate", validate)
         .operation("archive", archive)
+        .operation("act", act)
+        .operation("take_back", take_back)
         .state(Calls(Arc::new(Mutex::new(file))));
     Ok(plugin)
 }
@@ -44,14 +50,56 @@ async fn archive(State(calls): State<Calls>, context: Context, _: Value) -> Resu
     Ok(json!({ "receipt": context.call_id }))
 }
 
+/// What a step of a job does: an effect that can be told and taken back.
+async fn act(State(calls): State<Calls>, context: Context, input: Value) -> Result<Value, Failure> {
+    let about = input["about"].as_str().ok_or_else(|| Failure::permanent("about what?"))?;
+    calls.record_about(&context, "recorder.act", about).await?;
+    if context.attempt == 1 && about.ends_with("3]") {
+        return Err(Failure::retryable("not yet"));
+    }
+    match input["fails"] == json!(true) {
+        true => Err(Failure::permanent("it was asked to fail")),
+        false => Ok(json!({ "receipt": context.call_id })),
+    }
+}
+
+/// Takes back the effect whose receipt comes in.
+async fn take_back(
+    State(calls): State<Calls>,
+    context: Context,
+    input: Value,
+) -> Result<Value, Failure> {
+    let receipt = input.pointer("/output/receipt").and_then(Value::as_str);
+    let receipt = receipt.ok_or_else(|| Failure::permanent("no receipt: nothing was done"))?;
+    calls.record_about(&context, "recorder.take_back", receipt).await?;
+    // A test that wants to see it under way opens the gate when it has.
+    while input["gate"].as_str().is_some_and(|gate| !Path::new(gate).exists()) {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    if context.attempt == 1 && receipt.ends_with('7') {
+        return Err(Failure::retryable("not yet"));
+    }
+    Ok(Value::Null)
+}
+
 impl Calls {
     async fn record(&self, context: &Context, operation: &str) -> Result<(), Failure> {
+        self.record_about(context, operation, "").await
+    }
+
+    async fn record_about(
+        &self,
+        context: &Context,
+        operation: &str,
+        about: &str,
+    ) -> Result<(), Failure> {
         let call = Called {
             life: std::process::id(),
             call_id: context.call_id.clone(),
             attempt: context.attempt,
             operation: operation.to_owned(),
             instance: context.instance_id.clone(),
+            about: about.to_owned(),
         };
         let file = Arc::clone(&self.0);
         let written = tokio::task::spawn_blocking(move || {

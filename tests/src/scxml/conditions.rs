@@ -1,7 +1,7 @@
 //! `conf:` attributes that become conditions.
 
 /// What the events of the only processor say where they come from.
-pub(super) const PROCESSOR: &str = "http://www.w3.org/TR/scxml/#SCXMLEventProcessor";
+const PROCESSOR: &str = "http://www.w3.org/TR/scxml/#SCXMLEventProcessor";
 
 /// The condition that `conf:name="value"` stands for; none where it is no condition.
 pub(super) fn condition(name: &str, value: &str) -> Option<String> {
@@ -37,7 +37,10 @@ pub(super) fn condition(name: &str, value: &str) -> Option<String> {
         "eventdataVal" => format!("event.data == {value}"),
         "eventdataSomeVal" => "event.data == 123".to_owned(),
         "emptyEventData" => "!has(event.data)".to_owned(),
-        "eventDataHasField" => format!("has(event.data.{value})"),
+        "eventDataHasField" => {
+            format!("has(event.data.{})", value.trim_matches(['\'', '"', ' ']))
+        }
+        "eventIsExternal" => "event.type == 'external'".to_owned(),
         // Rule 39: absent fields are absent.
         "eventFieldsAreBound" => "has(event.name) && has(event.type)".to_owned(),
         "eventFieldHasNoValue" if value == "origintype" => "!has(event.origin)".to_owned(),
@@ -70,6 +73,14 @@ fn split(value: &str) -> Option<(&str, &str, &str)> {
 fn pair(value: &str) -> Option<(&str, &str)> {
     let mut parts = value.split(|c: char| !c.is_ascii_alphanumeric()).filter(|it| !it.is_empty());
     Some((parts.next()?, parts.next()?))
+}
+
+/// A field of the event; one that is absent is bound to nothing.
+pub(super) fn field(name: &str) -> String {
+    match name {
+        "origintype" => format!("has(event.origin) ? '{PROCESSOR}' : null"),
+        _ => format!("has(event.{name}) ? event.{name} : null"),
+    }
 }
 
 /// Variable number `number`.

@@ -1,7 +1,7 @@
 //! The `conf:` constructs of the suite and the plain SCXML, with expressions of ours, that each
 //! stands for. One table for all documents, whatever their name.
 
-use super::conditions::{PROCESSOR, condition, quoted, system, variable};
+use super::conditions::{condition, field, quoted, system, variable};
 
 /// What a `conf:` attribute becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum Became {
 /// Where nothing can be assigned: `foo` is declared and holds nothing.
 const NOWHERE: &str = "foo.bar.baz";
 /// What parses and fails: syntax errors are refused when a definition is loaded.
-const FAILS: &str = "1 / 0";
+pub(super) const FAILS: &str = "1 / 0";
 
 /// What the attribute `conf:name="value"` of an `element` stands for.
 ///
@@ -40,9 +40,9 @@ pub(super) fn attribute(element: &str, name: &str, value: &str) -> Result<Became
         "idlocation" => ("idlocation", var()),
         "item" => ("item", var()),
         "index" => ("index", var()),
-        "namelist" => {
-            let names: Vec<String> =
-                value.split_whitespace().map(|number| format!("Var{number}")).collect();
+        "namelist" | "multipleNamelist" => {
+            let numbers = value.split(|c: char| !c.is_ascii_digit()).filter(|it| !it.is_empty());
+            let names: Vec<String> = numbers.map(|number| format!("Var{number}")).collect();
             ("namelist", names.join(" "))
         }
         "invalidLocation" | "systemVarLocation" => ("location", NOWHERE.to_owned()),
@@ -62,7 +62,7 @@ pub(super) fn attribute(element: &str, name: &str, value: &str) -> Result<Became
             return Ok(Became::Child(format!("<param name=\"foo\" expr=\"{FAILS}\"/>")));
         }
         "scxmlExpr" => return Ok(Became::Child("<scxml><final/></scxml>".to_owned())),
-        other => return Err(format!("unknown construct `conf:{other}`")),
+        other => return Err(unknown(other)),
     };
     Ok(Became::Attribute(key, text))
 }
@@ -88,20 +88,12 @@ fn expression(name: &str, value: &str) -> Option<String> {
         "eventName" => "event.name".to_owned(),
         "eventType" => "event.type".to_owned(),
         "eventSendid" => field("sendid"),
-        "eventField" if value == "origintype" => {
-            format!("has(event.origin) ? '{PROCESSOR}' : null")
-        }
         "eventField" => field(value),
         "eventDataFieldValue" | "eventDataParamValue" => format!("event.data.{value}"),
         "eventDataNamelistValue" => format!("event.data.Var{value}"),
         "scxmlEventIOLocation" => "instance".to_owned(),
         _ => return None,
     })
-}
-
-/// A field of the event; one that is absent is bound to nothing.
-fn field(name: &str) -> String {
-    format!("has(event.{name}) ? event.{name} : null")
 }
 
 /// What the element `conf:name` stands for, as text; `get` reads its attributes.
@@ -122,15 +114,40 @@ pub(super) fn element(name: &str, get: impl Fn(&str) -> String) -> Result<String
         }
         "extendArray" => assign(&get("id"), format!("{} + [4]", variable(&get("id")))),
         "array123" => "[1,2,3]".to_owned(),
-        "array456" => "[4,5,6]".to_owned(),
         "someInlineVal" => "123".to_owned(),
         "contentFoo" => "<content>foo</content>".to_owned(),
         "sendToSender" => {
             format!("<send event=\"{}\" targetexpr=\"event.origin\"/>", get("name"))
         }
         "script" => "<script/>".to_owned(),
-        other => return Err(format!("unknown construct `conf:{other}`")),
+        "illegalContent" => format!("<content expr=\"{FAILS}\"/>"),
+        other => return Err(unknown(other)),
     })
+}
+
+/// Why a construct means nothing here.
+fn unknown(name: &str) -> String {
+    let why = match name {
+        "scriptGoodSrc" | "scriptBadSrc" => "it is a script",
+        "eventRaw"
+        | "basicHTTPAccessURI"
+        | "basicHTTPAccessURITarget"
+        | "testOnServer"
+        | "setUpHTTPTest"
+        | "methodIsPost"
+        | "eventIdParamHasValue"
+        | "eventNamedParamHasValue"
+        | "messageBodyEquals"
+        | "getNamedParamVal"
+        | "getIDParamVal"
+        | "getNthParamName"
+        | "getNthParamVal"
+        | "scxmlEventExpr"
+        | "msgContent"
+        | "msgIsBody" => "it is of the processor for HTTP, which is not offered",
+        _ => return format!("unknown construct `conf:{name}`"),
+    };
+    format!("construct `conf:{name}` has no equivalent: {why}")
 }
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ mod constructs;
 pub mod crash;
 mod document;
 mod find;
+pub mod folders;
 mod judge;
 mod resolve;
 mod stage;
+mod written;
 
 pub use document::Document;
 pub use find::{Found, find};

@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use roxmltree::{Document as Xml, Node};
+use roxmltree::{Document as Xml, Node, ParsingOptions};
 
 use super::Document;
 use super::constructs::{self, Became};
+use super::written::Words;
 
 /// The namespace of what the suite leaves to the data model.
 const CONF: &str = "http://www.w3.org/2005/scxml-conformance";
@@ -24,7 +26,9 @@ pub struct Resolved {
 /// # Errors
 /// What is no XML, or a construct that is not known.
 pub fn resolved(document: &Document) -> Result<Resolved, String> {
-    let xml = Xml::parse(&document.text).map_err(|error| format!("it is not XML: {error}"))?;
+    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    let xml = Xml::parse_with_options(&document.text, options);
+    let xml = xml.map_err(|error| format!("it is not XML: {error}"))?;
     let writer = Writer { stem: &document.stem, values: RefCell::default() };
     let mut text = String::new();
     let forced = document.is_child().then_some(document.stem.as_str());
@@ -56,6 +60,12 @@ impl Writer<'_> {
         }
         let mut attributes: Vec<(String, String)> = Vec::new();
         let mut inside = String::new();
+        let words = words(node);
+        // What a document writes out is as it is where it says in which language.
+        let ours = |key: &str, value: &str| match &words {
+            Some(words) => words.attribute(key, value),
+            None => value.to_owned(),
+        };
         for attribute in node.attributes() {
             let (key, value) = (attribute.name(), attribute.value());
             if attribute.namespace() == Some(CONF) {
@@ -63,11 +73,14 @@ impl Writer<'_> {
                 let unknown = tag == "assign" && key == "location" && !is_declared(node, value);
                 let key = if unknown { "invalidLocation" } else { key };
                 match constructs::attribute(tag, key, value)? {
-                    Became::Attribute(key, value) => attributes.push((key.to_owned(), value)),
+                    Became::Attribute(plain, value) if key == plain => {
+                        attributes.push((plain.to_owned(), ours(plain, &value)));
+                    }
+                    Became::Attribute(plain, value) => attributes.push((plain.to_owned(), value)),
                     Became::Child(child) => inside.push_str(&child),
                 }
             } else if attribute.namespace().is_none() {
-                attributes.push((key.to_owned(), value.to_owned()));
+                attributes.push((key.to_owned(), ours(key, value)));
             }
         }
         self.special(node, tag, name, &mut attributes, &mut inside)?;
@@ -159,6 +172,24 @@ fn is_declared(node: Node<'_, '_>, number: &str) -> bool {
 fn declared(root: Node<'_, '_>) -> BTreeSet<String> {
     let names = constructs_of(root).filter(|(key, _)| ["id", "item", "index"].contains(key));
     names.map(|(_, value)| format!("Var{}", value.trim())).collect()
+}
+
+/// The names of the document around a node; none where it says its data model itself.
+fn words(node: Node<'_, '_>) -> Option<Words> {
+    let root = node.ancestors().find(|it| it.tag_name().name() == "scxml")?;
+    root.attribute((CONF, "datamodel"))?;
+    let ids = |of_data: bool| {
+        let nodes = root.descendants().filter(Node::is_element);
+        let nodes = nodes.filter(move |it| (it.tag_name().name() == "data") == of_data);
+        nodes.filter_map(|it| {
+            let plain = it.attributes().find(|it| it.namespace().is_none() && it.name() == "id");
+            plain.map(|it| Arc::from(it.value()))
+        })
+    };
+    Some(Words {
+        vars: declared(root).into_iter().map(Arc::from).chain(ids(true)).collect(),
+        states: ids(false).collect(),
+    })
 }
 
 /// The `conf:` attributes of a document, not those of documents inside it.

@@ -9,3 +9,4 @@ mod doors;
 mod flows;
 mod restart;
 mod steps;
+mod told;

@@ -7,12 +7,14 @@ mod definition;
 mod expressions;
 mod lints;
 mod runtime;
+mod schedules;
 mod text;
 
 pub use definition::*;
 pub use expressions::*;
 pub use lints::*;
 pub use runtime::*;
+pub use schedules::*;
 pub use text::*;
 
 use std::fmt;
@@ -71,7 +73,7 @@ macro_rules! codes {
 use codes;
 
 static ALL: LazyLock<Vec<Explanation>> = LazyLock::new(|| {
-    let families = [TEXT, DEFINITION, LINTS, EXPRESSIONS, RUNTIME];
+    let families = [TEXT, DEFINITION, LINTS, SCHEDULES, EXPRESSIONS, RUNTIME];
     let mut all = families.concat();
     all.sort_by_key(|explanation| explanation.code);
     all

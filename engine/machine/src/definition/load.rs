@@ -3,7 +3,7 @@
 use super::check::{self, Checked};
 use super::child::Child;
 use super::codes;
-use super::model::Definition;
+use super::model::{Definition, Recurrence};
 use super::parse::{self, Flaw, Node, path_at};
 use super::problem::{Problem, Span};
 
@@ -34,6 +34,21 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// The workflows it runs by name, in the order of the text.
     pub children: Vec<Child>,
+    /// Its patterns of moments, in the order of the text: for whoever has a calendar.
+    pub dated: Vec<Dated>,
+}
+
+/// A `cron:` and where it is written, for whoever can say what it means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dated {
+    /// Pattern and zone.
+    pub recurrence: Recurrence,
+    /// Where in the definition the schedule is.
+    pub path: String,
+    /// Where in the text its pattern is.
+    pub pattern: Span,
+    /// Where in the text its zone is.
+    pub zone: Option<Span>,
 }
 
 /// Reads one definition; `origin` is the file's name for messages.
@@ -121,7 +136,7 @@ fn read(text: &str, origin: &str, format: Format, one: bool) -> Result<Vec<Loade
     if !fatal {
         for root in &documents.roots {
             let checked = check::check(text, origin, root);
-            let Checked { definition, problems: mut found, children } = checked;
+            let Checked { definition, problems: mut found, children, dated } = checked;
             if let Some(definition) = definition {
                 if !one && is_among(&loaded, &definition) {
                     let at = root.get("workflow").map_or(root.span, |node| node.span);
@@ -131,7 +146,7 @@ fn read(text: &str, origin: &str, format: Format, one: bool) -> Result<Vec<Loade
                     problems.push(problem.at(text, at));
                 }
                 let warnings = found.iter().filter(|problem| !problem.is_error()).cloned();
-                loaded.push(Loaded { definition, warnings: warnings.collect(), children });
+                loaded.push(Loaded { definition, warnings: warnings.collect(), children, dated });
             }
             problems.append(&mut found);
         }

@@ -7,6 +7,7 @@ pub mod codes;
 pub mod duration;
 pub mod export;
 pub mod expr;
+mod extend;
 mod load;
 pub mod model;
 mod parse;
@@ -15,7 +16,8 @@ mod problem_render;
 mod schema;
 
 pub use child::Child;
-pub use load::{Format, Loaded, from_canonical, load, load_all};
+pub use extend::{DERIVED_MIN, Extended, Further, extend};
+pub use load::{Dated, Format, Loaded, from_canonical, load, load_all};
 pub(crate) use load::{parsed, parsed_all};
 pub use parse::decode;
 pub(crate) use parse::{Key, Kind, Node, Plain, plain};

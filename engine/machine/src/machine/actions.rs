@@ -105,6 +105,8 @@ impl Work<'_> {
                 Ok(())
             }
             Action::Tell(spec) => self.run_tell(spec, event),
+            Action::Route(route) => self.run_route(route, event).map(drop),
+            Action::Checkpoint { name } => self.run_checkpoint(name, event),
         }
     }
 

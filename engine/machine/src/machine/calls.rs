@@ -12,6 +12,7 @@ use super::invoked::{CallFailure, Invoked, call_at, invoked_at, repeats, retry_d
 use super::macrostep::{Cause, Taken, error_text};
 use super::once::is_unknown;
 use super::progress::Role;
+use super::transaction::{TRANSACTION, verb_of};
 use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::expr::Expr;
 use crate::definition::model::{CallSpec, SetPath};
@@ -52,6 +53,17 @@ impl Work<'_> {
         let step = Arc::clone(step.unwrap_or_else(|| &self.definition.state(state).id));
         self.step_attempt(role, attempt);
         self.arm(spec.timeout_ms, TimerKind::CallDeadline { sequence });
+        if let Some(verb) = verb_of(&spec.operation) {
+            let asked = self.ask_transaction(verb, (call, attempt), &input)?;
+            if let Some(at) = self.sequence_index(sequence)
+                && let Some(running) = self.instance.sequences.get_mut(at)
+                && let Some(call) = &mut running.call
+            {
+                // It is no plugin's: nobody is asked again after a restart but by letter.
+                call.child = asked;
+            }
+            return Ok(());
+        }
         let operation = Arc::clone(&spec.operation);
         let words = format!("call {operation}");
         self.emit(
@@ -99,6 +111,9 @@ impl Work<'_> {
         let Some(sequence) = self.waiting_for(reply.call, reply.attempt).cloned() else {
             return Ok(Taken::Yes);
         };
+        if self.is_last_reply(&sequence) {
+            return Ok(self.reply_while_held(reply));
+        }
         match &reply.outcome {
             CallOutcome::Success(output) => match sequence.role {
                 Role::State => self.call_succeeded(sequence, output),
@@ -186,10 +201,7 @@ impl Work<'_> {
         let kept = self.keep_output(set, &sequence, output);
         self.set_call(sequence.id, None);
         match (kept, sequence.role) {
-            (Ok(()), role) => {
-                self.step_gave(role, output);
-                self.skip_step(sequence.id);
-            }
+            (Ok(()), _) => self.gave(&sequence, output)?,
             (Err(Failure::Overrun(overrun)), _) => return Err(overrun),
             (Err(Failure::Error(error)), Role::Step { graph, step, item }) => {
                 let halted = RunningSequence { call: None, ..sequence };
@@ -247,7 +259,8 @@ impl Work<'_> {
         };
         let Some(call) = sequence.call.clone() else { return Ok(Taken::Yes) };
         self.disarm_call(sequence.id);
-        self.note(format!("attempt {} {}: {}", call.attempt, failed.kind.as_str(), failed.message));
+        let of = self.step_words(sequence.role);
+        self.note(format!("{of}attempt {} {}", call.attempt, failed.words()));
         // What was not sent, because an operator paused the plugin, is no attempt.
         let held = failed.kind == ErrorKind::PluginNotFound && **failed.code == *PLUGIN_PAUSED;
         let policy = if held { Some(retry) } else { repeats(retry, failed.kind, call.attempt) };
@@ -273,7 +286,7 @@ impl Work<'_> {
         let fields = failed.fields(&operation, call.attempt);
         self.notice(NoticeKind::CallFailed, fields.clone());
         self.set_call(sequence.id, None);
-        if failed.kind == ErrorKind::Timeout {
+        if failed.kind == ErrorKind::Timeout && call.child.is_none() {
             let words = format!("cancel {operation}");
             self.emit(Effect::CancelCall { call: call.id }, words)?;
         }
@@ -341,7 +354,9 @@ impl Work<'_> {
         attempt: u32,
     ) -> Result<(), Overrun> {
         let definition = self.definition;
-        if let Some(RunningCall { child: Some(_), input, .. }) = &sequence.call {
+        if let Some(RunningCall { child: Some(child), input, .. }) = &sequence.call
+            && child.workflow() != TRANSACTION
+        {
             return self.start_child_again(sequence, input);
         }
         if let (Some((spec, _)), Some(call)) = (call_at(definition, sequence), &sequence.call) {

@@ -6,10 +6,12 @@ use super::commands::rejected;
 use super::deferral::event_weight;
 use super::effect::NoticeKind;
 use super::ids::StateId;
+use super::input::Event;
 use super::instance::{Instance, RunningSequence, Status};
 use super::outcome::Outcome;
 use super::progress::{Checkpoint, ItemState, Role, RunningGraph, StepState};
-use super::work::Work;
+use super::work::{ActionError, Failure, Origin, Overrun, Work};
+use crate::definition::expr::Template;
 use crate::value::Value;
 
 /// Checkpoints that one instance keeps: each is a copy of what it knows.
@@ -20,6 +22,9 @@ pub const CHECKPOINT_BYTES_MAX: usize = 256 * 1_024;
 
 /// Bytes of all checkpoints of an instance: it carries them with every decision.
 pub const CHECKPOINTS_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// The event of an action whose checkpoint cannot be saved.
+const NOT_SAVED: &str = "error.execution.checkpoint";
 
 /// The longest name of a checkpoint, in bytes.
 const NAME_MAX: usize = 64;
@@ -33,21 +38,60 @@ impl Instance {
 }
 
 impl Work<'_> {
-    /// Saves a point to fork from.
+    /// Saves a point to fork from, as an operator asks for it.
     pub(super) fn checkpoint(&mut self, name: &Arc<str>) -> Outcome {
-        if let Err(reason) = checked_name(name) {
-            return rejected(reason);
+        match self.save_point(name) {
+            Ok(()) => {
+                self.base = None;
+                Outcome::Done
+            }
+            Err(reason) => rejected(reason),
         }
+    }
+
+    /// `checkpoint:`: a point to be saved when the macrostep is quiescent, for only then the
+    /// active states and the steps are what a fork can begin with.
+    pub(super) fn run_checkpoint(
+        &mut self,
+        name: &Template,
+        event: Option<&Event>,
+    ) -> Result<(), Failure> {
+        let name = self.text(name, event, NOT_SAVED)?;
+        checked_name(&name).map_err(|reason| Failure::Error(refused(reason)))?;
+        self.saves.retain(|known| *known != name);
+        self.saves.push(name);
+        Ok(())
+    }
+
+    /// Saves the points that actions asked for; false where there are none.
+    pub(super) fn save_points(&mut self) -> Result<bool, Overrun> {
+        let names = std::mem::take(&mut self.saves);
+        for name in &names {
+            if self.trouble.is_some() {
+                self.note(format!("checkpoint {name} is not saved: the instance is stuck"));
+                continue;
+            }
+            match self.save_point(name) {
+                Ok(()) => self.note(format!("checkpoint {name} saved")),
+                Err(reason) => self.queue_error(refused(reason), Origin::default())?,
+            }
+        }
+        Ok(!names.is_empty())
+    }
+
+    fn save_point(&mut self, name: &Arc<str>) -> Result<(), String> {
+        checked_name(name)?;
         match self.instance.status {
             Status::Running | Status::Paused if self.instance.active.is_empty() => {
-                return rejected("the instance has not begun: there is nothing to save");
+                return Err("the instance has not begun: there is nothing to save".to_owned());
             }
             Status::Running | Status::Paused => {}
             Status::Stuck => {
-                return rejected("the instance is stuck: a checkpoint is of one that can go on");
+                let reason = "the instance is stuck: a checkpoint is of one that can go on";
+                return Err(reason.to_owned());
             }
-            Status::Compensating => return rejected("what was done is being taken back"),
-            Status::Done | Status::Failed | Status::Cancelled => return rejected("ended"),
+            Status::Compensating => return Err("what was done is being taken back".to_owned()),
+            Status::Done | Status::Failed | Status::Cancelled => return Err("ended".to_owned()),
         }
         let of_state = |sequence: &&RunningSequence| sequence.role == Role::State;
         let graphs = self.instance.progress.as_deref().map(|it| it.graphs.clone());
@@ -64,25 +108,24 @@ impl Work<'_> {
         };
         let weight = checkpoint.weight();
         if weight > CHECKPOINT_BYTES_MAX {
-            return rejected(format!(
+            return Err(format!(
                 "a checkpoint of {weight} bytes exceeds the limit of {CHECKPOINT_BYTES_MAX} bytes"
             ));
         }
         let others = || self.instance.checkpoints().iter().filter(|known| known.name != *name);
         let total = weight + others().map(Checkpoint::weight).sum::<usize>();
         if others().count() >= CHECKPOINTS_MAX {
-            return rejected(format!(
+            return Err(format!(
                 "the instance has {CHECKPOINTS_MAX} checkpoints, which is the limit: save under \
                  one of their names: {}",
                 names(self.instance.checkpoints())
             ));
         }
         if total > CHECKPOINTS_BYTES_MAX {
-            return rejected(format!(
+            return Err(format!(
                 "checkpoints of {total} bytes exceed the limit of {CHECKPOINTS_BYTES_MAX} bytes"
             ));
         }
-        self.base = None;
         let list = &mut self.instance.progress.get_or_insert_default().checkpoints;
         list.retain(|known| known.name != *name);
         list.push(checkpoint);
@@ -90,7 +133,7 @@ impl Work<'_> {
         let states = Value::list(self.leaves().into_iter().map(id).collect());
         let fields = vec![("name", Value::String(Arc::clone(name))), ("state", states)];
         self.notice(NoticeKind::CheckpointSaved, fields);
-        Outcome::Done
+        Ok(())
     }
 }
 
@@ -122,7 +165,8 @@ fn step_weight(step: &StepState) -> usize {
         });
         fan.list.weight() + items.sum::<usize>()
     };
-    24 + step.output.weight() + step.fan.as_deref().map_or(0, items)
+    let votes: usize = step.votes.iter().map(|vote| 8 + vote.user.len()).sum();
+    24 + votes + step.output.weight() + step.fan.as_deref().map_or(0, items)
 }
 
 /// Names of checkpoints, as complaints list them.
@@ -130,7 +174,12 @@ pub(super) fn names(checkpoints: &[Checkpoint]) -> String {
     checkpoints.iter().map(|known| format!("`{}`", known.name)).collect::<Vec<_>>().join(", ")
 }
 
-fn checked_name(name: &str) -> Result<(), String> {
+fn refused(reason: String) -> ActionError {
+    ActionError::new(NOT_SAVED, reason)
+}
+
+/// Can a checkpoint be called so? The error says what is wrong with it.
+pub(crate) fn checked_name(name: &str) -> Result<(), String> {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
     if name.is_empty() || name.len() > NAME_MAX || !name.chars().all(allowed) {
         return Err(format!(

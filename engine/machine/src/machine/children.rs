@@ -150,7 +150,7 @@ impl Work<'_> {
         let (life, invoke_id) = (self.instance.generation, Arc::clone(invoke_id));
         let parent = Parent { key: own, life, call, invoke_id, depth };
         let initiator = self.instance.initiator.clone();
-        let body = LetterBody::Start { version, input, parent, initiator };
+        let body = self.within(LetterBody::Start { version, input, parent, initiator });
         Ok(self.emit_letter(key, body, format!("invoke {text}"))?)
     }
 
@@ -235,6 +235,7 @@ impl Work<'_> {
                 SeqStep::Child { spec, .. } if spec.forward => running.call.as_ref()?.child.clone(),
                 SeqStep::Child { .. }
                 | SeqStep::Wait { .. }
+                | SeqStep::Approval { .. }
                 | SeqStep::Do(_)
                 | SeqStep::Call { .. }
                 | SeqStep::Name { .. }

@@ -29,6 +29,11 @@ pub(super) fn on_command(
     now: Timestamp,
 ) -> Decision {
     if old.status.is_ended() {
+        if let Command::RollBack { .. } = command
+            && let Some(reason) = old.transaction_forbids_rollback()
+        {
+            return unchanged(rejected(reason));
+        }
         return unchanged(rejected("ended"));
     }
     let input = match command {
@@ -41,10 +46,14 @@ pub(super) fn on_command(
         | Command::Retry
         | Command::Skip
         | Command::Migrate { .. }
+        | Command::Extend { .. }
         | Command::Pause { .. }
         | Command::Resume
         | Command::Set { .. }
         | Command::Timer { .. }
+        | Command::Begin { .. }
+        | Command::Commit
+        | Command::StartIn { .. }
         | Command::Fork(_) => command.words().into(),
     };
     let mut work = Work::new(definition, old.clone(), Some(old), now, input);
@@ -71,9 +80,13 @@ impl Work<'_> {
         let is_stuck = self.instance.status == Status::Stuck;
         let is_paused = self.instance.status == Status::Paused;
         match command {
-            Command::Cancel if self.is_rolling_back() => {
-                rejected("a rollback is under way: wait for it, or kill the instance")
+            Command::Cancel | Command::Kill if self.instance.is_held_by_transaction() => {
+                rejected("its transaction is being rolled back: it ends with that")
             }
+            Command::Cancel if self.is_rolling_back() => rejected(match is_stuck {
+                false => "a rollback is under way: wait for it, or kill the instance",
+                true => "a rollback is stuck: retry or skip its undo, or kill the instance",
+            }),
             Command::Cancel
                 if self.has_undo() || self.has_kept_undo() || !self.open_finals().is_empty() =>
             {
@@ -94,10 +107,15 @@ impl Work<'_> {
             Command::Decide { choice, data } => self.decide_approval(choice, data.as_ref(), by),
             Command::Retry | Command::Skip if !is_stuck => rejected("the instance is not stuck"),
             // Partitions do it: it takes two definitions.
-            Command::Migrate { .. } => rejected("the instance has one definition only"),
+            Command::Migrate { .. } | Command::Extend { .. } => {
+                rejected("the instance has one definition only")
+            }
             Command::Retry => self.retry(),
             Command::Skip => self.skip(),
             Command::Pause { clocks } => self.pause(*clocks, by, reason),
+            Command::Resume if self.is_awaiting_transaction() => {
+                rejected("it was started in a transaction, which does not have it yet")
+            }
             Command::Resume => self.resume(),
             Command::RollBack { from } => match self.roll_back_by_hand(from.as_deref(), reason) {
                 Ok(()) => Outcome::Done,
@@ -106,7 +124,10 @@ impl Work<'_> {
             Command::Set { values } => self.set_vars(values, by, reason),
             Command::Checkpoint { name } => self.checkpoint(name),
             Command::Timer { timer, order } => self.order_timer(*timer, *order),
-            Command::Fork(_) => rejected("an instance with this key runs already"),
+            Command::Fork(_) | Command::StartIn { .. } => {
+                rejected("an instance with this key runs already")
+            }
+            Command::Begin { .. } | Command::Commit => rejected("it is no transaction"),
         }
     }
 

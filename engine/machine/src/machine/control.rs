@@ -86,6 +86,8 @@ impl Work<'_> {
         if self.instance.active.is_empty() {
             self.enter_initial(paused.start.as_deref());
         }
+        // A migration may have added some meanwhile.
+        self.start_ready_steps();
         let (replies, events) = (paused.replies.len(), self.instance.parked.len());
         self.note(format!("{replies} replies and {events} events had waited"));
         self.take_what_waited(paused.replies)

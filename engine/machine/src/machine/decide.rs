@@ -16,6 +16,7 @@ use super::once::on_started;
 use super::outcome::{Decision, Outcome};
 use super::start::{Beginning, start, start_held};
 use super::timers::after_transition;
+use super::transaction::about_transaction;
 use super::work::{Origin, Overrun, Work, is_error};
 use crate::definition::model::{Definition, Unhandled};
 
@@ -31,6 +32,9 @@ pub fn decide(
     input: &Input,
     now: Timestamp,
 ) -> Decision {
+    if let Some(decision) = about_transaction(instance, key, definition, input, now) {
+        return decision;
+    }
     match (instance, input) {
         (old, Input::Start { input, event, by }) if old.is_none_or(|old| old.status.is_ended()) => {
             let beginning = Beginning { input, event: event.as_ref(), by, parent: None };
@@ -67,7 +71,8 @@ pub fn decide(
         {
             begin_fork(old, key, definition, (fork, by, reason), now)
         }
-        (None, Input::Command { .. } | Input::Orphaned { .. }) => {
+        (_, Input::Within { .. } | Input::Transaction { .. })
+        | (None, Input::Command { .. } | Input::Orphaned { .. }) => {
             unchanged(rejected("no such instance"))
         }
         (Some(old), Input::Event(event)) => on_event(old, definition, event, now),
@@ -175,6 +180,7 @@ fn on_timer(old: &Instance, definition: &Definition, id: u32, now: Timestamp) ->
     instance.timers.retain(|timer| timer.id != id);
     let mut work = Work::new(definition, instance, None, now, "timer".into());
     let outcome = work.timer(&kind);
+    work.drive_transaction();
     work.finish(outcome)
 }
 
@@ -263,8 +269,7 @@ impl Work<'_> {
         let gate = self.gate(event);
         let again = || Again::Event(Some(event.clone()));
         let taken = self.attempt(&again, |work| {
-            work.barred.clone_from(&gate.barred);
-            work.bound = gate.bound;
+            work.offered = gate.offered.clone();
             body(work)
         });
         self.settle_votes(&gate, taken);

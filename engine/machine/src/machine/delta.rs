@@ -1,7 +1,8 @@
 //! Delta: what a decision changed of an instance; what the journal holds of it.
 
 use super::encoding::{
-    Codec, DecodeError, Out, Reader, read_progress, same, write_list, write_progress,
+    Codec, DecodeError, Out, Reader, read_progress, read_transaction, same, write_list,
+    write_progress, write_transaction,
 };
 use super::{Instance, InstanceKey};
 use crate::value::Value;
@@ -35,7 +36,8 @@ mod bit {
     pub(super) const STARTED_AT: u32 = 1 << 19;
     pub(super) const PARENT: u32 = 1 << 20;
     pub(super) const PROGRESS: u32 = 1 << 21;
-    pub(super) const ALL: u32 = (1 << 22) - 1;
+    pub(super) const TRANSACTION: u32 = 1 << 22;
+    pub(super) const ALL: u32 = (1 << 23) - 1;
 }
 
 /// What changed, as bytes: fields that are the same are left out, variables go one by one, lists
@@ -91,6 +93,9 @@ impl Delta {
         field(bit::PARENT, &|out| new.parent.write(out));
         field(bit::PROGRESS, &|out| {
             write_progress(old.progress.as_deref(), new.progress.as_deref(), out);
+        });
+        field(bit::TRANSACTION, &|out| {
+            write_transaction(old.transaction.as_deref(), new.transaction.as_deref(), out);
         });
     }
 
@@ -161,6 +166,7 @@ fn changed(old: &Instance, new: &Instance) -> u32 {
         | bit(old.started_at != new.started_at, bit::STARTED_AT)
         | bit(old.parent != new.parent, bit::PARENT)
         | bit(old.progress != new.progress, bit::PROGRESS)
+        | bit(old.transaction != new.transaction, bit::TRANSACTION)
 }
 
 fn same_vars(old: &[Value], new: &[Value]) -> bool {
@@ -205,6 +211,9 @@ fn read_changes(instance: &mut Instance, from: &mut Reader<'_>) -> Result<(), De
         INITIATOR => initiator, STARTED_AT => started_at, PARENT => parent);
     if mask & bit::PROGRESS != 0 {
         read_progress(&mut instance.progress, from)?;
+    }
+    if mask & bit::TRANSACTION != 0 {
+        read_transaction(&mut instance.transaction, from)?;
     }
     Ok(())
 }

@@ -180,12 +180,16 @@ pub enum NoticeKind {
     Compensating,
     /// All that was to be taken back is.
     RolledBack,
+    /// What the members of a transaction did stays.
+    Committed,
     /// An operator holds the instance.
     Paused,
     /// A named point to fork from was saved.
     CheckpointSaved,
     /// An operator wrote to variables.
     VarsSet,
+    /// A due moment of a schedule was left out.
+    ScheduleSkipped,
 }
 
 impl NoticeKind {
@@ -210,9 +214,11 @@ impl NoticeKind {
             Self::StepUndone => "step_undone",
             Self::Compensating => "compensating",
             Self::RolledBack => "rolled_back",
+            Self::Committed => "committed",
             Self::Paused => "paused",
             Self::CheckpointSaved => "checkpoint_saved",
             Self::VarsSet => "vars_set",
+            Self::ScheduleSkipped => "schedule_skipped",
         }
     }
 }

@@ -6,11 +6,13 @@
 //! never written before changes nothing that was: older programs refuse it as invalid.
 //!
 //! Version 2 has the parent behind the last field; an instance without one is written as version 1.
-//! Version 3 has the parent, if any, and the progress of step graphs there.
+//! Version 3 has the parent, if any, and the progress of step graphs there. Version 4 has parent
+//! and progress, if any, and the part in a transaction.
 
 mod codec;
 mod control;
 mod letters;
+mod moved;
 mod parts;
 mod progress;
 #[cfg(test)]
@@ -18,8 +20,11 @@ pub(crate) mod random;
 #[cfg(test)]
 mod random_progress;
 #[cfg(test)]
+mod random_transaction;
+#[cfg(test)]
 mod tests;
 mod trace;
+mod transaction;
 mod value;
 
 pub use codec::DecodeError;
@@ -27,12 +32,15 @@ pub(crate) use codec::{Codec, Out, Reader, write_list};
 pub(crate) use progress::{read_progress, write_progress};
 pub use trace::TraceLog;
 pub(crate) use trace::read_log;
+pub(crate) use transaction::{read_transaction, write_transaction};
 pub(crate) use value::same;
 
 use super::{Instance, InstanceKey, Timestamp};
 
 /// The newest version of the bytes that [`Instance::encode`] writes.
-pub(crate) const VERSION: u8 = 3;
+pub(crate) const VERSION: u8 = 4;
+/// The version of an instance with progress that has no part in a transaction.
+const WITH_PROGRESS: u8 = 3;
 /// The version of an instance that is somebody's child and has no progress.
 const WITH_PARENT: u8 = 2;
 /// The version of an instance that has neither.
@@ -49,11 +57,13 @@ impl Instance {
 
     /// Appends what [`Instance::encode`] gives.
     pub(crate) fn write(&self, out: &mut Out) {
-        out.byte(match (&self.progress, &self.parent) {
-            (Some(_), _) => VERSION,
-            (None, Some(_)) => WITH_PARENT,
-            (None, None) => PLAIN,
-        });
+        let version = match (&self.transaction, &self.progress, &self.parent) {
+            (Some(_), _, _) => VERSION,
+            (None, Some(_), _) => WITH_PROGRESS,
+            (None, None, Some(_)) => WITH_PARENT,
+            (None, None, None) => PLAIN,
+        };
+        out.byte(version);
         self.generation.write(out);
         self.pin.write(out);
         self.status.write(out);
@@ -74,13 +84,18 @@ impl Instance {
         self.output.write(out);
         self.started_at.write(out);
         out.zigzag(self.updated_at.0.wrapping_sub(self.started_at.0));
-        match (&self.progress, &self.parent) {
-            (Some(progress), parent) => {
+        match (&self.transaction, &self.progress, &self.parent) {
+            (Some(transaction), progress, parent) => {
+                parent.write(out);
+                progress.write(out);
+                transaction.write(out);
+            }
+            (None, Some(progress), parent) => {
                 parent.write(out);
                 progress.write(out);
             }
-            (None, Some(parent)) => parent.write(out),
-            (None, None) => {}
+            (None, None, Some(parent)) => parent.write(out),
+            (None, None, None) => {}
         }
     }
 
@@ -126,15 +141,21 @@ impl Instance {
             updated_at: Timestamp(0),
             parent: None,
             progress: None,
+            transaction: None,
         };
         let age = from.zigzag()?;
         instance.updated_at = Timestamp(instance.started_at.0.wrapping_add(age));
         match version {
             PLAIN => {}
             WITH_PARENT => instance.parent = Some(Codec::read(from)?),
-            _ => {
+            WITH_PROGRESS => {
                 instance.parent = Codec::read(from)?;
                 instance.progress = Some(Codec::read(from)?);
+            }
+            _ => {
+                instance.parent = Codec::read(from)?;
+                instance.progress = Codec::read(from)?;
+                instance.transaction = Some(Codec::read(from)?);
             }
         }
         Ok(instance)

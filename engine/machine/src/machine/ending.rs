@@ -25,6 +25,10 @@ pub(super) fn on_orphaned(
     if old.status.is_ended() {
         return unchanged(Outcome::Ignored { reason: "ended".into() });
     }
+    // It ends when its transaction has taken back what it did.
+    if old.is_held_by_transaction() {
+        return unchanged(Outcome::Ignored { reason: "held".into() });
+    }
     let input = if kill { "command kill" } else { "command cancel" };
     let mut work = Work::new(definition, old.clone(), None, now, input.into());
     let reason = Arc::from("its parent does not wait for it any more");
@@ -65,6 +69,7 @@ impl Work<'_> {
         self.note(format!("failed: {reason}"));
         self.run_exits();
         self.close(Status::Failed);
+        self.abort_transaction(reason);
         self.tell_parent(CallOutcome::Failure {
             kind: ErrorKind::ChildFailed,
             code: "".into(),
@@ -95,8 +100,10 @@ impl Work<'_> {
             }
         }
         self.close(Status::Cancelled);
+        // Whom its parent does not wait for any more is no failure of anybody.
         if is_awaited {
             self.tell_parent(ended_by_hand(softly, by, reason));
+            self.abort_transaction(if softly { "cancelled" } else { "killed" });
         }
         let text = |text: &Arc<str>| match &**text {
             "" => Value::Null,
@@ -154,7 +161,10 @@ impl Work<'_> {
         }
         self.instance.votes.clear();
         self.instance.timers.clear();
-        self.arm(RETENTION_MS, TimerKind::Retention);
+        // What may have to be taken back is not forgotten before.
+        if !self.instance.is_bound() {
+            self.arm(RETENTION_MS, TimerKind::Retention);
+        }
         self.running = false;
         self.moved = false;
         self.queue.clear();

@@ -180,10 +180,10 @@ impl Work<'_> {
             return self.step_failed((graph, step, None), None, error);
         }
         match fan_output(fan, fanout) {
-            Ok(output) => {
-                self.step_gave(Role::Step { graph, step, item: None }, &output);
-                self.settle(graph, step, StepStatus::Completed)
-            }
+            Ok(output) => match self.step_gave(Role::Step { graph, step, item: None }, &output) {
+                Ok(()) => self.settle(graph, step, StepStatus::Completed),
+                Err(error) => self.step_failed((graph, step, None), None, error),
+            },
             Err(message) => {
                 let error = ActionError::new("error.execution", message);
                 self.step_error((graph, step, None), None, &error)
@@ -202,8 +202,10 @@ impl Work<'_> {
         };
         let Ok(output) = fan_output(fan, fanout) else { return Ok(false) };
         self.note("the deadline passed: what was there is the result");
-        self.step_gave(Role::Step { graph, step, item: None }, &output);
-        self.settle(graph, step, StepStatus::Completed)?;
+        match self.step_gave(Role::Step { graph, step, item: None }, &output) {
+            Ok(()) => self.settle(graph, step, StepStatus::Completed)?,
+            Err(error) => self.step_failed((graph, step, None), None, error)?,
+        }
         Ok(true)
     }
 }

@@ -54,6 +54,8 @@ pub fn fork_of(old: &Instance, definition: &Definition, from: &str) -> Result<Fo
         votes: Vec::new(),
         output: Value::Null,
         parent: None,
+        // What it did stays in the hands of the other one's transaction; the fork is in none.
+        transaction: None,
         sequences: anew(seed.sequences),
         ..seed
     };

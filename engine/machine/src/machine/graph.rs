@@ -10,7 +10,7 @@ use super::effect::NoticeKind;
 use super::ids::StateId;
 use super::input::{Event, EventKind};
 use super::instance::{RunningSequence, StuckKind, TimerKind};
-use super::needs::{Verdict, run_count, verdict};
+use super::needs::{Verdict, has_room, run_count, verdict};
 use super::progress::{Phase, Progress, Role, RunningGraph, StepError, StepState, StepStatus};
 use super::work::{Origin, Overrun, Work};
 use crate::definition::model::{Graph, Mode, Step, StepFailure};
@@ -27,6 +27,7 @@ impl StepState {
             started_at: None,
             ended_at: None,
             fan: None,
+            votes: Vec::new(),
         }
     }
 
@@ -101,6 +102,7 @@ impl<'a> Work<'a> {
             ended_at: None,
         };
         let progress = self.instance.progress.get_or_insert_default();
+        progress.forget_weight();
         match progress.graphs.iter_mut().find(|known| known.graph == number) {
             Some(place) => *place = run,
             None => progress.graphs.push(run),
@@ -152,7 +154,7 @@ impl<'a> Work<'a> {
             Verdict::Never(reason) => return self.deadlock(graph.state, &reason),
             Verdict::Run => {}
         }
-        if graph.max_parallel.is_some_and(|most| run_count(run) >= usize::from(most)) {
+        if !has_room(graph, run) {
             return Ok(());
         }
         if let Some(guard) = &spec.when {
@@ -196,6 +198,7 @@ impl<'a> Work<'a> {
             state.started_at = Some(now);
             state.ended_at = None;
             state.error = None;
+            state.votes.clear();
         }
         self.step_notice(NoticeKind::StepStarted, spec, None);
         if let Some(deadline) = spec.deadline_ms {
@@ -299,11 +302,22 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         state.output = output;
+        if let Some(progress) = self.instance.progress.as_deref_mut() {
+            progress.forget_weight();
+        }
         self.settle(graph, primary, status)
     }
 
     /// Nothing runs and nothing can start, though steps are open: a person must look.
     fn notice_deadlock(&mut self, id: u32) -> Result<(), Overrun> {
+        // Mostly a call says so: then nobody has to look at all steps.
+        let asks = |running: &RunningSequence| {
+            matches!(running.role, Role::Step { graph, .. } if graph == id)
+                && running.call.is_some()
+        };
+        if self.instance.sequences.iter().any(asks) {
+            return Ok(());
+        }
         let Some(graph) = self.graph_of(id) else { return Ok(()) };
         let Some(run) = self.run(id).filter(|run| run.phase == Phase::Running) else {
             return Ok(());

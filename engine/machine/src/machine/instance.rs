@@ -8,6 +8,7 @@ use super::ids::{EffectId, Generation, InstanceKey, Pin, StateId, Timestamp, Tra
 use super::input::{CallOutcome, Event};
 use super::letter::{Address, Parent};
 use super::progress::{Progress, Role};
+use super::transaction::Transaction;
 use crate::value::Value;
 
 /// One running workflow, pinned to its definition.
@@ -59,6 +60,8 @@ pub struct Instance {
     pub parent: Option<Box<Parent>>,
     /// How far its step graphs are and what can be taken back, where there is any of it.
     pub progress: Option<Box<Progress>>,
+    /// Its part in a transaction, where it has one.
+    pub transaction: Option<Box<Transaction>>,
 }
 
 /// Where an instance's life stands (01 §10).

@@ -31,6 +31,7 @@ pub(super) fn call_at<'d>(
         },
         SeqStep::Do(_)
         | SeqStep::Wait { .. }
+        | SeqStep::Approval { .. }
         | SeqStep::Child { .. }
         | SeqStep::Name { .. }
         | SeqStep::JumpUnless { .. }
@@ -79,6 +80,7 @@ pub(super) fn invoked_at<'d>(
         }
         SeqStep::Do(_)
         | SeqStep::Wait { .. }
+        | SeqStep::Approval { .. }
         | SeqStep::Name { .. }
         | SeqStep::JumpUnless { .. }
         | SeqStep::Jump { .. } => None,
@@ -93,6 +95,18 @@ pub(super) struct CallFailure<'a> {
 }
 
 impl CallFailure<'_> {
+    /// Kind, code and message: `permanent 422: no such file`.
+    pub(super) fn words(&self) -> String {
+        let Self { kind, code, message } = self;
+        let kind = kind.as_str();
+        match &***code {
+            // Of some failures the code only says the kind again.
+            "" => format!("{kind}: {message}"),
+            code if code == kind => format!("{kind}: {message}"),
+            code => format!("{kind} {code}: {message}"),
+        }
+    }
+
     /// What notices and error events say of it.
     pub(super) fn fields(&self, operation: &Arc<str>, attempts: u32) -> Vec<(&'static str, Value)> {
         vec![

@@ -12,9 +12,12 @@ use crate::definition::model::{Definition, StateKind};
 /// never reach a journal.
 pub(crate) fn assert_legal(definition: &Definition, instance: &Instance) {
     let broken = illegal(definition, &instance.active);
-    // Nowhere is only an instance whose start was rolled back, and then waits or was cancelled, and
-    // one that begins paused.
-    let waits = matches!(instance.status, Status::Stuck | Status::Cancelled | Status::Paused);
+    // Nowhere is only an instance whose start was rolled back, and then waits or was cancelled, one
+    // that begins paused, and one that its transaction did not have.
+    let waits = matches!(
+        instance.status,
+        Status::Stuck | Status::Cancelled | Status::Paused | Status::Failed
+    );
     let nowhere = instance.active.is_empty() && waits;
     if let Some(why) = broken.filter(|_| !nowhere) {
         panic!("no legal configuration: {why}");

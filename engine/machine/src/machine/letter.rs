@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{EffectId, Generation, InstanceKey};
 use super::input::{CallOutcome, Event};
+use super::transaction::Word;
 use crate::value::Value;
 
 /// One thing on its way from an instance to another (rules 26, 35, 36).
@@ -70,6 +71,15 @@ pub enum LetterBody {
         life: Generation,
         /// How it ended.
         outcome: CallOutcome,
+    },
+    /// What a transaction and its members tell each other.
+    Transaction(Word),
+    /// Begin a life as a child, in the transaction of the parent.
+    Within {
+        /// The transaction's name.
+        transaction: Arc<str>,
+        /// [`LetterBody::Start`].
+        start: Box<Self>,
     },
 }
 

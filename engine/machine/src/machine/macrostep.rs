@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::effect::{NoticeData, NoticeKind};
+use super::gate::Offered;
 use super::ids::{StateId, TransitionId};
 use super::input::{Event, EventKind};
 use super::instance::{Instance, Reply, Status, Stuck, StuckKind};
@@ -74,8 +75,8 @@ impl Work<'_> {
         self.fuel.set(FUEL);
         let from = self.leaves();
         let outcome = body(self).and_then(|taken| self.check_vars().map(|()| taken));
-        self.barred.clear();
-        self.bound = None;
+        self.offered = Offered::default();
+        self.saves.clear();
         self.queue.clear();
         self.pending.clear();
         self.pending_graphs.clear();
@@ -117,13 +118,12 @@ impl Work<'_> {
             }
             Cause::Resume(_) => Vec::new(),
         };
-        self.barred.clear();
-        self.bound = None;
+        let offered = std::mem::take(&mut self.offered);
         let mut taken = Taken::Yes;
         if !enabled.is_empty() {
             self.microstep(&enabled, event, event)?;
         } else if let Cause::Event(event) = cause
-            && self.steps_take(event)?
+            && self.steps_take(event, &offered)?
         {
             taken = Taken::Yes;
         } else if let Cause::Event(event) | Cause::After(_, event) = cause {
@@ -140,6 +140,10 @@ impl Work<'_> {
 
     /// Rule 5(e)-(g): until no transition is enabled, no event is queued, no sequence can go on.
     fn run_to_completion(&mut self, cause: Option<&Event>) -> Result<(), Overrun> {
+        // It had ended: what it did is taken back, and nothing else happens to it.
+        if self.instance.is_revived() {
+            return Ok(());
+        }
         let mut current: Option<Event> = None;
         while self.running {
             let event = current.as_ref().or(cause);
@@ -158,7 +162,7 @@ impl Work<'_> {
                 current = Some(event);
                 continue;
             }
-            if !self.continue_sequences()? {
+            if !self.continue_sequences()? && !self.save_points()? {
                 break;
             }
         }

@@ -1,8 +1,5 @@
 //! One microstep: exit set → actions → entry set (rules 10, 11, 17, 18).
 
-use std::sync::Arc;
-
-use super::effect::NoticeKind;
 use super::entry::EntrySet;
 use super::ids::{StateId, TransitionId};
 use super::input::{Event, EventKind};
@@ -132,8 +129,8 @@ impl Work<'_> {
                 self.run_block(actions, Place::Transition { transition }, event)?;
             }
             self.arm_after(id, event)?;
-            if state.approval.is_some() {
-                self.ask_for_approval(id, event);
+            if let Some(approval) = &state.approval {
+                self.ask_for_approval(approval, (id, None), event);
             }
             if state.kind == StateKind::Final {
                 self.raise_done(id, event)?;
@@ -207,24 +204,5 @@ impl Work<'_> {
                 .all(|child| self.is_in_final(*child)),
             StateKind::Atomic | StateKind::Final | StateKind::History { .. } => false,
         }
-    }
-
-    /// Tells that a person is asked.
-    fn ask_for_approval(&mut self, id: StateId, event: Option<&Event>) {
-        let Some(approval) = &self.state(id).approval else { return };
-        let scope = self.scope(event);
-        let title = approval.title.eval(&scope).unwrap_or_default();
-        let assign = approval.assign.as_ref().map(|assign| assign.eval(&scope).unwrap_or_default());
-        let texts = |list: &[Arc<str>]| {
-            Value::list(list.iter().map(|text| Value::String(Arc::clone(text))).collect())
-        };
-        let fields = vec![
-            ("state", Value::String(Arc::clone(&self.state(id).id))),
-            ("title", title),
-            ("assign", assign.unwrap_or_default()),
-            ("choices", texts(&approval.choices)),
-            ("roles", texts(&approval.roles)),
-        ];
-        self.notice(NoticeKind::ApprovalRequested, fields);
     }
 }

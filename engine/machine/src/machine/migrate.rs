@@ -1,21 +1,29 @@
 //! Migration: an instance goes on under another version of its definition.
 //!
-//! States, variables, timers, votes and calls are carried over by their names. Nothing is run and
-//! nothing is asked: what has no counterpart refuses the migration, and what is dropped, begun or
-//! void is told.
+//! States, steps, variables, timers, votes and calls are carried over by their names. What has no
+//! counterpart refuses the migration, and what is dropped, begun or void is told. Nothing is run or
+//! asked, but for steps whose needs are over: those start in the same decision.
 
 mod approvals;
 mod calls;
 mod kept;
 mod states;
+mod steps;
 mod timers;
+mod undo;
 
 use std::sync::Arc;
 
+use approvals::void_step_votes;
+
 use super::ids::{StateId, Timestamp};
-use super::instance::Instance;
-use super::progress::{Phase, Progress, RunningGraph};
-use crate::definition::model::Definition;
+use super::instance::{Instance, Status};
+use super::macrostep::{Again, Cause};
+use super::needs::{Verdict, has_room, verdict};
+use super::outcome::Decision;
+use super::progress::{Phase, StepState, StepStatus};
+use super::work::Work;
+use crate::definition::model::{Definition, Step};
 
 /// A state that is called differently in the new version: the old and the new name.
 pub type Renamed = (Arc<str>, Arc<str>);
@@ -48,14 +56,11 @@ pub fn migrate(
     if old.stuck.is_some() {
         return Err("the instance is stuck: retry, skip or cancel it first".to_owned());
     }
-    let under_way = |progress: &Progress| {
-        let open = |run: &RunningGraph| run.phase != Phase::Ended;
-        progress.graphs.iter().any(open) || !progress.undo.is_empty() || progress.paused.is_some()
-    };
-    if old.progress.as_deref().is_some_and(under_way) {
-        return Err("steps are under way, the instance is paused, or it did what can be taken \
-                    back: none of that is migrated yet; let it end"
-            .to_owned());
+    if old.progress.as_deref().is_some_and(|progress| progress.rollback.is_some()) {
+        return Err("what was done is being taken back: wait for its end".to_owned());
+    }
+    if old.active.is_empty() {
+        return Err("the instance has not begun: resume it first".to_owned());
     }
     if old.pin == to.pin() {
         return Err(format!("the instance runs `{}@{}` already", to.name, to.version));
@@ -72,18 +77,101 @@ pub fn migrate(
     let active = moving.active()?;
     let mut notes = Vec::new();
     let mut instance = old.clone();
-    instance.progress = None;
     instance.pin = to.pin();
     instance.step = instance.step.saturating_add(1);
     instance.updated_at = now;
     instance.votes = moving.votes(&active, &mut notes);
     instance.sequences = moving.sequences(&active, &mut notes)?;
     moving.timers(&active, &mut instance, &mut notes)?;
+    moving.progress(&active, &mut instance, &mut notes)?;
+    void_step_votes(&mut instance, to, &mut notes);
     instance.vars = moving.vars(&active, &mut notes)?;
     instance.history = moving.history(&mut notes);
     moving.tell_deferred(&active, &mut notes);
     instance.active = active;
     Ok(Migrated { instance, notes })
+}
+
+/// Carries `old` to a version that was derived from its own, by further steps.
+///
+/// # Errors
+/// As [`migrate`], and where the steps that the further ones would join have ended.
+pub fn migrate_extended(
+    old: &Instance,
+    from: &Definition,
+    to: &Definition,
+    now: Timestamp,
+) -> Result<Migrated, String> {
+    let migrated = migrate(old, from, to, &[], now)?;
+    let progress = migrated.instance.progress.as_deref();
+    let runs = progress.map(|progress| progress.graphs.as_slice()).unwrap_or_default();
+    let ended = runs.iter().filter(|run| run.phase != Phase::Running).find(|run| {
+        let graph =
+            |of: &Definition| of.graphs.get(usize::from(run.graph)).map(|it| it.steps.len());
+        graph(from) != graph(to)
+    });
+    match ended.and_then(|run| to.graphs.get(usize::from(run.graph))) {
+        Some(graph) => {
+            let state = &to.state(graph.state).id;
+            Err(format!("the steps of `{state}` have ended: there can be no further ones"))
+        }
+        None => Ok(migrated),
+    }
+}
+
+/// Lets an instance go on that was migrated in this decision: steps start whose needs are over.
+/// `None` where nothing of it can.
+pub(crate) fn go_on(
+    migrated: &Instance,
+    definition: &Definition,
+    (words, by, note): (&'static str, Option<Arc<str>>, &Arc<str>),
+    now: Timestamp,
+) -> Option<Decision> {
+    if migrated.status != Status::Running || !may_start(migrated, definition) {
+        return None;
+    }
+    // The order is one step of the instance's life, which the work counts.
+    let instance = Instance { step: migrated.step.saturating_sub(1), ..migrated.clone() };
+    let mut work = Work::new(definition, instance, None, now, words.into());
+    work.entry.by = by;
+    work.note(Arc::clone(note));
+    work.ever_moved = true;
+    work.start_ready_steps();
+    let outcome = work.standing();
+    Some(work.finish(outcome))
+}
+
+/// Is there a step that waits, and nothing it waits for?
+fn may_start(instance: &Instance, definition: &Definition) -> bool {
+    let Some(progress) = instance.progress.as_deref() else { return false };
+    let running = progress.graphs.iter().filter(|run| run.phase == Phase::Running);
+    running.into_iter().any(|run| {
+        let Some(graph) = definition.graphs.get(usize::from(run.graph)) else { return false };
+        let ready = |(spec, state): (&Step, &StepState)| {
+            state.status == StepStatus::Pending
+                && spec.fallback_of.is_none()
+                && !matches!(verdict(spec, run, graph), Verdict::Wait)
+        };
+        has_room(graph, run) && graph.steps.iter().zip(run.steps.iter()).any(ready)
+    })
+}
+
+impl Work<'_> {
+    /// Starts the steps that could have been started before, had they been there.
+    pub(super) fn start_ready_steps(&mut self) {
+        if !may_start(&self.instance, self.definition) {
+            return;
+        }
+        let progress = self.instance.progress.as_deref();
+        let runs = progress.into_iter().flat_map(|progress| &progress.graphs);
+        let running = runs.filter(|run| run.phase == Phase::Running);
+        let all = running.flat_map(|run| (0_u16..).zip(run.steps.iter()).map(|it| (run.id, it.0)));
+        let all: Vec<_> = all.collect();
+        self.attempt(&|| Again::Event(None), |work| {
+            work.wakes.extend(all);
+            work.macrostep(Cause::Resume(None))
+        });
+    }
 }
 
 /// An instance on its way.

@@ -1,5 +1,6 @@
 //! What happens: one input, one instance, one decision.
 
+mod command;
 mod delta;
 mod effect;
 mod encoding;
@@ -29,6 +30,7 @@ mod ending;
 mod entry;
 mod fan;
 mod fork;
+mod gate;
 mod graph;
 mod graph_end;
 mod invoked;
@@ -36,7 +38,9 @@ mod legal;
 mod macrostep;
 mod microstep;
 mod migrate;
+mod outputs;
 mod rollback;
+mod routes;
 mod select;
 mod send;
 mod sequences;
@@ -44,6 +48,7 @@ mod start;
 mod steps;
 mod tasks;
 mod timers;
+mod transaction;
 mod waits;
 mod work;
 
@@ -51,6 +56,7 @@ mod work;
 mod tests;
 
 pub use calls::PLUGIN_PAUSED;
+pub(crate) use checkpoint::checked_name;
 pub use checkpoint::{CHECKPOINT_BYTES_MAX, CHECKPOINTS_BYTES_MAX, CHECKPOINTS_MAX};
 pub use chunks::Chunks;
 pub use decide::decide;
@@ -73,8 +79,10 @@ pub use instance::{
 };
 pub(crate) use legal::assert_legal;
 pub use letter::{Address, Letter, LetterBody, Parent};
-pub use migrate::{Migrated, Renamed, migrate};
+pub(crate) use migrate::go_on;
+pub use migrate::{Migrated, Renamed, migrate, migrate_extended};
 pub use outcome::{Decision, Outcome};
+pub(crate) use outputs::Weighed;
 pub use progress::{
     Checkpoint, Clocks, FanState, ItemState, Paused, Phase, Progress, Role, Rollback, RunningGraph,
     StepError, StepState, StepStatus, Then, Undoable,
@@ -83,4 +91,10 @@ pub(crate) use send::address;
 pub use tasks::{Task, open_tasks};
 pub use timers::{RETENTION_MS, TIMERS_MAX};
 pub use trace::{Fired, GuardVerdict, TraceEntry};
+pub(crate) use transaction::verb_of;
+pub use transaction::{
+    Ask, Asker, ENTRIES_MAX, Entry, MEMBERS_MAX, Member, Membership, Refusal, Scope, Stand,
+    Standing, TIMEOUT_MS, TIMEOUT_MS_MAX, TRANSACTION, Transaction, Word, asks_transaction,
+    transaction_definition,
+};
 pub use work::FUEL;

@@ -32,6 +32,11 @@ pub(super) fn run_count(run: &RunningGraph) -> usize {
     run.steps.iter().filter(works).count()
 }
 
+/// May one more step run?
+pub(super) fn has_room(graph: &Graph, run: &RunningGraph) -> bool {
+    graph.max_parallel.is_none_or(|most| run_count(run) < usize::from(most))
+}
+
 /// What all needs of a step say together.
 pub(super) fn verdict(spec: &Step, run: &RunningGraph, graph: &Graph) -> Verdict {
     let mut skip = false;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::chunks::Chunks;
 use super::ids::{Pin, StateId, Timestamp};
 use super::input::{ErrorKind, Event};
-use super::instance::{Reply, RunningSequence};
+use super::instance::{Reply, RunningSequence, Vote};
+use super::outputs::Weighed;
 use crate::value::Value;
 
 /// All that an instance with step graphs, undo or checkpoints remembers beyond other ones.
@@ -23,6 +24,8 @@ pub struct Progress {
     pub paused: Option<Box<Paused>>,
     /// Points that a fork can begin from, oldest first.
     pub checkpoints: Vec<Checkpoint>,
+    /// What all outputs of steps weigh.
+    pub(crate) weighed: Weighed,
 }
 
 /// One run of a step graph.
@@ -58,7 +61,7 @@ pub enum Phase {
 }
 
 /// What became of a step so far.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepState {
     /// Where it stands.
     pub status: StepStatus,
@@ -74,12 +77,15 @@ pub struct StepState {
     pub ended_at: Option<Timestamp>,
     /// The items of `foreach:`.
     pub fan: Option<Box<FanState>>,
+    /// Votes on its approval, where several must agree.
+    pub votes: Vec<Vote>,
 }
 
 /// Where a step stands (01 §10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StepStatus {
     /// It waits for its needs.
+    #[default]
     Pending,
     /// It runs.
     Running,
@@ -238,6 +244,8 @@ pub enum Then {
     },
     /// The instance waits for a person, who asked for the rollback.
     Hold,
+    /// It waits for its transaction, which says what is taken back, and when.
+    Transaction,
 }
 
 /// An operator's hold on an instance.

@@ -44,10 +44,14 @@ impl Work<'_> {
         let rollback = progress.rollback.as_deref()?;
         let only = match &rollback.then {
             Then::Raise { graph, .. } => Some(*graph),
-            Then::Fail | Then::Cancel { .. } | Then::Hold => None,
+            Then::Fail | Then::Cancel { .. } | Then::Hold | Then::Transaction => None,
         };
+        // What a transaction may have to take back is not this instance's to take back alone, but
+        // for a graph of its own.
+        let others = |entry: &Undoable| only.is_none() && self.is_transactions(entry.id);
         let meant = |entry: &&Undoable| {
             rollback.down_to.is_none_or(|least| entry.id >= least)
+                && !others(entry)
                 && only.is_none_or(|graph| entry.step.is_some_and(|(run, _)| run == graph))
         };
         progress.undo.iter().rev().find(meant).cloned()
@@ -55,6 +59,10 @@ impl Work<'_> {
 
     /// Starts the next undo, or ends the rollback.
     pub(super) fn next_undo(&mut self) -> Result<(), Overrun> {
+        if self.is_given_up() {
+            self.end_revived();
+            return Ok(());
+        }
         loop {
             let Some(entry) = self.newest_undo() else { return self.rolled_all_back() };
             let Some(spec) = self.undo_spec(entry.sequence, entry.position) else {
@@ -66,20 +74,21 @@ impl Work<'_> {
         }
     }
 
-    fn undo_spec(&self, sequence: u16, position: u16) -> Option<Arc<CallSpec>> {
+    pub(super) fn undo_spec(&self, sequence: u16, position: u16) -> Option<Arc<CallSpec>> {
         let program = self.definition.sequences.get(usize::from(sequence))?;
         match program.steps.get(usize::from(position))? {
             SeqStep::Call { spec, .. } => spec.undo.clone(),
             SeqStep::Do(_)
             | SeqStep::Child { .. }
             | SeqStep::Wait { .. }
+            | SeqStep::Approval { .. }
             | SeqStep::Name { .. }
             | SeqStep::JumpUnless { .. }
             | SeqStep::Jump { .. } => None,
         }
     }
 
-    fn start_undo(&mut self, entry: &Undoable, spec: &CallSpec) -> Result<(), Overrun> {
+    pub(super) fn start_undo(&mut self, entry: &Undoable, spec: &CallSpec) -> Result<(), Overrun> {
         let id = self.fresh_id();
         self.instance.sequences.push(RunningSequence {
             id,
@@ -141,7 +150,8 @@ impl Work<'_> {
         self.next_undo()
     }
 
-    fn drop_undo(&mut self, id: u32) {
+    pub(super) fn drop_undo(&mut self, id: u32) {
+        self.tell_undone(id);
         if let Some(progress) = self.instance.progress.as_deref_mut() {
             progress.undo.retain(|entry| entry.id != id);
         }
@@ -160,6 +170,7 @@ impl Work<'_> {
     }
 
     fn undo_stuck(&mut self, sequence: Option<RunningSequence>, reason: &str) {
+        self.tell_trouble(&reason.into());
         let mut stuck = Stuck::new(StuckKind::UndoFailed, reason, self.now);
         stuck.state = sequence.as_ref().map(|sequence| sequence.state);
         stuck.sequence = sequence;
@@ -173,7 +184,7 @@ impl Work<'_> {
         let only = match rollback.map(|rollback| &rollback.then) {
             Some(Then::Raise { graph, .. }) => Some(*graph),
             Some(Then::Fail | Then::Cancel { .. }) => None,
-            Some(Then::Hold) | None => return self.rollback_over(),
+            Some(Then::Hold | Then::Transaction) | None => return self.rollback_over(),
         };
         let finals = self.open_finals();
         let next = finals.into_iter().find(|(graph, ..)| only.is_none_or(|it| it == *graph));
@@ -189,6 +200,9 @@ impl Work<'_> {
     }
 
     fn rollback_over(&mut self) -> Result<(), Overrun> {
+        if self.held_after_rollback() {
+            return Ok(());
+        }
         let Some(progress) = self.instance.progress.as_deref_mut() else { return Ok(()) };
         let Some(rollback) = progress.rollback.take() else { return Ok(()) };
         let Rollback { then, reason, .. } = *rollback;
@@ -210,6 +224,8 @@ impl Work<'_> {
                 let stuck = Stuck::new(StuckKind::RolledBack, reason, self.now);
                 self.trouble = Some(Box::new(stuck));
             }
+            // Its transaction says when it is over.
+            Then::Transaction => {}
         }
         Ok(())
     }
@@ -222,6 +238,9 @@ impl Work<'_> {
     ) -> Result<(), String> {
         if self.is_rolling_back() {
             return Err("a rollback is under way already".to_owned());
+        }
+        if let Some(reason) = self.instance.transaction_forbids_rollback() {
+            return Err(reason);
         }
         let down_to = match from {
             None => None,
@@ -279,7 +298,7 @@ impl Work<'_> {
     }
 
     /// Steps that run go back to waiting: a rollback by hand may be followed by `retry`.
-    fn hold_graphs(&mut self) {
+    pub(super) fn hold_graphs(&mut self) {
         let Some(progress) = self.instance.progress.as_deref_mut() else { return };
         for run in progress.graphs.iter_mut().filter(|run| run.phase != Phase::Ended) {
             for at in 0..run.steps.len() {
@@ -322,6 +341,7 @@ impl Work<'_> {
         let Some(progress) = self.instance.progress.as_deref_mut() else {
             return self.macrostep(Cause::Resume(None));
         };
+        progress.forget_weight();
         let (mut wakes, mut timeouts) = (Vec::new(), Vec::new());
         for run in &mut progress.graphs {
             let Some(graph) = definition.graphs.get(usize::from(run.graph)) else { continue };

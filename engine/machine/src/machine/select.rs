@@ -2,6 +2,7 @@
 
 use super::ids::{StateId, TransitionId};
 use super::input::Event;
+use super::tasks::Asker;
 use super::work::{ActionError, Origin, Overrun, Work};
 use crate::definition::model::{StateKind, Trigger};
 
@@ -87,9 +88,13 @@ impl Work<'_> {
     }
 
     /// May transitions of `id` take the event? One that decides an approval is for its state
-    /// and those around or inside it.
+    /// and those around or inside it; one that decides a step is for that step alone.
     fn is_bound_to(&self, id: StateId) -> bool {
-        let Some(bound) = self.bound else { return true };
+        let bound = match self.offered.bound {
+            None => return true,
+            Some(Asker::Step { .. }) => return false,
+            Some(Asker::State(bound)) => bound,
+        };
         id == bound
             || self.definition.is_descendant(bound, id)
             || self.definition.is_descendant(id, bound)
@@ -99,7 +104,7 @@ impl Work<'_> {
     fn is_barred(&self, id: TransitionId) -> bool {
         let transition = self.transition(id);
         let Trigger::Events(descriptors) = &transition.trigger else { return false };
-        self.barred.iter().any(|(state, event)| {
+        self.offered.barred.iter().any(|(state, event)| {
             *state == transition.source
                 && descriptors.iter().any(|descriptor| descriptor.matches(event))
         })

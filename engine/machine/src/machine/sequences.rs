@@ -7,8 +7,9 @@ use super::ids::StateId;
 use super::input::Event;
 use super::instance::RunningSequence;
 use super::progress::Role;
-use super::work::{Failure, Origin, Overrun, Work};
-use crate::definition::model::{SeqStep, StateKind};
+use super::transaction::verb_of;
+use super::work::{ActionError, Failure, Origin, Overrun, Work};
+use crate::definition::model::{Action, SeqStep, StateKind};
 use crate::value::Value;
 
 /// What a step of a sequence means for the ones behind it.
@@ -75,7 +76,7 @@ impl Work<'_> {
             };
             let event = self.sequence_event(running);
             self.bind_item(role);
-            let next = match self.run_sequence_step(id, position, step, event.as_deref()) {
+            let next = match self.run_sequence_step((id, role), position, step, event.as_deref()) {
                 Ok(next) => next,
                 Err(Failure::Overrun(overrun)) => return Err(overrun),
                 Err(Failure::Error(error)) if let Role::Step { graph, step, item } = role => {
@@ -108,13 +109,21 @@ impl Work<'_> {
 
     fn run_sequence_step(
         &mut self,
-        id: u32,
+        (id, role): (u32, Role),
         position: u16,
         step: &SeqStep,
         event: Option<&Event>,
     ) -> Result<Next, Failure> {
         let behind = position.saturating_add(1);
         match step {
+            SeqStep::Do(Action::Route(route)) => {
+                self.count_action()?;
+                let output = self.run_route(route, event)?;
+                self.step_gave(role, &output).map_err(|error| {
+                    Failure::Error(ActionError::new("error.execution.limit", &*error.message))
+                })?;
+                Ok(Next::GoOn(behind))
+            }
             SeqStep::Do(action) => {
                 let done = self.run_action(action, event);
                 self.locals.clear();
@@ -123,6 +132,9 @@ impl Work<'_> {
             SeqStep::Call { spec, .. } => {
                 self.count_action()?;
                 let input = self.call_input(spec, event)?;
+                if let Some(verb) = verb_of(&spec.operation) {
+                    self.check_transaction(verb, &input)?;
+                }
                 let call = self.next_effect_id();
                 self.send_call(id, spec, call, 1, input)?;
                 Ok(Next::Wait)
@@ -135,6 +147,12 @@ impl Work<'_> {
             // The event that is waited for goes on with it.
             SeqStep::Wait { .. } => {
                 // Events that came early are offered again (rule 42).
+                self.moved = true;
+                Ok(Next::Wait)
+            }
+            SeqStep::Approval { approval, .. } => {
+                self.count_action()?;
+                self.ask_as_step(id, approval, event);
                 self.moved = true;
                 Ok(Next::Wait)
             }

@@ -49,7 +49,7 @@ pub(super) fn start(
 }
 
 /// A life that is there and has not entered anything yet.
-fn prepared<'d>(
+pub(super) fn prepared<'d>(
     old: Option<&Instance>,
     key: &InstanceKey,
     definition: &'d Definition,
@@ -82,6 +82,7 @@ fn prepared<'d>(
         updated_at: now,
         parent: parent.map(|parent| Box::new(parent.clone())),
         progress: None,
+        transaction: None,
     };
     let mut work = Work::new(definition, instance, None, now, "start".into());
     work.entry.by = initiator;
@@ -92,6 +93,44 @@ fn prepared<'d>(
     work
 }
 
+/// What waits with a life that begins standing still: the event that started it, and who holds it
+/// and why, where its definition is paused.
+type Waiting = (Option<Box<Event>>, Option<(Arc<str>, Arc<str>)>);
+
+/// A life that is there and has not entered anything yet, from any input that begins one.
+pub(super) fn begun<'d>(
+    old: Option<&Instance>,
+    key: &InstanceKey,
+    definition: &'d Definition,
+    input: &Input,
+    now: Timestamp,
+) -> Option<(Work<'d>, Waiting)> {
+    let (beginning, held) = match input {
+        Input::Start { input, event, by } => {
+            (Beginning { input, event: event.as_ref(), by, parent: None }, None)
+        }
+        Input::StartChild { input, parent, by } => {
+            (Beginning { input, event: None, by, parent: Some(parent) }, None)
+        }
+        Input::Held { start, by, reason } => {
+            let (work, (event, _)) = begun(old, key, definition, start, now)?;
+            return Some((work, (event, Some((Arc::clone(by), Arc::clone(reason))))));
+        }
+        Input::Within { .. }
+        | Input::Transaction { .. }
+        | Input::Orphaned { .. }
+        | Input::Event(_)
+        | Input::ChildReply { .. }
+        | Input::ChildEvent { .. }
+        | Input::CallReply { .. }
+        | Input::CallStarted { .. }
+        | Input::TimerDue { .. }
+        | Input::Command { .. } => return None,
+    };
+    let event = beginning.event.map(|event| Box::new(event.stamped(now)));
+    Some((prepared(old, key, definition, beginning, now), (event, held)))
+}
+
 /// A life begins paused, because its definition is.
 pub(super) fn start_held(
     old: Option<&Instance>,
@@ -100,25 +139,9 @@ pub(super) fn start_held(
     (input, by, reason): (&Input, &Arc<str>, &Arc<str>),
     now: Timestamp,
 ) -> Decision {
-    let beginning = match input {
-        Input::Start { input, event, by } => {
-            Beginning { input, event: event.as_ref(), by, parent: None }
-        }
-        Input::StartChild { input, parent, by } => {
-            Beginning { input, event: None, by, parent: Some(parent) }
-        }
-        Input::Held { .. }
-        | Input::Orphaned { .. }
-        | Input::Event(_)
-        | Input::ChildReply { .. }
-        | Input::ChildEvent { .. }
-        | Input::CallReply { .. }
-        | Input::CallStarted { .. }
-        | Input::TimerDue { .. }
-        | Input::Command { .. } => return unchanged(rejected("that begins no life")),
+    let Some((mut work, (event, _))) = begun(old, key, definition, input, now) else {
+        return unchanged(rejected("that begins no life"));
     };
-    let event = beginning.event.map(|event| Box::new(event.stamped(now)));
-    let mut work = prepared(old, key, definition, beginning, now);
     work.pause(Clocks::Freeze, &Principal { user: Arc::clone(by), roles: Vec::new() }, reason);
     if let Some(paused) = work.pause_mut() {
         paused.start = event;

@@ -8,7 +8,7 @@ use super::input::{ErrorKind, Event, EventKind};
 use super::instance::{RunningCall, RunningSequence};
 use super::invoked::CallFailure;
 use super::macrostep::{Cause, Taken, error_text};
-use super::progress::{ItemState, Phase, Role, StepError, StepStatus, Then, Undoable};
+use super::progress::{Phase, Role, StepError, StepStatus, Then, Undoable};
 use super::work::{ActionError, Origin, Overrun, Queued, Work};
 use crate::definition::model::{CallSpec, Graph, GraphFailure, StepFailure};
 use crate::value::{Map, Value};
@@ -42,23 +42,6 @@ impl Work<'_> {
         }
     }
 
-    /// A call, child or event of a step gave something.
-    pub(super) fn step_gave(&mut self, role: Role, output: &Value) {
-        let Role::Step { graph, step, item } = role else { return };
-        let Some(state) = self.step_state_mut(graph, step) else { return };
-        state.error = None;
-        match item {
-            None => state.output = output.clone(),
-            Some(item) => {
-                let items = state.fan.as_mut().map(|fan| &mut fan.items);
-                let place = items.and_then(|items| items.get_mut(item as usize));
-                if let Some(place) = place {
-                    *place = ItemState::Done(output.clone());
-                }
-            }
-        }
-    }
-
     /// Remembers a call that can be taken back.
     pub(super) fn remember_undo(
         &mut self,
@@ -76,6 +59,7 @@ impl Work<'_> {
             Role::State => None,
             Role::Undo { .. } | Role::Finally { .. } => return,
         };
+        let what = step.and_then(|(graph, step)| Some(Arc::clone(&self.step_of(graph, step)?.id)));
         self.instance.progress.get_or_insert_default().undo.push(Undoable {
             id,
             sequence: running.sequence,
@@ -86,6 +70,7 @@ impl Work<'_> {
             output: output.clone(),
             at,
         });
+        self.tell_done(id, &what.unwrap_or_else(|| Arc::clone(&spec.operation)));
     }
 
     /// Something of a step failed for good: its policy decides.
@@ -273,6 +258,14 @@ impl Work<'_> {
             self.cut_off(graph, Phase::Ended);
         }
         self.graph_failed(graph, of, None, event)
+    }
+
+    /// ``step `load[3]`: `` in front of a note about the program of a step; else nothing.
+    pub(super) fn step_words(&self, role: Role) -> String {
+        let Role::Step { graph, step, item } = role else { return String::new() };
+        let Some(spec) = self.step_of(graph, step) else { return String::new() };
+        let item = item.map_or_else(String::new, |item| format!("[{item}]"));
+        format!("step `{}{item}`: ", spec.id)
     }
 
     /// `retry` of failed steps whose work is no single call: they start anew; false where there

@@ -4,22 +4,27 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::commands::rejected;
+use super::effect::NoticeKind;
+use super::gate::may_decide;
 use super::ids::{StateId, Timestamp};
 use super::input::{Event, EventKind, Principal};
-use super::instance::{Instance, TimerKind, Vote};
+use super::instance::{Instance, RunningSequence, TimerKind, Vote};
 use super::macrostep::{Cause, Taken};
 use super::outcome::Outcome;
-use super::work::{FUEL, Work};
-use crate::definition::expr::Scope;
-use crate::definition::model::{Approval, Definition};
+use super::progress::Role;
+use super::work::{FUEL, Overrun, Work};
+use crate::definition::expr::{Expr, Scope};
+use crate::definition::model::{Approval, Definition, SeqStep, SetPath};
 use crate::value::{Map, Value};
 
 /// One open approval: what a task list shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
-    /// The state that waits for the decision.
+    /// The state that waits for the decision, or whose step does.
     pub state: StateId,
-    /// What is to be decided; the state's id where the author's title cannot be evaluated.
+    /// What decisions call it: the state's id, or `<state>.<step>`.
+    pub name: Arc<str>,
+    /// What is to be decided; the name where the author's title cannot be evaluated.
     pub title: Arc<str>,
     /// The one person asked, where the author names one.
     pub assign: Option<Arc<str>>,
@@ -27,15 +32,18 @@ pub struct Task {
     pub choices: Vec<Arc<str>>,
     /// Who may decide; empty is everybody.
     pub roles: Vec<Arc<str>>,
-    /// When the state's first `after:` timer is due.
+    /// When the state's first `after:` timer is due, or the step's time is over.
     pub due: Option<Timestamp>,
+    /// Is the one who started the instance kept from deciding?
+    pub not_initiator: bool,
     /// How many persons must make the same choice.
     pub need: u32,
     /// Votes cast so far.
     pub votes: Vec<Vote>,
 }
 
-/// The approvals that wait for a decision, in document order; none of an ended instance.
+/// The approvals that wait for a decision: those of states in document order, then those of steps;
+/// none of an ended instance.
 #[must_use]
 pub fn open_tasks(instance: &Instance, definition: &Definition, now: Timestamp) -> Vec<Task> {
     if instance.status.is_ended() {
@@ -57,12 +65,14 @@ pub fn open_tasks(instance: &Instance, definition: &Definition, now: Timestamp) 
         fuel: &fuel,
     };
     open_approvals(instance, definition)
-        .map(|(state, approval)| Task {
-            state,
+        .into_iter()
+        .map(|(asker, approval)| Task {
+            state: asker.state(),
+            name: name_of(instance, definition, asker),
             title: approval
                 .title
                 .eval_text(&scope)
-                .unwrap_or_else(|_| Arc::clone(&definition.state(state).id)),
+                .unwrap_or_else(|_| name_of(instance, definition, asker)),
             assign: approval
                 .assign
                 .as_ref()
@@ -70,198 +80,204 @@ pub fn open_tasks(instance: &Instance, definition: &Definition, now: Timestamp) 
                 .and_then(|assign| assign.as_str().map(Into::into)),
             choices: approval.choices.clone(),
             roles: approval.roles.clone(),
-            due: due(instance, state),
+            due: due(instance, asker),
+            not_initiator: approval.not_initiator,
             need: approval.need,
-            votes: instance.votes.iter().filter(|vote| vote.state == state).cloned().collect(),
+            votes: votes(instance, asker),
         })
         .collect()
 }
 
-fn due(instance: &Instance, id: StateId) -> Option<Timestamp> {
-    let own = |kind: &TimerKind| matches!(kind, TimerKind::After { state, .. } if *state == id);
+/// Who asks for a decision: a state, or a step that is an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A state.
+    State(StateId),
+    /// A step.
+    Step {
+        /// [`super::RunningGraph::id`].
+        graph: u32,
+        /// Which step.
+        step: u16,
+        /// The sequence that waits.
+        sequence: u32,
+        /// The state of the graph.
+        state: StateId,
+    },
+}
+
+impl Asker {
+    /// The state that asks, or whose step does.
+    pub(super) const fn state(self) -> StateId {
+        match self {
+            Self::State(state) | Self::Step { state, .. } => state,
+        }
+    }
+}
+
+/// What decisions call an approval.
+fn name_of(instance: &Instance, definition: &Definition, asker: Asker) -> Arc<str> {
+    let own = &definition.state(asker.state()).id;
+    match asker {
+        Asker::State(_) => Arc::clone(own),
+        Asker::Step { .. } => format!("{own}.{}", step_id(instance, definition, asker)).into(),
+    }
+}
+
+/// The id of a step that asks.
+fn step_id<'d>(instance: &Instance, definition: &'d Definition, asker: Asker) -> &'d str {
+    let Asker::Step { graph, step, .. } = asker else { return "" };
+    let run = instance.progress.as_deref().and_then(|progress| progress.run(graph));
+    let found = run.and_then(|run| definition.step(run.graph, step));
+    found.map_or("", |step| &step.id)
+}
+
+fn votes(instance: &Instance, asker: Asker) -> Vec<Vote> {
+    let own = |vote: &&Vote| vote.state == asker.state();
+    match asker {
+        Asker::State(_) => instance.votes.iter().filter(own).cloned().collect(),
+        Asker::Step { graph, step, .. } => {
+            let run = instance.progress.as_deref().and_then(|progress| progress.run(graph));
+            let state = run.and_then(|run| run.steps.get(usize::from(step)));
+            state.map(|state| state.votes.clone()).unwrap_or_default()
+        }
+    }
+}
+
+fn due(instance: &Instance, asker: Asker) -> Option<Timestamp> {
+    let own = |kind: &TimerKind| match asker {
+        Asker::State(id) => matches!(kind, TimerKind::After { state, .. } if *state == id),
+        Asker::Step { graph, step, .. } => *kind == TimerKind::Steps { graph, step: Some(step) },
+    };
     instance.timers.iter().filter(|timer| own(&timer.kind)).map(|timer| timer.due).min()
 }
 
-fn open_approvals<'a>(
-    instance: &'a Instance,
-    definition: &'a Definition,
-) -> impl Iterator<Item = (StateId, &'a Approval)> {
-    let approval = |id: &StateId| Some((*id, definition.state(*id).approval.as_ref()?));
-    instance.active.iter().filter_map(approval)
+fn open_approvals<'d>(
+    instance: &Instance,
+    definition: &'d Definition,
+) -> Vec<(Asker, &'d Approval)> {
+    let approval =
+        |id: &StateId| Some((Asker::State(*id), definition.state(*id).approval.as_ref()?));
+    let states = instance.active.iter().filter_map(approval);
+    states.chain(open_steps(instance, definition)).collect()
 }
 
-/// Why `not: [initiator]` refuses everybody, and how to mend it.
-const NO_INITIATOR: &str = "the initiator is unknown, so that anybody might be it; start such \
-    instances explicitly or publish their event through a door that knows the user, and cancel \
-    this one";
-
-/// May `by` decide? The error says why not.
-fn may_decide(
-    approval: &Approval,
-    by: Option<&Principal>,
-    initiator: Option<&Arc<str>>,
-) -> Result<(), String> {
-    let user = by.map(|by| &*by.user).filter(|user| !user.is_empty());
-    if !approval.roles.is_empty() {
-        let roles = by.map(|by| by.roles.as_slice()).unwrap_or_default();
-        let fits = |role: &Arc<str>| **role == *"*" || approval.roles.contains(role);
-        if !roles.iter().any(fits) {
-            let needed = approval.roles.join("`, `");
-            return Err(format!("the decision needs one of the roles `{needed}`"));
-        }
-    }
-    if (approval.not_initiator || approval.need > 1) && user.is_none() {
-        return Err("the decision needs a known user".to_owned());
-    }
-    if approval.not_initiator {
-        let Some(initiator) = initiator else { return Err(NO_INITIATOR.to_owned()) };
-        if user == Some(&**initiator) {
-            return Err("the one who started it may not decide".to_owned());
-        }
-    }
-    Ok(())
+/// Steps that wait for a decision.
+pub(super) fn open_steps<'d>(
+    instance: &Instance,
+    definition: &'d Definition,
+) -> Vec<(Asker, &'d Approval)> {
+    let asks = |running: &RunningSequence| {
+        let Role::Step { graph, step, item: None } = running.role else { return None };
+        let (approval, _) = step_approval(definition, running)?;
+        let asker = Asker::Step { graph, step, sequence: running.id, state: running.state };
+        Some((asker, approval))
+    };
+    instance.sequences.iter().filter_map(asks).collect()
 }
 
-/// Does the approval refuse anybody?
-const fn restricts(approval: &Approval) -> bool {
-    !approval.roles.is_empty() || approval.not_initiator || approval.need > 1
-}
-
-/// What the open approvals say to an event before transitions see it.
-#[derive(Debug, Default)]
-pub(super) struct Gate {
-    /// States whose transitions for the event named beside them may not take it.
-    pub(super) barred: Vec<(StateId, Arc<str>)>,
-    /// The one approval that the event decides, where it names it.
-    pub(super) bound: Option<StateId>,
-    /// The verdict where no other transition takes it.
-    pub(super) verdict: Option<Outcome>,
-    /// The vote that completed a decision, and is void if nothing takes it.
-    completed: Option<Vote>,
+/// The approval that a sequence stands at, and what is kept of the decision.
+fn step_approval<'d>(
+    definition: &'d Definition,
+    running: &RunningSequence,
+) -> Option<(&'d Approval, &'d [(SetPath, Expr)])> {
+    let program = definition.sequences.get(usize::from(running.sequence))?;
+    match program.steps.get(usize::from(running.position))? {
+        SeqStep::Approval { approval, set } => Some((approval, set)),
+        SeqStep::Do(_)
+        | SeqStep::Call { .. }
+        | SeqStep::Child { .. }
+        | SeqStep::Wait { .. }
+        | SeqStep::Name { .. }
+        | SeqStep::JumpUnless { .. }
+        | SeqStep::Jump { .. } => None,
+    }
 }
 
 impl Work<'_> {
-    /// Asks the open approvals that `event` decides; votes are counted here.
-    ///
-    /// Only approvals with `roles:`, `not:` or `need:` restrict anybody.
-    pub(super) fn gate(&mut self, event: &Event) -> Gate {
-        let mut gate = Gate::default();
-        if event.kind != EventKind::External || event.invoke_id.is_some() {
-            return gate;
-        }
-        let definition = self.definition;
-        gate.bound = self.task_of(event);
-        let (mut refused, mut allowed) = (Vec::new(), Vec::new());
-        let mut at = 0;
-        while let Some(&id) = self.instance.active.get(at) {
-            at += 1;
-            let Some(approval) = &definition.state(id).approval else { continue };
-            let longer = match event.name.strip_prefix(&*approval.event) {
-                Some("") => false,
-                Some(rest) if rest.starts_with('.') => true,
-                Some(_) | None => continue,
+    /// Tells that a person is asked; of a step its id is told too.
+    pub(super) fn ask_for_approval(
+        &mut self,
+        approval: &Approval,
+        (state, step): (StateId, Option<&Arc<str>>),
+        event: Option<&Event>,
+    ) {
+        let scope = self.scope(event);
+        let title = approval.title.eval(&scope).unwrap_or_default();
+        let assign = approval.assign.as_ref().map(|assign| assign.eval(&scope).unwrap_or_default());
+        let texts = |list: &[Arc<str>]| {
+            Value::list(list.iter().map(|text| Value::String(Arc::clone(text))).collect())
+        };
+        let fields = vec![
+            ("state", Value::String(Arc::clone(&self.state(state).id))),
+            ("step", step.map(|id| Value::String(Arc::clone(id))).unwrap_or_default()),
+            ("title", title),
+            ("assign", assign.unwrap_or_default()),
+            ("choices", texts(&approval.choices)),
+            ("roles", texts(&approval.roles)),
+        ];
+        self.notice(NoticeKind::ApprovalRequested, fields);
+    }
+
+    /// Tells that a step asks a person.
+    pub(super) fn ask_as_step(&mut self, id: u32, approval: &Approval, event: Option<&Event>) {
+        let running = self.instance.sequences.iter().find(|running| running.id == id);
+        let Some((state, Role::Step { graph, step, .. })) = running.map(|it| (it.state, it.role))
+        else {
+            return;
+        };
+        let spec = self.step_of(graph, step);
+        self.ask_for_approval(approval, (state, spec.map(|spec| &spec.id)), event);
+    }
+
+    /// What decisions call an approval.
+    pub(super) fn asker_name(&self, asker: Asker) -> Arc<str> {
+        name_of(&self.instance, self.definition, asker)
+    }
+
+    /// Gives a decision to the steps that asked for it; false where there are none.
+    pub(super) fn steps_decided(
+        &mut self,
+        event: &Event,
+        askers: &[Asker],
+    ) -> Result<bool, Overrun> {
+        let mut taken = false;
+        for asker in askers {
+            let Asker::Step { sequence, .. } = *asker else { continue };
+            let all = &self.instance.sequences;
+            let Some(running) = all.iter().find(|running| running.id == sequence).cloned() else {
+                continue;
             };
-            if longer {
-                // A trigger takes longer names too, but only the event itself is a decision.
-                if restricts(approval) {
-                    refused.push((id, approval));
-                }
-            } else if gate.bound.is_some_and(|bound| bound != id) {
-                gate.barred.push((id, Arc::clone(&approval.event)));
-            } else if self.ask_gate(id, approval, event, &mut gate) {
-                allowed.push(id);
-            } else {
-                refused.push((id, approval));
-            }
+            let Some((approval, set)) = step_approval(self.definition, &running) else { continue };
+            let output = self.verdict(*asker, approval, event);
+            taken = true;
+            self.wait_over(&running, set, event, output)?;
         }
-        for (id, approval) in refused {
-            // Transitions around a state decide its approval too, unless they decide another.
-            let around = definition.ancestors(id).filter(|up| {
-                !allowed.iter().any(|allowed| definition.is_descendant(*allowed, *up))
-            });
-            let states = std::iter::once(id).chain(around);
-            gate.barred.extend(states.map(|state| (state, Arc::clone(&approval.event))));
-        }
-        gate
+        Ok(taken)
     }
 
-    /// The open approval that the event decides as its `data.task` says: a decision is for one.
-    fn task_of(&self, event: &Event) -> Option<StateId> {
-        let task = event.data.as_ref()?.get("task")?.as_str()?;
-        let id = self.definition.state_named(task).filter(|id| self.is_active(*id))?;
-        let approval = self.state(id).approval.as_ref()?;
-        (approval.event == event.name).then_some(id)
-    }
-
-    /// May the event decide the approval of `id`, now?
-    fn ask_gate(
-        &mut self,
-        id: StateId,
-        approval: &Approval,
-        event: &Event,
-        gate: &mut Gate,
-    ) -> bool {
-        let by = event.by.as_ref();
-        if let Err(reason) = may_decide(approval, by, self.instance.initiator.as_ref()) {
-            gate.verdict.get_or_insert_with(|| Outcome::Denied { reason: reason.into() });
-            return false;
+    /// What a decided step gives: what was sent, by whom where that is known, and all who agreed
+    /// where several had to.
+    fn verdict(&mut self, asker: Asker, approval: &Approval, event: &Event) -> Value {
+        let mut output = match &event.data {
+            Some(Value::Map(map)) => Map::clone(map),
+            Some(_) | None => Map::new(),
+        };
+        let by = event.by.as_ref().map(|by| Value::String(Arc::clone(&by.user)));
+        let action = output.get("action").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut words = format!("{}: {action}", step_id(&self.instance, self.definition, asker));
+        if let Some(Value::String(user)) = &by {
+            words.push_str(&format!(" by {user}"));
         }
-        if approval.need < 2 {
-            return true;
+        self.note(words);
+        output.insert("by", by.unwrap_or_default());
+        if approval.need > 1 {
+            let agreed = votes(&self.instance, asker).into_iter();
+            let agreed = agreed.filter(|vote| *vote.choice == *action);
+            let users = agreed.map(|vote| Value::String(vote.user)).collect();
+            output.insert("voters", Value::list(users));
         }
-        match self.vote(id, approval, event) {
-            Ok(vote) => gate.completed = Some(vote),
-            Err(outcome) => {
-                gate.verdict = Some(outcome);
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Casts a vote: `Ok` when it completes the decision.
-    fn vote(
-        &mut self,
-        state: StateId,
-        approval: &Approval,
-        event: &Event,
-    ) -> Result<Vote, Outcome> {
-        let choice =
-            event.data.as_ref().and_then(|data| data.get("action")).and_then(Value::as_str);
-        let choice =
-            approval.choices.iter().find(|known| choice == Some(known)).ok_or_else(|| {
-                Outcome::Rejected {
-                    reason: "`action` is none of the choices".into(),
-                    accepted: approval.choices.clone(),
-                }
-            })?;
-        let user = event.by.as_ref().map_or_else(|| "".into(), |by| Arc::clone(&by.user));
-        let own = |vote: &&Vote| vote.state == state;
-        if self.instance.votes.iter().filter(own).any(|vote| vote.user == user) {
-            let reason = format!("`{user}` has voted already").into();
-            return Err(Outcome::Rejected { reason, accepted: Vec::new() });
-        }
-        let vote = Vote { state, choice: Arc::clone(choice), user };
-        self.instance.votes.push(vote.clone());
-        let same = |vote: &&Vote| vote.state == state && vote.choice == *choice;
-        let count = self.instance.votes.iter().filter(same).count();
-        if count >= approval.need as usize {
-            return Ok(vote);
-        }
-        self.note(format!("vote {count} of {} for {choice}", approval.need));
-        Err(Outcome::Done)
-    }
-
-    /// After the event was offered: a completed vote counts once, and not at all where nothing
-    /// took the decision.
-    pub(super) fn settle_votes(&mut self, gate: &Gate, taken: Taken) {
-        let Some(completed) = &gate.completed else { return };
-        match taken {
-            Taken::Yes => self.instance.votes.retain(|vote| vote.state != completed.state),
-            Taken::Deferred | Taken::Unhandled(_) | Taken::RolledBack => {
-                self.instance.votes.retain(|vote| vote != completed);
-            }
-        }
+        output.into()
     }
 
     /// A person decides an open approval.
@@ -302,10 +318,7 @@ impl Work<'_> {
         data: Option<&Value>,
         by: &Principal,
     ) -> Result<Event, Outcome> {
-        let (state, choice) = self.decided_task(choice, by)?;
-        let Some(approval) = &self.state(state).approval else {
-            return Err(rejected("not waiting for a decision"));
-        };
+        let (asker, approval, choice) = self.decided_task(choice, by)?;
         let mut fields = match data {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Map(map)) => Map::clone(map),
@@ -315,7 +328,7 @@ impl Work<'_> {
             }
         };
         fields.insert("action", Value::String(choice));
-        fields.insert("task", Value::String(Arc::clone(&self.state(state).id)));
+        fields.insert("task", Value::String(self.asker_name(asker)));
         fields.insert("userId", Value::String(Arc::clone(&by.user)));
         let mut event =
             self.made(Arc::clone(&approval.event), EventKind::External, Some(fields.into()));
@@ -323,24 +336,24 @@ impl Work<'_> {
         Ok(event)
     }
 
-    /// The one open approval that `choice`, or `state:choice`, is for, and the choice itself.
+    /// The one open approval that `choice`, or `name:choice`, is for, and the choice itself.
     fn decided_task(
         &self,
         choice: &Arc<str>,
         by: &Principal,
-    ) -> Result<(StateId, Arc<str>), Outcome> {
-        let open = || open_approvals(&self.instance, self.definition);
-        if open().next().is_none() {
+    ) -> Result<(Asker, &Approval, Arc<str>), Outcome> {
+        let open = open_approvals(&self.instance, self.definition);
+        if open.is_empty() {
             return Err(rejected("not waiting for a decision; it may have been made already"));
         }
         let mut denied = None;
         let mut found = Vec::new();
-        for (id, approval) in open() {
-            let own = choice.strip_prefix(&*self.state(id).id).and_then(|it| it.strip_prefix(':'));
+        for (asker, approval) in &open {
+            let own = self.own_choice(*asker, choice);
             let known = |known: &&Arc<str>| **known == *choice || own == Some(&***known);
             let Some(meant) = approval.choices.iter().find(known) else { continue };
             match may_decide(approval, Some(by), self.instance.initiator.as_ref()) {
-                Ok(()) => found.push((id, Arc::clone(meant))),
+                Ok(()) => found.push((*asker, *approval, Arc::clone(meant))),
                 Err(reason) => denied = Some(reason),
             }
         }
@@ -348,8 +361,8 @@ impl Work<'_> {
             (Some(task), _) if found.is_empty() => Ok(task),
             (Some(last), _) => {
                 found.push(last);
-                let named = |(id, choice): &(StateId, Arc<str>)| {
-                    format!("{}:{choice}", self.state(*id).id).into()
+                let named = |(asker, _, choice): &(Asker, &Approval, Arc<str>)| {
+                    format!("{}:{choice}", self.asker_name(*asker)).into()
                 };
                 Err(Outcome::Rejected {
                     reason: format!("several approvals wait for `{choice}`: say which").into(),
@@ -359,8 +372,15 @@ impl Work<'_> {
             (None, Some(reason)) => Err(Outcome::Denied { reason: reason.into() }),
             (None, None) => Err(Outcome::Rejected {
                 reason: format!("`{choice}` is none of the choices").into(),
-                accepted: open().flat_map(|(_, approval)| approval.choices.clone()).collect(),
+                accepted: open.iter().flat_map(|(_, it)| it.choices.clone()).collect(),
             }),
         }
+    }
+
+    /// What is chosen, where the approval is named before it: by its name, or by the step's id.
+    fn own_choice<'c>(&self, asker: Asker, choice: &'c str) -> Option<&'c str> {
+        let (name, own) = choice.rsplit_once(':')?;
+        let step = step_id(&self.instance, self.definition, asker);
+        (name == &*self.asker_name(asker) || name == step).then_some(own)
     }
 }

@@ -1,12 +1,15 @@
 //! Steps that wait for an event (decision 0023).
 
+use super::gate::Offered;
 use super::input::Event;
 use super::instance::RunningSequence;
 use super::macrostep::is_own;
 use super::progress::{Phase, Role, StepStatus};
+use super::tasks::Asker;
 use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::expr::Expr;
 use crate::definition::model::{Descriptor, SeqStep, SetPath};
+use crate::value::Value;
 
 /// What a waiting sequence waits for.
 struct Awaited<'d> {
@@ -25,6 +28,7 @@ impl<'a> Work<'a> {
             SeqStep::Do(_)
             | SeqStep::Call { .. }
             | SeqStep::Child { .. }
+            | SeqStep::Approval { .. }
             | SeqStep::Name { .. }
             | SeqStep::JumpUnless { .. }
             | SeqStep::Jump { .. } => None,
@@ -33,7 +37,15 @@ impl<'a> Work<'a> {
 
     /// Gives an event that no transition takes to the steps that wait for it; false where there
     /// are none.
-    pub(super) fn steps_take(&mut self, event: &Event) -> Result<bool, Overrun> {
+    ///
+    /// A decision is for the approvals that it decides, and for nobody else where it names one.
+    pub(super) fn steps_take(&mut self, event: &Event, offered: &Offered) -> Result<bool, Overrun> {
+        if self.steps_decided(event, &offered.decides)? {
+            return Ok(true);
+        }
+        if matches!(offered.bound, Some(Asker::Step { .. })) {
+            return Ok(false);
+        }
         let waiting: Vec<_> = self
             .instance
             .sequences
@@ -54,7 +66,8 @@ impl<'a> Work<'a> {
             };
             if holds {
                 taken = true;
-                self.wait_over(&running, set, event)?;
+                let output = event.data.clone().unwrap_or_default();
+                self.wait_over(&running, set, event, output)?;
             }
             self.locals.clear();
         }
@@ -86,23 +99,19 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// The event came: what it says is the step's output.
-    fn wait_over(
+    /// The event came: the step is over.
+    pub(super) fn wait_over(
         &mut self,
         running: &RunningSequence,
         set: &[(SetPath, Expr)],
         event: &Event,
+        output: Value,
     ) -> Result<(), Overrun> {
-        let output = event.data.clone().unwrap_or_default();
         self.output = Some(output.clone());
         let kept = self.run_set(set, Some(event));
         self.output = None;
         match (kept, running.role) {
-            (Ok(()), role) => {
-                self.step_gave(role, &output);
-                self.skip_step(running.id);
-                Ok(())
-            }
+            (Ok(()), _) => self.gave(running, &output),
             (Err(Failure::Overrun(overrun)), _) => Err(overrun),
             (Err(Failure::Error(error)), Role::Step { graph, step, item }) => {
                 self.step_error((graph, step, item), Some(running.clone()), &error)

@@ -161,10 +161,10 @@ pub(super) struct Work<'a> {
     pub(super) trouble: Option<Box<Stuck>>,
     /// `on_error: fail` met an error.
     pub(super) failing: Option<Arc<str>>,
-    /// States whose transitions for a decision may not take the event about to be offered.
-    pub(super) barred: Vec<(StateId, Arc<str>)>,
-    /// The approval that the event about to be offered decides: nobody beside it may take it.
-    pub(super) bound: Option<StateId>,
+    /// Who may take the event about to be offered.
+    pub(super) offered: super::gate::Offered,
+    /// Checkpoints to be saved when the macrostep is quiescent.
+    pub(super) saves: Vec<Arc<str>>,
     /// The event about to be offered is the one that started the instance (rule 14).
     pub(super) starting: bool,
     /// It is being cancelled: what its actions say does not reach the parent (rules 20, 36).
@@ -219,8 +219,8 @@ impl<'a> Work<'a> {
             vars_changed: false,
             trouble: None,
             failing: None,
-            barred: Vec::new(),
-            bound: None,
+            offered: super::gate::Offered::default(),
+            saves: Vec::new(),
             starting: false,
             orphaned: false,
         }

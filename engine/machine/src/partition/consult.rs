@@ -20,6 +20,12 @@ use super::subject::{char_boundary, event_of, position, target};
 /// Why a decision was not taken.
 const TOO_LARGE: &str = "the decision exceeds the size or nesting that a frame may have";
 
+/// Lets the machine work: a panic becomes a reason.
+pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(|panic| format!("the machine panicked: {}", words(&*panic)))
+}
+
 impl Run<'_> {
     /// Asks the machine; a panic costs this instance only (01 §1, guarantee 6).
     pub(super) fn consult(
@@ -36,23 +42,20 @@ impl Run<'_> {
         let forgotten = (old.is_none() && queues.forgotten > Generation(0))
             .then(|| predecessor(key, definition.pin(), queues.forgotten, now));
         let before = old.or(forgotten.as_ref());
-        let decided = catch_unwind(AssertUnwindSafe(|| {
+        let decided = guarded(|| {
             let decision = machine.decide(before, key, definition, input, now);
             // Nothing illegal gets as far as a frame (rule 2).
             if let Some(instance) = &decision.instance {
                 assert_legal(definition, instance);
             }
             decision
-        }));
+        });
         let decision = match decided {
             Ok(decision) => decision,
-            Err(panic) => {
-                let reason = format!("the machine panicked: {}", words(&*panic));
-                match old.filter(|old| !old.status.is_ended()) {
-                    Some(old) => stick(old, StuckKind::Panic, &reason, input, now),
-                    None => return self.failed_start(key, input, &reason, now),
-                }
-            }
+            Err(reason) => match old.filter(|old| !old.status.is_ended()) {
+                Some(old) => stick(old, StuckKind::Panic, &reason, input, now),
+                None => return self.failed_start(key, input, &reason, now),
+            },
         };
         let draft = Draft::decision(decision, key, old, Some(definition), queues);
         let waiting = queues.index.self_by_key.get(key).copied().unwrap_or(0) as u64;
@@ -76,7 +79,9 @@ impl Run<'_> {
             | Input::ChildEvent { event, .. } => {
                 self.give_up(event.clone(), Some(key), &reason.into(), at, None)
             }
-            Input::Held { start, .. } => self.failed_start(key, start, reason, at),
+            Input::Held { start, .. } | Input::Within { start, .. } => {
+                self.failed_start(key, start, reason, at)
+            }
             Input::Start { .. }
             | Input::StartChild { .. }
             | Input::CallReply { .. }
@@ -84,6 +89,7 @@ impl Run<'_> {
             | Input::CallStarted { .. }
             | Input::TimerDue { .. }
             | Input::Orphaned { .. }
+            | Input::Transaction { .. }
             | Input::Command { .. } => Draft::answer(
                 Some(key),
                 Outcome::Rejected { reason: reason.into(), accepted: Vec::new() },
@@ -94,9 +100,12 @@ impl Run<'_> {
     /// The decision does not fit a frame: the instance is stuck with the input.
     pub(super) fn too_large(&mut self, input: &PartitionInput, at: Timestamp) -> Draft {
         if let PartitionInput::Letter { letter, .. } = input
-            && let LetterBody::Start { .. } = &letter.body
+            && let LetterBody::Start { .. } | LetterBody::Within { .. } = &letter.body
         {
             return self.letter_too_large(letter, TOO_LARGE, at);
+        }
+        if let PartitionInput::Schedule { key, order } = input {
+            return self.schedule(key, order, at, false);
         }
         let Some((key, input)) = self.machine_input(input) else {
             return self.trimmed(input, at);
@@ -155,12 +164,23 @@ impl Run<'_> {
             PartitionInput::Start { input, by, .. } => {
                 Input::Start { input: input.clone(), event: None, by: by.clone() }
             }
-            PartitionInput::Letter { letter, .. } => self.letter_input(letter)?,
+            PartitionInput::Letter { sender, letter, .. } => match &letter.body {
+                LetterBody::Transaction(word) => {
+                    Input::Transaction { from: sender.clone(), word: word.clone() }
+                }
+                LetterBody::Event { .. }
+                | LetterBody::FromChild { .. }
+                | LetterBody::Start { .. }
+                | LetterBody::Cancel { .. }
+                | LetterBody::Within { .. }
+                | LetterBody::Reply { .. } => self.letter_input(letter)?,
+            },
             PartitionInput::Deliver { .. }
             | PartitionInput::Replay { .. }
             | PartitionInput::SelfEvent { .. } => Input::Event(event_of(input, self.partition)?),
             PartitionInput::Confirmed { .. }
             | PartitionInput::Reject { .. }
+            | PartitionInput::Schedule { .. }
             | PartitionInput::Drop { .. }
             | PartitionInput::Advance { .. }
             | PartitionInput::BufferExpired { .. } => return None,
@@ -195,6 +215,7 @@ fn predecessor(key: &InstanceKey, pin: Pin, generation: Generation, at: Timestam
         updated_at: at,
         parent: None,
         progress: None,
+        transaction: None,
     }
 }
 

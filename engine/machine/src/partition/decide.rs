@@ -3,9 +3,11 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::definition::DERIVED_MIN;
 use crate::definition::model::Definition;
 use crate::machine::{
-    Decision, Delta, Input, Instance, InstanceKey, Out, Timestamp, TraceEntry, TraceLog,
+    Decision, Delta, Generation, Input, Instance, InstanceKey, Out, Pin, Timestamp, TraceEntry,
+    TraceLog,
 };
 use crate::value::Value;
 
@@ -193,7 +195,8 @@ impl Run<'_> {
                 }
                 Entry::Occupied(place) => {
                     let live = place.into_mut();
-                    if is_other_book(&live.instance, &new) {
+                    let book = (live.instance.generation, live.instance.pin);
+                    if is_other_book(book, &new) {
                         live.trace = TraceLog::new();
                     }
                     (live.instance, live.dirty, live.mute) = (new, true, mute);
@@ -230,9 +233,10 @@ impl Run<'_> {
 }
 
 /// Does a new history begin? Its lines name states and transitions by their place in one
-/// definition, so it ends with a life and with a migration.
-pub(super) fn is_other_book(old: &Instance, new: &Instance) -> bool {
-    old.generation != new.generation || old.pin != new.pin
+/// definition, so it ends with a life and with a migration; further steps leave the places alone.
+pub(super) fn is_other_book((generation, pin): (Generation, Pin), new: &Instance) -> bool {
+    let extended = new.pin.version >= DERIVED_MIN;
+    generation != new.generation || (pin != new.pin && !extended)
 }
 
 /// Shortens the texts of a line of history to what people read.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::definition::DERIVED_MIN;
 use crate::definition::model::Definition;
-use crate::machine::{ContentHash, Input, Pin};
+use crate::machine::{ContentHash, Input, Pin, TRANSACTION, transaction_definition};
 
 type Versions = BTreeMap<u32, Arc<Definition>>;
 
@@ -84,11 +85,7 @@ impl Definitions {
 
     /// The start as the machine is told it: one of a paused definition is held.
     pub(super) fn held(&self, definition: &Definition, start: Input) -> Input {
-        let of = |version| self.held.get(&(Arc::clone(&definition.name), version));
-        if self.held.is_empty() {
-            return start;
-        }
-        match of(None).or_else(|| of(Some(definition.version))) {
+        match self.held_by(definition) {
             None => start,
             Some(HeldBy { by, reason }) => Input::Held {
                 start: Box::new(start),
@@ -98,16 +95,29 @@ impl Definitions {
         }
     }
 
+    /// Who paused a definition, where somebody did.
+    pub(super) fn held_by(&self, definition: &Definition) -> Option<&HeldBy> {
+        let of = |version| self.held.get(&(Arc::clone(&definition.name), version));
+        if self.held.is_empty() {
+            return None;
+        }
+        of(None).or_else(|| of(Some(definition.version)))
+    }
+
     /// `workflow@version`.
     #[must_use]
     pub fn get(&self, workflow: &str, version: u32) -> Option<&Arc<Definition>> {
+        if workflow == TRANSACTION {
+            return Some(transaction_definition()).filter(|it| it.version == version);
+        }
         self.by_name.get(workflow)?.get(&version)
     }
 
-    /// The highest version of `workflow`.
+    /// The highest version of `workflow` that an author wrote.
     #[must_use]
     pub fn latest(&self, workflow: &str) -> Option<&Arc<Definition>> {
-        self.by_name.get(workflow)?.values().next_back()
+        let versions = self.by_name.get(workflow)?;
+        versions.range(..DERIVED_MIN).next_back().map(|(_, definition)| definition)
     }
 
     /// The definition an instance is pinned to: same version and same content.

@@ -54,7 +54,7 @@ fn call_request(
     instance: &Instance,
     running: &RunningSequence,
 ) -> Option<CallRequest> {
-    let call = running.call.as_ref().filter(|call| call.sent && !call.once)?;
+    let call = running.call.as_ref().filter(|it| it.sent && !it.once && it.child.is_none())?;
     let sequence = definition.sequences.get(usize::from(running.sequence))?;
     let SeqStep::Call { spec, .. } = sequence.steps.get(usize::from(running.position))? else {
         return None;

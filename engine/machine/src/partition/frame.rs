@@ -11,6 +11,7 @@ use crate::machine::{
 
 use super::pending::Pending;
 use super::queues::{Buffered, DeadLetter};
+use super::schedule::ScheduleState;
 
 const MAGIC: [u8; 4] = *b"GSFR";
 /// The version of the frames this program writes.
@@ -162,6 +163,8 @@ pub(super) enum Item<'a> {
     Advanced { source: u16, sequence: u64 },
     /// The letter with this number of that partition was taken.
     Delivered { from: u16, number: u64 },
+    /// What is kept of a schedule; nothing once it is forgotten.
+    Scheduled { key: InstanceKey, state: Option<Box<ScheduleState>> },
 }
 
 impl Item<'_> {
@@ -195,6 +198,13 @@ impl Item<'_> {
             }
             Self::Advanced { source, sequence } => fields(out, 11, &[source, sequence]),
             Self::Delivered { from, number } => fields(out, 12, &[from, number]),
+            Self::Scheduled { key, state } => {
+                fields(out, 23, &[key]);
+                out.byte(u8::from(state.is_some()));
+                if let Some(state) = state {
+                    state.write(out);
+                }
+            }
         }
     }
 }
@@ -252,6 +262,12 @@ impl<'a> Item<'a> {
             },
             11 => Self::Advanced { source: Codec::read(from)?, sequence: Codec::read(from)? },
             12 => Self::Delivered { from: Codec::read(from)?, number: Codec::read(from)? },
+            23 => {
+                let key = Codec::read(from)?;
+                let state =
+                    if bool::read(from)? { Some(Box::new(Codec::read(from)?)) } else { None };
+                Self::Scheduled { key, state }
+            }
             _ => return Err(DecodeError::Invalid("frame item")),
         })
     }

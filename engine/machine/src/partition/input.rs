@@ -11,6 +11,8 @@ use crate::machine::{
 };
 use crate::value::Value;
 
+use super::schedule::ScheduleOrder;
+
 /// Where an input stands in its source, so that a redelivery is noticed exactly (rule 45 a).
 ///
 /// Positions of one source are told in order; one that was refused as busy is told again, and
@@ -150,6 +152,14 @@ pub enum PartitionInput {
     SelfEvent {
         /// Its number.
         id: u64,
+    },
+    /// A schedule that is kept here is planned, due or meant. [`super::Partition::due`] gives the
+    /// due ones, without the moments that follow the one that was kept: those are to be filled in.
+    Schedule {
+        /// [`crate::definition::model::Schedule::key`].
+        key: InstanceKey,
+        /// What it is told.
+        order: ScheduleOrder,
     },
     /// An early event waited too long; [`super::Partition::due`] gives it.
     BufferExpired {

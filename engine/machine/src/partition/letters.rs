@@ -12,9 +12,10 @@ use super::draft::Draft;
 use super::frame::Item;
 use super::input::PartitionInput;
 use super::plan::Run;
+use super::scheduled::cancellation;
 
 /// Why a parent's order to end does not concern an instance.
-const LATE: &str = "late_cancel";
+pub(super) const LATE: &str = "late_cancel";
 
 impl Run<'_> {
     /// The answer to a letter that was taken before, or that comes before its time.
@@ -25,7 +26,10 @@ impl Run<'_> {
         }
         // No limit is reached: the sender has to tell it again behind what it stands behind.
         let early = || Outcome::Busy { what: "an earlier letter".into() };
-        (after > taken).then(|| Draft::answer(Some(&letter.to), early()))
+        if after > taken {
+            return Some(Draft::answer(Some(&letter.to), early()));
+        }
+        self.refuse_word(letter)
     }
 
     /// A letter of one's own is settled in the frame that takes it.
@@ -37,6 +41,9 @@ impl Run<'_> {
     /// What a letter does.
     pub(super) fn letter(&mut self, sender: &InstanceKey, letter: &Letter, at: Timestamp) -> Draft {
         let key = &letter.to;
+        if let Some(told) = self.told_schedule(letter, at) {
+            return told;
+        }
         match &letter.body {
             LetterBody::Start { version, parent, .. } => {
                 let Some(input) = self.letter_input(letter) else {
@@ -44,6 +51,14 @@ impl Run<'_> {
                 };
                 let draft = self.start(key, *version, input, at);
                 self.refused_start(draft, letter, parent)
+            }
+            LetterBody::Transaction(word) => self.word(sender, (letter, word), at),
+            LetterBody::Within { transaction, start } => {
+                let LetterBody::Start { parent, .. } = &**start else {
+                    return Draft::ignored(Some(key), LATE);
+                };
+                let start = Letter { body: LetterBody::clone(start), ..letter.clone() };
+                self.child_within((letter, transaction), (&start, parent), at)
             }
             LetterBody::Event { event, forwarded } => {
                 if self.fetch(key).is_some() {
@@ -89,8 +104,11 @@ impl Run<'_> {
                 if !of_parent || child.status.is_ended() {
                     return None;
                 }
-                Input::Orphaned { kill: *kill }
+                let by_schedule = child.parent.as_deref().and_then(cancellation);
+                by_schedule.unwrap_or(Input::Orphaned { kill: *kill })
             }
+            // Who says it is not in the letter: its partition tells the machine itself.
+            LetterBody::Transaction(_) | LetterBody::Within { .. } => return None,
             LetterBody::Reply { call, invoke_id, life, outcome } => Input::ChildReply {
                 call: *call,
                 invoke_id: Arc::clone(invoke_id),
@@ -111,7 +129,12 @@ impl Run<'_> {
     }
 
     /// The parent of a child that was not started hears why.
-    fn refused_start(&self, mut draft: Draft, letter: &Letter, parent: &Parent) -> Draft {
+    pub(super) fn refused_start(
+        &self,
+        mut draft: Draft,
+        letter: &Letter,
+        parent: &Parent,
+    ) -> Draft {
         let child = &letter.to;
         let message = match &draft.done.outcome {
             Outcome::NotFound { .. } => format!("workflow `{}` is not deployed", child.workflow()),
@@ -145,6 +168,10 @@ impl Run<'_> {
     /// What a letter does whose decision fits no frame: whoever waits for something hears so.
     pub(super) fn letter_too_large(&mut self, letter: &Letter, why: &str, at: Timestamp) -> Draft {
         match &letter.body {
+            LetterBody::Within { start, .. } => {
+                let start = Letter { body: LetterBody::clone(start), ..letter.clone() };
+                self.letter_too_large(&start, why, at)
+            }
             LetterBody::Start { parent, .. } => {
                 let rejected = Outcome::Rejected { reason: why.into(), accepted: Vec::new() };
                 let draft = Draft::answer(Some(&letter.to), rejected);
@@ -166,6 +193,7 @@ impl Run<'_> {
             LetterBody::Event { .. }
             | LetterBody::FromChild { .. }
             | LetterBody::Cancel { .. }
+            | LetterBody::Transaction(_)
             | LetterBody::Reply { .. } => {
                 let rejected = Outcome::Rejected { reason: why.into(), accepted: Vec::new() };
                 Draft::answer(Some(&letter.to), rejected)
@@ -175,7 +203,7 @@ impl Run<'_> {
 }
 
 /// A letter of the partition's own, about the one that it answers.
-fn answer(letter: &Letter, to: &InstanceKey, body: LetterBody) -> Letter {
+pub(super) fn answer(letter: &Letter, to: &InstanceKey, body: LetterBody) -> Letter {
     // No decision has generation 0, so no other effect has this id.
     let bytes = letter.id.seed();
     let id = EffectId::new(&letter.to, Generation(0), bytes, 0);

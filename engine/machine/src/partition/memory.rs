@@ -4,7 +4,7 @@ use crate::machine::{
     DecodeError, Event, Instance, InstanceKey, Reader, Timestamp, TraceEntry, TraceLog,
 };
 
-use super::decide::Machine;
+use super::decide::{Machine, is_other_book};
 use super::frame::{self, Chain, Head, Item};
 use super::input::PartitionInput;
 use super::instances::{Counts, Instances};
@@ -92,6 +92,7 @@ impl Partition {
         let own = queues.self_events.items.keys().map(|id| PartitionInput::SelfEvent { id: *id });
         let expired = queues.index.buffered_due.iter().take_while(|(due, _)| *due <= now);
         let expired = expired.map(|(_, id)| PartitionInput::BufferExpired { id: *id });
+        let schedules = self.due_schedules(now);
         let timers = self
             .instances
             .due(now)
@@ -100,6 +101,7 @@ impl Partition {
         let share = limit.div_ceil(2);
         let mut inputs: Vec<_> = own.take(share).collect();
         inputs.extend(expired.take(limit.saturating_sub(inputs.len()).div_ceil(2)));
+        inputs.extend(schedules.take(limit.saturating_sub(inputs.len()).div_ceil(2)));
         inputs.extend(timers.take(limit.saturating_sub(inputs.len())));
         inputs
     }
@@ -107,9 +109,11 @@ impl Partition {
     /// When [`Partition::due`] next has something; the beginning of time where it has now.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        let next = if self.queues.self_events.items.is_empty() {
-            let buffered = self.queues.index.buffered_due.first().map(|(due, _)| *due);
-            [self.instances.next_due(), buffered].into_iter().flatten().min()
+        let queues = &self.queues;
+        let next = if queues.self_events.items.is_empty() {
+            let buffered = queues.index.buffered_due.first().map(|(due, _)| *due);
+            let scheduled = queues.index.schedules_due.first().map(|(due, _)| *due);
+            [self.instances.next_due(), buffered, scheduled].into_iter().flatten().min()
         } else {
             Some(Timestamp(i64::MIN))
         };
@@ -222,7 +226,8 @@ impl Partition {
         let new = crate::machine::Delta::read_onto(key, old, &mut from)?;
         from.end()?;
         // A history ends with a life and with a migration.
-        let mut log = log.filter(|_| book == Some((new.generation, new.pin))).unwrap_or_default();
+        let goes_on = book.is_some_and(|book| !is_other_book(book, &new));
+        let mut log = log.filter(|_| goes_on).unwrap_or_default();
         if let Some(trace) = trace {
             push_trace(&mut log, trace, at, keep)?;
         }
@@ -265,6 +270,7 @@ impl Queues {
                 self.cursors.entry(source).or_default().advance(sequence);
             }
             Item::Delivered { from, number } => self.deliver(from, number),
+            Item::Scheduled { key, state } => self.keep_schedule(key, state.map(|state| *state)),
         }
     }
 

@@ -14,15 +14,19 @@ mod limits;
 mod look;
 mod memory;
 mod migrate;
+mod orders;
 mod pending;
 mod plan;
 mod queues;
 mod restore;
+mod schedule;
+mod scheduled;
 mod snapshot;
 mod stick;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod transactions;
 
 pub use decide::Machine;
 pub use definitions::{Definitions, HeldBy, HeldDefinitions, Inserted, VersionConflict};
@@ -33,4 +37,5 @@ pub use limits::PartitionLimits;
 pub use memory::Partition;
 pub use queues::{Cursor, DeadLetter};
 pub use restore::{Applied, Restore, RestoreError};
+pub use schedule::{ScheduleOrder, ScheduleState, ScheduledRun, WaitingMoment};
 pub use snapshot::{Manifest, Snapshot, SnapshotError, SnapshotRun};

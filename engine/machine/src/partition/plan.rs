@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::definition::model::Early;
 use crate::machine::{
-    Command, EffectId, Event, Input, Instance, InstanceKey, Outcome, TimerKind, Timestamp, TraceLog,
+    EffectId, Event, Input, Instance, InstanceKey, Outcome, TimerKind, Timestamp, TraceLog,
 };
 use crate::value::Value;
 
@@ -122,6 +122,7 @@ impl Run<'_> {
             | PartitionInput::CallStarted { .. }
             | PartitionInput::TimerDue { .. }
             | PartitionInput::Command { .. }
+            | PartitionInput::Schedule { .. }
             | PartitionInput::Reject { .. } => None,
         }
     }
@@ -145,19 +146,10 @@ impl Run<'_> {
             }
             PartitionInput::Letter { sender, letter, .. } => self.letter(sender, letter, at),
             PartitionInput::TimerDue { key, timer } => self.timer(key, *timer, at),
-            PartitionInput::Command {
-                key,
-                command: Command::Migrate { version, states },
-                by,
-                reason,
-            } => self.migrate(key, (*version, states), (by, reason), at),
-            PartitionInput::Command { key, command: Command::Fork(fork), by, reason } => {
-                self.fork(key, fork, (by, reason), at)
-            }
             PartitionInput::Command { key, command, by, reason } => {
-                let (command, by, reason) = (command.clone(), by.clone(), Arc::clone(reason));
-                self.existing(key, &Input::Command { command, by, reason }, at)
+                self.ordered(key, command, (by, reason), at)
             }
+            PartitionInput::Schedule { key, order } => self.schedule(key, order, at, true),
             PartitionInput::Confirmed { .. }
             | PartitionInput::Drop { .. }
             | PartitionInput::Advance { .. } => Draft::answer(None, Outcome::Done),
@@ -280,7 +272,12 @@ impl Run<'_> {
         if alive {
             return self.existing(key, &input, at);
         }
-        let input = self.definitions.held(&definition, input);
+        let input = if let Input::Within { start, transaction } = input {
+            let start = Box::new(self.definitions.held(&definition, *start));
+            Input::Within { start, transaction }
+        } else {
+            self.definitions.held(&definition, input)
+        };
         let mut draft = self.consult(key, &definition, &input, at);
         if draft.change.is_some() {
             let queues = &self.partition.queues;

@@ -12,6 +12,7 @@ use crate::machine::{
 use crate::value::Value;
 
 use super::pending::Pending;
+use super::schedule::ScheduleState;
 
 /// An event no instance could use, kept with the reason.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -188,6 +189,8 @@ pub(super) struct Queues {
     /// The number of the last letter taken of each partition: exact, because letters of one
     /// partition are taken in the order of their numbers.
     pub(super) delivered: BTreeMap<u16, u64>,
+    /// The schedules that are kept here, by their own keys.
+    pub(super) schedules: BTreeMap<InstanceKey, ScheduleState>,
     /// Made of the above, not stored.
     pub(super) index: Index,
 }
@@ -200,6 +203,7 @@ pub(super) struct Index {
     pub(super) buffered_due: BTreeSet<(Timestamp, u64)>,
     pub(super) buffered_by_key: BTreeMap<InstanceKey, BTreeSet<u64>>,
     pub(super) self_by_key: BTreeMap<InstanceKey, usize>,
+    pub(super) schedules_due: BTreeSet<(Timestamp, InstanceKey)>,
 }
 
 impl Default for Queues {
@@ -212,6 +216,7 @@ impl Default for Queues {
             cursors: BTreeMap::new(),
             forgotten: Generation(0),
             delivered: BTreeMap::new(),
+            schedules: BTreeMap::new(),
             index: Index::default(),
         }
     }
@@ -272,6 +277,20 @@ impl Queues {
         *last = number.max(*last);
     }
 
+    /// Keeps what became of a schedule, or forgets it.
+    pub(super) fn keep_schedule(&mut self, key: InstanceKey, state: Option<ScheduleState>) {
+        let old = match &state {
+            Some(state) => self.schedules.insert(key.clone(), state.clone()),
+            None => self.schedules.remove(&key),
+        };
+        if let Some(due) = old.and_then(|old| old.next) {
+            self.index.schedules_due.remove(&(due, key.clone()));
+        }
+        if let Some(due) = state.and_then(|state| state.next) {
+            self.index.schedules_due.insert((due, key));
+        }
+    }
+
     pub(super) fn settle(&mut self, effect: EffectId) {
         if let Some(id) = self.index.pending.remove(&effect) {
             self.pending.items.remove(&id);
@@ -293,11 +312,19 @@ impl Codec for Queues {
         }
         // The last part of a head, and there only where something was delivered: heads written
         // before there were letters end here.
-        if !self.delivered.is_empty() {
+        if !self.delivered.is_empty() || !self.schedules.is_empty() {
             out.length(self.delivered.len());
             for (from, number) in &self.delivered {
                 from.write(out);
                 number.write(out);
+            }
+        }
+        // Likewise, of heads written before there were schedules.
+        if !self.schedules.is_empty() {
+            out.length(self.schedules.len());
+            for (key, state) in &self.schedules {
+                key.write(out);
+                state.write(out);
             }
         }
     }
@@ -331,6 +358,11 @@ impl Codec for Queues {
         if !from.rest().is_empty() {
             for _ in 0..from.length()? {
                 queues.delivered.insert(u16::read(from)?, u64::read(from)?);
+            }
+        }
+        if !from.rest().is_empty() {
+            for _ in 0..from.length()? {
+                queues.keep_schedule(Codec::read(from)?, Some(Codec::read(from)?));
             }
         }
         Ok(queues)

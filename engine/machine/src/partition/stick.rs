@@ -49,6 +49,8 @@ pub(super) fn stick(
         Input::Start { .. }
         | Input::StartChild { .. }
         | Input::Held { .. }
+        | Input::Within { .. }
+        | Input::Transaction { .. }
         | Input::CallStarted { .. }
         | Input::TimerDue { .. }
         | Input::Orphaned { .. }
@@ -98,6 +100,7 @@ pub(super) fn without_definition(old: &Instance, input: &Input, at: Timestamp) -
         Input::Command { .. }
         | Input::Start { .. }
         | Input::StartChild { .. }
+        | Input::Within { .. }
         | Input::Held { .. } => {
             refused(Outcome::Rejected { reason: reason.into(), accepted: Vec::new() })
         }
@@ -110,6 +113,7 @@ pub(super) fn without_definition(old: &Instance, input: &Input, at: Timestamp) -
         | Input::CallReply { .. }
         | Input::ChildReply { .. }
         | Input::Orphaned { kill: false }
+        | Input::Transaction { .. }
         | Input::TimerDue { .. } => stick(old, StuckKind::DefinitionMissing, &reason, input, at),
     }
 }
@@ -163,7 +167,8 @@ fn line(new: &Instance, input: &Input, note: Option<Arc<str>>) -> TraceEntry {
         Input::Start { by, .. } | Input::StartChild { by, .. } => {
             ("start".into(), Some(Arc::clone(&by.user)))
         }
-        Input::Held { .. } => ("start".into(), None),
+        Input::Held { .. } | Input::Within { .. } => ("start".into(), None),
+        Input::Transaction { word, .. } => (word.as_str().into(), None),
         Input::Event(event) | Input::ChildEvent { event, .. } => {
             (Arc::clone(&event.name), event.by.as_ref().map(|by| Arc::clone(&by.user)))
         }

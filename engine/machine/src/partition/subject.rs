@@ -7,6 +7,7 @@ use crate::machine::{Event, InstanceKey, LetterBody};
 use super::frame::Item;
 use super::input::{PartitionInput, Position};
 use super::memory::Partition;
+use super::schedule::ScheduleOrder;
 
 /// Does the partition do this by itself?
 pub(super) const fn is_own(input: &PartitionInput) -> bool {
@@ -20,6 +21,7 @@ pub(super) const fn is_own(input: &PartitionInput) -> bool {
         | PartitionInput::Confirmed { .. }
         | PartitionInput::Drop { .. }
         | PartitionInput::Advance { .. } => true,
+        PartitionInput::Schedule { order, .. } => !matches!(order, ScheduleOrder::Trigger { .. }),
         PartitionInput::Deliver { .. }
         | PartitionInput::Start { .. }
         | PartitionInput::Command { .. }
@@ -37,6 +39,7 @@ pub(super) const fn target(input: &PartitionInput) -> Option<&InstanceKey> {
         | PartitionInput::CallStarted { key, .. }
         | PartitionInput::TimerDue { key, .. }
         | PartitionInput::Command { key, .. }
+        | PartitionInput::Schedule { key, .. }
         | PartitionInput::Replay { key, .. } => Some(key),
         PartitionInput::Letter { letter, .. } => Some(&letter.to),
         PartitionInput::Reject { key, .. } => key.as_ref(),
@@ -68,13 +71,18 @@ pub(super) fn event_of(input: &PartitionInput, partition: &Partition) -> Option<
             LetterBody::Event { event, .. } | LetterBody::FromChild { event, .. } => {
                 Some(event.clone())
             }
-            LetterBody::Start { .. } | LetterBody::Cancel { .. } | LetterBody::Reply { .. } => None,
+            LetterBody::Start { .. }
+            | LetterBody::Cancel { .. }
+            | LetterBody::Transaction(_)
+            | LetterBody::Within { .. }
+            | LetterBody::Reply { .. } => None,
         },
         PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
         | PartitionInput::CallStarted { .. }
         | PartitionInput::TimerDue { .. }
         | PartitionInput::Command { .. }
+        | PartitionInput::Schedule { .. }
         | PartitionInput::Confirmed { .. }
         | PartitionInput::Drop { .. }
         | PartitionInput::Advance { .. } => None,
@@ -97,6 +105,7 @@ pub(super) fn position(input: &PartitionInput) -> Option<(Position, u64)> {
         | PartitionInput::CallStarted { .. }
         | PartitionInput::TimerDue { .. }
         | PartitionInput::Command { .. }
+        | PartitionInput::Schedule { .. }
         | PartitionInput::Confirmed { .. }
         | PartitionInput::Replay { .. }
         | PartitionInput::Drop { .. }
@@ -130,6 +139,7 @@ pub(super) fn consumed(input: &PartitionInput) -> Option<Item<'static>> {
         | PartitionInput::CallReply { .. }
         | PartitionInput::CallStarted { .. }
         | PartitionInput::TimerDue { .. }
+        | PartitionInput::Schedule { .. }
         | PartitionInput::Command { .. } => None,
     }
 }

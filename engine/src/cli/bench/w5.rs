@@ -113,8 +113,10 @@ async fn watch(
                 | NoticeKind::StepUndone
                 | NoticeKind::Compensating
                 | NoticeKind::RolledBack
+                | NoticeKind::Committed
                 | NoticeKind::Paused
                 | NoticeKind::CheckpointSaved
+                | NoticeKind::ScheduleSkipped
                 | NoticeKind::VarsSet => {}
             }
         }

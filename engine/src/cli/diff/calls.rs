@@ -137,6 +137,7 @@ fn invokes(definition: &Definition) -> BTreeMap<Place, Invoke<'_>> {
                 SeqStep::Child { spec, invoke_id } => (Invoke::Child(spec), invoke_id),
                 SeqStep::Do(_)
                 | SeqStep::Wait { .. }
+                | SeqStep::Approval { .. }
                 | SeqStep::Name { .. }
                 | SeqStep::JumpUnless { .. }
                 | SeqStep::Jump { .. } => continue,

@@ -9,7 +9,7 @@ use gearshift_machine::definition::model::{
 };
 use serde::Serialize;
 
-use super::{calls, edges};
+use super::{calls, edges, schedules};
 
 /// How something differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -39,7 +39,7 @@ pub(super) struct Meaning {
     /// How it differs.
     pub(super) kind: Kind,
     /// `state`, `history`, `approval`, `call`, `child`, `transition`, `guard`, `timer`, `variable`,
-    /// `event`, `limit` or `policy`.
+    /// `event`, `schedule`, `limit` or `policy`.
     pub(super) about: &'static str,
     /// What, in words.
     pub(super) what: String,
@@ -100,6 +100,7 @@ pub(super) fn of(from: &Definition, to: &Definition) -> Vec<Meaning> {
     edges::compare(from, to, &mut found);
     variables(from, to, &mut found);
     events(from, to, &mut found);
+    schedules::compare(from, to, &mut found);
     limits(from, to, &mut found);
     found.all
 }
@@ -109,6 +110,7 @@ pub(super) fn is_none(from: &Definition, to: &Definition) -> bool {
     let machine = |definition: &Definition| {
         let mut machine = definition.clone();
         (machine.version, machine.hash) = (from.version, from.hash);
+        machine.derived_from = None;
         machine.canonical = Arc::from("");
         machine.transitions.iter_mut().for_each(|transition| transition.line = 0);
         let steps = machine.graphs.iter_mut().flat_map(|graph| &mut graph.steps);
@@ -329,6 +331,7 @@ fn limits(from: &Definition, to: &Definition, found: &mut Found) {
         ("actions", one.actions, other.actions),
         ("effects", one.effects, other.effects),
         ("vars", one.vars_bytes, other.vars_bytes),
+        ("outputs", one.outputs_bytes, other.outputs_bytes),
     ] {
         let what = format!("limit `{name}`");
         found.changed("limit", &what, before.to_string(), after.to_string());

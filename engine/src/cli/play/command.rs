@@ -168,15 +168,7 @@ impl Play {
                 self.reply(&operation, &answer)
             }
             Line::Advance(milliseconds) => self.stage.advance(milliseconds),
-            Line::Order(word) => {
-                let command = match word {
-                    "cancel" => Command::Cancel,
-                    "kill" => Command::Kill,
-                    "retry" => Command::Retry,
-                    _ => Command::Skip,
-                };
-                self.order(command, None)
-            }
+            Line::Order(command) => self.order(command, None),
             Line::Show => self.current.is_some().then_some(()).ok_or_else(nothing_yet),
             Line::Vars => self.vars(),
             Line::Instances => self.instances(),

@@ -1,6 +1,7 @@
 //! Lines of `play`: what is typed becomes an order.
 
 use gearshift_machine::definition::model::check_event_name;
+use gearshift_machine::machine::{Clocks, Command};
 use serde_json::{Map, Value};
 
 use crate::cli::data::member;
@@ -20,6 +21,9 @@ pub(super) const HELP: &str =
                                  invalid_reply, outcome_unknown
   advance 24h                    let time pass; what falls due happens
   cancel, kill, retry, skip      an operator's order
+  pause [keep], resume           hold it, with its timers unless they keep running; let it go on
+  rollback [STEP]                take back what was done, down to the step
+  checkpoint NAME                save a point
   show, vars                     where it is; its variables
   instances                      all that began, children too; `*` is the one in hand
   use KEY | NUMBER               take another one in hand
@@ -74,8 +78,8 @@ pub(super) enum Line {
     },
     /// Let time pass, in milliseconds.
     Advance(u64),
-    /// `cancel`, `kill`, `retry` or `skip`.
-    Order(&'static str),
+    /// An operator's order.
+    Order(Command),
     /// Where it is.
     Show,
     /// Its variables.
@@ -114,10 +118,25 @@ pub(super) fn read(text: &str) -> Result<Line, String> {
             let passed = words::duration(rest)?.as_millis();
             u64::try_from(passed).map(Line::Advance).map_err(|_| format!("`{rest}` is too long"))
         }
-        "cancel" => alone(rest, Line::Order("cancel")),
-        "kill" => alone(rest, Line::Order("kill")),
-        "retry" => alone(rest, Line::Order("retry")),
-        "skip" => alone(rest, Line::Order("skip")),
+        "cancel" => alone(rest, Line::Order(Command::Cancel)),
+        "kill" => alone(rest, Line::Order(Command::Kill)),
+        "retry" => alone(rest, Line::Order(Command::Retry)),
+        "skip" => alone(rest, Line::Order(Command::Skip)),
+        "pause" => match rest {
+            "keep" => Ok(Line::Order(Command::Pause { clocks: Clocks::Keep })),
+            _ => alone(rest, Line::Order(Command::Pause { clocks: Clocks::Freeze })),
+        },
+        "resume" => alone(rest, Line::Order(Command::Resume)),
+        "rollback" => {
+            let (step, more) = split(rest);
+            let from = (!step.is_empty()).then(|| step.into());
+            alone(more, Line::Order(Command::RollBack { from }))
+        }
+        "checkpoint" => {
+            let (name, more) = split(rest);
+            let name = needed(name, "a name: `checkpoint NAME`")?;
+            alone(more, Line::Order(Command::Checkpoint { name: name.into() }))
+        }
         "show" => alone(rest, Line::Show),
         "vars" => alone(rest, Line::Vars),
         "instances" | "ls" => alone(rest, Line::Instances),
@@ -130,7 +149,7 @@ pub(super) fn read(text: &str) -> Result<Line, String> {
 }
 
 /// Words that are orders.
-const ORDERS: [&str; 17] = [
+const ORDERS: [&str; 21] = [
     "send",
     "start",
     "decide",
@@ -141,6 +160,10 @@ const ORDERS: [&str; 17] = [
     "kill",
     "retry",
     "skip",
+    "pause",
+    "resume",
+    "rollback",
+    "checkpoint",
     "show",
     "vars",
     "instances",
@@ -322,6 +345,12 @@ mod tests {
             data: json!({"note": "ok"}),
         };
         assert_eq!(read("decide approve by=ann note=ok"), Ok(decided));
+        let keep = Command::Pause { clocks: Clocks::Keep };
+        assert_eq!(read("pause keep"), Ok(Line::Order(keep)));
+        let back = Command::RollBack { from: Some("charge".into()) };
+        assert_eq!(read("rollback charge"), Ok(Line::Order(back)));
+        assert!(read("pause all").is_err());
+        assert!(read("checkpoint").is_err());
         for text in ["decide", "reply", "advance", "advance 5", "x=1", "fail a.b odd", "show x"] {
             assert!(read(text).is_err(), "{text}");
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gearshift_client::protocol::view::InstanceDetail;
 use gearshift_machine::definition::duration;
 use gearshift_machine::definition::model::{Definition, Descriptor, Trigger};
-use gearshift_machine::machine::{Instance, Timestamp, TraceEntry, TransitionId};
+use gearshift_machine::machine::{Instance, Status, Timestamp, TraceEntry, TransitionId};
 use serde_json::{Value, json};
 
 use super::folding::fold;
@@ -111,7 +111,7 @@ pub(super) fn standing(
     now: Timestamp,
 ) -> String {
     let mut parts = vec![states(&detail.summary.active)];
-    if instance.status.is_ended() || instance.stuck.is_some() {
+    if instance.status != Status::Running {
         parts.push(detail.summary.status.as_str().to_owned());
     }
     if let Some(reason) = &detail.summary.stuck_reason {
@@ -125,7 +125,10 @@ pub(super) fn standing(
         return parts.join(" · ");
     }
     for task in &detail.approvals {
-        parts.push(format!("decide {}", task.choices.join(" | ")));
+        let several = detail.approvals.len() > 1;
+        let named = if several { format!("{}:", task.task) } else { String::new() };
+        let choices = task.choices.iter().map(|choice| format!("{named}{choice}"));
+        parts.push(format!("decide {}", choices.collect::<Vec<_>>().join(" | ")));
     }
     for call in detail.calls.iter().filter(|call| call.deadline.is_some()) {
         parts.push(format!("reply {}", call.operation));

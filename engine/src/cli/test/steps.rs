@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gearshift_machine::machine::{Command, Principal};
+use gearshift_machine::machine::{Clocks, Command, Principal};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -20,7 +20,8 @@ pub(super) struct Step {
     start: Option<String>,
     /// An open approval is decided: the choice.
     decide: Option<String>,
-    /// An operator's order: `cancel`, `kill`, `retry` or `skip`.
+    /// An operator's order: `cancel`, `kill`, `retry`, `skip`, `pause`, `resume`, `rollback` or
+    /// `checkpoint`.
     command: Option<Order>,
     /// The oldest open call of an operation is answered.
     reply: Option<String>,
@@ -39,6 +40,12 @@ pub(super) struct Step {
     key: Option<String>,
     /// The version of a start; the newest where absent.
     version: Option<u32>,
+    /// Down to which step a rollback goes.
+    from: Option<String>,
+    /// The name of a checkpoint.
+    name: Option<String>,
+    /// What becomes of the timers in a pause.
+    timers: Option<Timers>,
     /// The publisher's id of an event.
     id: Option<String>,
     /// The publisher of an event.
@@ -63,17 +70,33 @@ enum Order {
     Kill,
     Retry,
     Skip,
+    Pause,
+    Resume,
+    Rollback,
+    Checkpoint,
 }
 
 impl Order {
-    const fn command(self) -> Command {
+    const fn word(self) -> &'static str {
         match self {
-            Self::Cancel => Command::Cancel,
-            Self::Kill => Command::Kill,
-            Self::Retry => Command::Retry,
-            Self::Skip => Command::Skip,
+            Self::Cancel => "cancel",
+            Self::Kill => "kill",
+            Self::Retry => "retry",
+            Self::Skip => "skip",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Rollback => "rollback",
+            Self::Checkpoint => "checkpoint",
         }
     }
+}
+
+/// What becomes of timers in a pause.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Timers {
+    Freeze,
+    Keep,
 }
 
 /// What a step does.
@@ -145,12 +168,15 @@ impl Step {
                         `advance` and `expect`"
                 .to_owned());
         }
-        let words: [(&str, bool, &[&str]); 12] = [
+        let words: [(&str, bool, &[&str]); 15] = [
             ("data", self.data.is_some(), &["event", "start", "decide"]),
             ("by", self.by.is_some(), &["event", "start", "decide", "command"]),
             ("roles", self.roles.is_some(), &["event", "start", "decide", "command"]),
             ("key", self.key.is_some(), &["start"]),
             ("version", self.version.is_some(), &["start"]),
+            ("from", self.from.is_some(), &["command"]),
+            ("name", self.name.is_some(), &["command"]),
+            ("timers", self.timers.is_some(), &["command"]),
             ("id", self.id.is_some(), &["event"]),
             ("source", self.source.is_some(), &["event"]),
             ("instance", self.instance.is_some(), &["event", "decide", "command", "expect"]),
@@ -159,6 +185,7 @@ impl Step {
             ("code", self.code.is_some(), &["reply"]),
             ("message", self.message.is_some(), &["reply"]),
         ];
+        self.check_order()?;
         if let Some((word, _, verbs)) =
             words.iter().find(|(_, said, verbs)| *said && !verbs.contains(&verb))
         {
@@ -166,6 +193,46 @@ impl Step {
             return Err(format!("`{word}` does not belong to `{verb}`, but to `{verbs}`"));
         }
         self.act().map(drop)
+    }
+
+    /// Has the order the words that belong to it?
+    fn check_order(&self) -> Result<(), String> {
+        let Some(order) = self.command else { return Ok(()) };
+        let words: [(&str, bool, Order); 3] = [
+            ("from", self.from.is_some(), Order::Rollback),
+            ("name", self.name.is_some(), Order::Checkpoint),
+            ("timers", self.timers.is_some(), Order::Pause),
+        ];
+        for (word, said, owner) in words {
+            if said && owner.word() != order.word() {
+                let (order, owner) = (order.word(), owner.word());
+                return Err(format!("`{word}` does not belong to `{order}`, but to `{owner}`"));
+            }
+        }
+        if matches!(order, Order::Checkpoint) && self.name.is_none() {
+            return Err("`checkpoint` needs a `name`".to_owned());
+        }
+        Ok(())
+    }
+
+    fn command(&self, order: Order) -> Command {
+        match order {
+            Order::Cancel => Command::Cancel,
+            Order::Kill => Command::Kill,
+            Order::Retry => Command::Retry,
+            Order::Skip => Command::Skip,
+            Order::Pause => Command::Pause {
+                clocks: match self.timers {
+                    Some(Timers::Keep) => Clocks::Keep,
+                    Some(Timers::Freeze) | None => Clocks::Freeze,
+                },
+            },
+            Order::Resume => Command::Resume,
+            Order::Rollback => Command::RollBack { from: self.from.as_deref().map(Arc::from) },
+            Order::Checkpoint => {
+                Command::Checkpoint { name: self.name.as_deref().unwrap_or_default().into() }
+            }
+        }
     }
 
     /// What it does.
@@ -195,7 +262,7 @@ impl Step {
             return Ok(Act::Command { command, by: self.principal(&["*"]) });
         }
         if let Some(order) = self.command {
-            return Ok(Act::Command { command: order.command(), by: self.principal(&["*"]) });
+            return Ok(Act::Command { command: self.command(order), by: self.principal(&["*"]) });
         }
         if let Some(operation) = &self.reply {
             crate::cli::mocks::key(operation)?;

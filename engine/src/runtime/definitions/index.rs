@@ -5,6 +5,7 @@ use std::ops::Bound::{Excluded, Included};
 use std::sync::Arc;
 
 use gearshift_bus::{Subject, SubjectPattern};
+use gearshift_machine::definition::DERIVED_MIN;
 use gearshift_machine::definition::model::{Definition, EventDecl};
 use gearshift_machine::partition::{Definitions, Position};
 
@@ -12,7 +13,7 @@ use super::listens::Froms;
 use crate::runtime::error::Error;
 
 /// A workflow's name and version.
-pub(super) type Version = (Arc<str>, u32);
+pub(crate) type Version = (Arc<str>, u32);
 
 /// Who listens to what.
 #[derive(Debug, Default)]
@@ -56,6 +57,9 @@ impl Listener {
     /// Is it the newest version of its workflow that listens there? Only that one starts, buffers
     /// or complains.
     pub(crate) fn is_latest_at(&self, position: Option<Position>) -> bool {
+        if self.definition.is_derived() {
+            return false;
+        }
         let Some(position) = position else {
             return self.spans.first().is_none_or(|span| span.until.is_none());
         };
@@ -86,13 +90,14 @@ impl Index {
             // The bucket holds one content per version, so this cannot conflict.
             drop(index.definitions.insert(Arc::clone(definition)));
             let version_of = |version| (Arc::clone(name), version);
-            let newer = (Excluded(version_of(*version)), Included(version_of(u32::MAX)));
+            let newest = Included(version_of(DERIVED_MIN - 1));
+            let newer = (Excluded(version_of(*version)), newest);
             let from_of =
                 |froms: &Froms, at: &Position| froms.get(at.source).unwrap_or(at.sequence);
             let span = |at: &Position| Span {
                 source: at.source,
                 from: from_of(froms, at),
-                until: (*version < u32::MAX)
+                until: (*version < DERIVED_MIN - 1)
                     .then(|| deployed.range(newer.clone()))
                     .into_iter()
                     .flatten()

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gearshift_machine::definition::{Format, load};
+use gearshift_machine::definition::{DERIVED_MIN, Format, load};
 use gearshift_machine::partition::Position;
 
 use super::{Froms, Index};
+
+/// The last version that an author can write.
+const LAST: u32 = DERIVED_MIN - 1;
 
 const FLOW: &str = "\
 workflow: flow
@@ -26,7 +29,8 @@ const fn position(source: u16, sequence: u64) -> Position {
 fn index(listens: &[(u32, &[Position])], sources: &[Position]) -> Index {
     let mut deployed = BTreeMap::new();
     for (version, froms) in listens {
-        let text = FLOW.replace("VERSION", &version.to_string());
+        let derived = if *version < DERIVED_MIN { "" } else { "\nderived_from: 1" };
+        let text = FLOW.replace("VERSION", &format!("{version}{derived}"));
         let loaded = load(&text, "flow.workflow.yaml", Format::Yaml);
         let loaded = loaded.unwrap_or_else(|problems| panic!("{problems:#?}"));
         let definition = Arc::new(loaded.definition);
@@ -68,9 +72,20 @@ fn a_source_that_came_later_is_heard_from_where_it_joined() {
 #[test]
 fn the_highest_version_number_is_the_newest_version() {
     let listens: &[(u32, &[Position])] =
-        &[(u32::MAX - 1, &[position(1, 1)]), (u32::MAX, &[position(1, 10)])];
+        &[(LAST - 1, &[position(1, 1)]), (LAST, &[position(1, 10)])];
     let index = index(listens, &[position(1, 0)]);
-    assert_eq!(at(&index, Some(position(1, 9))), [(u32::MAX - 1, true)]);
-    assert_eq!(at(&index, Some(position(1, 10))), [(u32::MAX, true), (u32::MAX - 1, false)]);
-    assert_eq!(at(&index, None), [(u32::MAX, true), (u32::MAX - 1, false)]);
+    assert_eq!(at(&index, Some(position(1, 9))), [(LAST - 1, true)]);
+    assert_eq!(at(&index, Some(position(1, 10))), [(LAST, true), (LAST - 1, false)]);
+    assert_eq!(at(&index, None), [(LAST, true), (LAST - 1, false)]);
+}
+
+#[test]
+fn a_derived_version_listens_and_is_never_the_newest() {
+    let listens: &[(u32, &[Position])] =
+        &[(1, &[position(1, 1)]), (DERIVED_MIN + 7, &[position(1, 10)])];
+    let index = index(listens, &[position(1, 0)]);
+    let both = [(1, true), (DERIVED_MIN + 7, false)];
+    assert_eq!(at(&index, Some(position(1, 9))), [(1, true)]);
+    assert_eq!(at(&index, Some(position(1, 10))), both);
+    assert_eq!(at(&index, None), both);
 }

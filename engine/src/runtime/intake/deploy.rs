@@ -10,6 +10,7 @@ use super::capture::{Turn, capture};
 use crate::runtime::definitions::{Deployed, Froms};
 use crate::runtime::error::Error;
 use crate::runtime::handle::Handle;
+use crate::runtime::schedules::unkept;
 use crate::runtime::shared::Shared;
 
 /// How long a deployment waits until the engines that live have loaded it.
@@ -21,13 +22,18 @@ impl Handle {
     /// nobody named before may become a dead letter.
     ///
     /// # Errors
-    /// [`Error::VersionExists`], [`Error::SubjectHeld`], [`Error::Bus`].
+    /// [`Error::VersionExists`], [`Error::SubjectHeld`], [`Error::Bus`]; [`Error::Definition`]
+    /// where a schedule cannot be kept.
     pub async fn deploy(&self, definition: Definition) -> Result<Deployed, Error> {
         let shared = &self.0;
         let _one_at_a_time = shared.definitions.hold().await;
         shared.definitions.refresh().await?;
         if let Some((definition, true)) = shared.definitions.known(&definition).await? {
             return Ok(Deployed { definition, fresh: false });
+        }
+        let unkept = unkept(&definition);
+        if !unkept.is_empty() {
+            return Err(Error::Definition(unkept));
         }
         let definition = Arc::new(definition);
         let turn = Turn::wait(shared).await?;

@@ -19,6 +19,7 @@ use super::reader::Reader;
 use super::sources::Source;
 use super::stands::look;
 use crate::runtime::clock::monotonic;
+use crate::runtime::definitions::keep_derived;
 use crate::runtime::error::Error;
 use crate::runtime::seat::Seat;
 use crate::runtime::shared::Shared;
@@ -49,6 +50,7 @@ pub(crate) async fn start(shared: &Arc<Shared>) -> Result<(), Error> {
     let cursors = shared.bus.bucket("cursors").await?;
     shared.tasks.spawn(keep_definitions(Arc::clone(shared)));
     shared.tasks.spawn(supervise(Arc::clone(shared)));
+    shared.tasks.spawn(keep_derived(Arc::clone(shared)));
     shared.tasks.spawn(keep_cursors(Arc::clone(shared), cursors));
     Ok(())
 }

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use gearshift_bus::{Message, Request, Server, SubjectPattern};
-use gearshift_machine::machine::{InstanceKey, LetterBody};
+use gearshift_machine::definition::model::Schedule;
+use gearshift_machine::machine::{Command, InstanceKey, LetterBody};
 use gearshift_machine::partition::PartitionInput;
 use gearshift_protocol::subjects;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -196,10 +197,22 @@ impl Host {
             PartitionInput::Start { key, version, .. } => (key.workflow(), *version),
             PartitionInput::Letter { letter, .. } => match &letter.body {
                 LetterBody::Start { version, .. } => (letter.to.workflow(), *version),
+                LetterBody::Within { start, .. } => {
+                    let LetterBody::Start { version, .. } = &**start else { return Ok(()) };
+                    (letter.to.workflow(), *version)
+                }
                 LetterBody::Event { .. }
                 | LetterBody::FromChild { .. }
                 | LetterBody::Cancel { .. }
+                | LetterBody::Transaction(_)
                 | LetterBody::Reply { .. } => return Ok(()),
+            },
+            PartitionInput::Command { key, command: Command::StartIn { version, .. }, .. } => {
+                (key.workflow(), *version)
+            }
+            PartitionInput::Schedule { key, .. } => match Schedule::of_key(key) {
+                Some((workflow, _)) => (workflow, None),
+                None => return Ok(()),
             },
             PartitionInput::Reject { .. }
             | PartitionInput::CallReply { .. }

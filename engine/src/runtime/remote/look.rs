@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gearshift_machine::machine::{Instance, InstanceKey, TraceEntry};
-use gearshift_machine::partition::{Counts, DeadLetter, Partition};
+use gearshift_machine::partition::{Counts, DeadLetter, Partition, ScheduleState};
 use serde::{Deserialize, Serialize};
 
 use super::packed;
@@ -57,6 +57,8 @@ pub(crate) enum Look {
     },
     /// How many there are of everything.
     Counts,
+    /// What is kept of the schedule with this key.
+    Schedule(InstanceKey),
 }
 
 /// Which dead letters are meant; without anything all are.
@@ -92,6 +94,8 @@ pub(crate) enum Seen {
     DeadLetters(Vec<(u64, DeadLetter)>),
     /// Of [`Look::Counts`].
     Counts(Counts),
+    /// Of [`Look::Schedule`].
+    Schedule(Option<Box<ScheduleState>>),
 }
 
 /// How many instances live, by version.
@@ -146,6 +150,9 @@ impl Look {
                 Seen::DeadLetters(found.map(|(number, letter)| (number, letter.clone())).collect())
             }
             Self::Counts => Seen::Counts(partition.counts()),
+            Self::Schedule(key) => {
+                Seen::Schedule(partition.schedule(key).map(|state| Box::new(state.clone())))
+            }
         }
     }
 }
@@ -179,6 +186,7 @@ impl Seen {
             | Self::Truth(_)
             | Self::Trace(_)
             | Self::Versions(_)
+            | Self::Schedule(_)
             | Self::Counts(_) => false,
         }
     }

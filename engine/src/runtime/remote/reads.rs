@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gearshift_machine::machine::{Instance, InstanceKey, TraceEntry};
-use gearshift_machine::partition::{Counts, DeadLetter};
+use gearshift_machine::partition::{Counts, DeadLetter, ScheduleState};
 
 use super::look::{DeadLetterFilter, Look, Seen, Versions};
 use super::wire::Standing;
@@ -171,6 +171,16 @@ impl Handle {
     /// [`Error::Unavailable`], [`Error::Bus`].
     pub async fn standing(&self, partition: u16) -> Result<Option<Standing>, Error> {
         self.0.standing(partition).await
+    }
+
+    /// What is kept of the schedule with this key; nothing before its partition heard of it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn schedule(&self, key: &InstanceKey) -> Result<Option<ScheduleState>, Error> {
+        let seen = self.seen(self.partition_of(key), Look::Schedule(key.clone())).await?;
+        let Seen::Schedule(state) = seen else { return Err(Seen::unasked()) };
+        Ok(state.map(|state| *state))
     }
 
     /// How many there are of everything in one partition.

@@ -389,6 +389,7 @@ const fn is_noticed_again(input: &PartitionInput) -> bool {
         | PartitionInput::Drop { .. }
         | PartitionInput::Advance { .. }
         | PartitionInput::SelfEvent { .. }
+        | PartitionInput::Schedule { .. }
         | PartitionInput::BufferExpired { .. } => false,
     }
 }

@@ -3,4 +3,5 @@
 mod data;
 mod events;
 mod plugins;
+mod steps;
 mod strangers;

@@ -21,7 +21,7 @@ fn retrying(one: &InstanceDetail) -> Option<(u32, String)> {
 }
 
 /// Answers every call with the same message, whatever it is.
-async fn raw(bus: &Bus, group: &str, reply: Message) -> JoinSet<()> {
+pub(super) async fn raw(bus: &Bus, group: &str, reply: Message) -> JoinSet<()> {
     raw_each(bus, group, vec![reply]).await
 }
 
@@ -42,7 +42,7 @@ async fn raw_each(bus: &Bus, group: &str, replies: Vec<Message>) -> JoinSet<()> 
     tasks
 }
 
-fn message(body: impl Into<Vec<u8>>) -> Message {
+pub(super) fn message(body: impl Into<Vec<u8>>) -> Message {
     let subject = gearshift_bus::Subject::parse("reply").unwrap();
     Message::new(subject, body.into())
 }

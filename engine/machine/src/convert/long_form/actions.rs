@@ -164,7 +164,13 @@ pub(super) fn data(reader: &Reader<'_>, node: &Node) -> Yaml {
                 Yaml::Literal("null".to_owned())
             }
             Plain::Text if reads(&scalar.text) => Yaml::text(&*scalar.text),
-            Plain::Text => Yaml::data(&Value::from(&*scalar.text)),
+            Plain::Text => {
+                if scalar.text.contains("${") {
+                    let message = format!("`{}` stays text: it holds no expression", scalar.text);
+                    reader.warn(node.span, message);
+                }
+                Yaml::data(&Value::from(&*scalar.text))
+            }
         },
         Kind::List(items) => Yaml::List(items.iter().map(|item| data(reader, item)).collect()),
         Kind::Map(entries) => {

@@ -148,12 +148,13 @@ fn key_of<'d>(child: Node<'d, '_>) -> Option<&'d str> {
 
 /// The keys of a definition in the order people write them in.
 pub(super) fn in_order(mut keys: Keys) -> Keys {
-    const ORDER: [&str; 15] = [
+    const ORDER: [&str; 16] = [
         "workflow",
         "version",
         "title",
         "correlate",
         "events",
+        "schedules",
         "on_error",
         "unhandled",
         "defer",

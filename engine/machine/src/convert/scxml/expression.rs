@@ -6,6 +6,7 @@ use std::sync::Arc;
 use roxmltree::Attribute;
 
 use super::conditions::Differences;
+use super::data::outside_of_quotes;
 use super::ids::{Ids, is_name};
 use super::source::Source;
 use crate::definition::expr::{Expr, ExprKind, NameSet, Names};
@@ -33,6 +34,17 @@ const STATEMENTS: [&str; 12] = [
     "void",
     "await",
     "yield",
+];
+
+/// Members of the event that it may be without: `undefined` there, absent and so an error here.
+/// Every event that has an origin came through the only processor there is.
+const OPTIONAL: [(&str, &str); 3] = [
+    (".sendid", "event.?sendid.orValue(null)"),
+    (".invokeid", "event.?invokeid.orValue(null)"),
+    (
+        ".origintype",
+        "(has(event.origin) ? 'http://www.w3.org/TR/scxml/#SCXMLEventProcessor' : null)",
+    ),
 ];
 
 /// Where an expression stands.
@@ -107,10 +119,13 @@ impl Expressions<'_, '_> {
             self.source.refuse_value(attribute, wrong);
             return false;
         }
-        if differences.doubtful {
+        let mut divides = false;
+        outside_of_quotes(text, |_, letter| divides |= letter == '/');
+        let lists =
+            [(differences.doubtful, &self.source.doubtful), (divides, &self.source.divided)];
+        for (_, list) in lists.into_iter().filter(|(applies, _)| *applies) {
             let line = self.source.line(attribute.range_value().start);
-            let written = attribute.value().trim().to_owned();
-            self.source.doubtful.borrow_mut().push((line, written));
+            list.borrow_mut().push((line, attribute.value().trim().to_owned()));
         }
         true
     }
@@ -167,6 +182,14 @@ impl Expressions<'_, '_> {
             Language::EcmaScript => word == "_event",
         };
         if event {
+            let optional = OPTIONAL.iter().find_map(|(member, ours)| {
+                let behind = rest.strip_prefix(member).filter(|it| !it.starts_with(is_part));
+                behind.filter(|_| self.language == Language::EcmaScript).map(|it| (ours, it))
+            });
+            if let Some((ours, behind)) = optional {
+                out.push_str(ours);
+                return behind;
+            }
             let data = rest.strip_prefix(".data").filter(|behind| !behind.starts_with(is_part));
             return match data {
                 Some(behind) if site == Site::Finalize => {

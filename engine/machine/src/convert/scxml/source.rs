@@ -23,6 +23,8 @@ pub(super) struct Source<'s> {
     notes: RefCell<Vec<(usize, String)>>,
     /// Conditions that may be no bool, with their lines.
     pub(super) doubtful: RefCell<Vec<(usize, String)>>,
+    /// Divisions of ECMAScript, with their lines.
+    pub(super) divided: RefCell<Vec<(usize, String)>>,
 }
 
 impl<'s> Source<'s> {
@@ -33,6 +35,7 @@ impl<'s> Source<'s> {
             problems: RefCell::new(Vec::new()),
             notes: RefCell::new(Vec::new()),
             doubtful: RefCell::new(Vec::new()),
+            divided: RefCell::new(Vec::new()),
         }
     }
 
@@ -77,21 +80,18 @@ impl<'s> Source<'s> {
         start..start + length.unwrap_or(rest.len())
     }
 
-    /// What the author should know, a line each: one warning of conditions, then the notes.
+    /// What the author should know, a line each: a warning of conditions, one of divisions, then
+    /// the notes.
     pub(super) fn told(&self) -> Vec<String> {
-        const SHOWN: usize = 5;
-        let mut told = Vec::new();
-        let doubtful = self.doubtful.borrow();
-        if !doubtful.is_empty() {
-            let shown = doubtful.iter().take(SHOWN);
-            let mut list: Vec<String> =
-                shown.map(|(line, text)| format!("`{}`, line {line}", short(text))).collect();
-            if let Some(more) = doubtful.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-                list.push(format!("and {more} more"));
-            }
-            let list = list.join("; ");
-            told.push(format!("warning: {}: conditions must be boolean here: {list}", self.origin));
-        }
+        let warnings = [
+            ("conditions must be boolean here", &self.doubtful),
+            ("`/` of whole numbers gives a whole number here", &self.divided),
+        ];
+        let warnings = warnings.into_iter().filter_map(|(what, list)| {
+            let list = listed(&list.borrow())?;
+            Some(format!("warning: {}: {what}: {list}", self.origin))
+        });
+        let mut told: Vec<String> = warnings.collect();
         let mut notes = self.notes.borrow().clone();
         notes.sort();
         notes.dedup();
@@ -109,6 +109,18 @@ impl<'s> Source<'s> {
         problems.sort_by_key(|problem| (problem.span, problem.code));
         problems
     }
+}
+
+/// The first texts of a list with their lines; none of an empty one.
+fn listed(all: &[(usize, String)]) -> Option<String> {
+    const SHOWN: usize = 5;
+    let shown = all.iter().take(SHOWN);
+    let mut list: Vec<String> =
+        shown.map(|(line, text)| format!("`{}`, line {line}", short(text))).collect();
+    if let Some(more) = all.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        list.push(format!("and {more} more"));
+    }
+    (!list.is_empty()).then(|| list.join("; "))
 }
 
 /// A text on one line, and not too long for it.

@@ -160,3 +160,52 @@ fn literals_that_mean_something_else_are_refused() {
     scxml_points_at(log, "GS0012", "[&quot;a&quot; + 1]");
     assert!(scxml(&log.replace("+ 1", "+ '1'")).told.is_empty());
 }
+
+#[test]
+fn divisions_are_told_because_whole_numbers_stay_whole_here() {
+    let told = |expression: &str| {
+        let assign = format!("<assign location=\"n\" expr=\"{expression}\"/>");
+        let inside = format!(
+            "<datamodel><data id=\"n\"/></datamodel><state id=\"a\"><onentry>\n{assign}</onentry>\
+             </state>"
+        );
+        scxml(&inside).told
+    };
+    let due = "warning: w.scxml: `/` of whole numbers gives a whole number here: `7/n`, line 3";
+    assert_eq!(told("7/n"), [due]);
+    assert_eq!(told("'a/b'"), Vec::<String>::new());
+    let cel = "<scxml name=\"w\" datamodel=\"cel\"><state id=\"a\"><onentry>\
+         <log expr=\"7/2\"/></onentry></state></scxml>";
+    assert_eq!(from_scxml(cel, "w.scxml").unwrap().told, Vec::<String>::new());
+}
+
+#[test]
+fn members_that_an_event_may_be_without_are_nothing_there_and_no_error_here() {
+    let value = |member: &str| {
+        let inside = format!(
+            "<datamodel><data id=\"n\"/></datamodel><state id=\"a\"><transition event=\"e\">\
+             <assign location=\"n\" expr=\"_event.{member}\"/></transition></state>"
+        );
+        scxml(&inside).yaml
+    };
+    for member in ["sendid", "invokeid"] {
+        let ours = format!("event.?{member}.orValue(null)");
+        assert!(value(member).contains(&ours), "{}", value(member));
+    }
+    let kind = "has(event.origin) ? 'http://www.w3.org/TR/scxml/#SCXMLEventProcessor' : null";
+    assert!(value("origintype").contains(kind), "{}", value("origintype"));
+    assert!(value("data.origin").contains("event.data.origin"), "{}", value("data.origin"));
+}
+
+#[test]
+fn text_that_looks_like_an_expression_and_is_none_is_told() {
+    let text = r#"{"name":"d","initialState":"s","states":{"s":{"entryActions":["m"]}},
+"transitions":[],"actions":{"m":{"type":"message","parameters":{"topic":"a.b",
+"data":{"x":"${x}","y":"${data.y}","z":"plain"}}}}}"#;
+    let (converted, warnings) = from_long_form(text, "lf.json", Format::Json).unwrap();
+    assert!(converted.yaml.contains("$${x}"), "{}", converted.yaml);
+    let told = places(text, &warnings);
+    assert_eq!(told, [("GS0012".to_owned(), Some("\"${x}\""))], "{warnings:#?}");
+    let message = &warnings.first().unwrap().message;
+    assert_eq!(message, "`${x}` stays text: it holds no expression");
+}

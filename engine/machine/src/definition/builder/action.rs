@@ -1,6 +1,7 @@
 //! Actions and transitions.
 
 use super::data::Data;
+use super::route::Route;
 use super::step::{Retry, Undo};
 use super::tree::{Tree, names};
 use crate::convert::Yaml;
@@ -54,6 +55,20 @@ impl Action {
         Self(Form::Inline(tree))
     }
 
+    /// A point to fork from.
+    #[must_use]
+    pub fn checkpoint(name: impl Into<String>) -> Self {
+        Self::inline("checkpoint", name)
+    }
+
+    /// Rules that decide something, of which [`Action::keep`] keeps what is needed.
+    #[must_use]
+    pub fn route(route: Route) -> Self {
+        let mut tree = Tree::default();
+        tree.put("route", route.0.into());
+        Self(Form::Inline(tree))
+    }
+
     /// The input of a call, or the payload of a message.
     #[must_use]
     pub fn with(self, data: impl Into<Data>) -> Self {
@@ -66,7 +81,7 @@ impl Action {
         self.changed(|tree| tree.entry("with", name, data.into().0))
     }
 
-    /// What to keep of a call's `output`.
+    /// What to keep of the `output` of a call or of rules.
     #[must_use]
     pub fn keep(self, path: &str, expression: impl Into<String>) -> Self {
         self.changed(|tree| tree.entry("set", path, Yaml::text(expression)))

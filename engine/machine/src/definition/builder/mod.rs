@@ -25,7 +25,10 @@
 //! ```
 
 mod action;
+mod approval;
 mod data;
+mod route;
+mod schedule;
 mod state;
 mod step;
 #[cfg(test)]
@@ -34,7 +37,10 @@ mod tree;
 mod workflow;
 
 pub use action::{Action, Transition};
+pub use approval::Approval;
 pub use data::Data;
+pub use route::{Route, Rule};
+pub use schedule::Schedule;
 pub use state::State;
 pub use step::{Each, OnFailure, Retry, Step, Undo};
 pub use workflow::{Event, Workflow};

@@ -1,6 +1,7 @@
 //! States.
 
 use super::action::{Action, Transition};
+use super::approval::Approval;
 use super::data::Data;
 use super::step::Step;
 use super::tree::{Tree, names};
@@ -16,6 +17,12 @@ impl State {
     #[must_use]
     pub fn entry(self, action: Action) -> Self {
         self.changed(|tree| tree.more("entry", action.into()))
+    }
+
+    /// `approval:` by a person; the transitions on its event decide.
+    #[must_use]
+    pub fn approval(self, approval: Approval) -> Self {
+        self.changed(|tree| tree.put("approval", approval.into()))
     }
 
     /// An action when it is left; several are done in order.

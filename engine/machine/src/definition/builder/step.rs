@@ -1,6 +1,8 @@
 //! Steps.
 
+use super::approval::Approval;
 use super::data::Data;
+use super::route::Route;
 use super::tree::{Tree, names};
 use crate::convert::Yaml;
 use crate::definition::model::Collect;
@@ -43,6 +45,26 @@ impl Step {
     #[must_use]
     pub fn wait(self, event: impl Into<String>) -> Self {
         self.text("wait", event)
+    }
+
+    /// `approval:` by a person.
+    #[must_use]
+    pub fn approval(mut self, approval: Approval) -> Self {
+        self.0.put("approval", approval.into());
+        self
+    }
+
+    /// `checkpoint:` a point to fork from.
+    #[must_use]
+    pub fn checkpoint(self, name: impl Into<String>) -> Self {
+        self.text("checkpoint", name)
+    }
+
+    /// `route:` by rules.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.0.put("route", route.0.into());
+        self
     }
 
     /// `set:` a variable to an expression; of a call `output` is its result.

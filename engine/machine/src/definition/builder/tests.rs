@@ -1,6 +1,9 @@
 //! What the builder makes is what a file says.
 
-use super::{Action, Collect, Data, Each, Mode, OnFailure, Retry, Transition, Undo, Workflow};
+use super::{
+    Action, Approval, Collect, Data, Each, Mode, OnFailure, Retry, Route, Transition, Undo,
+    Workflow,
+};
 use crate::definition::model::GraphFailure;
 use crate::definition::{Format, load, load_all};
 
@@ -226,4 +229,108 @@ fn what_a_file_refuses_the_builder_refuses() {
         [("steps.a.needs[1]".to_owned(), "unknown_step"), ("steps.b".to_owned(), "step_kind"),]
     );
     assert!(problems[0].origin == "builder" && problems[0].line > 0);
+}
+
+#[test]
+fn rules_are_said_by_their_names() {
+    let route = Route::default()
+        .rule("law", |rule| {
+            rule.when("steps.look.contract").priority(10).to("legal").arg("redact", true)
+        })
+        .rule("bill", |rule| rule.when("steps.look.total > 0").to("money").reason("it has a total"))
+        .otherwise("general")
+        .otherwise_because("nothing is known of it");
+    let workflow = Workflow::new("router")
+        .step("look", |step| step.call("p.look"))
+        .step("route", |step| step.needs(["look"]).route(route));
+    same(
+        &workflow,
+        r#"
+workflow: router
+steps:
+  look: { call: p.look }
+  route:
+    needs: [look]
+    route:
+      rules:
+        law: { when: steps.look.contract, priority: 10, to: legal, with: { redact: true } }
+        bill: { when: steps.look.total > 0, to: money, reason: it has a total }
+      default: { to: general, reason: nothing is known of it }
+"#,
+    );
+}
+
+#[test]
+fn schedules_are_said_by_their_names() {
+    let workflow = Workflow::new("report")
+        .schedule("workdays", |schedule| {
+            schedule.cron("0 6 * * MON-FRI").zone("Europe/Berlin").overlap("queue")
+        })
+        .schedule("totals", |schedule| {
+            schedule.every("15m").catch_up("none").key("totals").input("${ data.due }")
+        })
+        .step("collect", |step| step.call("ledger.collect"));
+    same(
+        &workflow,
+        r#"
+workflow: report
+schedules:
+  workdays: { cron: 0 6 * * MON-FRI, zone: Europe/Berlin, overlap: queue }
+  totals: { every: 15m, catch_up: none, key: totals, input: "${ data.due }" }
+steps:
+  collect: { call: ledger.collect }
+"#,
+    );
+}
+
+#[test]
+fn people_are_asked_and_points_are_saved() {
+    let asked = Approval::default()
+        .title("Release ${ key }")
+        .assign("${ input.who }")
+        .choices(["ship", "stop"])
+        .roles(["quality"])
+        .not_initiator()
+        .need(2)
+        .event("release.decided");
+    let workflow = Workflow::new("release")
+        .step("kept", |step| step.checkpoint("before"))
+        .step("check", |step| step.needs(["kept"]).approval(asked).timeout("48h"))
+        .step("again", |step| step.needs(["check"]).approval(Approval::default()));
+    same(
+        &workflow,
+        r#"
+workflow: release
+steps:
+  kept: { checkpoint: before }
+  check:
+    needs: [kept]
+    approval:
+      title: "Release ${ key }"
+      assign: "${ input.who }"
+      choices: [ship, stop]
+      roles: [quality]
+      not: initiator
+      need: 2
+      event: release.decided
+    timeout: 48h
+  again: { needs: [check], approval: true }
+"#,
+    );
+    let asked = |state: super::State| {
+        let state = state.approval(Approval::default().need(2));
+        state.on("user.action", Transition::to("over").action(Action::checkpoint("decided")))
+    };
+    let workflow = Workflow::new("plan").state("open", asked).state("over", |state| state);
+    same(
+        &workflow,
+        "
+workflow: plan
+states:
+  open:
+    approval: { need: 2 }
+    on: { user.action: { to: over, do: { checkpoint: decided } } }
+  over: {}
+",
+    );
 }

@@ -2,6 +2,7 @@
 
 use super::action::Action;
 use super::data::Data;
+use super::schedule::Schedule;
 use super::state::State;
 use super::step::{Step, Undo};
 use super::tree::Tree;
@@ -46,6 +47,13 @@ impl Workflow {
     pub fn event(self, name: &str, build: impl FnOnce(Event) -> Event) -> Self {
         let event: Yaml = build(Event::default()).0.into();
         self.changed(|tree| tree.entry("events", name, event))
+    }
+
+    /// When it starts by itself.
+    #[must_use]
+    pub fn schedule(self, name: &str, build: impl FnOnce(Schedule) -> Schedule) -> Self {
+        let schedule: Yaml = build(Schedule::default()).0.into();
+        self.changed(|tree| tree.entry("schedules", name, schedule))
     }
 
     /// A variable and its first value.

@@ -11,11 +11,24 @@ use crate::definition::expr::{Expr, ExprKind, NameSet, Template};
 use crate::definition::model::{Action, SetPath};
 use crate::definition::parse::{Key, Kind, Node};
 use crate::definition::problem::{Span, quoted};
+use crate::machine::checked_name;
 use crate::value::Value;
 
 /// The keys that say what an action does; the others are options.
-const KINDS: [&str; 10] =
-    ["call", "publish", "set", "raise", "log", "timer", "send", "cancel", "if", "each"];
+const KINDS: [&str; 12] = [
+    "call",
+    "publish",
+    "set",
+    "raise",
+    "log",
+    "timer",
+    "send",
+    "cancel",
+    "if",
+    "each",
+    "route",
+    "checkpoint",
+];
 
 /// Names that belong to the system and are never assigned (rule 23).
 const SYSTEM: [&str; 10] =
@@ -109,7 +122,7 @@ impl<'t> Context<'t> {
         let get = |name: &str| fields.iter().find(|(key, _)| &*key.text == name).copied();
         let mut kinds: Vec<(&Key, &'t Node)> =
             fields.iter().filter(|(key, _)| KINDS.contains(&&*key.text)).copied().collect();
-        if get("call").is_some() {
+        if get("call").is_some() || get("route").is_some() {
             kinds.retain(|(key, _)| &*key.text != "set");
         }
         let (key, value) = match kinds.as_slice() {
@@ -131,6 +144,7 @@ impl<'t> Context<'t> {
         let options: &[&str] = match &*key.text {
             "call" => &["call", "with", "timeout", "retry", "set", "undo"],
             "publish" => &["publish", "with"],
+            "route" => &["route", "set"],
             "raise" => &["raise", "with"],
             "send" if value.scalar().is_some() => &["send", "with"],
             _ => &[],
@@ -153,6 +167,8 @@ impl<'t> Context<'t> {
             "publish" => self.publish(value, with, env).map(Item::Do),
             "raise" => self.raise(value, with, env).map(Item::Do),
             "log" => self.log(value, env).map(Item::Do),
+            "checkpoint" => self.checkpoint(value, env).map(Item::Do),
+            "route" => self.route(value, get("set").map(|(_, node)| node), env).map(Item::Do),
             "timer" => self.timer(value, env).map(Item::Do),
             "send" => self.send(value, with, env).map(Item::Do),
             _ => {
@@ -220,6 +236,17 @@ impl<'t> Context<'t> {
             }
         }
         Some(Action::Log { label, value: value? })
+    }
+
+    /// `checkpoint:`: the name of a point to fork from.
+    pub(super) fn checkpoint(&self, node: &'t Node, env: Env<'_>) -> Option<Action> {
+        let name = self.text_template(node, "the name of a checkpoint", env)?;
+        let written = name.as_const().and_then(Value::as_str);
+        if let Some(Err(reason)) = written.map(checked_name) {
+            self.report.add(codes::NAME, node.span, reason);
+            return None;
+        }
+        Some(Action::Checkpoint { name })
     }
 
     /// `if:`: the first branch whose guard is true (rule 24).

@@ -7,7 +7,7 @@ use super::events::reserved;
 use super::values::Env;
 use crate::definition::codes;
 use crate::definition::expr::Template;
-use crate::definition::model::Approval;
+use crate::definition::model::{Approval, SeqStep};
 use crate::definition::parse::{Kind, Node, Plain, plain};
 use crate::definition::problem::quoted;
 use crate::value::Value;
@@ -34,6 +34,25 @@ impl<'t> Context<'t> {
         }
         self.made.borrow_mut().insert(Arc::clone(&approval.event));
         Some(approval)
+    }
+
+    /// `approval:` of the step `id`.
+    pub(super) fn approval_step(
+        &self,
+        node: &'t Node,
+        id: &str,
+        (set, foreach): (Option<&Node>, Option<&Node>),
+    ) -> Option<SeqStep> {
+        if let Some(each) = foreach {
+            let message = "`approval` asks once: it cannot stand in `foreach`";
+            self.report.add(codes::FOREACH, each.span, message);
+        }
+        let Some(approval) = self.approval(node, &id.into()) else {
+            self.wrong_type(node, "a mapping, or `true`");
+            return None;
+        };
+        let set = set.map(|set| self.set(set, Self::with_output(Env::ACTION))).unwrap_or_default();
+        Some(SeqStep::Approval { approval: Arc::new(approval), set })
     }
 
     fn approval_fields(&self, node: &'t Node, approval: &mut Approval) {

@@ -38,6 +38,7 @@ impl<'t> Context<'t> {
             }
         }
         spec.operation = operation?;
+        self.transaction_call(&spec.operation, fields);
         spec.name = name.map_or_else(|| Arc::clone(&spec.operation), Arc::clone);
         Some(spec)
     }

@@ -95,6 +95,7 @@ impl<'t> Builder<'_, 't> {
                 SeqStep::Do(_)
                 | SeqStep::Call { .. }
                 | SeqStep::Wait { .. }
+                | SeqStep::Approval { .. }
                 | SeqStep::Name { .. }
                 | SeqStep::JumpUnless { .. }
                 | SeqStep::Jump { .. } => None,

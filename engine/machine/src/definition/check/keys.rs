@@ -1,6 +1,8 @@
 //! Every key of the format, once: unknown keys are found with these tables, and the JSON Schema is
 //! made of them.
 
+use super::{keys_route, keys_schedule};
+
 /// A key of a mapping.
 pub(crate) struct Field {
     /// The key.
@@ -47,7 +49,7 @@ use Shape::{
     Bool, Count, Data, Duration, Expression, List, Map, Named, Null, OneOf, Table, Text, Words,
 };
 
-const fn key(name: &'static str, shape: Shape, doc: &'static str) -> Field {
+pub(super) const fn key(name: &'static str, shape: Shape, doc: &'static str) -> Field {
     Field { name, shape, doc, later: false }
 }
 
@@ -72,6 +74,7 @@ const UNHANDLED: Shape = Words(&["discard", "defer", "dead_letter", "reject"]);
 const ROOT: &[Field] = &[
     key("workflow", Text, "the name of the workflow"),
     key("version", Count, "the version, from 1; a deployed version never changes"),
+    key("derived_from", Count, "of a version with further steps: the one it comes from"),
     key("title", Text, "what people call it"),
     key("correlate", Expression, "the key of the instance an event belongs to"),
     key(
@@ -79,6 +82,7 @@ const ROOT: &[Field] = &[
         OneOf(&[Map(&OneOf(&[Table("event"), Null])), List(&Text)]),
         "the events that are captured from the bus",
     ),
+    key("schedules", Map(&Table("schedule")), "when it starts by itself"),
     key("vars", Map(&Data), "the variables and their first values"),
     key("initial", INITIAL, "the state entered first; the first one by default"),
     key("states", STATES, "the states"),
@@ -139,6 +143,12 @@ const STEP: &[Field] = &[
     key("run", OneOf(&[Text, Table("run")]), "a workflow that runs as a child"),
     key("publish", Text, "a subject"),
     key("wait", OneOf(&[Text, List(&Text), Table("wait")]), "the events it waits for"),
+    key("route", Table("route"), "rules that decide something"),
+    key("approval", OneOf(&[Table("approval"), Bool, Null]), "a person decides"),
+    key("checkpoint", Text, "a point to fork from"),
+    key("begin", Data, "a transaction that it begins and joins, by name"),
+    key("commit", Data, "a transaction whose work stays, by name"),
+    key("rollback", Data, "a transaction whose work is taken back, by name"),
     key("set", Map(&Expression), "variables and their new values; beside a call what to keep"),
     key("with", Data, "the input, or the payload"),
     key("needs", OneOf(&[Text, List(&Text), Table("needs")]), "the steps it waits for"),
@@ -157,11 +167,6 @@ const STEP: &[Field] = &[
     key("undo", OneOf(&[Text, Table("undo")]), "the call that takes it back"),
     key("foreach", Table("foreach"), "the same for each item of a list"),
     later("cache", "results are not kept between runs"),
-    later("route", "guards (`when`) say which steps run"),
-    later("approval", "an approval belongs to a state"),
-    later("begin", "sagas over several instances come with a later version"),
-    later("commit", "sagas over several instances come with a later version"),
-    later("rollback", "sagas over several instances come with a later version"),
 ];
 
 const NEEDS: &[Field] = &[
@@ -239,6 +244,7 @@ const LIMITS: &[Field] = &[
     key("internal_events", Count, "internal events queued by one event"),
     key("actions", Count, "actions and loop iterations of one event"),
     key("effects", Count, "effects of one event"),
+    key("outputs", Count, "bytes of all outputs of steps together"),
     key("vars", Count, "bytes of all variables"),
 ];
 
@@ -285,6 +291,8 @@ const ACTION: &[Field] = &[
     key("cancel", Text, "the id of a timer"),
     key("if", OneOf(&[Table("branch"), List(&Table("branch"))]), "the first branch that is true"),
     key("each", Table("each"), "the same for each item of a list"),
+    key("route", Table("route"), "rules that decide something"),
+    key("checkpoint", Text, "a point to fork from"),
     key("with", Data, "the input, or the payload"),
     key("timeout", Duration, "the time of one attempt of a call"),
     key("retry", Table("retry"), "how often a call is tried"),
@@ -354,6 +362,7 @@ pub(crate) const TABLES: &[(&str, &[Field])] = &[
     ("trigger", TRIGGER),
     ("initial", ARROW),
     ("event", EVENT),
+    ("schedule", keys_schedule::SCHEDULE),
     ("defer", DEFER_TABLE),
     ("limits", LIMITS),
     ("approval", APPROVAL),
@@ -361,6 +370,9 @@ pub(crate) const TABLES: &[(&str, &[Field])] = &[
     ("run", RUN),
     ("recipient", RECIPIENT),
     ("action", ACTION),
+    ("route", keys_route::ROUTE),
+    ("rule", keys_route::RULE),
+    ("otherwise", keys_route::OTHERWISE),
     ("retry", RETRY),
     ("log", LOG),
     ("send", SEND),

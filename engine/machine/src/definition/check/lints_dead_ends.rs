@@ -106,6 +106,8 @@ fn calls(actions: &[Action]) -> bool {
         | Action::Cancel { .. }
         | Action::Publish { .. }
         | Action::Log { .. }
+        | Action::Checkpoint { .. }
+        | Action::Route(_)
         | Action::Tell(_) => false,
     })
 }

@@ -7,13 +7,15 @@ use crate::definition::model::{Definition, Descriptor, SeqStep};
 use crate::definition::problem::Span;
 
 /// The errors that are not about something invoked.
-const ERRORS: [&str; 11] = [
+const ERRORS: [&str; 13] = [
     "error.execution",
     "error.execution.assign",
+    "error.execution.checkpoint",
     "error.execution.guard",
     "error.execution.invoke",
     "error.execution.limit",
     "error.execution.output",
+    "error.execution.route",
     "error.execution.send",
     "error.execution.undo",
     "error.execution.vars",
@@ -86,6 +88,7 @@ fn invoked(definition: &Definition) -> Vec<String> {
         }
         SeqStep::Do(_)
         | SeqStep::Wait { .. }
+        | SeqStep::Approval { .. }
         | SeqStep::Name { .. }
         | SeqStep::JumpUnless { .. }
         | SeqStep::Jump { .. } => None,

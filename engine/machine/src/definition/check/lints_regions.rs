@@ -285,6 +285,9 @@ fn collect_sets<'a>(actions: impl IntoIterator<Item = &'a Action>, vars: &mut Ve
     for action in actions {
         match action {
             Action::Set(entries) => vars.extend(entries.iter().filter_map(|(path, _)| path.var)),
+            Action::Route(route) => {
+                vars.extend(route.set.iter().filter_map(|(path, _)| path.var));
+            }
             Action::If(branches) => {
                 branches.iter().for_each(|(_, body)| collect_sets(body, vars));
             }
@@ -296,6 +299,7 @@ fn collect_sets<'a>(actions: impl IntoIterator<Item = &'a Action>, vars: &mut Ve
             | Action::Cancel { .. }
             | Action::Publish { .. }
             | Action::Log { .. }
+            | Action::Checkpoint { .. }
             | Action::Sequence(_)
             | Action::Graph(_)
             | Action::Tell(_) => {}

@@ -100,9 +100,14 @@ impl<'t> Outline<'t> {
             return;
         };
         if entries.is_empty() {
-            let id = quoted(&self.state(parent).id);
-            let message = format!("{id} has no states");
-            report.add(codes::MISSING_FIELD, states.span, message);
+            let named = self.state(parent);
+            let id = quoted(&named.id);
+            if named.kind == StateKind::Parallel {
+                let message = format!("parallel state {id} has no region");
+                report.add(codes::PARALLEL, states.span, message);
+            } else {
+                report.add(codes::MISSING_FIELD, states.span, format!("{id} has no states"));
+            }
         }
         for (key, node) in entries {
             let place = self.states.len();
@@ -227,6 +232,10 @@ fn workflow_name(report: &Report<'_>, root: &Node) -> Arc<str> {
     if let Some(problem) = name_problem(&scalar.text, true) {
         let message = format!("workflow {} {problem}", quoted(&scalar.text));
         report.add(codes::NAME, node.span, message);
+    }
+    if *scalar.text == *crate::machine::TRANSACTION {
+        let message = format!("workflow {} is the engine's own", quoted(&scalar.text));
+        report.add(codes::RESERVED_WORKFLOW, node.span, message);
     }
     Arc::clone(&scalar.text)
 }

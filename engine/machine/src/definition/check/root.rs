@@ -9,11 +9,14 @@ use super::events;
 use super::lints;
 use super::number::{Numbered, number};
 use super::outline::{Outline, STATES_MAX};
+use super::schedules;
 use super::states::Builder;
 use super::values::Env;
 use crate::definition::child::Child;
 use crate::definition::codes;
-use crate::definition::model::{Definition, Limits, OnError, Unhandled, VarDecl};
+use crate::definition::extend::DERIVED_MIN;
+use crate::definition::load::Dated;
+use crate::definition::model::{Definition, Limits, OnError, Schedule, Unhandled, VarDecl};
 use crate::definition::parse::{Node, canonical};
 use crate::definition::problem::{Problem, Span, quoted};
 use crate::machine::ContentHash;
@@ -27,11 +30,13 @@ pub(crate) struct Checked {
     pub(crate) definition: Option<Definition>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) children: Vec<Child>,
+    pub(crate) dated: Vec<Dated>,
 }
 
 impl Checked {
     fn refused(report: Report<'_>) -> Self {
-        Self { definition: None, problems: report.into_problems(), children: Vec::new() }
+        let problems = report.into_problems();
+        Self { definition: None, problems, children: Vec::new(), dated: Vec::new() }
     }
 }
 
@@ -44,7 +49,7 @@ pub(crate) fn check(text: &str, origin: &str, root: &Node) -> Checked {
     }
     let outline = Outline::new(&report, root);
     let context = Context::new(report, outline);
-    let head = Head::new(&context, root);
+    let mut head = Head::new(&context, root);
     let mut builder = Builder::new(&context);
     builder.lower();
     builder.recipients();
@@ -70,20 +75,24 @@ pub(crate) fn check(text: &str, origin: &str, root: &Node) -> Checked {
         return Checked::refused(context.report);
     }
     let numbered = number(builder);
+    let dated = std::mem::take(&mut head.dated);
     let (definition, spans) = head.finish(root, numbered, &context);
     lints::lint(&context, &definition, &spans);
     let children = context.children();
     let problems = context.report.into_problems();
     let sound = !problems.iter().any(Problem::is_error);
-    Checked { definition: sound.then_some(definition), problems, children }
+    Checked { definition: sound.then_some(definition), problems, children, dated }
 }
 
 /// What a definition says about itself, besides its states.
 struct Head {
     version: u32,
+    derived_from: Option<u32>,
     title: Arc<str>,
     correlate: Option<crate::definition::expr::Expr>,
     events: Vec<(crate::definition::model::EventDecl, Span)>,
+    schedules: Vec<Schedule>,
+    dated: Vec<Dated>,
     vars: Vec<VarDecl>,
     unhandled: Unhandled,
     on_error: OnError,
@@ -93,16 +102,23 @@ struct Head {
 impl Head {
     fn new<'t>(context: &Context<'t>, root: &'t Node) -> Self {
         let version = root.get("version").map_or(Some(1), |node| context.count(node));
+        let derived_from = root.get("derived_from").and_then(|node| context.count(node));
+        numbered_as_due(context, root, version.unwrap_or(1));
         let title = root.get("title").and_then(|node| context.text(node, "the title"));
         let correlate = root.get("correlate").and_then(|node| events::correlate(context, node));
         let events = root.get("events").map(|node| events::declared(context, node));
+        let schedules = root.get("schedules").map(|node| schedules::declared(context, node));
+        let (schedules, dated) = schedules.unwrap_or_default();
         let unhandled = root.get("unhandled").and_then(|node| events::unhandled(context, node));
         let on_error = root.get("on_error").and_then(|node| events::on_error(context, node));
         Self {
             version: version.unwrap_or(1),
+            derived_from,
             title: title.unwrap_or_else(|| Arc::clone(&context.outline.workflow)),
             correlate,
             events: events.unwrap_or_default(),
+            schedules,
+            dated,
             vars: vars(context, root),
             unhandled: unhandled.unwrap_or_default(),
             on_error: on_error.unwrap_or_default(),
@@ -127,11 +143,13 @@ impl Head {
         let definition = Definition {
             name: Arc::clone(&context.outline.workflow),
             version: self.version,
+            derived_from: self.derived_from,
             title: self.title,
             hash,
             canonical,
             correlate: self.correlate,
             events: self.events.into_iter().map(|(event, _)| event).collect(),
+            schedules: self.schedules,
             vars: self.vars,
             states: numbered.states,
             transitions: numbered.transitions,
@@ -143,6 +161,21 @@ impl Head {
         };
         (definition, spans)
     }
+}
+
+/// Versions of authors and derived ones have numbers of their own.
+fn numbered_as_due(context: &Context<'_>, root: &Node, version: u32) {
+    let message = match root.get("derived_from") {
+        Some(_) if version < DERIVED_MIN => {
+            format!("version {version} is an author's; derived ones begin with {DERIVED_MIN}")
+        }
+        None if version >= DERIVED_MIN => {
+            format!("version {version} exceeds the limit of {}", DERIVED_MIN - 1)
+        }
+        Some(_) | None => return,
+    };
+    let span = root.get("version").map_or(root.span, |node| node.span);
+    context.report.add(codes::DERIVED, span, message);
 }
 
 fn vars(context: &Context<'_>, root: &Node) -> Vec<VarDecl> {
@@ -170,6 +203,7 @@ fn limits<'t>(context: &Context<'t>, root: &'t Node) -> Limits {
             "internal_events" => &mut limits.internal_events,
             "actions" => &mut limits.actions,
             "effects" => &mut limits.effects,
+            "outputs" => &mut limits.outputs_bytes,
             _ => &mut limits.vars_bytes,
         };
         let Some(count) = context.count(node) else { continue };

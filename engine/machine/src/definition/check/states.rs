@@ -172,7 +172,8 @@ impl<'c, 't> Builder<'c, 't> {
                 let real = |child: &&Place| {
                     !matches!(context.outline.state(**child).kind, StateKind::History { .. })
                 };
-                if regions.filter(real).count() == 0 {
+                // Where nothing is written at all, that was said before.
+                if !named.children.is_empty() && regions.filter(real).count() == 0 {
                     let message = format!("parallel state {} has no region", quoted(&named.id));
                     context.report.add(codes::PARALLEL, named.span, message);
                 }

@@ -18,10 +18,18 @@ use crate::definition::problem::{Span, quoted};
 use crate::value::{Map, Value};
 
 /// What a step can do.
-const VERBS: [&str; 4] = ["call", "run", "publish", "wait"];
-
-/// What it could do in a later version.
-const LATER: [&str; 5] = ["approval", "route", "begin", "commit", "rollback"];
+const VERBS: [&str; 10] = [
+    "call",
+    "run",
+    "publish",
+    "wait",
+    "route",
+    "approval",
+    "checkpoint",
+    "begin",
+    "commit",
+    "rollback",
+];
 
 /// What belongs to the verb, of all keys.
 const OPTIONS: [&str; 5] = ["with", "timeout", "retry", "set", "undo"];
@@ -140,6 +148,16 @@ impl<'t> Builder<'_, 't> {
                 std::iter::once(SeqStep::Do(publish)).chain(kept).collect()
             }
             "wait" => vec![context.wait(get("wait")?, fields, env)?],
+            "approval" => {
+                let beside = (get("set"), get("foreach"));
+                vec![context.approval_step(get("approval")?, id, beside)?]
+            }
+            "begin" | "commit" | "rollback" => {
+                let spec = context.transaction_step(verb, get(verb)?, env)?;
+                vec![SeqStep::Call { spec: Arc::new(spec), invoke_id }]
+            }
+            "checkpoint" => vec![SeqStep::Do(context.checkpoint(get("checkpoint")?, env)?)],
+            "route" => vec![SeqStep::Do(context.route(get("route")?, get("set"), env)?)],
             _ => vec![SeqStep::Do(Action::Set(set()))],
         };
         Some(self.program(place, steps))
@@ -164,11 +182,9 @@ impl<'t> Context<'t> {
             }
             [] if fields.iter().any(|(key, _)| &*key.text == "set") => Some("set"),
             [] => {
-                if !LATER.iter().any(|verb| node.get(verb).is_some()) {
-                    let known = VERBS.map(|verb| format!("`{verb}`")).join(", ");
-                    let message = format!("the step does nothing: none of {known}, `set`");
-                    self.report.add(codes::STEP_KIND, start, message);
-                }
+                let known = VERBS.map(|verb| format!("`{verb}`")).join(", ");
+                let message = format!("the step does nothing: none of {known}, `set`");
+                self.report.add(codes::STEP_KIND, start, message);
                 None
             }
         }
@@ -179,6 +195,8 @@ impl<'t> Context<'t> {
         let known: &[&str] = match verb {
             "call" => &OPTIONS,
             "run" | "wait" => &["with", "timeout", "set"],
+            "approval" => &["timeout", "set"],
+            "checkpoint" | "begin" | "commit" | "rollback" => &[],
             "publish" => &["with", "set"],
             _ => &["set"],
         };
@@ -280,7 +298,7 @@ fn optional(context: &Context<'_>, fields: &Fields<'_>) -> bool {
 fn waiting_time(context: &Context<'_>, fields: &Fields<'_>, deadline: Option<u64>) -> Option<u64> {
     let get = |name: &str| fields.iter().find(|(key, _)| &*key.text == name);
     let Some((key, node)) = get("timeout") else { return deadline };
-    if get("run").is_none() && get("wait").is_none() {
+    if ["run", "wait", "approval"].iter().all(|verb| get(verb).is_none()) {
         return deadline;
     }
     if get("foreach").is_some() {

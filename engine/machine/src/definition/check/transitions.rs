@@ -20,6 +20,11 @@ impl<'t> Context<'t> {
             Kind::Map(entries) => entries
                 .iter()
                 .flat_map(|(key, value)| {
+                    if matches!(&value.kind, Kind::List(items) if items.is_empty()) {
+                        let message = format!("{} has no transition", quoted(&key.text));
+                        let help = "write `{}` for one that does nothing".to_owned();
+                        self.report.help(codes::MISSING_FIELD, value.span, message, help);
+                    }
                     let descriptors = self.trigger(&key.text, key.span).into_iter().collect();
                     self.edges(value, source, &Trigger::Events(descriptors), "transition")
                 })
@@ -33,6 +38,10 @@ impl<'t> Context<'t> {
                         self.report.add(codes::MISSING_FIELD, start, message);
                         return None;
                     };
+                    if matches!(&event.kind, Kind::List(events) if events.is_empty()) {
+                        let message = "the list names no event";
+                        self.report.add(codes::MISSING_FIELD, event.span, message);
+                    }
                     let texts = self.texts(event, "an event name");
                     let descriptors =
                         texts.iter().filter_map(|(text, span)| self.trigger(text, *span));

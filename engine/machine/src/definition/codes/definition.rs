@@ -118,8 +118,8 @@ super::codes! { DEFINITION;
          `max_parallel`, `finally` and `output` say something about steps. Give a state the steps, \
          or remove what does not belong to them."
     STEP_KIND 131 "step_kind" "the step does nothing, or two things"
-        "A step does exactly one thing: `call`, `run`, `publish` or `wait`; `set` alone is one too, \
-         and beside the others says what to keep. Write two steps, the second with `needs` of the \
+        "A step does exactly one thing: `call`, `run`, `publish`, `wait`, `approval`, `route` or \
+         `checkpoint`; `set` alone is one too, and beside the others says what to keep. Write two steps, the second with `needs` of the \
          first."
     UNKNOWN_STEP 132 "unknown_step" "the step does not exist"
         "`needs` and `fallback` name steps of the same `steps:`. There is no step with this name \
@@ -151,4 +151,16 @@ super::codes! { DEFINITION;
         "`history: shallow` keeps which children of its parent were active, and enters each of \
          them by its own default. Its `default:` stands for such children, so it names them and \
          nothing further down. Name the child around the state, or write `history: deep`."
+    DERIVED 155 "derived" "the number is not one of this kind of version"
+        "Numbers from 2,147,483,648 on are those of derived versions, which `gearshift steps add` \
+         makes for running instances; they say what they come from in `derived_from`. Give a \
+         version of your own a lower number; leave a derived one as `gearshift def show` prints it."
+    TRANSACTION 170 "transaction" "the transaction cannot be asked so"
+        "`transaction.begin`, `transaction.join`, `transaction.commit` and `transaction.rollback` \
+         are answered by the transaction that `with: { name: … }` names, and by no plugin; `begin` \
+         may say `timeout`. There is no isolation to ask for: others see what members did before \
+         the commit. Correct the call, or give a plugin of your own another name."
+    RESERVED_WORKFLOW 171 "reserved_workflow" "the workflow's name belongs to the engine"
+        "`transaction/NAME` is the instance that keeps a transaction. Its definition is part of the \
+         program. Give the workflow another name."
 }

@@ -60,4 +60,8 @@ super::codes! { LINTS;
          can move in the same step. Of two regions that take the event the one written first is \
          asked first, and the transition of the other is dropped with its actions. Let the \
          parallel state itself take the event, or put the region that should win first."
+    IDLE_RULE 225 "idle_rule" "a rule that never decides"
+        "Rules of a `route` are asked by their priority, then as they are written, and the first \
+         that matches decides. One that is asked before has no `when`, so neither this rule nor \
+         the default is ever reached. Give the other a guard or a lower priority, or remove this."
 }

@@ -108,12 +108,33 @@ super::codes! { RUNTIME;
         "Another stream holds a part of the subjects that the definition names, and no two streams \
          may hold one subject; or the subject is not one that can be captured. Nothing was \
          deployed. Name subjects that no stream holds, or that one stream holds as a whole."
+    TRANSACTION_CLOSED 4021 "transaction_closed" "the transaction is not open any more"
+        "It was committed or rolled back, or is being rolled back. What was committed stays, and \
+         what was taken back is not done again. Nothing was changed. Begin another transaction, or \
+         look at this one: `gearshift transaction show NAME`."
+    TRANSACTION_EXISTS 4024 "transaction_exists" "the transaction is open with other options"
+        "A transaction with this name is open, and its timeout is another one. Beginning it again \
+         with the same timeout would have been harmless. Use another name."
+    TRANSACTION_DECIDES 4025 "transaction_decides" "a transaction decides about the instance"
+        "The instance is a member of a transaction that is open, so what it did is taken back with \
+         it or not at all; or the transaction is committed, and nothing of that is taken back any \
+         more. Nothing was changed. Commit the transaction or roll it back."
+    UNKNOWN_TRANSACTION 4026 "unknown_transaction" "there is no such transaction"
+        "No transaction with this name was begun, or it ended more than the retention time ago. \
+         List them with `gearshift transaction ls`."
     DENIED 4030 "denied" "not allowed"
         "Your roles do not permit this, or the approval excludes you. Ask somebody who may, or for \
          the role."
     UNAUTHENTICATED 4031 "unauthenticated" "a valid token is needed"
         "The door does not know who asks. `gearshift dev` prints its token at the start; give it \
          by `--token`, `GEARSHIFT_TOKEN` or `GEARSHIFT_TOKEN_FILE`."
+    UNKNOWN_SCHEDULE 4032 "unknown_schedule" "there is no such schedule"
+        "The newest version of the workflow has no schedule of this name. `gearshift schedule ls` \
+         lists them all as `workflow/schedule`."
+    NOT_STARTED 4033 "not_started" "the schedule starts nothing now"
+        "`overlap` of the schedule leaves this start out, or its key or input cannot be computed; \
+         the message says which. Wait until the earlier start has ended, end it, or start the \
+         workflow by hand with `gearshift start`."
     NOTHING_THERE 4040 "not_found" "there is no such thing"
         "What the request names does not exist: a dead letter, a command, a query. The message \
          says what was looked for."

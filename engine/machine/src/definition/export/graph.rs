@@ -88,6 +88,7 @@ fn undo(definition: &Definition, step: &Step) -> Option<String> {
         SeqStep::Do(_)
         | SeqStep::Child { .. }
         | SeqStep::Wait { .. }
+        | SeqStep::Approval { .. }
         | SeqStep::Name { .. }
         | SeqStep::JumpUnless { .. }
         | SeqStep::Jump { .. } => None,

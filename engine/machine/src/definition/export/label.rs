@@ -56,6 +56,7 @@ fn action_words(definition: &Definition, action: &Action, words: &mut Vec<String
         Action::Raise { event, .. } => words.push(format!("raise {event}")),
         Action::Send { event, .. } => words.push(format!("send {}", text(event))),
         Action::Tell(spec) => words.push(spec.name.to_string()),
+        Action::Route(_) => words.push("route".to_owned()),
         Action::Sequence(place) => program_words(definition, *place, words),
         Action::If(branches) => {
             for action in branches.iter().flat_map(|(_, body)| body) {
@@ -68,7 +69,11 @@ fn action_words(definition: &Definition, action: &Action, words: &mut Vec<String
             }
         }
         // A graph is drawn as one.
-        Action::Set(_) | Action::Cancel { .. } | Action::Log { .. } | Action::Graph(_) => {}
+        Action::Set(_)
+        | Action::Cancel { .. }
+        | Action::Log { .. }
+        | Action::Checkpoint { .. }
+        | Action::Graph(_) => {}
     }
 }
 
@@ -89,6 +94,9 @@ fn program_words(definition: &Definition, place: u16, words: &mut Vec<String>) {
             SeqStep::Wait { events, .. } => {
                 let events: Vec<String> = events.iter().map(ToString::to_string).collect();
                 words.push(format!("wait {}", events.join(", ")));
+            }
+            SeqStep::Approval { approval, .. } => {
+                words.push(format!("approval: {}", approval.choices.join(" | ")));
             }
             SeqStep::Name { .. } | SeqStep::JumpUnless { .. } | SeqStep::Jump { .. } => {}
         }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::super::expr::{Expr, Template};
 use super::event::Descriptor;
 use super::kinds::KindSet;
+use super::route::Route;
+use super::state::Approval;
 
 /// One executable action. None of them waits (rule 27).
 #[derive(Clone, Debug)]
@@ -75,6 +77,13 @@ pub enum Action {
     Graph(u16),
     /// A call nobody waits for: legal in `exit` (rule 27).
     Tell(Arc<CallSpec>),
+    /// `checkpoint:`: save a point to fork from, when the macrostep is quiescent.
+    Checkpoint {
+        /// Its name, checked when evaluated.
+        name: Template,
+    },
+    /// `route:`: rules decide, and what is decided is kept (decision 0025).
+    Route(Arc<Route>),
 }
 
 /// Calls and what comes between them, in the order written (rule 27).
@@ -112,6 +121,13 @@ pub enum SeqStep {
         /// Only one for which this is true.
         when: Option<Expr>,
         /// What to keep of its payload, as `output`.
+        set: Vec<(SetPath, Expr)>,
+    },
+    /// Ask a person, and wait for the decision (decision 0025).
+    Approval {
+        /// Whom, and what.
+        approval: Arc<Approval>,
+        /// What to keep of the decision, as `output`.
         set: Vec<(SetPath, Expr)>,
     },
     /// `id_to:` of what comes next.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::action::Sequence;
 use super::event::EventDecl;
 use super::graph::{Graph, Step};
+use super::schedule::Schedule;
 use super::state::{State, StateKind};
 use super::transition::Transition;
 use crate::definition::expr::{Expr, Template};
@@ -17,6 +18,8 @@ pub struct Definition {
     pub name: Arc<str>,
     /// `version:`, from 1.
     pub version: u32,
+    /// `derived_from:`: the version that a running instance was given further steps on.
+    pub derived_from: Option<u32>,
     /// `title:`; the name where there is none.
     pub title: Arc<str>,
     /// SHA-256 of [`Definition::canonical`].
@@ -27,6 +30,8 @@ pub struct Definition {
     pub correlate: Option<Expr>,
     /// `events:`, in document order.
     pub events: Vec<EventDecl>,
+    /// `schedules:`, in document order.
+    pub schedules: Vec<Schedule>,
     /// `vars:`, in document order.
     pub vars: Vec<VarDecl>,
     /// All states, pre-order; [`StateId`] is the place here; the root is first.
@@ -93,6 +98,8 @@ pub struct Limits {
     pub effects: u32,
     /// Bytes of all variables together, by [`crate::value::Value::weight`].
     pub vars_bytes: u32,
+    /// Bytes of all outputs of steps together, by [`crate::value::Value::weight`].
+    pub outputs_bytes: u32,
     /// Deferred or parked events.
     pub deferred: u32,
     /// Bytes of deferred or parked events.
@@ -109,6 +116,7 @@ impl Default for Limits {
             actions: 10_000,
             effects: 256,
             vars_bytes: 256 * 1_024,
+            outputs_bytes: 4 * 1_024 * 1_024,
             deferred: 100,
             deferred_bytes: 1_024 * 1_024,
             trace: 100,
@@ -121,6 +129,12 @@ impl Definition {
     #[must_use]
     pub fn pin(&self) -> Pin {
         Pin { version: self.version, hash: self.hash.prefix() }
+    }
+
+    /// Was it made for instances that were given further steps? Then nothing is started of it.
+    #[must_use]
+    pub const fn is_derived(&self) -> bool {
+        self.derived_from.is_some()
     }
 
     /// The state `id`.
@@ -196,6 +210,12 @@ impl Definition {
             let at = graph.steps.iter().position(|step| &*step.id == id)?;
             Some((number, u16::try_from(at).ok()?))
         })
+    }
+
+    /// The schedule `name`.
+    #[must_use]
+    pub fn schedule(&self, name: &str) -> Option<&Schedule> {
+        self.schedules.iter().find(|schedule| *schedule.name == *name)
     }
 
     /// The declaration of the event `name`: the first whose descriptor matches.

@@ -5,6 +5,8 @@ mod definition;
 mod event;
 mod graph;
 mod kinds;
+mod route;
+mod schedule;
 mod state;
 mod transition;
 
@@ -18,5 +20,7 @@ pub use graph::{
     Aggregate, Collect, Fanout, Graph, GraphFailure, Mode, Need, NeedKind, Step, StepFailure,
 };
 pub use kinds::KindSet;
+pub use route::{Route, RouteRule, Verdict};
+pub use schedule::{CatchUp, Overlap, Recurrence, Schedule};
 pub use state::{After, Approval, State, StateKind};
 pub use transition::{Transition, Trigger};

@@ -66,6 +66,15 @@ impl Codec for LetterBody {
                 life.write(out);
                 outcome.write(out);
             }
+            Self::Transaction(word) => {
+                out.byte(5);
+                word.write(out);
+            }
+            Self::Within { transaction, start } => {
+                out.byte(6);
+                transaction.write(out);
+                start.write(out);
+            }
         }
     }
 
@@ -73,12 +82,7 @@ impl Codec for LetterBody {
         Ok(match from.byte()? {
             0 => Self::Event { event: Codec::read(from)?, forwarded: Codec::read(from)? },
             1 => Self::FromChild { call: Codec::read(from)?, event: Codec::read(from)? },
-            2 => Self::Start {
-                version: Codec::read(from)?,
-                input: Codec::read(from)?,
-                parent: Codec::read(from)?,
-                initiator: Codec::read(from)?,
-            },
+            2 => read_start(from)?,
             3 => Self::Cancel { call: Codec::read(from)?, kill: Codec::read(from)? },
             4 => Self::Reply {
                 call: Codec::read(from)?,
@@ -86,7 +90,26 @@ impl Codec for LetterBody {
                 life: Codec::read(from)?,
                 outcome: Codec::read(from)?,
             },
+            5 => Self::Transaction(Codec::read(from)?),
+            6 => {
+                let transaction = Codec::read(from)?;
+                // Nothing else begins a life: no letter is nested any deeper.
+                match from.byte()? {
+                    2 => Self::Within { transaction, start: Box::new(read_start(from)?) },
+                    _ => return Err(DecodeError::Invalid("start in a transaction")),
+                }
+            }
             _ => return Err(DecodeError::Invalid("letter")),
         })
     }
+}
+
+/// The fields of [`LetterBody::Start`].
+fn read_start(from: &mut Reader<'_>) -> Result<LetterBody, DecodeError> {
+    Ok(LetterBody::Start {
+        version: Codec::read(from)?,
+        input: Codec::read(from)?,
+        parent: Codec::read(from)?,
+        initiator: Codec::read(from)?,
+    })
 }

@@ -2,14 +2,16 @@
 
 use super::codec::{Codec, DecodeError, Out, Reader, write_list};
 use super::control::{read_control, write_control};
+use super::moved::{read_moved, write_moved};
 use super::parts::{structs, words};
+use super::value::same;
 use crate::machine::{
     Chunks, FanState, ItemState, Phase, Progress, Role, Rollback, RunningGraph, RunningSequence,
-    StepError, StepState, StepStatus, Then, Undoable,
+    StepError, StepState, StepStatus, Then, Undoable, Weighed,
 };
 
 structs! {
-    Progress { graphs, undo, rollback, paused, checkpoints }
+    Progress { graphs, undo, rollback, paused, checkpoints, weighed }
     RunningGraph { id, graph, phase, event, steps, open, started_at, ended_at }
     StepError { kind, code, message }
     FanState { list, next, open, failed, items }
@@ -32,10 +34,11 @@ const STARTED: u8 = 1 << 2;
 const ENDED: u8 = 1 << 3;
 const FAN: u8 = 1 << 4;
 const ATTEMPTS: u8 = 1 << 5;
+const VOTES: u8 = 1 << 6;
 
 impl Codec for StepState {
     fn write(&self, out: &mut Out) {
-        let Self { status, attempts, output, error, started_at, ended_at, fan } = self;
+        let Self { status, attempts, output, error, started_at, ended_at, fan, votes } = self;
         status.write(out);
         let bit = |present: bool, bit: u8| if present { bit } else { 0 };
         out.byte(
@@ -44,7 +47,8 @@ impl Codec for StepState {
                 | bit(started_at.is_some(), STARTED)
                 | bit(ended_at.is_some(), ENDED)
                 | bit(fan.is_some(), FAN)
-                | bit(*attempts != 0, ATTEMPTS),
+                | bit(*attempts != 0, ATTEMPTS)
+                | bit(!votes.is_empty(), VOTES),
         );
         if !output.is_null() {
             output.write(out);
@@ -61,12 +65,15 @@ impl Codec for StepState {
         if *attempts != 0 {
             attempts.write(out);
         }
+        if !votes.is_empty() {
+            votes.write(out);
+        }
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let status = Codec::read(from)?;
         let mask = from.byte()?;
-        if mask >= ATTEMPTS << 1 {
+        if mask >= VOTES << 1 {
             return Err(DecodeError::Invalid("step mask"));
         }
         Ok(Self {
@@ -77,6 +84,7 @@ impl Codec for StepState {
             ended_at: field(mask, ENDED, from)?,
             fan: field(mask, FAN, from)?,
             attempts: field(mask, ATTEMPTS, from)?.unwrap_or_default(),
+            votes: field(mask, VOTES, from)?.unwrap_or_default(),
         })
     }
 }
@@ -124,6 +132,7 @@ impl Codec for Then {
                 by.write(out);
             }
             Self::Hold => out.byte(3),
+            Self::Transaction => out.byte(4),
         }
     }
 
@@ -133,6 +142,7 @@ impl Codec for Then {
             1 => Self::Fail,
             2 => Self::Cancel { by: Codec::read(from)? },
             3 => Self::Hold,
+            4 => Self::Transaction,
             _ => return Err(DecodeError::Invalid("end of a rollback")),
         })
     }
@@ -199,6 +209,15 @@ impl Codec for RunningSequence {
     }
 }
 
+/// It follows from the outputs.
+impl Codec for Weighed {
+    fn write(&self, _: &mut Out) {}
+
+    fn read(_: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self::default())
+    }
+}
+
 impl<T: Codec + Clone + PartialEq> Codec for Chunks<T> {
     fn write(&self, out: &mut Out) {
         out.length(self.len());
@@ -241,11 +260,15 @@ pub(crate) fn write_progress(old: Option<&Progress>, new: Option<&Progress>, out
 
 /// The same run: what changed of it; another one: all of it.
 fn write_graph(old: Option<&RunningGraph>, new: &RunningGraph, out: &mut Out) {
-    let same = |old: &&RunningGraph| old.id == new.id && old.steps.len() == new.steps.len();
+    let same = |old: &&RunningGraph| (old.id, old.started_at) == (new.id, new.started_at);
     let Some(old) = old.filter(same) else {
         out.byte(0);
         return new.write(out);
     };
+    if old.graph != new.graph || old.steps.len() != new.steps.len() {
+        out.byte(2);
+        return write_moved(old, new, out);
+    }
     out.byte(1);
     new.phase.write(out);
     new.open.write(out);
@@ -260,7 +283,10 @@ fn write_graph(old: Option<&RunningGraph>, new: &RunningGraph, out: &mut Out) {
 /// A step whose list of items is the same: the changed items only.
 fn write_step(old: Option<&StepState>, new: &StepState, out: &mut Out) {
     let items = old.and_then(|old| old.fan.as_deref()).zip(new.fan.as_deref());
-    let Some((old, fan)) = items.filter(|(old, new)| old.items.len() == new.items.len()) else {
+    let of_one = |(old, new): &(&FanState, &FanState)| {
+        old.items.len() == new.items.len() && same(&old.list, &new.list)
+    };
+    let Some((old, fan)) = items.filter(of_one) else {
         out.byte(0);
         return new.write(out);
     };
@@ -286,6 +312,7 @@ pub(crate) fn read_progress(
         1 => *place = Some(Codec::read(from)?),
         2 => {
             let progress = place.as_mut().ok_or(DecodeError::Invalid("change of no progress"))?;
+            progress.weighed = Weighed::default();
             for _ in 0..from.length()? {
                 let at = usize::try_from(from.varint()?).unwrap_or(usize::MAX);
                 read_graph(&mut progress.graphs, at, from)?;
@@ -310,7 +337,8 @@ fn read_graph(
     from: &mut Reader<'_>,
 ) -> Result<(), DecodeError> {
     const PLACE: DecodeError = DecodeError::Invalid("place of a step graph");
-    if from.byte()? == 0 {
+    let how = from.byte()?;
+    if how == 0 {
         let graph = RunningGraph::read(from)?;
         let count = graphs.len();
         match graphs.get_mut(at) {
@@ -321,6 +349,9 @@ fn read_graph(
         return Ok(());
     }
     let graph = graphs.get_mut(at).ok_or(PLACE)?;
+    if how == 2 {
+        return read_moved(graph, from);
+    }
     graph.phase = Codec::read(from)?;
     graph.open = Codec::read(from)?;
     graph.ended_at = Codec::read(from)?;

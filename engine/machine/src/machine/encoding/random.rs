@@ -6,7 +6,7 @@ use crate::machine::{
     Address, CallOutcome, EffectId, ErrorKind, Event, EventKind, FailedBlock, Fired, Generation,
     GuardVerdict, Instance, InstanceKey, Letter, LetterBody, Mark, Parent, Pin, Place, Principal,
     Reply, RunningCall, RunningSequence, StateId, Status, Stuck, StuckKind, Timer, TimerKind,
-    Timestamp, TraceEntry, TransitionId, Vote,
+    Timestamp, TraceEntry, TransitionId,
 };
 use crate::value::{Map, Value};
 
@@ -36,7 +36,7 @@ impl Random {
         u32::try_from((self.next() >> 32) >> shift).unwrap_or(0)
     }
 
-    fn chance(&mut self) -> bool {
+    pub(super) fn chance(&mut self) -> bool {
         self.below(3) == 0
     }
 
@@ -72,7 +72,7 @@ impl Random {
         Timestamp(self.pick(&at))
     }
 
-    fn id(&mut self) -> EffectId {
+    pub(super) fn id(&mut self) -> EffectId {
         EffectId((u128::from(self.next()) << 64 | u128::from(self.next())).to_be_bytes())
     }
 
@@ -119,7 +119,7 @@ impl Random {
         }
     }
 
-    fn key(&mut self) -> InstanceKey {
+    pub(super) fn key(&mut self) -> InstanceKey {
         let key = format!("k{}", self.small());
         InstanceKey::new("child", &key).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -137,24 +137,33 @@ impl Random {
         }
     }
 
+    fn start_letter(&mut self) -> LetterBody {
+        LetterBody::Start {
+            version: self.maybe(Self::int),
+            input: self.value(2),
+            parent: self.parent(),
+            initiator: self.maybe(Self::text),
+        }
+    }
+
     /// A letter of any kind.
     pub(crate) fn letter(&mut self) -> Letter {
         let call = self.id();
-        let body = match self.below(6) {
+        let body = match self.below(8) {
             0 => LetterBody::Event { event: self.event(), forwarded: self.chance() },
             1 => LetterBody::FromChild { call, event: self.event() },
-            2 => LetterBody::Start {
-                version: self.maybe(Self::int),
-                input: self.value(2),
-                parent: self.parent(),
-                initiator: self.maybe(Self::text),
-            },
+            2 => self.start_letter(),
             3 => LetterBody::Cancel { call, kill: self.chance() },
             4 => LetterBody::Reply {
                 call,
                 invoke_id: self.text(),
                 life: Generation(self.int()),
                 outcome: CallOutcome::Success(self.value(2)),
+            },
+            5 => LetterBody::Transaction(self.word()),
+            6 => LetterBody::Within {
+                transaction: self.text(),
+                start: Box::new(self.start_letter()),
             },
             _ => LetterBody::Reply {
                 call,
@@ -298,16 +307,13 @@ impl Random {
             deferred: self.list(Self::event),
             parked: self.list(Self::event),
             marks: self.list(Self::mark),
-            votes: self.list(|random| Vote {
-                state: random.state(),
-                choice: random.text(),
-                user: random.text(),
-            }),
+            votes: self.list(Self::vote),
             output: self.value(1),
             started_at: self.at(),
             updated_at: self.at(),
             parent: self.maybe(|random| Box::new(random.parent())),
             progress: if self.below(4) == 0 { Some(self.progress()) } else { None },
+            transaction: self.transaction(),
         }
     }
 
@@ -329,6 +335,7 @@ impl Random {
         } else if let Some(progress) = new.progress.as_deref_mut() {
             self.change_progress(progress);
         }
+        self.change_transaction(&mut new);
         if let Some(var) = new.vars.first_mut() {
             *var = self.value(1);
         }

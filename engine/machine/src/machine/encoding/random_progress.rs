@@ -3,7 +3,7 @@
 use super::random::Random;
 use crate::machine::{
     Checkpoint, Chunks, Clocks, FanState, ItemState, Paused, Phase, Pin, Progress, Role, Rollback,
-    RunningGraph, StepError, StepState, StepStatus, Then, Undoable,
+    RunningGraph, StepError, StepState, StepStatus, Then, Undoable, Vote,
 };
 
 impl Random {
@@ -23,6 +23,7 @@ impl Random {
             rollback: self.maybe(Self::rollback),
             paused: self.maybe(Self::paused),
             checkpoints: self.list(Self::checkpoint),
+            weighed: crate::machine::Weighed::default(),
         })
     }
 
@@ -69,6 +70,10 @@ impl Random {
         }
     }
 
+    pub(super) fn vote(&mut self) -> Vote {
+        Vote { state: self.state(), choice: self.text(), user: self.text() }
+    }
+
     fn step(&mut self) -> StepState {
         let all = [
             StepStatus::Pending,
@@ -88,6 +93,7 @@ impl Random {
             started_at: self.maybe(Self::at),
             ended_at: self.maybe(Self::at),
             fan: if self.below(8) == 0 { Some(self.fan()) } else { None },
+            votes: if self.below(8) == 0 { self.list(Self::vote) } else { Vec::new() },
         }
     }
 

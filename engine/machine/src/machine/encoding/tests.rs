@@ -97,7 +97,8 @@ proptest! {
 
 #[test]
 fn the_first_byte_is_the_version() {
-    let orphan = Instance { parent: None, progress: None, ..Random(7).instance() };
+    let orphan =
+        Instance { parent: None, progress: None, transaction: None, ..Random(7).instance() };
     assert_eq!(orphan.encode()[0], 1, "what has no parent is written as ever");
     let parent = (0..).find_map(|seed| Random(seed).instance().parent);
     let instance = Instance { parent, ..orphan };
@@ -105,10 +106,12 @@ fn the_first_byte_is_the_version() {
     assert_eq!(bytes[0], 2);
     let progress = (0..).find_map(|seed| Random(seed).instance().progress);
     assert_eq!(Instance { progress, ..instance.clone() }.encode()[0], 3);
-    bytes[0] = 4;
+    let transaction = (0..).find_map(|seed| Random(seed).instance().transaction);
+    assert_eq!(Instance { transaction, ..instance.clone() }.encode()[0], 4);
+    bytes[0] = 5;
     assert_eq!(
         Instance::decode(&instance.key, &bytes),
-        Err(DecodeError::NewerVersion { found: 4, known: 3 })
+        Err(DecodeError::NewerVersion { found: 5, known: 4 })
     );
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::Moving;
-use crate::definition::model::Approval;
+use crate::definition::model::{Approval, Definition};
 use crate::machine::ids::StateId;
-use crate::machine::instance::Vote;
+use crate::machine::instance::{Instance, Vote};
 
 impl Moving<'_> {
     /// The votes that still count, each for the approval in place of its own.
@@ -75,6 +75,28 @@ impl Moving<'_> {
         };
         tell("the initiator", barred(before), barred(after));
         tell("event", before.event.to_string(), after.event.to_string());
+    }
+}
+
+/// Votes on approvals of steps are cast again: what is asked there may be something else.
+pub(super) fn void_step_votes(
+    instance: &mut Instance,
+    definition: &Definition,
+    notes: &mut Vec<String>,
+) {
+    let Some(progress) = instance.progress.as_deref_mut() else { return };
+    for run in &mut progress.graphs {
+        for at in 0..run.steps.len() {
+            let Some(state) = run.steps.get(at).filter(|state| !state.votes.is_empty()) else {
+                continue;
+            };
+            let votes: Vec<_> = state.votes.iter().collect();
+            let step = u16::try_from(at).ok().and_then(|at| definition.step(run.graph, at));
+            void(step.map_or("", |step| &step.id), &votes, ": decide again", notes);
+            if let Some(state) = run.steps.get_mut(at) {
+                state.votes.clear();
+            }
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Calls and children under way: the same operation, or the same child, at the mapped place.
 
 use super::Moving;
+use super::steps::programs;
 use crate::definition::model::{Action, CallSpec, ChildSpec, Definition, SeqStep, StateKind};
 use crate::machine::ids::StateId;
 use crate::machine::instance::{RunningCall, RunningSequence};
+use crate::machine::progress::Role;
 
 /// A step that waits for something, and where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +47,24 @@ impl What<'_> {
     }
 }
 
+/// Does a step of a program wait for the same there?
+pub(super) fn is_same_work(one: &SeqStep, other: &SeqStep) -> bool {
+    match (one, other) {
+        (SeqStep::Call { spec: one, .. }, SeqStep::Call { spec: other, .. }) => {
+            What::Call(one).is_same(What::Call(other))
+        }
+        (SeqStep::Child { spec: one, .. }, SeqStep::Child { spec: other, .. }) => {
+            What::Child(one).is_same(What::Child(other))
+        }
+        (SeqStep::Wait { events: one, .. }, SeqStep::Wait { events: other, .. }) => {
+            format!("{one:?}") == format!("{other:?}")
+        }
+        (one, other) => format!("{one:?}") == format!("{other:?}"),
+    }
+}
+
 /// `plugin.operation` without what is required of the version.
-fn plain(operation: &str) -> (&str, &str) {
+pub(super) fn plain(operation: &str) -> (&str, &str) {
     let (plugin, name) = operation.rsplit_once('.').unwrap_or((operation, ""));
     (plugin.split_once('@').map_or(plugin, |(plugin, _)| plugin), name)
 }
@@ -61,7 +79,9 @@ fn workflow(spec: &ChildSpec) -> String {
 
 /// What a state waits for, in the order written.
 fn invokes<'d>(definition: &'d Definition, state: StateId) -> Vec<Invoke<'d>> {
-    let own = (0_u16..).zip(&definition.sequences).filter(|(_, it)| it.state == state);
+    let of_steps = programs(definition);
+    let own = (0_u16..).zip(&definition.sequences);
+    let own = own.filter(|(at, it)| it.state == state && !of_steps.contains(at));
     let steps = own.flat_map(|(at, it)| (0_u16..).zip(&it.steps).map(move |step| (at, step)));
     let counted = format!("{}.", definition.state(state).id);
     let is_counted =
@@ -72,6 +92,7 @@ fn invokes<'d>(definition: &'d Definition, state: StateId) -> Vec<Invoke<'d>> {
             SeqStep::Child { spec, invoke_id } => (What::Child(spec), invoke_id),
             SeqStep::Do(_)
             | SeqStep::Wait { .. }
+            | SeqStep::Approval { .. }
             | SeqStep::Name { .. }
             | SeqStep::JumpUnless { .. }
             | SeqStep::Jump { .. } => return None,
@@ -92,6 +113,10 @@ impl Moving<'_> {
         let mut all: Vec<RunningSequence> = Vec::new();
         let mut taken: Vec<(Place, Place)> = Vec::new();
         for running in &self.old.sequences {
+            if running.role != Role::State {
+                all.push(self.sequence_of_steps(running)?);
+                continue;
+            }
             let old = (running.sequence, running.position);
             let there = self.state_in(running.state, active);
             let found = there.map(|state| (state, self.place(running, state)));
@@ -126,7 +151,7 @@ impl Moving<'_> {
     }
 
     /// The place of `running` in the state `there`, by the author's id, else by what is asked.
-    fn place(&self, running: &RunningSequence, there: StateId) -> Result<Place, String> {
+    pub(super) fn place(&self, running: &RunningSequence, there: StateId) -> Result<Place, String> {
         let before = invokes(self.from, running.state);
         let own = before
             .iter()
@@ -235,7 +260,7 @@ impl Moving<'_> {
         }
     }
 
-    fn what(&self, running: &RunningSequence) -> String {
+    pub(super) fn what(&self, running: &RunningSequence) -> String {
         if let Some(RunningCall { child: Some(child), .. }) = &running.call {
             return format!("child `{child}`");
         }
@@ -246,6 +271,7 @@ impl Moving<'_> {
             Some(
                 SeqStep::Do(_)
                 | SeqStep::Wait { .. }
+                | SeqStep::Approval { .. }
                 | SeqStep::Name { .. }
                 | SeqStep::JumpUnless { .. }
                 | SeqStep::Jump { .. },
@@ -274,6 +300,7 @@ impl Moving<'_> {
                 SeqStep::Call { spec, .. } => Some(std::sync::Arc::clone(&spec.operation)),
                 SeqStep::Do(_)
                 | SeqStep::Wait { .. }
+                | SeqStep::Approval { .. }
                 | SeqStep::Child { .. }
                 | SeqStep::Name { .. }
                 | SeqStep::JumpUnless { .. }

@@ -212,6 +212,8 @@ impl World {
             (None, Input::Start { .. } | Input::StartChild { .. } | Input::Held { .. }) => {
                 "start".to_owned()
             }
+            (None, Input::Within { .. }) => "start".to_owned(),
+            (None, Input::Transaction { word, .. }) => word.as_str().to_owned(),
             (None, Input::CallReply { .. } | Input::ChildReply { .. }) => "reply".to_owned(),
             (None, Input::CallStarted { .. }) => "sending".to_owned(),
             (None, Input::TimerDue { .. }) => "timer".to_owned(),

@@ -97,4 +97,26 @@ fn what_is_no_list_is_refused() {
     let mut world = check::World::new(check::definition(&text("collect: all")));
     world.run("start {list: 5}");
     assert_eq!(status(&world), Some(Status::Stuck), "{}", world.out);
+    assert!(world.out.contains("`foreach` needs a list, found int"), "{}", world.out);
+}
+
+#[test]
+fn a_list_of_a_million_items_is_refused_with_the_limit_and_nothing_is_asked() {
+    use crate::machine::{Input, Principal};
+    use crate::value::{Map, Value};
+    let told = [
+        (100_001, "a list of 100001 items exceeds the limit of 100000"),
+        // What an expression gives is bounded before anybody counts it.
+        (1_000_000, "result of 9000002 bytes exceeds the limit of 1048576 bytes"),
+    ];
+    for (count, told) in told {
+        let list = Value::list(vec![Value::Int(0); count]);
+        let input = Value::from(Map::from_iter([("list", list)]));
+        let mut world = check::World::new(check::definition(&text("collect: all")));
+        world.tell(&Input::Start { input, event: None, by: Principal::default() });
+        assert_eq!((status(&world), world.calls.len()), (Some(Status::Stuck), 0));
+        let stuck = world.instance.as_ref().and_then(|it| it.stuck.as_ref());
+        let reason = stuck.map(|stuck| stuck.reason.to_string()).unwrap_or_default();
+        assert!(reason.ends_with(told), "{reason}");
+    }
 }

@@ -1,10 +1,12 @@
 //! The machine's tests: text in, text out, named after the rules of 02-semantics.md.
 
 mod actions;
+mod approval_steps;
 mod approvals;
 mod by_hand;
 mod calls;
 mod check;
+mod checkpoints;
 mod commands;
 mod control;
 mod deferral;
@@ -19,8 +21,10 @@ mod invoke;
 mod migrate;
 mod mutants;
 mod once;
+mod outputs;
 mod property;
 mod rollback;
+mod routes;
 mod script;
 mod selection;
 mod starting;

@@ -10,7 +10,7 @@ use crate::machine::{
 };
 use crate::value::Value;
 
-const CHARTS: [&str; 4] = [
+const CHARTS: [&str; 5] = [
     include_str!("../../../../../examples/document-approval/document_approval.workflow.yaml"),
     "
 workflow: tree
@@ -55,6 +55,27 @@ states:
   c: { exit: { call: p.bye }, on: { a: a, e: { do: { send: { event: b, after: 2s, id: s } } },
       f: { do: { cancel: s } }, b: z } }
   z: { final: true }
+",
+    "
+workflow: graphs
+initial: a
+states:
+  a:
+    steps:
+      one: { call: p.one, undo: p.unone, timeout: 2s, retry: { attempts: 2, delay: 1s } }
+      two: { needs: [one], call: p.two, undo: p.untwo, optional: true }
+      each: { needs: [one], call: p.each, foreach: { in: \"[1, 2, 3]\", as: it, max_parallel: 2,
+          collect: partial }, deadline: 3s }
+      out: { needs: [two], call: p.out, fallback: { call: p.other } }
+      hold: { needs: { any: [two, out] }, wait: e, deadline: 2s, on_failure: skip }
+    on_failure: rollback
+    timeout: 10s
+    finally: { call: p.clean }
+    on: { a: b, b: a }
+    done: b
+    failed: c
+  b: { entry: { call: p.book, undo: p.unbook }, on: { a: a, c: c } }
+  c: { steps: { last: { call: p.last } }, max_parallel: 1, on: { d: a } }
 ",
     "
 workflow: errors

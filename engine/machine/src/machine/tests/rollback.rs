@@ -119,3 +119,40 @@ states:
     ",
     );
 }
+
+#[test]
+fn h5_retry_after_a_rollback_does_steps_again_and_no_calls_of_states() {
+    let text = "
+workflow: t
+initial: open
+states:
+  open: { entry: [ { call: p.open, undo: p.close } ], done: work }
+  work: { steps: { one: { call: p.one, undo: p.unone }, two: { call: p.two } }, done: end }
+  end: { final: true }
+";
+    check(
+        text,
+        &[
+            "start",
+            "reply p.open",
+            "reply p.one",
+            "command rollback",
+            "reply p.unone",
+            "reply p.close",
+            "command retry",
+            "reply p.one",
+            "reply p.two",
+        ],
+        "
+        1 start -> call p.open | open
+        2 reply p.open -> call p.one, call p.two | work
+        3 reply p.one -> - | work
+        4 command rollback -> cancel p.two, call p.unone | work compensating
+        5 reply p.unone -> call p.close | work compensating
+        6 reply p.close -> - | work stuck (by hand)
+        7 command retry -> call p.one, call p.two | work
+        8 reply p.one -> - | work
+        9 reply p.two -> - | end done
+    ",
+    );
+}

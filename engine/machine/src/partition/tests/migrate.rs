@@ -3,7 +3,9 @@
 mod approvals;
 mod calls;
 mod children;
+mod extend;
 mod kept;
+mod steps;
 mod timers;
 
 use super::family::{Family, at};

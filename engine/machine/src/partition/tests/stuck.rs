@@ -20,6 +20,8 @@ fn fragile(
         Input::Start { event, .. } => event.as_ref().is_some_and(|e| &*e.name == "poison"),
         Input::ChildEvent { event, .. } => &*event.name == "poison",
         Input::Held { .. }
+        | Input::Within { .. }
+        | Input::Transaction { .. }
         | Input::StartChild { .. }
         | Input::CallReply { .. }
         | Input::ChildReply { .. }

@@ -34,7 +34,7 @@ states:
 4:32 GS0113 action_kind: the action has `publish` and also `raise` | write a list of two \
 actions\n\
 4:44 GS0113 action_kind: the action does nothing: none of `call`, `publish`, `set`, \
-`raise`, `log`, `timer`, `send`, `cancel`, `if`, `each`\n\
+`raise`, `log`, `timer`, `send`, `cancel`, `if`, `each`, `route`, `checkpoint`\n\
 4:67 GS0100 unknown_field: `log` has no key `with`\n\
         ",
     );
@@ -325,7 +325,7 @@ states:
 2:36 GS0121 limit: `effects` of 300 exceeds the limit of 256\n\
 2:50 GS0102 type: expected a whole number from 1, found `many`\n\
 2:56 GS0100 unknown_field: `limits` has no key `memory` | known keys are `microsteps`, \
-`internal_events`, `actions`, `effects`, `vars`\n\
+`internal_events`, `actions`, `effects`, `outputs`, `vars`\n\
         ",
     );
 }

@@ -80,6 +80,8 @@ fn action(action: &Action) -> String {
         Action::Sequence(number) => format!("sequence:{number}"),
         Action::Graph(number) => format!("graph:{number}"),
         Action::Tell(spec) => format!("tell:{}", spec.operation),
+        Action::Checkpoint { .. } => "checkpoint".to_owned(),
+        Action::Route(route) => format!("route:{}", route.rules.len()),
     }
 }
 
@@ -90,6 +92,7 @@ fn step(step: &SeqStep) -> String {
         SeqStep::Child { spec, invoke_id } if spec.forward => format!("forwarded as {invoke_id}"),
         SeqStep::Child { invoke_id, .. } => format!("child as {invoke_id}"),
         SeqStep::Wait { .. } => "wait".to_owned(),
+        SeqStep::Approval { .. } => "approval".to_owned(),
         SeqStep::Name { path, invoke_id } => format!("{}={invoke_id}", path.text),
         SeqStep::JumpUnless { target, .. } => format!("unless→{target}"),
         SeqStep::Jump { target } => format!("→{target}"),

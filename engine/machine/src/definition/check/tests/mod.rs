@@ -5,6 +5,7 @@ mod catalogue;
 mod catalogue_values;
 mod events;
 mod examples;
+mod extend;
 mod invokes;
 mod lints;
 mod lints_regions;
@@ -12,8 +13,10 @@ mod lowering;
 mod problems;
 mod refused;
 mod rendering;
+mod routes;
 mod states;
 mod steps;
 mod steps_refused;
+mod transactions;
 
 pub(crate) use problems::{check_json, check_problems};

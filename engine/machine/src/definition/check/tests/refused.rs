@@ -39,7 +39,7 @@ states:
 ",
         "\
 4:23 GS0113 action_kind: the action does nothing: none of `call`, `publish`, `set`, `raise`, \
-`log`, `timer`, `send`, `cancel`, `if`, `each`\n\
+`log`, `timer`, `send`, `cancel`, `if`, `each`, `route`, `checkpoint`\n\
 4:25 GS0100 unknown_field: an action has no key `cal` | did you mean `call`?\n\
         ",
     );
@@ -181,12 +181,29 @@ states:
         "\
 4:23 GS0109 illegal_targets: a list of targets without any | leave `to` out for a transition that \
 only acts, and stays where it is\n\
+4:48 GS0101 missing_field: `y` has no transition | write `{}` for one that does nothing\n\
 4:68 GS0109 illegal_targets: a list of targets without any | leave `to` out for a transition that \
 only acts, and stays where it is\n\
 5:17 GS0109 illegal_targets: a list of targets without any | name the state, or one state of each \
 region\n\
 5:73 GS0109 illegal_targets: a list of targets without any | name the state, or one state of each \
 region\n\
+        ",
+    );
+}
+
+#[test]
+fn an_event_without_a_transition_and_a_transition_without_an_event() {
+    check_problems(
+        r"workflow: w
+states:
+  s: { on: { x: [], y: [{ to: t }] } }
+  r: { on: [{ event: [], to: t }, { event: z, to: s }] }
+  t: { final: true }
+",
+        "\
+3:17 GS0101 missing_field: `x` has no transition | write `{}` for one that does nothing\n\
+4:22 GS0101 missing_field: the list names no event\n\
         ",
     );
 }

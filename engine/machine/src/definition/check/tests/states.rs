@@ -186,9 +186,22 @@ states:
   p: { parallel: {}, states: { a: {} }, initial: a }
 ",
         "\
-3:18 GS0101 missing_field: `p` has no states\n\
+3:18 GS0112 parallel: parallel state `p` has no region\n\
 3:22 GS0112 parallel: a parallel state cannot have `states`\n\
 3:41 GS0112 parallel: a parallel state cannot have `initial`\n\
+        ",
+    );
+}
+
+#[test]
+fn no_region_at_all_is_said_once() {
+    check_problems(
+        r"workflow: w
+states:
+  p: { parallel: {} }
+",
+        "\
+3:18 GS0112 parallel: parallel state `p` has no region\n\
         ",
     );
 }

@@ -53,6 +53,7 @@ fn work(step: &SeqStep) -> String {
             format!("call {} as {invoke_id}{}", spec.operation, undo.unwrap_or_default())
         }
         SeqStep::Child { spec, invoke_id } => format!("run {:?} as {invoke_id}", spec.workflow),
+        SeqStep::Approval { approval, .. } => format!("approval {}", approval.choices.join("|")),
         SeqStep::Wait { events, when, set } => {
             let events: Vec<String> = events.iter().map(ToString::to_string).collect();
             format!("wait {}{} set {}", events.join(", "), when.iter().count(), set.len())

@@ -149,7 +149,8 @@ steps:
   kinds: { call: p.o, retry: { on: [timeout, outcome_unknown] } }
 ",
         "\
-4:12 GS0131 step_kind: the step does nothing: none of `call`, `run`, `publish`, `wait`, `set`\n\
+4:12 GS0131 step_kind: the step does nothing: none of `call`, `run`, `publish`, `wait`, `route`, \
+`approval`, `checkpoint`, `begin`, `commit`, `rollback`, `set`\n\
 5:22 GS0131 step_kind: the step has `call` and also `run` | write two steps, the second with \
 `needs` of the first\n\
 6:24 GS0100 unknown_field: `publish` has no key `retry`\n\
@@ -338,24 +339,10 @@ fn what_comes_later_is_refused_and_not_ignored() {
     check_problems(
         r"workflow: w
 steps:
-  a: { begin: saga }
   b: { call: p.o, cache: 1 }
-  c: { approval: true }
-  d: { route: [] }
-  e: { commit: saga }
-  f: { rollback: saga }
 ",
         "\
-3:8 GS0120 not_supported_yet: `begin` is not supported yet: sagas over several instances come \
-with a later version\n\
-4:19 GS0120 not_supported_yet: `cache` is not supported yet: results are not kept between runs\n\
-5:8 GS0120 not_supported_yet: `approval` is not supported yet: an approval belongs to a state\n\
-6:8 GS0120 not_supported_yet: `route` is not supported yet: guards (`when`) say which steps \
-run\n\
-7:8 GS0120 not_supported_yet: `commit` is not supported yet: sagas over several instances come \
-with a later version\n\
-8:8 GS0120 not_supported_yet: `rollback` is not supported yet: sagas over several instances \
-come with a later version\n\
+3:19 GS0120 not_supported_yet: `cache` is not supported yet: results are not kept between runs\n\
         ",
     );
 }

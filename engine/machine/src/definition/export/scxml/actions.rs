@@ -10,9 +10,21 @@ use crate::definition::parse::{Kind, Node, canonical};
 /// Names that loops around bind.
 pub(super) type Locals = [Arc<str>];
 
-/// The kinds of actions; `call` comes first because `set` may belong to it.
-const KINDS: [&str; 10] =
-    ["call", "publish", "set", "raise", "log", "timer", "send", "cancel", "if", "each"];
+/// The kinds of actions; `call` and `route` come first because `set` may belong to them.
+const KINDS: [&str; 12] = [
+    "call",
+    "route",
+    "publish",
+    "set",
+    "raise",
+    "log",
+    "timer",
+    "send",
+    "cancel",
+    "if",
+    "each",
+    "checkpoint",
+];
 
 impl Export<'_> {
     /// What a block does.

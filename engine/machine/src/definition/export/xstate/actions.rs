@@ -60,6 +60,10 @@ impl Export<'_, '_> {
             // Refused before: nothing there orders steps.
             Action::Graph(_) => ("steps", Json::object([])),
             Action::Tell(spec) => ("call", super::invokes::call(spec)),
+            Action::Checkpoint { name } => {
+                ("checkpoint", Json::object([("name", Some(template(name)))]))
+            }
+            Action::Route(route) => ("route", super::routes::route(route)),
             // Those of `entry` are the state's `invoke`; these are started on the way.
             Action::Sequence(place) => ("calls", self.steps(*place)),
         };

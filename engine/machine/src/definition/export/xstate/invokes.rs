@@ -91,7 +91,7 @@ impl Export<'_, '_> {
                 Json::object([("id", Some(Json::text(&**invoke_id))), ("run", Some(child(spec)))])
             }
             // Only steps wait, and they are refused.
-            SeqStep::Wait { .. } => Json::object([]),
+            SeqStep::Wait { .. } | SeqStep::Approval { .. } => Json::object([]),
             SeqStep::Name { path, invoke_id } => Json::object([
                 ("id", Some(Json::text(&**invoke_id))),
                 ("id_to", Some(Json::text(&*path.text))),

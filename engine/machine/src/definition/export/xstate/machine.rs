@@ -10,8 +10,18 @@ use crate::definition::problem::Problem;
 use crate::machine::{StateId, TransitionId};
 
 /// Keys of a definition and of a state for which there is no word.
-const OF_ROOT: [&str; 9] =
-    ["version", "title", "correlate", "events", "defer", "unhandled", "on_error", "limits", "vars"];
+const OF_ROOT: [&str; 10] = [
+    "version",
+    "title",
+    "correlate",
+    "events",
+    "schedules",
+    "defer",
+    "unhandled",
+    "on_error",
+    "limits",
+    "vars",
+];
 const OF_STATES: [&str; 3] = ["defer", "unhandled", "approval"];
 
 /// The definition as the JSON of an XState machine.

@@ -8,6 +8,7 @@ mod actions;
 mod events;
 mod invokes;
 mod machine;
+mod routes;
 mod transitions;
 
 pub use machine::xstate;

@@ -22,6 +22,7 @@ fn step(status: StepStatus, output: &str) -> StepState {
         started_at: None,
         ended_at: None,
         fan: None,
+        votes: Vec::new(),
     }
 }
 

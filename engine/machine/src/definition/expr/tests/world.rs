@@ -144,11 +144,13 @@ fn definition(vars: Vec<VarDecl>) -> Definition {
     Definition {
         name: Arc::clone(&name),
         version: 1,
+        derived_from: None,
         title: Arc::clone(&name),
         hash: ContentHash([0; 32]),
         canonical: "{}".into(),
         correlate: None,
         events: Vec::new(),
+        schedules: Vec::new(),
         vars,
         states: vec![
             state("approval", StateKind::Compound, None, 3),

@@ -1,0 +1,176 @@
+//! A member whose transaction is rolled back: it stands still, and takes back what it is told to.
+
+use std::sync::Arc;
+
+use super::super::input::CallOutcome;
+use super::super::instance::{Reply, RunningSequence, Status};
+use super::super::macrostep::{Again, Taken};
+use super::super::outcome::Outcome;
+use super::super::progress::{Role, Rollback, Then};
+use super::super::work::{Overrun, Work};
+use super::call::verb_of;
+use super::model::Standing;
+use super::word::Word;
+
+impl Work<'_> {
+    /// It stands still: once nothing is under way that could still be done, it says so.
+    pub(super) fn hold(&mut self, reason: &Arc<str>) -> Outcome {
+        if self.instance.is_held_by_transaction() {
+            return self.ignored("held already");
+        }
+        self.set_standing(Standing::Holding);
+        if self.instance.status.is_ended() || self.instance.active.is_empty() {
+            self.stands_still();
+            return Outcome::Done;
+        }
+        // What it takes back by itself comes first; the end of that says more.
+        if self.is_rolling_back() {
+            return Outcome::Deferred;
+        }
+        self.remember_kept();
+        self.take_pause();
+        self.instance.stuck = None;
+        let reason = Arc::clone(reason);
+        let taken = self.attempt(&|| Again::Event(None), |work| {
+            work.stop_but_undoable()?;
+            work.hold_graphs();
+            work.note(format!("held: {reason}"));
+            work.give_up_to_transaction(reason);
+            Ok(Taken::Yes)
+        });
+        if taken == Taken::RolledBack { self.rolled_back() } else { self.hold_if_still() }
+    }
+
+    /// From now on only what the transaction says happens to it.
+    fn give_up_to_transaction(&mut self, reason: Arc<str>) {
+        self.instance.status = Status::Compensating;
+        let rollback = Rollback { down_to: None, then: Then::Transaction, reason };
+        self.instance.progress.get_or_insert_default().rollback = Some(Box::new(rollback));
+    }
+
+    /// Calls that could be taken back once they succeed are waited for; all else is cut off.
+    fn stop_but_undoable(&mut self) -> Result<(), Overrun> {
+        let counts = |work: &Self, sequence: &RunningSequence| {
+            let sent = sequence.call.as_ref().is_some_and(|it| it.sent && it.child.is_none());
+            let spec = work.call_of(sequence).map(|(spec, _)| spec);
+            let undoable =
+                spec.is_some_and(|spec| spec.undo.is_some() && verb_of(&spec.operation).is_none());
+            let own = matches!(sequence.role, Role::State | Role::Step { .. });
+            sent && undoable && own
+        };
+        let all = std::mem::take(&mut self.instance.sequences);
+        let (kept, left) = all.into_iter().partition(|sequence| counts(self, sequence));
+        self.instance.sequences = left;
+        self.drop_sequences(|_| true)?;
+        self.instance.sequences = kept;
+        Ok(())
+    }
+
+    /// The answer to a call that was under way when the transaction began to be rolled back.
+    pub(in super::super) fn reply_while_held(&mut self, reply: &Reply) -> Taken {
+        let Some(sequence) = self.waiting_for(reply.call, reply.attempt).cloned() else {
+            return Taken::Yes;
+        };
+        match &reply.outcome {
+            CallOutcome::Success(output) => self.remember_call(&sequence, output),
+            // Nobody makes another attempt of it.
+            CallOutcome::Failure { kind, message, .. } => {
+                self.note(format!("{}: {message}", kind.as_str()));
+            }
+        }
+        self.disarm_call(sequence.id);
+        self.instance.sequences.retain(|known| known.id != sequence.id);
+        self.hold_if_still();
+        Taken::Yes
+    }
+
+    /// Does this reply belong to a call that is only waited for to be taken back?
+    pub(in super::super) fn is_last_reply(&self, sequence: &RunningSequence) -> bool {
+        self.instance.is_held_by_transaction()
+            && self.is_given_up()
+            && !matches!(sequence.role, Role::Undo { .. } | Role::Finally { .. })
+    }
+
+    /// Is it in the hands of its transaction, and not in those of a rollback of its own?
+    pub(in super::super) fn is_given_up(&self) -> bool {
+        let progress = self.instance.progress.as_deref();
+        let rollback = progress.and_then(|progress| progress.rollback.as_deref());
+        rollback.is_some_and(|rollback| rollback.then == Then::Transaction)
+    }
+
+    fn hold_if_still(&mut self) -> Outcome {
+        if self.instance.sequences.is_empty() {
+            self.stands_still();
+            Outcome::Done
+        } else {
+            self.note("waits for calls under way");
+            Outcome::Deferred
+        }
+    }
+
+    fn stands_still(&mut self) {
+        self.set_standing(Standing::Held);
+        self.say_up(Word::Held);
+    }
+
+    /// Does it stand still until its transaction has it, or because that is rolled back?
+    pub(in super::super) fn is_awaiting_transaction(&self) -> bool {
+        let member = self.instance.membership();
+        member.is_some_and(|it| it.standing == Standing::Joining || it.standing.is_held())
+    }
+
+    /// A rollback of its own is through, and the transaction wants it to stand still.
+    pub(in super::super) fn held_after_rollback(&mut self) -> bool {
+        if self.instance.membership().map(|it| it.standing) != Some(Standing::Holding) {
+            return false;
+        }
+        self.give_up_to_transaction("the transaction is rolled back".into());
+        self.stands_still();
+        true
+    }
+
+    /// The transaction asks for one thing to be taken back.
+    pub(super) fn take_back(&mut self, undo: u32) -> Outcome {
+        let progress = self.instance.progress.as_deref();
+        let entry = progress.and_then(|it| it.undo.iter().find(|entry| entry.id == undo)).cloned();
+        let Some(entry) = entry else {
+            self.say_up(Word::Undone { undo });
+            return Outcome::Done;
+        };
+        let Some(spec) = self.undo_spec(entry.sequence, entry.position) else {
+            self.note("its definition has nothing to take it back with any more");
+            self.drop_undo(undo);
+            return Outcome::Done;
+        };
+        if self.instance.status.is_ended() {
+            let status = self.instance.status;
+            if let Some(member) = self.member_mut() {
+                member.ended = Some(status);
+            }
+            self.give_up_to_transaction("the transaction is rolled back".into());
+        }
+        self.attempt(&|| Again::Event(None), |work| {
+            work.start_undo(&entry, &spec)?;
+            Ok(Taken::Yes)
+        });
+        self.standing()
+    }
+
+    /// What the transaction asked for is taken back: an ended member is as it was before.
+    pub(in super::super) fn end_revived(&mut self) {
+        let Some(status) = self.member_mut().and_then(|member| member.ended.take()) else {
+            return;
+        };
+        self.instance.status = status;
+        if let Some(progress) = self.instance.progress.as_deref_mut() {
+            progress.rollback = None;
+        }
+    }
+
+    /// Only a person can take it back: the transaction waits, and shows why.
+    pub(in super::super) fn tell_trouble(&mut self, reason: &Arc<str>) {
+        if self.instance.is_held_by_transaction() {
+            self.say_up(Word::Troubled { reason: Arc::clone(reason) });
+        }
+    }
+}

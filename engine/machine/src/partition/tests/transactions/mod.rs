@@ -1,0 +1,7 @@
+//! Transactions over several partitions (decision 0024).
+
+mod crash;
+mod ends;
+mod steps;
+mod town;
+mod verbs;

@@ -1,0 +1,208 @@
+//! `transaction`: several instances whose work stays, or is taken back, as one.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use gearshift_client::protocol::query::Instances;
+use gearshift_client::protocol::view::{InstanceDetail, InstanceSummary};
+use gearshift_client::protocol::{InstanceVerdict, Wait};
+use gearshift_machine::definition::duration;
+
+use super::args::Global;
+use super::connect;
+use super::failure::{Failure, Outcome};
+use super::output::{Table, clean};
+use super::verdicts::in_words;
+use super::words::{age, span, states};
+
+const EXAMPLES: &str = "\
+Examples:
+  gearshift transaction begin move-7 --open-for 5m
+  gearshift start order --key o-9 --transaction move-7
+  gearshift start shipment --key s-9 --transaction move-7
+  gearshift transaction show move-7
+  gearshift transaction commit move-7
+  gearshift transaction rollback move-7 --wait --reason 'wrong address'
+
+After `commit` nothing of what its members did is taken back any more. `rollback` runs the `undo` of
+what they did, newest first over all of them, and ends those that run. A transaction is rolled back
+by itself when its time is over, and when a member fails or is cancelled. It isolates nothing:
+others see what members did before the commit. Exit 3: there is none; 4: it is not open any more.";
+
+/// Transactions that `ls` shows at most.
+const LISTED_MAX: u32 = 1_000;
+
+/// `gearshift transaction`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct TransactionArgs {
+    #[command(subcommand)]
+    command: TransactionCommand,
+}
+
+/// What to do with transactions.
+#[derive(Debug, Subcommand)]
+enum TransactionCommand {
+    /// Begin a transaction
+    Begin {
+        /// Its name
+        name: String,
+        /// How long it stays open before it is rolled back by itself; else an hour
+        #[arg(long, value_name = "DURATION", value_parser = open_for)]
+        open_for: Option<Duration>,
+    },
+    /// Let stay what its members did
+    Commit {
+        /// Its name
+        name: String,
+    },
+    /// Take back what its members did, newest first
+    Rollback {
+        /// Its name
+        name: String,
+        /// Wait until all is taken back
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Show its members, and what it would take back
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// List transactions
+    Ls,
+}
+
+fn open_for(text: &str) -> Result<Duration, String> {
+    duration::parse(text).map(Duration::from_millis)
+}
+
+const TRANSACTIONS: Table<'static, InstanceSummary> = Table {
+    headings: &["NAME", "STATE", "AGE"],
+    cells: |one| vec![one.key.clone(), states(&one.active), age(one.age_s)],
+};
+
+/// Begins, ends or looks at transactions.
+pub(super) async fn transaction(global: &Global, args: &TransactionArgs) -> Outcome {
+    let client = connect::client(global).await?;
+    let output = global.out();
+    let reason = &global.reason;
+    match &args.command {
+        TransactionCommand::Begin { name, open_for } => {
+            told(global, &client.begin_transaction(name, *open_for, reason).await?)
+        }
+        TransactionCommand::Commit { name } => {
+            told(global, &client.commit_transaction(name, reason).await?)
+        }
+        TransactionCommand::Rollback { name, wait } => {
+            let verdict = client.roll_back_transaction(name, reason).await?;
+            if !wait {
+                return told(global, &verdict);
+            }
+            let state = Wait::State("rolled_back".to_owned());
+            let waited = client.wait_for(&id(name), &state, global.timeout).await;
+            let waited = waited.map_err(|error| {
+                let limit = span(u64::try_from(global.timeout.as_millis()).unwrap_or(u64::MAX));
+                let help = format!("not rolled back within {limit}; `gearshift transaction show`");
+                Failure::from(error).with_help(help)
+            })?;
+            output.json(&waited.instance)?;
+            output.line(format!("{name}  rolled back"))?;
+            Ok(0)
+        }
+        TransactionCommand::Show { name } => {
+            let detail = client.instance(&id(name)).await?;
+            output.json(&detail)?;
+            for line in lines(&detail) {
+                output.line(clean(&line))?;
+            }
+            Ok(0)
+        }
+        TransactionCommand::Ls => {
+            let workflow = Some("transaction".to_owned());
+            let ask = Instances { workflow, limit: Some(LISTED_MAX), ..Instances::default() };
+            output.items(&client.instances(&ask).await?.items, &TRANSACTIONS)?;
+            Ok(0)
+        }
+    }
+}
+
+fn id(name: &str) -> String {
+    format!("transaction/{name}")
+}
+
+fn told(global: &Global, verdict: &InstanceVerdict) -> Result<u8, Failure> {
+    let output = global.out();
+    output.json(verdict)?;
+    output.line(format!("{}  {}", verdict.key, in_words(verdict)))?;
+    Ok(verdict.verdict.exit_code())
+}
+
+/// A transaction as `show` has it.
+fn lines(detail: &InstanceDetail) -> Vec<String> {
+    let one = &detail.summary;
+    let mut lines = vec![
+        format!("{:<9} {}", "name", one.key),
+        format!("{:<9} {}", "state", states(&one.active)),
+        format!("{:<9} {} ({} ago)", "begun", one.started_at, age(one.age_s)),
+    ];
+    for timer in &detail.timers {
+        lines.push(format!("{:<9} {}", "until", timer.due));
+    }
+    let Some(scope) = &detail.scope else { return lines };
+    if let Some(reason) = &scope.reason {
+        lines.push(format!("{:<9} {reason}", "reason"));
+    }
+    if let Some(waits_for) = &scope.waits_for {
+        lines.push(format!("{:<9} {waits_for}", "waits for"));
+    }
+    for member in &scope.members {
+        lines.push(format!("{:<9} {}  {}", "member", member.id, member.stand));
+    }
+    for call in &scope.newest {
+        lines.push(format!("{:<9} {call}", "done"));
+    }
+    let more =
+        usize::try_from(scope.calls).unwrap_or(usize::MAX).saturating_sub(scope.newest.len());
+    if more > 0 {
+        lines.push(format!("{:<9} … and {more} more", "done"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use gearshift_client::protocol::view::{MemberView, ScopeView};
+
+    use super::*;
+
+    #[test]
+    fn tx_show_names_members_and_what_it_waits_for() {
+        let member = MemberView { id: "order/a".into(), generation: 1, stand: "held".into() };
+        let scope = ScopeView {
+            members: vec![member],
+            calls: 12,
+            newest: vec!["charge of order/a".into()],
+            waits_for: Some("charge of order/a to be taken back".into()),
+            reason: Some("by hand".into()),
+        };
+        let detail: InstanceDetail = serde_json::from_value(serde_json::json!({
+            "vars": {}, "input": {}, "scope": scope,
+            "id": "transaction/t", "workflow": "transaction", "version": 1, "key": "t",
+            "generation": 1, "status": "running", "active": ["rolling_back"],
+            "started_at": "2026-01-01T00:00:00.000Z", "updated_at": "2026-01-01T00:00:00.000Z",
+            "age_s": 5,
+        }))
+        .unwrap();
+        assert_eq!(
+            lines(&detail)[3..],
+            [
+                "reason    by hand",
+                "waits for charge of order/a to be taken back",
+                "member    order/a  held",
+                "done      charge of order/a",
+                "done      … and 11 more",
+            ]
+        );
+    }
+}

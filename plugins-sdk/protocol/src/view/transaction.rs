@@ -1,0 +1,41 @@
+//! Transactions as people see them.
+
+use serde::{Deserialize, Serialize};
+
+/// The transaction of a member.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembershipView {
+    /// Its name.
+    pub name: String,
+    /// Where the member stands: joining open rolling_back committed rolled_back.
+    pub standing: String,
+}
+
+/// What a transaction knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopeView {
+    /// Its members, in the order they joined.
+    pub members: Vec<MemberView>,
+    /// Calls that can be taken back.
+    pub calls: u64,
+    /// The newest of them, newest first, as `step of workflow/key`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub newest: Vec<String>,
+    /// What it waits for, while it is rolled back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+    /// Why it is rolled back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One member.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberView {
+    /// `workflow/key`.
+    pub id: String,
+    /// Which life of it.
+    pub generation: u32,
+    /// What it was told: open hold held gone.
+    pub stand: String,
+}
