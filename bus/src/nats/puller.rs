@@ -22,12 +22,6 @@ const BATCH: u64 = 2_048;
 /// at once; of those that come all the time the server sends, and a reader works on, many together.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// The same while so many come at a time that each bunch costs several journals a sync each.
-const GATHER_MANY: Duration = Duration::from_millis(12);
-
-/// So many at a time are many.
-const MANY: u64 = 16;
-
 /// With so many the server has ready no more are waited for.
 const GATHERED: u64 = 512;
 
@@ -68,8 +62,6 @@ pub(super) struct Puller {
     outstanding: u64,
     /// When one message was asked for last.
     felt: Option<Instant>,
-    /// How many had gathered then.
-    gathered: u64,
     /// Whether that was the last that was asked for, so that all which gathered is not yet.
     feels: bool,
     connects: u64,
@@ -161,7 +153,6 @@ impl Puller {
             subscriber,
             outstanding: 0,
             felt: None,
-            gathered: 0,
             feels: true,
             connects,
             silent_ticks: 0,
@@ -240,8 +231,7 @@ impl Puller {
         if self.feels && self.pending > 0 {
             return Ask::Now(self.pending);
         }
-        let gather = if self.gathered >= MANY { GATHER_MANY } else { GATHER };
-        let at = self.felt.map(|felt| felt + gather);
+        let at = self.felt.map(|felt| felt + GATHER);
         at.filter(|at| *at > Instant::now()).map_or(Ask::One, Ask::At)
     }
 
@@ -270,9 +260,6 @@ impl Puller {
             .map_err(|_elapsed| "the connection takes nothing")?
             .map_err(|_error| "the connection was closed")?;
         self.outstanding += batch;
-        if self.feels {
-            self.gathered = batch;
-        }
         self.feels = ask == Ask::One;
         if self.feels {
             self.felt = Some(Instant::now());

@@ -196,8 +196,8 @@ const STANDS: [&str; 3] = ["a rollback is", "the instance is stuck", "the instan
 pub(super) fn refuse(verdict: &InstanceVerdict) -> Result<(), Box<Problem>> {
     let (kind, code, name, detail) = match &verdict.verdict {
         Verdict::Rejected { reason, accepted } => {
-            let (code, name) = match reason.as_str() {
-                reason if let Some(told) = transactions::code_of(reason) => told,
+            let told = transactions::code_of(reason);
+            let (code, name) = told.unwrap_or_else(|| match reason.as_str() {
                 reason if reason.contains("exists with other input") => {
                     ("GS4011", "exists_with_other_input")
                 }
@@ -208,7 +208,7 @@ pub(super) fn refuse(verdict: &InstanceVerdict) -> Result<(), Box<Problem>> {
                 reason if reason.contains("ended") => ("GS4013", "ended"),
                 reason if reason.contains("not stuck") => ("GS4014", "not_stuck"),
                 _ => ("GS4004", "not_accepted"),
-            };
+            });
             let detail = match accepted.as_slice() {
                 [] => reason.clone(),
                 list => format!("{reason}; accepted are {}", list.join(", ")),

@@ -79,15 +79,14 @@ impl Work<'_> {
             let next = match self.run_sequence_step((id, role), position, step, event.as_deref()) {
                 Ok(next) => next,
                 Err(Failure::Overrun(overrun)) => return Err(overrun),
-                Err(Failure::Error(error)) if let Role::Step { graph, step, item } = role => {
-                    self.locals.clear();
-                    let sequence = self.instance.sequences.get(at).cloned();
-                    return self.step_error((graph, step, item), sequence, &error);
-                }
                 Err(Failure::Error(error)) => {
                     // Between decisions a sequence without a call is one that failed: it stays,
                     // so that its state does not count as done.
                     let sequence = self.instance.sequences.get(at).cloned();
+                    if let Role::Step { graph, step, item } = role {
+                        self.locals.clear();
+                        return self.step_error((graph, step, item), sequence, &error);
+                    }
                     let state = sequence.as_ref().map(|sequence| sequence.state);
                     let event = event.map(|event| *event);
                     let origin = Origin { state, sequence, event, ..Origin::default() };
