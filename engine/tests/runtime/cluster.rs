@@ -144,6 +144,29 @@ fn engines_with_another_number_of_partitions_are_refused() {
 }
 
 #[test]
+fn a_sign_of_life_that_a_killed_server_forgot_to_expire_ends_all_the_same() {
+    let bus = Bus::in_memory();
+    let first = joined(&bus, "a");
+    first.deploy(COUNTER);
+    let mut second = joined(&bus, "b");
+    spread(&[&first, &second], &[2, 2]);
+    let bucket = first.run(bus.bucket("cluster")).unwrap();
+    let sign = first.run(bucket.get("engine.b")).unwrap().unwrap();
+    second.crash();
+    // As it was, but for ever; under the first engine's later name as well.
+    first.run(bucket.put("engine.b", sign.value)).unwrap();
+    assert_eq!(served(&first).len(), 2, "whose sign of life stands has its partitions");
+    spread(&[&first], &[4]);
+    let sign = first.run(bucket.get("engine.a")).unwrap().unwrap();
+    let mut first = first;
+    first.crash();
+    let again = joined(&bus, "c");
+    again.run(bucket.put("engine.a", sign.value)).unwrap();
+    let named = joined(&bus, "a");
+    spread(&[&again, &named], &[2, 2]);
+}
+
+#[test]
 fn two_engines_do_not_share_a_name() {
     let bus = Bus::in_memory();
     let mut first = joined(&bus, "a");

@@ -1,5 +1,6 @@
 //! `Cluster`: this engine among the engines of a bus, as the rest of the runtime sees it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,8 @@ pub(super) struct State {
     pub(super) holds: Holds,
     /// Not before that moment may what others had be claimed.
     pub(super) claims_from: Instant,
+    /// Which sign of each other engine a look met, and when one did first.
+    pub(super) looked: BTreeMap<String, (u64, Instant)>,
 }
 
 /// What all engines of a bus must agree on.
@@ -95,6 +98,7 @@ impl Cluster {
                 silence: Outage::default(),
                 holds: Holds::default(),
                 claims_from: monotonic(),
+                looked: BTreeMap::new(),
             }),
             wake: Notify::new(),
             heard: watch::Sender::new(0),

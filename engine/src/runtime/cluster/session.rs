@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gearshift_bus::{Change, Error as BusError, Swapped, Value};
 
-use super::membership::Cluster;
+use super::membership::{Cluster, State};
 use super::view::{ENGINE, Known, Member, text_of};
 use crate::runtime::clock::monotonic;
 use crate::runtime::error::Error;
@@ -25,6 +25,9 @@ pub(super) struct Session {
 
 /// Looks at the name of this engine, while another has it, before it gives up.
 const NAME_POLL: Duration = Duration::from_millis(50);
+/// Leases after which an engine whose sign of life stays the same is none, whether that expired or
+/// not.
+const GHOST: u32 = 4;
 /// Attempts to find out what became of a sign, before the next one is due anyway.
 const SIGNS_MAX: u32 = 3;
 
@@ -52,10 +55,18 @@ impl Cluster {
         // Long enough for an earlier life under the same name to be forgotten.
         let end = monotonic() + self.lease * 2;
         self.renew_session();
+        let mut met = None;
         loop {
             match self.sign().await? {
                 Sign::Seen => break,
-                Sign::Strange if monotonic() < end => tokio::time::sleep(NAME_POLL).await,
+                Sign::Strange if monotonic() < end => {
+                    met = met.or(self.named().await?);
+                    tokio::time::sleep(NAME_POLL).await;
+                }
+                // One that lives had repeated it by now.
+                Sign::Strange if met.is_some() && self.named().await? == met => {
+                    self.forget(&self.node).await?;
+                }
                 Sign::Strange => {
                     return Err(Error::Unavailable(format!(
                         "another engine on this bus is called `{}`",
@@ -65,6 +76,34 @@ impl Cluster {
             }
         }
         self.look().await
+    }
+
+    /// The revision of the sign of life that stands under this engine's name.
+    async fn named(&self) -> Result<Option<u64>, BusError> {
+        Ok(self.bucket.get(&self.engine_key()).await?.map(|value| value.revision))
+    }
+
+    /// Takes away a sign of life that should have expired: a server that was killed may forget
+    /// that it was to.
+    async fn forget(&self, node: &str) -> Result<(), BusError> {
+        tracing::warn!(node, "a sign of life did not expire, and is taken away");
+        self.bucket.delete(&format!("{ENGINE}{node}")).await
+    }
+
+    /// The other engines whose sign of life is the same as at a look long ago.
+    fn ghosts(&self) -> Vec<String> {
+        let (now, me) = (monotonic(), &*self.node);
+        let mut state = self.locked();
+        let State { view, looked, .. } = &mut *state;
+        looked.retain(|node, (revision, _)| {
+            view.members.get(node).is_some_and(|known| known.revision == *revision)
+        });
+        let others = view.members.iter().filter(|(node, _)| *node != me);
+        let met = others.filter_map(|(node, known)| {
+            let (_, since) = looked.entry(node.clone()).or_insert((known.revision, now));
+            (now.duration_since(*since) > self.lease * GHOST).then(|| node.clone())
+        });
+        met.collect()
     }
 
     /// Repeats the sign of life; after an outage under a new session.
@@ -169,18 +208,26 @@ impl Cluster {
                 found.push(Change::Put { key, value });
             }
         }
-        let mut state = self.locked();
-        let is_there = |wanted: &str| {
-            found.iter().any(|change| match change {
-                Change::Put { key, .. } | Change::Deleted { key } => key == wanted,
-            })
-        };
-        let me = self.node.clone();
-        state.view.members.retain(|node, _| **node == *me || is_there(&format!("{ENGINE}{node}")));
-        for change in &found {
-            state.view.hear(change);
+        {
+            let mut state = self.locked();
+            let is_there = |wanted: &str| {
+                found.iter().any(|change| match change {
+                    Change::Put { key, .. } | Change::Deleted { key } => key == wanted,
+                })
+            };
+            let me = self.node.clone();
+            state
+                .view
+                .members
+                .retain(|node, _| **node == *me || is_there(&format!("{ENGINE}{node}")));
+            for change in &found {
+                state.view.hear(change);
+            }
         }
-        drop(state);
+        for node in self.ghosts() {
+            self.forget(&node).await?;
+            self.locked().view.members.remove(&node);
+        }
         self.tell();
         Ok(())
     }
