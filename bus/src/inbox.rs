@@ -145,6 +145,22 @@ impl Inbox {
         }
     }
 
+    /// The first sequence beyond `sequence` that is stored and read here; `None` where nothing is,
+    /// also where somebody else's stream holds only what is not read of it.
+    ///
+    /// # Errors
+    ///
+    /// What the backend meets.
+    pub async fn next_beyond(&self, sequence: u64) -> Result<Option<u64>, Error> {
+        if let Backend::Nats(inbox) = &self.0
+            && inbox.is_foreign()
+        {
+            return inbox.next_beyond(sequence).await;
+        }
+        let tail = self.tail().await?;
+        Ok((tail.last > sequence).then(|| tail.first.max(sequence + 1)))
+    }
+
     /// Changes whenever the connection to what is read is lost, and when it is made anew; always 1
     /// where there is none to lose.
     #[must_use]

@@ -215,7 +215,7 @@ fn note(sender: &watch::Sender<Signal>, event: Event) {
     }
 }
 
-fn addresses(servers: &str) -> Result<Vec<ServerAddr>, Error> {
+pub(super) fn addresses(servers: &str) -> Result<Vec<ServerAddr>, Error> {
     let texts = servers.split(',').map(str::trim).filter(|text| !text.is_empty());
     let parsed = texts.map(|text| {
         text.parse::<ServerAddr>().map_err(|error| {

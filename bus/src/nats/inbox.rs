@@ -225,6 +225,16 @@ impl Inbox {
         self.inner.source.stream.tail().await
     }
 
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(self.inner.kind, Kind::Foreign)
+    }
+
+    /// The first sequence beyond `sequence` that the filters let through.
+    pub(crate) async fn next_beyond(&self, sequence: u64) -> Result<Option<u64>, Error> {
+        self.inner.lifecycle.check()?;
+        Ok(self.inner.source.fetch(sequence + 1).await?.map(|found| found.sequence))
+    }
+
     pub(crate) fn connects(&self) -> u64 {
         // Of the main connection: the one that is read over also ends over strange messages.
         let client = &self.inner.source.stream.link.client;

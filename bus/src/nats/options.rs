@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::connection::addresses;
+use crate::Error;
+
 /// How to reach NATS servers.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -61,6 +64,15 @@ impl NatsOptions {
             ignore_discovered: false,
             connect_timeout: Duration::from_secs(5),
         }
+    }
+
+    /// Looks whether the servers are addresses, without asking anybody.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused), naming the first that is none without its
+    /// login.
+    pub fn check_servers(&self) -> Result<(), Error> {
+        addresses(&self.servers).map(drop)
     }
 }
 

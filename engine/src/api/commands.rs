@@ -88,7 +88,7 @@ async fn deploy(handle: &Handle, order: &Deploy) -> Reply {
         let deployed = handle.deploy(one.definition).await?;
         let definition = &deployed.definition;
         let name = definition.name.to_string();
-        let older = older_instances(handle, &name, definition.version).await?;
+        let (older, uncounted) = older_instances(handle, &name, definition.version).await?;
         answer.definitions.push(Deployed {
             name,
             version: definition.version,
@@ -96,13 +96,20 @@ async fn deploy(handle: &Handle, order: &Deploy) -> Reply {
             unchanged: !deployed.fresh,
             older_instances: older,
         });
+        answer.uncounted = uncounted;
     }
     reply(&answer)
 }
 
-async fn older_instances(handle: &Handle, name: &str, version: u32) -> Result<u64, Error> {
-    let versions = handle.living_versions(name).await?;
-    Ok(versions.iter().filter(|(known, _)| **known < version).map(|(_, count)| count).sum())
+/// How many there are, and where nobody could count.
+async fn older_instances(
+    handle: &Handle,
+    name: &str,
+    version: u32,
+) -> Result<(u64, Vec<String>), Error> {
+    let (versions, uncounted) = handle.living_versions(name).await?;
+    let older = versions.iter().filter(|(known, _)| **known < version).map(|(_, count)| count);
+    Ok((older.sum(), uncounted))
 }
 
 async fn start(handle: &Handle, order: Start, by: Principal) -> Reply {

@@ -25,14 +25,15 @@ const WAIT_MAX: Duration = Duration::from_secs(3_600);
 
 /// Answers after the commit with one verdict per instance.
 pub(super) async fn ask(handle: &Handle, name: &str, headers: &Headers, body: &[u8]) -> Reply {
-    let wait = Wait::from_header(headers.get(names::WAIT_FOR));
+    let wait = wait_of(headers)?;
+    let timeout_ms = timeout_of(headers)?;
     let incoming = decode(name, headers, body, asker(headers)?)?;
     if *incoming.event.name != *name {
         let named = &incoming.event.name;
         return Err(refused(format!("event `{name}` was asked, but `ce-type` says `{named}`")));
     }
     if wait != Wait::None {
-        let limit = limit(timeout_of(headers));
+        let limit = limit(timeout_ms);
         return Box::pin(ask_and_wait(handle, incoming, &wait, limit)).await;
     }
     let verdicts = handle.event(incoming).await?;
@@ -52,11 +53,16 @@ pub(super) fn hand_in(
     let Some(name) = message.subject.as_str().strip_prefix(subjects::EVENT) else {
         return Some(request);
     };
-    let wish = match Wait::from_header(message.headers.get(names::WAIT_FOR)) {
+    // Headers that say nothing sensible are refused the long way.
+    let (Ok(wait), Ok(timeout_ms)) = (wait_of(&message.headers), timeout_of(&message.headers))
+    else {
+        return Some(request);
+    };
+    let wish = match wait {
         Wait::None => None,
         wait @ (Wait::Quiescent | Wait::End | Wait::State(_)) => {
             let Ok(place) = Arc::clone(waiting).try_acquire_owned() else { return Some(request) };
-            let until = Instant::now() + limit(timeout_of(&message.headers));
+            let until = Instant::now() + limit(timeout_ms);
             Some(Wish::new(awaited_state(&wait), until, place))
         }
     };
@@ -118,8 +124,30 @@ fn show(verdict: &mut InstanceVerdict, seen: &Reached) {
     verdict.active = wire::state_names(&seen.definition, &seen.active);
 }
 
-fn timeout_of(headers: &Headers) -> Option<u64> {
-    headers.get(names::TIMEOUT_MS).and_then(|text| text.trim().parse().ok())
+/// What the asker waits for; no state has a name that begins with `@`.
+fn wait_of(headers: &Headers) -> Result<Wait, Box<Problem>> {
+    match Wait::from_header(headers.get(names::WAIT_FOR)) {
+        Wait::State(name) if name.starts_with('@') => Err(refused(format!(
+            "`{}`: `{}` is none of a state, `@end` and `@quiescent`",
+            names::WAIT_FOR,
+            shown(&name)
+        ))),
+        wait @ (Wait::None | Wait::Quiescent | Wait::End | Wait::State(_)) => Ok(wait),
+    }
+}
+
+fn timeout_of(headers: &Headers) -> Result<Option<u64>, Box<Problem>> {
+    let Some(text) = headers.get(names::TIMEOUT_MS) else { return Ok(None) };
+    text.trim().parse().map(Some).map_err(|_| {
+        let (name, text) = (names::TIMEOUT_MS, shown(text));
+        refused(format!("`{name}`: `{text}` is not a number of milliseconds from 0 on"))
+    })
+}
+
+/// As much of a header as a refusal repeats.
+fn shown(text: &str) -> String {
+    const SHOWN_MAX: usize = 64;
+    text.chars().take(SHOWN_MAX).collect()
 }
 
 async fn ask_and_wait(handle: &Handle, incoming: Incoming, wait: &Wait, limit: Duration) -> Reply {
@@ -127,11 +155,11 @@ async fn ask_and_wait(handle: &Handle, incoming: Incoming, wait: &Wait, limit: D
     let mut answer = EventReply::new(Vec::with_capacity(verdicts.len()));
     for (key, done, waiter) in verdicts {
         let mut verdict = wire::verdict(&key, &done);
-        // What was refused, kept for later or given up leads nowhere.
+        // What was refused, kept for later or given up leads nowhere, but it may be there already.
         let leads = verdict.status.is_some() && verdict.verdict.exit_code() == 0;
         let (met, seen) = match leads {
             true => waiter.wait_behind(&done, limit).await?,
-            false => (false, None),
+            false => (waiter.judged_by(&done) == Some(true), None),
         };
         answer.reached &= met;
         if let Some(seen) = seen {

@@ -113,16 +113,15 @@ impl From<Error> for Box<Problem> {
             | Error::LogBehindMark { .. }
             | Error::JournalCorrupt { .. }
             | Error::InboxChanged(_)
+            | Error::Refuses { .. }
             | Error::Unavailable(_)
             | Error::Bus(_) => ProblemKind::Unavailable,
             Error::Partitions { .. } | Error::File { .. } => ProblemKind::Internal,
         };
         let problem = Problem::new(kind, detail).with_code(code, name);
-        let problem = if kind == ProblemKind::Unavailable {
-            problem.with_retry_after_ms(200)
-        } else {
-            problem
-        };
+        // What is damaged is so until a person repairs it.
+        let passes = kind == ProblemKind::Unavailable && !code.starts_with("GS6");
+        let problem = if passes { problem.with_retry_after_ms(200) } else { problem };
         Self::new(problem.with_diagnostics(diagnostics))
     }
 }

@@ -96,7 +96,7 @@ async fn walk<T>(
     mut pick: impl FnMut(&Instance, &Definition) -> Option<T>,
 ) -> Result<Page<T>, Box<Problem>> {
     let registry = handle.definitions().registry();
-    let mut items = Vec::new();
+    let (mut items, mut missing) = (Vec::new(), Vec::new());
     let mut from = match after {
         None => None,
         Some(cursor) => Some(
@@ -107,7 +107,8 @@ async fn walk<T>(
     let first = from.as_ref().map_or(0, |key| handle.partition_of(key));
     for partition in first..handle.config().partitions {
         loop {
-            let slice = handle.instances_from(partition, from.as_ref()).await?;
+            let found = handle.instances_from(partition, from.as_ref()).await;
+            let Some(slice) = or_missing(found, &mut missing)? else { break };
             let Some(last) = slice.last().map(|instance| instance.key.clone()) else { break };
             for instance in &slice {
                 let workflow = instance.key.workflow();
@@ -117,7 +118,8 @@ async fn walk<T>(
                 if let Some(item) = pick(instance, definition) {
                     items.push(item);
                     if items.len() >= limit {
-                        return Ok(Page { items, next: Some(instance.key.to_string()) });
+                        let next = Some(instance.key.to_string());
+                        return Ok(Page { items, next, missing });
                     }
                 }
             }
@@ -125,7 +127,19 @@ async fn walk<T>(
         }
         from = None;
     }
-    Ok(Page { items, next: None })
+    Ok(Page { items, next: None, missing })
+}
+
+/// What was found; nothing, and a word in `missing`, where the partition refuses to serve: a
+/// damaged one takes no list away from the others.
+fn or_missing<T>(found: Result<T, Error>, missing: &mut Vec<String>) -> Result<Option<T>, Error> {
+    match found {
+        Err(error @ Error::Refuses { .. }) => {
+            missing.push(error.to_string());
+            Ok(None)
+        }
+        found => found.map(Some),
+    }
 }
 
 fn page_limit(asked: Option<u32>) -> Result<usize, Box<Problem>> {
@@ -165,36 +179,38 @@ async fn tasks(handle: &Handle, query: &Tasks) -> Reply {
         (!open.is_empty()).then_some(open)
     })
     .await?;
-    reply(&Page { items: page.items.concat(), next: page.next })
+    reply(&Page { items: page.items.concat(), next: page.next, missing: page.missing })
 }
 
 async fn history(handle: &Handle, query: &ById) -> Reply {
     let (instance, definition) = one(handle, &query.id).await?;
     let entries = handle.trace(&instance.key).await?;
-    let list = entries.iter().map(|entry| describe::entry(entry, &definition)).collect();
-    reply(&Page { items: list, next: None })
+    let list: Vec<_> = entries.iter().map(|entry| describe::entry(entry, &definition)).collect();
+    reply(&Page::from(list))
 }
 
 async fn definitions(handle: &Handle, query: &Definitions) -> Reply {
     let registry = handle.definitions().registry();
-    let mut items = Vec::new();
+    let (mut items, mut missing) = (Vec::new(), Vec::new());
     for definition in registry.iter() {
         if query.name.as_deref().is_none_or(|name| name == &*definition.name) {
-            items.push(summary(handle, definition).await?);
+            let (one, uncounted) = summary(handle, definition).await?;
+            items.push(one);
+            missing = uncounted;
         }
     }
-    reply(&Page { items, next: None })
+    reply(&Page { items, next: None, missing })
 }
 
 async fn summary(
     handle: &Handle,
     definition: &Definition,
-) -> Result<DefinitionSummary, Box<Problem>> {
+) -> Result<(DefinitionSummary, Vec<String>), Box<Problem>> {
     let version = definition.version;
-    let living = handle.living_versions(&definition.name).await?;
+    let (living, uncounted) = handle.living_versions(&definition.name).await?;
     let registry = handle.definitions().registry();
     let newest = registry.latest(&definition.name);
-    Ok(DefinitionSummary {
+    let one = DefinitionSummary {
         name: definition.name.to_string(),
         version,
         title: definition.title.to_string(),
@@ -203,7 +219,8 @@ async fn summary(
         instances: living.get(&version).copied().unwrap_or(0),
         newest: newest.is_some_and(|newest| newest.version == version),
         derived_from: definition.derived_from,
-    })
+    };
+    Ok((one, uncounted))
 }
 
 async fn find(
@@ -229,7 +246,7 @@ async fn definition(handle: &Handle, query: &OneDefinition) -> Reply {
     operations.sort();
     operations.dedup();
     reply(&DefinitionDetail {
-        summary: summary(handle, &definition).await?,
+        summary: summary(handle, &definition).await?.0,
         text: definition.canonical.to_string(),
         events: definition.events.iter().map(|event| event.name.to_string()).collect(),
         operations,
@@ -276,10 +293,11 @@ async fn dead_letters(handle: &Handle, query: &DeadLetters) -> Reply {
             (partition, Some(number))
         }
     };
-    let mut items: Vec<DeadLetter> = Vec::new();
+    let (mut items, mut missing) = (Vec::<DeadLetter>::new(), Vec::new());
     for partition in first..handle.config().partitions {
         let room = limit + 1 - items.len();
-        let letters = handle.dead_letters(partition, &wanted, after.take(), room).await?;
+        let found = handle.dead_letters(partition, &wanted, after.take(), room).await;
+        let Some(letters) = or_missing(found, &mut missing)? else { continue };
         let views = letters.iter();
         items.extend(views.map(|(number, one)| describe::dead_letter(partition, *number, one)));
         if items.len() > limit {
@@ -289,5 +307,5 @@ async fn dead_letters(handle: &Handle, query: &DeadLetters) -> Reply {
     let more = items.len() > limit;
     items.truncate(limit);
     let next = if more { items.last().map(|letter| letter.id.clone()) } else { None };
-    reply(&Page { items, next })
+    reply(&Page { items, next, missing })
 }

@@ -27,7 +27,7 @@ pub(super) async fn list(handle: &Handle, query: &Definitions) -> Reply {
             }
         }
     }
-    reply(&Page { items, next: None })
+    reply(&Page::from(items))
 }
 
 async fn view(

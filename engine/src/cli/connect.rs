@@ -11,7 +11,7 @@ use super::args::Global;
 use super::contexts::{Context, Contexts};
 use super::failure::Failure;
 use super::joining::unusable;
-use super::login::{NatsTarget, is_nats, warn_if_open};
+use super::login::{NatsTarget, is_nats, shown, warn_if_open};
 
 /// Where an engine is looked for if nothing says otherwise.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:4500";
@@ -232,6 +232,12 @@ fn choose(global: &Global, around: &Surroundings) -> Result<Target, Failure> {
     };
     let url = match (named, &around.note) {
         (Some(url), _) if is_nats(&url) => return nats(&url, context.as_ref()),
+        (Some(url), _) if !is_http(&url) => {
+            return Err(Failure::usage(format!(
+                "`{}` starts with none of `http://`, `nats://` and `tls://`",
+                shown(&url)
+            )));
+        }
         (Some(url), _) => url.trim_end_matches('/').to_owned(),
         (None, Some(note)) => note.url.clone(),
         (None, None) => match around.by_default()? {
@@ -242,6 +248,11 @@ fn choose(global: &Global, around: &Surroundings) -> Result<Target, Failure> {
     let noted = around.note.as_ref().filter(|note| note.url == url).map(|note| &note.token);
     let token = token(global)?.or_else(|| noted.cloned()).unwrap_or_default();
     Ok(Target::Http { url, token })
+}
+
+/// Is this the address of an HTTP door?
+fn is_http(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("http"))
 }
 
 /// The token given by flag, environment or file.

@@ -109,6 +109,12 @@ async fn told(
         let warnings = warnings.iter().filter_map(|problem| serde_json::to_value(problem).ok());
         reply.diagnostics.extend(warnings);
     }
+    for one in &reply.uncounted {
+        tell(&format!(
+            "warning: instances of older versions are not counted there: {}",
+            clean(one)
+        ));
+    }
     let mut all = json!(reply);
     for (place, one) in reply.definitions.iter().enumerate() {
         let behind = left_behind(client, output, one).await?;

@@ -9,7 +9,7 @@ use gearshift_client::protocol::{InstanceVerdict, Verdict};
 use super::args::Global;
 use super::connect;
 use super::failure::{Failure, NOT_FOUND, Outcome, PARTLY};
-use super::ids::{confirm, given};
+use super::ids::{complete, confirm, given, incomplete};
 use super::output::{Table, clean};
 use super::verdicts::in_words;
 use super::words::within;
@@ -83,7 +83,7 @@ pub(super) async fn dlq(global: &Global, args: DlqArgs) -> Outcome {
             let ask = DeadLetters { workflow, limit: Some(limit), after: None };
             let page = connect::client(global).await?.dead_letters(&ask).await?;
             global.out().items(&page.items, &LETTERS)?;
-            Ok(0)
+            Ok(incomplete(global, &page.missing))
         }
         What::Show { ids } => show(global, &ids).await,
         What::Replay(which) => settle(global, which, false).await,
@@ -162,6 +162,7 @@ async fn all(client: &gearshift_client::Client) -> Result<Vec<String>, Failure> 
     let mut ids = Vec::new();
     loop {
         let page = client.dead_letters(&ask).await?;
+        complete(&page.missing)?;
         ids.extend(page.items.into_iter().map(|letter| letter.id));
         match page.next {
             Some(next) => ask.after = Some(next),

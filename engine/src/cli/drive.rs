@@ -12,7 +12,7 @@ use super::args::Global;
 use super::connect;
 use super::data::DataArgs;
 use super::failure::{Failure, Outcome};
-use super::ids::{Tally, given};
+use super::ids::{Tally, given, incomplete};
 use super::output::Table;
 use super::verdicts::{exit_code, in_words, line_of};
 use super::words::{span, until, within};
@@ -34,8 +34,9 @@ Examples:
                                                   the same --id twice is applied once
 
 One line per instance the event concerned. Exit 0: it was taken, or is kept for later; 1: the
-instance is stuck, failed, or ended elsewhere than in --wait-for; 3: no instance has the key; 4:
-the instance does not accept the event now; 7: --wait-for was not reached in --timeout.";
+instance is stuck, failed, or ended elsewhere than in --wait-for, or was cancelled where that is
+@end; 3: no instance has the key; 4: the instance does not accept the event now; 7: --wait-for was
+not reached in --timeout.";
 
 const TASKS_EXAMPLES: &str = "\
 Examples:
@@ -73,7 +74,7 @@ pub(super) struct StartArgs {
     /// Wait until the instance has ended
     #[arg(long, conflicts_with = "wait_for")]
     wait: bool,
-    /// Wait until this state is active
+    /// Wait until this state is active; `@end`: until the instance has ended
     #[arg(long, value_name = "STATE")]
     wait_for: Option<String>,
 }
@@ -86,7 +87,7 @@ pub(super) struct SendArgs {
     event: String,
     #[command(flatten)]
     data: DataArgs,
-    /// Wait until this state is active
+    /// Wait until this state is active; `@end`: until the instance has ended
     #[arg(long, value_name = "STATE")]
     wait_for: Option<String>,
     /// Your name for the event: sent twice, it is applied once
@@ -142,7 +143,7 @@ pub(super) struct DecideArgs {
 pub(super) async fn start(global: &Global, args: StartArgs) -> Outcome {
     let (workflow, version) = name_and_version(&args.workflow)?;
     let wait = match (&args.wait_for, args.wait) {
-        (Some(state), _) => Wait::State(state.clone()),
+        (Some(state), _) => Wait::from_header(Some(state)),
         (None, true) => Wait::End,
         (None, false) => Wait::None,
     };
@@ -200,13 +201,13 @@ pub(super) async fn send(global: &Global, args: SendArgs) -> Outcome {
         return Ok(0);
     }
     if let Some(state) = &args.wait_for {
-        headers.wait_for = Wait::State(state.clone());
+        headers.wait_for = Wait::from_header(Some(state));
         headers.timeout_ms = Some(millis(global));
     }
     let began = Instant::now();
     let reply = client.send_with(&args.event, &data, &headers).await?;
     print_reply(global, &reply, began)?;
-    Ok(exit_code(&reply, args.wait_for.as_deref()))
+    Ok(exit_code(&reply, &headers.wait_for))
 }
 
 fn print_reply(global: &Global, reply: &EventReply, began: Instant) -> Result<(), Failure> {
@@ -249,7 +250,7 @@ pub(super) async fn tasks(global: &Global, args: TasksArgs) -> Outcome {
         },
     };
     global.out().items(&page.items, &table)?;
-    Ok(0)
+    Ok(incomplete(global, &page.missing))
 }
 
 /// The key of `workflow/key`.

@@ -101,6 +101,18 @@ impl Failure {
         Self::new(exit, format!("{what} `{}`: {error}", path.display()))
     }
 
+    /// What an engine says of a partition that refuses to serve.
+    pub(super) fn from_missing(told: &str) -> Self {
+        let problem = Problem::new(ProblemKind::Unavailable, told);
+        let code = told.split_once(" refuses: ").and_then(|(_, why)| why.split(' ').next());
+        let problem = match code.and_then(explain) {
+            Some(it) => problem.with_code(&it.code.to_string(), it.name),
+            None => problem,
+        };
+        let help = help_for(&problem);
+        Self { exit: UNREACHABLE, help, problem: Box::new(problem), unread: false }
+    }
+
     /// The same failure with advice.
     pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -171,6 +183,14 @@ fn help_for(problem: &Problem) -> Option<String> {
     } else if problem.detail.contains("log_behind_mark") {
         "bring the journal back from a copy, or give up what is missing: `gearshift serve \
          --accept-journal-loss PARTITION`"
+    } else if problem.detail.contains("journal_corrupt") {
+        "nothing was done, and trying again is of no use: bring the stream of the journal back \
+         from a copy and start the engines anew, or give up all that the partition holds: delete \
+         the stream, then `gearshift serve --accept-journal-loss PARTITION`; `gearshift health` \
+         shows what is served"
+    } else if problem.detail.contains(" refuses: ") {
+        "nothing was done, and trying again is of no use before it is repaired: `gearshift health` \
+         and `gearshift bus doctor` say what is wrong"
     } else if kind == ProblemKind::Unavailable {
         "nothing was done; try again"
     } else if kind == ProblemKind::Denied && problem.detail.contains("does not let this login") {

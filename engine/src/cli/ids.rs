@@ -16,6 +16,26 @@ const IDS_MAX: usize = 1_000_000;
 /// Instances asked for per page.
 const PAGE: u32 = 1_000;
 
+/// Says which partitions a list has nothing of, and gives the exit code.
+pub(super) fn incomplete(global: &Global, missing: &[String]) -> u8 {
+    if missing.is_empty() {
+        return 0;
+    }
+    let mut missing = missing.to_vec();
+    missing.dedup();
+    for one in missing {
+        let mut failure = Failure::from_missing(&one);
+        failure.problem.detail.insert_str(0, "the list is not complete: ");
+        tell(failure.render(global.stderr_look()).trim_end());
+    }
+    PARTLY
+}
+
+/// What is done to all of a list is not done where some of it could not be seen.
+pub(super) fn complete(missing: &[String]) -> Result<(), Failure> {
+    missing.first().map_or(Ok(()), |one| Err(Failure::from_missing(one)))
+}
+
 /// The ids given; `-` stands for the lines of stdin.
 pub(super) fn given(ids: &[String]) -> Result<Vec<String>, Failure> {
     let mut list = Vec::with_capacity(ids.len());
@@ -45,6 +65,7 @@ pub(super) async fn alive(client: &Client, filter: &str) -> Result<Vec<String>, 
     let mut list = Vec::new();
     loop {
         let page = client.instances(&ask).await?;
+        complete(&page.missing)?;
         let alive = page.items.into_iter().filter(|item| !item.status.is_ended());
         list.extend(alive.map(|item| item.id));
         if list.len() > IDS_MAX {

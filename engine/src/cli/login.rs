@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gearshift_bus::NatsOptions;
+use gearshift_bus::{ErrorKind, NatsOptions};
 
 use super::contexts::{Context, path_of};
 use super::failure::Failure;
 use super::output::tell;
+
+/// How addresses are written.
+const ADDRESSES: &str = "write `nats://HOST:PORT` or `tls://HOST:PORT`, several with commas";
 
 /// The login at NATS servers.
 #[derive(Clone, Debug, Default, Args)]
@@ -117,6 +120,14 @@ impl NatsLogin {
         let none = Context::default();
         let context = context.unwrap_or(&none);
         let mut options = NatsOptions::new(&well_formed(servers)?);
+        options.check_servers().map_err(|error| {
+            let reason = if let ErrorKind::Refused { reason } = error.kind() {
+                reason.clone()
+            } else {
+                error.to_string()
+            };
+            Failure::usage(reason).with_help(ADDRESSES)
+        })?;
         let text = |flag: &Option<String>, field: &str| {
             flag.clone().or_else(|| (!field.is_empty()).then(|| field.to_owned()))
         };
@@ -165,7 +176,7 @@ fn well_formed(servers: &str) -> Result<String, Failure> {
                 "`{}` is not the address of a NATS server",
                 shown(&server)
             ))
-            .with_help("write `nats://HOST:PORT` or `tls://HOST:PORT`, several with commas"));
+            .with_help(ADDRESSES));
         }
         list.push(server);
     }
@@ -262,7 +273,8 @@ mod tests {
         let target = login().target("a:1, tls://ann:pw@b:2", None).unwrap();
         assert_eq!(target.options.servers, "nats://a:1,tls://ann:pw@b:2");
         assert_eq!(target.shown(), "nats://a:1,tls://b:2");
-        for wrong in ["http://a", "nats://", "nats://a b", "nats://a/b", "", "a,,b"] {
+        let wrong = ["http://a", "nats://", "nats://a b", "nats://a/b", "", "a,,b"];
+        for wrong in wrong.into_iter().chain(["nats://a:1:2", "nats://a:x", "a:65536", "a,b:1:2"]) {
             assert_eq!(login().target(wrong, None).unwrap_err().exit, 2, "{wrong}");
         }
     }

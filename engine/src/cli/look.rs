@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::args::Global;
 use super::connect;
 use super::failure::{Failure, Outcome};
-use super::ids::{Tally, given};
+use super::ids::{Tally, given, incomplete};
 use super::output::{Format, Look, Output, Table, clean};
 use super::steps;
 use super::timeline::{Row, width};
@@ -87,9 +87,10 @@ pub(super) async fn ls(global: &Global, args: LsArgs) -> Outcome {
     let mut ask =
         Instances { filter: args.filter, workflow: args.workflow, limit: Some(limit), after: None };
     // One document holds everything; the other forms are written page by page.
-    let mut document = Vec::new();
+    let (mut document, mut missing) = (Vec::new(), Vec::new());
     loop {
         let page = client.instances(&ask).await?;
+        missing.extend(page.missing);
         if output.format == Format::Json {
             document.extend(page.items);
         } else {
@@ -106,7 +107,7 @@ pub(super) async fn ls(global: &Global, args: LsArgs) -> Outcome {
     if ask.after.is_some() && output.is_text() && output.is_terminal {
         output.line(format!("… more than {limit}; `--all` lists all of them"))?;
     }
-    Ok(0)
+    Ok(incomplete(global, &missing))
 }
 
 /// Does something with each id, and prints one document for one id, an array for several.

@@ -110,6 +110,13 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 /// Migrates each instance, after all of them were looked at.
 pub(super) async fn migrate(global: &Global, args: &MigrateArgs) -> Outcome {
+    for (at, (old, new)) in args.states.iter().enumerate() {
+        let before = args.states.iter().take(at).find(|(other, _)| other == old);
+        if let Some((_, other)) = before {
+            let message = format!("`--map` says both `{old}={other}` and `{old}={new}`");
+            return Err(Failure::usage(message));
+        }
+    }
     let client = connect::client(global).await?;
     let ids = match &args.filter {
         Some(filter) => alive(&client, filter).await?,

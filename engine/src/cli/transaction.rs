@@ -11,6 +11,7 @@ use gearshift_machine::definition::duration;
 use super::args::Global;
 use super::connect;
 use super::failure::{Failure, Outcome};
+use super::ids::incomplete;
 use super::output::{Table, clean};
 use super::verdicts::in_words;
 use super::words::{age, span, states};
@@ -121,8 +122,9 @@ pub(super) async fn transaction(global: &Global, args: &TransactionArgs) -> Outc
         TransactionCommand::Ls => {
             let workflow = Some("transaction".to_owned());
             let ask = Instances { workflow, limit: Some(LISTED_MAX), ..Instances::default() };
-            output.items(&client.instances(&ask).await?.items, &TRANSACTIONS)?;
-            Ok(0)
+            let page = client.instances(&ask).await?;
+            output.items(&page.items, &TRANSACTIONS)?;
+            Ok(incomplete(global, &page.missing))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What became of an event or a command, as people and shells read it.
 
-use gearshift_client::protocol::{EventReply, InstanceVerdict, Status, Verdict};
+use gearshift_client::protocol::{EventReply, InstanceVerdict, Status, Verdict, Wait};
 use tokio::time::Instant;
 
 use super::failure::{ENDED_BADLY, TIMED_OUT};
@@ -27,12 +27,15 @@ pub(super) fn line_of(verdict: &InstanceVerdict, began: Instant) -> String {
     format!("{key}  {workflow}  {what}  {spent}{ended}")
 }
 
-/// The state waited for will not come by itself: an instance is stuck or ended without it.
-fn missed(reply: &EventReply, state: Option<&str>) -> bool {
-    let Some(state) = state else { return false };
+/// What was waited for will not come by itself: an instance is stuck or ended without it.
+fn missed(reply: &EventReply, awaited: &Wait) -> bool {
     reply.verdicts.iter().any(|verdict| {
         let over = verdict.status.is_some_and(|it| it == Status::Stuck || it.is_ended());
-        over && !verdict.active.iter().any(|active| active == state)
+        over && match awaited {
+            Wait::None => false,
+            Wait::End | Wait::Quiescent => verdict.status != Some(Status::Done),
+            Wait::State(state) => !verdict.active.contains(state),
+        }
     })
 }
 
@@ -74,7 +77,7 @@ pub(super) fn in_words(verdict: &InstanceVerdict) -> String {
 }
 
 /// 1 where an instance is stuck or failed, or ended elsewhere than where it was waited for.
-pub(super) fn exit_code(reply: &EventReply, awaited: Option<&str>) -> u8 {
+pub(super) fn exit_code(reply: &EventReply, awaited: &Wait) -> u8 {
     let failed =
         |verdict: &InstanceVerdict| matches!(verdict.status, Some(Status::Stuck | Status::Failed));
     let went_bad = missed(reply, awaited) || reply.verdicts.iter().any(failed);
@@ -98,16 +101,36 @@ mod tests {
             };
             EventReply { verdicts: vec![verdict], reached }
         };
+        let elsewhere = Wait::State("b".to_owned());
         let stuck = Verdict::Stuck { reason: "no".to_owned() };
-        assert_eq!(exit_code(&reply(stuck, Some(Status::Stuck), true), None), 1);
+        assert_eq!(exit_code(&reply(stuck, Some(Status::Stuck), true), &Wait::None), 1);
         // It came while the instance was stuck: it is kept, and nobody goes on by itself.
-        assert_eq!(exit_code(&reply(Verdict::Deferred, Some(Status::Stuck), true), None), 1);
+        assert_eq!(exit_code(&reply(Verdict::Deferred, Some(Status::Stuck), true), &Wait::None), 1);
         let moved = || Verdict::Transitioned { from: vec![], to: vec![], waiting: false };
-        assert_eq!(exit_code(&reply(moved(), Some(Status::Failed), true), None), 1);
-        assert_eq!(exit_code(&reply(moved(), Some(Status::Done), true), None), 0);
-        assert_eq!(exit_code(&reply(moved(), Some(Status::Done), false), Some("b")), 1);
-        assert_eq!(exit_code(&reply(moved(), Some(Status::Running), false), Some("b")), 7);
-        assert_eq!(exit_code(&reply(Verdict::Buffered, None, true), None), 0);
+        assert_eq!(exit_code(&reply(moved(), Some(Status::Failed), true), &Wait::None), 1);
+        assert_eq!(exit_code(&reply(moved(), Some(Status::Done), true), &Wait::None), 0);
+        assert_eq!(exit_code(&reply(moved(), Some(Status::Done), false), &elsewhere), 1);
+        assert_eq!(exit_code(&reply(moved(), Some(Status::Running), false), &elsewhere), 7);
+        assert_eq!(exit_code(&reply(Verdict::Buffered, None, true), &Wait::None), 0);
+    }
+
+    #[test]
+    fn an_end_that_was_waited_for_is_exit_0_unless_it_is_a_bad_one() {
+        let code = |status| {
+            let verdict = Verdict::Transitioned { from: vec![], to: vec![], waiting: false };
+            let verdict = InstanceVerdict {
+                status: Some(status),
+                active: vec!["fine".to_owned()],
+                ..InstanceVerdict::without_instance(verdict)
+            };
+            let reached = status.is_ended();
+            exit_code(&EventReply { verdicts: vec![verdict], reached }, &Wait::End)
+        };
+        assert_eq!(code(Status::Done), 0);
+        for bad in [Status::Failed, Status::Cancelled, Status::Stuck] {
+            assert_eq!(code(bad), 1, "{bad:?}");
+        }
+        assert_eq!(code(Status::Running), 7);
     }
 
     #[test]

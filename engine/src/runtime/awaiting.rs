@@ -60,11 +60,13 @@ impl Awaiting {
         };
         let Some(wish) = replying.wish.take() else { return };
         let met = match (&done.definition, done.status, &done.key) {
-            (Some(definition), Some(status), Some(key)) if leads(&done) => {
+            (Some(definition), Some(status), Some(key)) => {
                 let names = done.active.iter().map(|id| &*definition.state(*id).id);
-                wish.goal.judge(status, &names.collect::<Vec<_>>()).ok_or(key)
+                let met = wish.goal.judge(status, &names.collect::<Vec<_>>());
+                // What was refused or given up leads nowhere, but the instance may be there.
+                met.or_else(|| (!leads(&done)).then_some(false)).ok_or(key)
             }
-            // What was refused, given up or kept for a life to come leads nowhere.
+            // What is kept for a life to come leads nowhere.
             _ => Ok(false),
         };
         let key = match met {

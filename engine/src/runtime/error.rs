@@ -2,6 +2,11 @@
 
 use gearshift_machine::definition::Problem;
 
+/// The code and the name of [`Error::LogBehindMark`].
+const LOG_BEHIND_MARK: (&str, &str) = ("GS6001", "log_behind_mark");
+/// The same of [`Error::JournalCorrupt`].
+const JOURNAL_CORRUPT: (&str, &str) = ("GS6002", "journal_corrupt");
+
 /// Why the engine could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -82,9 +87,17 @@ pub enum Error {
         /// What the configuration asks for.
         configured: u16,
     },
-    /// The engine is shutting down, or a partition refuses to serve.
+    /// The engine is shutting down, or nobody serves a partition now.
     #[error("{0}")]
     Unavailable(String),
+    /// A partition refuses to serve until a person repairs what is damaged; waiting is of no use.
+    #[error("partition {partition} refuses: {reason}")]
+    Refuses {
+        /// The partition.
+        partition: u16,
+        /// Why, with its code in front where it has one.
+        reason: String,
+    },
     /// It may have been done or not: no answer came.
     #[error(
         "the outcome is unknown: partition {partition} gave no answer, because {reason}; an event \
@@ -119,7 +132,7 @@ pub enum Error {
 impl Error {
     /// The code and the name that people look up: `gearshift explain GS6001`.
     #[must_use]
-    pub const fn code(&self) -> (&'static str, &'static str) {
+    pub fn code(&self) -> (&'static str, &'static str) {
         match self {
             Self::Definition(_) => ("GS4022", "invalid"),
             Self::VersionExists { .. } => ("GS4010", "version_exists"),
@@ -129,10 +142,18 @@ impl Error {
             Self::InboxChanged(_) => ("GS6003", "inbox_changed"),
             Self::Saturated { .. } => ("GS5001", "busy"),
             Self::OutcomeUnknown { .. } => ("GS5003", "timeout"),
-            Self::LogBehindMark { .. } => ("GS6001", "log_behind_mark"),
-            Self::JournalCorrupt { .. } => ("GS6002", "journal_corrupt"),
+            Self::LogBehindMark { .. } => LOG_BEHIND_MARK,
+            Self::JournalCorrupt { .. } => JOURNAL_CORRUPT,
+            Self::Refuses { reason, .. } => code_of(reason),
             Self::Unavailable(_) | Self::Bus(_) => ("GS5002", "unavailable"),
             Self::Partitions { .. } | Self::File { .. } => ("GS5000", "internal"),
         }
     }
+}
+
+/// The code that a refusal's reason begins with: refusals come from other engines as text.
+fn code_of(reason: &str) -> (&'static str, &'static str) {
+    let known = [LOG_BEHIND_MARK, JOURNAL_CORRUPT];
+    let told = known.into_iter().find(|(code, _)| reason.starts_with(code));
+    told.unwrap_or(("GS5002", "unavailable"))
 }

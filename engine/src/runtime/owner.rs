@@ -302,7 +302,12 @@ async fn recover(shared: &Shared, id: u16) -> Result<(Partition, Journal, u128),
     let mut last = start.max(tail.first) - 1;
     // To the end as it is now, not as it was: the owner before may still be writing.
     loop {
-        let entries = log.read_from(last + 1, READ_BYTES).await?;
+        let read = log.read_from(last + 1, READ_BYTES).await;
+        let entries = read.map_err(|error| {
+            // Bytes that are not those that were written come back by no waiting.
+            let is_damage = matches!(error.kind(), ErrorKind::Corrupt { .. });
+            if is_damage { corrupt(error.to_string()) } else { error.into() }
+        })?;
         let Some(newest) = entries.last() else { break };
         last = newest.sequence;
         for entry in &entries {

@@ -161,7 +161,9 @@ impl Shared {
     fn unavailable(&self, partition: u16) -> Error {
         let reason = match &*self.seat(partition).state() {
             SeatState::Recovering(reason) => format!("partition {partition} recovers: {reason}"),
-            SeatState::Refused(reason) => format!("partition {partition} refuses: {reason}"),
+            SeatState::Refused(reason) => {
+                return Error::Refuses { partition, reason: reason.clone() };
+            }
             SeatState::Serving => format!("partition {partition} was lost while asking"),
             SeatState::Elsewhere(None) => format!("partition {partition} has no owner now"),
             SeatState::Elsewhere(Some(node)) => format!("partition {partition} is with `{node}`"),

@@ -32,6 +32,16 @@ fn compared(from: &str, to: &str, told: &[&str]) -> String {
 }
 
 #[test]
+fn a_lost_state_around_others_needs_a_mapping_and_space_in_an_expression_says_nothing() {
+    let from = "workflow: w\nvars: { x: 1 }\nstates:\n  s2: { states: { a: {} } }\n  \
+                e: { final: true, output: \"${vars.x}\" }\n";
+    let to = from.replace("s2:", "s2x:").replace("${vars.x}", "${ vars.x }");
+    let told = "lost     state `s2`: instances in it need `--map s2=STATE`";
+    let out = compared(from, &to, &[told, "new      state `s2x`"]);
+    assert!(!out.contains("output of"), "{out}");
+}
+
+#[test]
 fn two_versions_are_compared_with_what_instances_lose() {
     let place = Place::new();
     place.write("a.workflow.yaml", ORDER);

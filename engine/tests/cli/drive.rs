@@ -1,5 +1,8 @@
 //! An approval from outside, over HTTP: every command that moves or shows instances.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use crate::support::{Dev, Done, Place};
 
 /// A `dev` with the document approval, and one document under review.
@@ -184,6 +187,65 @@ fn an_id_sent_twice_applies_once_and_a_wait_in_vain_is_exit_7() {
         ["send", "document.submitted", "-d", "documentId=doc-42", "-d", "title=Q3 report"];
     let done = place.gearshift(&[&resubmit[..], &wait].concat()).ends(7);
     assert!(done.out.contains("not there within 100ms"), "{}", done.out);
+}
+
+#[test]
+fn an_end_that_was_waited_for_is_exit_0_and_a_bad_timeout_is_refused() {
+    let place = Place::new();
+    place.write("flows/light.workflow.yaml", LIGHT);
+    let dev = place.dev(&["flows"]);
+    let wait = ["--wait-for", "@end", "-o", "json"];
+    let start = ["start", "light", "--key", "a", "--wait-for", "on_"];
+    place.gearshift(&start).ends(0);
+    let send = ["send", "light.broken", "-d", "room=a"];
+    let ended = place.gearshift(&[&send[..], &wait].concat()).ends(0).json();
+    assert_eq!(
+        (&ended["reached"], &ended["verdicts"][0]["status"]),
+        (&true.into(), &"done".into())
+    );
+    // It came too late, but the end that was waited for is there.
+    let late = place.gearshift(&[&send[..], &wait].concat()).ends(4).json();
+    assert_eq!(late["reached"], true, "{late}");
+    let start = ["start", "light", "--key", "b", "-d", "broken=true"];
+    let started = place.gearshift(&[&start[..], &wait].concat()).ends(0).json();
+    assert_eq!((&started["reached"], &started["status"]), (&true.into(), &"done".into()));
+    for wrong in ["abc", "-5"] {
+        let header = format!("Gearshift-Wait-For: @end\r\nGearshift-Timeout-Ms: {wrong}\r\n");
+        let answer = post(&dev, "gearshift.event.light.broken", &header, r#"{"room":"a"}"#);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        assert!(answer.contains("GS3007") && answer.contains(&format!("`{wrong}`")), "{answer}");
+    }
+}
+
+const LIGHT: &str = "\
+workflow: light
+version: 1
+correlate: data.room
+events: { light.broken: {} }
+initial: switched
+states:
+  switched:
+    always:
+      - { when: has(input.broken), to: gone }
+      - { to: on_ }
+  on_: { on: { light.broken: gone } }
+  gone: { final: true }
+";
+
+/// What the HTTP door says to a request with these headers.
+fn post(dev: &Dev, subject: &str, headers: &str, body: &str) -> String {
+    let address = dev.text("url").strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let (token, length) = (dev.text("token"), body.len());
+    let request = format!(
+        "POST /v1/request/{subject} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Authorization: Bearer {token}\r\nContent-Length: {length}\r\n\
+         Content-Type: application/json\r\n{headers}\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod away;
 mod check;
 mod control;
 mod convert;
+mod damaged;
 mod decisions;
 mod dev;
 mod diff;

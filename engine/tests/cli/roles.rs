@@ -50,7 +50,7 @@ pub(crate) fn accounts(place: &Place) -> String {
     let (_, accounts) = file.split_once("\naccounts {").unwrap();
     let mut text = format!("accounts {{{accounts}");
     for name in ["ENGINE", "ORDERS", "VALIDATOR", "ANN"] {
-        let variable = format!("$GEARSHIFT_{name}_PASSWORD");
+        let variable = format!("$NATS_PASSWORD_{name}");
         assert!(text.contains(&variable), "{variable}");
         text = text.replace(&variable, &format!("\"{PASSWORD}\""));
     }
@@ -192,6 +192,16 @@ async fn journals(server: &Server) -> Vec<u64> {
     lasts
 }
 
+/// Every variable that the shipped file reads.
+fn passwords(command: &mut Command, file: &str) {
+    let lines = file.lines().filter_map(|line| line.trim().strip_prefix("password: $"));
+    let variables = lines.collect::<Vec<_>>();
+    assert_eq!(variables.len(), 4, "{variables:?}");
+    for variable in variables {
+        command.env(variable, PASSWORD);
+    }
+}
+
 #[test]
 fn the_shipped_configuration_is_sound() {
     let place = Place::new();
@@ -200,11 +210,13 @@ fn the_shipped_configuration_is_sound() {
     let program = std::env::var("NATS_SERVER_BIN").unwrap_or_else(|_| "nats-server".to_owned());
     let mut command = Command::new(program);
     command.args(["-t", "-c"]).arg(place.path("nats-server.conf"));
-    for name in ["ENGINE", "ORDERS", "VALIDATOR", "ANN"] {
-        command.env(format!("GEARSHIFT_{name}_PASSWORD"), PASSWORD);
-    }
+    passwords(&mut command, &file);
     let done = crate::support::Done::of(&command.output().unwrap()).ends(0);
     assert!(done.err.contains("is valid") || done.out.contains("is valid"), "{}", done.err);
+    // Whoever starts the server so may give commands beside it.
+    let mut command = place.command(&["bus", "config", "--role", "engine"]);
+    passwords(&mut command, &file);
+    crate::support::Done::of(&command.output().unwrap()).ends(0);
     let block = place.gearshift(&["bus", "config", "--role", "plugin", "--name", "billing"]);
     assert!(block.ends(0).out.contains("gearshift.plugin.billing.>"));
 }

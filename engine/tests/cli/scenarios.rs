@@ -39,6 +39,12 @@ fn words_that_nobody_knows_are_refused_with_line_and_nearest_word() {
             3,
             "never",
         ),
+        ("  - { name: one, steps: [] }\n".to_owned(), 2, "`steps` is empty"),
+        (
+            "  - { name: one, mocks: { a.b: {} }, steps: [ { advance: 1s } ] }\n".to_owned(),
+            2,
+            "no definition calls `a.b`, which `mocks` answers",
+        ),
     ] {
         place.write("order.test.yaml", &format!("scenarios:\n{scenario}"));
         let done = place.gearshift(&["test", "."]).ends(2);
@@ -47,6 +53,25 @@ fn words_that_nobody_knows_are_refused_with_line_and_nearest_word() {
         assert!(done.err.starts_with(&start), "not at line {line}: {}", done.err);
         assert!(done.out.contains("1 unreadable · 0 passed"), "{}", done.out);
     }
+}
+
+#[test]
+fn mocks_that_answer_nobody_and_names_that_two_have_are_refused() {
+    let place = Place::new();
+    let calls = ORDER.replace("{ final: true }", "{ entry: { call: inventory.reserve } }");
+    place.write("order.workflow.yaml", &calls);
+    let good = expecting("good", "state: placed");
+    let mocks = "mocks: { inventory.resreve: {} }\nscenarios:\n";
+    place.write("order.test.yaml", &format!("{mocks}{good}"));
+    let done = place.gearshift(&["test", "."]).ends(2);
+    let told = "no definition calls `inventory.resreve`, which `mocks` answers; did you mean \
+                `inventory.reserve`?";
+    assert!(done.err.contains(told), "{}", done.err);
+    place.write("order.test.yaml", &format!("scenarios:\n{good}{good}"));
+    let done = place.gearshift(&["test", "."]).ends(2);
+    let told = "./order.test.yaml:5: `good`: another scenario is called `good` too";
+    assert!(done.err.contains(told), "{}", done.err);
+    assert!(done.out.contains("1 unreadable · 1 passed"), "{}", done.out);
 }
 
 #[test]

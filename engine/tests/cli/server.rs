@@ -1,5 +1,6 @@
 //! A NATS server of its own for one test.
 
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -37,6 +38,11 @@ impl Server {
         Self::of(options)
     }
 
+    /// One that keeps its streams in this folder.
+    pub(crate) fn in_dir(store: &Path) -> Self {
+        Self::of(ServerOptions::in_dir(store))
+    }
+
     fn of(options: ServerOptions) -> Self {
         Self(runtime().block_on(PrivateServer::start(options)).unwrap())
     }
@@ -55,6 +61,10 @@ impl Server {
 
     pub(crate) fn kill(&mut self) {
         self.0.kill();
+    }
+
+    pub(crate) async fn terminate(&mut self) {
+        self.0.terminate().await.unwrap();
     }
 
     pub(crate) async fn restart(&mut self) {

@@ -43,6 +43,32 @@ fn a_mistyped_order_is_told_and_nothing_is_sent() {
     assert!(!done.out.contains("unhandled  "), "{}", done.out);
 }
 
+#[test]
+fn what_a_parent_only_passes_on_is_not_refused_where_its_child_takes_it() {
+    let place = Place::new();
+    let forwards = PARENT.replace("run: child,", "run: { workflow: child, forward: true },");
+    place.write("parent.workflow.yaml", &forwards);
+    let lines = "begun id=p\nnudged id=p\n";
+    let done = place.gearshift_with_input(&["play", "."], lines).ends(0);
+    assert!(!done.out.contains("ignored: "), "{}", done.out);
+    assert!(joined(&done.out).contains("out · done"), "{}", done.out);
+    // Neither of them knows this one.
+    let lines = "begun id=p\nsend other id=p\n";
+    let done = place.gearshift_with_input(&["play", "."], lines).ends(1);
+    assert!(done.out.contains("ignored: unhandled"), "{}", done.out);
+}
+
+#[test]
+fn what_failed_is_told_with_the_error_that_was_taken() {
+    let place = Place::new();
+    let text = "workflow: w\nevents: { go: { start: true } }\ncorrelate: data.id\nstates:\n  \
+                a: { always: b }\n  b: { entry: { call: x.y, with: { i: \"${ input.items }\" } }, \
+                on: { error.execution: c } }\n  c: { final: true }\n";
+    place.write("w.workflow.yaml", text);
+    let done = place.gearshift_with_input(&["play", "."], "go id=p\n").ends(0);
+    assert!(joined(&done.out).contains("items"), "{}", done.out);
+}
+
 /// The text with its wrapped lines put together again.
 fn joined(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")

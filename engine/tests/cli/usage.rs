@@ -92,6 +92,21 @@ fn an_address_that_is_none_is_a_usage_error_that_shows_no_password() {
 }
 
 #[test]
+fn an_address_of_nobody_is_a_usage_error_that_names_what_there_is() {
+    let place = Place::new();
+    for wrong in ["nats://127.0.0.1:4222:1", "nats://ann:secret@127.0.0.1:x"] {
+        let done = place.gearshift(&["-s", wrong, "ls"]).ends(2);
+        assert!(done.err.contains("nats://HOST:PORT"), "{}", done.err);
+        assert!(!done.err.contains("secret"), "{}", done.err);
+    }
+    for wrong in ["foo://x", "https://x", "127.0.0.1:4500"] {
+        let done = place.gearshift(&["-s", wrong, "ls"]).ends(2);
+        let told = format!("`{wrong}` starts with none of `http://`, `nats://` and `tls://`");
+        assert!(done.err.contains(&told), "{}", done.err);
+    }
+}
+
+#[test]
 fn every_command_has_help_with_examples() {
     let place = Place::new();
     let all = place.gearshift(&["--help"]).ends(0).out;

@@ -139,6 +139,27 @@ fn a_subject_of_somebody_elses_stream_is_read_from_there_once() {
 }
 
 #[test]
+fn what_no_definition_asks_for_of_somebody_elses_stream_is_no_backlog() {
+    let nats = Nats::start();
+    nats.stream("COUNTS", &["counter.>"]);
+    let world = nats.joined("a");
+    world.deploy(COUNTER);
+    nats.publish("counter.opened", &json!({ "key": "a", "n": 0 }));
+    nats.publish("counter.added", &json!({ "key": "a", "n": 1 }));
+    for n in 1..=20 {
+        nats.publish("counter.unrelated", &json!({ "key": "a", "n": n }));
+    }
+    nats.flush();
+    let health = health_of(&world, 2, |health| health.position == 22);
+    assert_eq!((health.stream.as_str(), health.lag, health.reason), ("COUNTS", 0, None));
+    // What comes behind it is read all the same.
+    nats.publish("counter.added", &json!({ "key": "a", "n": 2 }));
+    nats.flush();
+    assert_eq!(taken(&world, "a", 2), [1, 2]);
+    health_of(&world, 2, |health| health.position == 23 && health.lag == 0);
+}
+
+#[test]
 fn a_subject_that_a_stream_holds_in_part_is_refused_and_nothing_is_deployed() {
     let nats = Nats::start();
     nats.stream("EUROPE", &["orders.eu.paid"]);

@@ -30,7 +30,11 @@ fn refuses_alone(world: &World, low: &str, high: &str, words: &str) {
     assert!(reason.contains(words), "{reason}");
     assert!(health[1].serving, "{health:?}");
     let refused = outcome_of(world.ask(incoming("counter.added", low, 2)));
-    let Err(AskError::Engine(Error::Unavailable(told))) = refused else { panic!("{refused:?}") };
+    let Err(AskError::Engine(error @ Error::Refuses { .. })) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(reason.starts_with(error.code().0) && error.code().0.starts_with("GS6"), "{error:?}");
+    let told = error.to_string();
     assert!(told.contains("partition 0 refuses") && told.contains(words), "{told}");
     assert!(matches!(world.send("counter.added", high, 2), Outcome::Transitioned { .. }));
     world.publish("counter.added", low, 3);
@@ -139,7 +143,7 @@ fn an_old_copy_of_the_data_is_refused() {
         assert!(health.reason.as_deref().unwrap().contains("was confirmed before"), "{health:?}");
     }
     let refused = outcome_of(world.ask(incoming("counter.added", &low, 3)));
-    assert!(matches!(refused, Err(AskError::Engine(Error::Unavailable(_)))), "{refused:?}");
+    assert!(matches!(refused, Err(AskError::Engine(Error::Refuses { .. }))), "{refused:?}");
     assert!(world.shutdown(), "an engine that refuses everything still stops in time");
 }
 
@@ -161,9 +165,8 @@ fn a_damaged_frame_stops_a_running_partition_at_once() {
     // Deciding on behind it would be lost at the next start, which cannot replay it.
     let asked =
         async || match outcome_of(world.handle().event(incoming("counter.added", &low, 9)).await) {
-            Err(AskError::Engine(Error::Unavailable(told))) => {
-                told.contains("refuses").then_some(told)
-            }
+            Err(AskError::Engine(Error::Refuses { reason, .. })) => Some(reason),
+            Err(AskError::Engine(Error::Unavailable(_))) => None,
             // The one that met the damage.
             Err(AskError::Engine(Error::OutcomeUnknown { .. })) => None,
             other => panic!("{other:?}"),

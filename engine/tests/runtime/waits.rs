@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gearshift_bus::{Message, Subject};
 use gearshift_engine::api::{BusDoor, serve_on_bus};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -183,6 +184,65 @@ fn a_duplicate_waits_like_the_event_itself() {
             assert_told(&again.answer().await, "duplicate", true, &["armed"]);
             let late = event().wait("armed", LONG).over(bus.clone()).await;
             assert_told(&late, "duplicate", true, &["armed"]);
+        });
+    });
+}
+
+#[test]
+fn an_event_that_is_not_taken_is_met_where_the_instance_is_there_already() {
+    on_each_bus(|world| {
+        let (world, _door) = opened(world);
+        let bus = world.bus();
+        world.run(async {
+            for event in ["flow.begun", "flow.armed"] {
+                Asking::new(event, "a").over(bus.clone()).await;
+            }
+            let there = Asking::new("flow.timed", "a").wait("armed", LONG).over(bus.clone()).await;
+            assert_eq!(there["reached"], true, "{there}");
+            Asking::new("flow.ended", "a").over(bus.clone()).await;
+            for event in ["flow.armed", "flow.begun"] {
+                let late = Asking::new(event, "a").wait("@end", LONG).over(bus.clone()).await;
+                assert_eq!(late["reached"], true, "{late}");
+                assert_eq!(late["verdicts"][0]["status"], "done", "{late}");
+                assert_ne!(late["verdicts"][0]["verdict"], "transitioned", "{late}");
+            }
+            let elsewhere =
+                Asking::new("flow.armed", "a").wait("lost", LONG).over(bus.clone()).await;
+            assert_eq!(elsewhere["reached"], false, "{elsewhere}");
+        });
+    });
+}
+
+#[test]
+fn headers_of_a_wait_that_say_nothing_sensible_are_refused() {
+    const WAIT: &str = "Gearshift-Wait-For";
+    const TIMEOUT: &str = "Gearshift-Timeout-Ms";
+    on_each_bus(|world| {
+        let (world, _door) = opened(world);
+        world.run(async {
+            let ask = async |list: &[(&str, &str)]| -> Value {
+                let subject = Subject::parse("gearshift.event.flow.begun").unwrap();
+                let mut message = Message::new(subject, r#"{"key":"a","n":0}"#);
+                for (name, value) in list {
+                    message = message.with_header(name, value).unwrap();
+                }
+                let reply = world.bus().requests().request(message, LONG).await.unwrap();
+                serde_json::from_slice(&reply.payload).unwrap()
+            };
+            for timeout in ["abc", "-5", "1.5", "18446744073709551616", ""] {
+                for list in [&[(TIMEOUT, timeout)][..], &[(WAIT, "open"), (TIMEOUT, timeout)]] {
+                    let refused = ask(list).await;
+                    assert_eq!(refused["code"], "GS3007", "{refused}");
+                    let told = format!("`{TIMEOUT}`: `{timeout}` is not a number of milliseconds");
+                    assert!(refused["detail"].as_str().unwrap().contains(&told), "{refused}");
+                }
+            }
+            let refused = ask(&[(WAIT, "@ended")]).await;
+            assert_eq!(refused["code"], "GS3007", "{refused}");
+            assert!(refused["detail"].as_str().unwrap().contains("`@ended`"), "{refused}");
+            assert!(world.handle().instance(&flow("a")).await.unwrap().is_none());
+            let begun = ask(&[(WAIT, "open"), (TIMEOUT, "50000")]).await;
+            assert_told(&begun, "started", true, &["open"]);
         });
     });
 }

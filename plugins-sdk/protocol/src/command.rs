@@ -180,6 +180,10 @@ pub struct DeployReply {
     /// Warnings, in the form `gearshift check -o json` prints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Value>,
+    /// Where instances of older versions could not be counted, in words: partitions that refuse to
+    /// serve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncounted: Vec<String>,
 }
 
 /// One deployed definition.

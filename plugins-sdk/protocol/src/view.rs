@@ -26,6 +26,10 @@ pub struct Page<T> {
     /// The cursor of the next page; absent on the last one.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// What could not be looked at, in words: partitions that refuse to serve. Their entries are
+    /// missing here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 const fn none() -> Option<String> {
@@ -34,7 +38,7 @@ const fn none() -> Option<String> {
 
 impl<T> From<Vec<T>> for Page<T> {
     fn from(items: Vec<T>) -> Self {
-        Self { items, next: None }
+        Self { items, next: None, missing: Vec::new() }
     }
 }
 

@@ -157,6 +157,10 @@ impl Work<'_> {
                 if enabled.is_empty() {
                     self.unhandled_internal(&event, origin);
                 } else {
+                    // Which error it was is asked of the history, whoever takes it.
+                    if is_error(&event.name) && event.kind == EventKind::Platform {
+                        self.note(error_text(&event));
+                    }
                     self.microstep(&enabled, Some(&event), Some(&event))?;
                 }
                 current = Some(event);

@@ -72,6 +72,10 @@ pub fn migrate(
         if to.state_named(right).is_none() {
             return Err(format!("`{}@{}` has no state `{right}`", to.name, to.version));
         }
+        let again = |(other, there): &&Renamed| other == left && there != right;
+        if let Some((_, other)) = states.iter().find(again) {
+            return Err(format!("`{left}` cannot be both `{right}` and `{other}`"));
+        }
     }
     let moving = Moving { old, from, to, states, now };
     let active = moving.active()?;

@@ -88,7 +88,7 @@ fn user(role: Role, name: Option<&str>) -> Result<String, Failure> {
     let name = name.unwrap_or(example);
     let variable = |name: &str| {
         let upper = name.to_ascii_uppercase().replace('-', "_");
-        format!("$GEARSHIFT_{upper}_PASSWORD")
+        format!("$NATS_PASSWORD_{upper}")
     };
     let mut text = text
         .replace(&variable(example), &variable(name))
@@ -111,7 +111,7 @@ mod tests {
     fn each_role_gets_a_user_of_any_name() {
         let plugin = user(Role::Plugin, Some("bill-ing")).unwrap();
         assert!(plugin.contains("user: bill-ing\n"), "{plugin}");
-        assert!(plugin.contains("$GEARSHIFT_BILL_ING_PASSWORD"), "{plugin}");
+        assert!(plugin.contains("$NATS_PASSWORD_BILL_ING"), "{plugin}");
         assert!(plugin.contains("\"gearshift.plugin.bill-ing.>\""), "{plugin}");
         assert!(plugin.contains("\"$SRV.INFO.bill-ing\""), "{plugin}");
         assert!(!plugin.contains("validator"), "{plugin}");

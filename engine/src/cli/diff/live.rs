@@ -8,6 +8,7 @@ use gearshift_machine::definition::model::Definition;
 use serde::Serialize;
 
 use crate::cli::failure::Failure;
+use crate::cli::ids::complete;
 use crate::cli::words::states;
 
 /// Instances asked for per page.
@@ -40,6 +41,7 @@ pub(super) async fn living(client: &Client, of: &Definition) -> Result<Living, F
     let mut living = Living::default();
     for _ in 0..PAGES_MAX {
         let page = client.instances(&ask).await?;
+        complete(&page.missing)?;
         for item in &page.items {
             living.instances += 1;
             *living.states.entry(states(&item.active)).or_default() += 1;

@@ -184,11 +184,10 @@ fn states(from: &Definition, to: &Definition, found: &mut Found) {
         let name = &state.id;
         let one = found.only(Kind::Lost, about, what);
         one.note = match state.kind {
-            StateKind::Atomic | StateKind::Final => {
+            StateKind::History { .. } => Some("what it remembers is dropped".to_owned()),
+            StateKind::Atomic | StateKind::Final | StateKind::Compound | StateKind::Parallel => {
                 Some(format!("instances in it need `--map {name}=STATE`"))
             }
-            StateKind::History { .. } => Some("what it remembers is dropped".to_owned()),
-            StateKind::Compound | StateKind::Parallel => None,
         };
     }
     for state in own(to).iter().filter(|state| named(from, &state.id).is_none()) {

@@ -202,7 +202,8 @@ impl Play {
             let lives = answers.iter().find(|(_, done)| done.status.is_some());
             self.current = lives.map(|(key, _)| key.clone());
         }
-        match answers.iter().find_map(|(key, done)| refusal(key, done)) {
+        let mut refused = answers.iter().filter(|(_, done)| !self.stage.passed_on(done));
+        match refused.find_map(|(key, done)| refusal(key, done)) {
             Some(reason) => Err(reason),
             None if answers.is_empty() => Err("no instance has this key".to_owned()),
             None => Ok(()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gearshift_machine::machine::{
-    CallOutcome, CallRequest, Effect, Instance, InstanceKey, Letter, Outcome, Timestamp,
+    CallOutcome, CallRequest, Effect, Instance, InstanceKey, Letter, LetterBody, Outcome, Timestamp,
 };
 use gearshift_machine::partition::{
     Definitions, Done, Partition, PartitionInput, Position, Stamped,
@@ -11,6 +11,7 @@ use gearshift_machine::partition::{
 use gearshift_machine::value::Value;
 
 use super::answers::Prepared;
+use crate::api;
 use crate::runtime::{Incoming, Index, route};
 
 /// Inputs that one step may cause before it counts as going on for ever.
@@ -111,6 +112,18 @@ impl Stage {
     /// Everything that happened since this was asked last.
     pub(in crate::cli) fn take_happened(&mut self) -> Vec<Happened> {
         std::mem::take(&mut self.happened)
+    }
+
+    /// Did a child take what its parent passed on to it since [`Self::take_happened`]?
+    pub(in crate::cli) fn passed_on(&self, done: &Done) -> bool {
+        let took = |child: &InstanceKey| {
+            let theirs = self.happened.iter().filter(|it| it.done.key.as_ref() == Some(child));
+            theirs.into_iter().any(|it| api::verdict(child, &it.done).verdict.exit_code() == 0)
+        };
+        done.effects.iter().any(|effect| {
+            let Effect::Letter(Letter { to, body, .. }) = effect else { return false };
+            matches!(body, LetterBody::Event { forwarded: true, .. }) && took(to)
+        })
     }
 
     /// Operations that wait for an answer nobody has prepared, with the instances that asked.

@@ -1,6 +1,6 @@
 //! Scenario files, and the definitions they test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,9 @@ use serde_saphyr::Spanned;
 
 use super::reading::{self, Read, Unreadable};
 use super::steps::Step;
+use crate::api;
 use crate::cli::failure::{ENDED_BADLY, Failure, NOT_FOUND, USAGE};
+use crate::cli::mocks;
 use crate::cli::output::tell;
 use crate::cli::sources::{Source, is_definition};
 use crate::cli::stage::Answers;
@@ -108,7 +110,33 @@ impl ScenarioFile {
             file.load(&path, color)?;
         }
         file.know_states();
+        file.know_operations().map_err(refused)?;
         Ok(file)
+    }
+
+    /// Mocks of operations that no definition calls would answer nobody.
+    fn know_operations(&mut self) -> Result<(), String> {
+        let all = self.definitions.iter().flat_map(|definition| api::operations(definition));
+        let known: BTreeSet<String> = all.filter_map(|it| mocks::key(&it).ok()).collect();
+        let unknown = |mocked: &BTreeMap<String, Answers>| {
+            let called = |name: &String| mocks::key(name).is_ok_and(|it| known.contains(&it));
+            let name = mocked.keys().find(|name| !called(name))?;
+            let meant = nearest(name, known.iter().map(String::as_str));
+            let meant = meant.map(|meant| format!("; did you mean `{meant}`?"));
+            let meant = meant.unwrap_or_default();
+            Some(format!("no definition calls `{name}`, which `mocks` answers{meant}"))
+        };
+        if let Some(reason) = unknown(&self.mocks) {
+            return Err(reason);
+        }
+        for read in &mut self.scenarios {
+            let Ok(scenario) = read else { continue };
+            if let Some(reason) = unknown(&scenario.value.mocks) {
+                let (line, name) = (scenario.defined.line(), scenario.value.name.clone());
+                *read = Err(Unreadable { line, name: Some(name), reason });
+            }
+        }
+        Ok(())
     }
 
     /// Scenarios that expect a state which no definition has could not pass.

@@ -57,8 +57,19 @@ pub(super) fn read(text: &str) -> Result<Written<Read>, String> {
         return Err("`scenarios` is empty".to_owned());
     }
     Prepared::default().add(&written.mocks)?;
+    let mut names: Vec<String> = Vec::new();
     for read in &mut written.scenarios {
         let wrong = read.as_ref().ok().and_then(|scenario| {
+            let name = &scenario.value.name;
+            if names.contains(name) {
+                let reason = format!("another scenario is called `{name}` too");
+                return Some(Unreadable {
+                    line: scenario.defined.line(),
+                    name: Some(name.clone()),
+                    reason,
+                });
+            }
+            names.push(name.clone());
             let (line, reason) = wrong(scenario)?;
             Some(Unreadable { line, name: Some(scenario.value.name.clone()), reason })
         });
@@ -75,6 +86,9 @@ fn wrong(scenario: &Spanned<Scenario>) -> Option<(u64, String)> {
         return Some((scenario.defined.line(), reason));
     }
     let steps = &scenario.value.steps;
+    if steps.is_empty() {
+        return Some((scenario.defined.line(), "`steps` is empty".to_owned()));
+    }
     steps.iter().find_map(|step| Some((step.defined.line(), step.value.check().err()?)))
 }
 

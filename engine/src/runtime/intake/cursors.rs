@@ -123,13 +123,26 @@ impl Keeper {
 
     async fn look_at_end(&self, source: &Source) -> Result<(), Error> {
         let stream = source.stream.as_deref();
-        let tail = self.shared.inbox_of(stream).await?.tail().await?;
+        let inbox = self.shared.inbox_of(stream).await?;
+        let tail = inbox.tail().await?;
         let mut is_read = false;
         let mut position = 0;
         self.shared.note(stream, |health| {
             position = health.position;
             is_read = health.reason.is_none() && health.source == source.number;
-            health.lag = tail.last.saturating_sub(position);
+        });
+        let beyond = |next| next > tail.last;
+        // What no definition asks for is no backlog: nobody will ever read it.
+        let is_passed = stream.is_some()
+            && is_read
+            && source.is(&tail)
+            && tail.last > position
+            && matches!(inbox.next_beyond(position).await, Ok(next) if next.is_none_or(beyond));
+        self.shared.note(stream, |health| {
+            if is_passed && health.source == source.number {
+                health.position = health.position.max(tail.last);
+            }
+            health.lag = tail.last.saturating_sub(health.position);
         });
         if is_read && (!source.is(&tail) || tail.last < position) {
             self.shared.intake.doubt.send_modify(|doubts| *doubts += 1);

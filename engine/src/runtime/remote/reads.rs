@@ -91,37 +91,57 @@ impl Handle {
         Ok(keys)
     }
 
-    /// How many instances of `workflow` live, by version.
+    /// How many instances of `workflow` live, by version, and in words which partitions refuse to
+    /// serve: nobody counted there.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn living_versions(&self, workflow: &str) -> Result<BTreeMap<u32, u64>, Error> {
-        Ok(self.versions(workflow).await?.living)
+    pub async fn living_versions(
+        &self,
+        workflow: &str,
+    ) -> Result<(BTreeMap<u32, u64>, Vec<String>), Error> {
+        let (mut all, mut uncounted) = (Versions::default(), Vec::new());
+        for partition in 0..self.config().partitions {
+            match self.add_versions(partition, workflow, &mut all).await {
+                Err(error @ Error::Refuses { .. }) => uncounted.push(error.to_string()),
+                counted => counted?,
+            }
+        }
+        Ok((all.living, uncounted))
     }
 
     /// How many instances live on each version, and how many ended ones are kept.
     pub(crate) async fn versions(&self, workflow: &str) -> Result<Versions, Error> {
         let mut all = Versions::default();
         for partition in 0..self.config().partitions {
-            let mut after = None;
-            loop {
-                let look = Look::Versions { workflow: workflow.to_owned(), after, count: SLICE };
-                let Seen::Versions(versions) = self.seen(partition, look).await? else {
-                    return Err(Seen::unasked());
-                };
-                for (version, count) in versions.living {
-                    *all.living.entry(version).or_insert(0) += count;
-                }
-                for (version, count) in versions.ended {
-                    *all.ended.entry(version).or_insert(0) += count;
-                }
-                match versions.last {
-                    Some(last) => after = Some(last),
-                    None => break,
-                }
-            }
+            self.add_versions(partition, workflow, &mut all).await?;
         }
         Ok(all)
+    }
+
+    async fn add_versions(
+        &self,
+        partition: u16,
+        workflow: &str,
+        all: &mut Versions,
+    ) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let look = Look::Versions { workflow: workflow.to_owned(), after, count: SLICE };
+            let Seen::Versions(versions) = self.seen(partition, look).await? else {
+                return Err(Seen::unasked());
+            };
+            for (version, count) in versions.living {
+                *all.living.entry(version).or_insert(0) += count;
+            }
+            for (version, count) in versions.ended {
+                *all.ended.entry(version).or_insert(0) += count;
+            }
+            match versions.last {
+                Some(last) => after = Some(last),
+                None => return Ok(()),
+            }
+        }
     }
 
     /// The dead letter `number` of one partition.

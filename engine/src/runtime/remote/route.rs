@@ -178,7 +178,7 @@ impl Shared {
             SeatState::Stopped if shares => Way::There,
             SeatState::Recovering(reason) => Way::Nowhere(format!("it recovers: {reason}")),
             SeatState::Refused(reason) => {
-                Way::Never(Error::Unavailable(format!("partition {partition} refuses: {reason}")))
+                Way::Never(Error::Refuses { partition, reason: reason.clone() })
             }
             SeatState::Stopped => {
                 Way::Never(Error::Unavailable("the engine is stopping".to_owned()))
@@ -353,9 +353,7 @@ impl Shared {
         match decode(&reply.payload) {
             Ok(Answer::NotOwner) => Ok(None),
             Ok(Answer::Full(limit)) => Err(Error::Saturated { partition, limit }),
-            Ok(Answer::Refused(reason)) => {
-                Err(Error::Unavailable(format!("partition {partition} refuses: {reason}")))
-            }
+            Ok(Answer::Refused(reason)) => Err(Error::Refuses { partition, reason }),
             Ok(Answer::Unreadable(reason)) => {
                 let told = format!("the owner of partition {partition} cannot read us: {reason}");
                 Err(Error::Unavailable(told))

@@ -138,6 +138,11 @@ impl InstanceWaiter {
         }
     }
 
+    /// Was the goal met as a decision left the instance? `None`: it still may be, or nobody knows.
+    pub(crate) fn judged_by(&self, done: &Done) -> Option<bool> {
+        self.0.judged(done.definition.as_deref()?, done.status?, &done.active)
+    }
+
     /// [`InstanceWaiter::wait`] behind a decision about the instance that was asked for after the
     /// wish was registered; where the end was heard here, how the instance stood then.
     ///
@@ -148,12 +153,10 @@ impl InstanceWaiter {
         done: &Done,
         limit: Duration,
     ) -> Result<(bool, Option<Reached>), Error> {
-        if let (Some(definition), Some(status)) = (&done.definition, done.status) {
-            if let Some(met) = self.0.judged(definition, status, &done.active) {
-                return Ok((met, None));
-            }
-            self.0.is_sure = true;
+        if let Some(met) = self.judged_by(done) {
+            return Ok((met, None));
         }
+        self.0.is_sure = done.definition.is_some() && done.status.is_some();
         match self.wait_for(limit).await? {
             Waited::Reached(reached) => Ok((reached.met, Some(reached))),
             Waited::Met(met) => Ok((met, None)),

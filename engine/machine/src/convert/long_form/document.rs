@@ -93,7 +93,7 @@ struct State<'r, 'a> {
 /// A transition.
 struct Transition {
     name: Option<String>,
-    from: String,
+    from: (String, Span),
     to: (String, Span),
     event: (String, Span),
     condition: Option<String>,
@@ -177,7 +177,7 @@ impl<'r, 'a> Document<'r, 'a> {
         let actions = members.get(&["actions"]);
         Some(Transition {
             name: members.text(&["name"]).map(|(name, _)| name),
-            from: from?.0,
+            from: from?,
             to: to?,
             event: event?,
             condition: condition.map(|(condition, _)| condition),
@@ -188,10 +188,10 @@ impl<'r, 'a> Document<'r, 'a> {
     /// What does not fit together, though each part may be fine.
     fn complain(&self, states: &[State<'r, 'a>], transitions: &[Transition]) {
         for transition in transitions {
-            if !states.iter().any(|state| state.name == transition.from) {
-                let message =
-                    format!("no state `{}`, so the transition can never be taken", transition.from);
-                self.reader.add(codes::UNKNOWN_STATE, transition.event.1, message);
+            let (from, span) = &transition.from;
+            if !states.iter().any(|state| state.name == *from) {
+                let message = format!("no state `{from}`, so the transition can never be taken");
+                self.reader.add(codes::UNKNOWN_STATE, *span, message);
             }
             let (to, span) = &transition.to;
             if !states.iter().any(|state| state.name == *to) {
@@ -204,7 +204,7 @@ impl<'r, 'a> Document<'r, 'a> {
             let Some(node) = state.members.get(&["allowedTransitions"]) else { continue };
             let allowed = self.reader.texts(node, "an allowed transition");
             for (name, span) in &allowed {
-                let mut known = transitions.iter().filter(|it| it.from == state.name);
+                let mut known = transitions.iter().filter(|it| it.from.0 == state.name);
                 if !known.any(|it| it.name.as_deref() == Some(name)) {
                     let message = format!(
                         "state `{}` allows `{name}`, but no transition from it has that name; \
@@ -214,7 +214,7 @@ impl<'r, 'a> Document<'r, 'a> {
                     self.reader.warn(*span, message);
                 }
             }
-            for transition in transitions.iter().filter(|it| it.from == state.name) {
+            for transition in transitions.iter().filter(|it| it.from.0 == state.name) {
                 if let Some(name) = &transition.name
                     && !allowed.iter().any(|(known, _)| known == name)
                 {
@@ -321,7 +321,7 @@ fn events(transitions: &[Transition]) -> Yaml {
 /// `on:` of a state: its transitions in their order, those of one event together.
 fn on(state: &str, transitions: &[Transition]) -> Option<Yaml> {
     let mut by_event: Vec<(String, Vec<Yaml>)> = Vec::new();
-    for transition in transitions.iter().filter(|it| it.from == state) {
+    for transition in transitions.iter().filter(|it| it.from.0 == state) {
         let trigger = trigger(&transition.event.0, transitions);
         let made = edge(transition);
         match by_event.iter_mut().find(|(known, _)| *known == trigger) {

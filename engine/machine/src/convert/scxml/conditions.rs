@@ -25,6 +25,8 @@ pub(super) struct Differences {
     pub(super) wrong: Option<String>,
     /// Is there a condition that is not a bool by its looks?
     pub(super) doubtful: bool,
+    /// Is text joined with something that may be none?
+    pub(super) joined: bool,
 }
 
 impl Differences {
@@ -84,6 +86,7 @@ impl Differences {
         if !kinds.contains(&Some("text")) {
             return;
         }
+        self.joined |= parts.iter().zip(&kinds).any(|(it, kind)| kind.is_none() && !is_text(it));
         let other = parts.iter().zip(&kinds).find(|(_, kind)| kind.is_some_and(|it| it != "text"));
         if let Some((part, Some(kind))) = other {
             let part = part.trim();
@@ -118,6 +121,24 @@ fn kind(text: &str) -> Option<&'static str> {
     }
 }
 
+/// Does an expression give text by its looks?
+fn is_text(text: &str) -> bool {
+    const TEXTS: [&str; 9] = [
+        "string",
+        "substring",
+        "charAt",
+        "join",
+        "replace",
+        "trim",
+        "lowerAscii",
+        "upperAscii",
+        "format",
+    ];
+    let text = text.trim();
+    let named = matches!(text, "instance" | "workflow" | "event.name" | "event.type");
+    named || called(text).is_some_and(|called| TEXTS.contains(&called))
+}
+
 /// How many texts in quotes begin in a text.
 fn flat_quotes(text: &str) -> usize {
     let (mut open, mut escaped, mut count) = (None, false, 0);
@@ -142,15 +163,19 @@ fn is_verdict(text: &str) -> bool {
     if matches!(text, "true" | "false") {
         return true;
     }
+    called(text).is_some_and(|called| VERDICTS.contains(&called))
+}
+
+/// What a text calls at its end.
+fn called(text: &str) -> Option<&str> {
     let (mut open, mut last) = (Vec::new(), None);
     outside_of_quotes(text, |at, letter| match letter {
         '(' => open.push(at),
         ')' => last = open.pop().filter(|_| at + 1 == text.len()),
         _ => {}
     });
-    let before = last.and_then(|at| text.get(..at)).unwrap_or_default();
-    let called = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next();
-    called.is_some_and(|called| VERDICTS.contains(&called))
+    let before = text.get(..last?)?;
+    before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()
 }
 
 /// The text with blanks in place of all that stands in quotes and brackets, each byte at its place.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use roxmltree::Attribute;
 
 use super::conditions::Differences;
-use super::data::outside_of_quotes;
 use super::ids::{Ids, is_name};
 use super::source::Source;
+use super::{meaning, methods};
 use crate::definition::expr::{Expr, ExprKind, NameSet, Names};
 
 /// The language of a document's expressions.
@@ -81,6 +81,18 @@ impl Expressions<'_, '_> {
             self.source.refuse_value(attribute, message);
         };
         let text = self.translate(written, site, &refuse);
+        let text = match self.language {
+            Language::Cel => text,
+            Language::EcmaScript => {
+                match methods::ours(meaning::optional(&text), &self.ids.lists) {
+                    Ok(text) => text,
+                    Err(message) => {
+                        refuse(message);
+                        return None;
+                    }
+                }
+            }
+        };
         if refused.get() {
             return None;
         }
@@ -119,13 +131,15 @@ impl Expressions<'_, '_> {
             self.source.refuse_value(attribute, wrong);
             return false;
         }
-        let mut divides = false;
-        outside_of_quotes(text, |_, letter| divides |= letter == '/');
-        let lists =
-            [(differences.doubtful, &self.source.doubtful), (divides, &self.source.divided)];
-        for (_, list) in lists.into_iter().filter(|(applies, _)| *applies) {
-            let line = self.source.line(attribute.range_value().start);
-            list.borrow_mut().push((line, attribute.value().trim().to_owned()));
+        let mut told = meaning::told(text, site == Site::Guard);
+        if differences.doubtful {
+            told.push("conditions must be boolean here");
+        }
+        if differences.joined {
+            told.push("text is joined with text only here: `string(n)`");
+        }
+        for what in told {
+            self.source.differs(what, attribute.range_value().start, attribute.value().trim());
         }
         true
     }
@@ -201,6 +215,12 @@ impl Expressions<'_, '_> {
                     rest
                 }
             };
+        }
+        let key = out.trim_end().ends_with(['{', ',']) && rest.trim_start().starts_with(':');
+        if key && self.language == Language::EcmaScript {
+            // A key of a map is a name there, and text here.
+            out.push_str(&format!("'{word}'"));
+            return rest;
         }
         if self.language == Language::Cel {
             out.push_str(if word == "data" && site == Site::Finalize { "output" } else { word });

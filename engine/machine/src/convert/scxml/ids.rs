@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use roxmltree::Node;
 
-use super::source::{Source, attribute, children, name, own_attribute, text};
+use super::data::between;
+use super::source::{Source, attribute, children, inner_text, name, own_attribute, text};
 use crate::definition::codes;
 use crate::definition::model::check_event_name;
 
@@ -18,6 +19,8 @@ pub(super) struct Ids {
     places: BTreeMap<usize, Arc<str>>,
     /// Variables, in document order.
     pub(super) vars: Vec<Arc<str>>,
+    /// Those that begin as a list.
+    pub(super) lists: BTreeSet<String>,
     /// What the names of states are, in lower case: case alone must not tell two apart.
     taken: BTreeSet<String>,
 }
@@ -106,6 +109,11 @@ impl Ids {
         if self.vars.iter().any(|known| **known == *id.value()) {
             let message = format!("variable `{}` exists already", id.value());
             return source.add(codes::NAME, id.range_value(), message);
+        }
+        let inside = inner_text(node);
+        let value = attribute(node, "expr").map_or(inside.as_str(), |it| it.value());
+        if between(value.trim(), '[', ']').is_some() {
+            self.lists.insert(id.value().to_owned());
         }
         self.vars.push(id.value().into());
     }

@@ -78,6 +78,7 @@ pub(super) fn check(source: &Source<'_>, node: Node<'_, '_>) {
     let Some(kind) = name(node) else { return };
     let Some((known, inside)) = of(kind) else { return };
     attributes(source, node, kind, known);
+    super::together::check(source, node, kind);
     if inside == Inside::Data {
         return;
     }

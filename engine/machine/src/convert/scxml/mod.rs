@@ -10,8 +10,11 @@ mod ids;
 mod invoke;
 mod known;
 mod made;
+mod meaning;
+mod methods;
 mod send;
 mod source;
 mod states;
+mod together;
 
 pub use document::{Converted, from_scxml};

@@ -1,6 +1,7 @@
 //! The text that is converted, and what is wrong with it.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use roxmltree::{Attribute, Node};
@@ -21,10 +22,9 @@ pub(super) struct Source<'s> {
     problems: RefCell<Vec<Problem>>,
     /// What the author should know although it was converted: the line, and the words.
     notes: RefCell<Vec<(usize, String)>>,
-    /// Conditions that may be no bool, with their lines.
-    pub(super) doubtful: RefCell<Vec<(usize, String)>>,
-    /// Divisions of ECMAScript, with their lines.
-    pub(super) divided: RefCell<Vec<(usize, String)>>,
+    /// Expressions of ECMAScript that may mean something else here: what differs, the line, and
+    /// the expression.
+    differing: RefCell<Vec<(&'static str, usize, String)>>,
 }
 
 impl<'s> Source<'s> {
@@ -34,8 +34,7 @@ impl<'s> Source<'s> {
             origin,
             problems: RefCell::new(Vec::new()),
             notes: RefCell::new(Vec::new()),
-            doubtful: RefCell::new(Vec::new()),
-            divided: RefCell::new(Vec::new()),
+            differing: RefCell::new(Vec::new()),
         }
     }
 
@@ -66,6 +65,12 @@ impl<'s> Source<'s> {
         self.notes.borrow_mut().push((self.line(at), message.into()));
     }
 
+    /// An expression was converted, and may mean something else here.
+    pub(super) fn differs(&self, what: &'static str, at: usize, expression: &str) {
+        let one = (what, self.line(at), expression.to_owned());
+        self.differing.borrow_mut().push(one);
+    }
+
     /// The line of a byte, from 1.
     pub(super) fn line(&self, at: usize) -> usize {
         let before = self.text.get(..at).unwrap_or(self.text);
@@ -80,16 +85,15 @@ impl<'s> Source<'s> {
         start..start + length.unwrap_or(rest.len())
     }
 
-    /// What the author should know, a line each: a warning of conditions, one of divisions, then
-    /// the notes.
+    /// What the author should know, a line each: a warning of each difference between the
+    /// languages, then the notes.
     pub(super) fn told(&self) -> Vec<String> {
-        let warnings = [
-            ("conditions must be boolean here", &self.doubtful),
-            ("`/` of whole numbers gives a whole number here", &self.divided),
-        ];
-        let warnings = warnings.into_iter().filter_map(|(what, list)| {
-            let list = listed(&list.borrow())?;
-            Some(format!("warning: {}: {what}: {list}", self.origin))
+        let differing = self.differing.borrow();
+        let kinds: BTreeSet<&str> = differing.iter().map(|(what, ..)| *what).collect();
+        let warnings = kinds.into_iter().filter_map(|kind| {
+            let of_kind = differing.iter().filter(|(what, ..)| *what == kind);
+            let list: Vec<_> = of_kind.map(|(_, line, text)| (*line, text.clone())).collect();
+            Some(format!("warning: {}: {kind}: {}", self.origin, listed(&list)?))
         });
         let mut told: Vec<String> = warnings.collect();
         let mut notes = self.notes.borrow().clone();

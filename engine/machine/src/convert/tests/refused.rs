@@ -4,7 +4,7 @@ use crate::convert::from_scxml;
 
 /// The only problem of a document with `inside`: its code, and the text it points at.
 #[track_caller]
-fn refused(inside: &str, code: &str, at: &str) {
+pub(super) fn refused(inside: &str, code: &str, at: &str) {
     let text = format!("<scxml datamodel=\"ecmascript\"\n>{inside}</scxml>");
     let problems = from_scxml(&text, "a.scxml").unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:#?}");
@@ -17,7 +17,7 @@ fn refused(inside: &str, code: &str, at: &str) {
 
 /// A state that does `content` on entry.
 #[track_caller]
-fn content(content: &str, code: &str, at: &str) {
+pub(super) fn content(content: &str, code: &str, at: &str) {
     let data = "<datamodel><data id=\"v\"/></datamodel>";
     refused(&format!("{data}<state id=\"s\"><onentry>{content}</onentry></state>"), code, at);
 }

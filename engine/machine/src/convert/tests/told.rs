@@ -35,8 +35,9 @@ fn a_problem_of_what_a_document_becomes_is_told_at_its_element() {
     let twice = "<raise event=\"done.x\"/>".repeat(2);
     let text = format!("<scxml>{}</scxml>", state(&twice));
     let problems = from_scxml(&text, "a.scxml").unwrap_err();
-    assert!(places(&text, &problems).iter().all(|(_, at)| *at == Some("<state")), "{problems:?}");
-    scxml_points_at(&state("<send event=\"x\" target=\"#_kid\"/>"), "GS0129", "<state");
+    assert!(places(&text, &problems).iter().all(|(_, at)| *at == Some("done.x")), "{problems:?}");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    scxml_points_at(&state("<send event=\"x\" target=\"#_kid\"/>"), "GS0129", "#_kid");
     let inner = format!("<state id=\"o\">{}</state>", state("<raise event=\"done.x\"/>"));
     scxml_points_at(&inner, "GS0115", "done.x");
     let child = format!(

@@ -92,6 +92,11 @@ impl<'t> Report<'t> {
         self.problems.borrow().iter().any(Problem::is_error)
     }
 
+    /// Is there one with this code?
+    pub(super) fn has(&self, code: Code) -> bool {
+        self.problems.borrow().iter().any(|problem| problem.code == code)
+    }
+
     /// How many problems there are so far.
     pub(super) fn count(&self) -> usize {
         self.problems.borrow().len()

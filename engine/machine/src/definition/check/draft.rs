@@ -109,6 +109,8 @@ pub(super) struct Edge {
     pub(super) to_span: Span,
     /// Named actions, with their places.
     pub(super) uses: Vec<(Arc<str>, Span)>,
+    /// Its guard or its target could not be read: nobody knows what it does.
+    pub(super) unread: bool,
 }
 
 /// An action as written: calls are not lowered yet.

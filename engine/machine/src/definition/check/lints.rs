@@ -28,15 +28,8 @@ pub(super) struct Lint<'a, 't> {
 
 /// Looks at the whole graph.
 pub(super) fn lint(context: &Context<'_>, definition: &Definition, spans: &Spans) {
+    let looped = loops(context, definition, spans);
     let lint = Lint { context, definition, spans, reachable: reachable(definition) };
-    let mut looped = Vec::new();
-    for (transition, path) in endless_loops(definition) {
-        let mut names: Vec<&str> = path.iter().map(|id| &*definition.state(*id).id).collect();
-        names.extend(names.first().copied());
-        let message = format!("`{}` and so on, without event or guard", names.join("` → `"));
-        context.report.add(codes::UNBOUNDED_LOOP, lint.span(transition), message);
-        looped.extend(path);
-    }
     for id in lint.ids() {
         lint.unreachable_state(id);
         if definition.state(id).hidden_for.is_none() {
@@ -49,6 +42,28 @@ pub(super) fn lint(context: &Context<'_>, definition: &Definition, spans: &Spans
     lints_events::lint(&lint);
 }
 
+/// Tells the loops that never end; the states in them.
+pub(super) fn loops(context: &Context<'_>, definition: &Definition, spans: &Spans) -> Vec<StateId> {
+    let mut looped = Vec::new();
+    for (transition, path) in endless_loops(definition) {
+        let mut names: Vec<&str> = path.iter().map(|id| &*definition.state(*id).id).collect();
+        names.extend(names.first().copied());
+        let message = format!("`{}` and so on, without event or guard", names.join("` → `"));
+        let place = first_line(context, spans, transition);
+        context.report.add(codes::UNBOUNDED_LOOP, place, message);
+        looped.extend(path);
+    }
+    looped
+}
+
+/// The place of a transition: a short one as a whole, a long one by its beginning.
+fn first_line(context: &Context<'_>, spans: &Spans, transition: TransitionId) -> Span {
+    let (span, _) = spans.transitions.get(transition.index()).copied().unwrap_or_default();
+    let text = context.report.slice(span);
+    let line = text.lines().next().unwrap_or_default().trim_end();
+    Span::new(span.start, span.start + line.len().max(1))
+}
+
 impl Lint<'_, '_> {
     pub(super) fn ids(&self) -> impl Iterator<Item = StateId> + use<> {
         let count = u16::try_from(self.definition.states.len()).unwrap_or(u16::MAX);
@@ -59,12 +74,8 @@ impl Lint<'_, '_> {
         self.reachable.get(id.index()).copied().unwrap_or_default()
     }
 
-    /// The place of a transition: a short one as a whole, a long one by its beginning.
     pub(super) fn span(&self, transition: TransitionId) -> Span {
-        let (span, _) = self.spans.transitions.get(transition.index()).copied().unwrap_or_default();
-        let text = self.context.report.slice(span);
-        let line = text.lines().next().unwrap_or_default().trim_end();
-        Span::new(span.start, span.start + line.len().max(1))
+        first_line(self.context, self.spans, transition)
     }
 
     pub(super) fn state_span(&self, id: StateId) -> Span {

@@ -71,12 +71,19 @@ pub(crate) fn check(text: &str, origin: &str, root: &Node) -> Checked {
     too_large(total, TRANSITIONS_MAX, "transitions");
     too_large(builder.drafts.len() - 1, STATES_MAX, "states, with those for calls,");
     too_large(builder.sequences.len(), usize::from(u16::MAX), "call sequences and steps");
-    if context.report.has_errors() {
+    let refused = context.report.has_errors();
+    if refused && context.report.has(codes::TOO_LARGE) {
         return Checked::refused(context.report);
     }
+    builder.skip_unread();
     let numbered = number(builder);
     let dated = std::mem::take(&mut head.dated);
     let (definition, spans) = head.finish(root, numbered, &context);
+    if refused {
+        // Warnings would be guesses here, but a loop of what can be read is one.
+        lints::loops(&context, &definition, &spans);
+        return Checked::refused(context.report);
+    }
     lints::lint(&context, &definition, &spans);
     let children = context.children();
     let problems = context.report.into_problems();

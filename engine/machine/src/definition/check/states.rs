@@ -285,6 +285,14 @@ impl<'c, 't> Builder<'c, 't> {
             texts.iter().filter_map(|(text, span)| context.descriptor(text, *span)).collect();
         self.draft(place).defer = descriptors;
     }
+
+    /// What could not be read is never taken, and stands before what comes behind it.
+    pub(super) fn skip_unread(&mut self) {
+        let all = self.drafts.iter_mut().flat_map(|draft| &mut draft.always);
+        for edge in all.filter(|edge| edge.unread) {
+            edge.trigger = Trigger::Events(Vec::new());
+        }
+    }
 }
 
 /// The transition into the first child, where nothing else is said.
@@ -302,6 +310,7 @@ pub(super) fn implied(source: Place, target: Place, span: Span) -> Edge {
         span,
         to_span: span,
         uses: Uses::new(),
+        unread: false,
     }
 }
 

@@ -154,6 +154,7 @@ impl<'t> Context<'t> {
             span: node.span,
             to_span: node.span,
             uses: Uses::new(),
+            unread: false,
         };
         if node.scalar().is_some() {
             self.targets(node, &mut edge);
@@ -185,10 +186,13 @@ impl<'t> Context<'t> {
         if self.report.count() == errors {
             self.useless_failed(node, &edge);
         }
-        sound.then_some(edge)
+        // What stands in the way of others counts, though nobody knows how.
+        edge.unread |= !sound;
+        (sound || edge.trigger == Trigger::Always).then_some(edge)
     }
 
     fn targets(&self, node: &Node, edge: &mut Edge) {
+        let errors = self.report.count();
         if let Kind::List(items) = &node.kind
             && items.is_empty()
         {
@@ -206,6 +210,7 @@ impl<'t> Context<'t> {
                 edge.targets.push(place);
             }
         }
+        edge.unread |= self.report.count() > errors;
         self.legal_together(&edge.targets, node.span);
     }
 

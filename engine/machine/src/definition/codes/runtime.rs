@@ -171,7 +171,8 @@ super::codes! { RUNTIME;
          Restore the stream, or accept it as it is with `--accept-new-inbox`: its events are then \
          read as those of a new source."
     JOURNAL_CORRUPT 6002 "journal_corrupt" "the journal is damaged"
-        "A frame does not fit the one before it, or fails its checksum. Going on could invent \
-         history, so the partition stops. Restore the stream, or start from the last snapshot that \
-         fits."
+        "A frame does not fit the one before it, fails its checksum, or is gone. Going on could \
+         invent history, so the partition stops for good; the others are served. Bring the stream \
+         of its journal back from a replica or a copy and start the engines anew; or delete it and \
+         give up all that the partition holds: `gearshift serve --accept-journal-loss PARTITION`."
 }

@@ -74,6 +74,7 @@ impl Expr {
 
 impl fmt::Debug for Expr {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Expr({:?})", self.source())
+        // Space around it says nothing: what is compared by this is alike without it.
+        write!(formatter, "Expr({:?})", self.source().trim())
     }
 }

@@ -24,10 +24,25 @@ impl Moving<'_> {
             active.extend(self.to.ancestors(id));
         }
         let active: Vec<_> = active.into_iter().collect();
-        match misfit(self.to, &active) {
-            Some(reason) => Err(reason),
-            None => Ok(active),
+        if let Some(reason) = misfit(self.to, &active) {
+            return Err(reason);
         }
+        self.around(&active)?;
+        Ok(active)
+    }
+
+    /// The states around the leaves have counterparts too: their timers live on there.
+    fn around(&self, active: &[StateId]) -> Result<(), String> {
+        for id in self.old.active.iter().filter(|id| !self.from.state(**id).kind.is_leaf()) {
+            let Some(there) = self.state(*id) else { return Err(self.without_counterpart(*id)) };
+            let name = &self.from.state(*id).id;
+            let mapped = self.states.iter().any(|(left, _)| left == name);
+            if mapped && !active.contains(&there) {
+                let there = &self.to.state(there).id;
+                return Err(format!("`{there}`, in place of `{name}`, would not be active"));
+            }
+        }
+        Ok(())
     }
 
     fn without_counterpart(&self, id: StateId) -> String {

@@ -54,6 +54,11 @@ fn moved(family: &mut Family, instance: &str, newer: &str, states: &[(&str, &str
     let newer = definition(newer);
     let version = newer.version;
     family.world.definitions.insert(newer).unwrap();
+    moved_to(family, instance, version, states)
+}
+
+/// The same under a version that is there.
+fn moved_to(family: &mut Family, instance: &str, version: u32, states: &[(&str, &str)]) -> Done {
     let states = states.iter().map(|(old, new)| ((*old).into(), (*new).into())).collect();
     family.tell(PartitionInput::Command {
         key: at(instance),

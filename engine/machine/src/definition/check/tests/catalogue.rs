@@ -210,6 +210,39 @@ states:
 }
 
 #[test]
+fn d11_a_loop_is_told_beside_other_errors() {
+    check_problems(
+        r"workflow: w
+states:
+  l1: { always: l2 }
+  l2: { always: l1 }
+  x: { on: { go: nowhere }, bogus: 1 }
+",
+        "\
+3:17 GS0119 unbounded_loop: `l1` → `l2` → `l1` and so on, without event or guard\n\
+5:18 GS0104 unknown_state: no state `nowhere`\n\
+5:29 GS0100 unknown_field: a state has no key `bogus`\n\
+        ",
+    );
+}
+
+#[test]
+fn d11_what_cannot_be_read_is_no_loop() {
+    check_problems(
+        r"workflow: w
+states:
+  a: { always: [{ when: 'vars.no', to: b }, { to: b }] }
+  b: { always: a }
+  c: { always: { to: nowhere } }
+",
+        "\
+3:26 GS0302 unknown_name: no variable `no` | declare it: `vars: { no: null }`\n\
+5:22 GS0104 unknown_state: no state `nowhere`\n\
+        ",
+    );
+}
+
+#[test]
 fn d11_a_guard_may_end_it() {
     check_problems(
         r"workflow: w

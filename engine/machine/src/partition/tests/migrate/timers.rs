@@ -1,6 +1,6 @@
 //! Timers: what is armed keeps its due time, what is gone is dropped, what is new counts from now.
 
-use super::{Family, at, holds, moved, note, refused};
+use super::{Family, at, holds, moved, moved_to, note, refused};
 use crate::machine::TimerKind;
 
 const ONE: &str = "
@@ -125,7 +125,7 @@ fn rule_30_a_timer_that_has_fired_is_not_armed_again_and_places_may_change() {
 }
 
 #[test]
-fn rule_30_timers_of_a_state_that_is_gone_are_dropped_and_a_computed_one_does_not_begin() {
+fn rule_30_a_state_around_without_mapping_refuses_and_its_timers_go_where_it_is_mapped_to() {
     let around = "
 workflow: wait
 version: 1
@@ -142,8 +142,19 @@ states:
   open: { on: { closed: late }, after: { 2h: late } }
   late: {}
 ";
-    let told = note(&moved(&mut family, "wait/w", flat, &[]));
-    holds(&told, &["timer `outer after 1h`, due ", "timer `open after 2h` begins now"]);
+    refused(
+        &moved(&mut family, "wait/w", flat, &[]),
+        "state `outer` has no counterpart in `wait@2`: say which state takes its place (`--map \
+         outer=STATE`)",
+    );
+    let mut order = |states: &[(&str, &str)]| moved_to(&mut family, "wait/w", 2, states);
+    refused(&order(&[("outer", "late")]), "`late`, in place of `outer`, would not be active");
+    refused(
+        &order(&[("outer", "open"), ("outer", "late")]),
+        "`outer` cannot be both `open` and `late`",
+    );
+    let told = note(&order(&[("outer", "open")]));
+    holds(&told, &["timer `open after 2h` stays due ", "armed as `outer after 1h"]);
     assert_eq!(family.instance("wait/w").timers.len(), 1);
     let computed = flat
         .replace("version: 2", "version: 3")
