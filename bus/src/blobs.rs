@@ -104,11 +104,25 @@ impl Blobs {
     ///
     /// [`ErrorKind::Corrupt`] if what is stored has another digest.
     pub async fn get(&self, digest: &Digest) -> Result<Option<Bytes>, Error> {
-        match &self.0 {
+        self.get_within(digest, BLOB_BYTES_MAX).await
+    }
+
+    /// [`Blobs::get`] of a blob that somebody else may have stored: one above `limit` bytes is not
+    /// read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] above `limit`, and those of [`Blobs::get`].
+    pub async fn get_within(&self, digest: &Digest, limit: usize) -> Result<Option<Bytes>, Error> {
+        let found = match &self.0 {
             Backend::Memory(blobs) => blobs.get(digest),
-            Backend::Embedded(blobs) => blobs.get(digest).await,
-            Backend::Nats(blobs) => blobs.get(digest).await,
+            Backend::Embedded(blobs) => blobs.get(digest, limit).await,
+            Backend::Nats(blobs) => blobs.get(digest, limit).await,
+        }?;
+        if let Some(bytes) = &found {
+            check_size(bytes.len(), limit)?;
         }
+        Ok(found)
     }
 
     /// Removes the blob; one that is not stored is no error.

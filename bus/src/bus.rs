@@ -242,8 +242,8 @@ impl Bus {
         self.lifecycle.check()?;
         message.check_size()?;
         match &self.backend {
-            Backend::Memory(store) => store.capture(&message)?,
-            Backend::Embedded(store) => store.capture(&message).await?,
+            Backend::Memory(store) => store.capture(&message).map(|_captured| ())?,
+            Backend::Embedded(store) => store.capture(&message).await.map(|_captured| ())?,
             Backend::Simulated(store) => {
                 store.capture(&message).await?;
                 if store.loses_notice() {
@@ -254,6 +254,31 @@ impl Bus {
         }
         self.exchange.publish(&message);
         Ok(())
+    }
+
+    /// Publishes what must not be lost: answers once the inbox that captures its subject has it
+    /// durably. It is told to whoever subscribes as well.
+    ///
+    /// A message may be stored although this fails; who repeats it gives it an id.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotCaptured`] if nothing captures the subject, [`ErrorKind::TooLarge`] above
+    /// 1 MiB, and those of [`Inbox::publish`].
+    pub async fn deliver(&self, message: Message) -> Result<(), Error> {
+        self.lifecycle.check()?;
+        message.check_size()?;
+        let captured = match &self.backend {
+            Backend::Memory(store) => store.capture(&message)?,
+            Backend::Embedded(store) => store.capture(&message).await?,
+            Backend::Simulated(store) => store.capture(&message).await?,
+            Backend::Nats(store) => return store.deliver(&message).await,
+        };
+        self.exchange.publish(&message);
+        if captured {
+            return Ok(());
+        }
+        Err(ErrorKind::NotCaptured { subject: message.subject.to_string() }.into())
     }
 
     /// Whether [`Bus::notify`] would send anything under this subject now; who makes notices asks

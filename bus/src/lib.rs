@@ -44,6 +44,7 @@ mod message;
 mod nats;
 mod requests;
 mod service;
+mod service_stats;
 mod simulated;
 mod subject;
 mod subscription;
@@ -62,7 +63,8 @@ pub use nats::{
     ServerReport,
 };
 pub use requests::{OnReply, Request, Requests, Server};
-pub use service::{EndpointInfo, Registration, ServiceInfo};
+pub use service::{EndpointInfo, Offer, Registration, ServiceInfo};
+pub use service_stats::{EndpointStats, ServiceStats};
 pub use simulated::Faults;
 pub use subject::{Subject, SubjectPattern};
 pub use subscription::Subscription;

@@ -82,6 +82,15 @@ impl Headers {
         self.put(Cow::Owned(name.to_owned()), value.to_owned())
     }
 
+    /// [`Headers::insert`] where the name is a constant: nothing is copied.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Headers::insert`].
+    pub fn insert_known(&mut self, name: &'static str, value: String) -> Result<(), Error> {
+        self.put(Cow::Borrowed(name), value)
+    }
+
     fn put(&mut self, name: Cow<'static, str>, value: String) -> Result<(), Error> {
         let is_name = |byte: u8| byte.is_ascii_graphic() && byte != b':';
         if name.is_empty() || !name.bytes().all(is_name) {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::local::{Exchange, Served};
+use crate::service::alone;
 use crate::simulated::SimulatedRequests;
-use crate::{Error, Message, Registration, ServiceInfo, SubjectPattern, nats};
+use crate::{Error, Message, Offer, Registration, ServiceInfo, ServiceStats, SubjectPattern, nats};
 
 /// Requests and replies; nothing of them is stored.
 #[derive(Debug, Clone)]
@@ -175,11 +176,25 @@ impl Requests {
         info: ServiceInfo,
         group: &str,
     ) -> Result<(Registration, Vec<Server>), Error> {
+        self.offer_as(info, Offer::new(group)).await
+    }
+
+    /// [`Requests::offer`], told how: where each endpoint is also served by the instance alone,
+    /// the servers for that follow the others, in the same order.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Requests::offer`], also where the id is no token of a subject and is to be one.
+    pub async fn offer_as(
+        &self,
+        info: ServiceInfo,
+        offer: Offer,
+    ) -> Result<(Registration, Vec<Server>), Error> {
         let exchange = match &self.0 {
             Backend::Local(exchange) => exchange,
             Backend::Simulated(requests) => requests.exchange(),
             Backend::Nats(requests) => {
-                let (offered, served) = requests.offer(info, group).await?;
+                let (offered, served) = requests.offer(info, offer).await?;
                 let servers = served.into_iter().map(|served| Server(Serving::Nats(served)));
                 return Ok((Registration::nats(offered), servers.collect()));
             }
@@ -187,9 +202,14 @@ impl Requests {
         let mut servers = Vec::with_capacity(info.endpoints.len());
         for endpoint in &info.endpoints {
             let pattern = SubjectPattern::parse(&endpoint.subject)?;
-            servers.push(Server(Serving::Local(exchange.serve(&pattern, group)?)));
+            servers.push(Server(Serving::Local(exchange.serve(&pattern, &offer.group)?)));
         }
-        Ok((Registration::local(exchange.register(info)?), servers))
+        for endpoint in info.endpoints.iter().filter(|_| offer.alone) {
+            let pattern = SubjectPattern::parse(&alone(&endpoint.subject, &info.id))?;
+            servers.push(Server(Serving::Local(exchange.serve(&pattern, &info.id)?)));
+        }
+        let id = info.id.clone();
+        Ok((Registration::local(id, exchange.register(info, offer.data)?), servers))
     }
 
     /// What the registered services tell about themselves, in order of name and id.
@@ -202,6 +222,19 @@ impl Requests {
             Backend::Local(exchange) => exchange.discover(),
             Backend::Simulated(requests) => requests.exchange().discover(),
             Backend::Nats(requests) => requests.discover().await,
+        }
+    }
+
+    /// What the registered services tell about their requests, in order of name and id.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) after the bus was closed.
+    pub async fn stats(&self) -> Result<Vec<ServiceStats>, Error> {
+        match &self.0 {
+            Backend::Local(exchange) => exchange.stats(),
+            Backend::Simulated(requests) => requests.exchange().stats(),
+            Backend::Nats(requests) => requests.stats().await,
         }
     }
 }

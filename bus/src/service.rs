@@ -1,6 +1,8 @@
-//! [`ServiceInfo`], [`Registration`]: who serves what.
+//! [`ServiceInfo`], [`Offer`], [`Registration`]: who serves what.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use crate::Error;
 use crate::local::Registered;
@@ -32,9 +34,58 @@ pub struct EndpointInfo {
     pub metadata: BTreeMap<String, String>,
 }
 
+/// What a service tells beside its numbers, whenever it is asked for them.
+pub(crate) type Data = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
+
+/// How a service is offered; see [`Requests::offer_as`](crate::Requests::offer_as).
+#[derive(Clone)]
+pub struct Offer {
+    pub(crate) group: String,
+    pub(crate) alone: bool,
+    pub(crate) data: Option<Data>,
+}
+
+impl Offer {
+    /// Each endpoint is served as a member of `group`.
+    #[must_use]
+    pub fn new(group: &str) -> Self {
+        Self { group: group.to_owned(), alone: false, data: None }
+    }
+
+    /// Each endpoint is also served by this instance alone, under its subject with the
+    /// instance's id as last token.
+    #[must_use]
+    pub const fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
+    /// Who asks for the numbers of the service is told this beside those of each endpoint.
+    #[must_use]
+    pub fn data(mut self, data: impl Fn() -> serde_json::Value + Send + Sync + 'static) -> Self {
+        self.data = Some(Arc::new(data));
+        self
+    }
+}
+
+impl fmt::Debug for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group, alone, data: _ } = self;
+        f.debug_struct("Offer").field("group", group).field("alone", alone).finish_non_exhaustive()
+    }
+}
+
+/// The subject of an endpoint that one instance alone serves.
+pub(crate) fn alone(subject: &str, id: &str) -> String {
+    format!("{subject}.{id}")
+}
+
 /// Keeps a service discoverable; dropping it takes the service back.
 #[derive(Debug)]
-pub struct Registration(Kept);
+pub struct Registration {
+    id: String,
+    kept: Kept,
+}
 
 #[derive(Debug)]
 enum Kept {
@@ -43,20 +94,26 @@ enum Kept {
 }
 
 impl Registration {
-    pub(crate) const fn local(registered: Registered) -> Self {
-        Self(Kept::Local(registered))
+    pub(crate) const fn local(id: String, registered: Registered) -> Self {
+        Self { id, kept: Kept::Local(registered) }
+    }
+
+    /// The id under which the instance is discovered.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// Ends with the refusal once a server says that this login may not serve an endpoint, which
     /// may be later than the service began: permissions change. Without one it never ends.
     pub async fn refused(&self) -> Error {
-        match &self.0 {
+        match &self.kept {
             Kept::Local(_) => std::future::pending().await,
             Kept::Nats(offered) => offered.refused().await,
         }
     }
 
-    pub(crate) const fn nats(offered: Offered) -> Self {
-        Self(Kept::Nats(offered))
+    pub(crate) fn nats(offered: Offered) -> Self {
+        Self { id: offered.id().to_owned(), kept: Kept::Nats(offered) }
     }
 }

@@ -23,6 +23,46 @@ pub enum Error {
         /// The operation.
         operation: String,
     },
+    /// What is required of another plugin is no version requirement.
+    #[error("`{version}` of plugin `{plugin}` is no version requirement such as `>=1.0.0`")]
+    Requirement {
+        /// The other plugin's name.
+        plugin: String,
+        /// The requirement handed in.
+        version: String,
+    },
+    /// More requirements or interfaces than are read.
+    #[error("{count} {what}, more than the limit of {limit}")]
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many were handed in.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The reliability is no share.
+    #[error("`{reliability}` is no reliability: it needs a number from 0 to 1")]
+    Reliability {
+        /// The number handed in.
+        reliability: f64,
+    },
+    /// A hook of the plugin's life failed, so it is not served.
+    #[error("`{hook}` failed: {message}")]
+    Hook {
+        /// Which one, such as `on_initialize`.
+        hook: &'static str,
+        /// What went wrong.
+        message: String,
+    },
+    /// The health door cannot be opened.
+    #[error("`{address}` cannot be listened on for health")]
+    Health {
+        /// The address handed in.
+        address: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// A handler takes a state the plugin was not given.
     #[error("operation `{operation}` takes `State<{state}>`, but no `.state(…)` gives it")]
     MissingState {

@@ -116,7 +116,7 @@ where
             let handler = Arc::clone(&handler);
             Box::pin(async move {
                 // `Plugin::check` found the state, so this is for tests that skip it.
-                let state = context.states.get::<S>().ok_or_else(missing_state::<S>)?;
+                let state = context.shared.states.get::<S>().ok_or_else(missing_state::<S>)?;
                 write(encoding, handler(State(state), context, read(encoding, &body)?).await)
             })
         };

@@ -4,16 +4,23 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use gearshift_bus::{Bus, EndpointInfo, ServiceInfo};
-use gearshift_protocol::{plugin, subjects};
+use gearshift_protocol::metadata::LIST_MAX;
+use gearshift_protocol::{PluginMetadata, Requirement, plugin, subjects};
 
 use crate::context::States;
 use crate::handler::sealed::Erased;
+use crate::hooks::Hooks;
+use crate::life::Gauge;
 use crate::{Error, Handler, OperationOptions, Running, TestPlugin};
 
 /// How many calls a plugin answers at once unless told otherwise.
 const CONCURRENCY: usize = 16;
+
+/// How long a plugin waits at its start for those it requires, unless told otherwise.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A plugin in the making.
 #[derive(Clone)]
@@ -23,6 +30,9 @@ pub struct Plugin {
     pub(crate) concurrency: usize,
     pub(crate) states: States,
     pub(crate) operations: Vec<Operation>,
+    pub(crate) told: PluginMetadata,
+    pub(crate) patience: Duration,
+    pub(crate) hooks: Hooks,
 }
 
 /// One operation of a plugin.
@@ -44,6 +54,9 @@ impl Plugin {
             concurrency: CONCURRENCY,
             states: States::default(),
             operations: Vec::new(),
+            told: PluginMetadata::default(),
+            patience: PATIENCE,
+            hooks: Hooks::default(),
         }
     }
 
@@ -94,6 +107,73 @@ impl Plugin {
         self
     }
 
+    /// The plugin needs another one, in versions such as `>=1.0.0`.
+    ///
+    /// It starts once all it requires are there. Those that are still missing after
+    /// [`Plugin::requires_within`] are said, in the log and to whoever watches plugins; the plugin
+    /// is served all the same, as `degraded`, until they come.
+    #[must_use]
+    pub fn requires(self, plugin: &str, version: &str) -> Self {
+        self.requirement(plugin, version, false)
+    }
+
+    /// The plugin works better with another one; where it is missing, that is said and no more.
+    #[must_use]
+    pub fn requires_optional(self, plugin: &str, version: &str) -> Self {
+        self.requirement(plugin, version, true)
+    }
+
+    fn requirement(mut self, plugin: &str, version: &str, optional: bool) -> Self {
+        let (plugin, version) = (plugin.to_owned(), version.to_owned());
+        self.told.requires.push(Requirement { plugin, version, optional });
+        self
+    }
+
+    /// How long the start waits for what the plugin requires; 30 s unless set.
+    #[must_use]
+    pub const fn requires_within(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The plugin has all operations of this interface: definitions that call
+    /// `interface.operation` reach it where no plugin has the interface's name.
+    #[must_use]
+    pub fn implements(mut self, interface: &str) -> Self {
+        self.told.interfaces.push(interface.to_owned());
+        self
+    }
+
+    /// Of several plugins with one interface the one with the highest priority is asked; 0 unless
+    /// set.
+    #[must_use]
+    pub const fn priority(mut self, priority: i64) -> Self {
+        self.told.priority = priority;
+        self
+    }
+
+    /// The instance's share where calls are spread by weight, at least 1; 1 unless set.
+    #[must_use]
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.told.weight = weight.max(1);
+        self
+    }
+
+    /// How quick the plugin is beside others that could do the same, the higher the quicker; 0
+    /// unless set.
+    #[must_use]
+    pub const fn performance(mut self, tier: i64) -> Self {
+        self.told.performance = tier;
+        self
+    }
+
+    /// The share of time the plugin is up, from 0 to 1, for callers that choose by it.
+    #[must_use]
+    pub const fn reliability(mut self, share: f64) -> Self {
+        self.told.reliability = Some(share);
+        self
+    }
+
     /// The plugin's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -102,7 +182,7 @@ impl Plugin {
 
     /// Calls of operations without a bus.
     #[must_use]
-    pub const fn test(self) -> TestPlugin {
+    pub fn test(self) -> TestPlugin {
         TestPlugin::new(self)
     }
 
@@ -110,22 +190,31 @@ impl Plugin {
     ///
     /// # Errors
     ///
-    /// A name or the version is not one, an operation is there twice or takes a state that was
-    /// not given, or the bus refuses. Nothing is served then.
+    /// A name, a version or a requirement is not one, an operation is there twice or takes a state
+    /// that was not given, a hook failed, or the bus refuses. Nothing is served then.
     pub async fn serve(self, bus: &Bus) -> Result<Running, Error> {
-        Running::start(self, bus).await
+        let gauge = self.gauge();
+        Running::start(self, bus, gauge).await
+    }
+
+    /// State and load, for whoever watches.
+    pub(crate) fn gauge(&self) -> Gauge {
+        Gauge::new(u32::try_from(self.concurrency).unwrap_or(u32::MAX))
     }
 
     /// The major version, where everything about the plugin is in order.
     pub(crate) fn check(&self) -> Result<u64, Error> {
         let version = semver::Version::parse(&self.version)
             .map_err(|_| Error::Version { version: self.version.clone() })?;
-        let names = self.operations.iter().map(|operation| &operation.name);
-        for name in std::iter::once(&self.name).chain(names) {
+        let operations = self.operations.iter().map(|operation| &operation.name);
+        let required = self.told.requires.iter().map(|one| &one.plugin);
+        let others = operations.chain(required).chain(&self.told.interfaces);
+        for name in std::iter::once(&self.name).chain(others) {
             if !subjects::is_service_name(name) {
                 return Err(Error::Name { name: name.clone() });
             }
         }
+        self.check_told()?;
         for (index, Operation { name, handler, .. }) in self.operations.iter().enumerate() {
             let operation = name.clone();
             if self.operations[..index].iter().any(|earlier| earlier.name == *name) {
@@ -140,6 +229,26 @@ impl Plugin {
         Ok(version.major)
     }
 
+    fn check_told(&self) -> Result<(), Error> {
+        let told = &self.told;
+        let lists = [("requirements", told.requires.len()), ("interfaces", told.interfaces.len())];
+        for (what, count) in lists {
+            if count > LIST_MAX {
+                return Err(Error::TooMany { what, count, limit: LIST_MAX });
+            }
+        }
+        if let Some(wrong) = told.requires.iter().find(|one| !one.is_valid()) {
+            let Requirement { plugin, version, .. } = wrong.clone();
+            return Err(Error::Requirement { plugin, version });
+        }
+        match told.reliability {
+            Some(share) if !(0.0..=1.0).contains(&share) => {
+                Err(Error::Reliability { reliability: share })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// What the plugin tells about itself, under an id of its own.
     pub(crate) fn info(&self, major: u64) -> ServiceInfo {
         static STARTED: AtomicU64 = AtomicU64::new(1);
@@ -152,12 +261,16 @@ impl Plugin {
             subject: subjects::plugin(&self.name, major, &operation.name),
             metadata: operation.metadata(),
         });
-        let (key, value) = plugin::METADATA_PROTOCOL;
+        let told = PluginMetadata {
+            concurrency: Some(u32::try_from(self.concurrency).unwrap_or(u32::MAX)),
+            instance: true,
+            ..self.told.clone()
+        };
         ServiceInfo {
             name: self.name.clone(),
             id: format!("{}-{serial}-{random:016x}", std::process::id()),
             version: self.version.clone(),
-            metadata: BTreeMap::from([(key.to_owned(), value.to_owned())]),
+            metadata: told.to_map(),
             endpoints: endpoints.collect(),
         }
     }
@@ -175,13 +288,21 @@ impl Operation {
             (plugin::METADATA_OUTPUT.to_owned(), self.handler.output.clone()),
             (plugin::METADATA_IDEMPOTENT.to_owned(), self.options.idempotent.to_string()),
         ]);
-        if let Some(timeout) = self.options.timeout {
-            let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-            let told = plugin::format_duration(millis);
-            metadata.insert(plugin::METADATA_TIMEOUT.to_owned(), told);
+        let times = [
+            (plugin::METADATA_TIMEOUT, self.options.timeout),
+            (plugin::METADATA_HEARTBEAT, self.options.heartbeat),
+        ];
+        for (key, time) in times {
+            if let Some(time) = time {
+                metadata.insert(key.to_owned(), plugin::format_duration(millis(time)));
+            }
         }
         metadata
     }
+}
+
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl std::fmt::Debug for Plugin {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use gearshift_bus::{Bus, Error as BusError, ErrorKind, NatsOptions};
 
+use crate::health::Health;
+use crate::hooks::Phase;
 use crate::{Error, Plugin, Running};
 
 /// Where NATS is if nothing says otherwise.
@@ -79,13 +81,16 @@ fn nats_from(variable: impl Fn(&str) -> Option<String>) -> NatsOptions {
 impl Plugin {
     /// Answers calls over NATS until the process is told to end: the `main` of a plugin.
     ///
-    /// Servers and login come from the environment, [`nats_from_environment`].
+    /// Servers and login come from the environment, [`nats_from_environment`]. Where
+    /// `GEARSHIFT_HEALTH` names an address such as `127.0.0.1:8081`, `/livez` there says that the
+    /// process is alive and `/readyz` whether the plugin answers calls, else 503.
     ///
     /// # Errors
     ///
     /// Those of [`Plugin::run_on`].
     pub async fn run(self) -> Result<(), Error> {
-        self.run_on(nats_from_environment()).await
+        let health = std::env::var("GEARSHIFT_HEALTH").ok().filter(|address| !address.is_empty());
+        self.run_with(nats_from_environment(), health).await
     }
 
     /// Answers calls over these NATS servers until the process is told to end.
@@ -99,29 +104,50 @@ impl Plugin {
     /// Those of [`Plugin::serve`], [`Error::Bus`] where the server refuses the login, and
     /// [`Error::Interrupted`] after a second signal. A plugin whose login is no longer let hear
     /// its calls ends with [`Error::Bus`] as well, rather than to wait for them in vain.
-    pub async fn run_on(self, mut options: NatsOptions) -> Result<(), Error> {
+    pub async fn run_on(self, options: NatsOptions) -> Result<(), Error> {
+        self.run_with(options, None).await
+    }
+
+    async fn run_with(self, mut options: NatsOptions, health: Option<String>) -> Result<(), Error> {
         // What is wrong with the plugin itself shows without a server.
         self.check()?;
         options.name = format!("plugin {} {}", self.name, self.version);
         let mut signals = Signals::new()?;
-        let (name, version) = (self.name.clone(), self.version.clone());
+        let (name, version, hooks) = (self.name.clone(), self.version.clone(), self.hooks.clone());
+        let gauge = self.gauge();
+        let _health = match health {
+            Some(address) => Some(Health::open(&address, gauge.clone()).await?),
+            None => None,
+        };
         let bus = tokio::select! {
             biased;
             () = signals.next() => return Ok(()),
             bus = connect(&options) => bus?,
         };
-        let running = self.serve(&bus).await?;
-        tracing::info!(%name, %version, "plugin answers calls");
         tokio::select! {
             biased;
-            () = signals.next() => {}
-            error = running.refused() => return Err(error),
+            () = signals.next() => return Ok(()),
+            initialized = hooks.run(Phase::Initialize) => initialized?,
         }
+        let running = tokio::select! {
+            biased;
+            () = signals.next() => {
+                hooks.run_last(Phase::Cleanup).await;
+                return Ok(());
+            }
+            running = Box::pin(Running::activate(self, &bus, gauge)) => running?,
+        };
+        tracing::info!(%name, %version, "plugin answers calls");
+        let refused = tokio::select! {
+            biased;
+            () = signals.next() => None,
+            error = running.refused() => Some(error),
+        };
         tracing::info!(%name, "plugin ends once its calls are answered");
         tokio::select! {
             biased;
             () = signals.next() => Err(Error::Interrupted),
-            ended = end(running, bus) => ended,
+            ended = end(running, bus) => refused.map_or(ended, Err),
         }
     }
 }

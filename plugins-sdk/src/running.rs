@@ -1,82 +1,108 @@
 //! [`Running`]: a plugin that answers calls.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use gearshift_bus::{Bus, Message, Registration, Request, Server, SubjectPattern, Subscription};
-use gearshift_protocol::{CallHeaders, Encoding, headers, subjects};
+use gearshift_bus::{Bus, Offer, Registration, SubjectPattern, Subscription};
+use gearshift_protocol::{AnnouncementKind, PluginState, subjects};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
-use tracing::Instrument as _;
 
-use crate::answer::answer;
-use crate::context::{Context, States};
-use crate::failure::Failure;
-use crate::handler::Answer;
+use crate::context::{Shared, States};
+use crate::desk::Desk;
+use crate::hooks::{Hooks, Phase};
 use crate::inflight::InFlight;
+use crate::life::{Gauge, Life};
+use crate::outlet::Outlet;
 use crate::plugin::Operation;
-use crate::{Error, Plugin};
-
-/// How long requests are waited for that callers sent before they knew that the plugin is gone.
-const ON_THEIR_WAY: Duration = Duration::from_millis(50);
+use crate::{Error, Plugin, requires};
 
 /// A plugin that answers calls; made by [`Plugin::serve`].
 ///
-/// Dropping it takes the plugin off the bus; calls under way are still answered.
+/// Dropping it takes the plugin off the bus; calls under way are still answered. What
+/// [`Plugin::on_deactivate`] and [`Plugin::on_cleanup`] ask for happens in a [`Running::drain`]
+/// only.
 #[derive(Debug)]
 pub struct Running {
+    presence: Presence,
     registration: Registration,
     stop: DropGuard,
     tasks: TaskTracker,
+    companions: TaskTracker,
+    ending: Ending,
 }
 
-/// What answering calls of one operation needs.
-#[derive(Clone)]
-struct Desk {
-    /// `plugin.operation`.
-    name: String,
-    operation: Arc<Operation>,
-    states: Arc<States>,
-    permits: Arc<Semaphore>,
-    calls: InFlight,
-    tasks: TaskTracker,
+/// Tells that the plugin goes, when it is dropped.
+#[derive(Debug)]
+struct Presence(Life);
+
+/// What a drain does last.
+#[derive(Debug)]
+struct Ending {
+    life: Life,
+    hooks: Hooks,
 }
 
 impl Running {
-    pub(crate) async fn start(plugin: Plugin, bus: &Bus) -> Result<Self, Error> {
+    pub(crate) async fn start(plugin: Plugin, bus: &Bus, gauge: Gauge) -> Result<Self, Error> {
+        plugin.check()?;
+        plugin.hooks.run(Phase::Initialize).await?;
+        Self::activate(plugin, bus, gauge).await
+    }
+
+    /// Serves what is initialized, or cleans it up. So does who drops this future.
+    pub(crate) async fn activate(plugin: Plugin, bus: &Bus, gauge: Gauge) -> Result<Self, Error> {
+        let hooks = plugin.hooks.clone();
+        let served = Box::pin(Self::serve(plugin, bus, gauge)).await;
+        if served.is_err() {
+            hooks.run_last(Phase::Cleanup).await;
+        }
+        served
+    }
+
+    async fn serve(plugin: Plugin, bus: &Bus, gauge: Gauge) -> Result<Self, Error> {
         let major = plugin.check()?;
-        let requests = bus.requests();
-        let stop = CancellationToken::new();
-        let tasks = TaskTracker::new();
-        let calls = InFlight::default();
-        let permits = Arc::new(Semaphore::new(plugin.concurrency));
-        let states = plugin.shared_states();
+        let info = plugin.info(major);
+        let mut life = Life::new(gauge, bus, (&plugin.name, &plugin.version), &info.id)?;
+        let missing =
+            requires::wait(&mut life, bus, &plugin.told.requires, plugin.patience).await?;
+        let cancels = bus.subscribe(&SubjectPattern::parse(&subjects::cancel("*"))?).await?;
+        plugin.hooks.run(Phase::Activate).await?;
 
         // Everything is served before the first task starts, so that a refusal leaves nothing.
-        let cancels = bus.subscribe(&SubjectPattern::parse(&subjects::cancel("*"))?).await?;
-        let (registration, servers) =
-            requests.offer(plugin.info(major), subjects::PLUGIN_GROUP).await?;
-        let mut desks = Vec::with_capacity(plugin.operations.len());
-        for (operation, server) in plugin.operations.into_iter().zip(servers) {
-            let desk = Desk {
-                name: format!("{}.{}", plugin.name, operation.name),
-                operation: Arc::new(operation),
-                states: Arc::clone(&states),
-                permits: Arc::clone(&permits),
-                calls: calls.clone(),
-                tasks: tasks.clone(),
-            };
-            desks.push((desk, server));
-        }
-
-        tasks.spawn(watch_cancels(cancels, calls, stop.clone()));
-        for (desk, server) in desks {
+        let gauge = life.gauge.clone();
+        let data = move || serde_json::to_value(gauge.status()).unwrap_or_default();
+        let offer = Offer::new(subjects::PLUGIN_GROUP).alone().data(data);
+        let offered = bus.requests().offer_as(info, offer).await;
+        let (registration, servers) = match offered {
+            Ok(offered) => offered,
+            Err(error) => {
+                plugin.hooks.run_last(Phase::Deactivate).await;
+                return Err(error.into());
+            }
+        };
+        life = life.with_id(registration.id());
+        let stop = CancellationToken::new();
+        let (tasks, companions) = (TaskTracker::new(), TaskTracker::new());
+        let calls = InFlight::default();
+        let desks = desks(&plugin, bus, &life.gauge, &calls, &tasks);
+        for (desk, server) in desks.into_iter().zip(servers) {
             tasks.spawn(desk.take(server, stop.clone()));
         }
-        Ok(Self { registration, stop: stop.drop_guard(), tasks })
+        if !missing.is_empty() {
+            tracing::warn!(missing = missing.join(", "), "served without required plugins");
+        }
+        life.register(missing);
+        let ended = (stop.clone(), tasks.clone());
+        companions.spawn(watch_cancels(cancels, calls, ended));
+        companions.spawn(until(stop.clone(), life.clone().watch_load()));
+        if plugin.told.requires.iter().any(|one| !one.optional) {
+            let watch = requires::watch(life.clone(), bus.clone(), plugin.told.requires.clone());
+            companions.spawn(until(stop.clone(), watch));
+        }
+        let ending = Ending { life: life.clone(), hooks: plugin.hooks };
+        let (presence, stop) = (Presence(life), stop.drop_guard());
+        Ok(Self { presence, registration, stop, tasks, companions, ending })
     }
 
     /// Ends with the refusal once the bus says that this login may not hear an operation's calls;
@@ -85,22 +111,100 @@ impl Running {
         self.registration.refused().await.into()
     }
 
-    /// Takes the plugin off the bus, answers what it has taken, and returns when all is done.
+    /// How far the plugin is in its life.
+    #[must_use]
+    pub fn state(&self) -> PluginState {
+        self.ending.life.gauge.state()
+    }
+
+    /// The id under which this instance is discovered.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.registration.id()
+    }
+
+    /// Takes the plugin off the bus, answers what it has taken, and returns when all is done, long
+    /// work included.
     pub async fn drain(self) {
-        let Self { registration, stop, tasks } = self;
+        let Self { presence, registration, stop, tasks, companions, ending } = self;
+        drop(presence);
         drop(registration);
         drop(stop);
         tasks.close();
         tasks.wait().await;
+        companions.close();
+        companions.wait().await;
+        let Ending { life, hooks } = ending;
+        hooks.run_last(Phase::Deactivate).await;
+        hooks.run_last(Phase::Cleanup).await;
+        life.announce_as(PluginState::Stopped, AnnouncementKind::State);
     }
 }
 
-/// Hands cancellations to the calls they are for.
-async fn watch_cancels(mut cancels: Subscription, calls: InFlight, stop: CancellationToken) {
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.0.announce_as(PluginState::Deactivating, AnnouncementKind::Unregistered);
+    }
+}
+
+/// A desk for each server: of the group, then of this instance alone.
+fn desks(
+    plugin: &Plugin,
+    bus: &Bus,
+    gauge: &Gauge,
+    calls: &InFlight,
+    tasks: &TaskTracker,
+) -> Vec<Arc<Desk>> {
+    let permits = Arc::new(Semaphore::new(plugin.concurrency));
+    let states: Arc<States> = plugin.shared_states();
+    let desk = |operation: &Operation| {
+        let shared = Shared {
+            plugin: plugin.name.clone(),
+            operation: format!("{}.{}", plugin.name, operation.name),
+            states: Arc::clone(&states),
+            outlet: Outlet::Bus(bus.clone()),
+        };
+        Arc::new(Desk {
+            bus: bus.clone(),
+            operation: operation.clone(),
+            shared: Arc::new(shared),
+            permits: Arc::clone(&permits),
+            calls: calls.clone(),
+            gauge: gauge.clone(),
+            tasks: tasks.clone(),
+        })
+    };
+    let mut desks: Vec<Arc<Desk>> = plugin.operations.iter().map(desk).collect();
+    desks.extend_from_within(..);
+    desks
+}
+
+/// Runs what never ends until the plugin stops.
+async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        () = work => {}
+    }
+}
+
+/// Hands cancellations to the calls they are for, until the plugin has stopped and the last of
+/// them is answered.
+async fn watch_cancels(
+    mut cancels: Subscription,
+    calls: InFlight,
+    (stop, tasks): (CancellationToken, TaskTracker),
+) {
+    let ended = async {
+        stop.cancelled().await;
+        tasks.close();
+        tasks.wait().await;
+    };
+    tokio::pin!(ended);
     loop {
         let message = tokio::select! {
             biased;
-            () = stop.cancelled() => return,
+            () = &mut ended => return,
             message = cancels.next() => message,
         };
         let Some(message) = message else { return };
@@ -108,83 +212,4 @@ async fn watch_cancels(mut cancels: Subscription, calls: InFlight, stop: Cancell
             calls.cancel(call_id);
         }
     }
-}
-
-impl Desk {
-    /// Takes requests until told to stop, then those that are on their way.
-    async fn take(self, mut server: Server, stop: CancellationToken) {
-        loop {
-            let request = tokio::select! {
-                biased;
-                () = stop.cancelled() => {
-                    timeout(ON_THEIR_WAY, server.next()).await.ok().flatten()
-                }
-                request = server.next() => request,
-            };
-            let Some(request) = request else { return };
-            // The permit is awaited here, so that what exceeds the limit stays in the queue of
-            // the bus, whose limit senders feel.
-            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
-            let desk = self.clone();
-            self.tasks.spawn(async move {
-                desk.serve(request).await;
-                drop(permit);
-            });
-        }
-    }
-
-    async fn serve(&self, request: Request) {
-        let message = &request.message;
-        let call = CallHeaders::from_headers(|name| message.headers.get(name));
-        let entry = self.calls.enter(&call.call_id);
-        let span = tracing::info_span!(
-            "call",
-            operation = self.name,
-            instance = call.instance,
-            call_id = call.call_id,
-            attempt = call.attempt,
-        );
-        let context = Context::new(call, entry.token.clone(), Arc::clone(&self.states));
-        let encoding = Encoding::of(message.headers.get(headers::CONTENT_TYPE));
-        let (encoding, answer) = match encoding {
-            Ok(encoding) => {
-                let body = message.payload.clone();
-                let run = answer(&self.operation, context, encoding, body).instrument(span.clone());
-                (encoding, run.await)
-            }
-            Err(error) => {
-                let failure = Failure::permanent(error.to_string()).code(415);
-                (Encoding::Json, Err(failure))
-            }
-        };
-        drop(entry);
-        let reply = reply(message, encoding, answer);
-        // The caller learns of the loss at its deadline and asks again.
-        if let Err(error) = request.respond(reply).await {
-            span.in_scope(|| tracing::warn!(%error, "the answer could not be sent"));
-        }
-    }
-}
-
-fn reply(request: &Message, encoding: Encoding, answer: Answer) -> Message {
-    let (body, list) = match answer {
-        Ok(body) => {
-            let list = vec![(headers::CONTENT_TYPE, encoding.content_type().to_owned())];
-            (Bytes::from(body), list)
-        }
-        Err(failure) => {
-            let failure = failure.into_wire();
-            let mut list = failure.to_headers();
-            list.push((headers::CONTENT_TYPE, headers::JSON.to_owned()));
-            (Bytes::new(), list)
-        }
-    };
-    let mut reply = Message::new(request.subject.clone(), body);
-    for (name, value) in list {
-        // Values were made fit to travel; one that is not is left out rather than the answer.
-        if let Err(error) = reply.headers.insert(name, &value) {
-            tracing::warn!(%error, name, "a header could not be sent");
-        }
-    }
-    reply
 }

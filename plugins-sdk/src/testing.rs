@@ -1,26 +1,44 @@
 //! [`TestPlugin`]: operations called without a bus.
 
-use gearshift_protocol::{CallHeaders, Encoding};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gearshift_bus::Clock;
+use gearshift_protocol::{CallHeaders, Encoding, Heartbeat};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::answer;
-use crate::context::Context;
-use crate::{Failure, Plugin};
+use crate::context::{Context, Shared};
+use crate::outlet::{Outlet, Record};
+use crate::plugin::{Operation, millis};
+use crate::{Emitted, Failure, Plugin};
 
 /// Calls operations as the engine would, without a bus; made by [`Plugin::test`].
+///
+/// An operation that takes long is answered directly; what its handler tells meanwhile is kept.
 #[derive(Clone, Debug)]
 pub struct TestPlugin {
     plugin: Plugin,
     attempt: u32,
     call_id: Option<String>,
     instance: Option<String>,
-    cancelled: bool,
+    cancel_after: Option<Duration>,
+    time_left: Option<Duration>,
+    record: Record,
 }
 
 impl TestPlugin {
-    pub(crate) const fn new(plugin: Plugin) -> Self {
-        Self { plugin, attempt: 1, call_id: None, instance: None, cancelled: false }
+    pub(crate) fn new(plugin: Plugin) -> Self {
+        Self {
+            plugin,
+            attempt: 1,
+            call_id: None,
+            instance: None,
+            cancel_after: None,
+            time_left: None,
+            record: Record::default(),
+        }
     }
 
     /// The same with this attempt, counted from 1.
@@ -46,9 +64,36 @@ impl TestPlugin {
 
     /// The same with calls nobody waits for any more.
     #[must_use]
-    pub const fn cancelled(mut self) -> Self {
-        self.cancelled = true;
+    pub const fn cancelled(self) -> Self {
+        self.cancel_after(0)
+    }
+
+    /// The same with calls that nobody waits for any more after so many milliseconds; 0: from
+    /// their beginning on.
+    #[must_use]
+    pub const fn cancel_after(mut self, millis: u64) -> Self {
+        self.cancel_after = Some(Duration::from_millis(millis));
         self
+    }
+
+    /// The same with calls whose answer counts for so long; without end unless set.
+    #[must_use]
+    pub const fn time_left(mut self, left: Duration) -> Self {
+        self.time_left = Some(left);
+        self
+    }
+
+    /// The signs of life that handlers gave, in order; all of them, also where a caller would hear
+    /// some of them only.
+    #[must_use]
+    pub fn heartbeats(&self) -> Vec<Heartbeat> {
+        self.record.heartbeats()
+    }
+
+    /// The events that handlers emitted, in order.
+    #[must_use]
+    pub fn events(&self) -> Vec<Emitted> {
+        self.record.events()
     }
 
     /// Calls an operation and returns its output.
@@ -64,21 +109,51 @@ impl TestPlugin {
         let Some(found) = found else {
             return Err(Failure::permanent(format!("no operation `{operation}`")).code(404));
         };
+        let body = Encoding::Json.encode(&input)?.into();
         let token = CancellationToken::new();
-        if self.cancelled {
+        if self.cancel_after == Some(Duration::ZERO) {
             token.cancel();
         }
+        let run = answer(found, self.context(found, token.clone()), Encoding::Json, body);
+        tokio::pin!(run);
+        let cancelled = async {
+            match self.cancel_after {
+                Some(after) => tokio::time::sleep(after).await,
+                None => std::future::pending().await,
+            }
+        };
+        let (encoding, output) = tokio::select! {
+            biased;
+            output = &mut run => output?,
+            () = cancelled => {
+                token.cancel();
+                run.await?
+            }
+        };
+        Ok(encoding.decode(&output)?)
+    }
+
+    fn context(&self, operation: &Operation, cancelled: CancellationToken) -> Context {
+        let deadline = self.time_left.map(|left| {
+            let left = i64::try_from(millis(left)).unwrap_or(i64::MAX);
+            let at = Clock::system().now_ms().saturating_add(left);
+            jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::MAX).to_string()
+        });
         let call = CallHeaders {
             call_id: self.call_id.clone().unwrap_or_else(|| "test-call".to_owned()),
             attempt: self.attempt,
             instance: self.instance.clone().unwrap_or_else(|| "test/1".to_owned()),
             workflow: "test@1".to_owned(),
             step: "test".to_owned(),
+            deadline,
             ..CallHeaders::default()
         };
-        let context = Context::new(call, token, self.plugin.shared_states());
-        let body = Encoding::Json.encode(&input)?.into();
-        let output = answer(found, context, Encoding::Json, body).await?;
-        Ok(Encoding::Json.decode(&output)?)
+        let shared = Shared {
+            plugin: self.plugin.name.clone(),
+            operation: format!("{}.{}", self.plugin.name, operation.name),
+            states: self.plugin.shared_states(),
+            outlet: Outlet::Record(self.record.clone()),
+        };
+        Context::new(call, cancelled, Arc::new(shared))
     }
 }

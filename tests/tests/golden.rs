@@ -16,6 +16,9 @@ use gearshift_machine::partition::{
 };
 use gearshift_machine::value::Value;
 
+#[path = "golden/schedules.rs"]
+mod schedules;
+
 const FLOW: &str = "
 workflow: golden
 version: 1

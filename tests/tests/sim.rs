@@ -34,6 +34,7 @@ fn whatever_happens_between_partition_and_journal_nothing_is_lost_or_done_twice(
             "letters",
             "letters taken before",
             "letters before their time",
+            "calls pending at a takeover",
             "dead_lettered",
             "deferred",
             "denied",

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::Store;
 use super::files::{read_whole, remove_temporary, sync_dir, write_whole};
 use super::store::blocking;
+use crate::message::check_size;
 use crate::{Digest, Error, ErrorKind};
 
 /// A handle to a blob store.
@@ -41,13 +42,19 @@ impl Blobs {
         .await
     }
 
-    pub(crate) async fn get(&self, digest: &Digest) -> Result<Option<Bytes>, Error> {
+    pub(crate) async fn get(&self, digest: &Digest, limit: usize) -> Result<Option<Bytes>, Error> {
         self.store.lifecycle().check()?;
         let (dir, digest) = (self.dir.clone(), digest.clone());
-        blocking(move || match read_whole(&dir.join(digest.as_str()))? {
-            None => Ok(None),
-            Some(bytes) if Digest::of(&bytes) == digest => Ok(Some(bytes.into())),
-            Some(_) => Err(ErrorKind::Corrupt { sequence: None }.into()),
+        blocking(move || {
+            let path = dir.join(digest.as_str());
+            if let Ok(about) = std::fs::metadata(&path) {
+                check_size(usize::try_from(about.len()).unwrap_or(usize::MAX), limit)?;
+            }
+            match read_whole(&path)? {
+                None => Ok(None),
+                Some(bytes) if Digest::of(&bytes) == digest => Ok(Some(bytes.into())),
+                Some(_) => Err(ErrorKind::Corrupt { sequence: None }.into()),
+            }
         })
         .await
     }

@@ -115,11 +115,10 @@ impl Store {
     }
 
     /// Stores the message in the inbox that captures its subject, if there is one.
-    pub(crate) async fn capture(&self, message: &Message) -> Result<(), Error> {
-        if let Some(sequence) = self.names().capturing(message) {
-            self.store_message(&sequence, message).await?;
-        }
-        Ok(())
+    pub(crate) async fn capture(&self, message: &Message) -> Result<bool, Error> {
+        let Some(sequence) = self.names().capturing(message) else { return Ok(false) };
+        self.store_message(&sequence, message).await?;
+        Ok(true)
     }
 
     pub(super) async fn store_message(

@@ -8,8 +8,10 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::{Lifecycle, Listener, ListenerQueue, lock};
+use crate::service::Data;
 use crate::{
-    Error, ErrorKind, Message, QUEUE_MESSAGES_MAX, Request, ServiceInfo, Subject, SubjectPattern,
+    EndpointInfo, EndpointStats, Error, ErrorKind, Message, QUEUE_MESSAGES_MAX, Request,
+    ServiceInfo, ServiceStats, Subject, SubjectPattern,
 };
 
 /// Replies a requester can hold: the first counts, and several groups may answer at once.
@@ -22,16 +24,15 @@ pub(crate) struct Exchange {
     lifecycle: Lifecycle,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Table {
     next_id: u64,
     turn: usize,
     subscribers: BTreeMap<u64, (SubjectPattern, Arc<ListenerQueue>)>,
     servers: BTreeMap<u64, ServerEntry>,
-    services: BTreeMap<u64, ServiceInfo>,
+    services: BTreeMap<u64, (ServiceInfo, Option<Data>)>,
 }
 
-#[derive(Debug)]
 struct ServerEntry {
     pattern: SubjectPattern,
     group: String,
@@ -96,18 +97,52 @@ impl Exchange {
         Ok(Served { queue, lifecycle: self.lifecycle.clone(), guard })
     }
 
-    pub(crate) fn register(&self, info: ServiceInfo) -> Result<Registered, Error> {
+    pub(crate) fn register(
+        &self,
+        info: ServiceInfo,
+        data: Option<Data>,
+    ) -> Result<Registered, Error> {
         self.lifecycle.check()?;
         Ok(Registered(self.enter(|table, id| {
-            table.services.insert(id, info);
+            table.services.insert(id, (info, data));
         })))
     }
 
     pub(crate) fn discover(&self) -> Result<Vec<ServiceInfo>, Error> {
         self.lifecycle.check()?;
-        let mut infos: Vec<_> = lock(&self.table).services.values().cloned().collect();
-        infos.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-        Ok(infos)
+        Ok(self.services().into_iter().map(|(info, _)| info).collect())
+    }
+
+    /// The services with what they tell beside, in order of name and id.
+    fn services(&self) -> Vec<(ServiceInfo, Option<Data>)> {
+        let mut all: Vec<_> = lock(&self.table).services.values().cloned().collect();
+        all.sort_by(|(a, _), (b, _)| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        all
+    }
+
+    /// Nobody counts requests here: whoever asks in one process counts for itself.
+    pub(crate) fn stats(&self) -> Result<Vec<ServiceStats>, Error> {
+        self.lifecycle.check()?;
+        let of = |endpoint: EndpointInfo, data: &serde_json::Value| EndpointStats {
+            name: endpoint.name,
+            subject: endpoint.subject,
+            requests: 0,
+            errors: 0,
+            average: Duration::ZERO,
+            last_error: String::new(),
+            data: data.clone(),
+        };
+        let stats = |(info, data): (ServiceInfo, Option<Data>)| {
+            // Asked without the table, which what is told may want to look into.
+            let data = data.map_or(serde_json::Value::Null, |data| data());
+            ServiceStats {
+                name: info.name,
+                id: info.id,
+                version: info.version,
+                endpoints: info.endpoints.into_iter().map(|one| of(one, &data)).collect(),
+            }
+        };
+        Ok(self.services().into_iter().map(stats).collect())
     }
 
     pub(crate) async fn request(
@@ -156,6 +191,14 @@ impl Exchange {
         add(&mut table, id);
         drop(table);
         Guard { table: Arc::clone(&self.table), id }
+    }
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { next_id, subscribers, servers, services, .. } = self;
+        let counts = (subscribers.len(), servers.len(), services.len());
+        f.debug_struct("Table").field("next_id", next_id).field("counts", &counts).finish()
     }
 }
 

@@ -85,12 +85,11 @@ impl Store {
         Some(self.inbox(&name))
     }
 
-    /// Stores the message in the inbox that captures its subject, if there is one.
-    pub(crate) fn capture(&self, message: &Message) -> Result<(), Error> {
-        if let Some(inbox) = self.capturing(message) {
-            inbox.store_message(message)?;
-        }
-        Ok(())
+    /// Stores the message in the inbox that captures its subject; whether there is one.
+    pub(crate) fn capture(&self, message: &Message) -> Result<bool, Error> {
+        let Some(inbox) = self.capturing(message) else { return Ok(false) };
+        inbox.store_message(message)?;
+        Ok(true)
     }
 
     pub(crate) fn lifecycle(&self) -> &Lifecycle {

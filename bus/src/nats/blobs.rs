@@ -13,6 +13,7 @@ use super::connection::Link;
 use super::listing::last_of_each;
 use super::reader::{Wanted, get};
 use super::stream::{Stream, settings};
+use crate::message::check_size;
 use crate::{Digest, Error, ErrorKind};
 
 /// How long the next part of a blob may take to arrive.
@@ -58,12 +59,12 @@ impl Blobs {
         Ok(Self { stream, store: Arc::new(store), name: bucket })
     }
 
-    pub(crate) async fn get(&self, digest: &Digest) -> Result<Option<Bytes>, Error> {
+    pub(crate) async fn get(&self, digest: &Digest, limit: usize) -> Result<Option<Bytes>, Error> {
         let mut tries = Tries::new(PATIENCE);
         let mut has_failed = false;
         loop {
             self.stream.link.up(tries.deadline).await?;
-            let failure = match self.unless_closed(self.read(digest)).await? {
+            let failure = match self.unless_closed(self.read(digest, limit)).await? {
                 Ok(None) => return Ok(None),
                 Ok(Some(bytes)) if Digest::of(&bytes) == *digest => return Ok(Some(bytes)),
                 // Once more: another hand may have put it anew meanwhile.
@@ -73,6 +74,9 @@ impl Blobs {
                 Ok(Some(_other)) => {
                     has_failed = true;
                     Error::from(ErrorKind::Corrupt { sequence: None })
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::TooLarge { .. }) => {
+                    return Err(error);
                 }
                 Err(error) => error,
             };
@@ -109,7 +113,7 @@ impl Blobs {
         Ok(digests)
     }
 
-    async fn read(&self, digest: &Digest) -> Result<Option<Bytes>, Error> {
+    async fn read(&self, digest: &Digest, limit: usize) -> Result<Option<Bytes>, Error> {
         let mut object = match self.store.get(digest.as_str()).await {
             Ok(object) => object,
             Err(error) if error.kind() == GetErrorKind::NotFound => return Ok(None),
@@ -122,6 +126,7 @@ impl Blobs {
         if object.info().deleted {
             return Ok(None);
         }
+        check_size(object.info().size, limit)?;
         let mut bytes = Vec::with_capacity(object.info().size);
         let mut part = vec![0; PART_BYTES];
         loop {
@@ -132,7 +137,11 @@ impl Blobs {
             })?;
             match count {
                 Ok(0) => return Ok(Some(bytes.into())),
-                Ok(count) => bytes.extend_from_slice(&part[..count]),
+                Ok(count) => {
+                    // Its size is what whoever stored it says.
+                    check_size(bytes.len() + count, limit)?;
+                    bytes.extend_from_slice(&part[..count]);
+                }
                 // The store's own digest differs.
                 Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                     return Ok(Some(Bytes::new()));

@@ -23,7 +23,7 @@ const ROLLUP_SUBJECT: &str = "sub";
 impl Blobs {
     pub(crate) async fn put(&self, bytes: Bytes) -> Result<Digest, Error> {
         let digest = Digest::of(&bytes);
-        if matches!(self.get(&digest).await, Ok(Some(_))) {
+        if matches!(self.get(&digest, usize::MAX).await, Ok(Some(_))) {
             return Ok(digest);
         }
         // Only a damaged one has the name already.

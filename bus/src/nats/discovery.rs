@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::live::Outgoing;
 use super::traffic::Traffic;
-use crate::{EndpointInfo, Error, ErrorKind, Headers, ServiceInfo};
+use crate::{EndpointInfo, EndpointStats, Error, ErrorKind, Headers, ServiceInfo, ServiceStats};
 
 /// Once this long nothing more came, everybody has answered.
 const STALL: Duration = Duration::from_millis(150);
@@ -50,12 +50,84 @@ struct Endpoint {
     metadata: Option<BTreeMap<String, String>>,
 }
 
+#[derive(Deserialize)]
+struct StatsAnswer {
+    #[serde(rename = "type")]
+    kind: String,
+    name: String,
+    id: String,
+    version: String,
+    endpoints: Option<Vec<StatsEndpoint>>,
+}
+
+#[derive(Deserialize)]
+struct StatsEndpoint {
+    name: String,
+    subject: String,
+    #[serde(default)]
+    num_requests: u64,
+    #[serde(default)]
+    num_errors: u64,
+    #[serde(default)]
+    average_processing_time: u64,
+    #[serde(default)]
+    last_error: Option<String>,
+    #[serde(default)]
+    data: serde_json::Value,
+}
+
+/// What an answer is about.
+trait Told: Sized {
+    /// The question.
+    const SUBJECT: &'static str;
+
+    /// What an answer says, if it can be true.
+    fn read(payload: &[u8]) -> Option<Self>;
+
+    /// Name and id of the instance.
+    fn member(&self) -> (&str, &str);
+}
+
+impl Told for ServiceInfo {
+    const SUBJECT: &'static str = "$SRV.INFO";
+
+    fn read(payload: &[u8]) -> Option<Self> {
+        read(payload)
+    }
+
+    fn member(&self) -> (&str, &str) {
+        (&self.name, &self.id)
+    }
+}
+
+impl Told for ServiceStats {
+    const SUBJECT: &'static str = "$SRV.STATS";
+
+    fn read(payload: &[u8]) -> Option<Self> {
+        read_stats(payload)
+    }
+
+    fn member(&self) -> (&str, &str) {
+        (&self.name, &self.id)
+    }
+}
+
+/// What the services tell about themselves.
 pub(super) async fn discover(traffic: &Traffic) -> Result<Vec<ServiceInfo>, Error> {
+    ask(traffic).await
+}
+
+/// What the services tell about their requests.
+pub(super) async fn stats(traffic: &Traffic) -> Result<Vec<ServiceStats>, Error> {
+    ask(traffic).await
+}
+
+async fn ask<T: Told>(traffic: &Traffic) -> Result<Vec<T>, Error> {
     let live = traffic.shared().live();
     let inbox = live.client.new_inbox();
     let mut answers = live.subscribe(&inbox).await?;
     let outgoing = Outgoing {
-        subject: "$SRV.INFO",
+        subject: T::SUBJECT,
         headers: &Headers::new(),
         stream: None,
         payload: &bytes::Bytes::new(),
@@ -63,7 +135,7 @@ pub(super) async fn discover(traffic: &Traffic) -> Result<Vec<ServiceInfo>, Erro
     live.send(outgoing, Some(&inbox)).await?;
     let deadline = tokio::time::Instant::now() + WAIT_MAX;
     let mut until = deadline;
-    let mut found: BTreeMap<(String, String), ServiceInfo> = BTreeMap::new();
+    let mut found: BTreeMap<(String, String), T> = BTreeMap::new();
     let (mut ignored, mut bytes) = (0_u64, 0);
     while let Ok(answer) = tokio::time::timeout_at(until, answers.next()).await {
         let Some(answer) = answer else {
@@ -80,10 +152,12 @@ pub(super) async fn discover(traffic: &Traffic) -> Result<Vec<ServiceInfo>, Erro
             ignored += 1;
             break;
         }
-        match read(&answer.payload) {
-            Some(info) if found.len() < SERVICES_MAX => {
+        match T::read(&answer.payload) {
+            Some(told) if found.len() < SERVICES_MAX => {
+                let (name, id) = told.member();
+                let member = (name.to_owned(), id.to_owned());
                 // The first word of an instance counts; who speaks twice is not believed twice.
-                found.entry((info.name.clone(), info.id.clone())).or_insert(info);
+                found.entry(member).or_insert(told);
             }
             Some(_) | None => ignored += 1,
         }
@@ -127,4 +201,32 @@ fn read(payload: &[u8]) -> Option<ServiceInfo> {
         metadata: answer.metadata.unwrap_or_default(),
         endpoints,
     })
+}
+
+/// The same of an answer about requests.
+fn read_stats(payload: &[u8]) -> Option<ServiceStats> {
+    if payload.len() > ANSWER_BYTES_MAX {
+        return None;
+    }
+    let answer: StatsAnswer = serde_json::from_slice(payload).ok()?;
+    let names = [&answer.name, &answer.id, &answer.version];
+    let endpoints = answer.endpoints.unwrap_or_default();
+    if names.iter().any(|name| name.is_empty() || name.len() > NAME_BYTES_MAX)
+        || answer.kind != "io.nats.micro.v1.stats_response"
+        || endpoints.len() > ENDPOINTS_MAX
+    {
+        return None;
+    }
+    let told = |one: StatsEndpoint| EndpointStats {
+        name: one.name,
+        subject: one.subject,
+        requests: one.num_requests,
+        errors: one.num_errors,
+        average: Duration::from_nanos(one.average_processing_time),
+        last_error: one.last_error.unwrap_or_default(),
+        data: one.data,
+    };
+    let mut endpoints: Vec<EndpointStats> = endpoints.into_iter().map(told).collect();
+    endpoints.sort_by(|a, b| (&a.name, &a.subject).cmp(&(&b.name, &b.subject)));
+    Some(ServiceStats { name: answer.name, id: answer.id, version: answer.version, endpoints })
 }

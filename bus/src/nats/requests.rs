@@ -12,7 +12,7 @@ use super::{discovery, wire};
 use crate::local::Lifecycle;
 use crate::nats::{Offered, Served};
 use crate::requests::OnReply;
-use crate::{Error, ErrorKind, Message, ServiceInfo, SubjectPattern};
+use crate::{Error, ErrorKind, Message, Offer, ServiceInfo, ServiceStats, SubjectPattern};
 
 /// A server's word that its queue is full, with the limit; other clients read the 503 beside it.
 pub(super) const FULL: &str = "Gearshift-Full";
@@ -115,14 +115,12 @@ impl Requests {
     pub(crate) async fn offer(
         &self,
         info: ServiceInfo,
-        group: &str,
+        offer: Offer,
     ) -> Result<(Offered, Vec<Served>), Error> {
         self.lifecycle().check()?;
-        let subjects: Vec<String> =
-            info.endpoints.iter().map(|endpoint| endpoint.subject.clone()).collect();
-        let offered = super::service::offer(&self.traffic, info, group).await?;
-        self.traffic.subscribed(subjects.iter().map(String::as_str)).await?;
-        Ok(offered)
+        let (offered, served) = super::service::offer(&self.traffic, info, offer).await?;
+        self.traffic.subscribed(offered.subjects().iter().map(String::as_str)).await?;
+        Ok((offered, served))
     }
 
     pub(crate) async fn discover(&self) -> Result<Vec<ServiceInfo>, Error> {
@@ -130,6 +128,15 @@ impl Requests {
         tokio::select! {
             biased;
             found = discovery::discover(&self.traffic) => found,
+            () = self.lifecycle().closed() => Err(ErrorKind::Closed.into()),
+        }
+    }
+
+    pub(crate) async fn stats(&self) -> Result<Vec<ServiceStats>, Error> {
+        self.lifecycle().check()?;
+        tokio::select! {
+            biased;
+            found = discovery::stats(&self.traffic) => found,
             () = self.lifecycle().closed() => Err(ErrorKind::Closed.into()),
         }
     }

@@ -21,7 +21,8 @@ use super::service_counts::{Counts, EndpointStats};
 use super::serving::Source;
 use super::traffic::Traffic;
 use crate::local::lock;
-use crate::{EndpointInfo, Error, ErrorKind, Headers, ServiceInfo, SubjectPattern};
+use crate::service::{Data, alone};
+use crate::{EndpointInfo, Error, ErrorKind, Headers, Offer, ServiceInfo, SubjectPattern};
 
 /// What a service can be asked about itself.
 const VERBS: [&str; 3] = ["PING", "INFO", "STATS"];
@@ -31,6 +32,7 @@ const VERBS: [&str; 3] = ["PING", "INFO", "STATS"];
 pub(crate) struct Offered {
     sources: Vec<Source>,
     questions: Questions,
+    id: String,
     subjects: Vec<String>,
     traffic: Traffic,
     #[expect(dead_code, reason = "held for its drop, which ends the task")]
@@ -45,6 +47,7 @@ struct Service {
     info: ServiceInfo,
     group: String,
     counts: Vec<Arc<Counts>>,
+    data: Option<Data>,
     started: String,
 }
 
@@ -100,29 +103,48 @@ impl Drop for Offered {
 pub(super) async fn offer(
     traffic: &Traffic,
     mut info: ServiceInfo,
-    group: &str,
+    offer: Offer,
 ) -> Result<(Offered, Vec<Served>), Error> {
     check(&info)?;
     let live = traffic.shared().live();
     info.id = live.client.new_inbox().rsplit('.').next().unwrap_or_default().to_owned();
     let counts: Vec<_> = info.endpoints.iter().map(|_| Arc::<Counts>::default()).collect();
+    let Offer { group, alone: is_alone, data } = offer;
+    let (id, mut subjects) = (info.id.clone(), Vec::new());
     let mut servers = Vec::with_capacity(info.endpoints.len());
     for (endpoint, counts) in info.endpoints.iter().zip(&counts) {
         let pattern = SubjectPattern::parse(&endpoint.subject)?;
-        servers.push(Served::open(traffic, &pattern, group, Some(Arc::clone(counts))).await?);
+        servers.push(Served::open(traffic, &pattern, &group, Some(Arc::clone(counts))).await?);
+        subjects.push(endpoint.subject.clone());
+    }
+    for (endpoint, counts) in info.endpoints.iter().zip(&counts).filter(|_| is_alone) {
+        let subject = alone(&endpoint.subject, &id);
+        let pattern = SubjectPattern::parse(&subject)?;
+        // Nobody else has its id, so it is alone in a group of that name.
+        servers.push(Served::open(traffic, &pattern, &id, Some(Arc::clone(counts))).await?);
+        subjects.push(subject);
     }
     let questions = Questions(Arc::new(Mutex::new(Some(listen(&live, &info).await?))));
-    let subjects = info.endpoints.iter().map(|endpoint| endpoint.subject.clone()).collect();
     let started = now();
-    let service = Service { info, group: group.to_owned(), counts, started };
+    let service = Service { info, group, counts, data, started };
     let mut tasks = JoinSet::new();
     tasks.spawn(tell(service, questions.clone(), traffic.clone(), live.generation));
     let sources = servers.iter().map(Served::source).collect();
     let traffic = traffic.clone();
-    Ok((Offered { sources, questions, subjects, traffic, tasks }, servers))
+    Ok((Offered { sources, questions, id, subjects, traffic, tasks }, servers))
 }
 
 impl Offered {
+    /// The id that was made for it.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Everything it serves.
+    pub(super) fn subjects(&self) -> &[String] {
+        &self.subjects
+    }
+
     /// Ends with the refusal once a server says that an endpoint is not ours to serve.
     pub(crate) async fn refused(&self) -> Error {
         loop {
@@ -254,7 +276,9 @@ impl Service {
             }
             "STATS" => {
                 let both = self.info.endpoints.iter().zip(&self.counts);
-                let endpoints = both.map(|(one, counts)| counts.told(one, &self.group)).collect();
+                let data = self.data.as_ref().map(|data| data());
+                let told = both.map(|(one, counts)| counts.told(one, &self.group, data.as_ref()));
+                let endpoints = told.collect();
                 let stats = Stats { started: &self.started, endpoints };
                 self.framed("io.nats.micro.v1.stats_response", stats)
             }

@@ -30,6 +30,8 @@ pub(super) struct EndpointStats<'a> {
     last_error: String,
     processing_time: u64,
     average_processing_time: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a serde_json::Value>,
 }
 
 impl Counts {
@@ -44,7 +46,12 @@ impl Counts {
         }
     }
 
-    pub(super) fn told<'a>(&self, endpoint: &'a EndpointInfo, group: &'a str) -> EndpointStats<'a> {
+    pub(super) fn told<'a>(
+        &self,
+        endpoint: &'a EndpointInfo,
+        group: &'a str,
+        data: Option<&'a serde_json::Value>,
+    ) -> EndpointStats<'a> {
         let requests = self.requests.load(Ordering::Relaxed);
         let nanos = self.nanos.load(Ordering::Relaxed);
         EndpointStats {
@@ -56,6 +63,7 @@ impl Counts {
             last_error: lock(&self.last_error).clone(),
             processing_time: nanos,
             average_processing_time: nanos.checked_div(requests).unwrap_or(0),
+            data,
         }
     }
 }

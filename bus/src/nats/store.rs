@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::connection::Link;
 use super::lane::Lane;
-use super::publishing::Publisher;
+use super::publishing::{Acknowledged, Publisher};
 use super::traffic::Traffic;
 use crate::local::Lifecycle;
 use crate::nats::{Blobs, Bucket, Inbox, Log, NatsOptions, Requests, ServerReport, Subscribed};
@@ -72,6 +72,16 @@ impl Store {
 
     pub(crate) async fn publish(&self, message: Message) -> Result<(), Error> {
         self.publisher.publish(&message).await
+    }
+
+    pub(crate) async fn deliver(&self, message: &Message) -> Result<(), Error> {
+        self.lifecycle.check()?;
+        match self.publisher.store(message, None).await? {
+            Acknowledged::Stored { .. } => Ok(()),
+            Acknowledged::Nowhere => {
+                Err(ErrorKind::NotCaptured { subject: message.subject.to_string() }.into())
+            }
+        }
     }
 
     pub(crate) fn is_heard(&self, subject: &Subject) -> bool {

@@ -39,13 +39,9 @@ impl Store {
         self.dice.loses_notice()
     }
 
-    pub(crate) async fn capture(&self, message: &Message) -> Result<(), Error> {
-        match self.memory.capturing(message) {
-            Some(inbox) => {
-                Inbox::new(inbox, self.dice.clone()).publish(message).await?;
-                Ok(())
-            }
-            None => Ok(()),
-        }
+    pub(crate) async fn capture(&self, message: &Message) -> Result<bool, Error> {
+        let Some(inbox) = self.memory.capturing(message) else { return Ok(false) };
+        Inbox::new(inbox, self.dice.clone()).publish(message).await?;
+        Ok(true)
     }
 }

@@ -37,6 +37,9 @@ pub async fn blobs_outlive_the_bus(world: &World) -> Outcome {
     let digest = bus.blobs("s").await?.put(large.clone()).await?;
     let blobs = world.reopen(bus).await?.blobs("s").await?;
     assert!(blobs.get(&digest).await? == Some(large));
+    let error = blobs.get_within(&digest, 1024).await.unwrap_err();
+    let (size, limit) = (3 * 1024 * 1024, 1024);
+    assert_eq!(error.kind(), &ErrorKind::TooLarge { size, limit });
     assert_eq!(blobs.list().await?, [digest]);
     Ok(())
 }

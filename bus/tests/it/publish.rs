@@ -58,3 +58,19 @@ pub async fn published_messages_land_in_the_inbox_too(world: &World) -> Outcome 
     assert_eq!(other.tail().await?.last, 0);
     Ok(())
 }
+
+pub async fn delivered_messages_are_in_an_inbox_or_refused(world: &World) -> Outcome {
+    let bus = world.open().await?;
+    let refused = kind(bus.deliver(message("a.b", "0")).await);
+    assert_eq!(refused, ErrorKind::NotCaptured { subject: "a.b".to_owned() });
+    let inbox = bus.inbox("i").await?;
+    inbox.capture(&[pattern("a.*")]).await?;
+    let mut subscription = bus.subscribe(&pattern("a.>")).await?;
+    bus.deliver(message("a.b", "1")).await?;
+    assert_eq!(inbox.read_from(1, 10).await?[0].message, message("a.b", "1"));
+    assert_eq!(patient(subscription.next()).await, Some(message("a.b", "1")));
+    let size = MESSAGE_BYTES_MAX + 1;
+    let refused = kind(bus.deliver(Message::new(subject("a.b"), vec![0; size])).await);
+    assert_eq!(refused, ErrorKind::TooLarge { size, limit: MESSAGE_BYTES_MAX });
+    Ok(())
+}

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gearshift_bus::{
-    EndpointInfo, Error, ErrorKind, MESSAGE_BYTES_MAX, Message, QUEUE_MESSAGES_MAX, Requests,
-    ServiceInfo,
+    EndpointInfo, Error, ErrorKind, MESSAGE_BYTES_MAX, Message, Offer, QUEUE_MESSAGES_MAX,
+    Requests, ServiceInfo,
 };
 use tokio::sync::oneshot;
 
@@ -130,6 +130,60 @@ pub async fn requests_above_the_limit_are_refused(world: &World) -> Outcome {
     let (asked, served) = tokio::join!(requests.request(message("ask", ""), BRIEF), serve);
     assert_eq!(kind(served), too_large);
     assert!(matches!(kind(asked), ErrorKind::Timeout { .. }));
+    Ok(())
+}
+
+pub async fn an_instance_is_asked_alone_and_tells_more(world: &World) -> Outcome {
+    let requests = world.open().await?.requests();
+    let info = |id: &str| ServiceInfo {
+        name: "pay".to_owned(),
+        id: id.to_owned(),
+        version: "1.2.0".to_owned(),
+        metadata: BTreeMap::new(),
+        endpoints: ["check", "charge"]
+            .map(|name| EndpointInfo {
+                name: name.to_owned(),
+                subject: format!("pay.{name}"),
+                metadata: BTreeMap::new(),
+            })
+            .into(),
+    };
+    let told = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(3));
+    let counter = std::sync::Arc::clone(&told);
+    let number = move || counter.load(std::sync::atomic::Ordering::Relaxed).into();
+    let first = requests.offer_as(info("1"), Offer::new("q").alone().data(number)).await?;
+    let (registration, mut servers) = first;
+    let (_second, _others) = requests.offer_as(info("2"), Offer::new("q").alone()).await?;
+    assert_eq!(servers.len(), 4);
+    let ids: Vec<_> = requests.discover().await?.into_iter().map(|one| one.id).collect();
+    assert!(ids.iter().any(|id| id == registration.id()), "{ids:?}");
+    for (index, name) in ["check", "charge"].iter().enumerate() {
+        let own = message(&format!("pay.{name}.{}", registration.id()), name);
+        let server = &mut servers[2 + index];
+        let serve = async {
+            let request = server.next().await.unwrap();
+            assert_eq!(request.message.payload, *name);
+            request.respond(message("reply", "ok")).await
+        };
+        let ask = requests.request(own, PATIENCE);
+        let (reply, served) = patient(async { tokio::join!(ask, serve) }).await;
+        served?;
+        assert_eq!(reply?.payload, "ok");
+    }
+    told.store(4, std::sync::atomic::Ordering::Relaxed);
+    for instance in requests.stats().await? {
+        let data = match instance.id == registration.id() {
+            true => serde_json::json!(4),
+            false => serde_json::Value::Null,
+        };
+        assert!(instance.endpoints.iter().all(|one| one.data == data), "{instance:?}");
+        assert_eq!(instance.endpoints.len(), 2, "the subjects of an instance are no endpoints");
+    }
+    // Taken back, it is asked neither in its group nor alone.
+    let gone = format!("pay.check.{}", registration.id());
+    drop((registration, servers));
+    let gone = kind(patient(requests.request(message(&gone, ""), PATIENCE)).await);
+    assert!(matches!(gone, ErrorKind::NoResponders { .. }), "{gone:?}");
     Ok(())
 }
 

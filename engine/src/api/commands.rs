@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use gearshift_machine::definition::{self, Format};
+use gearshift_machine::definition::Format;
 use gearshift_machine::machine::{Command, InstanceKey, Principal};
 use gearshift_machine::value::Value;
 use gearshift_protocol::command::{
     Decide, Deploy, DeployReply, Deployed, Order, Start, StartReply, Undeploy, Verb,
 };
 use gearshift_protocol::{InstanceVerdict, Problem, ProblemKind, Verdict, Wait};
+use tokio::time::Instant;
 
+use super::joining::{self, StartIn};
 use super::{
-    Reply, body, control, dead_letters, events, holds, problem, reply, resolve, schedules,
-    transactions, wire,
+    Reply, body, control, dead_letters, decided, events, holds, plugins, problem, reply, resolve,
+    schedules, transactions, wire,
 };
 use crate::runtime::{BODY_MAX, Error, Handle, load_all};
 
@@ -59,6 +61,8 @@ pub(super) async fn perform(handle: &Handle, user: &str, verb: &str, bytes: &[u8
         Verb::Hold => holds::hold(handle, body(bytes)?, by).await,
         Verb::Release => holds::release(handle, body(bytes)?).await,
         Verb::ScheduleTrigger => schedules::trigger(handle, &body(bytes)?, by).await,
+        Verb::SchedulePause => schedules::hold(handle, &body(bytes)?, true, by).await,
+        Verb::ScheduleResume => schedules::hold(handle, &body(bytes)?, false, by).await,
         Verb::TransactionBegin => transactions::begin(handle, body(bytes)?, by).await,
         Verb::TransactionCommit => {
             transactions::end(handle, body(bytes)?, Command::Commit, by).await
@@ -67,6 +71,8 @@ pub(super) async fn perform(handle: &Handle, user: &str, verb: &str, bytes: &[u8
             let command = Command::RollBack { from: None };
             transactions::end(handle, body(bytes)?, command, by).await
         }
+        Verb::PluginCall => plugins::call(handle, body(bytes)?).await,
+        Verb::PluginReset => plugins::reset(handle, body(bytes)?, &by).await,
         Verb::DlqReplay => dead_letters::replay(handle, &body(bytes)?, &by).await,
         Verb::DlqDrop => dead_letters::drop_all(handle, &body(bytes)?, &by).await,
     }
@@ -130,22 +136,23 @@ async fn start(handle: &Handle, order: Start, by: Principal) -> Reply {
     let key = InstanceKey::new(&order.workflow, &key)
         .map_err(|reason| problem(ProblemKind::BadRequest, reason))?;
     let input = if order.input.is_null() { Value::empty_map() } else { value_of(&order.input)? };
-    let done = match order.transaction {
-        Some(name) => {
-            transactions::check_name(&name)?;
-            let (version, transaction) = (order.version, name.into());
-            let command = Command::StartIn { version, input, transaction };
-            handle.command(key.clone(), command, by, Arc::default()).await?
+    let until = Instant::now() + events::limit(order.timeout_ms);
+    let is_member = order.transaction.is_some();
+    let (done, mut reached) = match order.transaction {
+        Some(transaction) => {
+            let start = StartIn { version: order.version, input, transaction };
+            Box::pin(joining::start(handle, &key, start, by, until)).await?
         }
-        None => handle.start(key.clone(), order.version, input, by).await?,
+        None => (handle.start(key.clone(), order.version, input, by).await?, true),
     };
     let mut verdict = wire::verdict(&key, &done);
     refuse(&verdict)?;
-    let mut reached = true;
-    if order.wait != Wait::None {
-        let limit = events::limit(order.timeout_ms);
+    if order.wait != Wait::None && reached {
+        let limit = until.saturating_duration_since(Instant::now());
         let state = events::awaited_state(&order.wait);
         reached = verdict.status.is_some() && handle.waiter(&key, state).wait(limit).await?;
+    }
+    if order.wait != Wait::None || is_member {
         events::refresh(handle, &key, &mut verdict).await?;
     }
     let seen = handle.instance(&key).await?;
@@ -160,39 +167,18 @@ async fn order(handle: &Handle, bytes: &[u8], command: Command, by: Principal) -
 
 async fn one(handle: &Handle, id: &str, command: Command, by: Principal, reason: &str) -> Reply {
     let key = resolve::instance(handle, id).await?;
-    let decides = matches!(command, Command::Decide { .. });
+    let choice =
+        if let Command::Decide { choice, .. } = &command { Some(choice.clone()) } else { None };
     let done = handle.command(key.clone(), command, by, Arc::from(reason)).await?;
     let verdict = wire::verdict(&key, &done);
-    if decides
+    if let Some(choice) = choice
         && matches!(verdict.verdict, Verdict::Rejected { .. })
-        && let Some(problem) = already_decided(handle, &key).await?
+        && let Some(problem) = decided::already(handle, &key, &choice).await?
     {
         return Err(problem);
     }
     refuse(&verdict)?;
     reply(&verdict)
-}
-
-/// Who decided, what and when, where the last decision of the instance was one (GS4009).
-async fn already_decided(
-    handle: &Handle,
-    key: &InstanceKey,
-) -> Result<Option<Box<Problem>>, Box<Problem>> {
-    const DECIDE: &str = "command decide ";
-    let trace = handle.trace(key).await?;
-    let decided = trace.iter().rev().find(|entry| {
-        entry.input.starts_with(DECIDE) && (!entry.fired.is_empty() || !entry.active.is_empty())
-    });
-    let Some(entry) = decided else { return Ok(None) };
-    let choice = entry.input.trim_start_matches(DECIDE).split(' ').next().unwrap_or_default();
-    let who = entry.by.as_deref().unwrap_or("somebody");
-    let ago = handle.config().clock.now().since_ms(entry.at).max(1_000) / 1_000 * 1_000;
-    let ago = definition::duration::format(ago);
-    let detail = format!("{key} is already decided: `{choice}` by {who}, {ago} ago");
-    let problem = Problem::new(ProblemKind::Conflict, detail)
-        .with_code("GS4009", "already_decided")
-        .with_instance(key.to_string());
-    Ok(Some(Box::new(problem)))
 }
 
 /// How reasons begin that are about how the instance stands, whatever was ordered.
@@ -217,6 +203,10 @@ pub(super) fn refuse(verdict: &InstanceVerdict) -> Result<(), Box<Problem>> {
                 _ => ("GS4004", "not_accepted"),
             });
             let detail = match accepted.as_slice() {
+                [] if reason == "ended" => {
+                    let how = verdict.status.map_or("", |status| status.as_str());
+                    format!("the instance has ended: it is {how}")
+                }
                 [] => reason.clone(),
                 list => format!("{reason}; accepted are {}", list.join(", ")),
             };

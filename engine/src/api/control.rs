@@ -239,6 +239,20 @@ pub(super) fn why(instance: &Instance, why: &mut Why) {
         Clocks::Keep => "what became due meanwhile fires at the resume",
     };
     let (events, replies) = (instance.parked.len(), paused.replies.len());
-    why.lines.push(format!("{timers}; {events} events and {replies} replies wait for the resume"));
+    why.lines.push(match waiting(events, replies).as_str() {
+        "" => timers.to_owned(),
+        waiting => format!("{timers}; kept for the resume: {waiting}"),
+    });
     why.try_this.push(format!("gearshift resume {}", instance.key.key()));
+}
+
+/// `2 events and 1 reply`; what there is none of is not told.
+fn waiting(events: usize, replies: usize) -> String {
+    let some = |count: usize, one: &str, many: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        count => Some(format!("{count} {many}")),
+    };
+    let told = [some(events, "event", "events"), some(replies, "reply", "replies")];
+    told.into_iter().flatten().collect::<Vec<_>>().join(" and ")
 }

@@ -3,8 +3,8 @@
 use gearshift_machine::definition::duration;
 use gearshift_machine::definition::model::{Definition, Descriptor, SeqStep, Trigger};
 use gearshift_machine::machine::{
-    Instance, Role, RunningSequence, StateId, Timer, TimerKind, Timestamp, TraceEntry,
-    TransitionId, asks_transaction, open_tasks,
+    Fired, Instance, Role, RunningSequence, StateId, Timer, TimerKind, Timestamp, TraceEntry,
+    asks_transaction, open_tasks,
 };
 use gearshift_machine::partition::DeadLetter;
 use gearshift_machine::value::{Map, Value};
@@ -108,7 +108,7 @@ fn timer(definition: &Definition, instance: &Instance, timer: &Timer) -> Option<
         TimerKind::Steps { graph, step } => {
             steps::deadline_name(definition, instance, *graph, *step)
         }
-        TimerKind::Retention => return None,
+        TimerKind::MoreSteps { .. } | TimerKind::Retention => return None,
     };
     Some(TimerView { id: timer.id, name, due: timer.due.to_string() })
 }
@@ -149,6 +149,7 @@ fn call(
         | TimerKind::SendTo { .. }
         | TimerKind::DeferredExpiry { .. }
         | TimerKind::Steps { .. }
+        | TimerKind::MoreSteps { .. }
         | TimerKind::Retention => None,
     });
     Some(CallView {
@@ -161,6 +162,8 @@ fn call(
         since: None,
         deadline: call.sent.then(|| call.deadline.to_string()),
         next_attempt: retry.map(|due| due.to_string()),
+        pending: call.sent && call.heartbeat_ms.is_some(),
+        progress: None,
     })
 }
 
@@ -195,42 +198,51 @@ pub(super) fn tasks(instance: &Instance, definition: &Definition, now: Timestamp
 
 /// One line of a history.
 pub(crate) fn entry(entry: &TraceEntry, definition: &Definition) -> HistoryEntry {
-    let transition = |id: TransitionId| definition.transitions.get(id.index());
+    line(entry, Some(definition))
+}
+
+/// One line of a history; without its definition nobody knows the names of states and transitions.
+pub(super) fn line(entry: &TraceEntry, definition: Option<&Definition>) -> HistoryEntry {
+    let guards = definition.into_iter().flat_map(|definition| {
+        entry.guards.iter().map(|guard| GuardView {
+            transition: definition
+                .transitions
+                .get(guard.transition.index())
+                .map_or_else(String::new, |found| label(definition, found)),
+            error: guard.error.as_ref().map(ToString::to_string),
+        })
+    });
+    let transitions = definition.into_iter().flat_map(|definition| {
+        entry.fired.iter().filter_map(|fired| transition_of(definition, fired))
+    });
     HistoryEntry {
         step: entry.step,
         at: entry.at.to_string(),
         input: input_words(entry),
         by: entry.by.as_ref().map(ToString::to_string),
         note: entry.note.as_ref().map(ToString::to_string),
-        guards: entry
-            .guards
-            .iter()
-            .map(|guard| GuardView {
-                transition: transition(guard.transition)
-                    .map_or_else(String::new, |found| label(definition, found)),
-                error: guard.error.as_ref().map(ToString::to_string),
-            })
-            .collect(),
-        transitions: entry
-            .fired
-            .iter()
-            .filter_map(|fired| {
-                let found = transition(fired.transition)?;
-                let shown = |id| {
-                    let state = definition.state(id);
-                    definition.state(state.hidden_for.unwrap_or(id)).id.to_string()
-                };
-                Some(TransitionView {
-                    name: label(definition, found),
-                    from: shown(found.source),
-                    to: found.targets.iter().map(|id| shown(*id)).collect(),
-                    event: fired.event.as_ref().map(ToString::to_string),
-                })
-            })
-            .collect(),
+        guards: guards.collect(),
+        transitions: transitions.collect(),
         effects: entry.effects.iter().map(ToString::to_string).collect(),
-        active: wire::state_names(definition, &entry.active),
+        active: definition
+            .map(|definition| wire::state_names(definition, &entry.active))
+            .unwrap_or_default(),
     }
+}
+
+/// A transition that was taken, by names.
+fn transition_of(definition: &Definition, fired: &Fired) -> Option<TransitionView> {
+    let found = definition.transitions.get(fired.transition.index())?;
+    let shown = |id| {
+        let state = definition.state(id);
+        definition.state(state.hidden_for.unwrap_or(id)).id.to_string()
+    };
+    Some(TransitionView {
+        name: label(definition, found),
+        from: shown(found.source),
+        to: found.targets.iter().map(|id| shown(*id)).collect(),
+        event: fired.event.as_ref().map(ToString::to_string),
+    })
 }
 
 /// The input in words; a life that an event began says so.

@@ -13,7 +13,10 @@ use gearshift_protocol::view::{
 use gearshift_protocol::{Problem, ProblemKind};
 
 use super::filter::Filter;
-use super::{Reply, body, describe, health, problem, reply, resolve, schedules, steps, why};
+use super::{
+    Reply, body, describe, health, plugins, problem, progress, reply, resolve, schedules, steps,
+    transactions, why,
+};
 use crate::runtime::{DeadLetterFilter, Error, Handle};
 
 /// Items of a page where the asker does not say.
@@ -34,7 +37,12 @@ pub(super) async fn look(handle: &Handle, what: &str, bytes: &[u8]) -> Reply {
         What::Instances => instances(handle, &body(bytes)?).await,
         What::Instance => {
             let (instance, definition) = one(handle, &body::<ById>(bytes)?.id).await?;
-            reply(&describe::detail(&instance, &definition, handle.config().clock.now()))
+            let mut seen = describe::detail(&instance, &definition, handle.config().clock.now());
+            progress::add(handle, &instance.key, &mut seen).await;
+            if let Some(scope) = &mut seen.scope {
+                transactions::ends(handle, scope).await?;
+            }
+            reply(&seen)
         }
         What::History => history(handle, &body(bytes)?).await,
         What::Why => {
@@ -58,6 +66,7 @@ pub(super) async fn look(handle: &Handle, what: &str, bytes: &[u8]) -> Reply {
         What::Health => health::health(handle).await,
         What::Graph => graph(handle, &body(bytes)?).await,
         What::Schedules => schedules::list(handle, &body(bytes)?).await,
+        What::Plugins => plugins::list(handle, &body(bytes)?).await,
     }
 }
 
@@ -67,10 +76,7 @@ async fn one(
     id: &str,
 ) -> Result<(Instance, std::sync::Arc<Definition>), Box<Problem>> {
     let key = resolve::instance(handle, id).await?;
-    let instance = handle
-        .instance(&key)
-        .await?
-        .ok_or_else(|| problem(ProblemKind::NotFound, format!("no instance is called `{id}`")))?;
+    let instance = handle.instance(&key).await?.ok_or_else(|| resolve::unknown(id))?;
     let definition = pinned(handle, &instance)?;
     Ok((instance, definition))
 }
@@ -185,7 +191,18 @@ async fn tasks(handle: &Handle, query: &Tasks) -> Reply {
 async fn history(handle: &Handle, query: &ById) -> Reply {
     let (instance, definition) = one(handle, &query.id).await?;
     let entries = handle.trace(&instance.key).await?;
-    let list: Vec<_> = entries.iter().map(|entry| describe::entry(entry, &definition)).collect();
+    let registry = handle.definitions().registry();
+    // What comes before a migration names the states and transitions of another version, which
+    // may be gone: then the rest of the line is told.
+    let mut under = Some(&*definition);
+    let mut list = Vec::with_capacity(entries.len());
+    for entry in entries.iter().rev() {
+        list.push(describe::line(entry, under));
+        if let Some(version) = entry.before {
+            under = registry.get(instance.key.workflow(), version).map(|known| &**known);
+        }
+    }
+    list.reverse();
     reply(&Page::from(list))
 }
 

@@ -1,10 +1,10 @@
 //! Ids as people write them: `workflow/key`, a key, or the unique end of one.
 
-use gearshift_machine::machine::InstanceKey;
+use gearshift_machine::machine::{InstanceKey, TRANSACTION};
 use gearshift_protocol::command::DeadLetterOrder;
 use gearshift_protocol::{Problem, ProblemKind};
 
-use super::problem;
+use super::{problem, transactions};
 use crate::runtime::{DeadLetterFilter, Handle};
 
 /// Candidates named in a complaint about an ambiguous id.
@@ -26,7 +26,7 @@ pub(super) async fn instance(handle: &Handle, id: &str) -> Result<InstanceKey, B
     one_of(id, handle.keys_ending_with(id, NAMED_MAX + 1).await?)
 }
 
-/// `workflow/key` as it is, or the key in every deployed workflow.
+/// `workflow/key` as it is, or the key in every deployed workflow and among transactions.
 fn candidates(id: &str, handle: &Handle) -> Result<Vec<InstanceKey>, Box<Problem>> {
     let refused = |reason: String| problem(ProblemKind::BadRequest, reason);
     if id.contains('/') {
@@ -34,6 +34,7 @@ fn candidates(id: &str, handle: &Handle) -> Result<Vec<InstanceKey>, Box<Problem
     }
     let registry = handle.definitions().registry();
     let mut names = registry.iter().map(|known| known.name.to_string()).collect::<Vec<_>>();
+    names.push(TRANSACTION.to_owned());
     names.sort();
     names.dedup();
     names.iter().map(|name| InstanceKey::new(name, id).map_err(refused)).collect()
@@ -67,8 +68,11 @@ fn one_of(id: &str, mut found: Vec<InstanceKey>) -> Result<InstanceKey, Box<Prob
     found.pop().ok_or_else(|| unknown(id))
 }
 
-fn unknown(id: &str) -> Box<Problem> {
-    let detail = format!("no instance is called `{id}`");
+pub(super) fn unknown(id: &str) -> Box<Problem> {
+    if let Some((TRANSACTION, name)) = id.split_once('/') {
+        return transactions::unknown(name);
+    }
+    let detail = format!("no instance is called `{}`", id.escape_debug());
     Box::new(Problem::new(ProblemKind::NotFound, detail).with_code("GS4002", "unknown_instance"))
 }
 

@@ -196,10 +196,12 @@ fn rollback(instance: &Instance, definition: &Definition) -> Option<RollbackView
     });
     let least = rollback.down_to.unwrap_or_default();
     let left = progress.undo.iter().filter(|entry| entry.id >= least).count();
+    let awaited = instance.sequences.iter().filter(|it| instance.is_last_reply(it)).count();
     Some(RollbackView {
         reason: rollback.reason.to_string(),
         step,
         left: u64::try_from(left).unwrap_or(u64::MAX),
+        awaited: u64::try_from(awaited).unwrap_or(u64::MAX),
     })
 }
 
@@ -242,6 +244,12 @@ pub(super) fn waits(instance: &Instance, definition: &Definition, view: &StepsVi
         let now = rollback.step.as_ref().map_or_else(String::new, |step| format!(", now `{step}`"));
         let left = rollback.left;
         lines.push(format!("takes back what was done: {}{now}, {left} left", rollback.reason));
+        if rollback.awaited > 0 {
+            let awaited = rollback.awaited;
+            lines.push(format!(
+                "waits first for calls under way, {awaited} of them: what succeeds is taken back too"
+            ));
+        }
     }
     for running in &instance.sequences {
         let Some(events) = awaited(definition, running) else { continue };
@@ -268,8 +276,7 @@ pub(super) fn waits(instance: &Instance, definition: &Definition, view: &StepsVi
             (Wire::Pending, _) if !step.waits_for.is_empty() && is_due(definition, &step.id) => {
                 pending += 1;
                 if pending <= PENDING_TOLD {
-                    let waits_for = step.waits_for.join(", ");
-                    lines.push(format!("step `{}` waits for {waits_for}", step.id));
+                    lines.push(format!("step `{}` needs {}", step.id, step.waits_for.join(", ")));
                 }
             }
             (_, _) => {}

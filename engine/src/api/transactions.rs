@@ -1,10 +1,12 @@
 //! Transactions: begin, commit and rollback by name, and what there is to see of them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use gearshift_machine::definition::duration;
 use gearshift_machine::machine::{
     Command, Instance, InstanceKey, Member, Principal, Stand, TIMEOUT_MS, TIMEOUT_MS_MAX,
-    TRANSACTION,
+    TRANSACTION, Timer, TimerKind, transaction_definition,
 };
 use gearshift_protocol::command::{BeginTransaction, EndTransaction};
 use gearshift_protocol::view::{MemberView, MembershipView, ScopeView, Why};
@@ -15,7 +17,7 @@ use super::{Reply, problem, reply, wire};
 use crate::runtime::Handle;
 
 /// The transaction is not open any more.
-const CLOSED: (&str, &str) = ("GS4021", "transaction_closed");
+pub(super) const CLOSED: (&str, &str) = ("GS4021", "transaction_closed");
 /// It is open with other options.
 const EXISTS: (&str, &str) = ("GS4024", "transaction_exists");
 /// A transaction decides about the instance, or has decided.
@@ -25,6 +27,8 @@ const UNKNOWN: (&str, &str) = ("GS4026", "unknown_transaction");
 
 /// Calls that a look at a transaction lists.
 const CALLS_SHOWN: usize = 10;
+/// Members that a look at a transaction asks how they are: each is in a partition of its own.
+const MEMBERS_ASKED: usize = 100;
 
 /// The code of a refusal that a transaction is the reason of.
 pub(super) fn code_of(reason: &str) -> Option<(&'static str, &'static str)> {
@@ -39,20 +43,22 @@ pub(super) fn code_of(reason: &str) -> Option<(&'static str, &'static str)> {
     Some(if closed && !of_member { CLOSED } else { DECIDES })
 }
 
-fn key_of(name: &str) -> Result<InstanceKey, Box<Problem>> {
+pub(super) fn key_of(name: &str) -> Result<InstanceKey, Box<Problem>> {
     InstanceKey::new(TRANSACTION, name).map_err(|reason| problem(ProblemKind::BadRequest, reason))
 }
 
-/// Is it a name that a transaction can have?
-pub(super) fn check_name(name: &str) -> Result<(), Box<Problem>> {
-    key_of(name).map(drop)
+/// Nobody began the transaction, or it is forgotten.
+pub(super) fn unknown(name: &str) -> Box<Problem> {
+    let told = format!("no transaction `{}` was begun", name.escape_debug());
+    Box::new(Problem::new(ProblemKind::NotFound, told).with_code(UNKNOWN.0, UNKNOWN.1))
 }
 
 /// Begins a transaction.
 pub(super) async fn begin(handle: &Handle, order: BeginTransaction, by: Principal) -> Reply {
     let timeout_ms = order.timeout_ms.unwrap_or(TIMEOUT_MS);
     if timeout_ms > TIMEOUT_MS_MAX {
-        let told = format!("timeout of {timeout_ms} ms exceeds the limit of {TIMEOUT_MS_MAX} ms");
+        let (given, limit) = (duration::format(timeout_ms), duration::format(TIMEOUT_MS_MAX));
+        let told = format!("timeout of {given} exceeds the limit of {limit}");
         return Err(problem(ProblemKind::BadRequest, told));
     }
     give(handle, &order.name, Command::Begin { timeout_ms }, (by, &order.reason)).await
@@ -78,9 +84,7 @@ async fn give(
     let done = handle.command(key.clone(), command, by, Arc::from(reason)).await?;
     let verdict = wire::verdict(&key, &done);
     if verdict.verdict == Verdict::NoInstance {
-        let told = format!("no transaction `{}` was begun", name.escape_debug());
-        let told = Problem::new(ProblemKind::NotFound, told).with_code(UNKNOWN.0, UNKNOWN.1);
-        return Err(Box::new(told.with_instance(key.to_string())));
+        return Err(unknown(name));
     }
     refuse(&verdict)?;
     reply(&verdict)
@@ -93,6 +97,15 @@ pub(super) fn membership(instance: &Instance) -> Option<MembershipView> {
     Some(MembershipView { name: member.name.to_string(), standing })
 }
 
+/// A name as a shell takes it.
+fn quoted(name: &str) -> Cow<'_, str> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:@".contains(letter);
+    match name.chars().all(plain) {
+        true => name.into(),
+        false => format!("'{}'", name.replace('\'', "'\\''")).into(),
+    }
+}
+
 /// What an instance waits for because of a transaction.
 pub(super) fn why(instance: &Instance, why: &mut Why) {
     let asked = instance.sequences.iter().filter_map(|it| it.call.as_ref()?.child.as_ref());
@@ -102,10 +115,31 @@ pub(super) fn why(instance: &Instance, why: &mut Why) {
     if let Some(member) = instance.membership().filter(|member| member.standing.is_bound()) {
         let (name, standing) = (&member.name, member.standing.as_str());
         why.lines.push(format!("belongs to transaction `{name}`: {standing}"));
-        why.try_this.push(format!("gearshift transaction show {name}"));
+        why.try_this.push(format!("gearshift transaction show {}", quoted(name)));
     }
-    if let Some(waits_for) = scope(instance).and_then(|scope| scope.waits_for) {
+    let Some(scope) = scope(instance) else { return };
+    let many = |count: usize, word: &str| match count {
+        1 => format!("1 {word}"),
+        count => format!("{count} {word}s"),
+    };
+    if !instance.status.is_ended() {
+        let members = many(scope.members.len(), "member");
+        let calls = many(usize::try_from(scope.calls).unwrap_or(usize::MAX), "call");
+        why.lines.push(format!("it has {members}, and {calls} that can be taken back"));
+    }
+    if let Some(reason) = &scope.reason {
+        why.lines.push(format!("rolled back: {reason}"));
+    }
+    if let Some(waits_for) = scope.waits_for {
         why.lines.push(format!("waits for {waits_for}"));
+    }
+    let is_end = |timer: &&Timer| matches!(timer.kind, TimerKind::After { .. });
+    if let Some(timer) = instance.timers.iter().find(is_end) {
+        why.lines.push(format!("is rolled back by itself at {}", timer.due));
+        let name = quoted(instance.key.key());
+        for verb in ["commit", "rollback"] {
+            why.try_this.push(format!("gearshift transaction {verb} {name}"));
+        }
     }
 }
 
@@ -127,8 +161,13 @@ pub(super) fn scope(instance: &Instance) -> Option<ScopeView> {
         (None, _, Some(member)) => Some(format!("{} to stand still", member.key)),
         (None, _, None) => None,
     };
+    let states = wire::state_names(transaction_definition(), &instance.active);
+    let over = states.first().and_then(|state| match state.as_str() {
+        over @ ("committed" | "rolled_back") => Some(over),
+        _ => None,
+    });
     Some(ScopeView {
-        members: scope.members.iter().map(member).collect(),
+        members: scope.members.iter().map(|it| member(it, over)).collect(),
         calls: u64::try_from(scope.entries.len()).unwrap_or(u64::MAX),
         newest,
         waits_for,
@@ -136,14 +175,28 @@ pub(super) fn scope(instance: &Instance) -> Option<ScopeView> {
     })
 }
 
-fn member(member: &Member) -> MemberView {
-    let stand = match member.stand {
-        Stand::Open => "open",
-        Stand::Asked => "hold",
-        Stand::Held => "held",
-        Stand::Gone => "gone",
+/// A member as it stands, or with the word of a transaction that is over.
+fn member(member: &Member, over: Option<&str>) -> MemberView {
+    let stand = match (member.stand, over) {
+        (Stand::Gone, _) => "gone",
+        (Stand::Open | Stand::Asked | Stand::Held, Some(over)) => over,
+        (Stand::Open, None) => "open",
+        (Stand::Asked, None) => "hold",
+        (Stand::Held, None) => "held",
     };
-    MemberView { id: member.key.to_string(), generation: member.life.0, stand: stand.to_owned() }
+    let (id, generation) = (member.key.to_string(), member.life.0);
+    MemberView { id, generation, stand: stand.to_owned(), status: None }
+}
+
+/// Asks the first members how they are.
+pub(super) async fn ends(handle: &Handle, scope: &mut ScopeView) -> Result<(), Box<Problem>> {
+    for member in scope.members.iter_mut().take(MEMBERS_ASKED) {
+        let Ok(key) = InstanceKey::parse(&member.id) else { continue };
+        let seen = handle.instance(&key).await?;
+        let seen = seen.filter(|seen| seen.generation.0 == member.generation);
+        member.status = seen.map(|seen| wire::status(seen.status));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -151,9 +204,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tx_a_name_is_one_word_of_the_shell() {
+        assert_eq!(quoted("move-7"), "move-7");
+        assert_eq!(quoted("my move; it's"), r"'my move; it'\''s'");
+    }
+
+    #[test]
     fn tx_refusals_have_codes() {
         for (reason, code) in [
-            ("transaction `t` is open already, with a timeout of 5 ms", Some(EXISTS)),
+            ("transaction `t` is open already, with a timeout of 5m", Some(EXISTS)),
             ("transaction `t` is committed: what its members did stays", Some(CLOSED)),
             ("transaction `t` is being rolled back", Some(CLOSED)),
             ("transaction `t` is committed: what the instance did in it stays", Some(DECIDES)),

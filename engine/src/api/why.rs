@@ -10,7 +10,7 @@ use gearshift_protocol::OperationRef;
 use gearshift_protocol::view::{CallView, ChildView, Task, Why};
 
 use super::describe::{detail, tasks};
-use super::{control, holds, steps, transactions};
+use super::{control, holds, plugins, progress, steps, transactions};
 use crate::runtime::Handle;
 
 /// Calls, children and timers that are told one by one; of more the number is enough.
@@ -30,7 +30,9 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
         why.lines.push(format!("it is child {} of `{}`", parent.invoke_id, parent.key));
     }
     if instance.status.is_ended() {
-        why.summary = format!("{id} is {} in `{states}` since {since}", instance.status.as_str());
+        let status = instance.status.as_str();
+        why.summary = format!("{id} has been {status} in `{states}` for {since}");
+        transactions::why(instance, &mut why);
         why.lines.extend(last_word(handle, instance).await);
         return why;
     }
@@ -49,10 +51,16 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
     }
     control::why(instance, &mut why);
     transactions::why(instance, &mut why);
-    let now_is = detail(instance, definition, now);
+    if instance.transaction_scope().is_some() {
+        // Its events and its timer are the engine's own; what they mean was told.
+        return why;
+    }
+    let mut now_is = detail(instance, definition, now);
+    progress::add(handle, &instance.key, &mut now_is).await;
     why.lines.extend(steps::waits(instance, definition, &now_is.steps));
     waits_for_calls(handle, &now_is.calls, &mut why).await;
     holds::why(handle, &now_is.calls, &mut why);
+    plugins::why(handle, &now_is.calls, &mut why);
     for child in now_is.children.iter().take(SHOWN) {
         waits_for_child(handle, child, &mut why).await;
     }
@@ -92,7 +100,9 @@ async fn since(handle: &Handle, instance: &Instance, definition: &Definition) ->
     let Ok(trace) = handle.trace(&instance.key).await else { return instance.updated_at };
     let leaves: Vec<_> = definition.leaves(&instance.active).collect();
     let here = |entry: &&TraceEntry| entry.active.is_empty() || entry.active == leaves;
-    let came = trace.iter().rev().take_while(here).last();
+    // The lines before a migration name the states of another version.
+    let moved = trace.iter().rposition(|entry| entry.before.is_some()).unwrap_or_default();
+    let came = trace.iter().skip(moved).rev().take_while(here).last();
     came.map_or(instance.updated_at, |entry| entry.at)
 }
 
@@ -121,7 +131,7 @@ fn waits_for_people(open: &[Task], id: &str, why: &mut Why) {
 }
 
 /// Whom an approval asks, how many of them, and how many have answered.
-fn asked(task: &Task) -> String {
+pub(crate) fn asked(task: &Task) -> String {
     let mut who = match (&task.assign, task.roles.as_slice()) {
         (Some(assign), []) => assign.clone(),
         (Some(assign), roles) => format!("{assign}, role {}", roles.join(" or ")),
@@ -203,7 +213,15 @@ fn attempt(call: &CallView) -> String {
         ),
         (None, None) => format!("call {}: waits to be sent", call.operation),
     };
-    format!("{step}{said}")
+    let pending = if call.pending { "; its plugin answers later" } else { "" };
+    let progress = call.progress.as_ref().map_or_else(String::new, |progress| {
+        let percent = progress.percent.map(|percent| format!("{percent} %"));
+        let note = Some(progress.note.clone()).filter(|note| !note.is_empty());
+        let said = percent.into_iter().chain(note).collect::<Vec<_>>().join(", ");
+        let heard = format!("heard of at {}", progress.heard_at);
+        if said.is_empty() { format!("; {heard}") } else { format!("; {said}, {heard}") }
+    });
+    format!("{step}{said}{pending}{progress}")
 }
 
 fn missing_plugin(services: &[ServiceInfo], call: &CallView, why: &mut Why) {

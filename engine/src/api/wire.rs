@@ -101,6 +101,7 @@ pub fn notice_of(message: &NoticeMessage) -> Notice {
         NoticeKind::ApprovalRequested => Wire::ApprovalRequested,
         NoticeKind::CallRetrying => Wire::CallRetrying,
         NoticeKind::CallFailed => Wire::CallFailed,
+        NoticeKind::CallProgress => Wire::CallProgress,
         NoticeKind::StepStarted => Wire::StepStarted,
         NoticeKind::StepCompleted => Wire::StepCompleted,
         NoticeKind::StepFailed => Wire::StepFailed,
@@ -113,6 +114,13 @@ pub fn notice_of(message: &NoticeMessage) -> Notice {
         NoticeKind::CheckpointSaved => Wire::CheckpointSaved,
         NoticeKind::VarsSet => Wire::VarsSet,
         NoticeKind::ScheduleSkipped => Wire::ScheduleSkipped,
+        NoticeKind::Registered => Wire::Registered,
+        NoticeKind::Unregistered => Wire::Unregistered,
+        NoticeKind::Available => Wire::Available,
+        NoticeKind::Overloaded => Wire::Overloaded,
+        NoticeKind::BreakerOpened => Wire::BreakerOpened,
+        NoticeKind::BreakerHalfOpen => Wire::BreakerHalfOpen,
+        NoticeKind::BreakerClosed => Wire::BreakerClosed,
     };
     // A schedule is no instance: its notices are those of the workflow that it starts.
     let by_schedule = Schedule::of_key(&message.key).map(|(workflow, _)| workflow);

@@ -10,7 +10,7 @@ use super::login::NatsLogin;
 use super::output::{Color, Format, Logs, Look, Output};
 use super::{
     bench, bus, check, control, convert, definitions, deploy, dev, diff, dlq, drive, explain, fork,
-    further, graph, health, look, migrate, play, repair, run, schedule, serve, test, timer,
+    further, graph, health, look, migrate, play, plugin, repair, run, schedule, serve, test, timer,
     transaction, watch, words,
 };
 
@@ -197,6 +197,8 @@ pub(super) enum Command {
     /// Begin, commit, roll back and look at transactions over several instances
     #[command(visible_alias = "tx")]
     Transaction(transaction::TransactionArgs),
+    /// Look at the plugins that run, call them, and check them
+    Plugin(plugin::PluginArgs),
     /// Look at the schedules of workflows, or let one start an instance now
     Schedule(schedule::ScheduleArgs),
     /// End instances softly: what was done is taken back, exit actions run

@@ -7,7 +7,9 @@ use gearshift_machine::definition::Problem;
 use serde_json::json;
 
 use super::args::Global;
+use super::connect;
 use super::failure::{ENDED_BADLY, Failure, Outcome};
+use super::live::Live;
 use super::output::Format;
 use super::sources::{Known, Source, files};
 use super::words::count;
@@ -17,6 +19,7 @@ Examples:
   gearshift check order.workflow.yaml
   gearshift check workflows/ --deny-warnings      all definitions below a folder, as in CI
   gearshift check workflows/ --format github      annotations on a pull request
+  gearshift check order.workflow.yaml --live      and whether running plugins answer its calls
   gearshift explain GS0104                        what a code means
 
 Exit 1: there are errors. Completion in editors: `gearshift schema > workflow.v1.schema.json`.";
@@ -34,6 +37,9 @@ pub(super) struct CheckArgs {
     /// Let warnings fail the check too
     #[arg(long)]
     deny_warnings: bool,
+    /// Ask the engine which plugins run, and warn of calls that none of them answers or takes
+    #[arg(long)]
+    live: bool,
 }
 
 /// How findings are written.
@@ -54,13 +60,15 @@ struct Findings {
 }
 
 /// Checks every file.
-pub(super) fn check(global: &Global, args: &CheckArgs) -> Outcome {
+pub(super) async fn check(global: &Global, args: &CheckArgs) -> Outcome {
     let output = global.out();
     let mut all = Findings::default();
     let paths = files(&args.paths)?;
     let sources = paths.iter().map(|path| Source::read(path)).collect::<Result<Vec<_>, _>>()?;
     let looked: Vec<_> = sources.iter().map(Source::load).collect();
     let known = Known::of(looked.iter().flatten().flatten());
+    let live =
+        if args.live { Some(Live::ask(&connect::client(global).await?).await?) } else { None };
     for (source, looked) in sources.iter().zip(looked) {
         let problems = match looked {
             Err(problems) => problems,
@@ -69,6 +77,8 @@ pub(super) fn check(global: &Global, args: &CheckArgs) -> Outcome {
                 for one in loaded {
                     let name = format!("{}@{}", one.definition.name, one.definition.version);
                     all.checked.push(name);
+                    let told = live.iter().flat_map(|live| live.problems(source, &one.definition));
+                    warnings.extend(told);
                     warnings.extend(known.missing(&one).map(|child| child.missing.clone()));
                     warnings.extend(one.warnings);
                 }

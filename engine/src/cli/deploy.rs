@@ -14,6 +14,7 @@ use super::args::Global;
 use super::connect;
 use super::failure::{Failure, Outcome};
 use super::ids::Tally;
+use super::live::Live;
 use super::output::{Look, Output, clean, tell};
 use super::sources::{Known, Source, files};
 use super::words::{count, states};
@@ -30,7 +31,8 @@ Examples:
 
 Running instances stay on their version, and are listed (`left_behind` in JSON); new ones take the
 newest. A deployed version never changes: raise `version:` to deploy other content (exit 4
-otherwise). A child's workflow that is nowhere is a warning.";
+otherwise). A child's workflow that is nowhere is a warning, and so is a call that no running plugin
+answers, or whose written input it does not take.";
 
 /// `gearshift deploy`.
 #[derive(Debug, Args)]
@@ -48,10 +50,12 @@ pub(super) async fn deploy(global: &Global, args: &DeployArgs) -> Outcome {
     let paths = files(&args.paths)?;
     let mut tally = Tally::default();
     let known = known(&paths);
+    // An engine of an earlier version does not tell which plugins run.
+    let live = Live::ask(&client).await.ok();
     for path in &paths {
         let result = match send(&client, global, path).await {
             Ok(reply) => {
-                let missing = missing(&client, &known, path).await?;
+                let missing = missing(&client, &known, live.as_ref(), path).await?;
                 told(&client, global, reply, missing.as_ref()).await.map(|()| 0)
             }
             Err(failure) => Err(failure),
@@ -67,15 +71,18 @@ pub(super) fn known(paths: &[PathBuf]) -> Known {
     Known::of(loaded.collect::<Vec<_>>().iter().flatten())
 }
 
-/// The warnings for children of a file that are in no file and not deployed either.
+/// The warnings for children of a file that are in no file and not deployed either, and for calls
+/// that no running plugin answers or takes.
 async fn missing(
     client: &Client,
     known: &Known,
+    live: Option<&Live>,
     path: &Path,
 ) -> Result<Option<(Source, Vec<Problem>)>, Failure> {
     let source = Source::read(path)?;
     let mut warnings = Vec::new();
     for one in source.load().unwrap_or_default() {
+        warnings.extend(live.iter().flat_map(|live| live.problems(&source, &one.definition)));
         for child in known.missing(&one) {
             let name = Some(child.workflow.clone());
             let deployed = client.definitions(&Definitions { name }).await?;
@@ -89,7 +96,7 @@ async fn missing(
 
 /// The same, shown; as they are no reason to end, nothing is said where nobody answers.
 pub(super) async fn tell_missing(client: &Client, known: &Known, path: &Path, look: Look) {
-    if let Ok(Some((source, warnings))) = missing(client, known, path).await {
+    if let Ok(Some((source, warnings))) = missing(client, known, None, path).await {
         tell(source.render(&warnings, look.color).trim_end());
     }
 }

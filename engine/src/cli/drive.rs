@@ -1,10 +1,13 @@
 //! `start`, `send`, `tasks`, `approve`, `reject`, `decide`: what moves instances.
 
 use clap::Args;
+use gearshift_client::Client;
 use gearshift_client::protocol::command::{Decide, Start, StartReply};
 use gearshift_client::protocol::query::Tasks;
 use gearshift_client::protocol::view::Task;
-use gearshift_client::protocol::{EventHeaders, EventReply, Wait};
+use gearshift_client::protocol::{
+    EventHeaders, EventReply, InstanceVerdict, Status, Verdict, Wait,
+};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -13,9 +16,9 @@ use super::connect;
 use super::data::DataArgs;
 use super::failure::{Failure, Outcome};
 use super::ids::{Tally, given, incomplete};
-use super::output::Table;
+use super::output::{Table, clean};
 use super::verdicts::{exit_code, in_words, line_of};
-use super::words::{span, until, within};
+use super::words::{plain, span, states, until, within};
 
 const START_EXAMPLES: &str = "\
 Examples:
@@ -23,7 +26,11 @@ Examples:
   gearshift start order --key o-9 --data '{\"items\": {\"lamp\": 1}}' --wait-for placed -o json
   gearshift send order.placed -d orderId=o-9 -d amount=120    # events move it on
 
-Starting a key again with the same input is harmless: the answer is `duplicate`, exit 0.";
+Starting a key again with the same input is harmless: the answer is `duplicate`, exit 0. With
+--transaction the answer comes once the transaction has the instance. Exit 1: it failed, is stuck,
+or ended elsewhere than in --wait-for; 3: there is no such workflow or transaction; 4: it runs with
+other input or outside of the transaction, or that is not open; 7: what was waited for did not come
+in --timeout.";
 
 const SEND_EXAMPLES: &str = "\
 Examples:
@@ -147,6 +154,7 @@ pub(super) async fn start(global: &Global, args: StartArgs) -> Outcome {
         (None, true) => Wait::End,
         (None, false) => Wait::None,
     };
+    let transaction = args.transaction.clone();
     let order = Start {
         workflow,
         version,
@@ -157,14 +165,39 @@ pub(super) async fn start(global: &Global, args: StartArgs) -> Outcome {
         timeout_ms: Some(millis(global)),
     };
     let began = Instant::now();
-    let reply = connect::client(global).await?.start(&order).await?;
+    let client = connect::client(global).await?;
+    let reply = client.start(&order).await?;
     let output = global.out();
     output.json(&flat(&reply))?;
     output.line(line_of(&reply.verdict, began))?;
-    if !reply.reached {
-        output.line(format!("not there within {}", span(millis(global))))?;
+    if !reply.reached && output.is_text() {
+        let of = transaction.filter(|_| reply.verdict.status == Some(Status::Paused));
+        let told = match of {
+            Some(name) => format!(
+                "transaction {name} did not say within {} whether it has it",
+                span(millis(global))
+            ),
+            None => not_there(global, &client, &reply.verdict).await,
+        };
+        output.line(clean(&told))?;
     }
     Ok(reply.exit_code())
+}
+
+/// Why what was waited for did not come.
+async fn not_there(global: &Global, client: &Client, verdict: &InstanceVerdict) -> String {
+    match verdict.status {
+        Some(Status::Stuck) => {
+            // It says why itself; where nobody answers, the line above has said the rest.
+            let detail = client.instance(&verdict.instance).await.ok();
+            let reason = detail.and_then(|it| it.summary.stuck_reason).unwrap_or_default();
+            format!("not there, and only a person can move it: {}", plain(&reason))
+        }
+        Some(status) if status.is_ended() => {
+            format!("not there: it is {} in {}", status.as_str(), states(&verdict.active))
+        }
+        Some(_) | None => format!("not there within {}", span(millis(global))),
+    }
 }
 
 /// The instance's own fields on top, so that `jq .status` is what one thinks.
@@ -206,18 +239,30 @@ pub(super) async fn send(global: &Global, args: SendArgs) -> Outcome {
     }
     let began = Instant::now();
     let reply = client.send_with(&args.event, &data, &headers).await?;
-    print_reply(global, &reply, began)?;
+    print_reply(global, &client, &reply, began).await?;
     Ok(exit_code(&reply, &headers.wait_for))
 }
 
-fn print_reply(global: &Global, reply: &EventReply, began: Instant) -> Result<(), Failure> {
+async fn print_reply(
+    global: &Global,
+    client: &Client,
+    reply: &EventReply,
+    began: Instant,
+) -> Result<(), Failure> {
     let output = global.out();
     output.json(reply)?;
     for verdict in &reply.verdicts {
         output.line(line_of(verdict, began))?;
     }
+    if reply.reached || !output.is_text() {
+        return Ok(());
+    }
+    let stuck = |one: &&InstanceVerdict| one.status == Some(Status::Stuck);
+    if let Some(stuck) = reply.verdicts.iter().find(stuck) {
+        return output.line(clean(&not_there(global, client, stuck).await));
+    }
     // What came to another end before says so by itself.
-    if !reply.reached && began.elapsed() >= global.timeout {
+    if began.elapsed() >= global.timeout {
         output.line(format!("not there within {}", span(millis(global))))?;
     }
     Ok(())
@@ -271,6 +316,17 @@ pub(super) async fn decide(global: &Global, args: DecideArgs) -> Outcome {
     }
 }
 
+/// What came of a decision; one that a step waited for leaves the states as they are.
+fn decided(verdict: &InstanceVerdict, choice: &str) -> String {
+    if let Verdict::Transitioned { from, to, .. } = &verdict.verdict
+        && from == to
+        && *to == verdict.active
+    {
+        return format!("{choice}, in {}", states(&verdict.active));
+    }
+    in_words(verdict)
+}
+
 async fn choose(global: &Global, ids: &[String], choice: &str, data: &DataArgs) -> Outcome {
     if data.is_stdin() && ids.iter().any(|id| id == "-") {
         return Err(Failure::usage("stdin cannot hold both ids and data"));
@@ -291,7 +347,7 @@ async fn choose(global: &Global, ids: &[String], choice: &str, data: &DataArgs) 
             Ok(verdict) => {
                 output.json(&verdict)?;
                 let by = client.user();
-                output.line(format!("{}  {}  by {by}", verdict.key, in_words(&verdict)))?;
+                output.line(format!("{}  {}  by {by}", verdict.key, decided(&verdict, choice)))?;
                 Ok(verdict.verdict.exit_code())
             }
             Err(error) => Err(error.into()),
@@ -303,8 +359,6 @@ async fn choose(global: &Global, ids: &[String], choice: &str, data: &DataArgs) 
 
 #[cfg(test)]
 mod tests {
-    use gearshift_client::protocol::{InstanceVerdict, Verdict};
-
     use super::*;
 
     #[test]

@@ -18,7 +18,7 @@ use super::failure::{BUG, Failure, Outcome, USAGE};
 use super::output::{Format, tell};
 use super::{
     bench, bus, check, control, convert, definitions, deploy, dev, diff, dlq, drive, explain, fork,
-    further, graph, health, look, migrate, play, repair, run, schedule, serve, test, timer,
+    further, graph, health, look, migrate, play, plugin, repair, run, schedule, serve, test, timer,
     transaction, watch, words,
 };
 use crate::runtime::init_tracing;
@@ -134,7 +134,7 @@ async fn perform(cli: Cli, plugins: PluginLoader) -> Outcome {
         Command::Run(args) => run::run(&global, args, plugins).await,
         Command::Dev(args) => dev::dev(&global, args, plugins).await,
         Command::Serve(args) => serve::serve(&global, args).await,
-        Command::Check(args) => check::check(&global, &args),
+        Command::Check(args) => check::check(&global, &args).await,
         Command::Convert(args) => convert::convert(&global, &args).await,
         Command::Diff(args) => diff::diff(&global, &args).await,
         Command::Play(args) => play::play(&global, &args),
@@ -160,6 +160,7 @@ async fn perform(cli: Cli, plugins: PluginLoader) -> Outcome {
         Command::Fork(args) => fork::fork(&global, &args).await,
         Command::Timer(args) => timer::timer(&global, &args).await,
         Command::Transaction(args) => transaction::transaction(&global, &args).await,
+        Command::Plugin(args) => plugin::plugin(&global, &args).await,
         Command::Schedule(args) => schedule::schedule(&global, &args).await,
         Command::Cancel(args) => repair::repair(&global, &args, repair::Verb::Cancel).await,
         Command::Kill(args) => repair::repair(&global, &args, repair::Verb::Kill).await,

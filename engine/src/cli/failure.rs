@@ -198,6 +198,10 @@ fn help_for(problem: &Problem) -> Option<String> {
          may"
     } else if problem.name == "unknown_instance" {
         "`gearshift ls` lists instances"
+    } else if problem.name == "unknown_transaction" {
+        "`gearshift transaction ls` lists transactions, `gearshift transaction begin NAME` begins one"
+    } else if problem.name == "unknown_schedule" {
+        "`gearshift schedule ls` lists schedules"
     } else if problem.name == "unknown_workflow" {
         "`gearshift def ls` lists workflows, `gearshift deploy FILE` adds one"
     } else {
@@ -208,8 +212,14 @@ fn help_for(problem: &Problem) -> Option<String> {
 
 impl From<crate::runtime::Error> for Failure {
     fn from(error: crate::runtime::Error) -> Self {
-        let problem = Box::<Problem>::from(error);
-        Self { exit: problem.exit_code(), help: help_for(&problem), problem, unread: false }
+        Self::from(*Box::<Problem>::from(error))
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        let (exit, help) = (problem.exit_code(), help_for(&problem));
+        Self { exit, help, problem: Box::new(problem), unread: false }
     }
 }
 

@@ -18,6 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   gearshift steps add import-7 --file more.yaml --dry-run
   gearshift steps add import-7 --file more.yaml --reason 'the customer wants a report, too'
+  ./more-steps.sh | gearshift steps add import-7 --file -
 
 The file has `steps:`, as a definition has it:
 
@@ -49,7 +50,7 @@ enum What {
     Add {
         /// Full id, key, or unique end of one
         id: String,
-        /// The file with the `steps:`
+        /// The file with the `steps:`; `-` reads stdin
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
         /// The state whose steps they join; that whose steps run where absent
@@ -64,7 +65,7 @@ enum What {
 /// Gives an instance further steps.
 pub(super) async fn steps(global: &Global, args: &StepsArgs) -> Outcome {
     let What::Add { id, file, state, dry_run } = &args.what;
-    let source = Source::read(file)?;
+    let source = Source::read_or_stdin(file)?;
     let client = connect::client(global).await?;
     let order = AddSteps {
         instance: id.clone(),

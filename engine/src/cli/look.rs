@@ -3,7 +3,7 @@
 use clap::Args;
 use gearshift_client::Client;
 use gearshift_client::protocol::query::Instances;
-use gearshift_client::protocol::view::{InstanceDetail, InstanceSummary, Why};
+use gearshift_client::protocol::view::{CallView, InstanceDetail, InstanceSummary, Why};
 use serde_json::{Value, json};
 
 use super::args::Global;
@@ -13,7 +13,8 @@ use super::ids::{Tally, given, incomplete};
 use super::output::{Format, Look, Output, Table, clean};
 use super::steps;
 use super::timeline::{Row, width};
-use super::words::{age, names, plain, states, within};
+use super::transaction;
+use super::words::{age, cut, names, plain, states, within};
 
 const LS_EXAMPLES: &str = "\
 Examples:
@@ -64,6 +65,8 @@ pub(super) struct IdsArgs {
 
 /// Calls that `show` lists; a fan-out may have hundreds.
 const CALLS_SHOWN: usize = 10;
+/// Letters of a value that `show` prints: some lines of a terminal.
+const VALUE_SHOWN: usize = 1_000;
 
 const INSTANCES: Table<'static, InstanceSummary> = Table {
     headings: &["ID", "WORKFLOW", "STATE", "STATUS", "AGE"],
@@ -160,10 +163,33 @@ const fn no_document(format: Format) -> Format {
 pub(super) async fn show(global: &Global, args: &IdsArgs) -> Outcome {
     each(global, args, async |client, id, output| {
         let detail = client.instance(id).await?;
-        output.line(describe(&detail, output.look))?;
+        let shown = match &detail.scope {
+            Some(_) => clean(&transaction::lines(&detail).join("\n")).into_owned(),
+            None => describe(&detail, output.look),
+        };
+        output.line(shown)?;
         Ok(json!(detail))
     })
     .await
+}
+
+/// A value as text, where it is long its beginning.
+fn value(value: &Value) -> String {
+    let text = value.to_string();
+    let shown = cut(&text, VALUE_SHOWN);
+    match shown.len() < text.len() {
+        true => format!("{shown} ({} bytes; `-o json` shows all)", text.len()),
+        false => text,
+    }
+}
+
+/// `validator.check  attempt 1 of 3  step check  answers later  40 %  page 4 of 10`.
+fn under_way(call: &CallView) -> String {
+    let of = call.attempts.map_or_else(String::new, |all| format!(" of {all}"));
+    let step = call.step.as_ref().map_or_else(String::new, |step| format!("  step {step}"));
+    let progress = call.progress.as_ref().map(steps::progress).unwrap_or_default();
+    let said = if call.pending { format!("  answers later{progress}") } else { progress };
+    format!("{}  attempt {}{of}{step}{said}", call.operation, call.attempt)
 }
 
 fn describe(detail: &InstanceDetail, look: Look) -> String {
@@ -172,7 +198,7 @@ fn describe(detail: &InstanceDetail, look: Look) -> String {
         ("id", one.id.clone()),
         ("workflow", format!("{}@{}", one.workflow, one.version)),
         ("status", one.status.as_str().to_owned()),
-        ("state", states(&one.active)),
+        ("state", if one.active.is_empty() { "-".to_owned() } else { states(&one.active) }),
     ];
     if let Some(reason) = &one.stuck_reason {
         lines.push(("stuck", plain(reason)));
@@ -186,18 +212,16 @@ fn describe(detail: &InstanceDetail, look: Look) -> String {
     if one.generation > 1 {
         lines.push(("life", one.generation.to_string()));
     }
-    lines.push(("vars", detail.vars.to_string()));
-    lines.push(("input", detail.input.to_string()));
+    lines.push(("vars", value(&detail.vars)));
+    lines.push(("input", value(&detail.input)));
     if !detail.output.is_null() {
-        lines.push(("output", detail.output.to_string()));
+        lines.push(("output", value(&detail.output)));
     }
     for timer in &detail.timers {
         lines.push(("timer", format!("{}  due {}", timer.name, timer.due)));
     }
     for call in detail.calls.iter().take(CALLS_SHOWN) {
-        let of = call.attempts.map_or_else(String::new, |all| format!(" of {all}"));
-        let step = call.step.as_ref().map_or_else(String::new, |step| format!("  step {step}"));
-        lines.push(("call", format!("{}  attempt {}{of}{step}", call.operation, call.attempt)));
+        lines.push(("call", under_way(call)));
     }
     if let Some(more) = detail.calls.len().checked_sub(CALLS_SHOWN).filter(|more| *more > 0) {
         lines.push(("call", format!("… and {more} more")));
@@ -214,16 +238,21 @@ fn describe(detail: &InstanceDetail, look: Look) -> String {
     if let Some(paused) = &detail.paused {
         let by = if paused.by.is_empty() { "somebody" } else { &paused.by };
         let (since, timers) = (&paused.since, paused.timers.as_str());
-        lines.push(("paused", format!("by {by} at {since}  timers {timers}  {}", paused.reason)));
+        let why = match &*paused.reason {
+            "" => String::new(),
+            reason => format!("  {reason}"),
+        };
+        lines.push(("paused", format!("by {by} at {since}  timers {timers}{why}")));
     }
     if let Some(member) = &detail.transaction {
-        lines.push(("in", format!("transaction {}  {}", member.name, member.standing)));
+        let standing = member.standing.replace('_', " ");
+        lines.push(("in", format!("transaction {}  {standing}", member.name)));
     }
     for saved in &detail.checkpoints {
         lines.push(("saved", format!("checkpoint `{}` at {}", saved.name, saved.at)));
     }
     for task in &detail.approvals {
-        let who = task.assign.as_deref().unwrap_or("anybody");
+        let who = crate::api::asked(task);
         let choices = task.choices.join(" ");
         lines.push(("task", format!("{}  for {who}  choices {choices}", task.title)));
     }

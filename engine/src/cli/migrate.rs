@@ -41,7 +41,8 @@ ones count from now. New variables begin with their first values. Told are, here
 steps, timers and variables that go or come, approvals that go or ask for something else, votes that
 are void, calls that the new version would have made on entry, deferred events that wait on, what
 history states forget. Not looked at are guards, actions, and the meaning of values: `gearshift diff
-order@5 order@6` tells what has changed. The history of the former version ends there.";
+order@5 order@6` tells what has changed. The history goes on, each line in the words of its version while
+that is deployed.";
 
 /// `gearshift migrate`.
 #[derive(Debug, Args)]

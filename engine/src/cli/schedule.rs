@@ -1,24 +1,30 @@
-//! `schedule`: look at the schedules of deployed workflows, and start one now.
+//! `schedule`: look at the schedules of deployed workflows, pause them, and start one now.
 
 use clap::{Args, Subcommand};
-use gearshift_client::protocol::command::TriggerSchedule;
+use gearshift_client::protocol::command::{HoldSchedule, TriggerSchedule};
 use gearshift_client::protocol::query::Definitions;
 use gearshift_client::protocol::view::ScheduleView;
+use gearshift_client::protocol::{Problem, ProblemKind};
 
 use super::args::Global;
 use super::connect;
 use super::failure::{Failure, Outcome};
-use super::output::Table;
+use super::output::{Table, clean};
+use super::words::cut;
 
 const EXAMPLES: &str = "\
 Examples:
   gearshift schedule ls
   gearshift schedule show report/nightly
   gearshift schedule trigger report/nightly --reason 'the numbers were corrected'
+  gearshift schedule pause report/nightly --reason 'the printer is broken'
+  gearshift schedule resume report/nightly
 
-A schedule is named `workflow/schedule`. Pausing the definition (`gearshift pause --definition`)
-stops its schedules: moments that come meanwhile are left out. `trigger` starts as a due moment
-does: where `overlap` leaves it out it says why (exit 4).";
+A schedule is named `workflow/schedule`. `trigger` starts as a due moment does: where `overlap`
+leaves it out it says why (exit 4). `pause` stops one schedule, `gearshift pause --definition` all
+of a workflow: moments that come meanwhile are left out, what runs goes on, and so does a `trigger`.
+`show` tells who ordered what of it and why, and why the last moment was left out, where nothing
+was started since.";
 
 /// `gearshift schedule`.
 #[derive(Debug, Args)]
@@ -48,6 +54,18 @@ enum ScheduleCommand {
         #[arg(value_parser = id)]
         schedule: Id,
     },
+    /// Let the calendar start nothing until `resume`; what runs goes on
+    Pause {
+        /// `workflow/schedule`
+        #[arg(value_parser = id)]
+        schedule: Id,
+    },
+    /// Let the calendar count again
+    Resume {
+        /// `workflow/schedule`
+        #[arg(value_parser = id)]
+        schedule: Id,
+    },
 }
 
 /// A workflow and the name of a schedule of it.
@@ -67,20 +85,41 @@ fn id(text: &str) -> Result<Id, String> {
 }
 
 const SCHEDULES: Table<'static, ScheduleView> = Table {
-    headings: &["SCHEDULE", "DUE", "NEXT", "LAST", "RUNNING", "STARTED", "SKIPPED", ""],
+    headings: &["SCHEDULE", "DUE", "NEXT", "LAST", "RUNNING", "WAITING", "STARTED", "SKIPPED", ""],
     cells: |one| {
         vec![
             one.id.clone(),
             one.recurrence.clone(),
-            one.next.first().cloned().unwrap_or_default(),
-            one.last.clone().unwrap_or_default(),
-            (one.running.len() + usize::try_from(one.waiting).unwrap_or(0)).to_string(),
+            one.next.first().map(|at| moment(at)).unwrap_or_default(),
+            one.last.as_deref().map(moment).unwrap_or_default(),
+            one.running.len().to_string(),
+            one.waiting.to_string(),
             one.started.to_string(),
             one.skipped.to_string(),
-            if one.paused { "paused".to_owned() } else { String::new() },
+            remark(one),
         ]
     },
 };
+
+/// A moment without a fraction that says nothing.
+fn moment(at: &str) -> String {
+    at.replace(".000Z", "Z")
+}
+
+/// What keeps it from starting something: at the end of a line, so in few words.
+fn remark(one: &ScheduleView) -> String {
+    const SHOWN_MAX: usize = 60;
+    match (&one.pause, &one.left_out) {
+        (Some(pause), _) => format!("paused by {}", somebody(&pause.by)),
+        (None, _) if one.paused => "paused: its definition is".to_owned(),
+        (None, Some(left_out)) => format!("left out: {}", cut(&left_out.reason, SHOWN_MAX)),
+        (None, None) => String::new(),
+    }
+}
+
+fn somebody(by: &str) -> &str {
+    if by.is_empty() { "somebody" } else { by }
+}
 
 /// Looks at schedules, or orders a start.
 pub(super) async fn schedule(global: &Global, args: &ScheduleArgs) -> Outcome {
@@ -95,11 +134,12 @@ pub(super) async fn schedule(global: &Global, args: &ScheduleArgs) -> Outcome {
             let page = client.schedules(&Definitions { name: Some(workflow.clone()) }).await?;
             let found = page.items.iter().find(|one| one.name == *schedule).ok_or_else(|| {
                 let told = format!("no schedule is called `{workflow}/{schedule}`");
-                Failure::new(super::failure::NOT_FOUND, told)
+                let told = Problem::new(ProblemKind::NotFound, told);
+                Failure::from(told.with_code("GS4032", "unknown_schedule"))
             })?;
             output.json(found)?;
             for (name, value) in lines(found) {
-                output.line(format!("{name:<11} {value}"))?;
+                output.line(clean(&format!("{name:<11} {value}")))?;
             }
         }
         ScheduleCommand::Trigger { schedule: Id { workflow, schedule } } => {
@@ -114,32 +154,74 @@ pub(super) async fn schedule(global: &Global, args: &ScheduleArgs) -> Outcome {
                 Some(instance) => format!("started {instance}"),
                 None => "waits for the end of an earlier start".to_owned(),
             };
-            output.line(format!("{}  {told}", reply.schedule))?;
+            output.line(clean(&format!("{}  {told}", reply.schedule)))?;
+        }
+        ScheduleCommand::Pause { schedule } => {
+            let view = client.pause_schedule(&held(global, schedule)).await?;
+            output.json(&view)?;
+            let runs = match view.running.len() {
+                0 => String::new(),
+                running => format!("; what it started runs on ({running})"),
+            };
+            output.line(format!("{}  paused{runs}", view.id))?;
+        }
+        ScheduleCommand::Resume { schedule } => {
+            let view = client.resume_schedule(&held(global, schedule)).await?;
+            output.json(&view)?;
+            let next = view.next.first().map(|at| format!("; due {}", moment(at)));
+            output.line(format!("{}  resumed{}", view.id, next.unwrap_or_default()))?;
         }
     }
     Ok(0)
+}
+
+fn held(global: &Global, Id { workflow, schedule }: &Id) -> HoldSchedule {
+    let (workflow, schedule) = (workflow.clone(), schedule.clone());
+    HoldSchedule { workflow, schedule, reason: global.reason.clone() }
 }
 
 /// A schedule as `show` has it.
 pub(super) fn lines(one: &ScheduleView) -> Vec<(&'static str, String)> {
     let list = |list: &[String]| match list {
         [] => "none".to_owned(),
-        some => some.join("  "),
+        some => some.iter().map(|it| moment(it)).collect::<Vec<_>>().join("  "),
+    };
+    let because = |reason: &str| match reason {
+        "" => String::new(),
+        reason => format!(": {reason}"),
     };
     let mut lines = vec![
-        ("schedule", format!("{}{}", one.id, if one.paused { "  (paused)" } else { "" })),
+        ("schedule", one.id.clone()),
         ("starts", format!("{}@{}", one.workflow, one.version)),
         ("due", one.recurrence.clone()),
         ("overlap", one.overlap.clone()),
         ("catch up", one.catch_up.clone()),
+    ];
+    match &one.pause {
+        Some(pause) => {
+            let (by, since, why) = (somebody(&pause.by), &pause.since, because(&pause.reason));
+            lines.push(("paused", format!("by {by} since {since}{why}")));
+        }
+        None if one.paused => lines.push(("paused", "its definition is".to_owned())),
+        None => {}
+    }
+    lines.extend([
         ("next", list(&one.next)),
         ("running", list(&one.running)),
         ("waiting", one.waiting.to_string()),
         ("started", one.started.to_string()),
         ("skipped", one.skipped.to_string()),
-    ];
+    ]);
     if let (Some(last), Some(instance)) = (&one.last, &one.last_instance) {
-        lines.push(("last", format!("{last}  {instance}")));
+        lines.push(("last", format!("{}  {instance}", moment(last))));
+    }
+    if let Some(left_out) = &one.left_out {
+        lines.push(("left out", format!("{}  {}", left_out.at, left_out.reason)));
+    }
+    for order in &one.orders {
+        let (at, what, by) = (&order.at, &order.what, somebody(&order.by));
+        let came = if order.came.is_empty() { String::new() } else { format!("  {}", order.came) };
+        lines.push(("ordered", format!("{at}  {what} by {by}{}{came}", because(&order.reason))));
     }
     lines
 }

@@ -1,6 +1,7 @@
 //! Definition files: finding them in folders, reading them, and showing what is wrong with them.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use gearshift_machine::definition::{Child, Format, Loaded, Problem};
@@ -45,6 +46,26 @@ pub(super) fn is_scenario(path: &Path) -> bool {
 type Wanted = fn(&Path) -> bool;
 
 impl Source {
+    /// Reads one file, or stdin where it is `-`: YAML, and so JSON too.
+    pub(super) fn read_or_stdin(path: &Path) -> Result<Self, Failure> {
+        if path != Path::new("-") {
+            return Self::read(path);
+        }
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().take(FILE_MAX + 1).read_to_end(&mut bytes);
+        read.map_err(|error| Failure::file("cannot read", path, &error))?;
+        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_MAX {
+            let told = format!("what stdin gives exceeds the limit of {FILE_MAX} bytes");
+            return Err(Failure::new(USAGE, told));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Failure::invalid(format!("stdin is not UTF-8 at byte {at}"), &[])
+        })?;
+        let (path, origin) = (path.to_owned(), "stdin".to_owned());
+        Ok(Self { path, origin, text, format: Format::Yaml })
+    }
+
     /// Reads one file.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let failed = |error: &std::io::Error| Failure::file("cannot read", path, error);

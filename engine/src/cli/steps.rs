@@ -1,6 +1,6 @@
 //! The table of steps that `show` prints, as wide as a terminal of 80 columns.
 
-use gearshift_client::protocol::view::{StepStatus, StepView, StepsView};
+use gearshift_client::protocol::view::{ProgressView, StepStatus, StepView, StepsView};
 
 use super::output::{Look, clean};
 use super::words::span;
@@ -26,7 +26,11 @@ pub(super) fn table(view: &StepsView, look: Look) -> Vec<String> {
     let name = longest.min(NAME_MAX);
     lines.extend(view.steps.iter().map(|step| line(step, look, name)));
     if let Some(rollback) = &view.rollback {
-        let now = rollback.step.as_ref().map_or_else(String::new, |step| format!(" · now {step}"));
+        let now = match (&rollback.step, rollback.awaited) {
+            (Some(step), _) => format!(" · now {step}"),
+            (None, 0) => String::new(),
+            (None, awaited) => format!(" · waits for {awaited} under way"),
+        };
         let left = rollback.left;
         lines
             .push(cut(&format!("undo      {left} left{now} · {}", clean(&rollback.reason)), WIDTH));
@@ -82,6 +86,9 @@ fn said(step: &StepView) -> String {
         };
         parts.push(format!("{}/{} items{failed}", items.done, items.total));
     }
+    if let Some(said) = step.progress.as_ref().map(progress).filter(|said| !said.is_empty()) {
+        parts.push(said.trim_start().to_owned());
+    }
     if let Some(error) = &step.error {
         let code = if error.code.is_empty() { &error.kind } else { &error.code };
         parts.push(format!("{code}: {}", error.message));
@@ -95,6 +102,14 @@ fn said(step: &StepView) -> String {
         parts.push(format!("needs {}", step.waits_for.join(", ")));
     }
     parts.join(" · ")
+}
+
+/// `  40 %  page 4 of 10`; nothing where nothing was said.
+pub(super) fn progress(progress: &ProgressView) -> String {
+    let percent = progress.percent.map(|percent| format!("  {percent} %")).unwrap_or_default();
+    let note = clean(&progress.note);
+    let note = if note.is_empty() { String::new() } else { format!("  {note}") };
+    percent + &note
 }
 
 /// At most so many characters.
@@ -146,6 +161,7 @@ mod tests {
                 reason: "check failed".to_owned(),
                 step: Some("load_data".to_owned()),
                 left: 1,
+                awaited: 0,
             }),
             ..StepsView::default()
         };

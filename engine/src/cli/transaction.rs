@@ -1,12 +1,12 @@
 //! `transaction`: several instances whose work stays, or is taken back, as one.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use gearshift_client::protocol::query::Instances;
 use gearshift_client::protocol::view::{InstanceDetail, InstanceSummary};
-use gearshift_client::protocol::{InstanceVerdict, Wait};
-use gearshift_machine::definition::duration;
+use gearshift_client::protocol::{InstanceVerdict, Verdict, Wait};
 
 use super::args::Global;
 use super::connect;
@@ -14,7 +14,7 @@ use super::failure::{Failure, Outcome};
 use super::ids::incomplete;
 use super::output::{Table, clean};
 use super::verdicts::in_words;
-use super::words::{age, span, states};
+use super::words::{age, duration, span, states};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,7 +49,7 @@ enum TransactionCommand {
         /// Its name
         name: String,
         /// How long it stays open before it is rolled back by itself; else an hour
-        #[arg(long, value_name = "DURATION", value_parser = open_for)]
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
         open_for: Option<Duration>,
     },
     /// Let stay what its members did
@@ -74,13 +74,9 @@ enum TransactionCommand {
     Ls,
 }
 
-fn open_for(text: &str) -> Result<Duration, String> {
-    duration::parse(text).map(Duration::from_millis)
-}
-
 const TRANSACTIONS: Table<'static, InstanceSummary> = Table {
     headings: &["NAME", "STATE", "AGE"],
-    cells: |one| vec![one.key.clone(), states(&one.active), age(one.age_s)],
+    cells: |one| vec![one.key.clone(), phase(&one.active), age(one.age_s)],
 };
 
 /// Begins, ends or looks at transactions.
@@ -90,6 +86,12 @@ pub(super) async fn transaction(global: &Global, args: &TransactionArgs) -> Outc
     let reason = &global.reason;
     match &args.command {
         TransactionCommand::Begin { name, open_for } => {
+            if open_for.is_none() && has_timeout(std::env::args_os()) {
+                let told = "`--timeout` is how long this command waits for its answer, not how \
+                            long the transaction stays open";
+                let help = "say `--open-for 5m` for that; without it, it is an hour";
+                return Err(Failure::usage(told).with_help(help));
+            }
             told(global, &client.begin_transaction(name, *open_for, reason).await?)
         }
         TransactionCommand::Commit { name } => {
@@ -129,6 +131,12 @@ pub(super) async fn transaction(global: &Global, args: &TransactionArgs) -> Outc
     }
 }
 
+/// Stands `--timeout` behind `begin`? There it looks like an option of the transaction.
+fn has_timeout(line: impl Iterator<Item = OsString>) -> bool {
+    let mut behind = line.skip_while(|word| word != "begin");
+    behind.any(|word| word == "--timeout" || word.to_string_lossy().starts_with("--timeout="))
+}
+
 fn id(name: &str) -> String {
     format!("transaction/{name}")
 }
@@ -136,16 +144,32 @@ fn id(name: &str) -> String {
 fn told(global: &Global, verdict: &InstanceVerdict) -> Result<u8, Failure> {
     let output = global.out();
     output.json(verdict)?;
-    output.line(format!("{}  {}", verdict.key, in_words(verdict)))?;
+    let now = if verdict.verdict == Verdict::Done {
+        phase(&verdict.active)
+    } else if let Verdict::Duplicate { .. } = verdict.verdict {
+        format!("{} already", phase(&verdict.active))
+    } else {
+        in_words(verdict)
+    };
+    output.line(clean(&format!("{}  {now}", verdict.key)))?;
     Ok(verdict.verdict.exit_code())
 }
 
+/// Where a transaction stands, as people say it.
+fn phase(active: &[String]) -> String {
+    match active.first().map(String::as_str) {
+        Some("rolling_back") => "is being rolled back".to_owned(),
+        Some("rolled_back") => "rolled back".to_owned(),
+        Some(_) | None => states(active),
+    }
+}
+
 /// A transaction as `show` has it.
-fn lines(detail: &InstanceDetail) -> Vec<String> {
+pub(super) fn lines(detail: &InstanceDetail) -> Vec<String> {
     let one = &detail.summary;
     let mut lines = vec![
         format!("{:<9} {}", "name", one.key),
-        format!("{:<9} {}", "state", states(&one.active)),
+        format!("{:<9} {}", "state", phase(&one.active)),
         format!("{:<9} {} ({} ago)", "begun", one.started_at, age(one.age_s)),
     ];
     for timer in &detail.timers {
@@ -159,7 +183,14 @@ fn lines(detail: &InstanceDetail) -> Vec<String> {
         lines.push(format!("{:<9} {waits_for}", "waits for"));
     }
     for member in &scope.members {
-        lines.push(format!("{:<9} {}  {}", "member", member.id, member.stand));
+        let stand = match member.stand.as_str() {
+            "hold" => "is told to stop",
+            "held" => "stands still",
+            "rolled_back" => "rolled back",
+            other => other,
+        };
+        let status = member.status.map_or("", |status| status.as_str());
+        lines.push(format!("{:<9} {}  {stand}  {status}", "member", member.id).trim_end().into());
     }
     for call in &scope.newest {
         lines.push(format!("{:<9} {call}", "done"));
@@ -174,13 +205,28 @@ fn lines(detail: &InstanceDetail) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use gearshift_client::protocol::Status;
     use gearshift_client::protocol::view::{MemberView, ScopeView};
 
     use super::*;
 
     #[test]
+    fn tx_a_timeout_behind_begin_is_not_taken_for_that_of_the_command() {
+        let has = |line: &str| has_timeout(line.split(' ').map(OsString::from));
+        assert!(
+            has("gearshift tx begin t --timeout 5s") && has("gearshift tx begin --timeout=5s t")
+        );
+        assert!(!has("gearshift --timeout 5s tx begin t --open-for 5m"));
+    }
+
+    #[test]
     fn tx_show_names_members_and_what_it_waits_for() {
-        let member = MemberView { id: "order/a".into(), generation: 1, stand: "held".into() };
+        let member = MemberView {
+            id: "order/a".into(),
+            generation: 1,
+            stand: "held".into(),
+            status: Some(Status::Compensating),
+        };
         let scope = ScopeView {
             members: vec![member],
             calls: 12,
@@ -201,7 +247,7 @@ mod tests {
             [
                 "reason    by hand",
                 "waits for charge of order/a to be taken back",
-                "member    order/a  held",
+                "member    order/a  stands still  compensating",
                 "done      charge of order/a",
                 "done      … and 11 more",
             ]

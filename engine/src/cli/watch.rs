@@ -154,6 +154,7 @@ const fn end(kind: NoticeKind) -> Option<u8> {
         | NoticeKind::ApprovalRequested
         | NoticeKind::CallRetrying
         | NoticeKind::CallFailed
+        | NoticeKind::CallProgress
         | NoticeKind::StepStarted
         | NoticeKind::StepCompleted
         | NoticeKind::StepFailed
@@ -188,6 +189,7 @@ const fn said(kind: NoticeKind) -> (&'static str, &'static [&'static str]) {
         NoticeKind::ApprovalRequested => ("waits for a decision", &["title", "assign", "choices"]),
         NoticeKind::CallRetrying => ("call will be repeated", &["operation", "message", "attempt"]),
         NoticeKind::CallFailed => ("call failed", &["operation", "message"]),
+        NoticeKind::CallProgress => ("call goes on", &["operation", "percent", "note"]),
         NoticeKind::StepStarted => ("step started", &["step"]),
         NoticeKind::StepCompleted => ("step completed", &["step"]),
         NoticeKind::StepFailed => ("step failed", &["step", "kind", "message"]),

@@ -64,6 +64,14 @@ pub(super) fn plain(reason: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// At most `most` letters of a text.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// Names in a row, or `-` where there are none.
 pub(super) fn names(list: &[String]) -> String {
     if list.is_empty() { "-".to_owned() } else { list.join(", ") }

@@ -1,7 +1,7 @@
 //! Asks: what a partition's loop is asked, and what becomes of what it does not take.
 
 use gearshift_bus::Request;
-use gearshift_machine::partition::{Done, Partition, PartitionInput, Position, ScheduleOrder};
+use gearshift_machine::partition::{Done, Partition, PartitionInput, Position};
 use tokio::sync::{mpsc, oneshot};
 
 use super::awaiting::Wish;
@@ -162,13 +162,15 @@ pub(super) const fn is_own(input: &PartitionInput) -> bool {
         PartitionInput::TimerDue { .. }
         | PartitionInput::SelfEvent { .. }
         | PartitionInput::BufferExpired { .. } => true,
-        PartitionInput::Schedule { order, .. } => !matches!(order, ScheduleOrder::Trigger { .. }),
+        PartitionInput::Schedule { order, .. } => !order.is_by_hand(),
         PartitionInput::Deliver { .. }
         | PartitionInput::Reject { .. }
         | PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
+        | PartitionInput::CallResult { .. }
         | PartitionInput::Letter { .. }
         | PartitionInput::CallStarted { .. }
+        | PartitionInput::CallPending { .. }
         | PartitionInput::Command { .. }
         | PartitionInput::Confirmed { .. }
         | PartitionInput::Replay { .. }
@@ -180,10 +182,12 @@ pub(super) const fn is_own(input: &PartitionInput) -> bool {
 pub(super) const fn position_of(input: &PartitionInput) -> Option<Position> {
     match input {
         PartitionInput::Deliver { source, .. } | PartitionInput::Reject { source, .. } => *source,
+        PartitionInput::CallResult { source, .. } => Some(*source),
         PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
         | PartitionInput::Letter { .. }
         | PartitionInput::CallStarted { .. }
+        | PartitionInput::CallPending { .. }
         | PartitionInput::TimerDue { .. }
         | PartitionInput::Command { .. }
         | PartitionInput::Confirmed { .. }

@@ -31,7 +31,7 @@ impl Wish {
     pub(crate) fn state(&self) -> Option<&str> {
         match &self.goal {
             Goal::State(name) => Some(name),
-            Goal::End => None,
+            Goal::End | Goal::After(_) => None,
         }
     }
 }
@@ -62,7 +62,7 @@ impl Awaiting {
         let met = match (&done.definition, done.status, &done.key) {
             (Some(definition), Some(status), Some(key)) => {
                 let names = done.active.iter().map(|id| &*definition.state(*id).id);
-                let met = wish.goal.judge(status, &names.collect::<Vec<_>>());
+                let met = wish.goal.judge(status, &names.collect::<Vec<_>>(), done.step);
                 // What was refused or given up leads nowhere, but the instance may be there.
                 met.or_else(|| (!leads(&done)).then_some(false)).ok_or(key)
             }
@@ -88,7 +88,7 @@ impl Awaiting {
         let (Some(definition), Some(status)) = (&done.definition, done.status) else { return };
         let names = done.active.iter().map(|id| &*definition.state(*id).id).collect::<Vec<_>>();
         for waiting in std::mem::take(list) {
-            let Some(met) = waiting.wish.goal.judge(status, &names) else {
+            let Some(met) = waiting.wish.goal.judge(status, &names, done.step) else {
                 list.push(waiting);
                 continue;
             };

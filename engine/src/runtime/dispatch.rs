@@ -11,7 +11,7 @@ use gearshift_machine::definition::model::Definition;
 use gearshift_machine::machine::{
     CallOutcome, CallRequest, Effect, EffectId, ErrorKind, InstanceKey,
 };
-use gearshift_machine::partition::PartitionInput;
+use gearshift_machine::partition::{PartitionInput, PendingCall};
 use gearshift_machine::value::Value;
 use gearshift_protocol::{headers, subjects};
 use tokio::sync::{Semaphore, mpsc};
@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::letters::Letters;
-use super::providers::Attempt;
+use super::longwork::Watched;
+use super::providers::{Asked, Attempt, Pass};
 use super::shared::Shared;
 
 /// Performs the effects of one partition.
@@ -128,54 +129,59 @@ impl Dispatch {
             session: self.session,
             key,
             workflow: format!("{}@{}", definition.name, definition.version),
+            rules: definition.rules_of(&call.operation).cloned(),
             call,
         };
         let Some(attempt) = self.call_at_once(attempt) else { return };
-        let permits = Arc::clone(&self.permits);
-        let stop = self.stop.clone();
-        let call = self.calls.track_future(async move {
-            let made = async {
-                // What waits for an operator takes no place from what can be asked.
-                if let Some(held) = Box::pin(attempt.held()).await {
-                    return held;
-                }
-                let _permit = permits.acquire().await;
-                attempt.make().await
-            };
-            let asked = tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                asked = made => asked,
-            };
-            if let Some(input) = attempt.input(asked) {
-                tell(&attempt.shared, attempt.partition, input, &stop).await;
-            }
-        });
-        self.tasks.spawn(call);
+        let (permits, stop) = (Arc::clone(&self.permits), self.stop.clone());
+        self.tasks.spawn(self.calls.track_future(ask(attempt, permits, stop)));
     }
 
     /// The way of most calls, without a task for each. Gives the attempt back where something has
     /// to be found out or waited for first.
     fn call_at_once(&self, attempt: Attempt) -> Option<Attempt> {
-        let route = attempt.shared.providers.known(&attempt.call.operation);
-        let Some(route) = route.filter(|route| !route.once) else { return Some(attempt) };
+        let route = attempt.known().filter(|route| !route.once && attempt.passes(route));
+        let Some(route) = route.filter(|_| !attempt.is_overdue()) else { return Some(attempt) };
         if attempt.shared.providers.hold_of(&attempt.call.operation).is_some() {
             return Some(attempt);
         }
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             return Some(attempt);
         };
-        let Ok(message) = attempt.message(&route) else { return Some(attempt) };
+        let Some(sending) = attempt.sending(&route, Pass::Normal) else { return Some(attempt) };
+        let Ok(message) = attempt.message(sending.subject()) else { return Some(attempt) };
         attempt.refresh();
         let limit = attempt.limit();
         let (stop, tasks, under_way) = (self.stop.clone(), self.tasks.clone(), self.calls.token());
-        let requests = self.shared.bus.requests();
+        let (requests, permits) = (self.shared.bus.requests(), Arc::clone(&self.permits));
         let then = move |reply: Result<Message, gearshift_bus::Error>| {
             drop(permit);
             if stop.is_cancelled() {
                 return;
             }
-            let asked = attempt.ended(&route, reply);
+            let asked = attempt.ended(&sending, reply);
+            drop(sending);
+            if let Asked::Again = asked {
+                tasks.spawn(async move {
+                    ask(attempt, permits, stop).await;
+                    drop(under_way);
+                });
+                return;
+            }
+            if let Asked::Stored(_) = asked {
+                tasks.spawn(async move {
+                    let whole = tokio::select! {
+                        biased;
+                        () = stop.cancelled() => return,
+                        whole = attempt.whole(asked) => whole,
+                    };
+                    if let Some(input) = attempt.input(whole) {
+                        tell(&attempt.shared, attempt.partition, input, &stop).await;
+                    }
+                    drop(under_way);
+                });
+                return;
+            }
             if let Some(input) = attempt.input(asked) {
                 let left = attempt.shared.try_tell(attempt.partition, input);
                 if let Some(input) = left {
@@ -217,6 +223,16 @@ impl Dispatch {
         });
     }
 
+    /// Plugins took these calls from an owner before: their signs of life are waited for anew.
+    pub(crate) fn listen(&self, calls: Vec<PendingCall>) {
+        let now = self.shared.config.clock.now();
+        let place = (self.partition, self.session);
+        for PendingCall { key, request, heartbeat_ms } in calls {
+            let watched = Watched::new(place, key, &request, Some(heartbeat_ms), now);
+            self.shared.longwork.watch(watched);
+        }
+    }
+
     fn cancel(&self, call: EffectId) {
         let shared = Arc::clone(&self.shared);
         self.tasks.spawn(async move {
@@ -232,6 +248,26 @@ impl Drop for Dispatch {
     /// A partition that was lost asks nothing more: whoever owns it now sends it again.
     fn drop(&mut self) {
         self.stop.cancel();
+        self.shared.longwork.leave(self.partition, self.session);
+    }
+}
+
+/// Makes an attempt that may have to wait for something, and tells what came of it.
+async fn ask(attempt: Attempt, permits: Arc<Semaphore>, stop: CancellationToken) {
+    let made = async {
+        // What waits for an operator takes no place from what can be asked.
+        match Box::pin(attempt.held()).await {
+            Some(held) => held,
+            None => attempt.make(&permits).await,
+        }
+    };
+    let asked = tokio::select! {
+        biased;
+        () = stop.cancelled() => return,
+        asked = made => asked,
+    };
+    if let Some(input) = attempt.input(asked) {
+        tell(&attempt.shared, attempt.partition, input, &stop).await;
     }
 }
 

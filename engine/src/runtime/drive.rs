@@ -360,6 +360,8 @@ impl Drive {
                 self.shared.waiters.reached(key, &done);
             }
             self.awaiting.reached(key, &done);
+            let awaits = |call, attempt| self.partition.awaits(key, call, attempt);
+            self.shared.longwork.settle(key, awaits);
         } else if let Some(key) = &done.key {
             let effects = std::mem::take(&mut done.effects).into_iter();
             effects.for_each(|effect| self.dispatch.perform_alone(key, effect));
@@ -375,6 +377,7 @@ impl Drive {
             self.dispatch.unanswered(key, call, attempt);
         }
         let index = self.shared.definitions.index();
+        self.dispatch.listen(self.partition.calls_pending(&index.definitions));
         for (key, effect) in self.partition.pending_effects(&index.definitions) {
             let instance = self.partition.instance(&key);
             let pinned = instance

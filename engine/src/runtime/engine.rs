@@ -16,11 +16,12 @@ use super::definitions::{DefinitionStore, Deployed};
 use super::error::Error;
 use super::handle::Handle;
 use super::intake::{self, Intake};
+use super::longwork::{Bodies, Longwork, keep_bodies, keep_hearing, keep_missing};
 use super::marks::{self, Marks};
 use super::notices::NoticeSubjects;
 use super::outage::Outage;
 use super::owner::own;
-use super::providers::Providers;
+use super::providers::{Providers, hear};
 use super::seat::{STARTING, Seat, SeatState};
 use super::shared::Shared;
 use super::waiters::Waiters;
@@ -73,6 +74,7 @@ impl Engine {
         };
         let providers = Providers::new(bus.clone());
         providers.load_holds().await?;
+        providers.load_breakers().await?;
         let shared = Arc::new(Shared {
             cluster,
             config,
@@ -87,6 +89,8 @@ impl Engine {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             providers,
+            longwork: Longwork::default(),
+            bodies: Bodies::default(),
         });
         for (partition, queue) in (0_u16..).zip(queues) {
             shared.tasks.spawn(own(Arc::clone(&shared), partition, queue));
@@ -96,10 +100,14 @@ impl Engine {
             membership.tasks.spawn(keep(Arc::clone(cluster), membership.ended.clone()));
         }
         let engine = Self { handle: Handle(Arc::clone(&shared)), membership };
+        shared.tasks.spawn(keep_hearing(Arc::clone(&shared)));
         engine.settled().await;
         intake::start(&shared).await?;
         shared.tasks.spawn(keep_marks(Arc::clone(&shared), marks));
         shared.tasks.spawn(keep_holds(Arc::clone(&shared)));
+        shared.tasks.spawn(keep_plugins(Arc::clone(&shared)));
+        shared.tasks.spawn(keep_missing(Arc::clone(&shared)));
+        shared.tasks.spawn(keep_bodies(Arc::clone(&shared)));
         Ok(engine)
     }
 
@@ -213,6 +221,26 @@ async fn keep_holds(shared: Arc<Shared>) {
         };
         if let Err(error) = heard {
             tracing::debug!(%error, "it is not heard which plugins are paused");
+        }
+        tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            () = tokio::time::sleep(MARKS_EVERY) => {}
+        }
+    }
+}
+
+/// Hears what plugins announce, and which breakers other engines open and close.
+async fn keep_plugins(shared: Arc<Shared>) {
+    loop {
+        let heard = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            heard = shared.providers.keep_breakers() => heard,
+            heard = hear(&shared) => heard,
+        };
+        if let Err(error) = heard {
+            tracing::debug!(%error, "it is not heard how plugins are");
         }
         tokio::select! {
             biased;

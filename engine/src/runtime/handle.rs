@@ -299,6 +299,11 @@ impl Handle {
         InstanceWaiter::begin(&self.0, key, goal)
     }
 
+    /// Waits for the next decision about `key` after `step`.
+    pub(crate) fn waiter_after(&self, key: &InstanceKey, step: u64) -> InstanceWaiter {
+        InstanceWaiter::begin(&self.0, key, Goal::After(step))
+    }
+
     /// Lifecycle changes from now on.
     #[must_use]
     pub fn notices(&self) -> broadcast::Receiver<Arc<NoticeMessage>> {

@@ -16,6 +16,7 @@ use super::config::EngineConfig;
 use super::definitions::DefinitionStore;
 use super::error::Error;
 use super::intake::{Intake, Targets};
+use super::longwork::{Bodies, Longwork};
 use super::marks::Mark;
 use super::notices::{Hearing, NoticeMessage, NoticeSubjects, SharedNotice};
 use super::providers::Providers;
@@ -40,6 +41,10 @@ pub(crate) struct Shared {
     pub(crate) cluster: Option<Arc<Cluster>>,
     /// Which plugins run, and where their operations are asked.
     pub(crate) providers: Providers,
+    /// The calls whose plugins answer later.
+    pub(crate) longwork: Longwork,
+    /// Large bodies that were taken.
+    pub(crate) bodies: Bodies,
 }
 
 impl Shared {

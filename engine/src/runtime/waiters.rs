@@ -17,6 +17,8 @@ pub(crate) enum Goal {
     State(String),
     /// The life ended.
     End,
+    /// A decision about it came after this step of the same life.
+    After(u64),
 }
 
 /// What ended a wait: was the goal met, and how the instance stood then.
@@ -69,7 +71,7 @@ impl Waiters {
     pub(crate) fn reached(&self, key: &InstanceKey, done: &Done) {
         let (Some(definition), Some(status)) = (&done.definition, done.status) else { return };
         let names = done.active.iter().map(|id| &*definition.state(*id).id).collect::<Vec<_>>();
-        self.keep(key, |waiter| match waiter.goal.judge(status, &names) {
+        self.keep(key, |waiter| match waiter.goal.judge(status, &names, done.step) {
             Some(met) => {
                 let (active, step) = (done.active.clone(), done.step);
                 let definition = Arc::clone(definition);
@@ -99,11 +101,12 @@ impl Waiters {
 }
 
 impl Goal {
-    /// Does a life at `status` in `states` meet the goal? `None`: it still may.
-    pub(crate) fn judge(&self, status: Status, states: &[&str]) -> Option<bool> {
+    /// Does a life at `status` in `states`, after `step`, meet the goal? `None`: it still may.
+    pub(crate) fn judge(&self, status: Status, states: &[&str], step: u64) -> Option<bool> {
         let met = match self {
             Self::State(name) => states.contains(&name.as_str()),
             Self::End => status.is_ended(),
+            Self::After(known) => step > *known,
         };
         let over = status.is_ended() || status == Status::Stuck;
         (met || over).then_some(met)
@@ -166,10 +169,12 @@ mod tests {
     #[test]
     fn a_stuck_or_ended_life_ends_the_wait_in_vain() {
         let state = Goal::State("paid".to_owned());
-        assert_eq!(state.judge(Status::Running, &["open"]), None);
-        assert_eq!(state.judge(Status::Running, &["paid"]), Some(true));
-        assert_eq!(state.judge(Status::Done, &["closed"]), Some(false));
-        assert_eq!(Goal::End.judge(Status::Stuck, &["open"]), Some(false));
-        assert_eq!(Goal::End.judge(Status::Failed, &["open"]), Some(true));
+        assert_eq!(state.judge(Status::Running, &["open"], 1), None);
+        assert_eq!(state.judge(Status::Running, &["paid"], 1), Some(true));
+        assert_eq!(state.judge(Status::Done, &["closed"], 1), Some(false));
+        assert_eq!(Goal::End.judge(Status::Stuck, &["open"], 1), Some(false));
+        assert_eq!(Goal::End.judge(Status::Failed, &["open"], 1), Some(true));
+        assert_eq!(Goal::After(1).judge(Status::Paused, &[], 1), None);
+        assert_eq!(Goal::After(1).judge(Status::Paused, &[], 2), Some(true));
     }
 }

@@ -45,7 +45,7 @@ fn k1_what_comes_while_paused_waits_and_is_taken_at_the_resume() {
     let shown = place.gearshift(&["show", "hall"]).ends(0).out;
     assert!(shown.contains("by ann at ") && shown.contains("parked    light.switched"), "{shown}");
     let why = place.gearshift(&["why", "hall"]).ends(0).out;
-    assert!(why.contains("1 events and 0 replies wait") && why.contains("resume hall"), "{why}");
+    assert!(why.contains("kept for the resume: 1 event") && why.contains("resume hall"), "{why}");
     let list = place.gearshift(&["ls", "--where", "status == 'paused'"]).ends(0).out;
     assert!(list.contains("hall") && !list.contains("attic"), "{list}");
     assert_eq!(place.gearshift(&["resume", "hall"]).ends(0).out, "hall  running in off\n");

@@ -89,7 +89,13 @@ fn reviewed(place: &Place, address: Option<&str>, again: impl FnOnce() -> Dev) {
     let why = engine.run(&["why", "a"]).ends(0).out;
     assert!(why.contains("2 of them; 1 vote so far"), "{why}");
     engine.run(&["decide", "a", "steps.review:print", "--as", "bob", "-d", "note=ok"]).ends(0);
-    engine.run(&["decide", "a", "print", "--as", "cid"]).ends(4);
+    for late in ["print", "steps.review:burn"] {
+        let told = engine.run(&["decide", "a", late, "--as", "cid"]).ends(4).err;
+        let words = "error[GS4009]: paper/a is already decided: `print` by bob, ";
+        assert!(told.starts_with(words) && told.contains(" ago (20"), "{told}");
+    }
+    let never = engine.run(&["decide", "c", "print"]).ends(4).err;
+    assert!(never.contains("the instance has ended: it is done"), "{never}");
     let shown = engine.run(&["show", "a", "-o", "json"]).ends(0).json();
     assert_eq!(shown["status"], "done", "{shown}");
     let review = &shown["output"]["review"];

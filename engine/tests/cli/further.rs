@@ -57,6 +57,12 @@ fn steps_are_added_to_an_instance_that_runs_after_a_look_at_what_that_means() {
     assert!(shown.contains("4 of 4 completed"), "{shown}");
     let late = place.gearshift(&add).ends(4);
     assert!(late.err.contains("[GS4018]") && late.err.contains("has ended"), "{}", late.err);
+    place.gearshift(&["send", "import.asked", "-d", "id=i-2"]).ends(0);
+    let piped = ["steps", "add", "i-2", "--file", "-"];
+    let wrong = place.gearshift_with_input(&piped, "steps: { a: { neds: [fetch] } }").ends(1);
+    assert!(wrong.err.contains("stdin:1:"), "{}", wrong.err);
+    let added = place.gearshift_with_input(&piped, MORE).ends(0).out;
+    assert!(added.contains("  + check, report"), "{added}");
     place.gearshift(&["steps", "add", "nobody", "--file", "more.yaml"]).ends(3);
     place.gearshift(&["steps", "add", "i-1", "--file", "nothing.yaml"]).ends(3);
 }

@@ -1,5 +1,7 @@
 //! `migrate`: one instance and whole fleets, what is told, what is refused, and how it ends.
 
+use serde_json::json;
+
 use crate::support::{Dev, Place};
 
 const FIRST: &str = "\
@@ -73,8 +75,13 @@ fn a_half_moved_fleet_is_moved_the_rest_of_the_way() {
     let yes = [&FLEET[..], &["--yes"]].concat();
     holds(&place.gearshift(&yes).ends(0).out, &["moved 2, unchanged 1, refused 0"]);
     holds(&place.gearshift(&yes).ends(0).out, &["moved 0, unchanged 3, refused 0"]);
-    let steps = |id: &str| place.gearshift(&["history", id, "-o", "json"]).ends(0).json();
-    assert_eq!(steps("o-2").as_array().map(Vec::len), Some(1), "nothing was recorded again");
+    let lines = || place.gearshift(&["history", "o-2", "-o", "json"]).ends(0).json();
+    let told = lines();
+    assert_eq!(told.as_array().map(Vec::len), Some(2), "nothing was recorded again");
+    // What came before is told in the words of its version, as long as that is there.
+    assert_eq!([&told[0]["active"][0], &told[1]["input"]], ["placed", "command migrate"]);
+    place.gearshift(&["def", "rm", "order@1"]).ends(0);
+    assert_eq!([&lines()[0]["input"], &lines()[0]["active"]], [&told[0]["input"], &json!(null)]);
     // By its id it is the same, and an ended one is refused.
     let one = place.gearshift(&["migrate", "o-2", "--to", "2"]).ends(0);
     assert_eq!(one.out, "order/o-2  order@2  unchanged\n");

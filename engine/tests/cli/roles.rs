@@ -68,7 +68,7 @@ pub(crate) fn engine(place: &Place, server: &Server) -> Dev {
     engine
 }
 
-fn login(command: &mut Command, user: &str) {
+pub(crate) fn login(command: &mut Command, user: &str) {
     command
         .env("GEARSHIFT_NATS_USER", user)
         .env("GEARSHIFT_NATS_PASSWORD", PASSWORD)
@@ -293,7 +293,7 @@ fn each_role_is_refused_what_it_must_not_do() {
         }
         service.may_not_subscribe("order.placed").await;
         let validator = Plain::connect(&server, "validator").await;
-        for subject in ["order.placed", "gearshift.result.abc", "gearshift.heartbeat.abc"] {
+        for subject in ["order.placed", "gearshift.announce.billing", "gearshift.cancel.abc"] {
             validator.may_not_publish(subject).await;
         }
         for subject in [

@@ -135,3 +135,53 @@ states:
     assert!(both.err.contains("--all-transitions"), "{}", both.err);
     assert!(!both.out.contains("passed"), "{}", both.out);
 }
+
+#[test]
+fn tx_a_scenario_begins_commits_and_rolls_back_transactions() {
+    let place = Place::new();
+    let flow = "\
+workflow: note
+correlate: data.id
+events: { note.read: {} }
+vars: { n: 0 }
+steps:
+  book: { call: desk.book, undo: desk.free, timeout: 5s }
+  read: { needs: book, wait: note.read }
+";
+    place.write("note.workflow.yaml", flow);
+    let scenario = "\
+mocks: { desk.book: { output: {} }, desk.free: { output: {} } }
+scenarios:
+  - name: taken back
+    steps:
+      - { command: begin, instance: transaction/t, open_for: 5m }
+      - { start: note, key: a, transaction: t, expect: { effects: [call desk.book] } }
+      - advance: 6m
+      - expect: { status: failed, effects: [call desk.free], steps: { book: undone } }
+      - { expect: { state: rolled_back, status: done }, instance: transaction/t }
+  - name: stays
+    steps:
+      - { command: begin, instance: transaction/t }
+      - { start: note, key: a, transaction: t }
+      - { command: commit, instance: transaction/t, expect: { state: committed } }
+      - advance: 2h
+      - expect: { status: running, steps: { book: completed } }
+  - name: nobody began it
+    steps:
+      - { start: note, key: a, transaction: t }
+      - expect: { status: failed }
+";
+    place.write("note.test.yaml", scenario);
+    let done = place.gearshift(&["test", "."]).ends(0);
+    assert!(done.out.contains("3 passed"), "{}", done.out);
+    for (step, told) in [
+        ("command: commit, instance: note/a", "needs an `instance: transaction/NAME`"),
+        ("command: pause, open_for: 5m", "`open_for` does not belong to `pause`, but to `begin`"),
+        ("event: note.read, transaction: t", "`transaction` does not belong to `event`"),
+    ] {
+        let text = format!("scenarios:\n  - {{ name: one, steps: [ {{ {step} }} ] }}\n");
+        place.write("note.test.yaml", &text);
+        let done = place.gearshift(&["test", "."]).ends(2);
+        assert!(done.err.contains(told), "`{told}` is not in: {}", done.err);
+    }
+}

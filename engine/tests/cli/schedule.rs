@@ -1,4 +1,4 @@
-//! Schedules at the command line: `check`, `schedule ls|show|trigger`, `def show`.
+//! Schedules at the command line: `check`, `schedule ls|show|trigger|pause|resume`, `def show`.
 
 use std::time::Duration;
 
@@ -45,12 +45,15 @@ fn e6_schedules_are_listed_shown_and_triggered() {
     let yearly = place.gearshift(&["schedule", "show", "report/yearly"]).ends(0).out;
     let next: Vec<_> = yearly.lines().filter(|line| line.starts_with("next ")).collect();
     assert_eq!(next.len(), 1, "{yearly}");
-    assert_eq!(next[0].matches("-01-01T05:00:00.000Z").count(), 5, "{yearly}");
+    assert_eq!(next[0].matches("-01-01T05:00:00Z").count(), 5, "{yearly}");
     assert!(yearly.contains("due         cron 0 6 1 1 * Europe/Berlin"), "{yearly}");
     assert!(yearly.contains("started     1"), "{yearly}");
     for unknown in ["report/never", "nothing/often"] {
-        place.gearshift(&["schedule", "trigger", unknown]).ends(3);
-        place.gearshift(&["schedule", "show", unknown]).ends(3);
+        for verb in ["trigger", "show", "pause", "resume"] {
+            let told = place.gearshift(&["schedule", verb, unknown]).ends(3).err;
+            let code = if unknown.starts_with("report") { "GS4032" } else { "GS40" };
+            assert!(told.contains(code), "{verb} {unknown}: {told}");
+        }
     }
     place.gearshift(&["schedule", "trigger", "report"]).ends(2);
 
@@ -104,4 +107,61 @@ fn schedules_are_compared() {
     for line in ["schedule `often`", "schedule `seldom`", "overlap of schedule `yearly`"] {
         assert!(told.contains(line), "{told}");
     }
+}
+
+#[test]
+fn e6_one_schedule_is_paused_over_a_kill_and_resumed_and_tells_who_ordered_what() {
+    let place = Place::new();
+    let text = REPORT
+        .replace("overlap: skip }", "overlap: queue }")
+        .replace("states:", "  never: { every: 5s, key: \"${ data.nobody.knows }\" }\nstates:");
+    place.write("flows/report.workflow.yaml", &text);
+    let begin = || place.dev(&["flows", "--data", "data"]);
+    let dev = begin();
+    let waits = || Some(listed(&place, "often")).filter(|one| one["waiting"] != 0);
+    let often = until(Duration::from_secs(30), waits);
+    assert_eq!(often["running"].as_array().map(Vec::len), Some(1), "{often}");
+    let table = place.gearshift(&["schedule", "ls", "report"]).ends(0).out;
+    assert!(table.contains("RUNNING  WAITING"), "{table}");
+
+    let paused = place.gearshift(&["schedule", "pause", "report/often", "--reason", "no paper"]);
+    assert_eq!(paused.ends(0).out, "report/often  paused; what it started runs on (1)\n");
+    let again = place.gearshift(&["schedule", "pause", "report/often"]).ends(4);
+    assert!(again.err.starts_with("error[GS4018]"), "{}", again.err);
+    dev.signal("-KILL");
+    drop(dev);
+    let _dev = begin();
+    let before = listed(&place, "often");
+    assert_eq!(before["pause"]["reason"], "no paper", "{before}");
+    let left_out = || {
+        let one = listed(&place, "often");
+        (one["skipped"].as_u64() > before["skipped"].as_u64()).then_some(one)
+    };
+    let later = until(Duration::from_secs(30), left_out);
+    assert_eq!((&later["waiting"], &later["started"]), (&before["waiting"], &before["started"]));
+    assert_eq!(later["left_out"]["reason"], "the schedule is paused");
+    let table = place.gearshift(&["schedule", "ls", "report"]).ends(0).out;
+    assert!(table.contains("paused by tester"), "{table}");
+
+    let trigger = ["schedule", "trigger", "report/yearly", "--reason", "figures corrected"];
+    place.gearshift(&trigger).ends(0);
+    let yearly = place.gearshift(&["schedule", "show", "report/yearly"]).ends(0).out;
+    let told = "  trigger by tester: figures corrected  started report/yearly-";
+    assert!(yearly.contains(told), "{yearly}");
+    let resumed = place.gearshift(&["schedule", "resume", "report/often"]).ends(0).out;
+    assert!(resumed.starts_with("report/often  resumed; due 20"), "{resumed}");
+    place.gearshift(&["schedule", "resume", "report/often"]).ends(4);
+    let shown = place.gearshift(&["schedule", "show", "report/often"]).ends(0).out;
+    assert!(shown.contains("  pause by tester: no paper\n"), "{shown}");
+    assert!(shown.contains("  resume by tester\n") && !shown.contains("paused  "), "{shown}");
+
+    // One that can never start says why without being triggered.
+    let why = "`key`: `data.nobody` is absent";
+    let never = until(Duration::from_secs(30), || {
+        let shown = place.gearshift(&["schedule", "show", "report/never"]).ends(0).out;
+        shown.contains(why).then_some(shown)
+    });
+    assert!(never.contains("left out    20"), "{never}");
+    let table = place.gearshift(&["schedule", "ls", "report"]).ends(0).out;
+    assert!(table.contains(&format!("left out: {why}")), "{table}");
 }

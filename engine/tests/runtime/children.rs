@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use gearshift_bus::{Bus, Faults};
-use gearshift_machine::machine::{Instance, InstanceKey, Principal, Status};
+use gearshift_machine::machine::{Generation, Instance, InstanceKey, Principal, Status};
 use gearshift_machine::partition::Partition;
 use gearshift_machine::value::Value;
 
@@ -100,7 +100,7 @@ fn rule_37_children_in_other_partitions_are_heard_in_order_and_end_last() {
     let handle = world.handle();
     let apart = (0..DESKS).filter(|number| {
         let parent = desk(*number);
-        let child = parent.child("clerk", "clerk", 1).unwrap();
+        let child = parent.child("clerk", "clerk", (1, Generation(1))).unwrap();
         handle.partition_of(&parent) != handle.partition_of(&child)
     });
     assert!(apart.count() > 0);

@@ -140,6 +140,43 @@ fn h5_a_rollback_by_hand_goes_on_after_a_crash() {
     until(&world, "job/a", "it is over", |seen| seen["status"] == "cancelled");
 }
 
+fn cancel_with_a_call_under_way(world: World) {
+    let plugin = Recorded::new(|seen| match seen.input["n"] == 2 {
+        true => Answer::Hold,
+        false => Answer::Done,
+    });
+    let mut world = world.serving(&plugin);
+    world.start();
+    world.deploy(JOB);
+    order(&world, "start", &json!({ "workflow": "job", "key": "a" })).unwrap();
+    world.run(eventually("the second call is under way", || (plugin.held() == 1).then_some(())));
+    let body = json!({ "instance": "job/a", "reason": "wrong" });
+    assert_eq!(order(&world, "cancel", &body).unwrap()["status"], "compensating");
+    let why = request(&world, "gearshift.query.why", &json!({ "id": "job/a" })).unwrap();
+    assert!(why["lines"].to_string().contains("waits first for calls under way, 1 of"), "{why}");
+    assert_eq!(order(&world, "cancel", &body).unwrap_err()["code"], "GS4018");
+    plugin.forget();
+    world.restart();
+    world.run(eventually("it is asked again", || (plugin.held() == 1).then_some(())));
+    world.run(plugin.release());
+    until(&world, "job/a", "it is over", |seen| seen["status"] == "cancelled");
+    // It was done after all, and is taken back first.
+    let seen = plugin.seen();
+    let inputs: Vec<_> = seen.iter().map(|seen| &seen.input["input"]["n"]).collect();
+    assert_eq!(inputs, [&json!(null), &json!(null), &json!(null), &json!(2), &json!(1)]);
+    assert_eq!((&seen[1].input, &seen[1].call), (&seen[2].input, &seen[2].call));
+}
+
+#[test]
+fn h5_cancel_waits_for_a_call_under_way_over_a_restart() {
+    cancel_with_a_call_under_way(World::embedded());
+}
+
+#[test]
+fn h5_cancel_waits_for_a_call_under_way_on_a_real_server() {
+    on_nats(cancel_with_a_call_under_way);
+}
+
 #[test]
 fn e4_timers_are_listed_moved_and_fired_by_name() {
     let mut world = World::embedded();

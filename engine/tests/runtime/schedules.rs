@@ -241,7 +241,7 @@ fn e6_skip_queue_and_a_start_by_hand_over_restarts() {
         let by = Principal { user: "ann".into(), roles: Vec::new() };
         let key = schedule_of("last");
         let partition = world.handle().partition_of(&key);
-        let order = ScheduleOrder::Trigger { by };
+        let order = ScheduleOrder::Trigger { by, reason: "".into() };
         world.run(world.handle().input(partition, PartitionInput::Schedule { key, order })).unwrap()
     };
     assert!(matches!(trigger().outcome, Outcome::Rejected { .. }), "the third still runs");

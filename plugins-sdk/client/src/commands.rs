@@ -40,13 +40,16 @@ impl Client {
         Ok(())
     }
 
-    /// Begins the life of an instance.
+    /// Begins the life of an instance; in a transaction, the answer comes once that has it.
     ///
     /// # Errors
     ///
-    /// `not_found` if there is no such workflow; and those of every request.
+    /// `not_found` if there is no such workflow or transaction, `conflict` if the transaction is
+    /// not open or has no room, or the instance runs already outside of it; and those of every
+    /// request.
     pub async fn start(&self, start: &Start) -> Result<StartReply, Error> {
-        let patience = start.timeout_ms.filter(|_| start.wait != Wait::None);
+        let waits = start.wait != Wait::None || start.transaction.is_some();
+        let patience = start.timeout_ms.filter(|_| waits);
         let waits = patience.map(Duration::from_millis);
         self.command(Verb::Start, start, waits).await
     }

@@ -2,9 +2,10 @@
 
 use gearshift_protocol::InstanceVerdict;
 use gearshift_protocol::command::{
-    AddSteps, AddStepsReply, Checkpoint, Clocks, Fork, ForkReply, Hold, HoldReply, Order, Pause,
-    Rollback, SetVars, TimerOrder, TriggerReply, TriggerSchedule, Verb,
+    AddSteps, AddStepsReply, Checkpoint, Clocks, Fork, ForkReply, Hold, HoldReply, HoldSchedule,
+    Order, Pause, Rollback, SetVars, TimerOrder, TriggerReply, TriggerSchedule, Verb,
 };
+use gearshift_protocol::view::ScheduleView;
 use serde_json::{Map, Value};
 
 use crate::{Client, Error};
@@ -160,5 +161,26 @@ impl Client {
     /// every request.
     pub async fn trigger_schedule(&self, order: &TriggerSchedule) -> Result<TriggerReply, Error> {
         self.command(Verb::ScheduleTrigger, order, None).await
+    }
+
+    /// Lets a schedule start nothing by the calendar until [`Client::resume_schedule`]: moments
+    /// that come meanwhile are left out. What runs goes on, and a trigger starts all the same.
+    ///
+    /// # Errors
+    ///
+    /// `not_found` if there is no such schedule, `conflict` if it is paused already; and those of
+    /// every request.
+    pub async fn pause_schedule(&self, order: &HoldSchedule) -> Result<ScheduleView, Error> {
+        self.command(Verb::SchedulePause, order, None).await
+    }
+
+    /// Lets the calendar count again.
+    ///
+    /// # Errors
+    ///
+    /// `not_found` if there is no such schedule, `conflict` if it is not paused; and those of
+    /// every request.
+    pub async fn resume_schedule(&self, order: &HoldSchedule) -> Result<ScheduleView, Error> {
+        self.command(Verb::ScheduleResume, order, None).await
     }
 }

@@ -27,6 +27,7 @@ mod commands;
 mod control;
 mod error;
 mod http;
+mod plugins;
 mod queries;
 mod sse;
 mod transactions;

@@ -8,12 +8,18 @@ use serde_json::Value;
 pub use self::control::{
     Checkpoint, Clocks, Fork, ForkReply, Hold, HoldReply, Pause, Rollback, SetVars, TimerOrder,
 };
-pub use self::schedule::{TriggerReply, TriggerSchedule};
+pub use self::deploy::{Deploy, DeployReply, Deployed, Format};
+pub use self::plugin::{
+    PluginCall, PluginCallFailure, PluginCallReply, PluginReset, PluginResetReply,
+};
+pub use self::schedule::{HoldSchedule, TriggerReply, TriggerSchedule};
 pub use self::steps::{AddSteps, AddStepsReply};
 pub use self::transaction::{BeginTransaction, EndTransaction};
 use crate::verdict::{InstanceVerdict, Wait};
 
 mod control;
+mod deploy;
+mod plugin;
 mod schedule;
 mod steps;
 mod transaction;
@@ -74,11 +80,19 @@ pub enum Verb {
     TransactionRollback,
     /// [`TriggerSchedule`] → [`TriggerReply`]: let a schedule start an instance now.
     ScheduleTrigger,
+    /// [`HoldSchedule`] → [`ScheduleView`](crate::view::ScheduleView): no starts by the calendar.
+    SchedulePause,
+    /// [`HoldSchedule`] → [`ScheduleView`](crate::view::ScheduleView): end that.
+    ScheduleResume,
+    /// [`PluginCall`] → [`PluginCallReply`]: call an operation once, for no instance.
+    PluginCall,
+    /// [`PluginReset`] → [`PluginResetReply`]: close breakers.
+    PluginReset,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 30] = [
         Self::Deploy,
         Self::Undeploy,
         Self::Start,
@@ -105,6 +119,10 @@ impl Verb {
         Self::TransactionCommit,
         Self::TransactionRollback,
         Self::ScheduleTrigger,
+        Self::SchedulePause,
+        Self::ScheduleResume,
+        Self::PluginCall,
+        Self::PluginReset,
     ];
 
     /// The subject token.
@@ -137,6 +155,10 @@ impl Verb {
             Self::TransactionCommit => "transaction_commit",
             Self::TransactionRollback => "transaction_rollback",
             Self::ScheduleTrigger => "schedule_trigger",
+            Self::SchedulePause => "schedule_pause",
+            Self::ScheduleResume => "schedule_resume",
+            Self::PluginCall => "plugin_call",
+            Self::PluginReset => "plugin_reset",
         }
     }
 
@@ -145,62 +167,6 @@ impl Verb {
     pub fn parse(token: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verb| verb.as_str() == token)
     }
-}
-
-/// Makes the definitions of a text available; moves no running instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Deploy {
-    /// The text of one file: one or several definitions.
-    pub text: String,
-    /// What diagnostics call the text, such as its path.
-    #[serde(default)]
-    pub origin: String,
-    /// How the text is written.
-    #[serde(default)]
-    pub format: Format,
-}
-
-/// How a definition is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// YAML, the default.
-    #[default]
-    Yaml,
-    /// JSON.
-    Json,
-}
-
-/// What was deployed; a text with errors is refused as a whole, with a problem.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct DeployReply {
-    /// The definitions, in the order of the text.
-    pub definitions: Vec<Deployed>,
-    /// Warnings, in the form `gearshift check -o json` prints.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub diagnostics: Vec<Value>,
-    /// Where instances of older versions could not be counted, in words: partitions that refuse to
-    /// serve.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub uncounted: Vec<String>,
-}
-
-/// One deployed definition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deployed {
-    /// The workflow's name.
-    pub name: String,
-    /// Its version.
-    pub version: u32,
-    /// The hash of its content, in lower-case hexadecimal digits.
-    pub hash: String,
-    /// Was exactly this definition deployed before?
-    #[serde(default)]
-    pub unchanged: bool,
-    /// Instances that stay on an older version.
-    #[serde(default)]
-    pub older_instances: u64,
 }
 
 /// Begins the life of an instance.
@@ -371,6 +337,8 @@ impl StartReply {
         }
         match self.verdict.status {
             Some(Status::Failed | Status::Cancelled | Status::Stuck) => 1,
+            // It ended, and not where it was waited for.
+            Some(Status::Done) if !self.reached => 1,
             Some(Status::Running | Status::Paused | Status::Compensating | Status::Done) | None => {
                 if self.reached {
                     0

@@ -18,6 +18,10 @@ pub const ERROR_KIND: &str = "Gearshift-Error-Kind";
 pub const RETRY_AFTER: &str = "Gearshift-Retry-After";
 /// `true`: the result follows later on [`RESULT_TO`].
 pub const PENDING: &str = "Gearshift-Pending";
+/// Beside [`PENDING`]: how often a sign of life comes at least, such as `10s`.
+pub const HEARTBEAT: &str = "Gearshift-Heartbeat";
+/// How busy the plugin is, `<calls in flight>/<capacity>`; see [`crate::Load`].
+pub const LOAD: &str = "Gearshift-Load";
 /// The subject a later result goes to.
 pub const RESULT_TO: &str = "Gearshift-Result-To";
 /// Answer only once the instance has reached this: a state, `@quiescent` or `@end`.

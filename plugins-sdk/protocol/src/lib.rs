@@ -11,13 +11,17 @@
 //! 3. [`event`]: what happened; [`verdict`]: what became of it.
 //! 4. [`command`], [`query`], [`view`]: operators' orders, reads, and what they answer.
 //! 5. [`notice`]: what changed, for whoever listens.
-//! 6. [`plugin`]: one call of one operation.
+//! 6. [`plugin`]: one call of one operation; [`long_work`]: calls that answer later.
+//!    [`metadata`], [`lifecycle`]: what a plugin tells about itself, at first and later.
 //! 7. [`problem`]: why something was refused, as RFC 9457, HTTP status and exit code.
 
 pub mod command;
 pub mod encoding;
 pub mod event;
 pub mod headers;
+pub mod lifecycle;
+pub mod long_work;
+pub mod metadata;
 pub mod notice;
 pub mod plugin;
 pub mod problem;
@@ -28,6 +32,9 @@ pub mod view;
 
 pub use encoding::{CodecError, Encoding};
 pub use event::{CloudEvent, EventHeaders, EventReply, ce_decode, ce_encode};
+pub use lifecycle::{Announcement, AnnouncementKind, Load, PluginState, PluginStatus};
+pub use long_work::{Heartbeat, ObjectRef, Pending};
+pub use metadata::{PluginMetadata, Requirement};
 pub use notice::{Notice, NoticeKind};
 pub use plugin::{CallHeaders, FailureKind, PluginFailure};
 pub use problem::{Problem, ProblemKind};

@@ -62,6 +62,8 @@ pub enum NoticeKind {
     CallRetrying,
     /// A call failed for good.
     CallFailed,
+    /// The plugin of a call said how far it is.
+    CallProgress,
     /// A step began.
     StepStarted,
     /// A step succeeded.
@@ -86,6 +88,21 @@ pub enum NoticeKind {
     VarsSet,
     /// A due moment of a schedule was left out; `key` is `workflow/schedule` and no instance.
     ScheduleSkipped,
+    /// An instance of a plugin answers calls; `workflow` is `plugin`, `key` the plugin's name,
+    /// here and in those that follow.
+    Registered,
+    /// An instance of a plugin takes no more calls.
+    Unregistered,
+    /// An instance of a plugin has room again.
+    Available,
+    /// An instance of a plugin has no room.
+    Overloaded,
+    /// Calls of an operation are not sent: the last ones failed.
+    BreakerOpened,
+    /// One call of the operation is tried.
+    BreakerHalfOpen,
+    /// Calls of the operation are sent again.
+    BreakerClosed,
     /// A kind this reader does not know yet.
     #[serde(other)]
     Other,
@@ -106,6 +123,7 @@ impl NoticeKind {
             Self::ApprovalRequested => "approval_requested",
             Self::CallRetrying => "call_retrying",
             Self::CallFailed => "call_failed",
+            Self::CallProgress => "call_progress",
             Self::StepStarted => "step_started",
             Self::StepCompleted => "step_completed",
             Self::StepFailed => "step_failed",
@@ -118,6 +136,13 @@ impl NoticeKind {
             Self::CheckpointSaved => "checkpoint_saved",
             Self::VarsSet => "vars_set",
             Self::ScheduleSkipped => "schedule_skipped",
+            Self::Registered => "registered",
+            Self::Unregistered => "unregistered",
+            Self::Available => "available",
+            Self::Overloaded => "overloaded",
+            Self::BreakerOpened => "breaker_opened",
+            Self::BreakerHalfOpen => "breaker_half_open",
+            Self::BreakerClosed => "breaker_closed",
             Self::Other => "other",
         }
     }

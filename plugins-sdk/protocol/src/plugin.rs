@@ -4,19 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Header, headers};
 
-/// The key of the service metadata that marks a plugin, and the protocol's version.
-pub const METADATA_PROTOCOL: (&str, &str) = ("gearshift.plugin", "1");
-/// The key of the endpoint metadata with the JSON Schema of the input.
-pub const METADATA_INPUT: &str = "gearshift.input";
-/// The key of the endpoint metadata with the JSON Schema of the output.
-pub const METADATA_OUTPUT: &str = "gearshift.output";
-/// The key of the endpoint metadata that says whether repeating a call is harmless.
-pub const METADATA_IDEMPOTENT: &str = "gearshift.idempotent";
-/// The key of the endpoint metadata with the time the operation needs at most, such as `30s`.
-pub const METADATA_TIMEOUT: &str = "gearshift.timeout";
+pub use crate::metadata::{
+    METADATA_HEARTBEAT, METADATA_IDEMPOTENT, METADATA_INPUT, METADATA_OUTPUT, METADATA_PROTOCOL,
+    METADATA_TIMEOUT,
+};
 
 /// Largest input or output that travels inline, in bytes: 64 KiB.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Largest input or output that travels by the object store, in bytes: 8 MiB.
+pub const OBJECT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Longest failure message in a header, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 1024;
 
@@ -190,7 +186,7 @@ pub fn parse_duration(text: &str) -> Option<u64> {
 }
 
 /// `text` without control characters, cut to `limit` bytes with `…` at the end.
-fn one_line(text: &str, limit: usize) -> String {
+pub(crate) fn one_line(text: &str, limit: usize) -> String {
     const MARK: &str = "…";
 
     let clean = |c: char| if c.is_control() { ' ' } else { c };

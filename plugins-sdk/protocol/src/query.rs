@@ -29,11 +29,13 @@ pub enum What {
     Graph,
     /// [`Definitions`] → [`crate::view::Page`] of [`crate::view::ScheduleView`].
     Schedules,
+    /// [`Plugins`] → [`crate::view::Page`] of [`crate::view::PluginView`].
+    Plugins,
 }
 
 impl What {
     /// Everything that can be read.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Instances,
         Self::Instance,
         Self::History,
@@ -46,6 +48,7 @@ impl What {
         Self::Health,
         Self::Graph,
         Self::Schedules,
+        Self::Plugins,
     ];
 
     /// The subject token.
@@ -64,6 +67,7 @@ impl What {
             Self::Health => "health",
             Self::Graph => "graph",
             Self::Schedules => "schedules",
+            Self::Plugins => "plugins",
         }
     }
 
@@ -131,6 +135,15 @@ pub struct Tasks {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definitions {
+    /// Only the versions of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// Lists the plugins that run, by name and version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plugins {
     /// Only the versions of this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,

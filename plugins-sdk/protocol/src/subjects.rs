@@ -17,6 +17,8 @@ pub const RESULT: &str = "gearshift.result.";
 pub const HEARTBEAT: &str = "gearshift.heartbeat.";
 /// Start of the subjects of cancelled calls; the call id follows.
 pub const CANCEL: &str = "gearshift.cancel.";
+/// Start of the subjects of what plugins announce; the plugin's name follows.
+pub const ANNOUNCE: &str = "gearshift.announce.";
 /// Start of the subjects of notices; workflow token and kind follow.
 pub const NOTICE: &str = "gearshift.notice.";
 /// Start of the subjects that publish an event one way where no bus is at hand (the HTTP door);
@@ -75,6 +77,12 @@ pub fn cancel(call_id: &str) -> String {
     format!("{CANCEL}{call_id}")
 }
 
+/// `gearshift.announce.<name>`.
+#[must_use]
+pub fn announce(plugin: &str) -> String {
+    format!("{ANNOUNCE}{plugin}")
+}
+
 /// The queue group of [`owner`]; a partition has one owner, so it has one member.
 pub const OWNER_GROUP: &str = "owner";
 
@@ -95,6 +103,13 @@ pub fn notice(workflow: &str, kind: &str) -> String {
 #[must_use]
 pub fn plugin(name: &str, major: u64, operation: &str) -> String {
     format!("{PLUGIN}{name}.v{major}.{operation}")
+}
+
+/// Where one instance alone is asked, by the subject of the operation and the service id:
+/// `gearshift.plugin.<name>.v<major>.<operation>.<id>`. Served where the plugin's metadata says so.
+#[must_use]
+pub fn plugin_instance(operation_subject: &str, id: &str) -> String {
+    format!("{operation_subject}.{id}")
 }
 
 /// Any text as one legal subject token: letters, digits, `-`, `_` and `@` stay, every other

@@ -5,15 +5,20 @@ use serde_json::Value;
 
 pub use self::control::{CheckpointView, PausedView};
 pub use self::health::{EngineView, Health, HealthStatus, PartitionHealth, SourceHealth};
-pub use self::schedules::ScheduleView;
+pub use self::plugins::{
+    BreakerView, OperationView, PluginInstanceView, PluginView, RequirementView,
+};
+pub use self::schedules::{LeftOutView, ScheduleOrderView, SchedulePauseView, ScheduleView};
 pub use self::steps::{
-    ItemsView, RollbackView, StepErrorView, StepStatus, StepView, StepsView, WorkflowMetrics,
+    ItemsView, ProgressView, RollbackView, StepErrorView, StepStatus, StepView, StepsView,
+    WorkflowMetrics,
 };
 pub use self::transaction::{MemberView, MembershipView, ScopeView};
 use crate::verdict::Status;
 
 mod control;
 mod health;
+mod plugins;
 mod schedules;
 mod steps;
 mod transaction;
@@ -169,6 +174,12 @@ pub struct CallView {
     /// When the next attempt begins, between attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt: Option<String>,
+    /// The plugin took the attempt and answers later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pending: bool,
+    /// How far its plugin says it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressView>,
 }
 
 /// An instance that runs as a call of another one.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gearshift_machine::machine::{Effect, Outcome};
-use gearshift_machine::partition::{Done, Partition, PartitionInput};
+use gearshift_machine::partition::{Done, Partition, PartitionInput, PendingCall};
 use gearshift_machine::value::Value;
 
 use super::inputs::COUNTER;
@@ -125,6 +125,15 @@ impl World<'_> {
                 | Effect::Log { .. }
                 | Effect::Notice(_) => panic!("pending {effect:?}"),
             }
+        }
+        for PendingCall { key, request, .. } in partition.calls_pending(&self.charts.definitions) {
+            // Nobody is asked again, and its answer may still come.
+            let effect = Effect::Call(request.clone());
+            let known = self.released.get(&request.call);
+            let same = known.is_none_or(|known| is_same_call(known, &effect));
+            assert!(same, "{known:?} became {effect:?}: {place}");
+            self.calls.push((key, request));
+            self.report.count("calls pending at a takeover");
         }
         for id in self.unconfirmed.keys() {
             assert!(publishes.contains(id), "publish {id} was forgotten: {place}");

@@ -160,5 +160,9 @@ pub(super) fn reply(random: &mut Random, key: &InstanceKey, call: &CallRequest) 
     };
     let attempt = if random.chance(950) { call.attempt } else { call.attempt + 1 };
     let id = if random.chance(980) { call.call } else { EffectId([7; 16]) };
-    PartitionInput::CallReply { key: key.clone(), call: id, attempt, outcome }
+    let key = key.clone();
+    match random.below(10) {
+        0 | 1 => PartitionInput::CallPending { key, call: id, attempt, heartbeat_ms: 30_000 },
+        _ => PartitionInput::CallReply { key, call: id, attempt, outcome },
+    }
 }

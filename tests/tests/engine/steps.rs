@@ -89,7 +89,7 @@ fn whoever_asks_sees_how_far_the_steps_are_before_and_after_a_crash() {
             assert_eq!(seen.steps.progress, Some(0.0));
             assert_eq!(step(&seen, "after").waits_for, ["left", "right"]);
             let why = world.run(world.client().why("meeting/m")).unwrap();
-            let waits = "step `after` waits for left, right";
+            let waits = "step `after` needs left, right";
             assert!(why.lines.iter().any(|line| line == waits), "{why:?}");
         };
         held(world);

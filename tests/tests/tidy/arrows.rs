@@ -6,7 +6,7 @@ use crate::tree::{Finding, Tree};
 const PREFIX: &str = "gearshift_";
 
 /// A folder or file, and the crates of ours that it may name; the first that fits counts.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 10] = [
     ("bus/src/", &["bus"]),
     ("plugins-sdk/protocol/src/", &["protocol"]),
     ("plugins-sdk/client/src/", &["bus", "protocol", "client"]),
@@ -14,19 +14,21 @@ const CRATES: [(&str, &[&str]); 9] = [
     ("engine/machine/src/", &["machine"]),
     ("engine/src/main.rs", &["bus", "engine", "examples"]),
     ("engine/src/cli/", &["bus", "protocol", "client", "machine"]),
+    ("engine/src/testing/", &["bus", "protocol", "client", "machine", "plugins_sdk"]),
     ("engine/src/", &["bus", "protocol", "machine"]),
     ("examples/src/", &["bus", "plugins_sdk", "examples"]),
 ];
 
 /// A folder, and the modules of its own crate that it must not name: they stand above it.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     ("engine/machine/src/value", &["definition", "machine", "partition"]),
     // Ids and times live in `machine::ids`, so definitions name that module.
     ("engine/machine/src/definition/", &["partition"]),
     ("engine/machine/src/machine/", &["partition"]),
-    ("engine/src/runtime/", &["api", "http", "cli"]),
-    ("engine/src/api/", &["http", "cli"]),
-    ("engine/src/http/", &["cli"]),
+    ("engine/src/runtime/", &["api", "http", "cli", "testing"]),
+    ("engine/src/api/", &["http", "cli", "testing"]),
+    ("engine/src/http/", &["cli", "testing"]),
+    ("engine/src/cli/", &["testing"]),
     ("bus/src/local/", &["memory", "embedded", "simulated"]),
 ];
 

@@ -6,6 +6,7 @@
 mod definition;
 mod expressions;
 mod lints;
+mod plugins;
 mod runtime;
 mod schedules;
 mod text;
@@ -13,6 +14,7 @@ mod text;
 pub use definition::*;
 pub use expressions::*;
 pub use lints::*;
+pub use plugins::*;
 pub use runtime::*;
 pub use schedules::*;
 pub use text::*;
@@ -73,7 +75,7 @@ macro_rules! codes {
 use codes;
 
 static ALL: LazyLock<Vec<Explanation>> = LazyLock::new(|| {
-    let families = [TEXT, DEFINITION, LINTS, SCHEDULES, EXPRESSIONS, RUNTIME];
+    let families = [TEXT, DEFINITION, LINTS, PLUGINS, SCHEDULES, EXPRESSIONS, RUNTIME];
     let mut all = families.concat();
     all.sort_by_key(|explanation| explanation.code);
     all

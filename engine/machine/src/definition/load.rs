@@ -34,8 +34,6 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// The workflows it runs by name, in the order of the text.
     pub children: Vec<Child>,
-    /// Its patterns of moments, in the order of the text: for whoever has a calendar.
-    pub dated: Vec<Dated>,
 }
 
 /// A `cron:` and where it is written, for whoever can say what it means.
@@ -56,7 +54,7 @@ pub struct Dated {
 /// # Errors
 /// Every problem of the text, in its order; `trailing_content` where it holds several definitions.
 pub fn load(text: &str, origin: &str, format: Format) -> Result<Loaded, Vec<Problem>> {
-    let mut loaded = read(text, origin, format, true)?;
+    let mut loaded = read(text, origin, (format, true), &|_| None)?;
     match loaded.pop() {
         Some(only) => Ok(only),
         None => Err(vec![Problem::new(codes::EMPTY_DEFINITION, origin, "nothing is written here")]),
@@ -68,7 +66,21 @@ pub fn load(text: &str, origin: &str, format: Format) -> Result<Loaded, Vec<Prob
 /// # Errors
 /// Every problem of all of them.
 pub fn load_all(text: &str, origin: &str, format: Format) -> Result<Vec<Loaded>, Vec<Problem>> {
-    read(text, origin, format, false)
+    read(text, origin, (format, false), &|_| None)
+}
+
+/// Reads every definition of a text, and asks a calendar about their patterns of moments: what is
+/// wrong with those is told beside all else.
+///
+/// # Errors
+/// As [`load_all`], and every problem that the calendar has.
+pub fn load_all_dated(
+    text: &str,
+    origin: &str,
+    format: Format,
+    calendar: &dyn Fn(&Dated) -> Option<Problem>,
+) -> Result<Vec<Loaded>, Vec<Problem>> {
+    read(text, origin, (format, false), calendar)
 }
 
 /// Reads [`Definition::canonical`]; the result has the same hash.
@@ -112,7 +124,12 @@ pub(crate) fn parsed(text: &str, origin: &str, format: Format) -> Result<Node, V
     }
 }
 
-fn read(text: &str, origin: &str, format: Format, one: bool) -> Result<Vec<Loaded>, Vec<Problem>> {
+fn read(
+    text: &str,
+    origin: &str,
+    (format, one): (Format, bool),
+    calendar: &dyn Fn(&Dated) -> Option<Problem>,
+) -> Result<Vec<Loaded>, Vec<Problem>> {
     let documents = parse::parse(text, format);
     let mut problems: Vec<Problem> = documents
         .flaws
@@ -146,9 +163,10 @@ fn read(text: &str, origin: &str, format: Format, one: bool) -> Result<Vec<Loade
                     problems.push(problem.at(text, at));
                 }
                 let warnings = found.iter().filter(|problem| !problem.is_error()).cloned();
-                loaded.push(Loaded { definition, warnings: warnings.collect(), children, dated });
+                loaded.push(Loaded { definition, warnings: warnings.collect(), children });
             }
             problems.append(&mut found);
+            problems.extend(dated.iter().filter_map(calendar));
         }
     }
     if problems.iter().any(Problem::is_error) {

@@ -17,7 +17,7 @@ mod schema;
 
 pub use child::Child;
 pub use extend::{DERIVED_MIN, Extended, Further, extend};
-pub use load::{Dated, Format, Loaded, from_canonical, load, load_all};
+pub use load::{Dated, Format, Loaded, from_canonical, load, load_all, load_all_dated};
 pub(crate) use load::{parsed, parsed_all};
 pub use parse::decode;
 pub(crate) use parse::{Key, Kind, Node, Plain, plain};

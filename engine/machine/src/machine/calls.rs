@@ -20,6 +20,10 @@ use crate::value::{Map, Value};
 
 /// The code of an attempt that was not sent because an operator paused the plugin.
 pub const PLUGIN_PAUSED: &str = "plugin_paused";
+/// The code of an attempt that was not sent because the last calls of the operation failed.
+pub const BREAKER_OPEN: &str = "breaker_open";
+/// The code of an attempt that was not sent because a limit of the definition was reached.
+pub const PLUGIN_LIMITED: &str = "plugin_limited";
 
 impl Work<'_> {
     /// Makes one attempt of a call.
@@ -42,6 +46,7 @@ impl Work<'_> {
             input: input.clone(),
             deadline,
             child: None,
+            heartbeat_ms: None,
         });
         let role = running.role;
         let step = match role {
@@ -83,6 +88,7 @@ impl Work<'_> {
             | TimerKind::SendTo { .. }
             | TimerKind::DeferredExpiry { .. }
             | TimerKind::Steps { .. }
+            | TimerKind::MoreSteps { .. }
             | TimerKind::Retention => true,
         });
     }
@@ -111,8 +117,8 @@ impl Work<'_> {
         let Some(sequence) = self.waiting_for(reply.call, reply.attempt).cloned() else {
             return Ok(Taken::Yes);
         };
-        if self.is_last_reply(&sequence) {
-            return Ok(self.reply_while_held(reply));
+        if self.instance.is_last_reply(&sequence) {
+            return self.last_reply(&sequence, reply);
         }
         match &reply.outcome {
             CallOutcome::Success(output) => match sequence.role {
@@ -121,7 +127,7 @@ impl Work<'_> {
                     self.step_call_succeeded(sequence, output)
                 }
             },
-            CallOutcome::Failure { kind, .. } if is_unknown(&sequence, *kind) => {
+            CallOutcome::Failure { kind, code, .. } if is_unknown(&sequence, *kind, code) => {
                 self.outcome_unknown(sequence, *kind)
             }
             CallOutcome::Failure { kind, code, message, retry_after_ms } => {
@@ -174,7 +180,7 @@ impl Work<'_> {
                 self.queue_error(error, origin)?;
             }
         }
-        self.forward(&event)?;
+        self.forward(&event);
         // Nobody has to take it: going on with the sequence is what a call is for.
         match self.macrostep(Cause::Event(&event))? {
             Taken::Unhandled(_) | Taken::Deferred | Taken::Yes => Ok(Taken::Yes),
@@ -261,8 +267,9 @@ impl Work<'_> {
         self.disarm_call(sequence.id);
         let of = self.step_words(sequence.role);
         self.note(format!("{of}attempt {} {}", call.attempt, failed.words()));
-        // What was not sent, because an operator paused the plugin, is no attempt.
-        let held = failed.kind == ErrorKind::PluginNotFound && **failed.code == *PLUGIN_PAUSED;
+        // What was held back and not sent is no attempt.
+        let held = failed.kind == ErrorKind::PluginNotFound
+            && [PLUGIN_PAUSED, BREAKER_OPEN, PLUGIN_LIMITED].contains(&&**failed.code);
         let policy = if held { Some(retry) } else { repeats(retry, failed.kind, call.attempt) };
         if let Some(policy) = policy {
             let delay = retry_delay_ms(policy, call.id, call.attempt, retry_after_ms);
@@ -272,10 +279,15 @@ impl Work<'_> {
                     sent: false,
                     once: false,
                     attempt: call.attempt.saturating_sub(u32::from(held)),
+                    heartbeat_ms: None,
                     ..call.clone()
                 }),
             );
             self.arm(delay, TimerKind::CallRetry { sequence: sequence.id });
+            if call.heartbeat_ms.is_some() {
+                // Else two attempts of long work would run beside each other.
+                self.cancel_silent(&call, failed, &operation)?;
+            }
             let mut fields = failed.fields(&operation, call.attempt);
             let delay = Value::from(delay);
             fields.push(("delay_ms", delay));
@@ -286,10 +298,7 @@ impl Work<'_> {
         let fields = failed.fields(&operation, call.attempt);
         self.notice(NoticeKind::CallFailed, fields.clone());
         self.set_call(sequence.id, None);
-        if failed.kind == ErrorKind::Timeout && call.child.is_none() {
-            let words = format!("cancel {operation}");
-            self.emit(Effect::CancelCall { call: call.id }, words)?;
-        }
+        self.cancel_silent(&call, failed, &operation)?;
         match sequence.role {
             Role::Step { graph, step, item } => {
                 self.step_failed((graph, step, item), Some(sequence), failed.to_error())?;
@@ -307,7 +316,7 @@ impl Work<'_> {
         let mut event = self.made(name.into(), EventKind::External, Some(data.into()));
         event.invoke_id = Some(Arc::clone(invoke_id));
         self.cause.get_or_insert_with(|| Arc::clone(&event.name));
-        self.forward(&event)?;
+        self.forward(&event);
         self.offer_call_error(sequence, &event)
     }
 
@@ -339,6 +348,9 @@ impl Work<'_> {
         let definition = self.definition;
         let Some(at) = self.sequence_index(sequence) else { return Ok(Taken::Yes) };
         let Some(running) = self.instance.sequences.get(at) else { return Ok(Taken::Yes) };
+        if self.instance.is_last_reply(running) {
+            return self.ask_last_again(&running.clone());
+        }
         if let (Some((spec, _)), Some(call)) = (call_at(definition, running), running.call.clone())
         {
             let attempt = call.attempt.saturating_add(1);

@@ -71,7 +71,10 @@ pub(super) fn on_child_reply(
             let mut event = work.made(Arc::clone(&name), EventKind::External, data);
             event.invoke_id = Some(Arc::clone(invoke_id));
             work.cause = Some(name);
-            let outcome = work.take_event(&event);
+            // Nobody waits for it: where there is no room it is no loss.
+            let waits = !work.goes_on() && !work.has_room(&event, &old.parked);
+            let outcome =
+                if waits { work.ignored("late_ignored") } else { work.take_event(&event) };
             work.finish(outcome)
         }
         CallOutcome::Success(_) | CallOutcome::Failure { .. } => {
@@ -128,7 +131,8 @@ impl Work<'_> {
         let malformed = |message| Failure::Error(ActionError::new(MALFORMED, message));
         let text = self.text(&spec.workflow, event, MALFORMED)?;
         let (workflow, version) = workflow_and_version(&text).map_err(malformed)?;
-        let key = self.instance.key.child(workflow, invoke_id, sequence).map_err(malformed)?;
+        let place = (sequence, self.instance.generation);
+        let key = self.instance.key.child(workflow, invoke_id, place).map_err(malformed)?;
         let depth = self.instance.parent.as_ref().map_or(1, |own| own.depth.saturating_add(1));
         let call = self.next_effect_id();
         self.set_call(
@@ -141,6 +145,7 @@ impl Work<'_> {
                 input: input.clone(),
                 deadline: self.now,
                 child: Some(key.clone()),
+                heartbeat_ms: None,
             }),
         );
         if depth > Parent::DEPTH_MAX {
@@ -224,9 +229,12 @@ impl Work<'_> {
     }
 
     /// Gives every child that asks for it a copy of an event from outside (rule 5c).
-    pub(super) fn forward(&mut self, event: &Event) -> Result<(), Overrun> {
+    ///
+    /// Not counted against the limit of effects: the start of each child was counted, and an
+    /// instance with more children than one macrostep may start has to take events, too.
+    pub(super) fn forward(&mut self, event: &Event) {
         if event.kind != EventKind::External {
-            return Ok(());
+            return;
         }
         let definition = self.definition;
         let forwards = |running: &RunningSequence| {
@@ -247,9 +255,10 @@ impl Work<'_> {
         for child in children {
             let words = format!("forward {} to {child}", event.name);
             let body = LetterBody::Event { event: event.clone(), forwarded: true };
-            self.emit_letter(child, body, words)?;
+            let letter = Letter { id: self.next_effect_id(), number: 0, to: child, body };
+            self.effects.push(Effect::Letter(letter));
+            self.entry.effects.push(words.into());
         }
-        Ok(())
     }
 
     /// `set:` of the child that sent this event, before transitions see it (rules 5b, 37).

@@ -63,8 +63,58 @@ impl<T: Clone + PartialEq> Chunks<T> {
     }
 
     /// All items in order.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
+    #[must_use]
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.chunks.iter().flat_map(|chunk| chunk.iter())
+    }
+
+    /// The items from the one at `from` on.
+    pub fn tail(&self, from: usize) -> impl Iterator<Item = &T> {
+        let chunks = self.chunks.get(from / CHUNK..).unwrap_or_default();
+        chunks.iter().flat_map(|chunk| chunk.iter()).skip(from % CHUNK)
+    }
+
+    /// Drops all items from the one at `len` on.
+    pub fn truncate(&mut self, len: usize) {
+        if len >= self.len {
+            return;
+        }
+        self.len = len;
+        self.chunks.truncate(len.div_ceil(CHUNK));
+        if !len.is_multiple_of(CHUNK)
+            && let Some(last) = self.chunks.last_mut()
+        {
+            Arc::make_mut(last).truncate(len % CHUNK);
+        }
+    }
+
+    /// Removes the last item that is meant; the nearer it is to the end, the less that costs.
+    pub fn remove_last(&mut self, meant: impl Fn(&T) -> bool) -> Option<T> {
+        let behind = self.iter().rev().position(meant)?;
+        let at = self.len - 1 - behind;
+        let found = self.get(at).cloned();
+        let behind: Vec<T> = self.tail(at + 1).cloned().collect();
+        self.truncate(at);
+        behind.into_iter().for_each(|item| self.push(item));
+        found
+    }
+
+    /// So many items at the front are the same in `old`; chunks that both share are not looked
+    /// into.
+    pub(crate) fn same_front(&self, old: &Self) -> usize {
+        let mut same = 0;
+        for (own, other) in self.chunks.iter().zip(&old.chunks) {
+            let pairs = || own.iter().zip(other.iter());
+            let equal = match Arc::ptr_eq(own, other) {
+                true => own.len(),
+                false => pairs().take_while(|(own, other)| own == other).count(),
+            };
+            same += equal;
+            if equal < CHUNK {
+                break;
+            }
+        }
+        same
     }
 
     /// Appends one.
@@ -95,6 +145,15 @@ impl<T: Clone + PartialEq> Chunks<T> {
     }
 }
 
+#[cfg(test)]
+impl<T> Chunks<T> {
+    /// Chunks that are no part of `old`.
+    pub(crate) fn copied(&self, old: &Self) -> usize {
+        let shared = |at: usize, own| old.chunks.get(at).is_some_and(|it| Arc::ptr_eq(it, own));
+        self.chunks.iter().enumerate().filter(|(at, own)| !shared(*at, own)).count()
+    }
+}
+
 impl<T: Clone + PartialEq> FromIterator<T> for Chunks<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let mut chunks = Self::default();
@@ -122,5 +181,23 @@ mod tests {
         assert_eq!(changed, [(77, 5), (1_000, 1_000)]);
         assert_eq!((old.get(77), new.get(77), new.len()), (Some(&77), Some(&5), 1_001));
         assert!(old != new && new.iter().count() == 1_001);
+    }
+
+    #[test]
+    fn the_end_is_dropped_and_the_front_stays_shared() {
+        let old: Chunks<u32> = (0..100).collect();
+        let mut new = old.clone();
+        assert_eq!(new.remove_last(|item| *item == 99), Some(99));
+        assert_eq!((new.len(), new.same_front(&old), old.same_front(&new)), (99, 99, 99));
+        assert_eq!(new.remove_last(|item| *item == 96), Some(96));
+        assert_eq!((new.len(), new.same_front(&old)), (98, 96));
+        assert_eq!(new.tail(95).copied().collect::<Vec<_>>(), [95, 97, 98]);
+        assert_eq!(new.remove_last(|item| *item == 500), None);
+        new.truncate(64);
+        assert_eq!((new.len(), new.same_front(&old), new.get(64)), (64, 64, None));
+        new.push(64);
+        assert_eq!((new.same_front(&old), new.iter().next_back()), (65, Some(&64)));
+        new.truncate(0);
+        assert!(new.is_empty() && new.same_front(&old) == 0 && new.remove_last(|_| true).is_none());
     }
 }

@@ -87,10 +87,9 @@ impl Work<'_> {
                 false => "a rollback is under way: wait for it, or kill the instance",
                 true => "a rollback is stuck: retry or skip its undo, or kill the instance",
             }),
-            Command::Cancel
-                if self.has_undo() || self.has_kept_undo() || !self.open_finals().is_empty() =>
-            {
-                self.cancel_and_undo(by, reason)
+            Command::Cancel if self.has_to_clean_up() => {
+                let words = if reason.is_empty() { "cancelled".into() } else { Arc::clone(reason) };
+                self.undo_and_end(Then::Cancel { by: Arc::clone(&by.user) }, words)
             }
             Command::Cancel | Command::Kill => {
                 self.base = None;
@@ -131,16 +130,22 @@ impl Work<'_> {
         }
     }
 
-    /// `cancel` of an instance that has done what can be taken back: that comes first.
-    fn cancel_and_undo(&mut self, by: &Principal, reason: &Arc<str>) -> Outcome {
+    /// Must something be taken back, or done in any case, before it may end?
+    pub(super) fn has_to_clean_up(&self) -> bool {
+        self.has_undo()
+            || self.has_kept_undo()
+            || self.has_undo_under_way(|_| true)
+            || !self.open_finals().is_empty()
+    }
+
+    /// The end of an instance that has done what can be taken back: that comes first.
+    pub(super) fn undo_and_end(&mut self, then: Then, words: Arc<str>) -> Outcome {
         self.base = None;
-        self.remember_kept();
-        self.take_pause();
+        self.remember_kept(|_| true);
+        self.leave_pause();
         self.instance.stuck = None;
-        let then = Then::Cancel { by: Arc::clone(&by.user) };
-        let words = if reason.is_empty() { "cancelled".into() } else { Arc::clone(reason) };
         let taken = self.attempt(&|| Again::Event(None), |work| {
-            work.drop_sequences(|_| true)?;
+            work.stop_but_undoable(|_| true)?;
             work.begin_rollback(then, None, words)?;
             work.macrostep(Cause::Resume(None))
         });
@@ -203,6 +208,8 @@ impl Work<'_> {
             | StuckKind::DefinitionMissing => {
                 if let Some(event) = &stuck.event {
                     self.note(format!("dropped {}", event.name));
+                } else if stuck.reply.is_none() {
+                    self.drop_rolled_back(&stuck);
                 }
             }
         }
@@ -314,6 +321,8 @@ impl Work<'_> {
         } else if let Some(event) = event {
             let outcome = self.offer(event);
             self.unheard(event, outcome);
+        } else {
+            return self.attempt(&|| Again::Event(None), Self::all_steps);
         }
         if self.instance.status == Status::Stuck { Taken::RolledBack } else { Taken::Yes }
     }

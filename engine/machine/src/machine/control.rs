@@ -13,6 +13,7 @@ use super::outcome::Outcome;
 use super::progress::{Clocks, Paused, Progress, Role};
 use super::timers::DELAY_MS_MAX;
 use super::work::Work;
+use crate::definition::duration;
 use crate::definition::model::{Definition, SetPath};
 use crate::value::{Map, Value};
 
@@ -107,6 +108,15 @@ impl Work<'_> {
         paused
     }
 
+    /// The pause ends because something is taken back: calls under way have the time that they had
+    /// left when it began.
+    pub(super) fn leave_pause(&mut self) {
+        let paused = self.take_pause().filter(|paused| paused.clocks == Clocks::Freeze);
+        if let Some(paused) = paused {
+            self.stretch(self.now.since_ms(paused.since));
+        }
+    }
+
     /// Time stood still for so long.
     fn stretch(&mut self, milliseconds: u64) {
         for timer in &mut self.instance.timers {
@@ -136,8 +146,19 @@ impl Work<'_> {
         !self.kept_undo().is_empty()
     }
 
-    /// The instance does not go on with what those calls gave, but it was done.
-    pub(super) fn remember_kept(&mut self) {
+    /// The instance does not go on with what those calls gave, but it was done. What failed and is
+    /// stopped is not waited for.
+    pub(super) fn remember_kept(&mut self, stopped: impl Fn(Role) -> bool) {
+        let failed = |reply: &Reply| match reply.outcome {
+            CallOutcome::Failure { .. } => self.waiting_for(reply.call, reply.attempt),
+            CallOutcome::Success(_) => None,
+        };
+        let failed = self.instance.kept_replies().filter_map(failed);
+        let failed = failed.filter(|it| stopped(it.role)).map(|it| it.id);
+        for id in failed.collect::<Vec<_>>() {
+            self.disarm_call(id);
+            self.set_call(id, None);
+        }
         for (sequence, output) in self.kept_undo() {
             self.remember_call(&sequence, &output);
             self.disarm_call(sequence.id);
@@ -212,7 +233,8 @@ impl Work<'_> {
             return rejected(format!("{due} is in the past: fire it instead"));
         }
         if due.since_ms(self.now) > DELAY_MS_MAX {
-            return rejected(format!("{due} is more than {DELAY_MS_MAX} ms away, the limit"));
+            let limit = duration::format(DELAY_MS_MAX);
+            return rejected(format!("{due} is more than {limit} away, the limit"));
         }
         self.base = None;
         self.note(format!("due {} → {due}", timer.due));

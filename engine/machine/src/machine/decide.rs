@@ -8,12 +8,13 @@ use super::deferral::repeated;
 use super::ending::on_orphaned;
 use super::fork::begin_fork;
 use super::ids::{EffectId, InstanceKey, StateId, Timestamp};
-use super::input::{CallOutcome, Command, ErrorKind, Event, EventKind, Input, Principal};
+use super::input::{CallOutcome, Command, Event, EventKind, Input, Principal};
 use super::instance::{Instance, Reply, Status, StuckKind, TimerKind};
 use super::invoked::invoked_at;
 use super::macrostep::{Again, Cause, Taken, error_text};
 use super::once::on_started;
 use super::outcome::{Decision, Outcome};
+use super::pending::on_pending;
 use super::start::{Beginning, start, start_held};
 use super::timers::after_transition;
 use super::transaction::about_transaction;
@@ -35,18 +36,17 @@ pub fn decide(
     if let Some(decision) = about_transaction(instance, key, definition, input, now) {
         return decision;
     }
+    let over = instance.is_none_or(|old| old.status.is_ended());
     match (instance, input) {
-        (old, Input::Start { input, event, by }) if old.is_none_or(|old| old.status.is_ended()) => {
+        (old, Input::Start { input, event, by }) if over => {
             let beginning = Beginning { input, event: event.as_ref(), by, parent: None };
             start(old, key, definition, beginning, now)
         }
-        (old, Input::StartChild { input, parent, by })
-            if old.is_none_or(|old| old.status.is_ended()) =>
-        {
+        (old, Input::StartChild { input, parent, by }) if over => {
             let beginning = Beginning { input, event: None, by, parent: Some(parent) };
             start(old, key, definition, beginning, now)
         }
-        (old, Input::Held { start, by, reason }) if old.is_none_or(|old| old.status.is_ended()) => {
+        (old, Input::Held { start, by, reason }) if over => {
             start_held(old, key, definition, (start, by, reason), now)
         }
         (old, Input::Held { start, .. }) => decide(old, key, definition, start, now),
@@ -64,11 +64,10 @@ pub fn decide(
             | Input::ChildReply { .. }
             | Input::CallReply { .. }
             | Input::CallStarted { .. }
+            | Input::CallPending { .. }
             | Input::TimerDue { .. },
         ) => unchanged(Outcome::Ignored { reason: "no_instance".into() }),
-        (old, Input::Command { command: Command::Fork(fork), by, reason })
-            if old.is_none_or(|old| old.status.is_ended()) =>
-        {
+        (old, Input::Command { command: Command::Fork(fork), by, reason }) if over => {
             begin_fork(old, key, definition, (fork, by, reason), now)
         }
         (_, Input::Within { .. } | Input::Transaction { .. })
@@ -88,6 +87,7 @@ pub fn decide(
         (Some(old), Input::CallStarted { call, attempt }) => {
             on_started(old, definition, (*call, *attempt), now)
         }
+        (Some(old), Input::CallPending { .. }) => on_pending(old, definition, input, now),
         (Some(old), Input::TimerDue { timer }) => on_timer(old, definition, *timer, now),
         (Some(old), Input::Orphaned { kill }) => on_orphaned(old, definition, *kill, now),
         (Some(old), Input::Command { command, by, reason }) => {
@@ -247,7 +247,7 @@ impl Work<'_> {
     /// The body of the macrostep of an event that arrived (rule 5b-d).
     fn take(&mut self, event: &Event) -> Result<Taken, Overrun> {
         self.keep_said(event)?;
-        self.forward(event)?;
+        self.forward(event);
         let taken = self.macrostep(Cause::Event(event))?;
         // A letter that found nobody: its error is nobody's but the sender's (rules 26, 38).
         if let (Taken::Unhandled(_), EventKind::Platform, true) =
@@ -295,7 +295,7 @@ impl Work<'_> {
     }
 
     /// A macrostep that is no event's: the verdict by what it did.
-    fn attempt_quietly(
+    pub(super) fn attempt_quietly(
         &mut self,
         again: &dyn Fn() -> Again,
         body: impl FnOnce(&mut Self) -> Result<Taken, Overrun>,
@@ -314,7 +314,7 @@ impl Work<'_> {
     }
 
     /// A reply that is waited for.
-    fn reply(&mut self, reply: &Reply) -> Outcome {
+    pub(super) fn reply(&mut self, reply: &Reply) -> Outcome {
         let again = || Again::Reply(reply.clone());
         self.attempt_quietly(&again, |work| work.take_reply(reply))
     }
@@ -344,8 +344,7 @@ impl Work<'_> {
             TimerKind::SendTo { event, to } => {
                 self.entry.input = format!("timer send {}", event.name).into();
                 let event = Event { time: Some(self.now), ..Event::clone(event) };
-                let again = || Again::Event(None);
-                self.attempt_quietly(&again, |work| {
+                self.attempt_timer(kind, |work| {
                     work.post(event, to)?;
                     work.macrostep(Cause::Resume(None))
                 })
@@ -353,9 +352,8 @@ impl Work<'_> {
             TimerKind::CallDeadline { sequence } => self.deadline(*sequence),
             TimerKind::CallRetry { sequence } => {
                 self.entry.input = "timer retry".into();
-                let again = || Again::Event(None);
                 let sequence = *sequence;
-                self.attempt_quietly(&again, |work| work.retry_call(sequence))
+                self.attempt_timer(kind, |work| work.retry_call(sequence))
             }
             TimerKind::DeferredExpiry { place } => {
                 self.entry.input = "timer defer".into();
@@ -363,34 +361,15 @@ impl Work<'_> {
             }
             TimerKind::Steps { graph, step } => {
                 self.entry.input = "timer steps".into();
-                let again = || Again::Event(None);
                 let (graph, step) = (*graph, *step);
-                self.attempt_quietly(&again, |work| work.steps_late(graph, step))
+                self.attempt_timer(kind, |work| work.steps_late(graph, step))
+            }
+            TimerKind::MoreSteps { graph } => {
+                self.entry.input = "timer more steps".into();
+                let graph = *graph;
+                self.attempt_timer(kind, |work| work.more_steps(graph))
             }
             TimerKind::Retention => Outcome::Done,
         }
-    }
-
-    /// No answer in time: the attempt failed (rule 35).
-    fn deadline(&mut self, sequence: u32) -> Outcome {
-        let running = self.instance.sequences.iter().find(|running| running.id == sequence);
-        let call = running.and_then(|running| running.call.as_ref());
-        let operation = running.and_then(|running| self.call_of(running));
-        let operation = operation.map_or("", |(spec, _)| &*spec.operation);
-        let Some(call) = call.filter(|call| call.sent) else {
-            return Outcome::Ignored { reason: "stale_timer".into() };
-        };
-        let reply = Reply {
-            call: call.id,
-            attempt: call.attempt,
-            outcome: CallOutcome::Failure {
-                kind: ErrorKind::Timeout,
-                code: "".into(),
-                message: "no answer before the deadline".into(),
-                retry_after_ms: None,
-            },
-        };
-        self.entry.input = format!("timer deadline {operation}").into();
-        self.reply(&reply)
     }
 }

@@ -164,6 +164,7 @@ impl Work<'_> {
             | TimerKind::CallDeadline { .. }
             | TimerKind::CallRetry { .. }
             | TimerKind::Steps { .. }
+            | TimerKind::MoreSteps { .. }
             | TimerKind::Retention => true,
         });
         Some(event)

@@ -6,16 +6,17 @@ use super::decide::unchanged;
 use super::effect::{NoticeData, NoticeKind};
 use super::ids::Timestamp;
 use super::input::{CallOutcome, ErrorKind};
-use super::instance::{Instance, Status, TimerKind};
-use super::macrostep::error_text;
+use super::instance::{Instance, Status, Stuck, StuckKind, TimerKind};
+use super::macrostep::{Again, Cause, Taken, error_text, is_of_invoke};
 use super::outcome::{Decision, Outcome};
-use super::progress::Phase;
+use super::progress::{Phase, Role, Then};
 use super::timers::RETENTION_MS;
 use super::work::{Overrun, Work, is_error};
 use crate::definition::model::Definition;
 use crate::value::Value;
 
-/// Its parent left the state that it ran in: it ends, and says nothing more (rules 20, 36).
+/// Its parent does not wait for it any more: it takes back what it did and ends, and says nothing
+/// more (rules 20, 36; decision 0028).
 pub(super) fn on_orphaned(
     old: &Instance,
     definition: &Definition,
@@ -32,10 +33,8 @@ pub(super) fn on_orphaned(
     let input = if kill { "command kill" } else { "command cancel" };
     let mut work = Work::new(definition, old.clone(), None, now, input.into());
     let reason = Arc::from("its parent does not wait for it any more");
-    work.note(Arc::clone(&reason));
-    work.orphaned = true;
-    work.end_cancelled(!kill, &Arc::default(), &reason);
-    work.finish(Outcome::Done)
+    let outcome = work.orphan(kill, reason);
+    work.finish(outcome)
 }
 
 /// What the parent of a child hears that a person ended: a failure, with the person's word as code.
@@ -53,6 +52,64 @@ pub(crate) fn ended_by_hand(softly: bool, by: &str, reason: &str) -> CallOutcome
 }
 
 impl Work<'_> {
+    /// Is what is taken back the last that happens to it, because its parent waits no more?
+    pub(super) fn is_orphan(&self) -> bool {
+        let progress = self.instance.progress.as_deref();
+        let rollback = progress.and_then(|progress| progress.rollback.as_deref());
+        rollback.is_some_and(|rollback| rollback.then == Then::Orphaned)
+    }
+
+    /// Nobody waits for it any more.
+    fn orphan(&mut self, kill: bool, reason: Arc<str>) -> Outcome {
+        if !kill && self.is_rolling_back() {
+            return self.orphan_in_rollback(reason);
+        }
+        if !kill && self.has_to_clean_up() {
+            return self.undo_and_end(Then::Orphaned, reason);
+        }
+        self.note(Arc::clone(&reason));
+        self.orphaned = true;
+        self.take_pause();
+        self.end_cancelled(!kill, &Arc::default(), &reason);
+        Outcome::Done
+    }
+
+    /// What it takes back already is the last that happens to it, and is all that it did.
+    fn orphan_in_rollback(&mut self, reason: Arc<str>) -> Outcome {
+        let progress = self.instance.progress.as_deref_mut();
+        let Some(rollback) = progress.and_then(|it| it.rollback.as_deref_mut()) else {
+            return self.ignored("ended");
+        };
+        match rollback.then {
+            Then::Raise { .. } | Then::Hold => {}
+            // That ends it already.
+            Then::Fail | Then::Cancel { .. } | Then::Orphaned | Then::Transaction => {
+                return self.ignored("it ends already");
+            }
+        }
+        rollback.then = Then::Orphaned;
+        rollback.down_to = None;
+        rollback.reason = Arc::clone(&reason);
+        self.note(reason);
+        let own = |role| matches!(role, Role::State | Role::Step { .. });
+        self.remember_kept(own);
+        // An undo that failed waits for a person, and so does all that is behind it.
+        let failed = |stuck: &Stuck| stuck.kind == StuckKind::UndoFailed;
+        let waits = self.instance.stuck.as_deref().is_some_and(failed);
+        if !waits && self.instance.stuck.take().is_some() {
+            self.instance.status = Status::Compensating;
+        }
+        self.attempt(&|| Again::Event(None), |work| {
+            work.stop_but_undoable(own)?;
+            if waits {
+                return Ok(Taken::Yes);
+            }
+            work.go_on_undoing()?;
+            work.macrostep(Cause::Resume(None))
+        });
+        self.standing()
+    }
+
     /// A top-level final state was reached (rule 19).
     pub(super) fn end_done(&mut self) {
         self.queue.clear();
@@ -84,10 +141,14 @@ impl Work<'_> {
     /// (rule 20). What exit actions say does not reach the parent; a parent that still waits hears
     /// that nothing comes any more.
     pub(super) fn end_cancelled(&mut self, softly: bool, by: &Arc<str>, reason: &Arc<str>) {
-        let is_awaited = !std::mem::replace(&mut self.orphaned, true);
+        let is_awaited = !std::mem::replace(&mut self.orphaned, true) && !self.is_orphan();
         if softly {
             self.run_exits();
         } else {
+            // Whose last word was waited for is cut off as well.
+            if let Some(progress) = self.instance.progress.as_deref_mut() {
+                progress.rollback = None;
+            }
             for sequence in std::mem::take(&mut self.instance.sequences) {
                 self.cancel_child(&sequence, true);
                 if sequence.call.as_ref().is_some_and(|call| call.child.is_none()) {
@@ -143,7 +204,8 @@ impl Work<'_> {
     fn close(&mut self, status: Status) {
         let parked = std::mem::take(&mut self.instance.parked);
         let deferred = std::mem::take(&mut self.instance.deferred);
-        for event in deferred.iter().chain(&parked) {
+        // The end of a child that nobody waits for any more is nobody's loss.
+        for event in deferred.iter().chain(&parked).filter(|event| !is_of_invoke(event)) {
             self.dead_letter(event, "ended");
         }
         self.instance.status = status;

@@ -10,9 +10,6 @@ use super::work::{ActionError, Overrun, Work};
 use crate::definition::model::{Collect, Fanout};
 use crate::value::{Map, Value};
 
-/// Effects that one macrostep keeps free of items, for what else it has to do.
-const SPARE: u32 = 16;
-
 /// Failed items that an error names.
 const NAMED: usize = 5;
 
@@ -74,7 +71,6 @@ impl Work<'_> {
         let Some(fanout) = self.step_of(graph, step).and_then(|spec| spec.each.as_ref()) else {
             return Ok(());
         };
-        let room = self.definition.limits.effects.saturating_sub(SPARE);
         loop {
             let Some(fan) = self.step_state_mut(graph, step).and_then(|it| it.fan.as_deref_mut())
             else {
@@ -88,7 +84,7 @@ impl Work<'_> {
                 let over = all_started && fan.open == 0;
                 return if over { self.fan_over(graph, step, fanout) } else { Ok(()) };
             }
-            if fan.open > 0 && self.counts.effects >= room {
+            if !self.may_begin(graph) {
                 return Ok(());
             }
             let Some(fan) = self.step_state_mut(graph, step).and_then(|it| it.fan.as_deref_mut())
@@ -157,10 +153,12 @@ impl Work<'_> {
         }
         match fanout.collect {
             Collect::FirstError => {
-                self.drop_sequences(|role| {
-                    matches!(role, Role::Step { graph: of, step: at, item: Some(_) }
-                        if of == graph && at == step)
-                })?;
+                if !self.failure_takes_back(graph, step) {
+                    self.drop_sequences(|role| {
+                        matches!(role, Role::Step { graph: of, step: at, item: Some(_) }
+                            if of == graph && at == step)
+                    })?;
+                }
                 self.step_failed((graph, step, None), None, whole)
             }
             Collect::All | Collect::Partial => {

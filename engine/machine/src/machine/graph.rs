@@ -128,6 +128,7 @@ impl<'a> Work<'a> {
             }
             self.consider(graph, step)?;
         }
+        self.leave_the_rest();
         for graph in looked_at {
             self.notice_deadlock(graph)?;
         }
@@ -145,7 +146,13 @@ impl<'a> Work<'a> {
         let (Some(spec), Some(state)) = (graph.steps.get(at), run.steps.get(at)) else {
             return Ok(());
         };
-        if state.status != StepStatus::Pending || spec.fallback_of.is_some() {
+        // A fallback begins with the failure of its step, or waits for room since then.
+        let failed = |step: u16| {
+            let primary = run.steps.get(usize::from(step));
+            primary.is_some_and(|it| it.status == StepStatus::Failed && !it.is_settled())
+        };
+        let asked_for = spec.fallback_of.is_none_or(failed);
+        if state.status != StepStatus::Pending || !asked_for {
             return Ok(());
         }
         match verdict(spec, run, graph) {
@@ -154,7 +161,7 @@ impl<'a> Work<'a> {
             Verdict::Never(reason) => return self.deadlock(graph.state, &reason),
             Verdict::Run => {}
         }
-        if !has_room(graph, run) {
+        if !has_room(graph, run) || !self.may_begin(id) {
             return Ok(());
         }
         if let Some(guard) = &spec.when {
@@ -326,6 +333,7 @@ impl<'a> Work<'a> {
             run.steps.iter().any(|state| state.status == StepStatus::Failed && !state.is_settled());
         let works = run_count(run) > 0;
         if run.open == 0
+            || self.goes_on_by_itself(id)
             || waits
             || works
             || self.instance.stuck.is_some()

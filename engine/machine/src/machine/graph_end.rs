@@ -50,7 +50,7 @@ impl Work<'_> {
     pub(super) fn finally_through(&mut self, graph: u32) -> Result<(), Overrun> {
         if self.is_rolling_back() {
             self.cut_off(graph, Phase::Ended);
-            return self.next_undo();
+            return self.go_on_undoing();
         }
         let waits = self.run(graph).is_some_and(|run| run.phase == Phase::Finally);
         if waits { self.graph_ended(graph) } else { Ok(()) }
@@ -119,7 +119,7 @@ impl Work<'_> {
     fn last_output(&self, id: u32) -> Value {
         let completed = |state: &&StepState| state.status == StepStatus::Completed;
         let run = self.run(id);
-        let last = run.and_then(|run| run.steps.iter().filter(completed).last());
+        let last = run.and_then(|run| run.steps.iter().rfind(completed));
         last.map_or(Value::Null, |state| state.output.clone())
     }
 
@@ -169,9 +169,10 @@ impl Work<'_> {
     }
 
     pub(super) fn disarm_graph(&mut self, id: u32) {
-        self.instance
-            .timers
-            .retain(|timer| !matches!(timer.kind, TimerKind::Steps { graph, .. } if graph == id));
+        self.instance.timers.retain(|timer| {
+            !matches!(timer.kind, TimerKind::Steps { graph, .. } | TimerKind::MoreSteps { graph }
+                if graph == id)
+        });
     }
 
     pub(super) fn disarm_step(&mut self, id: u32, own: u16) {

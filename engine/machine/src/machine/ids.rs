@@ -91,11 +91,20 @@ impl InstanceKey {
 
     /// The key of a child: readable where it fits, else ended by a hash of what it would be.
     ///
+    /// Another life of the parent has other children: those of the one before may still take back
+    /// what they did.
+    ///
     /// # Errors
     /// What is wrong with the name of the child's workflow.
-    pub fn child(&self, workflow: &str, invoke_id: &str, epoch: u32) -> Result<Self, String> {
+    pub fn child(
+        &self,
+        workflow: &str,
+        invoke_id: &str,
+        (epoch, life): (u32, Generation),
+    ) -> Result<Self, String> {
+        let life = if life.0 > 1 { format!("-{}", life.0) } else { String::new() };
         // The parent's workflow is part of it: two workflows may invoke a third one alike.
-        let whole = format!("{}.{}.{invoke_id}.{epoch}", self.workflow(), self.key());
+        let whole = format!("{}.{}.{invoke_id}.{epoch}{life}", self.workflow(), self.key());
         if whole.len() <= Self::NAME_MAX {
             return Self::new(workflow, &whole);
         }

@@ -92,6 +92,16 @@ pub enum Input {
         /// Which attempt, counted from 1.
         attempt: u32,
     },
+    /// A plugin answered an attempt with the promise of a later result: the call stays under way,
+    /// and is not asked again by whoever takes over.
+    CallPending {
+        /// Which call.
+        call: EffectId,
+        /// Which attempt, counted from 1.
+        attempt: u32,
+        /// How often the plugin says at least that it lives, in milliseconds.
+        heartbeat_ms: u64,
+    },
     /// The timer with this id, armed by the instance, is due (rules 30-33).
     TimerDue {
         /// The id in [`super::Timer::id`]; another life of the timer has another id.

@@ -281,6 +281,11 @@ pub enum TimerKind {
         /// The step; the graph as a whole where there is none.
         step: Option<u16>,
     },
+    /// One decision had no room for all steps and items of a graph that may start.
+    MoreSteps {
+        /// [`super::RunningGraph::id`].
+        graph: u32,
+    },
 }
 
 /// A sequence of calls and actions of an active state (rule 27).
@@ -320,6 +325,10 @@ pub struct RunningCall {
     pub deadline: Timestamp,
     /// The instance that runs as the call, where it is a child and not a plugin's.
     pub child: Option<InstanceKey>,
+    /// The attempt was taken and its result comes later; until then its plugin says at least this
+    /// often, in milliseconds, that it lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_ms: Option<u64>,
 }
 
 /// A producer's id, remembered (01 §4): 16 bytes.

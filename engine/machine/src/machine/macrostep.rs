@@ -367,6 +367,10 @@ pub(super) fn error_text(event: &Event) -> Arc<str> {
 
 /// Is this event the machine's own, never deferred and never reported as unhandled (rule 44)?
 pub(super) fn is_own(event: &Event) -> bool {
-    let of_call = event.invoke_id.is_some() && reserved_token(&event.name).is_some();
-    event.kind != EventKind::External || of_call
+    event.kind != EventKind::External || is_of_invoke(event)
+}
+
+/// Is it what the machine makes of the end of a call or child? Nobody can send that.
+pub(crate) fn is_of_invoke(event: &Event) -> bool {
+    event.invoke_id.is_some() && reserved_token(&event.name).is_some()
 }

@@ -11,6 +11,7 @@ mod letter;
 mod needs;
 mod once;
 mod outcome;
+mod pending;
 mod trace;
 
 mod chunks;
@@ -18,6 +19,7 @@ mod progress;
 
 mod actions;
 mod aggregate;
+mod by_hand;
 mod bytes;
 mod calls;
 mod checkpoint;
@@ -34,12 +36,14 @@ mod gate;
 mod graph;
 mod graph_end;
 mod invoked;
+mod last_replies;
 mod legal;
 mod macrostep;
 mod microstep;
 mod migrate;
 mod outputs;
 mod rollback;
+mod room;
 mod routes;
 mod select;
 mod send;
@@ -55,7 +59,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-pub use calls::PLUGIN_PAUSED;
+pub use calls::{BREAKER_OPEN, PLUGIN_LIMITED, PLUGIN_PAUSED};
 pub(crate) use checkpoint::checked_name;
 pub use checkpoint::{CHECKPOINT_BYTES_MAX, CHECKPOINTS_BYTES_MAX, CHECKPOINTS_MAX};
 pub use chunks::Chunks;
@@ -79,10 +83,12 @@ pub use instance::{
 };
 pub(crate) use legal::assert_legal;
 pub use letter::{Address, Letter, LetterBody, Parent};
+pub(crate) use macrostep::is_of_invoke;
 pub(crate) use migrate::go_on;
 pub use migrate::{Migrated, Renamed, migrate, migrate_extended};
 pub use outcome::{Decision, Outcome};
 pub(crate) use outputs::Weighed;
+pub use pending::HEARTBEAT_LOST;
 pub use progress::{
     Checkpoint, Clocks, FanState, ItemState, Paused, Phase, Progress, Role, Rollback, RunningGraph,
     StepError, StepState, StepStatus, Then, Undoable,
@@ -91,10 +97,10 @@ pub(crate) use send::address;
 pub use tasks::{Task, open_tasks};
 pub use timers::{RETENTION_MS, TIMERS_MAX};
 pub use trace::{Fired, GuardVerdict, TraceEntry};
-pub(crate) use transaction::verb_of;
 pub use transaction::{
     Ask, Asker, ENTRIES_MAX, Entry, MEMBERS_MAX, Member, Membership, Refusal, Scope, Stand,
     Standing, TIMEOUT_MS, TIMEOUT_MS_MAX, TRANSACTION, Transaction, Word, asks_transaction,
     transaction_definition,
 };
+pub(crate) use transaction::{Verb, verb_of};
 pub use work::FUEL;

@@ -8,13 +8,15 @@ use super::instance::{Instance, RunningCall, RunningSequence, Stuck, StuckKind};
 use super::invoked::{CallFailure, call_at};
 use super::macrostep::Taken;
 use super::outcome::{Decision, Outcome};
+use super::pending::HEARTBEAT_LOST;
 use super::work::{Overrun, Work};
 use crate::definition::model::Definition;
 
 /// Is the outcome of the sequence's call unknown, now that its attempt failed like this?
-pub(super) fn is_unknown(sequence: &RunningSequence, kind: ErrorKind) -> bool {
+pub(super) fn is_unknown(sequence: &RunningSequence, kind: ErrorKind, code: &str) -> bool {
     let once = sequence.call.as_ref().is_some_and(|call| call.once);
-    kind == ErrorKind::OutcomeUnknown || (once && kind == ErrorKind::Timeout)
+    let silent = kind == ErrorKind::Timeout || code == HEARTBEAT_LOST;
+    kind == ErrorKind::OutcomeUnknown || (once && silent)
 }
 
 /// An attempt is about to be sent, once: `Done` where it may be.
@@ -63,7 +65,7 @@ impl Work<'_> {
         self.disarm_call(sequence.id);
         self.notice(NoticeKind::CallFailed, failed.fields(&spec.operation, call.attempt));
         self.set_call(sequence.id, None);
-        if kind == ErrorKind::Timeout {
+        if kind == ErrorKind::Timeout || call.heartbeat_ms.is_some() {
             let words = format!("cancel {}", spec.operation);
             self.emit(Effect::CancelCall { call: call.id }, words)?;
         }

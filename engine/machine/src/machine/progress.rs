@@ -17,7 +17,7 @@ pub struct Progress {
     /// One graph per state that ran or runs one: the latest run.
     pub graphs: Vec<RunningGraph>,
     /// What was done and can be taken back, oldest first.
-    pub undo: Vec<Undoable>,
+    pub undo: Chunks<Undoable>,
     /// What is being taken back.
     pub rollback: Option<Box<Rollback>>,
     /// Who holds it and since when; present exactly while it is [`super::Status::Paused`].
@@ -246,6 +246,8 @@ pub enum Then {
     Hold,
     /// It waits for its transaction, which says what is taken back, and when.
     Transaction,
+    /// The instance ends as cancelled: its parent does not wait for it any more.
+    Orphaned,
 }
 
 /// An operator's hold on an instance.

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use super::effect::NoticeKind;
-use super::fork::reopen;
 use super::input::{Event, EventKind};
-use super::instance::{RunningSequence, Status, Stuck, StuckKind, TimerKind};
+use super::instance::{RunningSequence, Status, Stuck, StuckKind};
 use super::invoked::CallFailure;
-use super::macrostep::{Cause, Taken};
 use super::progress::{Phase, Role, Rollback, StepStatus, Then, Undoable};
 use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::model::{CallSpec, SeqStep};
@@ -35,7 +33,7 @@ impl Work<'_> {
         self.instance.status = Status::Compensating;
         let rollback = Rollback { down_to, then, reason };
         self.instance.progress.get_or_insert_default().rollback = Some(Box::new(rollback));
-        self.next_undo()
+        self.go_on_undoing()
     }
 
     /// The newest of what is still to be taken back.
@@ -44,7 +42,9 @@ impl Work<'_> {
         let rollback = progress.rollback.as_deref()?;
         let only = match &rollback.then {
             Then::Raise { graph, .. } => Some(*graph),
-            Then::Fail | Then::Cancel { .. } | Then::Hold | Then::Transaction => None,
+            Then::Fail | Then::Cancel { .. } | Then::Hold | Then::Orphaned | Then::Transaction => {
+                None
+            }
         };
         // What a transaction may have to take back is not this instance's to take back alone, but
         // for a graph of its own.
@@ -130,31 +130,31 @@ impl Work<'_> {
     /// An undo succeeded, or was left behind by a person.
     pub(super) fn undo_through(&mut self, undo: u32, done: bool) -> Result<(), Overrun> {
         self.instance.sequences.retain(|sequence| sequence.role != Role::Undo { undo });
-        let progress = self.instance.progress.as_deref();
-        let entry = progress.and_then(|it| it.undo.iter().find(|entry| entry.id == undo)).cloned();
-        self.drop_undo(undo);
+        let entry = self.drop_undo(undo);
         if let Some((graph, step)) = entry.and_then(|entry| entry.step) {
+            // What is left of the step stands at the end, or nearly so.
             let rest = self.instance.progress.as_deref().is_some_and(|progress| {
-                progress.undo.iter().any(|entry| entry.step == Some((graph, step)))
+                progress.undo.iter().rev().any(|entry| entry.step == Some((graph, step)))
             });
             if let Some(spec) = self.step_of(graph, step)
                 && done
                 && !rest
             {
+                let now = self.now;
                 if let Some(state) = self.step_state_mut(graph, step) {
                     state.status = StepStatus::Undone;
+                    state.ended_at.get_or_insert(now);
                 }
                 self.step_notice(NoticeKind::StepUndone, spec, None);
             }
         }
-        self.next_undo()
+        self.go_on_undoing()
     }
 
-    pub(super) fn drop_undo(&mut self, id: u32) {
+    pub(super) fn drop_undo(&mut self, id: u32) -> Option<Undoable> {
         self.tell_undone(id);
-        if let Some(progress) = self.instance.progress.as_deref_mut() {
-            progress.undo.retain(|entry| entry.id != id);
-        }
+        let progress = self.instance.progress.as_deref_mut()?;
+        progress.undo.remove_last(|entry| entry.id == id)
     }
 
     /// An undo failed for good: only a person can help (row H6).
@@ -183,7 +183,7 @@ impl Work<'_> {
             self.instance.progress.as_deref().and_then(|progress| progress.rollback.as_deref());
         let only = match rollback.map(|rollback| &rollback.then) {
             Some(Then::Raise { graph, .. }) => Some(*graph),
-            Some(Then::Fail | Then::Cancel { .. }) => None,
+            Some(Then::Fail | Then::Cancel { .. } | Then::Orphaned) => None,
             Some(Then::Hold | Then::Transaction) | None => return self.rollback_over(),
         };
         let finals = self.open_finals();
@@ -220,6 +220,10 @@ impl Work<'_> {
             }
             Then::Fail => self.failing = Some(reason),
             Then::Cancel { by } => self.cancelling = Some((by, reason)),
+            Then::Orphaned => {
+                self.orphaned = true;
+                self.cancelling = Some((Arc::default(), reason));
+            }
             Then::Hold => {
                 let stuck = Stuck::new(StuckKind::RolledBack, reason, self.now);
                 self.trouble = Some(Box::new(stuck));
@@ -228,89 +232,6 @@ impl Work<'_> {
             Then::Transaction => {}
         }
         Ok(())
-    }
-
-    /// The order of a person: take back all, or all since `from`, then wait for the person.
-    pub(super) fn roll_back_by_hand(
-        &mut self,
-        from: Option<&str>,
-        reason: &Arc<str>,
-    ) -> Result<(), String> {
-        if self.is_rolling_back() {
-            return Err("a rollback is under way already".to_owned());
-        }
-        if let Some(reason) = self.instance.transaction_forbids_rollback() {
-            return Err(reason);
-        }
-        let down_to = match from {
-            None => None,
-            Some(step) => Some(self.undo_of_step(step)?),
-        };
-        self.remember_kept();
-        if !self.has_undo() {
-            return Err("nothing was done that can be taken back".to_owned());
-        }
-        self.instance.stuck = None;
-        self.base = None;
-        let words = if reason.is_empty() { "by hand".into() } else { Arc::clone(reason) };
-        let taken = self.attempt(&|| super::macrostep::Again::Event(None), |work| {
-            work.drop_sequences(|role| match role {
-                Role::Step { .. } | Role::Finally { .. } => true,
-                Role::State | Role::Undo { .. } => false,
-            })?;
-            work.hold_graphs();
-            work.begin_rollback(Then::Hold, down_to, words)?;
-            work.macrostep(Cause::Resume(None))
-        });
-        match taken {
-            Taken::RolledBack => Err("the rollback could not begin".to_owned()),
-            Taken::Yes | Taken::Deferred | Taken::Unhandled(_) => Ok(()),
-        }
-    }
-
-    /// The oldest undo entry of the step `name`'s latest run.
-    fn undo_of_step(&self, name: &str) -> Result<u32, String> {
-        let Some((graph, step)) = self.definition.step_named(name) else {
-            return Err(format!("no step `{}`", name.escape_debug()));
-        };
-        let progress = self.instance.progress.as_deref();
-        let run = progress.and_then(|it| it.graphs.iter().find(|run| run.graph == graph));
-        let Some(run) = run else { return Err(format!("step `{name}` did not run yet")) };
-        let ended = run.steps.get(usize::from(step)).and_then(|state| state.ended_at);
-        let Some(started) = run.steps.get(usize::from(step)).and_then(|state| state.started_at)
-        else {
-            return Err(format!("step `{name}` did not run yet"));
-        };
-        let own = |entry: &&Undoable| entry.step == Some((run.id, step));
-        // Of itself it has nothing: then what needs it, which is exact, or what came after it.
-        let needing = self.definition.graphs.get(usize::from(graph));
-        let needing = needing.map(|graph| graph.needing(step)).unwrap_or_default();
-        let needs_it = |entry: &&Undoable| {
-            entry.step.is_some_and(|(of, at)| of == run.id && needing.contains(&at))
-        };
-        let later = |entry: &&Undoable| entry.at > ended.unwrap_or(started);
-        let undo = progress.map(|it| it.undo.as_slice()).unwrap_or_default();
-        let found = undo.iter().find(own).or_else(|| undo.iter().find(needs_it));
-        let found = found.or_else(|| undo.iter().find(later));
-        found.map(|entry| entry.id).ok_or_else(|| {
-            format!("nothing that step `{name}` or a later one did can be taken back")
-        })
-    }
-
-    /// Steps that run go back to waiting: a rollback by hand may be followed by `retry`.
-    pub(super) fn hold_graphs(&mut self) {
-        let Some(progress) = self.instance.progress.as_deref_mut() else { return };
-        for run in progress.graphs.iter_mut().filter(|run| run.phase != Phase::Ended) {
-            for at in 0..run.steps.len() {
-                let runs = run.steps.get(at).is_some_and(|state| {
-                    !state.is_settled() && state.status != StepStatus::Pending
-                });
-                if runs && let Some(state) = run.steps.get_mut(at) {
-                    state.status = StepStatus::Pending;
-                }
-            }
-        }
-        self.instance.timers.retain(|timer| !matches!(timer.kind, TimerKind::Steps { .. }));
     }
 
     /// The end of an instance that failed, once `finally:` of its graphs ran.
@@ -333,33 +254,5 @@ impl Work<'_> {
                 }
             }
         }
-    }
-
-    /// `retry` after a rollback by hand: what was taken back is done again.
-    pub(super) fn redo(&mut self) -> Result<Taken, Overrun> {
-        let definition = self.definition;
-        let Some(progress) = self.instance.progress.as_deref_mut() else {
-            return self.macrostep(Cause::Resume(None));
-        };
-        progress.forget_weight();
-        let (mut wakes, mut timeouts) = (Vec::new(), Vec::new());
-        for run in &mut progress.graphs {
-            let Some(graph) = definition.graphs.get(usize::from(run.graph)) else { continue };
-            if self.instance.active.binary_search(&graph.state).is_err() {
-                continue;
-            }
-            let undone = run.steps.iter().any(|state| state.status == StepStatus::Undone);
-            if run.phase == Phase::Ended && !undone {
-                continue;
-            }
-            reopen(run, graph, Vec::new());
-            timeouts.extend(graph.timeout_ms.map(|timeout| (run.id, timeout)));
-            wakes.extend((0_u16..).zip(run.steps.iter()).map(|(at, _)| (run.id, at)));
-        }
-        for (graph, timeout) in timeouts {
-            self.arm(timeout, TimerKind::Steps { graph, step: None });
-        }
-        self.wakes.extend(wakes);
-        self.macrostep(Cause::Resume(None))
     }
 }

@@ -103,7 +103,7 @@ impl Work<'_> {
             },
             Address::Parent => match self.instance.parent.as_deref() {
                 // What a cancelled child still says is for nobody (rule 36).
-                Some(_) if self.orphaned => {
+                Some(_) if self.orphaned || self.is_orphan() => {
                     self.note(format!("{name} does not reach the parent"));
                     return Ok(());
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::effect::Effect;
 use super::ids::StateId;
 use super::input::Event;
-use super::instance::RunningSequence;
+use super::instance::{RunningCall, RunningSequence};
 use super::progress::Role;
 use super::transaction::verb_of;
 use super::work::{ActionError, Failure, Origin, Overrun, Work};
@@ -204,8 +204,11 @@ impl Work<'_> {
         self.cancel_graph_of(state);
         self.pending.retain(|pending| pending.state != state);
         // What takes back and what cleans up outlives the state.
+        let last = self.instance.sequences.iter().filter(|it| self.instance.is_last_reply(it));
+        let last: Vec<_> = last.map(|it| it.id).collect();
+        let awaited = |sequence: &RunningSequence| last.contains(&sequence.id);
         let of_state = |sequence: &RunningSequence| match sequence.role {
-            Role::State | Role::Step { .. } => sequence.state == state,
+            Role::State | Role::Step { .. } => sequence.state == state && !awaited(sequence),
             Role::Undo { .. } | Role::Finally { .. } => false,
         };
         if !self.instance.sequences.iter().any(of_state) {
@@ -220,14 +223,21 @@ impl Work<'_> {
         }
         for sequence in left {
             self.disarm_call(sequence.id);
-            if let Some(call) =
-                sequence.call.as_ref().filter(|call| call.sent && call.child.is_none())
-            {
-                let operation = self.call_of(&sequence).map(|(spec, _)| &*spec.operation);
-                let words = format!("cancel {}", operation.unwrap_or_default());
-                self.emit(Effect::CancelCall { call: call.id }, words)?;
-            }
+            self.cancel_call(&sequence);
         }
         Ok(())
+    }
+
+    /// Nobody waits for the answer to this call any more (rule 36).
+    ///
+    /// Not counted against the limit of effects: each cancels one that was counted, and a state
+    /// with more calls under way than one macrostep may start can be left all the same.
+    pub(super) fn cancel_call(&mut self, sequence: &RunningSequence) {
+        let sent = |call: &&RunningCall| call.sent && call.child.is_none();
+        let Some(call) = sequence.call.as_ref().filter(sent) else { return };
+        let operation = self.call_of(sequence).map(|(spec, _)| &*spec.operation);
+        let words = format!("cancel {}", operation.unwrap_or_default());
+        self.effects.push(Effect::CancelCall { call: call.id });
+        self.entry.effects.push(words.into());
     }
 }

@@ -124,6 +124,7 @@ pub(super) fn begun<'d>(
         | Input::ChildEvent { .. }
         | Input::CallReply { .. }
         | Input::CallStarted { .. }
+        | Input::CallPending { .. }
         | Input::TimerDue { .. }
         | Input::Command { .. } => return None,
     };

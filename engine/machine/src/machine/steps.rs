@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use super::effect::{Effect, NoticeKind};
+use super::effect::NoticeKind;
 use super::input::{ErrorKind, Event, EventKind};
 use super::instance::{RunningCall, RunningSequence};
 use super::invoked::CallFailure;
 use super::macrostep::{Cause, Taken, error_text};
 use super::progress::{Phase, Role, StepError, StepStatus, Then, Undoable};
 use super::work::{ActionError, Origin, Overrun, Queued, Work};
-use crate::definition::model::{CallSpec, Graph, GraphFailure, StepFailure};
+use crate::definition::duration;
+use crate::definition::model::{CallSpec, Collect, Graph, GraphFailure, Step, StepFailure};
 use crate::value::{Map, Value};
 
 impl CallFailure<'_> {
@@ -111,7 +112,7 @@ impl Work<'_> {
             (StepFailure::Fallback(other), _) => {
                 self.note(format!("step {} failed: its fallback runs", spec.id));
                 self.step_notice(NoticeKind::StepFailed, spec, Some(&error));
-                return self.start_step(graph, other);
+                return self.begin_step(graph, other);
             }
             (_, Some(status)) => {
                 self.note(format!("step {} failed and is left behind: {}", spec.id, error.message));
@@ -135,8 +136,9 @@ impl Work<'_> {
     ) -> Result<(), Overrun> {
         self.cause.get_or_insert_with(|| Arc::clone(&event.name));
         if of.on_failure == GraphFailure::Rollback {
-            self.drop_sequences_of(graph)?;
+            self.stop_but_undoable(|role| is_of(role, graph))?;
             self.cut_off(graph, Phase::Running);
+            self.keep_awaited_running(graph);
             let reason = error_text(&event);
             return self.begin_rollback(
                 Then::Raise { graph, event: Box::new(event) },
@@ -186,29 +188,31 @@ impl Work<'_> {
         self.step_failed((graph, step, item), sequence, error)
     }
 
-    /// Removes the sequences of a graph, and cancels their calls and children.
-    pub(super) fn drop_sequences_of(&mut self, of: u32) -> Result<(), Overrun> {
-        self.drop_sequences(|role| match role {
-            Role::Step { graph, .. } | Role::Finally { graph } => graph == of,
-            Role::State | Role::Undo { .. } => false,
-        })
+    /// Does a failure of the step for good take back what its graph did? Then that begins with
+    /// what is under way.
+    pub(super) fn failure_takes_back(&self, graph: u32, step: u16) -> bool {
+        let whole = self.graph_of(graph).map(|of| of.on_failure);
+        let aborts = |spec: &Step| spec.on_failure == StepFailure::Abort && !spec.optional;
+        whole == Some(GraphFailure::Rollback) && self.step_of(graph, step).is_some_and(aborts)
     }
 
     /// Removes sequences by their role, and cancels their calls and children.
     pub(super) fn drop_sequences(&mut self, of: impl Fn(Role) -> bool) -> Result<(), Overrun> {
-        let (left, kept) = std::mem::take(&mut self.instance.sequences)
-            .into_iter()
-            .partition::<Vec<_>, _>(|sequence| of(sequence.role));
+        self.drop_running(|sequence| of(sequence.role))
+    }
+
+    /// Removes sequences, and cancels their calls and children.
+    pub(super) fn drop_running(
+        &mut self,
+        of: impl Fn(&RunningSequence) -> bool,
+    ) -> Result<(), Overrun> {
+        let (left, kept) =
+            std::mem::take(&mut self.instance.sequences).into_iter().partition::<Vec<_>, _>(of);
         self.instance.sequences = kept;
         for sequence in left {
             self.cancel_child(&sequence, false);
             self.disarm_call(sequence.id);
-            let sent = |call: &&RunningCall| call.sent && call.child.is_none();
-            if let Some(call) = sequence.call.as_ref().filter(sent) {
-                let operation = self.call_of(&sequence).map(|(spec, _)| &*spec.operation);
-                let words = format!("cancel {}", operation.unwrap_or_default());
-                self.emit(Effect::CancelCall { call: call.id }, words)?;
-            }
+            self.cancel_call(&sequence);
         }
         Ok(())
     }
@@ -223,38 +227,51 @@ impl Work<'_> {
         let Some(run) = self.run(graph).filter(|run| run.phase == Phase::Running) else {
             return Ok(());
         };
-        let late = |what: &str| StepError {
+        let late = |what: &str, limit: Option<u64>| StepError {
             kind: ErrorKind::Timeout,
             code: "deadline".into(),
-            message: format!("{what} took longer than it may").into(),
+            // Without a limit there is no timer, but a migration may have come between.
+            message: match limit.map(duration::format) {
+                Some(limit) => format!("{what} took longer than {limit}").into(),
+                None => format!("{what} took longer than it may").into(),
+            },
         };
         match step {
             Some(step) => {
                 if run.steps.get(usize::from(step)).is_none_or(|it| it.is_settled()) {
                     return Ok(());
                 }
-                let id = self.step_of(graph, step).map(|spec| Arc::clone(&spec.id));
+                let spec = self.step_of(graph, step);
+                let id = spec.map(|spec| Arc::clone(&spec.id));
+                let each = spec.and_then(|spec| spec.each.as_ref());
+                let partial = each.is_some_and(|each| each.collect == Collect::Partial);
                 let own = |role: Role| {
                     matches!(role, Role::Step { graph: of, step: at, .. }
                         if of == graph && at == step)
                 };
-                self.drop_sequences(own)?;
+                if partial || !self.failure_takes_back(graph, step) {
+                    self.drop_sequences(own)?;
+                }
                 if self.partial_result(graph, step)? {
                     return Ok(());
                 }
-                let error = late(&format!("step `{}`", id.unwrap_or_default()));
+                let limit = spec.and_then(|spec| spec.deadline_ms);
+                let error = late(&format!("step `{}`", id.unwrap_or_default()), limit);
                 self.step_failed((graph, step, None), None, error)
             }
-            None => self.graph_late(graph, &late("the steps together")),
+            None => {
+                let limit = self.graph_of(graph).and_then(|of| of.timeout_ms);
+                self.graph_late(graph, &late("the steps together", limit))
+            }
         }
     }
 
     /// The whole graph took too long: what runs is cut off and the error raised.
     fn graph_late(&mut self, graph: u32, error: &StepError) -> Result<(), Overrun> {
         let Some(of) = self.graph_of(graph) else { return Ok(()) };
-        self.drop_sequences_of(graph)?;
         let event = self.step_error_event(of.state, &"timeout".into(), error);
         if of.on_failure == GraphFailure::Raise {
+            self.drop_sequences(|role| is_of(role, graph))?;
             self.cut_off(graph, Phase::Ended);
         }
         self.graph_failed(graph, of, None, event)
@@ -273,7 +290,7 @@ impl Work<'_> {
     pub(super) fn retry_steps(&mut self) -> Result<bool, Overrun> {
         let failed = self.failed_steps();
         for (graph, step) in &failed {
-            self.start_step(*graph, *step)?;
+            self.begin_step(*graph, *step)?;
         }
         Ok(!failed.is_empty())
     }
@@ -303,5 +320,13 @@ impl Work<'_> {
             }
         }
         failed
+    }
+}
+
+/// Is it work of the graph `of`?
+const fn is_of(role: Role, of: u32) -> bool {
+    match role {
+        Role::Step { graph, .. } | Role::Finally { graph } => graph == of,
+        Role::State | Role::Undo { .. } => false,
     }
 }

@@ -2,7 +2,9 @@
 
 use super::ids::{StateId, Timestamp, TransitionId};
 use super::input::{Event, EventKind};
-use super::instance::{Instance, Status, Timer, TimerKind};
+use super::instance::{Instance, Status, Stuck, Timer, TimerKind};
+use super::macrostep::{Again, Taken};
+use super::outcome::Outcome;
 use super::work::{ActionError, Failure, Origin, Overrun, Work};
 use crate::definition::duration;
 use crate::definition::model::{Definition, Delay};
@@ -47,7 +49,8 @@ impl Instance {
             | TimerKind::Send { .. }
             | TimerKind::SendTo { .. }
             | TimerKind::DeferredExpiry { .. }
-            | TimerKind::Steps { .. } => self.status != Status::Compensating,
+            | TimerKind::Steps { .. }
+            | TimerKind::MoreSteps { .. } => self.status != Status::Compensating,
         }
     }
 
@@ -90,6 +93,40 @@ impl Work<'_> {
         self.instance.timers.push(Timer { id, due, kind });
     }
 
+    /// The macrostep of a timer without event: rolled back, the timer stands armed for `retry`.
+    pub(super) fn attempt_timer(
+        &mut self,
+        kind: &TimerKind,
+        body: impl FnOnce(&mut Self) -> Result<Taken, Overrun>,
+    ) -> Outcome {
+        let outcome = self.attempt_quietly(&|| Again::Event(None), body);
+        if let Outcome::Stuck { .. } = outcome {
+            self.arm(0, kind.clone());
+        }
+        outcome
+    }
+
+    /// `skip` of such a macrostep: what was to happen at that time does not.
+    pub(super) fn drop_rolled_back(&mut self, stuck: &Stuck) {
+        let without_event = |kind: &TimerKind| match kind {
+            TimerKind::SendTo { .. }
+            | TimerKind::CallRetry { .. }
+            | TimerKind::Steps { .. }
+            | TimerKind::MoreSteps { .. } => true,
+            TimerKind::After { .. }
+            | TimerKind::Send { .. }
+            | TimerKind::CallDeadline { .. }
+            | TimerKind::DeferredExpiry { .. }
+            | TimerKind::Retention => false,
+        };
+        let timers = &mut self.instance.timers;
+        let armed = |timer: &Timer| timer.due == stuck.since && without_event(&timer.kind);
+        if let Some(at) = timers.iter().rposition(armed) {
+            timers.remove(at);
+            self.note("dropped what was due");
+        }
+    }
+
     /// Arms the timers of `after:` of a state just entered (rule 30).
     pub(super) fn arm_after(&mut self, id: StateId, event: Option<&Event>) -> Result<(), Overrun> {
         for (index, after) in (0_u16..).zip(&self.state(id).after) {
@@ -124,6 +161,7 @@ impl Work<'_> {
             | TimerKind::CallRetry { .. }
             | TimerKind::DeferredExpiry { .. }
             | TimerKind::Steps { .. }
+            | TimerKind::MoreSteps { .. }
             | TimerKind::Retention => true,
         });
     }
@@ -155,7 +193,11 @@ impl Work<'_> {
             }
         };
         if delay > DELAY_MS_MAX {
-            return refuse(format!("delay of {delay} ms exceeds the limit of {DELAY_MS_MAX} ms"));
+            return refuse(format!(
+                "delay of {} exceeds the limit of {}",
+                duration::format(delay),
+                duration::format(DELAY_MS_MAX)
+            ));
         }
         Ok(delay)
     }

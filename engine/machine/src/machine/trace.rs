@@ -9,7 +9,7 @@ use super::ids::{StateId, Timestamp, TransitionId};
 /// One line of an instance's history: one input and all it caused.
 ///
 /// Ids instead of names keep an entry at some 20 bytes; the pinned definition gives the words.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TraceEntry {
     /// The instance's step counter after the decision.
     pub step: u64,
@@ -30,6 +30,9 @@ pub struct TraceEntry {
     pub effects: Vec<Arc<str>>,
     /// Active atomic states afterwards; empty when nothing changed them.
     pub active: Vec<StateId>,
+    /// Of a migration, the version whose states and transitions the lines before this one name.
+    #[serde(default)]
+    pub before: Option<u32>,
 }
 
 /// A guard that kept a transition from being taken.

@@ -9,6 +9,7 @@ use super::ids::{EffectId, StateId, Timestamp, TransitionId};
 use super::input::{Event, EventKind};
 use super::instance::{FailedBlock, Instance, RunningSequence, Stuck};
 use super::outcome::{Decision, Outcome};
+pub(super) use super::room::Counts;
 use super::trace::{Fired, GuardVerdict, TraceEntry};
 use crate::definition::expr::{EvalError, Scope};
 use crate::definition::model::{Definition, State, Transition};
@@ -107,15 +108,6 @@ pub(super) struct PendingSequence {
     pub(super) event: Option<Box<Event>>,
 }
 
-/// What one macrostep has used up (rule 12).
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) microsteps: u32,
-    pub(super) internal_events: u32,
-    pub(super) actions: u32,
-    pub(super) effects: u32,
-}
-
 /// One decision in the making.
 #[derive(Debug)]
 pub(super) struct Work<'a> {
@@ -192,6 +184,7 @@ impl<'a> Work<'a> {
             fired: Vec::new(),
             effects: Vec::new(),
             active: Vec::new(),
+            before: None,
         };
         Self {
             definition,

@@ -87,6 +87,7 @@ impl Run<'_> {
             | Input::CallReply { .. }
             | Input::ChildReply { .. }
             | Input::CallStarted { .. }
+            | Input::CallPending { .. }
             | Input::TimerDue { .. }
             | Input::Orphaned { .. }
             | Input::Transaction { .. }
@@ -142,7 +143,7 @@ impl Run<'_> {
     }
 
     /// The input as the machine would be told, and whom.
-    fn machine_input(&self, input: &PartitionInput) -> Option<(InstanceKey, Input)> {
+    pub(super) fn machine_input(&self, input: &PartitionInput) -> Option<(InstanceKey, Input)> {
         let key = if let PartitionInput::SelfEvent { id } = input {
             self.partition.queues.self_events.items.get(id).map(|(key, _)| key.clone())?
         } else {
@@ -152,7 +153,11 @@ impl Run<'_> {
             PartitionInput::CallStarted { call, attempt, .. } => {
                 Input::CallStarted { call: *call, attempt: *attempt }
             }
-            PartitionInput::CallReply { call, attempt, outcome, .. } => {
+            PartitionInput::CallPending { call, attempt, heartbeat_ms, .. } => {
+                Input::CallPending { call: *call, attempt: *attempt, heartbeat_ms: *heartbeat_ms }
+            }
+            PartitionInput::CallReply { call, attempt, outcome, .. }
+            | PartitionInput::CallResult { call, attempt, outcome, .. } => {
                 Input::CallReply { call: *call, attempt: *attempt, outcome: outcome.clone() }
             }
             PartitionInput::TimerDue { timer, .. } => Input::TimerDue { timer: *timer },

@@ -196,7 +196,7 @@ impl Run<'_> {
                 Entry::Occupied(place) => {
                     let live = place.into_mut();
                     let book = (live.instance.generation, live.instance.pin);
-                    if is_other_book(book, &new) {
+                    if is_other_book(book, &new, trace.as_ref()) {
                         live.trace = TraceLog::new();
                     }
                     (live.instance, live.dirty, live.mute) = (new, true, mute);
@@ -223,20 +223,25 @@ impl Run<'_> {
     /// Encodes what changed, once per instance.
     fn rest(self) {
         for (key, live) in self.live {
-            if live.dirty {
-                self.partition.instances.put(&live.instance, &live.trace, live.mute);
-            } else if live.mute {
+            let Live { instance, trace, dirty, mute } = *live;
+            if dirty {
+                self.partition.instances.put(instance, trace, mute);
+            } else if mute {
                 self.partition.instances.mute(&key);
             }
         }
     }
 }
 
-/// Does a new history begin? Its lines name states and transitions by their place in one
-/// definition, so it ends with a life and with a migration; further steps leave the places alone.
-pub(super) fn is_other_book((generation, pin): (Generation, Pin), new: &Instance) -> bool {
-    let extended = new.pin.version >= DERIVED_MIN;
-    generation != new.generation || (pin != new.pin && !extended)
+/// Does a new history begin? With a life it does, and behind a migration whose line does not say
+/// which version the lines before it name; further steps leave the places in it alone.
+pub(super) fn is_other_book(
+    (generation, pin): (Generation, Pin),
+    new: &Instance,
+    line: Option<&TraceEntry>,
+) -> bool {
+    let told = new.pin.version >= DERIVED_MIN || line.is_some_and(|line| line.before.is_some());
+    generation != new.generation || (pin != new.pin && !told)
 }
 
 /// Shortens the texts of a line of history to what people read.

@@ -17,10 +17,52 @@ impl Partition {
         for key in self.instances.calling() {
             let Some((instance, _)) = self.instances.load(key) else { continue };
             let sent = instance.sequences.iter().filter_map(|running| running.call.as_ref());
-            let sent = sent.filter(|call| call.sent && call.once);
+            let sent = sent.filter(|call| call.sent && call.once && call.heartbeat_ms.is_none());
             calls.extend(sent.map(|call| (key.clone(), call.id, call.attempt)));
         }
         calls
+    }
+
+    /// Calls that plugins took and answer later: whoever takes over waits on, and asks nobody.
+    #[must_use]
+    pub fn calls_pending(&self, definitions: &Definitions) -> Vec<PendingCall> {
+        let mut calls = Vec::new();
+        for key in self.instances.calling() {
+            let Some((instance, _)) = self.instances.load(key) else { continue };
+            let Some(definition) = definitions.pinned(key.workflow(), instance.pin) else {
+                continue;
+            };
+            calls.extend(instance.sequences.iter().filter_map(|running| {
+                let heartbeat_ms = running.call.as_ref()?.heartbeat_ms?;
+                let request = call_request(definition, &instance, running)?;
+                Some(PendingCall { key: key.clone(), request, heartbeat_ms })
+            }));
+        }
+        calls
+    }
+
+    /// The attempt under way of a call that the instance waits for, as it was sent.
+    #[must_use]
+    pub fn call_under_way(
+        &self,
+        definitions: &Definitions,
+        key: &InstanceKey,
+        call: EffectId,
+    ) -> Option<CallRequest> {
+        let (instance, _) = self.instances.load(key)?;
+        let definition = definitions.pinned(key.workflow(), instance.pin)?;
+        let mut running = instance.sequences.iter();
+        let running = running.find(|one| one.call.as_ref().is_some_and(|it| it.id == call))?;
+        call_request(definition, &instance, running)
+    }
+
+    /// Does the instance wait for the answer to this attempt?
+    #[must_use]
+    pub fn awaits(&self, key: &InstanceKey, call: EffectId, attempt: u32) -> bool {
+        let Some((instance, _)) = self.instances.load(key) else { return false };
+        let answered = instance.kept_replies().any(|reply| reply.call == call);
+        let mut calls = instance.sequences.iter().filter_map(|running| running.call.as_ref());
+        !answered && calls.any(|it| it.sent && it.id == call && it.attempt == attempt)
     }
 
     /// Effects asked for and not yet settled, to be sent again under the same ids after a restart:
@@ -39,7 +81,10 @@ impl Partition {
             };
             let answered =
                 |call: &CallRequest| instance.kept_replies().any(|reply| reply.call == call.call);
-            let calls = instance.sequences.iter();
+            let calls = instance.sequences.iter().filter(|running| {
+                let call = running.call.as_ref();
+                call.is_some_and(|call| !call.once && call.heartbeat_ms.is_none())
+            });
             let calls = calls.filter_map(|running| call_request(definition, &instance, running));
             let calls = calls.filter(|call| !answered(call));
             effects.extend(calls.map(|call| (key.clone(), Effect::Call(call))));
@@ -48,13 +93,24 @@ impl Partition {
     }
 }
 
+/// A call whose plugin took it and answers later.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PendingCall {
+    /// Whose it is.
+    pub key: InstanceKey,
+    /// The attempt under way, as it was sent.
+    pub request: CallRequest,
+    /// How often the plugin says at least that it lives, in milliseconds.
+    pub heartbeat_ms: u64,
+}
+
 /// The attempt under way of a sequence, as it was sent.
 fn call_request(
     definition: &Definition,
     instance: &Instance,
     running: &RunningSequence,
 ) -> Option<CallRequest> {
-    let call = running.call.as_ref().filter(|it| it.sent && !it.once && it.child.is_none())?;
+    let call = running.call.as_ref().filter(|call| call.sent && call.child.is_none())?;
     let sequence = definition.sequences.get(usize::from(running.sequence))?;
     let SeqStep::Call { spec, .. } = sequence.steps.get(usize::from(running.position))? else {
         return None;

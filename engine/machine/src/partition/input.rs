@@ -88,6 +88,30 @@ pub enum PartitionInput {
         /// Which attempt, from 1.
         attempt: u32,
     },
+    /// A plugin answered an attempt with the promise of a later result.
+    CallPending {
+        /// Whose call.
+        key: InstanceKey,
+        /// Which call.
+        call: EffectId,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// How often the plugin says at least that it lives, in milliseconds.
+        heartbeat_ms: u64,
+    },
+    /// The result that a plugin promised, out of an inbox.
+    CallResult {
+        /// Whose call.
+        key: InstanceKey,
+        /// Which call.
+        call: EffectId,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// What came of it.
+        outcome: CallOutcome,
+        /// Where it comes from.
+        source: Position,
+    },
     /// A timer of an instance is due.
     TimerDue {
         /// Whose timer.

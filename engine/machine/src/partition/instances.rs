@@ -1,7 +1,8 @@
 //! Instances at rest: encoded bytes, and the little that must be known without decoding.
 
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +13,7 @@ use crate::machine::{
 /// One instance at rest: 32 bytes beside its encoding.
 #[derive(Clone, Debug)]
 pub(super) struct Resting {
-    /// Length of the instance's bytes, these bytes, then the bytes of its trace.
-    bytes: Box<[u8]>,
+    kept: Kept,
     /// When its earliest timer is due; [`NEVER`] where it has none that may fire.
     due: Timestamp,
     /// That timer.
@@ -26,9 +26,38 @@ pub(super) struct Resting {
 
 const NEVER: Timestamp = Timestamp(i64::MAX);
 
+/// An instance with this many bytes stays decoded while it changes: to read and write all of it for
+/// each of ten thousand items or undo calls would cost their square.
+const LARGE: usize = 16 * 1_024;
+/// How many large instances stay decoded: those that changed last.
+const DECODED_MAX: usize = 4;
+
+/// How an instance rests.
+#[derive(Clone, Debug)]
+enum Kept {
+    /// Length of the instance's bytes, these bytes, then the bytes of its trace.
+    Packed(Box<[u8]>),
+    /// One that is large and changed a moment ago; it shares what did not change with its copies.
+    Decoded {
+        one: Box<(Instance, TraceLog)>,
+        /// Bytes it had when it was packed last.
+        size: usize,
+    },
+}
+
+impl Kept {
+    /// Bytes, as far as that is known without writing them.
+    fn size(&self) -> usize {
+        match self {
+            Self::Packed(bytes) => bytes.len(),
+            Self::Decoded { size, .. } => *size,
+        }
+    }
+}
+
 impl Resting {
-    /// Takes stored bytes in, decoding them once to learn the rest.
-    fn new(bytes: Box<[u8]>, instance: &Instance, muted: bool) -> Self {
+    /// Takes an instance in as it is kept.
+    fn new(kept: Kept, instance: &Instance, muted: bool) -> Self {
         let timer = (!muted && !is_halted(instance))
             .then(|| {
                 let may_fire = instance.timers.iter().filter(|it| instance.lets_fire(&it.kind));
@@ -36,7 +65,7 @@ impl Resting {
             })
             .flatten();
         Self {
-            bytes,
+            kept,
             due: timer.map_or(NEVER, |timer| timer.due),
             timer: timer.map_or(0, |timer| timer.id),
             parked: u16::try_from(instance.parked.len()).unwrap_or(u16::MAX),
@@ -136,14 +165,44 @@ pub(super) struct Instances {
     queue: BTreeSet<(Timestamp, InstanceKey)>,
     /// Instances with a call under way.
     calling: BTreeSet<InstanceKey>,
+    /// Instances that rest decoded, the one that changed last at the end.
+    decoded: VecDeque<InstanceKey>,
     counts: Counts,
     bytes: usize,
 }
 
 impl Instances {
     /// Puts an instance to rest; a muted one fires no timer until it changes again.
-    pub(super) fn put(&mut self, instance: &Instance, trace: &TraceLog, muted: bool) {
-        self.insert(Resting::new(pack(instance, trace), instance, muted), &instance.key);
+    pub(super) fn put(&mut self, instance: Instance, trace: TraceLog, muted: bool) {
+        let key = instance.key.clone();
+        let before = self.map.get(&key).map_or(0, |resting| resting.kept.size());
+        if before < LARGE || instance.status.is_ended() {
+            self.decoded.retain(|known| *known != key);
+            let kept = Kept::Packed(pack(&instance, &trace));
+            return self.insert(Resting::new(kept, &instance, muted), &key);
+        }
+        if self.decoded.back() != Some(&key) {
+            self.decoded.retain(|known| *known != key);
+            self.decoded.push_back(key.clone());
+        }
+        let mut resting = Resting::new(Kept::Packed(Box::default()), &instance, muted);
+        resting.kept = Kept::Decoded { one: Box::new((instance, trace)), size: before };
+        self.insert(resting, &key);
+        if self.decoded.len() > DECODED_MAX
+            && let Some(oldest) = self.decoded.pop_front()
+        {
+            self.pack_again(&oldest);
+        }
+    }
+
+    /// An instance that others displaced rests as bytes again.
+    fn pack_again(&mut self, key: &InstanceKey) {
+        let Some(resting) = self.map.get_mut(key) else { return };
+        let Kept::Decoded { one, .. } = &resting.kept else { return };
+        let bytes = pack(&one.0, &one.1);
+        self.bytes -= weight(key, resting);
+        resting.kept = Kept::Packed(bytes);
+        self.bytes += weight(key, resting);
     }
 
     /// Puts the bytes of an instance to rest, as [`Instances::packed`] gave them.
@@ -154,7 +213,8 @@ impl Instances {
     ) -> Result<(), DecodeError> {
         let (instance, trace) = unpack(key, bytes)?;
         crate::machine::read_log(trace)?;
-        self.insert(Resting::new(bytes.into(), &instance, false), key);
+        let kept = Kept::Packed(bytes.into());
+        self.insert(Resting::new(kept, &instance, false), key);
         Ok(())
     }
 
@@ -204,6 +264,7 @@ impl Instances {
     pub(super) fn remove(&mut self, key: &InstanceKey) {
         let Some((key, resting)) = self.map.remove_entry(key) else { return };
         self.discount(&key, &resting);
+        self.decoded.retain(|known| *known != key);
         if resting.calling {
             self.calling.remove(&key);
         }
@@ -222,16 +283,27 @@ impl Instances {
 
     /// The decoded instance and its trace.
     pub(super) fn load(&self, key: &InstanceKey) -> Option<(Instance, TraceLog)> {
-        let resting = self.map.get(key)?;
+        let bytes = match &self.map.get(key)?.kept {
+            Kept::Packed(bytes) => bytes,
+            Kept::Decoded { one, .. } => return Some((**one).clone()),
+        };
         // These bytes were made by `pack` or verified by `put_packed`.
-        let (instance, trace) = unpack(key, &resting.bytes)
+        let (instance, trace) = unpack(key, bytes)
             .unwrap_or_else(|error| panic!("bytes of instance {key} in memory: {error}"));
         Some((instance, TraceLog::from_bytes(trace)))
     }
 
     /// The instance's bytes and its trace's, in one piece.
-    pub(super) fn packed(&self, key: &InstanceKey) -> Option<&[u8]> {
-        self.map.get(key).map(|resting| &*resting.bytes)
+    pub(super) fn packed(&self, key: &InstanceKey) -> Option<Cow<'_, [u8]>> {
+        Some(match &self.map.get(key)?.kept {
+            Kept::Packed(bytes) => Cow::Borrowed(&**bytes),
+            Kept::Decoded { one, .. } => Cow::Owned(pack(&one.0, &one.1).into_vec()),
+        })
+    }
+
+    /// Is there an instance with this key?
+    pub(super) fn contains(&self, key: &InstanceKey) -> bool {
+        self.map.contains_key(key)
     }
 
     /// Keys in order, after `after`.
@@ -273,7 +345,7 @@ impl Instances {
 /// Bytes of memory of one instance, roughly: two allocations, its place in the map (whose nodes
 /// are about three quarters full) and in the timer queue.
 fn weight(key: &InstanceKey, resting: &Resting) -> usize {
-    let allocations = (key.raw().len() + 16 + 16) + (resting.bytes.len() + 16);
+    let allocations = (key.raw().len() + 16 + 16) + (resting.kept.size() + 16);
     let queued = if resting.due == NEVER { 0 } else { 32 };
     allocations + 64 + queued
 }

@@ -30,7 +30,7 @@ impl Partition {
     /// Is there an instance with this key, ended ones included?
     #[must_use]
     pub fn contains(&self, key: &InstanceKey) -> bool {
-        self.instances.packed(key).is_some()
+        self.instances.contains(key)
     }
 
     /// At most `limit` instances whose key ends with `suffix`.

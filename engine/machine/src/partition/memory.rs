@@ -1,8 +1,6 @@
 //! Partition: the state of one partition and what can be read of it.
 
-use crate::machine::{
-    DecodeError, Event, Instance, InstanceKey, Reader, Timestamp, TraceEntry, TraceLog,
-};
+use crate::machine::{DecodeError, Event, Instance, InstanceKey, Reader, Timestamp, TraceEntry};
 
 use super::decide::{Machine, is_other_book};
 use super::frame::{self, Chain, Head, Item};
@@ -225,28 +223,23 @@ impl Partition {
         let mut from = Reader::new(delta);
         let new = crate::machine::Delta::read_onto(key, old, &mut from)?;
         from.end()?;
-        // A history ends with a life and with a migration.
-        let goes_on = book.is_some_and(|book| !is_other_book(book, &new));
+        let line = trace.map(|bytes| line_of(bytes, at)).transpose()?;
+        let goes_on = book.is_some_and(|book| !is_other_book(book, &new, line.as_ref()));
         let mut log = log.filter(|_| goes_on).unwrap_or_default();
-        if let Some(trace) = trace {
-            push_trace(&mut log, trace, at, keep)?;
+        if let Some(line) = &line {
+            log.push(line, usize::try_from(keep).unwrap_or(usize::MAX))?;
         }
-        self.instances.put(&new, &log, false);
+        self.instances.put(new, log, false);
         Ok(())
     }
 }
 
-/// Appends the line of history that a frame of time `at` holds.
-pub(super) fn push_trace(
-    log: &mut TraceLog,
-    bytes: &[u8],
-    at: Timestamp,
-    keep: u32,
-) -> Result<(), DecodeError> {
+/// The line of history that a frame of time `at` holds.
+fn line_of(bytes: &[u8], at: Timestamp) -> Result<TraceEntry, DecodeError> {
     let mut from = Reader::new(bytes);
     let entry = TraceEntry::read_alone(at, &mut from)?;
     from.end()?;
-    log.push(&entry, usize::try_from(keep).unwrap_or(usize::MAX))
+    Ok(entry)
 }
 
 impl Queues {

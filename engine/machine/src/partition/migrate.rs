@@ -34,6 +34,15 @@ impl<'a> Onward<'a> {
         }
     }
 
+    /// The version that the lines before it belong to, where states and transitions do not stand
+    /// where they stood.
+    fn before(self, from: &Definition) -> Option<u32> {
+        match self {
+            Self::Version(..) => Some(from.derived_from.unwrap_or(from.version)),
+            Self::Extended(..) => None,
+        }
+    }
+
     /// Why it does not fit, in words.
     fn refusal(self, pin: Pin, from: &Definition, to: &Definition) -> Option<String> {
         let there = format!("`{}@{}`", to.name, to.version);
@@ -106,13 +115,19 @@ impl Run<'_> {
         });
         match begun {
             Ok(None) => {}
-            Ok(Some(decision)) => {
+            Ok(Some(mut decision)) => {
+                if let Some(line) = &mut decision.trace {
+                    line.before = onward.before(&from);
+                }
                 let queues = &self.partition.queues;
                 return Draft::decision(decision, key, Some(&old), Some(&to), queues);
             }
             Err(reason) => return rejected(reason),
         }
-        let decision = resting(instance, &to, (words, user, note));
+        let mut decision = resting(instance, &to, (words, user, note));
+        if let Some(line) = &mut decision.trace {
+            line.before = onward.before(&from);
+        }
         Draft::decision(decision, key, Some(&old), Some(&to), &self.partition.queues)
     }
 }
@@ -133,6 +148,7 @@ fn resting(
         fired: Vec::new(),
         effects: Vec::new(),
         active: to.leaves(&instance.active).collect(),
+        before: None,
     };
     Decision {
         instance: Some(instance),

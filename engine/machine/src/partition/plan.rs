@@ -72,7 +72,9 @@ impl Run<'_> {
             uses_up(&draft.done.outcome)
         } else {
             let gone = matches!(draft.done.outcome, Outcome::NotFound { .. });
-            !gone || matches!(input, PartitionInput::Letter { .. })
+            let named =
+                matches!(input, PartitionInput::Letter { .. } | PartitionInput::CallResult { .. });
+            !gone || named
         };
         if taken {
             draft.items.extend(consumed(input));
@@ -119,7 +121,9 @@ impl Run<'_> {
             PartitionInput::Deliver { .. }
             | PartitionInput::Start { .. }
             | PartitionInput::CallReply { .. }
+            | PartitionInput::CallResult { .. }
             | PartitionInput::CallStarted { .. }
+            | PartitionInput::CallPending { .. }
             | PartitionInput::TimerDue { .. }
             | PartitionInput::Command { .. }
             | PartitionInput::Schedule { .. }
@@ -136,14 +140,10 @@ impl Run<'_> {
                 let (input, by) = (input.clone(), by.clone());
                 self.start(key, *version, Input::Start { input, event: None, by }, at)
             }
-            PartitionInput::CallReply { key, call, attempt, outcome } => {
-                let (call, attempt, outcome) = (*call, *attempt, outcome.clone());
-                self.of_call(key, call, &Input::CallReply { call, attempt, outcome }, at)
-            }
-            PartitionInput::CallStarted { key, call, attempt } => {
-                let (call, attempt) = (*call, *attempt);
-                self.of_call(key, call, &Input::CallStarted { call, attempt }, at)
-            }
+            PartitionInput::CallReply { key, call, .. }
+            | PartitionInput::CallResult { key, call, .. }
+            | PartitionInput::CallStarted { key, call, .. }
+            | PartitionInput::CallPending { key, call, .. } => self.of_call(key, *call, input, at),
             PartitionInput::Letter { sender, letter, .. } => self.letter(sender, letter, at),
             PartitionInput::TimerDue { key, timer } => self.timer(key, *timer, at),
             PartitionInput::Command { key, command, by, reason } => {
@@ -192,7 +192,7 @@ impl Run<'_> {
         &mut self,
         key: &InstanceKey,
         call: EffectId,
-        input: &Input,
+        input: &PartitionInput,
         at: Timestamp,
     ) -> Draft {
         if self.partition.queues.index.pending.contains_key(&call) {
@@ -200,7 +200,10 @@ impl Run<'_> {
             draft.items.push(Item::Settled { effect: call });
             return draft;
         }
-        self.existing(key, input, at)
+        match self.machine_input(input) {
+            Some((_, input)) => self.existing(key, &input, at),
+            None => Draft::not_found(Some(key), "instance"),
+        }
     }
 
     /// Rule 46: an event for a living, an ended or a missing instance.

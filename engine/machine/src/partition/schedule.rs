@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::schedule_orders::{LeftOut, ScheduleOrdered, SchedulePause};
 use crate::definition::model::Recurrence;
 use crate::machine::{
     Codec, DecodeError, EffectId, InstanceKey, Out, Principal, Reader, Timestamp,
@@ -36,7 +37,35 @@ pub enum ScheduleOrder {
     Trigger {
         /// Who.
         by: Principal,
+        /// Why.
+        #[serde(default)]
+        reason: Arc<str>,
     },
+    /// A person wants no starts by the calendar; what was started runs on.
+    Pause {
+        /// Who.
+        by: Principal,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// The calendar counts again.
+    Resume {
+        /// Who.
+        by: Principal,
+        /// Why.
+        reason: Arc<str>,
+    },
+}
+
+impl ScheduleOrder {
+    /// Does a person give it, and not the calendar?
+    #[must_use]
+    pub const fn is_by_hand(&self) -> bool {
+        match self {
+            Self::Trigger { .. } | Self::Pause { .. } | Self::Resume { .. } => true,
+            Self::Plan { .. } | Self::Retire | Self::Due { .. } => false,
+        }
+    }
 }
 
 /// A start of a schedule that has not ended.
@@ -82,6 +111,15 @@ pub struct ScheduleState {
     pub skipped: u64,
     /// The last number that made an effect's id.
     pub(super) number: u64,
+    /// Who paused it, where somebody did.
+    #[serde(default)]
+    pub paused: Option<SchedulePause>,
+    /// What people ordered, oldest first; of many the last ten.
+    #[serde(default)]
+    pub orders: Vec<ScheduleOrdered>,
+    /// The last moment that was left out since it started something.
+    #[serde(default)]
+    pub left_out: Option<LeftOut>,
 }
 
 impl ScheduleState {
@@ -96,6 +134,9 @@ impl ScheduleState {
             started: 0,
             skipped: 0,
             number: 0,
+            paused: None,
+            orders: Vec::new(),
+            left_out: None,
         }
     }
 }
@@ -116,13 +157,23 @@ impl Codec for Recurrence {
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(match from.byte()? {
-            0 => Self::Cron { pattern: Codec::read(from)?, zone: Codec::read(from)? },
-            1 => Self::Every { period_ms: Codec::read(from)? },
-            _ => return Err(DecodeError::Invalid("recurrence")),
-        })
+        let tag = from.byte()?;
+        tagged(tag, from)
     }
 }
+
+/// A recurrence whose first byte was read.
+fn tagged(tag: u8, from: &mut Reader<'_>) -> Result<Recurrence, DecodeError> {
+    Ok(match tag {
+        0 => Recurrence::Cron { pattern: Codec::read(from)?, zone: Codec::read(from)? },
+        1 => Recurrence::Every { period_ms: Codec::read(from)? },
+        _ => return Err(DecodeError::Invalid("recurrence")),
+    })
+}
+
+/// Stands where a recurrence begins, of which it is no tag: what people did with the schedule, and
+/// why it left moments out, comes first. Without any of it the bytes are those of earlier versions.
+const EXTRAS: u8 = 6;
 
 impl Codec for ScheduledRun {
     fn write(&self, out: &mut Out) {
@@ -155,6 +206,12 @@ impl Codec for WaitingMoment {
 
 impl Codec for ScheduleState {
     fn write(&self, out: &mut Out) {
+        if self.paused.is_some() || !self.orders.is_empty() || self.left_out.is_some() {
+            out.byte(EXTRAS);
+            self.paused.write(out);
+            self.orders.write(out);
+            self.left_out.write(out);
+        }
         self.recurrence.write(out);
         self.next.write(out);
         self.last.write(out);
@@ -167,8 +224,15 @@ impl Codec for ScheduleState {
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut tag = from.byte()?;
+        let (mut paused, mut orders, mut left_out) = (None, Vec::new(), None);
+        if tag == EXTRAS {
+            (paused, orders, left_out) =
+                (Codec::read(from)?, Codec::read(from)?, Codec::read(from)?);
+            tag = from.byte()?;
+        }
         Ok(Self {
-            recurrence: Codec::read(from)?,
+            recurrence: tagged(tag, from)?,
             next: Codec::read(from)?,
             last: Codec::read(from)?,
             last_key: Codec::read(from)?,
@@ -177,6 +241,9 @@ impl Codec for ScheduleState {
             started: Codec::read(from)?,
             skipped: Codec::read(from)?,
             number: Codec::read(from)?,
+            paused,
+            orders,
+            left_out,
         })
     }
 }

@@ -3,14 +3,12 @@
 //! The moment is used up in the frame that has the letter which starts the instance, so it starts
 //! exactly one, whoever owns the two partitions when.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
-use crate::definition::expr::{Scope, Template};
 use crate::definition::model::{CatchUp, Definition, Overlap, Schedule};
 use crate::machine::{
-    CallOutcome, Command, Effect, EffectId, ErrorKind, Event, Generation, Input, InstanceKey,
-    Letter, LetterBody, Notice, NoticeData, NoticeKind, Outcome, Parent, Principal, Timestamp,
+    CallOutcome, Command, Effect, EffectId, ErrorKind, Generation, Input, InstanceKey, Letter,
+    LetterBody, Notice, NoticeData, NoticeKind, Outcome, Parent, Principal, Timestamp,
 };
 use crate::value::{Map, Value};
 
@@ -18,6 +16,8 @@ use super::draft::Draft;
 use super::frame::Item;
 use super::plan::Run;
 use super::schedule::{ScheduleOrder, ScheduleState, ScheduledRun, WaitingMoment};
+use super::schedule_made::{made, moment};
+use super::schedule_orders::{LeftOut, short};
 
 /// Starts of one schedule that run at once.
 const RUNNING_MAX: usize = 100;
@@ -25,12 +25,8 @@ const RUNNING_MAX: usize = 100;
 const WAITING_MAX: usize = 100;
 /// Starts in one decision: with the largest inputs they fit a frame.
 const STARTS_MAX: usize = 5;
-/// Bytes of an input, as of a start by hand.
-const INPUT_MAX: usize = 64 * 1_024;
 /// Later than this a moment was missed.
 const LATE_MS: u64 = 60_000;
-/// Iterations that `key` and `input` may take together.
-const FUEL: u32 = 10_000;
 /// A schedule has one life.
 const LIFE: Generation = Generation(1);
 /// The name under which an instance knows its schedule.
@@ -108,17 +104,22 @@ impl Run<'_> {
                 work.due(self, (*missed, moments, *after), fits);
                 work.finish()
             }
-            (ScheduleOrder::Trigger { by }, known, Some((definition, schedule))) => {
-                // It may be wanted before it was planned.
+            (order, known, Some((definition, schedule))) if order.is_by_hand() => {
+                // It may be meant before it was planned.
                 let new = || ScheduleState::new(schedule.recurrence.clone());
                 let state = known.cloned().unwrap_or_else(new);
-                let mut work = self.work((key, definition, schedule), state, at);
-                let wanted = Wanted { due: at, by: Arc::clone(&by.user) };
-                work.draft.done.outcome = work.wanted(self, wanted, fits);
-                work.finish()
+                let work = self.work((key, definition, schedule), state, at);
+                work.ordered(self, order, fits)
             }
-            (ScheduleOrder::Trigger { .. }, _, _) => Draft::not_found(Some(key), "schedule"),
+            (order, _, None) if order.is_by_hand() => Draft::not_found(Some(key), "schedule"),
             (
+                ScheduleOrder::Trigger { .. }
+                | ScheduleOrder::Pause { .. }
+                | ScheduleOrder::Resume { .. },
+                _,
+                _,
+            )
+            | (
                 ScheduleOrder::Plan { .. } | ScheduleOrder::Retire | ScheduleOrder::Due { .. },
                 _,
                 _,
@@ -150,8 +151,8 @@ impl Run<'_> {
         }
         while work.state.running.is_empty() && !work.state.waiting.is_empty() {
             let next = work.state.waiting.remove(0);
-            match self.definitions.held_by(definition) {
-                Some(_) => work.skip(Some(next.due), 1, PAUSED),
+            match work.held(self).filter(|why| *why == PAUSED || next.by.is_empty()) {
+                Some(why) => work.skip(Some(next.due), 1, why),
                 None => drop(work.start(self, next, true)),
             }
         }
@@ -172,6 +173,8 @@ impl Run<'_> {
 
 /// Why a moment of a paused definition is left out.
 const PAUSED: &str = "the definition is paused";
+/// Why a moment of a paused schedule is left out.
+const SCHEDULE_PAUSED: &str = "the schedule is paused";
 /// Why an older moment is left out.
 const MISSED: &str = "nobody was there when it was due";
 
@@ -195,6 +198,38 @@ impl Work<'_> {
         kept(self.draft, self.key, Some(self.state))
     }
 
+    /// A person's order.
+    fn ordered(mut self, run: &Run<'_>, order: &ScheduleOrder, fits: bool) -> Draft {
+        let (pauses, by, reason) = match order {
+            ScheduleOrder::Pause { by, reason } => (Some(true), by, reason),
+            ScheduleOrder::Resume { by, reason } => (Some(false), by, reason),
+            ScheduleOrder::Trigger { by, reason } => (None, by, reason),
+            ScheduleOrder::Plan { .. } | ScheduleOrder::Retire | ScheduleOrder::Due { .. } => {
+                return self.draft;
+            }
+        };
+        if let Some(pauses) = pauses {
+            if let Err(reason) = self.state.hold(pauses, (&by.user, reason), self.at) {
+                let (reason, accepted) = (reason.into(), Vec::new());
+                return Draft::answer(Some(self.key), Outcome::Rejected { reason, accepted });
+            }
+        } else {
+            let wanted = Wanted { due: self.at, by: Arc::clone(&by.user) };
+            let came = self.wanted(run, wanted, fits);
+            self.state.remember_trigger((&by.user, reason), &came, self.at);
+            self.draft.done.outcome = came;
+        }
+        self.finish()
+    }
+
+    /// Why the calendar starts nothing now.
+    fn held(&self, run: &Run<'_>) -> Option<&'static str> {
+        if run.definitions.held_by(self.definition).is_some() {
+            return Some(PAUSED);
+        }
+        self.state.paused.is_some().then_some(SCHEDULE_PAUSED)
+    }
+
     /// Moments are due; which of them count is what `catch_up` says.
     fn due(
         &mut self,
@@ -204,9 +239,9 @@ impl Work<'_> {
     ) {
         self.state.next = after;
         let Some(latest) = moments.last().copied() else { return };
-        if run.definitions.held_by(self.definition).is_some() {
+        if let Some(why) = self.held(run) {
             let count = missed.saturating_add(moments.len() as u64);
-            return self.skip(Some(latest), count, PAUSED);
+            return self.skip(Some(latest), count, why);
         }
         let older = moments.len().saturating_sub(1) as u64;
         let (chosen, left_out) = match self.schedule.catch_up {
@@ -277,7 +312,7 @@ impl Work<'_> {
     /// Starts an instance; the letter and the state are of one frame.
     fn start(&mut self, run: &Run<'_>, wanted: Wanted, fits: bool) -> Outcome {
         let made = match fits {
-            true => self.made(&wanted),
+            true => made(self.definition, self.schedule, wanted.due),
             false => Err("its input exceeds what a frame may have".to_owned()),
         };
         let (key, input) = match made {
@@ -301,63 +336,10 @@ impl Work<'_> {
         let body = LetterBody::Start { version, input, parent, initiator: Some(initiator) };
         self.post(run, key.clone(), body);
         self.state.started += 1;
+        self.state.left_out = None;
         (self.state.last, self.state.last_key) = (Some(wanted.due), Some(key.clone()));
         self.state.running.push(ScheduledRun { call, key, due: wanted.due, cancelled: false });
         Outcome::Started { to: Vec::new() }
-    }
-
-    /// The key and the input of the instance.
-    fn made(&self, wanted: &Wanted) -> Result<(InstanceKey, Value), String> {
-        let name = Value::String(Arc::clone(&self.schedule.name));
-        let moment = moment(wanted.due);
-        let data = Map::from_iter([("schedule", name), ("due", Value::from(moment.as_str()))]);
-        let event = Event {
-            name: format!("schedule.{}", self.schedule.name).into(),
-            data: Some(data.into()),
-            time: Some(wanted.due),
-            ..Event::default()
-        };
-        let fuel = Cell::new(FUEL);
-        let scope = Scope {
-            definition: self.definition,
-            key: None,
-            vars: &[],
-            active: &[],
-            event: Some(&event),
-            input: &Value::Null,
-            output: None,
-            error: None,
-            steps: None,
-            now: wanted.due,
-            locals: &[],
-            fuel: &fuel,
-        };
-        let eval = |what: &str, template: &Template| {
-            template.eval(&scope).map_err(|error| format!("`{what}`: {error}"))
-        };
-        let key = match &self.schedule.key {
-            None => format!("{}-{moment}", self.schedule.name),
-            Some(key) => match eval("key", key)? {
-                Value::String(text) => text.to_string(),
-                number @ (Value::Int(_) | Value::Uint(_)) => number.to_json(),
-                other @ (Value::Null
-                | Value::Bool(_)
-                | Value::Double(_)
-                | Value::List(_)
-                | Value::Map(_)) => {
-                    return Err(format!("`key` gave a {}, not text", other.type_name()));
-                }
-            },
-        };
-        let input = match &self.schedule.input {
-            None => event.data.clone().unwrap_or_default(),
-            Some(input) => eval("input", input)?,
-        };
-        let size = input.weight();
-        if size > INPUT_MAX {
-            return Err(format!("input of {size} bytes exceeds the limit of {INPUT_MAX} bytes"));
-        }
-        Ok((InstanceKey::new(&self.definition.name, &key)?, input))
     }
 
     fn refuse(&mut self, due: Timestamp, reason: String) -> Outcome {
@@ -368,6 +350,7 @@ impl Work<'_> {
     /// Leaves moments out, and says so.
     fn skip(&mut self, due: Option<Timestamp>, count: u64, reason: &str) {
         self.state.skipped = self.state.skipped.saturating_add(count);
+        self.state.left_out = Some(LeftOut { at: self.at, reason: short(reason) });
         let fields = [
             ("schedule", Value::String(Arc::clone(&self.schedule.name))),
             ("due", due.map_or(Value::Null, |due| Value::from(moment(due)))),
@@ -392,9 +375,4 @@ impl Work<'_> {
         self.state.number = self.state.number.saturating_add(1).max(now);
         EffectId::new(self.key, LIFE, self.state.number, 0)
     }
-}
-
-/// A moment as keys and data have it: RFC 3339 in UTC, without a fraction that says nothing.
-fn moment(at: Timestamp) -> String {
-    at.to_string().replace(".000Z", "Z")
 }

@@ -103,7 +103,7 @@ impl SnapshotRun {
                 self.finished = false;
                 break;
             }
-            write_packed(key, packed, &mut body);
+            write_packed(key, &packed, &mut body);
             count += 1;
             last = Some(key);
         }
@@ -216,7 +216,7 @@ pub(super) fn state_bytes(partition: &Partition) -> Vec<u8> {
     write_head(partition, &mut out);
     for key in partition.instances.keys_after(None) {
         if let Some(packed) = partition.instances.packed(key) {
-            write_packed(key, packed, &mut out);
+            write_packed(key, &packed, &mut out);
         }
     }
     out.bytes

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::machine::{
     CallOutcome, Command, Decision, Effect, EffectId, Event, Input, Instance, InstanceKey, Letter,
     LetterBody, Notice, NoticeData, NoticeKind, Outcome, Reply, Status, Stuck, StuckKind,
-    Timestamp, TraceEntry, ended_by_hand,
+    Timestamp, TraceEntry, ended_by_hand, is_of_invoke,
 };
 use crate::value::{Map, Value};
 
@@ -52,6 +52,7 @@ pub(super) fn stick(
         | Input::Within { .. }
         | Input::Transaction { .. }
         | Input::CallStarted { .. }
+        | Input::CallPending { .. }
         | Input::TimerDue { .. }
         | Input::Orphaned { .. }
         | Input::Command { .. } => {}
@@ -104,8 +105,8 @@ pub(super) fn without_definition(old: &Instance, input: &Input, at: Timestamp) -
         | Input::Held { .. } => {
             refused(Outcome::Rejected { reason: reason.into(), accepted: Vec::new() })
         }
-        // Not sent: whoever brings the definition back has it sent again.
-        Input::CallStarted { .. } => {
+        // Not sent: whoever brings the definition back has it sent again; so is what was promised.
+        Input::CallStarted { .. } | Input::CallPending { .. } => {
             refused(Outcome::Ignored { reason: "definition_missing".into() })
         }
         Input::Event(_)
@@ -131,7 +132,8 @@ fn kill(
     let kept: Vec<Event> =
         stuck_on.into_iter().chain(new.deferred.drain(..)).chain(new.parked.drain(..)).collect();
     let mut effects: Vec<Effect> = Vec::new();
-    for event in kept {
+    // The end of a child that nobody waits for any more is nobody's loss.
+    for event in kept.into_iter().filter(|event| !is_of_invoke(event)) {
         effects.push(Effect::DeadLetter { event, reason: "killed".into() });
     }
     new.status = Status::Cancelled;
@@ -174,6 +176,7 @@ fn line(new: &Instance, input: &Input, note: Option<Arc<str>>) -> TraceEntry {
         }
         Input::CallReply { .. } | Input::ChildReply { .. } => ("reply".into(), None),
         Input::CallStarted { .. } => ("sending".into(), None),
+        Input::CallPending { .. } => ("pending".into(), None),
         Input::TimerDue { .. } => ("timer".into(), None),
         Input::Orphaned { kill: true } => ("command kill".into(), None),
         Input::Orphaned { kill: false } => ("command cancel".into(), None),
@@ -189,5 +192,6 @@ fn line(new: &Instance, input: &Input, note: Option<Arc<str>>) -> TraceEntry {
         fired: Vec::new(),
         effects: Vec::new(),
         active: Vec::new(),
+        before: None,
     }
 }

@@ -7,7 +7,6 @@ use crate::machine::{Event, InstanceKey, LetterBody};
 use super::frame::Item;
 use super::input::{PartitionInput, Position};
 use super::memory::Partition;
-use super::schedule::ScheduleOrder;
 
 /// Does the partition do this by itself?
 pub(super) const fn is_own(input: &PartitionInput) -> bool {
@@ -16,12 +15,14 @@ pub(super) const fn is_own(input: &PartitionInput) -> bool {
         | PartitionInput::SelfEvent { .. }
         | PartitionInput::BufferExpired { .. }
         | PartitionInput::CallReply { .. }
+        | PartitionInput::CallResult { .. }
         | PartitionInput::Letter { .. }
         | PartitionInput::CallStarted { .. }
+        | PartitionInput::CallPending { .. }
         | PartitionInput::Confirmed { .. }
         | PartitionInput::Drop { .. }
         | PartitionInput::Advance { .. } => true,
-        PartitionInput::Schedule { order, .. } => !matches!(order, ScheduleOrder::Trigger { .. }),
+        PartitionInput::Schedule { order, .. } => !order.is_by_hand(),
         PartitionInput::Deliver { .. }
         | PartitionInput::Start { .. }
         | PartitionInput::Command { .. }
@@ -36,7 +37,9 @@ pub(super) const fn target(input: &PartitionInput) -> Option<&InstanceKey> {
         PartitionInput::Deliver { key, .. }
         | PartitionInput::Start { key, .. }
         | PartitionInput::CallReply { key, .. }
+        | PartitionInput::CallResult { key, .. }
         | PartitionInput::CallStarted { key, .. }
+        | PartitionInput::CallPending { key, .. }
         | PartitionInput::TimerDue { key, .. }
         | PartitionInput::Command { key, .. }
         | PartitionInput::Schedule { key, .. }
@@ -79,7 +82,9 @@ pub(super) fn event_of(input: &PartitionInput, partition: &Partition) -> Option<
         },
         PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
+        | PartitionInput::CallResult { .. }
         | PartitionInput::CallStarted { .. }
+        | PartitionInput::CallPending { .. }
         | PartitionInput::TimerDue { .. }
         | PartitionInput::Command { .. }
         | PartitionInput::Schedule { .. }
@@ -99,10 +104,12 @@ pub(super) fn position(input: &PartitionInput) -> Option<(Position, u64)> {
         PartitionInput::Reject { key, source, event, .. } => source.map(|source| {
             (source, key.as_ref().map_or_else(|| hash(&event.name), |key| hash(key.raw())))
         }),
+        PartitionInput::CallResult { key, source, .. } => Some((*source, hash(key.raw()))),
         PartitionInput::Start { .. }
         | PartitionInput::Letter { .. }
         | PartitionInput::CallReply { .. }
         | PartitionInput::CallStarted { .. }
+        | PartitionInput::CallPending { .. }
         | PartitionInput::TimerDue { .. }
         | PartitionInput::Command { .. }
         | PartitionInput::Schedule { .. }
@@ -118,7 +125,9 @@ pub(super) fn position(input: &PartitionInput) -> Option<(Position, u64)> {
 /// What taking the input records beside the decision, so that it is never taken again.
 pub(super) fn consumed(input: &PartitionInput) -> Option<Item<'static>> {
     match input {
-        PartitionInput::Deliver { .. } | PartitionInput::Reject { .. } => {
+        PartitionInput::Deliver { .. }
+        | PartitionInput::Reject { .. }
+        | PartitionInput::CallResult { .. } => {
             let (Position { source, sequence }, key) = position(input)?;
             Some(Item::Took { source, sequence, key })
         }
@@ -138,6 +147,7 @@ pub(super) fn consumed(input: &PartitionInput) -> Option<Item<'static>> {
         PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
         | PartitionInput::CallStarted { .. }
+        | PartitionInput::CallPending { .. }
         | PartitionInput::TimerDue { .. }
         | PartitionInput::Schedule { .. }
         | PartitionInput::Command { .. } => None,

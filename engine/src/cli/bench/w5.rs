@@ -106,6 +106,7 @@ async fn watch(
                 | NoticeKind::ApprovalRequested
                 | NoticeKind::CallRetrying
                 | NoticeKind::CallFailed
+                | NoticeKind::CallProgress
                 | NoticeKind::StepStarted
                 | NoticeKind::StepCompleted
                 | NoticeKind::StepFailed
@@ -117,6 +118,13 @@ async fn watch(
                 | NoticeKind::Paused
                 | NoticeKind::CheckpointSaved
                 | NoticeKind::ScheduleSkipped
+                | NoticeKind::Registered
+                | NoticeKind::Unregistered
+                | NoticeKind::Available
+                | NoticeKind::Overloaded
+                | NoticeKind::BreakerOpened
+                | NoticeKind::BreakerHalfOpen
+                | NoticeKind::BreakerClosed
                 | NoticeKind::VarsSet => {}
             }
         }

@@ -3,9 +3,9 @@
 use gearshift_client::protocol::view::{Health, SourceHealth};
 use gearshift_client::{Client, ErrorKind};
 
+use super::super::finding::Finding;
 use super::super::health::{held, word};
 use super::api::Stream;
-use super::finding::Finding;
 use super::role_checks::May;
 use super::stream_checks::LOG;
 
@@ -102,7 +102,7 @@ fn source(one: &SourceHealth) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
+    use super::super::super::finding::Level;
     use super::*;
 
     #[test]

@@ -5,7 +5,6 @@ mod command;
 mod config;
 mod doctor;
 mod engine_checks;
-mod finding;
 mod role_checks;
 mod server_checks;
 mod stream_checks;

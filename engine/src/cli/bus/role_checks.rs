@@ -3,8 +3,8 @@
 use gearshift_bus::Bus;
 use gearshift_protocol::subjects;
 
+use super::super::finding::Finding;
 use super::api::{ask, may_create};
-use super::finding::Finding;
 
 /// A token that no journal, user, plugin or partition has.
 const NOBODY: &str = "doctor-probe";
@@ -105,7 +105,7 @@ impl May {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
+    use super::super::super::finding::Level;
     use super::*;
 
     const ALL: May = May {

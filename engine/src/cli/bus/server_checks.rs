@@ -4,8 +4,8 @@ use gearshift_bus::{Durability, MESSAGE_BYTES_MAX, ServerReport};
 use jiff::Timestamp;
 
 use super::super::durability::{Known, weakness};
+use super::super::finding::Finding;
 use super::api::{Account, Asked, Stream};
-use super::finding::Finding;
 
 /// The version we are made for.
 const TARGET: [u32; 3] = [2, 15, 1];
@@ -172,7 +172,7 @@ pub(super) fn clock(streams: &[Stream], asked: i64, heard: i64) -> Option<Findin
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
+    use super::super::super::finding::Level;
     use super::*;
 
     #[test]

@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
+use super::super::finding::Finding;
 use super::api::{Cluster, Stream};
-use super::finding::Finding;
 use super::server_checks::bytes;
 
 /// What the streams of logs begin with.
@@ -223,7 +223,7 @@ fn listed(subjects: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
+    use super::super::super::finding::Level;
     use super::*;
 
     fn stream(name: &str, more: &str) -> Stream {

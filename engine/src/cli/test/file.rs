@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gearshift_machine::machine::Timestamp;
+use gearshift_machine::machine::{Timestamp, transaction_definition};
 use gearshift_machine::partition::Definitions;
 use serde::Deserialize;
 use serde::de::{self, Visitor};
@@ -141,7 +141,8 @@ impl ScenarioFile {
 
     /// Scenarios that expect a state which no definition has could not pass.
     fn know_states(&mut self) {
-        let states = self.definitions.iter().flat_map(|definition| &definition.states);
+        let built_in = std::iter::once(transaction_definition());
+        let states = self.definitions.iter().chain(built_in).flat_map(|it| &it.states);
         let states: Vec<&str> = states.map(|state| &*state.id).collect();
         for read in &mut self.scenarios {
             let Ok(scenario) = read else { continue };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gearshift_client::protocol::InstanceVerdict;
 use gearshift_client::protocol::view::GuardView;
-use gearshift_machine::machine::{Event, InstanceKey};
+use gearshift_machine::machine::{Command, Event, InstanceKey, TRANSACTION};
 use gearshift_machine::partition::{Done, PartitionInput};
 
 use super::coverage::Taken;
@@ -96,7 +96,8 @@ impl Run<'_> {
         }
         let named = step.instance.as_deref().map(|name| self.named(name)).transpose()?;
         if self.current.is_none() {
-            self.current = answers.first().map(|(key, _)| key.clone());
+            let mut reached = answers.iter().map(|(key, _)| key);
+            self.current = reached.find(|key| key.workflow() != TRANSACTION).cloned();
         }
         let key = named.or_else(|| self.current.clone());
         // What the step's own instance was told, else what the first one was.
@@ -131,9 +132,17 @@ impl Run<'_> {
                     Ok(answers)
                 }
             }
-            Act::Start { workflow, key, version, input, by } => {
+            Act::Start { workflow, key, version, transaction, input, by } => {
                 let key = InstanceKey::new(&workflow, &key)?;
-                let start = PartitionInput::Start { key: key.clone(), version, input, by };
+                let start = match transaction {
+                    Some(transaction) => PartitionInput::Command {
+                        key: key.clone(),
+                        command: Command::StartIn { version, input, transaction },
+                        by,
+                        reason: Arc::from(""),
+                    },
+                    None => PartitionInput::Start { key: key.clone(), version, input, by },
+                };
                 let done = self.stage.tell(start)?;
                 Ok(vec![(key, done)])
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gearshift_machine::machine::{Clocks, Command, Principal};
+use gearshift_machine::machine::{Clocks, Command, Principal, TIMEOUT_MS, TRANSACTION};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -21,7 +21,7 @@ pub(super) struct Step {
     /// An open approval is decided: the choice.
     decide: Option<String>,
     /// An operator's order: `cancel`, `kill`, `retry`, `skip`, `pause`, `resume`, `rollback` or
-    /// `checkpoint`.
+    /// `checkpoint`; of a transaction `begin`, `commit` or `rollback`.
     command: Option<Order>,
     /// The oldest open call of an operation is answered.
     reply: Option<String>,
@@ -40,6 +40,10 @@ pub(super) struct Step {
     key: Option<String>,
     /// The version of a start; the newest where absent.
     version: Option<u32>,
+    /// The open transaction whose member a start becomes.
+    transaction: Option<String>,
+    /// How long a transaction that begins stays open.
+    open_for: Option<String>,
     /// Down to which step a rollback goes.
     from: Option<String>,
     /// The name of a checkpoint.
@@ -74,6 +78,8 @@ enum Order {
     Resume,
     Rollback,
     Checkpoint,
+    Begin,
+    Commit,
 }
 
 impl Order {
@@ -87,6 +93,8 @@ impl Order {
             Self::Resume => "resume",
             Self::Rollback => "rollback",
             Self::Checkpoint => "checkpoint",
+            Self::Begin => "begin",
+            Self::Commit => "commit",
         }
     }
 }
@@ -124,6 +132,8 @@ pub(super) enum Act {
         key: String,
         /// The version.
         version: Option<u32>,
+        /// The transaction whose member it becomes.
+        transaction: Option<Arc<str>>,
         /// The input.
         input: gearshift_machine::value::Value,
         /// Who starts it.
@@ -168,12 +178,14 @@ impl Step {
                         `advance` and `expect`"
                 .to_owned());
         }
-        let words: [(&str, bool, &[&str]); 15] = [
+        let words: [(&str, bool, &[&str]); 17] = [
             ("data", self.data.is_some(), &["event", "start", "decide"]),
             ("by", self.by.is_some(), &["event", "start", "decide", "command"]),
             ("roles", self.roles.is_some(), &["event", "start", "decide", "command"]),
             ("key", self.key.is_some(), &["start"]),
             ("version", self.version.is_some(), &["start"]),
+            ("transaction", self.transaction.is_some(), &["start"]),
+            ("open_for", self.open_for.is_some(), &["command"]),
             ("from", self.from.is_some(), &["command"]),
             ("name", self.name.is_some(), &["command"]),
             ("timers", self.timers.is_some(), &["command"]),
@@ -198,10 +210,11 @@ impl Step {
     /// Has the order the words that belong to it?
     fn check_order(&self) -> Result<(), String> {
         let Some(order) = self.command else { return Ok(()) };
-        let words: [(&str, bool, Order); 3] = [
+        let words: [(&str, bool, Order); 4] = [
             ("from", self.from.is_some(), Order::Rollback),
             ("name", self.name.is_some(), Order::Checkpoint),
             ("timers", self.timers.is_some(), Order::Pause),
+            ("open_for", self.open_for.is_some(), Order::Begin),
         ];
         for (word, said, owner) in words {
             if said && owner.word() != order.word() {
@@ -212,7 +225,13 @@ impl Step {
         if matches!(order, Order::Checkpoint) && self.name.is_none() {
             return Err("`checkpoint` needs a `name`".to_owned());
         }
-        Ok(())
+        let of_transaction = matches!(order, Order::Begin | Order::Commit);
+        let named = self.instance.as_ref().and_then(|it| it.split_once('/'));
+        if of_transaction && named.is_none_or(|(workflow, _)| workflow != TRANSACTION) {
+            let word = order.word();
+            return Err(format!("`{word}` needs an `instance: {TRANSACTION}/NAME`"));
+        }
+        self.open_for.as_deref().map_or(Ok(()), |text| words::duration(text).map(drop))
     }
 
     fn command(&self, order: Order) -> Command {
@@ -232,6 +251,12 @@ impl Step {
             Order::Checkpoint => {
                 Command::Checkpoint { name: self.name.as_deref().unwrap_or_default().into() }
             }
+            Order::Begin => {
+                let given = self.open_for.as_deref().and_then(|text| words::duration(text).ok());
+                let given = given.and_then(|given| u64::try_from(given.as_millis()).ok());
+                Command::Begin { timeout_ms: given.unwrap_or(TIMEOUT_MS) }
+            }
+            Order::Commit => Command::Commit,
         }
     }
 
@@ -252,6 +277,7 @@ impl Step {
                 workflow: workflow.clone(),
                 key: self.key.clone().unwrap_or_else(|| "k1".to_owned()),
                 version: self.version,
+                transaction: self.transaction.as_deref().map(Arc::from),
                 input: self.object()?,
                 by: self.principal(&["*"]),
             });

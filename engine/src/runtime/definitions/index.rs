@@ -8,6 +8,7 @@ use gearshift_bus::{Subject, SubjectPattern};
 use gearshift_machine::definition::DERIVED_MIN;
 use gearshift_machine::definition::model::{Definition, EventDecl};
 use gearshift_machine::partition::{Definitions, Position};
+use gearshift_protocol::subjects::RESULT;
 
 use super::listens::Froms;
 use crate::runtime::error::Error;
@@ -151,13 +152,13 @@ impl Index {
         &self.pending
     }
 
-    /// Exactly the subjects that definitions name (01 §3): what the inbox captures. A definition
-    /// that is about to be deployed is one of them.
+    /// Exactly the subjects that definitions name (01 §3): what the inbox captures, and those of
+    /// the results that plugins promised. A definition that is about to be deployed is one of them.
     pub(crate) fn captured(
         &self,
         also: Option<&Arc<Definition>>,
     ) -> Result<Vec<SubjectPattern>, Error> {
-        let mut texts = BTreeSet::new();
+        let mut texts = BTreeSet::from([format!("{RESULT}*")]);
         for definition in self.definitions.iter().chain(&self.pending).chain(also) {
             texts.extend(subjects(definition));
         }

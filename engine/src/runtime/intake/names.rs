@@ -40,7 +40,7 @@ pub(super) async fn one_name_each(
     }
     parcels.retain(|parcel| match parcel {
         Parcel::Deliver(targets, _) => !targets.list.is_empty(),
-        Parcel::Reject(..) => true,
+        Parcel::Reject(..) | Parcel::Result(_) => true,
     });
 }
 
@@ -84,7 +84,7 @@ fn leave_in_one(parcels: &mut [Parcel], key: &InstanceKey, name: Option<&str>) {
             name.is_none_or(|name| *event.name == *name)
                 && targets.list.iter().any(|(known, _)| known == key)
         }
-        Parcel::Reject(..) => false,
+        Parcel::Reject(..) | Parcel::Result(_) => false,
     };
     let named = parcels.iter().position(|parcel| has_it(parcel, name));
     let kept = named.or_else(|| parcels.iter().position(|parcel| has_it(parcel, None)));

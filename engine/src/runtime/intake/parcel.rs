@@ -10,6 +10,7 @@ use super::decode::{Incoming, IntakeError, decode};
 use super::route::{Targets, route};
 use super::sources::Source;
 use crate::runtime::definitions::Index;
+use crate::runtime::longwork::{Late, late_result};
 
 /// The header by which the bus marks a message whose headers are not what they should be.
 const MALFORMED: &str = "Gearshift-Malformed";
@@ -20,6 +21,8 @@ pub(super) enum Parcel {
     Deliver(Targets, Event),
     /// A dead letter, and why.
     Reject(Event, Arc<str>),
+    /// What a plugin promised.
+    Result(Late),
 }
 
 /// Opens a message. A declared subject may make several events of it.
@@ -31,6 +34,9 @@ pub(super) fn open(
 ) -> Vec<Parcel> {
     let position = Position { source: source.number, sequence: message.sequence };
     let subject = &message.message.subject;
+    if let Some(late) = result(message) {
+        return vec![late];
+    }
     let mut names = Vec::<Arc<str>>::new();
     for listener in index.by_subject(subject).filter(|one| one.listens_at(Some(position))) {
         let Some(declaration) = listener.declaration() else { continue };
@@ -42,6 +48,20 @@ pub(super) fn open(
         return read(index, source, subject.as_str(), message, now).into_iter().collect();
     }
     names.iter().filter_map(|name| read(index, source, name, message, now)).collect()
+}
+
+/// The result of a call that a plugin took before.
+fn result(message: &Delivered) -> Option<Parcel> {
+    let reason = message.message.headers.get(MALFORMED);
+    let malformed = reason.map(|reason| IntakeError::new("GS3007", "headers", reason));
+    let read = late_result(&message.message)?;
+    Some(match malformed.map_or(read, Err) {
+        Ok(late) => Parcel::Result(late),
+        Err(error) => {
+            let event = unreadable(message.message.subject.as_str(), message);
+            Parcel::Reject(event, format!("{} {error}", error.code).into())
+        }
+    })
 }
 
 /// The message as the event `name`.

@@ -103,7 +103,7 @@ impl Plan {
 
 impl Shared {
     /// The inbox of a source.
-    pub(super) async fn inbox_of(&self, stream: Option<&str>) -> Result<Inbox, Error> {
+    pub(crate) async fn inbox_of(&self, stream: Option<&str>) -> Result<Inbox, Error> {
         let Some(stream) = stream else { return Ok(self.bus.inbox(INBOX).await?) };
         let plan = self.intake.plan();
         let patterns = plan.foreign.get(stream).map_or(&[][..], Vec::as_slice);

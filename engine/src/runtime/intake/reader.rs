@@ -25,6 +25,7 @@ use crate::runtime::asks::Round;
 use crate::runtime::clock::monotonic;
 use crate::runtime::definitions::Index;
 use crate::runtime::error::Error;
+use crate::runtime::longwork::{Late, Said, read_object};
 use crate::runtime::seat::SeatState;
 use crate::runtime::shared::Shared;
 
@@ -184,6 +185,24 @@ impl Reader {
                 Parcel::Reject(event, reason) => {
                     let input = PartitionInput::Reject { event, reason, key: None, source };
                     self.tell(REJECTS, sequence, input, handed).await?;
+                    continue;
+                }
+                Parcel::Result(Late { key, call, attempt, said }) => {
+                    let partition = self.shared.partition_of(&key);
+                    if self.stands.wanting(partition, sequence).is_none() {
+                        continue;
+                    }
+                    let outcome = match said {
+                        Said::Outcome(outcome) => outcome,
+                        Said::Stored(stored) => {
+                            let (reply, object) = *stored;
+                            let call = call.to_string();
+                            Box::pin(read_object(&self.shared, reply, &object, &call)).await?
+                        }
+                    };
+                    let source = position;
+                    let input = PartitionInput::CallResult { key, call, attempt, outcome, source };
+                    self.tell(partition, sequence, input, handed).await?;
                     continue;
                 }
             };

@@ -1,28 +1,27 @@
 //! One attempt of a call over request/reply.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use gearshift_bus::{ErrorKind as BusErrorKind, Message};
-use gearshift_machine::machine::{
-    CallOutcome, CallRequest, ErrorKind, InstanceKey, Outcome, PLUGIN_PAUSED,
-};
+use gearshift_bus::{ErrorKind as BusErrorKind, Message, Subject};
+use gearshift_machine::definition::model::{Balance, PluginRules};
+use gearshift_machine::machine::{CallOutcome, CallRequest, ErrorKind, InstanceKey, Outcome};
 use gearshift_machine::partition::PartitionInput;
-use gearshift_protocol::{ce_encode, headers};
+use gearshift_protocol::{ObjectRef, ce_encode, headers, subjects};
 
+use super::breaker::Sign;
+use super::breakers::{self, Pass};
+use super::instances::Picked;
+use super::prefer::Prefer;
 use super::registry::{Route, Unroutable};
-use super::reply::{failure, read_reply};
+use super::reply::{failure, promise_of, read_reply};
+use crate::runtime::clock::monotonic;
+use crate::runtime::longwork::{Watched, heartbeat_ms, object_of, read_object_by};
 use crate::runtime::shared::Shared;
+use tokio::sync::Semaphore;
 
 /// What the dispatcher waits beyond a call's deadline: the machine's own timer decides first.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// An attempt of a paused plugin's call waits all of its time but this part of it, so that the
-/// machine hears of the pause before its own timer calls it a timeout.
-const HELD_PART: u64 = 5;
-
-/// How soon a call of a paused plugin is held again, in milliseconds.
-const HELD_AGAIN_MS: u64 = 1_000;
 
 /// One attempt of a call.
 pub(crate) struct Attempt {
@@ -33,64 +32,121 @@ pub(crate) struct Attempt {
     pub(crate) key: InstanceKey,
     /// `name@version` of the calling definition.
     pub(crate) workflow: String,
+    /// What the calling definition asks of the plugin.
+    pub(crate) rules: Option<Arc<PluginRules>>,
     pub(crate) call: CallRequest,
+}
+
+/// How an attempt is sent.
+pub(crate) struct Sending {
+    route: Arc<Route>,
+    /// The one instance that is asked; else whichever member of the group the bus picks.
+    picked: Option<Picked>,
+    pass: Pass,
+    began: Instant,
 }
 
 /// What came of an attempt.
 pub(crate) enum Asked {
     /// This is how it ended.
     Ended(CallOutcome),
+    /// The plugin took it and answers later; it says at least this often, in milliseconds, that it
+    /// lives.
+    Promised(u64),
+    /// Its answer is what this object holds, which is still to be read.
+    Stored(Box<(Message, ObjectRef)>),
+    /// The instance that was picked is gone, and nothing was sent: another one is asked.
+    Again,
     /// There is nothing to tell: the call's own deadline decides, or has decided.
     Nothing,
 }
 
 impl Attempt {
     /// Makes it.
-    pub(crate) async fn make(&self) -> Asked {
-        let operation = &self.call.operation;
-        let route = match self.shared.providers.known(operation) {
-            Some(route) => route,
-            // Rare, so that its size is not every call's.
-            None => match Box::pin(self.shared.providers.find(operation)).await {
-                Ok(route) => route,
-                Err(Unroutable::Name(error)) => {
-                    return Asked::Ended(failure(ErrorKind::Permanent, "operation_name", error));
-                }
-                Err(Unroutable::Bus(error)) => {
-                    return Asked::Ended(failure(ErrorKind::Retryable, "bus", error.to_string()));
-                }
-            },
+    pub(crate) async fn make(&self, permits: &Semaphore) -> Asked {
+        let route = match self.route().await {
+            Ok(route) => route,
+            Err(asked) => return asked,
         };
         self.refresh();
-        let message = match self.message(&route) {
-            Ok(message) => message,
-            Err(error) => {
-                let text = error.to_string();
-                return Asked::Ended(failure(ErrorKind::Permanent, "request_invalid", text));
-            }
+        // Rare, so that its size is not every call's.
+        let (pass, _room) = match Box::pin(self.pass(&route)).await {
+            Ok(passed) => passed,
+            Err(asked) => return asked,
         };
-        if route.once && !Box::pin(self.may_start()).await {
+        // What waits takes no place from what can be asked.
+        let _permit = permits.acquire().await;
+        if self.is_overdue() || route.once && !Box::pin(self.may_start()).await {
             return Asked::Nothing;
         }
-        let reply = self.shared.bus.requests().request(message, self.limit()).await;
-        self.ended(&route, reply)
+        loop {
+            let Some(sending) = self.sending(&route, pass) else {
+                return self.nobody();
+            };
+            let message = match self.message(sending.subject()) {
+                Ok(message) => message,
+                Err(error) => {
+                    let text = error.to_string();
+                    return Asked::Ended(failure(ErrorKind::Permanent, "request_invalid", text));
+                }
+            };
+            let reply = self.shared.bus.requests().request(message, self.limit()).await;
+            let asked = self.ended(&sending, reply);
+            // Each time one instance less is picked from.
+            if !matches!(asked, Asked::Again) {
+                return Box::pin(self.whole(asked)).await;
+            }
+        }
     }
 
-    /// Where an operator paused the plugin: waits until it is let go on, or until the attempt's
-    /// time is nearly over. It was not sent, and the next attempt has all of its time again.
-    pub(crate) async fn held(&self) -> Option<Asked> {
-        let providers = &self.shared.providers;
-        let (what, hold) = providers.hold_of(&self.call.operation)?;
-        let left = self.call.deadline.since_ms(self.shared.config.clock.now());
-        let limit = Duration::from_millis(left / HELD_PART * (HELD_PART - 1));
-        let released = tokio::time::timeout(limit, providers.released(&what)).await.is_ok();
-        let retry_after_ms = Some(if released { 0 } else { HELD_AGAIN_MS });
-        Some(Asked::Ended(CallOutcome::Failure {
-            kind: ErrorKind::PluginNotFound,
-            code: PLUGIN_PAUSED.into(),
-            message: hold.words(&what).into(),
-            retry_after_ms,
-        }))
+    /// Where the operation is asked.
+    async fn route(&self) -> Result<Arc<Route>, Asked> {
+        if let Some(route) = self.known() {
+            return Ok(route);
+        }
+        let found = Box::pin(self.shared.providers.find(&self.call.operation, self.prefer()));
+        found.await.map_err(|error| {
+            Asked::Ended(match error {
+                Unroutable::Name(text) => failure(ErrorKind::Permanent, "operation_name", text),
+                Unroutable::Version(text) => {
+                    failure(ErrorKind::PluginNotFound, "plugin_not_found", text)
+                }
+                Unroutable::Bus(error) => failure(ErrorKind::Retryable, "bus", error.to_string()),
+            })
+        })
+    }
+
+    /// Where the operation is asked, if that is known.
+    pub(crate) fn known(&self) -> Option<Arc<Route>> {
+        self.shared.providers.known(&self.call.operation, self.prefer())
+    }
+
+    fn prefer(&self) -> Prefer {
+        Prefer::of(self.rules.as_deref())
+    }
+
+    /// Who is asked; `None` where nobody is left who may be.
+    pub(crate) fn sending(&self, route: &Arc<Route>, pass: Pass) -> Option<Sending> {
+        let balance = self.rules.as_deref().map_or(Balance::Group, |rules| rules.balance);
+        let alone = balance != Balance::Group || !route.group;
+        let pool = route.pool.as_ref().filter(|_| alone);
+        let picked = pool.and_then(|pool| pool.pick(balance));
+        let is_somebody = picked.is_some() || route.group;
+        is_somebody.then(|| Sending { route: Arc::clone(route), picked, pass, began: monotonic() })
+    }
+
+    /// Every instance that might be asked is gone.
+    fn nobody(&self) -> Asked {
+        let operation = &self.call.operation;
+        self.shared.providers.forget(operation);
+        let text = format!("no service answers `{operation}`");
+        Asked::Ended(failure(ErrorKind::PluginNotFound, "plugin_not_found", text))
+    }
+
+    /// Is its deadline over? The machine's timer decides then, and what it decides may be to take
+    /// back what was done: a plugin that was asked now would do it again behind that.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.call.deadline <= self.shared.config.clock.now()
     }
 
     /// How long a reply is waited for.
@@ -99,26 +155,84 @@ impl Attempt {
         Duration::from_millis(left).saturating_add(GRACE)
     }
 
-    /// What the reply says, or that there is none.
+    /// What the reply says, or that there is none; the operation's breaker and counts hear of it.
     pub(crate) fn ended(
         &self,
-        route: &Arc<Route>,
+        sending: &Sending,
         reply: Result<Message, gearshift_bus::Error>,
     ) -> Asked {
-        match reply {
+        let Sending { route, pass, began, .. } = sending;
+        let (asked, sign) = match reply {
             Ok(reply) => {
-                self.shared.providers.answered(&self.call.operation, route);
-                Asked::Ended(read_reply(&reply, &self.call.call.to_string()))
+                let asked = self.answered(sending, &reply);
+                let sign = sign_of(&asked);
+                (asked, sign)
             }
-            Err(error) => self.failed(route, &error),
+            Err(error) => self.failed(sending, &error),
+        };
+        if sign != Sign::None {
+            route.counts.add(began.elapsed(), failed(&asked));
         }
+        if let Some(rules) = self.breaker_rules() {
+            let shared = &self.shared;
+            if (*pass, sign) == (Pass::Normal, Sign::Well) {
+                // The way of most calls.
+                route.breaker.well();
+            } else if !matches!(asked, Asked::Again) {
+                breakers::ended(shared, &route.breaker, rules, *pass, (sign, &words(&asked)));
+            }
+        }
+        asked
+    }
+
+    fn answered(&self, sending: &Sending, reply: &Message) -> Asked {
+        let route = &sending.route;
+        self.shared.providers.answered(&self.call.operation, self.prefer(), route);
+        if let Some(picked) = &sending.picked
+            && let Some(load) = reply.headers.get(headers::LOAD).and_then(|it| it.parse().ok())
+        {
+            picked.tell_load(load);
+        }
+        let call = self.call.call.to_string();
+        match promise_of(reply, &call) {
+            Some(promise) => {
+                let seen = self.shared.providers.catalogue();
+                let told = seen.and_then(|seen| seen.heartbeat_ms(route.subject.as_str()));
+                Asked::Promised(heartbeat_ms(promise, told))
+            }
+            None => match object_of(reply) {
+                Some(object) => Asked::Stored(Box::new((reply.clone(), object))),
+                None => Asked::Ended(read_reply(reply, &call)),
+            },
+        }
+    }
+
+    /// The answer itself, where it is an object's content. While the bus is away the deadline of
+    /// the call decides: it was answered, and another attempt must not be made for that.
+    pub(crate) async fn whole(&self, asked: Asked) -> Asked {
+        let Asked::Stored(stored) = asked else { return asked };
+        let (reply, object) = *stored;
+        let read = read_object_by(&self.shared, reply, &object, &self.call);
+        read.await.map_or(Asked::Nothing, Asked::Ended)
     }
 
     /// What the partition is told, if anything.
     pub(crate) fn input(&self, asked: Asked) -> Option<PartitionInput> {
-        let Asked::Ended(outcome) = asked else { return None };
         let (key, call, attempt) = (self.key.clone(), self.call.call, self.call.attempt);
-        Some(PartitionInput::CallReply { key, call, attempt, outcome })
+        match asked {
+            Asked::Ended(outcome) => {
+                Some(PartitionInput::CallReply { key, call, attempt, outcome })
+            }
+            Asked::Promised(heartbeat_ms) => {
+                let heard = self.shared.config.clock.now();
+                let place = (self.partition, self.session);
+                let watched =
+                    Watched::new(place, key.clone(), &self.call, Some(heartbeat_ms), heard);
+                self.shared.longwork.watch(watched);
+                Some(PartitionInput::CallPending { key, call, attempt, heartbeat_ms })
+            }
+            Asked::Stored(_) | Asked::Again | Asked::Nothing => None,
+        }
     }
 
     /// Looks who runs, beside the calls and only while there are some.
@@ -147,35 +261,80 @@ impl Attempt {
         recorded.await.is_ok_and(|done| done.outcome == Outcome::Done)
     }
 
-    /// Why there is no reply, and whether that tells what became of the call.
-    fn failed(&self, route: &Route, error: &gearshift_bus::Error) -> Asked {
-        let operation = &self.call.operation;
+    /// Why there is no reply, and whether that tells what became of the call; what it says of the
+    /// operation.
+    fn failed(&self, sending: &Sending, error: &gearshift_bus::Error) -> (Asked, Sign) {
         if let BusErrorKind::NoResponders { .. } = error.kind() {
-            self.shared.providers.forget(operation);
-            let text = format!("no service answers `{operation}`");
-            return Asked::Ended(failure(ErrorKind::PluginNotFound, "plugin_not_found", text));
-        }
-        let kind = match fate(error.kind()) {
-            Fate::Unknown if route.once => ErrorKind::OutcomeUnknown,
-            Fate::Unknown if matches!(error.kind(), BusErrorKind::Timeout { .. }) => {
-                return Asked::Nothing;
+            if let Some(picked) = &sending.picked {
+                picked.set_gone();
+                return (Asked::Again, Sign::None);
             }
+            return (self.nobody(), Sign::None);
+        }
+        let is_timeout = matches!(error.kind(), BusErrorKind::Timeout { .. });
+        let is_full = matches!(error.kind(), BusErrorKind::Full { .. });
+        let sign = if is_timeout || is_full { Sign::Bad } else { Sign::None };
+        let kind = match fate(error.kind()) {
+            Fate::Unknown if sending.route.once => ErrorKind::OutcomeUnknown,
+            Fate::Unknown if is_timeout => return (Asked::Nothing, sign),
             Fate::Unknown | Fate::NotSent => ErrorKind::Retryable,
             Fate::Useless => ErrorKind::Permanent,
         };
-        Asked::Ended(failure(kind, "bus", error.to_string()))
+        (Asked::Ended(failure(kind, "bus", error.to_string())), sign)
     }
 
-    pub(crate) fn message(&self, route: &Route) -> Result<Message, gearshift_bus::Error> {
+    pub(crate) fn message(&self, subject: &Subject) -> Result<Message, gearshift_bus::Error> {
         let call = &self.call;
-        Message::new(route.subject.clone(), call.input.to_json())
+        Message::new(subject.clone(), call.input.to_json())
             .with_known(headers::CONTENT_TYPE, headers::JSON.to_owned())?
             .with_known(headers::CALL_ID, call.call.to_string())?
             .with_known(headers::ATTEMPT, call.attempt.to_string())?
             .with_known(headers::DEADLINE, call.deadline.to_string())?
             .with_known(headers::WORKFLOW, ce_encode(&self.workflow))?
             .with_known(headers::INSTANCE, ce_encode(&self.key.to_string()))?
-            .with_known(headers::STEP, ce_encode(&call.step))
+            .with_known(headers::STEP, ce_encode(&call.step))?
+            .with_known(headers::RESULT_TO, subjects::result(&call.call.to_string()))
+    }
+}
+
+impl Sending {
+    /// Where it goes.
+    pub(crate) fn subject(&self) -> &Subject {
+        self.picked.as_ref().map_or(&self.route.subject, |picked| &picked.subject)
+    }
+}
+
+/// What an answer says of the operation: a failure for good is an answer like any other.
+fn sign_of(asked: &Asked) -> Sign {
+    let Asked::Ended(CallOutcome::Failure { kind, .. }) = asked else { return Sign::Well };
+    match kind {
+        ErrorKind::Permanent => Sign::Well,
+        ErrorKind::Retryable
+        | ErrorKind::Timeout
+        | ErrorKind::InvalidReply
+        | ErrorKind::OutcomeUnknown
+        | ErrorKind::NotStarted
+        | ErrorKind::ChildFailed => Sign::Bad,
+        ErrorKind::PluginNotFound => Sign::None,
+    }
+}
+
+const fn failed(asked: &Asked) -> bool {
+    match asked {
+        Asked::Ended(CallOutcome::Success(_)) | Asked::Promised(_) | Asked::Stored(_) => false,
+        Asked::Ended(CallOutcome::Failure { .. }) | Asked::Nothing | Asked::Again => true,
+    }
+}
+
+/// How an attempt failed, for people.
+fn words(asked: &Asked) -> String {
+    match asked {
+        Asked::Ended(CallOutcome::Failure { code, message, .. }) => format!("{code}: {message}"),
+        Asked::Nothing => "no answer in time".to_owned(),
+        Asked::Ended(CallOutcome::Success(_))
+        | Asked::Promised(_)
+        | Asked::Stored(_)
+        | Asked::Again => String::new(),
     }
 }
 

@@ -1,50 +1,198 @@
-//! Catalogue: the services that answered one discovery.
+//! Catalogue: the instances of plugins that answered one discovery, and which of them can be asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use gearshift_bus::ServiceInfo;
-use gearshift_protocol::{OperationRef, plugin};
+use gearshift_bus::{EndpointInfo, ServiceInfo};
+use gearshift_protocol::{OperationRef, PluginMetadata, plugin, subjects};
 
-/// The services that answered one discovery.
+use super::prefer::Prefer;
+
+/// The instances that answered one discovery.
 #[derive(Debug)]
-pub(super) struct Catalogue {
+pub(crate) struct Catalogue {
     /// When they were asked.
     pub(super) asked: Instant,
-    /// Major versions of each plugin that runs.
-    majors: BTreeMap<String, Vec<u64>>,
+    /// By name and id.
+    instances: Vec<Instance>,
     /// Does the operation at this subject say that it may not be repeated?
     endpoints: BTreeMap<String, bool>,
 }
 
-impl Catalogue {
-    pub(super) fn new(asked: Instant, services: &[ServiceInfo]) -> Self {
-        let mut majors = BTreeMap::<String, Vec<u64>>::new();
-        let mut endpoints = BTreeMap::new();
-        for service in services {
-            let major: Option<u64> =
-                service.version.split('.').next().and_then(|text| text.parse().ok());
-            majors.entry(service.name.clone()).or_default().extend(major);
-            for endpoint in &service.endpoints {
-                let told = endpoint.metadata.get(plugin::METADATA_IDEMPOTENT);
-                let once = told.is_some_and(|told| told.trim().eq_ignore_ascii_case("false"));
-                // Of several instances the most careful one counts: any of them may be asked.
-                *endpoints.entry(endpoint.subject.clone()).or_insert(false) |= once;
-            }
-        }
-        Self { asked, majors, endpoints }
+/// One instance as it told of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Instance {
+    pub(crate) info: ServiceInfo,
+    pub(crate) metadata: PluginMetadata,
+    major: Option<u64>,
+}
+
+/// Where an operation is asked now.
+#[derive(Debug, PartialEq)]
+pub(super) struct Target {
+    /// The subject of the operation.
+    pub(super) subject: String,
+    /// Does somebody say that he serves it?
+    pub(super) offered: bool,
+    /// May the queue group be asked? Else some of its members have a version that was not meant.
+    pub(super) group: bool,
+    /// Those who can be asked alone.
+    pub(super) alone: Vec<Candidate>,
+}
+
+/// An instance that can be asked alone.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Candidate {
+    pub(super) id: String,
+    pub(super) subject: String,
+    pub(super) weight: u32,
+    pub(super) capacity: Option<u32>,
+    pub(super) score: i64,
+}
+
+impl Instance {
+    fn new(info: ServiceInfo) -> Self {
+        let metadata = PluginMetadata::from_map(&info.metadata).unwrap_or_default();
+        let major = info.version.split('.').next().and_then(|text| text.parse().ok());
+        Self { info, metadata, major }
     }
 
-    /// The newest major version that runs and has the operation, else the newest that runs.
-    pub(super) fn newest(&self, operation: &OperationRef) -> Option<u64> {
-        let majors = self.majors.get(&operation.plugin)?;
-        let serving =
-            majors.iter().filter(|major| self.once(&operation.subject(**major)).is_some());
-        serving.max().or_else(|| majors.iter().max()).copied()
+    /// The endpoint at this subject.
+    fn serves(&self, subject: &str) -> bool {
+        self.info.endpoints.iter().any(|endpoint| endpoint.subject == subject)
+    }
+
+    /// The operation that is called so.
+    pub(crate) fn operation(&self, name: &str) -> Option<&EndpointInfo> {
+        let subject = self.subject(name)?;
+        self.info.endpoints.iter().find(|endpoint| endpoint.subject == subject)
+    }
+
+    /// Where one operation of it is asked.
+    pub(crate) fn subject(&self, operation: &str) -> Option<String> {
+        Some(subjects::plugin(&self.info.name, self.major?, operation))
+    }
+
+    /// Its operations: name, endpoint.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = (&str, &EndpointInfo)> {
+        let prefix = self.subject("").unwrap_or_default();
+        self.info.endpoints.iter().filter_map(move |endpoint| {
+            let operation = endpoint.subject.strip_prefix(&prefix)?;
+            (!prefix.is_empty() && !operation.contains('.')).then_some((operation, endpoint))
+        })
+    }
+
+    fn candidate(&self, subject: &str, prefer: Prefer) -> Option<Candidate> {
+        self.metadata.instance.then(|| Candidate {
+            id: self.info.id.clone(),
+            subject: subjects::plugin_instance(subject, &self.info.id),
+            weight: self.metadata.weight,
+            capacity: self.metadata.concurrency,
+            score: prefer.score(&self.metadata),
+        })
+    }
+}
+
+/// Does the endpoint say that it may not be repeated?
+pub(crate) fn is_once(endpoint: &EndpointInfo) -> bool {
+    let told = endpoint.metadata.get(plugin::METADATA_IDEMPOTENT);
+    told.is_some_and(|told| told.trim().eq_ignore_ascii_case("false"))
+}
+
+impl Catalogue {
+    pub(super) fn new(asked: Instant, services: Vec<ServiceInfo>) -> Self {
+        let mut endpoints = BTreeMap::new();
+        for endpoint in services.iter().flat_map(|service| &service.endpoints) {
+            // Of several instances the most careful one counts: any of them may be asked.
+            *endpoints.entry(endpoint.subject.clone()).or_insert(false) |= is_once(endpoint);
+        }
+        Self { asked, instances: services.into_iter().map(Instance::new).collect(), endpoints }
+    }
+
+    /// Every instance, by name and id.
+    pub(crate) fn instances(&self) -> &[Instance] {
+        &self.instances
+    }
+
+    /// The instances of one plugin.
+    pub(crate) fn of<'c>(&'c self, plugin: &'c str) -> impl Iterator<Item = &'c Instance> {
+        self.instances.iter().filter(move |instance| instance.info.name == plugin)
     }
 
     /// May the operation at this subject be asked only once? `None`: nobody offers it.
     pub(super) fn once(&self, subject: &str) -> Option<bool> {
         self.endpoints.get(subject).copied()
     }
+
+    /// The longest silence of the operation at this subject when it answers later, in milliseconds,
+    /// where somebody who offers it says so.
+    pub(super) fn heartbeat_ms(&self, subject: &str) -> Option<u64> {
+        let endpoints = self.instances.iter().flat_map(|one| &one.info.endpoints);
+        let told = endpoints.filter(|endpoint| endpoint.subject == subject);
+        let told = told.filter_map(|endpoint| endpoint.metadata.get(plugin::METADATA_HEARTBEAT));
+        told.filter_map(|told| plugin::parse_duration(told.trim())).max()
+    }
+
+    /// Where `wanted` is asked; a definition that asks for no version gets the newest major that
+    /// runs.
+    ///
+    /// # Errors
+    /// Why it must not be asked although the plugin runs: no version of it is the one meant.
+    pub(super) fn target(&self, wanted: &OperationRef, prefer: Prefer) -> Result<Target, String> {
+        let mut running: Vec<_> = self.of(&wanted.plugin).collect();
+        if running.is_empty() {
+            running = self.implementing(wanted, prefer);
+        }
+        if running.is_empty() {
+            // A responder that cannot be discovered may be there all the same.
+            let subject = wanted.subject(wanted.major().unwrap_or(1));
+            return Ok(Target { subject, offered: false, group: true, alone: Vec::new() });
+        }
+        let accepted = |one: &&Instance| wanted.accepts(&one.info.version) && one.major.is_some();
+        let meant: Vec<_> = running.iter().copied().filter(accepted).collect();
+        let offers = |one: &&&Instance| one.operation(&wanted.operation).is_some();
+        let newest = meant.iter().filter(offers).max_by_key(|one| one.major);
+        let Some(newest) = newest.or_else(|| meant.iter().max_by_key(|one| one.major)) else {
+            return Err(not_meant(wanted, &running));
+        };
+        let Some(subject) = newest.subject(&wanted.operation) else {
+            return Err(not_meant(wanted, &running));
+        };
+        let serving: Vec<_> = running.iter().copied().filter(|one| one.serves(&subject)).collect();
+        let fit: Vec<_> = serving.iter().copied().filter(accepted).collect();
+        let alone: Vec<_> = fit.iter().filter_map(|one| one.candidate(&subject, prefer)).collect();
+        let group = fit.len() == serving.len();
+        if !group && alone.is_empty() {
+            return Err(format!(
+                "{}; they share a subject, so none of them is asked",
+                not_meant(wanted, &running)
+            ));
+        }
+        Ok(Target { offered: !serving.is_empty(), subject, group, alone })
+    }
+
+    /// The instances of the best plugin that implements the interface `wanted` names.
+    fn implementing(&self, wanted: &OperationRef, prefer: Prefer) -> Vec<&Instance> {
+        let implements = |one: &&Instance| {
+            one.metadata.interfaces.contains(&wanted.plugin)
+                && wanted.accepts(&one.info.version)
+                && one.operation(&wanted.operation).is_some()
+        };
+        let able = || self.instances.iter().filter(implements);
+        let best = able().max_by(|left, right| {
+            let score = |one: &Instance| prefer.score(&one.metadata);
+            // Of equal ones the first by name, so that all engines choose alike.
+            score(left).cmp(&score(right)).then_with(|| right.info.name.cmp(&left.info.name))
+        });
+        best.map(|best| self.of(&best.info.name).collect()).unwrap_or_default()
+    }
+}
+
+/// `` `validator` runs as 1.0.3 and 2.0.0, but `^1.2` is needed ``.
+fn not_meant(wanted: &OperationRef, running: &[&Instance]) -> String {
+    let versions: BTreeSet<_> = running.iter().map(|one| one.info.version.as_str()).collect();
+    let versions = versions.into_iter().collect::<Vec<_>>().join(", ");
+    let needed = wanted.requirement.as_deref().unwrap_or("a semantic version");
+    let plugin = running.first().map_or(&*wanted.plugin, |one| &*one.info.name);
+    format!("plugin `{plugin}` runs as {versions}, but `{needed}` is needed")
 }

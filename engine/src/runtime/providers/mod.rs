@@ -1,11 +1,26 @@
 //! Plugins as the engine sees them: who runs, where it is asked, and what its answer means.
 
 mod ask;
+mod breaker;
+mod breakers;
 mod catalogue;
+mod counts;
+mod gate;
 mod holds;
+mod instances;
+mod limits;
+mod look;
+mod notices;
+mod prefer;
 mod registry;
 mod reply;
 
-pub(crate) use ask::Attempt;
+pub(crate) use ask::{Asked, Attempt};
+pub use breaker::Tripped;
+pub(crate) use breakers::Pass;
+pub(crate) use catalogue::{Instance as ProviderInstance, is_once};
 pub use holds::{Held, Hold};
+pub(crate) use look::Looked;
+pub(crate) use notices::hear;
 pub(crate) use registry::Providers;
+pub(crate) use reply::{failure, read_reply, read_reply_within};

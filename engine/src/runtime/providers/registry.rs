@@ -4,34 +4,56 @@
 //! known before it is asked first, and kept on the bus for engines that start while its plugin is
 //! away.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use dashmap::DashMap;
-use gearshift_bus::{Bucket, Bus, Error as BusError, Subject};
-use gearshift_protocol::OperationRef;
+use gearshift_bus::{Bucket, Bus, Error as BusError, ServiceStats, Subject};
+use gearshift_machine::definition::model::Balance;
+use gearshift_protocol::{Announcement, AnnouncementKind, OperationRef, PluginStatus};
 use tokio::sync::OnceCell;
 
-use super::catalogue::Catalogue;
+use super::breaker::{Breaker, Tripped};
+use super::catalogue::{Catalogue, Target};
+use super::counts::{Counted, Counts};
 use super::holds::Holds;
+use super::instances::{Busy, Pool};
+use super::limits::Limits;
+use super::prefer::Prefer;
 use crate::runtime::clock::monotonic;
 
 /// How old a catalogue may be while calls happen.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// The bucket with operations that may be asked only once: `<plugin>.v<major>.<operation>`.
+/// The bucket with operations that may be asked only once: `<plugin>.v<major>.<operation>`; with
+/// what is held, and with breakers.
 const BUCKET: &str = "plugins";
 
 /// Where an operation is asked, and how.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) subject: Subject,
     /// It is not idempotent: the attempt is recorded before it is sent.
     pub(crate) once: bool,
     /// Did somebody say so? Else nobody that can be discovered offers it.
     offered: bool,
+    /// May whichever member of the group be asked?
+    pub(super) group: bool,
+    /// The instances that can be asked alone.
+    pub(super) pool: Option<Arc<Pool>>,
+    pub(super) breaker: Arc<Breaker>,
+    pub(super) counts: Arc<Counts>,
+}
+
+impl Route {
+    /// The instance to ask where the group must not be.
+    pub(super) fn alone(&self) -> Option<Subject> {
+        let pool = self.pool.as_ref().filter(|_| !self.group)?;
+        Some(pool.pick(Balance::RoundRobin)?.subject.clone())
+    }
 }
 
 /// Why an operation cannot be asked.
@@ -39,6 +61,8 @@ pub(crate) struct Route {
 pub(crate) enum Unroutable {
     /// The definition's word for it is none.
     Name(String),
+    /// The plugin runs, but in no version that is meant.
+    Version(String),
     /// The bus did not tell.
     Bus(BusError),
 }
@@ -46,14 +70,22 @@ pub(crate) enum Unroutable {
 /// The plugins that are known.
 #[derive(Debug)]
 pub(crate) struct Providers {
-    bus: Bus,
+    pub(super) bus: Bus,
     bucket: OnceCell<Bucket>,
-    routes: DashMap<Arc<str>, Arc<Route>>,
+    /// By what is preferred, then by operation.
+    routes: [DashMap<Arc<str>, Arc<Route>>; Prefer::COUNT],
     /// Held while discovering: who waits for it uses what was found meanwhile.
     discovering: tokio::sync::Mutex<()>,
     seen: Mutex<Option<Arc<Catalogue>>>,
     refreshing: AtomicBool,
     pub(super) holds: Holds,
+    /// By `<plugin>.v<major>.<operation>`.
+    pub(super) breakers: DashMap<String, Arc<Breaker>>,
+    /// By the same.
+    counts: DashMap<String, Arc<Counts>>,
+    pub(super) limits: Limits,
+    /// By service id.
+    busy: DashMap<String, Arc<Busy>>,
 }
 
 impl Providers {
@@ -61,48 +93,74 @@ impl Providers {
         Self {
             bus,
             bucket: OnceCell::new(),
-            routes: DashMap::new(),
+            routes: std::array::from_fn(|_| DashMap::new()),
             discovering: tokio::sync::Mutex::new(()),
             seen: Mutex::new(None),
             refreshing: AtomicBool::new(false),
             holds: Holds::default(),
+            breakers: DashMap::new(),
+            counts: DashMap::new(),
+            limits: Limits::default(),
+            busy: DashMap::new(),
         }
     }
 
+    fn routes(&self, prefer: Prefer) -> &DashMap<Arc<str>, Arc<Route>> {
+        let [first, ..] = &self.routes;
+        self.routes.get(prefer.index()).unwrap_or(first)
+    }
+
     /// Where the operation is asked, where that is known without asking anybody.
-    pub(crate) fn known(&self, operation: &str) -> Option<Arc<Route>> {
-        self.routes.get(operation).map(|route| Arc::clone(&route))
+    pub(crate) fn known(&self, operation: &str, prefer: Prefer) -> Option<Arc<Route>> {
+        self.routes(prefer).get(operation).map(|route| Arc::clone(&route))
     }
 
     /// Finds out where the operation is asked.
-    pub(crate) async fn find(&self, operation: &Arc<str>) -> Result<Arc<Route>, Unroutable> {
+    pub(crate) async fn find(
+        &self,
+        operation: &Arc<str>,
+        prefer: Prefer,
+    ) -> Result<Arc<Route>, Unroutable> {
         let wanted = operation.parse::<OperationRef>();
         let wanted = wanted.map_err(|error| Unroutable::Name(error.to_string()))?;
         let since = monotonic();
         let seen = self.catalogue();
-        let offers = |seen: &Catalogue| seen.once(&subject_of(&wanted, seen)).is_some();
+        let offers =
+            |seen: &Catalogue| seen.target(&wanted, prefer).is_ok_and(|target| target.offered);
         let catalogue = match seen.filter(|seen| offers(seen)) {
             Some(seen) => seen,
             None => self.discover(since).await.map_err(Unroutable::Bus)?,
         };
-        let route = self.route(&wanted, &catalogue).await?;
+        let target = catalogue.target(&wanted, prefer).map_err(Unroutable::Version)?;
+        let route = self.route(&target, &catalogue).await?;
         // What nobody offers is looked for again before the next attempt, unless somebody answers.
-        if route.offered {
-            self.routes.insert(Arc::clone(operation), Arc::clone(&route));
+        if !route.offered {
+            return Ok(route);
         }
-        Ok(route)
+        // Of many that look at once the first one's counts, so that instances take turns.
+        Ok(Arc::clone(&self.routes(prefer).entry(Arc::clone(operation)).or_insert(route)))
     }
 
     async fn route(
         &self,
-        wanted: &OperationRef,
+        target: &Target,
         catalogue: &Catalogue,
     ) -> Result<Arc<Route>, Unroutable> {
-        let text = subject_of(wanted, catalogue);
-        let told = catalogue.once(&text);
-        let subject = Subject::parse(&text).map_err(|error| Unroutable::Name(error.to_string()))?;
-        let once = self.once(key_of(&text), told == Some(true)).await.map_err(Unroutable::Bus)?;
-        Ok(Arc::new(Route { subject, once, offered: told.is_some() }))
+        let text = &target.subject;
+        let told = catalogue.once(text);
+        let subject = Subject::parse(text).map_err(|error| Unroutable::Name(error.to_string()))?;
+        let key = key_of(text);
+        let once = self.once(key, told == Some(true)).await.map_err(Unroutable::Bus)?;
+        let pool = Pool::new(&target.alone, |id| self.busy(id)).map_err(Unroutable::Bus)?;
+        Ok(Arc::new(Route {
+            subject,
+            once,
+            offered: told.is_some(),
+            group: target.group,
+            pool,
+            breaker: self.breaker(key),
+            counts: self.counts(key),
+        }))
     }
 
     /// Once not idempotent, an operation stays so for its major version: another instance of the
@@ -122,16 +180,44 @@ impl Providers {
         self.bucket.get_or_try_init(|| self.bus.bucket(BUCKET)).await
     }
 
+    /// What is known of an instance.
+    pub(super) fn busy(&self, id: &str) -> Arc<Busy> {
+        if let Some(known) = self.busy.get(id) {
+            return Arc::clone(&known);
+        }
+        Arc::clone(&self.busy.entry(id.to_owned()).or_default())
+    }
+
+    /// What was counted of an operation.
+    pub(super) fn counts(&self, key: &str) -> Arc<Counts> {
+        if let Some(known) = self.counts.get(key) {
+            return Arc::clone(&known);
+        }
+        Arc::clone(&self.counts.entry(key.to_owned()).or_default())
+    }
+
+    /// What was counted of an operation so far.
+    pub(super) fn counted(&self, key: &str) -> Counted {
+        self.counts.get(key).map(|counts| counts.read()).unwrap_or_default()
+    }
+
+    /// The breaker of an operation, where it is not closed.
+    pub(super) fn tripped_at(&self, key: &str) -> Option<Tripped> {
+        self.breakers.get(key)?.tripped()
+    }
+
     /// An operation that nobody offers was answered: it needs no further search.
-    pub(crate) fn answered(&self, operation: &Arc<str>, route: &Arc<Route>) {
+    pub(crate) fn answered(&self, operation: &Arc<str>, prefer: Prefer, route: &Arc<Route>) {
         if !route.offered {
-            self.routes.insert(Arc::clone(operation), Arc::clone(route));
+            self.routes(prefer).insert(Arc::clone(operation), Arc::clone(route));
         }
     }
 
     /// Nobody answers the operation: it is looked for again before the next attempt.
     pub(crate) fn forget(&self, operation: &str) {
-        self.routes.remove(operation);
+        for routes in &self.routes {
+            routes.remove(operation);
+        }
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -141,51 +227,89 @@ impl Providers {
         !fresh && !self.refreshing.swap(true, Ordering::AcqRel)
     }
 
-    /// Looks who runs now, and forgets where it was wrong.
+    /// Looks who runs now and how busy they are, and forgets where it was wrong.
     pub(crate) async fn refresh(&self) {
-        match self.discover(monotonic()).await {
-            Ok(seen) => self.routes.retain(|operation, route| agrees(operation, route, &seen)),
+        let requests = self.bus.requests();
+        let (seen, stats) = tokio::join!(self.discover(monotonic()), requests.stats());
+        match seen {
+            Ok(seen) => self.agree(&seen),
             Err(error) => tracing::debug!(%error, "plugins could not be discovered"),
+        }
+        for told in stats.unwrap_or_default() {
+            if let Some(status) = status_of(&told) {
+                self.busy(&told.id).tell(status);
+            }
         }
         self.refreshing.store(false, Ordering::Release);
     }
 
+    /// Forgets what the catalogue says otherwise.
+    fn agree(&self, seen: &Catalogue) {
+        for (routes, prefer) in self.routes.iter().zip(Prefer::ALL) {
+            routes.retain(|operation, route| agrees(operation, route, prefer, seen));
+        }
+        let ids: BTreeSet<_> = seen.instances().iter().map(|one| &*one.info.id).collect();
+        self.busy.retain(|id, busy| ids.contains(&**id) || busy.own() > 0);
+    }
+
+    /// An instance told of itself.
+    pub(super) fn heard_of(&self, announced: &Announcement) {
+        let busy = self.busy(&announced.id);
+        busy.tell(announced.status);
+        busy.set_gone(announced.event == AnnouncementKind::Unregistered);
+    }
+
     /// A catalogue not older than `since`.
-    async fn discover(&self, since: Instant) -> Result<Arc<Catalogue>, BusError> {
+    pub(super) async fn discover(&self, since: Instant) -> Result<Arc<Catalogue>, BusError> {
         let _turn = self.discovering.lock().await;
         if let Some(seen) = self.catalogue().filter(|seen| seen.asked >= since) {
             return Ok(seen);
         }
         let asked = monotonic();
         let services = self.bus.requests().discover().await?;
-        let seen = Arc::new(Catalogue::new(asked, &services));
+        let seen = Arc::new(Catalogue::new(asked, services));
+        for instance in seen.instances() {
+            if let Some(busy) = self.busy.get(&instance.info.id) {
+                busy.set_gone(false);
+            }
+        }
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&seen));
         Ok(seen)
     }
 
-    fn catalogue(&self) -> Option<Arc<Catalogue>> {
+    pub(super) fn catalogue(&self) -> Option<Arc<Catalogue>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// A definition that asks for no version gets the newest major that runs; 1 where none does, so
-/// that the answer is `plugin_not_found` and not silence.
-fn subject_of(wanted: &OperationRef, catalogue: &Catalogue) -> String {
-    wanted.subject(wanted.major().or_else(|| catalogue.newest(wanted)).unwrap_or(1))
+/// What an instance of a plugin tells of itself beside its numbers.
+pub(super) fn status_of(told: &ServiceStats) -> Option<PluginStatus> {
+    let data = told.endpoints.first()?.data.clone();
+    serde_json::from_value(data).ok()
 }
 
 /// `<plugin>.v<major>.<operation>` of an operation's subject.
-fn key_of(subject: &str) -> &str {
+pub(super) fn key_of(subject: &str) -> &str {
     subject.strip_prefix(gearshift_protocol::subjects::PLUGIN).unwrap_or(subject)
 }
 
 /// Does the catalogue say nothing else of the route? A plugin that is away says nothing.
-fn agrees(operation: &str, route: &Route, catalogue: &Catalogue) -> bool {
+fn agrees(operation: &str, route: &Route, prefer: Prefer, catalogue: &Catalogue) -> bool {
     let Ok(wanted) = operation.parse::<OperationRef>() else { return false };
-    let subject = subject_of(&wanted, catalogue);
-    match catalogue.once(&subject) {
+    let Ok(target) = catalogue.target(&wanted, prefer) else { return false };
+    let same_alone = match &route.pool {
+        None => target.alone.is_empty(),
+        Some(pool) => pool.is_of(&target.alone),
+    };
+    match catalogue.once(&target.subject) {
         None => true,
-        Some(once) => route.offered && subject == route.subject.as_str() && (route.once || !once),
+        Some(once) => {
+            route.offered
+                && target.subject == route.subject.as_str()
+                && (route.once || !once)
+                && target.group == route.group
+                && same_alone
+        }
     }
 }
 

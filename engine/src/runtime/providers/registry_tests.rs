@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gearshift_bus::{EndpointInfo, Registration, ServiceInfo};
+use gearshift_machine::definition::model::PluginRules;
 
 use super::*;
 
@@ -25,8 +26,12 @@ async fn offer(bus: &Bus, id: &str, version: &str, idempotent: Option<&str>) -> 
 }
 
 async fn find(providers: &Providers, operation: &str) -> (String, bool) {
-    let route = providers.find(&operation.into()).await.unwrap();
+    let route = providers.find(&operation.into(), Prefer::default()).await.unwrap();
     (route.subject.as_str().to_owned(), route.once)
+}
+
+fn known(providers: &Providers) -> Option<Arc<Route>> {
+    providers.known("p.work", Prefer::default())
 }
 
 fn work(major: u64, once: bool) -> (String, bool) {
@@ -42,7 +47,10 @@ async fn the_newest_major_is_asked_unless_the_definition_names_one() {
     let _two = offer(&bus, "b", "2.0.1", Some("true")).await;
     assert_eq!(find(&providers, "p.work").await, work(2, false));
     assert_eq!(find(&providers, "p@^1.2.work").await, work(1, false));
-    assert!(matches!(providers.find(&"none".into()).await, Err(Unroutable::Name(_))));
+    assert!(matches!(
+        providers.find(&"none".into(), Prefer::default()).await,
+        Err(Unroutable::Name(_))
+    ));
 }
 
 #[tokio::test]
@@ -73,17 +81,17 @@ async fn a_route_is_known_once_somebody_offers_or_answers_it() {
     let bus = Bus::in_memory();
     let providers = Providers::new(bus.clone());
     let operation = Arc::<str>::from("p.work");
-    let bare = providers.find(&operation).await.unwrap();
-    assert_eq!(providers.known("p.work"), None, "nobody offers it");
-    providers.answered(&operation, &bare);
-    assert_eq!(providers.known("p.work"), Some(bare));
+    let bare = providers.find(&operation, Prefer::default()).await.unwrap();
+    assert!(known(&providers).is_none(), "nobody offers it");
+    providers.answered(&operation, Prefer::default(), &bare);
+    assert!(known(&providers).is_some_and(|route| Arc::ptr_eq(&route, &bare)));
     let _two = offer(&bus, "a", "2.0.0", Some("false")).await;
     providers.refresh().await;
-    assert_eq!(providers.known("p.work"), None, "somebody offers another one now");
+    assert!(known(&providers).is_none(), "somebody offers another one now");
     assert_eq!(find(&providers, "p.work").await, work(2, true));
-    assert!(providers.known("p.work").is_some());
+    assert!(known(&providers).is_some());
     providers.forget("p.work");
-    assert_eq!(providers.known("p.work"), None);
+    assert!(known(&providers).is_none());
 }
 
 #[tokio::test]
@@ -94,7 +102,7 @@ async fn a_plugin_that_is_away_keeps_its_route_until_nobody_answers() {
     find(&providers, "p.work").await;
     drop(there);
     providers.refresh().await;
-    assert!(providers.known("p.work").is_some(), "discovery may have missed it");
+    assert!(known(&providers).is_some(), "discovery may have missed it");
     providers.forget("p.work");
     assert_eq!(find(&providers, "p.work").await, work(1, false));
 }
@@ -113,5 +121,75 @@ async fn an_operation_is_not_asked_while_nobody_can_say_whether_it_may_be_repeat
     let bus = Bus::in_memory();
     bus.close().await.unwrap();
     let providers = Providers::new(bus);
-    assert!(matches!(providers.find(&"p.work".into()).await, Err(Unroutable::Bus(_))));
+    assert!(matches!(
+        providers.find(&"p.work".into(), Prefer::default()).await,
+        Err(Unroutable::Bus(_))
+    ));
+}
+
+/// A plugin that implements `checker` and says this of itself.
+async fn implement(bus: &Bus, name: &str, version: &str, told: &[(&str, &str)]) -> Registration {
+    let mut metadata = BTreeMap::from([
+        ("gearshift.plugin".to_owned(), "1".to_owned()),
+        ("gearshift.interfaces".to_owned(), "[\"checker\"]".to_owned()),
+    ]);
+    metadata.extend(told.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+    let info = ServiceInfo {
+        name: name.to_owned(),
+        id: format!("id-{name}"),
+        version: version.to_owned(),
+        metadata,
+        endpoints: vec![EndpointInfo {
+            name: "check".to_owned(),
+            subject: format!("gearshift.plugin.{name}.v1.check"),
+            metadata: BTreeMap::new(),
+        }],
+    };
+    bus.requests().offer(info, "q").await.unwrap().0
+}
+
+#[tokio::test]
+async fn an_interface_is_the_best_plugin_that_implements_it() {
+    let bus = Bus::in_memory();
+    let fast = [("gearshift.priority", "1"), ("gearshift.performance", "3")];
+    let sure = [("gearshift.priority", "2"), ("gearshift.reliability", "0.5")];
+    let _fast = implement(&bus, "fast", "1.0.0", &fast).await;
+    let _sure = implement(&bus, "sure", "1.4.0", &sure).await;
+    let _other = implement(&bus, "other", "1.0.0", &[]).await;
+    let rules = |performance, reliability| PluginRules {
+        prefers_performance: performance,
+        prefers_reliability: reliability,
+        ..PluginRules::new("checker".into())
+    };
+    for (operation, performance, reliability, best) in [
+        ("checker.check", false, false, "sure"),
+        ("checker.check", true, false, "fast"),
+        ("checker.check", true, true, "sure"),
+        ("checker@=1.0.0.check", true, true, "fast"),
+    ] {
+        let providers = Providers::new(bus.clone());
+        let prefer = Prefer::of(Some(&rules(performance, reliability)));
+        let route = providers.find(&operation.into(), prefer).await.unwrap();
+        assert_eq!(route.subject.as_str(), format!("gearshift.plugin.{best}.v1.check"));
+    }
+    // A plugin of that name is asked before any that implements it.
+    let _named = implement(&bus, "checker", "1.0.0", &[]).await;
+    let route = Providers::new(bus).find(&"checker.check".into(), Prefer::default()).await.unwrap();
+    assert_eq!(route.subject.as_str(), "gearshift.plugin.checker.v1.check");
+}
+
+#[tokio::test]
+async fn what_no_running_version_fits_is_told_with_what_runs() {
+    let bus = Bus::in_memory();
+    let _one = offer(&bus, "a", "1.1.0", None).await;
+    let _two = offer(&bus, "b", "2.0.0", None).await;
+    let providers = Providers::new(bus.clone());
+    let found = providers.find(&"p@^1.2.work".into(), Prefer::default()).await;
+    let Err(Unroutable::Version(told)) = found else { panic!("{found:?}") };
+    assert_eq!(told, "plugin `p` runs as 1.1.0, 2.0.0, but `^1.2` is needed");
+    // 1.2 shares the subject of 1.1, and none of them can be asked alone.
+    let _three = offer(&bus, "c", "1.2.0", None).await;
+    let found = providers.find(&"p@^1.2.work".into(), Prefer::default()).await;
+    let Err(Unroutable::Version(told)) = found else { panic!("{found:?}") };
+    assert!(told.ends_with("they share a subject, so none of them is asked"), "{told}");
 }

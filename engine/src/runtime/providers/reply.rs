@@ -3,7 +3,7 @@
 use gearshift_bus::Message;
 use gearshift_machine::machine::{CallOutcome, ErrorKind};
 use gearshift_machine::value::Value;
-use gearshift_protocol::headers;
+use gearshift_protocol::{Pending, headers};
 
 use crate::runtime::intake::from_msgpack;
 
@@ -15,7 +15,12 @@ const ERROR_TEXT_MAX: usize = 4_096;
 const CODE_MAX: usize = 64;
 
 /// Body and headers → outcome of the call `call`.
-pub(super) fn read_reply(reply: &Message, call: &str) -> CallOutcome {
+pub(crate) fn read_reply(reply: &Message, call: &str) -> CallOutcome {
+    read_reply_within(reply, call, REPLY_MAX)
+}
+
+/// [`read_reply`] with another limit of its body, in bytes.
+pub(crate) fn read_reply_within(reply: &Message, call: &str, limit: usize) -> CallOutcome {
     let header = |name| reply.headers.get(name);
     if let Some(other) = header(headers::CALL_ID).filter(|other| *other != call) {
         // Row P6: somebody answers for somebody else, by mistake or not.
@@ -27,16 +32,16 @@ pub(super) fn read_reply(reply: &Message, call: &str) -> CallOutcome {
         return read_failure(reply);
     }
     let size = reply.payload.len();
-    if size > REPLY_MAX {
+    if size > limit {
         return failure(
             ErrorKind::InvalidReply,
             "reply_too_large",
-            format!("reply of {size} bytes exceeds the limit of {REPLY_MAX} bytes"),
+            format!("reply of {size} bytes exceeds the limit of {limit} bytes"),
         );
     }
-    if header(headers::PENDING).is_some_and(|told| told.eq_ignore_ascii_case("true")) {
-        let text = "the plugin announces a later result, which is not taken";
-        return failure(ErrorKind::InvalidReply, "pending_unsupported", text);
+    if Pending::from_headers(|name: &str| reply.headers.get(name)).is_some() {
+        let text = "a result that was promised cannot promise another one";
+        return failure(ErrorKind::InvalidReply, "pending_again", text);
     }
     let msgpack = header(headers::CONTENT_TYPE).is_some_and(|kind| kind.contains("msgpack"));
     let output = if reply.payload.is_empty() {
@@ -50,6 +55,14 @@ pub(super) fn read_reply(reply: &Message, call: &str) -> CallOutcome {
         Ok(output) => CallOutcome::Success(output),
         Err(error) => failure(ErrorKind::InvalidReply, "reply_invalid", error),
     }
+}
+
+/// The promise of a later result of the call `call`; `None` where the reply is the result.
+pub(super) fn promise_of(reply: &Message, call: &str) -> Option<Pending> {
+    let header = |name: &str| reply.headers.get(name);
+    let of_another = header(headers::CALL_ID).is_some_and(|other| other != call);
+    let failed = header(headers::SERVICE_ERROR_CODE).or_else(|| header(headers::SERVICE_ERROR));
+    Pending::from_headers(header).filter(|_| !of_another && failed.is_none())
 }
 
 fn read_failure(reply: &Message) -> CallOutcome {
@@ -80,7 +93,7 @@ fn retry_after(text: &str) -> Option<u64> {
 }
 
 /// A failed attempt.
-pub(super) fn failure(kind: ErrorKind, code: &str, message: impl AsRef<str>) -> CallOutcome {
+pub(crate) fn failure(kind: ErrorKind, code: &str, message: impl AsRef<str>) -> CallOutcome {
     CallOutcome::Failure {
         kind,
         code: code.into(),

@@ -106,5 +106,5 @@ fn p9_an_unknown_kind_of_error_is_left_to_a_person() {
 
 #[test]
 fn a_result_announced_for_later_is_no_result() {
-    assert_eq!(failed("{}", &[(headers::PENDING, "true")]).1, "pending_unsupported");
+    assert_eq!(failed("{}", &[(headers::PENDING, "true")]).1, "pending_again");
 }

@@ -216,7 +216,9 @@ impl Host {
             },
             PartitionInput::Reject { .. }
             | PartitionInput::CallReply { .. }
+            | PartitionInput::CallResult { .. }
             | PartitionInput::CallStarted { .. }
+            | PartitionInput::CallPending { .. }
             | PartitionInput::TimerDue { .. }
             | PartitionInput::Command { .. }
             | PartitionInput::Confirmed { .. }

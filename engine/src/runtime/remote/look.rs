@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::packed;
 use crate::runtime::error::Error;
 use crate::runtime::intake::Target;
+use crate::runtime::longwork::CallProgress;
 
 /// A look at the durable state of one partition, between two of its frames.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +60,8 @@ pub(crate) enum Look {
     Counts,
     /// What is kept of the schedule with this key.
     Schedule(InstanceKey),
+    /// How far the calls of one instance are.
+    Progress(InstanceKey),
 }
 
 /// Which dead letters are meant; without anything all are.
@@ -96,6 +99,8 @@ pub(crate) enum Seen {
     Counts(Counts),
     /// Of [`Look::Schedule`].
     Schedule(Option<Box<ScheduleState>>),
+    /// Of [`Look::Progress`].
+    Progress(Vec<CallProgress>),
 }
 
 /// How many instances live, by version.
@@ -150,6 +155,8 @@ impl Look {
                 Seen::DeadLetters(found.map(|(number, letter)| (number, letter.clone())).collect())
             }
             Self::Counts => Seen::Counts(partition.counts()),
+            // The owner keeps it beside its partition.
+            Self::Progress(_) => Seen::Progress(Vec::new()),
             Self::Schedule(key) => {
                 Seen::Schedule(partition.schedule(key).map(|state| Box::new(state.clone())))
             }
@@ -187,6 +194,7 @@ impl Seen {
             | Self::Trace(_)
             | Self::Versions(_)
             | Self::Schedule(_)
+            | Self::Progress(_)
             | Self::Counts(_) => false,
         }
     }

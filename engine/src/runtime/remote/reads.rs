@@ -9,6 +9,7 @@ use super::look::{DeadLetterFilter, Look, Seen, Versions};
 use super::wire::Standing;
 use crate::runtime::error::Error;
 use crate::runtime::handle::Handle;
+use crate::runtime::longwork::CallProgress;
 
 /// Instances looked at between two frames, so that a long list never stalls a partition.
 const SLICE: usize = 512;
@@ -201,6 +202,16 @@ impl Handle {
         let seen = self.seen(self.partition_of(key), Look::Schedule(key.clone())).await?;
         let Seen::Schedule(state) = seen else { return Err(Seen::unasked()) };
         Ok(state.map(|state| *state))
+    }
+
+    /// How far the calls of `key` are, as far as their plugins said.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn progress(&self, key: &InstanceKey) -> Result<Vec<CallProgress>, Error> {
+        let seen = self.seen(self.partition_of(key), Look::Progress(key.clone())).await?;
+        let Seen::Progress(list) = seen else { return Err(Seen::unasked()) };
+        Ok(list)
     }
 
     /// How many there are of everything in one partition.

@@ -166,6 +166,10 @@ impl Shared {
         if let Look::Takes(target) = look {
             return self.takes_here(partition, target).await.map(Seen::Truth);
         }
+        if let Look::Progress(key) = look {
+            self.look_here(partition, |_| ()).await?;
+            return Some(Seen::Progress(self.longwork.progress(&key)));
+        }
         self.look_here(partition, move |partition| look.on(partition)).await
     }
 
@@ -378,7 +382,9 @@ const fn is_noticed_again(input: &PartitionInput) -> bool {
         PartitionInput::Letter { .. } => true,
         PartitionInput::Start { .. }
         | PartitionInput::CallReply { .. }
+        | PartitionInput::CallResult { .. }
         | PartitionInput::CallStarted { .. }
+        | PartitionInput::CallPending { .. }
         | PartitionInput::TimerDue { .. }
         | PartitionInput::Command { .. }
         | PartitionInput::Confirmed { .. }

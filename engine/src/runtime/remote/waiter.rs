@@ -102,12 +102,18 @@ impl Watch {
         let Seen::Instance(Some(instance)) = seen else { return None };
         let index = self.shared.definitions.index();
         let definition = index.definitions.pinned(self.key.workflow(), instance.pin)?;
-        self.judged(definition, instance.status, &instance.active)
+        self.judged(definition, instance.status, &instance.active, instance.step)
     }
 
-    fn judged(&self, definition: &Definition, status: Status, active: &[StateId]) -> Option<bool> {
+    fn judged(
+        &self,
+        definition: &Definition,
+        status: Status,
+        active: &[StateId],
+        step: u64,
+    ) -> Option<bool> {
         let names = active.iter().map(|id| &*definition.state(*id).id).collect::<Vec<_>>();
-        self.goal.judge(status, &names)
+        self.goal.judge(status, &names, step)
     }
 }
 
@@ -140,7 +146,7 @@ impl InstanceWaiter {
 
     /// Was the goal met as a decision left the instance? `None`: it still may be, or nobody knows.
     pub(crate) fn judged_by(&self, done: &Done) -> Option<bool> {
-        self.0.judged(done.definition.as_deref()?, done.status?, &done.active)
+        self.0.judged(done.definition.as_deref()?, done.status?, &done.active, done.step)
     }
 
     /// [`InstanceWaiter::wait`] behind a decision about the instance that was asked for after the

@@ -166,6 +166,13 @@ fn d21_what_cannot_be_kept_is_refused_with_its_place() {
 }
 
 #[test]
+fn d21_what_cannot_be_kept_is_told_beside_other_errors() {
+    let found = problems("{ cron: '61 * * * *', bogus: 1 }\n  t: { cron: 0 0 30 2 * }\ntitel: x");
+    let names: Vec<_> = found.iter().filter_map(|problem| problem.split(' ').next()).collect();
+    assert_eq!(names, ["cron", "unknown_field", "never_fires", "unknown_field"], "{found:#?}");
+}
+
+#[test]
 fn d21_what_can_be_kept_is_taken() {
     let fine = [
         "{ cron: 0 0 29 2 * }",

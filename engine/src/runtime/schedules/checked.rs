@@ -6,21 +6,13 @@ use gearshift_machine::definition::{self, Dated, Format, Loaded, Problem, durati
 
 use super::calendar::{Calendar, Unkept};
 
-/// Reads every definition of a text, as the machine does, and looks every `cron` up in the
+/// Reads every definition of a text, as the machine does, with every `cron` looked up in the
 /// calendar.
 ///
 /// # Errors
 /// Every problem of all of them.
 pub fn load_all(text: &str, origin: &str, format: Format) -> Result<Vec<Loaded>, Vec<Problem>> {
-    let loaded = definition::load_all(text, origin, format)?;
-    let dated = loaded.iter().flat_map(|one| &one.dated);
-    let mut problems: Vec<Problem> = dated.filter_map(|one| problem(one, text, origin)).collect();
-    if problems.is_empty() {
-        return Ok(loaded);
-    }
-    problems.extend(loaded.into_iter().flat_map(|one| one.warnings));
-    problems.sort_by_key(|problem| (problem.span, problem.code));
-    Err(problems)
+    definition::load_all_dated(text, origin, format, &|dated| problem(dated, text, origin))
 }
 
 /// What keeps a definition from being deployed that did not come through [`load_all`].

@@ -24,3 +24,16 @@ pub struct TriggerReply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
 }
+
+/// Lets a schedule start nothing by the calendar, or lets it start again; what runs goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldSchedule {
+    /// The workflow.
+    pub workflow: String,
+    /// The schedule's name.
+    pub schedule: String,
+    /// Why, in the operator's words.
+    #[serde(default)]
+    pub reason: String,
+}

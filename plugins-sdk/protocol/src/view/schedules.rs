@@ -40,7 +40,54 @@ pub struct ScheduleView {
     /// How many moments it left out.
     #[serde(default)]
     pub skipped: u64,
-    /// Is its definition paused? Then it starts nothing.
+    /// Is it paused, or its definition? Then the calendar starts nothing.
     #[serde(default)]
     pub paused: bool,
+    /// Who paused it; absent where only its definition is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<SchedulePauseView>,
+    /// The last moment that was left out since it started something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOutView>,
+    /// What people ordered, oldest first; of many the last ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<ScheduleOrderView>,
+}
+
+/// Who paused a schedule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchedulePauseView {
+    /// Since when.
+    pub since: String,
+    /// Who.
+    pub by: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A moment that a schedule left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOutView {
+    /// When that was decided.
+    pub at: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a person ordered of a schedule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleOrderView {
+    /// When.
+    pub at: String,
+    /// `trigger`, `pause` or `resume`.
+    pub what: String,
+    /// Who.
+    pub by: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+    /// What came of it, in words; empty where it is what was ordered.
+    #[serde(default)]
+    pub came: String,
 }

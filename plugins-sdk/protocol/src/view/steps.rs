@@ -34,6 +34,20 @@ const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// How far a call is, as its plugin says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProgressView {
+    /// How much is done, from 0 to 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u8>,
+    /// What is being done.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// When the plugin was heard of last.
+    pub heard_at: String,
+}
+
 /// One step of a step graph.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -53,6 +67,9 @@ pub struct StepView {
     /// What went wrong last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<StepErrorView>,
+    /// How far the plugin of its call says it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressView>,
     /// Attempts beyond the first.
     pub retry_count: u32,
     /// When it began.
@@ -159,6 +176,8 @@ pub struct RollbackView {
     pub step: Option<String>,
     /// How many calls are still to be taken back, this one included.
     pub left: u64,
+    /// How many calls under way are waited for first: what succeeds is taken back too.
+    pub awaited: u64,
 }
 
 /// What became of a workflow's instances, as far as they are still known: ended ones are forgotten

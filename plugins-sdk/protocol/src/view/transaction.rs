@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::verdict::Status;
+
 /// The transaction of a member.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MembershipView {
@@ -36,6 +38,10 @@ pub struct MemberView {
     pub id: String,
     /// Which life of it.
     pub generation: u32,
-    /// What it was told: open hold held gone.
+    /// What it was told: open hold held gone; once the transaction is over: committed rolled_back
+    /// gone.
     pub stand: String,
+    /// How it is itself; absent where it is forgotten, or one of very many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }

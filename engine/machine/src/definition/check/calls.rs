@@ -38,7 +38,7 @@ impl<'t> Context<'t> {
             }
         }
         spec.operation = operation?;
-        self.transaction_call(&spec.operation, fields);
+        self.transaction_call(&spec, fields);
         spec.name = name.map_or_else(|| Arc::clone(&spec.operation), Arc::clone);
         Some(spec)
     }
@@ -55,7 +55,7 @@ impl<'t> Context<'t> {
         Some(text)
     }
 
-    fn retry(&self, node: &'t Node) -> RetryPolicy {
+    pub(super) fn retry(&self, node: &'t Node) -> RetryPolicy {
         let mut policy = RetryPolicy::written();
         for (key, node) in self.fields(node, "retry", "`retry`") {
             match &*key.text {

@@ -13,7 +13,7 @@ use crate::definition::expr::Template;
 use crate::definition::model::{ChildSpec, Recipient, SeqStep, SetPath};
 use crate::definition::parse::{Key, Kind, Node};
 use crate::definition::problem::{Span, quoted};
-use crate::machine::{Address, address};
+use crate::machine::{Address, TRANSACTION, address};
 use crate::value::Value;
 
 /// Keys of `invoke` that a child has no use for, and a call.
@@ -172,6 +172,12 @@ impl<'t> Context<'t> {
         if let Some(problem) = name_problem(name, true) {
             let message = format!("workflow {} {problem}", quoted(name));
             self.report.add(codes::NAME, node.span, message);
+            return None;
+        }
+        if name == TRANSACTION {
+            let message = format!("no child of workflow {}: it is the engine's own", quoted(name));
+            let help = "`begin: NAME` of a step begins a transaction".to_owned();
+            self.report.help(codes::RESERVED_WORKFLOW, node.span, message, help);
             return None;
         }
         if let Some(version) = version

@@ -1,7 +1,7 @@
 //! Every key of the format, once: unknown keys are found with these tables, and the JSON Schema is
 //! made of them.
 
-use super::{keys_route, keys_schedule};
+use super::{keys_plugins, keys_route, keys_schedule};
 
 /// A key of a mapping.
 pub(crate) struct Field {
@@ -83,6 +83,7 @@ const ROOT: &[Field] = &[
         "the events that are captured from the bus",
     ),
     key("schedules", Map(&Table("schedule")), "when it starts by itself"),
+    key("plugins", Map(&Table("plugin")), "what it asks of the plugins it calls"),
     key("vars", Map(&Data), "the variables and their first values"),
     key("initial", INITIAL, "the state entered first; the first one by default"),
     key("states", STATES, "the states"),
@@ -363,6 +364,8 @@ pub(crate) const TABLES: &[(&str, &[Field])] = &[
     ("initial", ARROW),
     ("event", EVENT),
     ("schedule", keys_schedule::SCHEDULE),
+    ("plugin", keys_plugins::PLUGIN),
+    ("breaker", keys_plugins::BREAKER),
     ("defer", DEFER_TABLE),
     ("limits", LIMITS),
     ("approval", APPROVAL),

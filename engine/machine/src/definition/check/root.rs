@@ -9,6 +9,7 @@ use super::events;
 use super::lints;
 use super::number::{Numbered, number};
 use super::outline::{Outline, STATES_MAX};
+use super::plugins;
 use super::schedules;
 use super::states::Builder;
 use super::values::Env;
@@ -16,7 +17,9 @@ use crate::definition::child::Child;
 use crate::definition::codes;
 use crate::definition::extend::DERIVED_MIN;
 use crate::definition::load::Dated;
-use crate::definition::model::{Definition, Limits, OnError, Schedule, Unhandled, VarDecl};
+use crate::definition::model::{
+    Definition, Limits, OnError, PluginRules, Schedule, Unhandled, VarDecl,
+};
 use crate::definition::parse::{Node, canonical};
 use crate::definition::problem::{Problem, Span, quoted};
 use crate::machine::ContentHash;
@@ -34,9 +37,9 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    fn refused(report: Report<'_>) -> Self {
+    fn refused(report: Report<'_>, dated: Vec<Dated>) -> Self {
         let problems = report.into_problems();
-        Self { definition: None, problems, children: Vec::new(), dated: Vec::new() }
+        Self { definition: None, problems, children: Vec::new(), dated }
     }
 }
 
@@ -45,11 +48,12 @@ pub(crate) fn check(text: &str, origin: &str, root: &Node) -> Checked {
     let report = Report::new(text, origin, root);
     if root.entries().is_none() {
         wrong_type(&report, root, "a mapping that begins with `workflow: <name>`");
-        return Checked::refused(report);
+        return Checked::refused(report, Vec::new());
     }
     let outline = Outline::new(&report, root);
     let context = Context::new(report, outline);
     let mut head = Head::new(&context, root);
+    let dated = std::mem::take(&mut head.dated);
     let mut builder = Builder::new(&context);
     builder.lower();
     builder.recipients();
@@ -73,16 +77,15 @@ pub(crate) fn check(text: &str, origin: &str, root: &Node) -> Checked {
     too_large(builder.sequences.len(), usize::from(u16::MAX), "call sequences and steps");
     let refused = context.report.has_errors();
     if refused && context.report.has(codes::TOO_LARGE) {
-        return Checked::refused(context.report);
+        return Checked::refused(context.report, dated);
     }
     builder.skip_unread();
     let numbered = number(builder);
-    let dated = std::mem::take(&mut head.dated);
     let (definition, spans) = head.finish(root, numbered, &context);
     if refused {
         // Warnings would be guesses here, but a loop of what can be read is one.
         lints::loops(&context, &definition, &spans);
-        return Checked::refused(context.report);
+        return Checked::refused(context.report, dated);
     }
     lints::lint(&context, &definition, &spans);
     let children = context.children();
@@ -100,6 +103,7 @@ struct Head {
     events: Vec<(crate::definition::model::EventDecl, Span)>,
     schedules: Vec<Schedule>,
     dated: Vec<Dated>,
+    plugins: Vec<PluginRules>,
     vars: Vec<VarDecl>,
     unhandled: Unhandled,
     on_error: OnError,
@@ -116,6 +120,7 @@ impl Head {
         let events = root.get("events").map(|node| events::declared(context, node));
         let schedules = root.get("schedules").map(|node| schedules::declared(context, node));
         let (schedules, dated) = schedules.unwrap_or_default();
+        let plugins = root.get("plugins").map(|node| plugins::declared(context, node));
         let unhandled = root.get("unhandled").and_then(|node| events::unhandled(context, node));
         let on_error = root.get("on_error").and_then(|node| events::on_error(context, node));
         Self {
@@ -126,6 +131,7 @@ impl Head {
             events: events.unwrap_or_default(),
             schedules,
             dated,
+            plugins: plugins.unwrap_or_default(),
             vars: vars(context, root),
             unhandled: unhandled.unwrap_or_default(),
             on_error: on_error.unwrap_or_default(),
@@ -157,6 +163,7 @@ impl Head {
             correlate: self.correlate,
             events: self.events.into_iter().map(|(event, _)| event).collect(),
             schedules: self.schedules,
+            plugins: self.plugins.into_iter().map(Arc::new).collect(),
             vars: self.vars,
             states: numbered.states,
             transitions: numbered.transitions,

@@ -120,7 +120,8 @@ impl<'t> Builder<'_, 't> {
         let state = &context.outline.state(place).id;
         let invoke_id: Arc<str> = format!("{state}.{id}").into();
         let retries = on_failure == Some(OnFailure::Retry);
-        if retries && verb != "call" {
+        let asks = matches!(verb, "call" | "begin" | "commit" | "rollback");
+        if retries && !asks {
             let message = format!("`on_failure: retry` is for calls, not for `{verb}`");
             context.report.add(codes::RETRY, node.span, message);
         }
@@ -153,7 +154,10 @@ impl<'t> Builder<'_, 't> {
                 vec![context.approval_step(get("approval")?, id, beside)?]
             }
             "begin" | "commit" | "rollback" => {
-                let spec = context.transaction_step(verb, get(verb)?, env)?;
+                let mut spec = context.transaction_step(verb, get(verb)?, fields, env)?;
+                if retries && get("retry").is_none() {
+                    spec.retry = RetryPolicy::written();
+                }
                 vec![SeqStep::Call { spec: Arc::new(spec), invoke_id }]
             }
             "checkpoint" => vec![SeqStep::Do(context.checkpoint(get("checkpoint")?, env)?)],
@@ -196,7 +200,8 @@ impl<'t> Context<'t> {
             "call" => &OPTIONS,
             "run" | "wait" => &["with", "timeout", "set"],
             "approval" => &["timeout", "set"],
-            "checkpoint" | "begin" | "commit" | "rollback" => &[],
+            "begin" | "commit" | "rollback" => &["timeout", "retry"],
+            "checkpoint" => &[],
             "publish" => &["with", "set"],
             _ => &["set"],
         };

@@ -118,9 +118,10 @@ super::codes! { DEFINITION;
          `max_parallel`, `finally` and `output` say something about steps. Give a state the steps, \
          or remove what does not belong to them."
     STEP_KIND 131 "step_kind" "the step does nothing, or two things"
-        "A step does exactly one thing: `call`, `run`, `publish`, `wait`, `approval`, `route` or \
-         `checkpoint`; `set` alone is one too, and beside the others says what to keep. Write two steps, the second with `needs` of the \
-         first."
+        "A step does exactly one thing: `call`, `run`, `publish`, `wait`, `approval`, `route`, \
+         `checkpoint`, or `begin`, `commit` or `rollback` of a transaction; `set` alone is one \
+         too, and beside the others says what to keep. Write two steps, the second with `needs` of \
+         the first."
     UNKNOWN_STEP 132 "unknown_step" "the step does not exist"
         "`needs` and `fallback` name steps of the same `steps:`. There is no step with this name \
          among them. Correct the spelling, or add the step."
@@ -157,10 +158,14 @@ super::codes! { DEFINITION;
          version of your own a lower number; leave a derived one as `gearshift def show` prints it."
     TRANSACTION 170 "transaction" "the transaction cannot be asked so"
         "`transaction.begin`, `transaction.join`, `transaction.commit` and `transaction.rollback` \
-         are answered by the transaction that `with: { name: … }` names, and by no plugin; `begin` \
-         may say `timeout`. There is no isolation to ask for: others see what members did before \
-         the commit. Correct the call, or give a plugin of your own another name."
+         are answered by the transaction that `with: { name: … }` names, and by no plugin; the \
+         steps `begin`, `commit` and `rollback` are short for three of them. The name is a text; \
+         `begin` may say `timeout`, `rollback` a `reason`. There is no isolation to ask for: \
+         others see what members did before the commit. `undo: transaction.rollback` takes back \
+         `transaction.begin` and nothing else. Correct the call, or give a plugin of your own \
+         another name."
     RESERVED_WORKFLOW 171 "reserved_workflow" "the workflow's name belongs to the engine"
-        "`transaction/NAME` is the instance that keeps a transaction. Its definition is part of the \
-         program. Give the workflow another name."
+        "`transaction/NAME` is the instance that keeps a transaction. Its definition is part of \
+         the program: nobody can deploy another one, or run it as a child. Give the workflow \
+         another name; to begin a transaction, write a step with `begin: NAME`."
 }

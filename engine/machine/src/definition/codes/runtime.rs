@@ -88,9 +88,9 @@ super::codes! { RUNTIME;
          those that ended are forgotten; `gearshift ls --where` with `workflow == 'order' && \
          version == 5` lists them all."
     INVALID_STATE 4018 "invalid_state" "the order does not fit the state of the instance"
-        "The instance is paused, stuck, being taken back or has ended, or there is nothing that \
-         the order could do: nothing to resume, to take back or to fire. The message says which. \
-         Nothing was changed. `gearshift why` tells what it waits for."
+        "The instance, or the schedule, is paused, stuck, being taken back or has ended, or there \
+         is nothing that the order could do: nothing to resume, to take back or to fire. The \
+         message says which. Nothing was changed. `gearshift why` tells what an instance waits for."
     NOT_FORKED 4019 "not_forked" "the instance cannot be forked so"
         "The step did not begin yet, its parallel regions are not known any more, or an instance \
          with the key runs. Nothing was begun. Fork from a checkpoint or another step, or give \
@@ -135,6 +135,13 @@ super::codes! { RUNTIME;
         "`overlap` of the schedule leaves this start out, or its key or input cannot be computed; \
          the message says which. Wait until the earlier start has ended, end it, or start the \
          workflow by hand with `gearshift start`."
+    NOT_A_MEMBER 4037 "not_a_member" "the instance runs outside of the transaction"
+        "It was to be started in a transaction, but an instance with this key runs already and \
+         belongs to another transaction or to none; the message says which. Nothing was changed. \
+         Use another key, or start it again when it has ended."
+    TRANSACTION_FULL 4038 "transaction_full" "the transaction has no room"
+        "It has as many members as a transaction may have, which the message names. Nothing was \
+         started. Use several transactions."
     NOTHING_THERE 4040 "not_found" "there is no such thing"
         "What the request names does not exist: a dead letter, a command, a query. The message \
          says what was looked for."
@@ -161,6 +168,11 @@ super::codes! { RUNTIME;
          once and no reply came: it may have happened or not, and sending it again could do it \
          twice. Look at the other side. `gearshift retry` sends it again, `gearshift skip` goes on \
          as if it had happened, `gearshift cancel` ends the instance."
+    RESULT_UNADDRESSED 5020 "result_unaddressed" "a result names no call"
+        "What a plugin published under `gearshift.result.` does not say whose it is: the subject \
+         ends with no call id, or a header is missing that the request had, `Gearshift-Instance` \
+         or `Gearshift-Attempt`. It was kept as a dead letter. Correct the plugin: it gives these \
+         headers back as they came."
     LOG_BEHIND_MARK 6001 "log_behind_mark" "the journal is shorter than it was"
         "The journal on the bus ends before the mark that the engine keeps elsewhere. Messages \
          that were acknowledged are gone, so the partition refuses to serve. Restore the stream \

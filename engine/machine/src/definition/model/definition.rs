@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::action::Sequence;
 use super::event::EventDecl;
 use super::graph::{Graph, Step};
+use super::plugin::PluginRules;
 use super::schedule::Schedule;
 use super::state::{State, StateKind};
 use super::transition::Transition;
@@ -32,6 +33,8 @@ pub struct Definition {
     pub events: Vec<EventDecl>,
     /// `schedules:`, in document order.
     pub schedules: Vec<Schedule>,
+    /// `plugins:`, in document order.
+    pub plugins: Vec<Arc<PluginRules>>,
     /// `vars:`, in document order.
     pub vars: Vec<VarDecl>,
     /// All states, pre-order; [`StateId`] is the place here; the root is first.
@@ -125,6 +128,12 @@ impl Default for Limits {
 }
 
 impl Definition {
+    /// What it asks of the plugin that `operation` names, if it says anything.
+    #[must_use]
+    pub fn rules_of(&self, operation: &str) -> Option<&Arc<PluginRules>> {
+        self.plugins.iter().find(|rules| rules.are_of(operation))
+    }
+
     /// What an instance keeps of its definition.
     #[must_use]
     pub fn pin(&self) -> Pin {

@@ -5,6 +5,7 @@ mod definition;
 mod event;
 mod graph;
 mod kinds;
+mod plugin;
 mod route;
 mod schedule;
 mod state;
@@ -20,6 +21,7 @@ pub use graph::{
     Aggregate, Collect, Fanout, Graph, GraphFailure, Mode, Need, NeedKind, Step, StepFailure,
 };
 pub use kinds::KindSet;
+pub use plugin::{Balance, BreakerRules, PluginRules, Rate, WhileOpen};
 pub use route::{Route, RouteRule, Verdict};
 pub use schedule::{CatchUp, Overlap, Recurrence, Schedule};
 pub use state::{After, Approval, State, StateKind};

@@ -86,15 +86,19 @@ impl Codec for Mark {
 
 impl Codec for RunningCall {
     fn write(&self, out: &mut Out) {
-        let Self { id, attempt, sent, once, input, deadline, child } = self;
+        let Self { id, attempt, sent, once, input, deadline, child, heartbeat_ms } = self;
         id.write(out);
         attempt.write(out);
-        match child {
-            Some(child) => {
+        match (child, heartbeat_ms) {
+            (Some(child), _) => {
                 out.byte(3);
                 child.write(out);
             }
-            None => out.byte(match (sent, once) {
+            (None, Some(heartbeat_ms)) if *sent => {
+                out.byte(if *once { 14 } else { 13 });
+                heartbeat_ms.write(out);
+            }
+            (None, _) => out.byte(match (sent, once) {
                 (false, _) => 0,
                 (true, false) => 1,
                 (true, true) => 2,
@@ -106,11 +110,19 @@ impl Codec for RunningCall {
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (id, attempt) = (Codec::read(from)?, Codec::read(from)?);
-        let (sent, once, child) = match from.byte()? {
-            0 => (false, false, None),
-            1 => (true, false, None),
-            2 => (true, true, None),
-            3 => (true, false, Some(Codec::read(from)?)),
+        let (mut child, mut heartbeat_ms) = (None, None);
+        let (sent, once) = match from.byte()? {
+            0 => (false, false),
+            1 => (true, false),
+            2 => (true, true),
+            3 => {
+                child = Some(Codec::read(from)?);
+                (true, false)
+            }
+            mark @ (13 | 14) => {
+                heartbeat_ms = Some(Codec::read(from)?);
+                (true, mark == 14)
+            }
             _ => return Err(DecodeError::Invalid("mark of a call")),
         };
         Ok(Self {
@@ -121,6 +133,7 @@ impl Codec for RunningCall {
             input: Codec::read(from)?,
             deadline: Codec::read(from)?,
             child,
+            heartbeat_ms,
         })
     }
 }
@@ -166,6 +179,10 @@ impl Codec for TimerKind {
                 graph.write(out);
                 step.write(out);
             }
+            Self::MoreSteps { graph } => {
+                out.byte(11);
+                graph.write(out);
+            }
         }
     }
 
@@ -184,6 +201,7 @@ impl Codec for TimerKind {
                 armed: Some(Codec::read(from)?),
             },
             8 => Self::Steps { graph: Codec::read(from)?, step: Codec::read(from)? },
+            11 => Self::MoreSteps { graph: Codec::read(from)? },
             _ => return Err(DecodeError::Invalid("timer kind")),
         })
     }

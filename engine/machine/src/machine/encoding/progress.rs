@@ -1,6 +1,6 @@
 //! Step graphs in bytes: whole, and as what changed.
 
-use super::codec::{Codec, DecodeError, Out, Reader, write_list};
+use super::codec::{Codec, DecodeError, Out, Reader};
 use super::control::{read_control, write_control};
 use super::moved::{read_moved, write_moved};
 use super::parts::{structs, words};
@@ -133,6 +133,7 @@ impl Codec for Then {
             }
             Self::Hold => out.byte(3),
             Self::Transaction => out.byte(4),
+            Self::Orphaned => out.byte(5),
         }
     }
 
@@ -143,6 +144,7 @@ impl Codec for Then {
             2 => Self::Cancel { by: Codec::read(from)? },
             3 => Self::Hold,
             4 => Self::Transaction,
+            5 => Self::Orphaned,
             _ => return Err(DecodeError::Invalid("end of a rollback")),
         })
     }
@@ -251,9 +253,10 @@ pub(crate) fn write_progress(old: Option<&Progress>, new: Option<&Progress>, out
         out.length(at);
         write_graph(old.graphs.get(at), graph, out);
     }
-    let kept = old.undo.iter().zip(&new.undo).take_while(|(old, new)| old == new).count();
+    let kept = new.undo.same_front(&old.undo);
     out.length(kept);
-    write_list(new.undo.get(kept..).unwrap_or_default(), out);
+    out.length(new.undo.len() - kept);
+    new.undo.tail(kept).for_each(|entry| entry.write(out));
     new.rollback.write(out);
     write_control(old, new, out);
 }
@@ -322,7 +325,9 @@ pub(crate) fn read_progress(
                 return Err(DecodeError::Invalid("number of kept undo entries"));
             }
             progress.undo.truncate(kept);
-            progress.undo.extend(Vec::<Undoable>::read(from)?);
+            for _ in 0..from.length()? {
+                progress.undo.push(Undoable::read(from)?);
+            }
             progress.rollback = Codec::read(from)?;
             read_control(progress, from)?;
         }

@@ -181,7 +181,7 @@ impl Random {
     }
 
     fn timer(&mut self) -> Timer {
-        let kind = match self.below(8) {
+        let kind = match self.below(9) {
             0 => TimerKind::After {
                 state: self.state(),
                 index: self.small(),
@@ -193,6 +193,7 @@ impl Random {
             4 => TimerKind::DeferredExpiry { place: self.small() },
             5 => TimerKind::SendTo { event: Box::new(self.event()), to: self.address() },
             6 => TimerKind::Steps { graph: self.int(), step: self.maybe(Self::small) },
+            7 => TimerKind::MoreSteps { graph: self.int() },
             _ => TimerKind::Retention,
         };
         Timer { id: self.int(), due: self.at(), kind }
@@ -208,6 +209,7 @@ impl Random {
             call: self.maybe(|random| {
                 let child = random.maybe(Self::key);
                 let sent = child.is_some() || random.chance();
+                let is_pending = sent && child.is_none() && random.chance();
                 RunningCall {
                     id: random.id(),
                     attempt: random.int(),
@@ -216,6 +218,7 @@ impl Random {
                     input: random.value(2),
                     deadline: random.at(),
                     child,
+                    heartbeat_ms: is_pending.then(|| u64::from(random.int())),
                 }
             }),
             role: self.role(),
@@ -362,6 +365,7 @@ impl Random {
             }),
             effects: self.list(Self::line),
             active: self.list(Self::state),
+            before: self.maybe(Self::int),
         }
     }
 }

@@ -19,7 +19,7 @@ impl Random {
     pub(super) fn progress(&mut self) -> Box<Progress> {
         Box::new(Progress {
             graphs: self.list(Self::graph),
-            undo: self.list(Self::undoable),
+            undo: self.list(Self::undoable).into_iter().collect(),
             rollback: self.maybe(Self::rollback),
             paused: self.maybe(Self::paused),
             checkpoints: self.list(Self::checkpoint),
@@ -51,7 +51,7 @@ impl Random {
         if self.below(3) == 0 {
             progress.checkpoints.push(self.checkpoint());
         }
-        progress.undo.pop();
+        progress.undo.remove_last(|_| true);
         progress.undo.push(self.undoable());
     }
 
@@ -159,10 +159,12 @@ impl Random {
     }
 
     fn rollback(&mut self) -> Box<Rollback> {
-        let then = match self.below(4) {
+        let then = match self.below(6) {
             0 => Then::Raise { graph: self.int(), event: Box::new(self.event()) },
             1 => Then::Fail,
             2 => Then::Cancel { by: self.text() },
+            3 => Then::Transaction,
+            4 => Then::Orphaned,
             _ => Then::Hold,
         };
         Box::new(Rollback { down_to: self.maybe(Self::int), then, reason: self.text() })

@@ -13,6 +13,7 @@ const FIRED: u8 = 1 << 3;
 const EFFECTS: u8 = 1 << 4;
 const ACTIVE: u8 = 1 << 5;
 const STEP: u8 = 1 << 6;
+const BEFORE: u8 = 1 << 7;
 
 impl Codec for GuardVerdict {
     fn write(&self, out: &mut Out) {
@@ -44,7 +45,7 @@ struct Base {
 }
 
 fn write_entry(entry: &TraceEntry, base: Base, out: &mut Out) {
-    let TraceEntry { step, at, input, by, note, guards, fired, effects, active } = entry;
+    let TraceEntry { step, at, input, by, note, guards, fired, effects, active, before } = entry;
     let bit = |present: bool, bit: u8| if present { bit } else { 0 };
     let usual = *step == base.step.wrapping_add(1);
     out.byte(
@@ -54,7 +55,8 @@ fn write_entry(entry: &TraceEntry, base: Base, out: &mut Out) {
             | bit(!fired.is_empty(), FIRED)
             | bit(!effects.is_empty(), EFFECTS)
             | bit(!active.is_empty(), ACTIVE)
-            | bit(!usual, STEP),
+            | bit(!usual, STEP)
+            | bit(before.is_some(), BEFORE),
     );
     out.zigzag(at.0.wrapping_sub(base.at));
     if !usual {
@@ -76,6 +78,9 @@ fn write_entry(entry: &TraceEntry, base: Base, out: &mut Out) {
     }
     if !active.is_empty() {
         active.write(out);
+    }
+    if let Some(version) = before {
+        version.write(out);
     }
 }
 
@@ -130,6 +135,7 @@ fn read_entry(base: Base, from: &mut Reader<'_>) -> Result<TraceEntry, DecodeErr
         fired: if mask & FIRED == 0 { Vec::new() } else { Codec::read(from)? },
         effects: if mask & EFFECTS == 0 { Vec::new() } else { read_effects(from)? },
         active: if mask & ACTIVE == 0 { Vec::new() } else { Codec::read(from)? },
+        before: if mask & BEFORE == 0 { None } else { Some(Codec::read(from)?) },
     })
 }
 

@@ -39,7 +39,7 @@ type Home = (StateId, u16, u16, Option<u16>);
 
 impl Moving<'_> {
     /// What was done and can be taken back, each with its place there.
-    pub(super) fn undo(&self, old: &Progress) -> Result<Vec<Undoable>, String> {
+    pub(super) fn undo(&self, old: &Progress) -> Result<Chunks<Undoable>, String> {
         old.undo.iter().map(|entry| self.undoable(entry)).collect()
     }
 

@@ -129,9 +129,9 @@ fn a_step_nobody_decides_in_time_fails() {
         1 start -> call p.draft | steps
         2 reply p.draft -> - | steps
         3 timer steps -> - | steps stuck (error.communication.invoke.steps.review: step `review` \
-            took longer than it may)
+            took longer than 1d)
         4 command decide approve -> - | steps stuck (error.communication.invoke.steps.review: step \
-            `review` took longer than it may) !rejected the instance is stuck: \
+            `review` took longer than 1d) !rejected the instance is stuck: \
             retry or skip first
         5 command retry -> - | steps
         6 command decide approve -> call p.print | steps

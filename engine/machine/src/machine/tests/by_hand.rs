@@ -8,6 +8,7 @@ const UPDATE: &str = "
 workflow: t
 mode: sequential
 steps:
+  zero: { call: p.zero }
   one: { call: p.one, undo: p.un_one }
   two: { call: p.two, undo: p.un_two }
   three: { call: p.three }
@@ -20,6 +21,7 @@ fn h5_a_rollback_by_hand_takes_back_since_a_step_and_retry_does_it_again() {
         &[
             "start",
             "command rollback",
+            "reply p.zero",
             "reply p.one",
             "reply p.two",
             "command rollback nowhere",
@@ -32,19 +34,20 @@ fn h5_a_rollback_by_hand_takes_back_since_a_step_and_retry_does_it_again() {
             "reply p.three",
         ],
         "
-        1 start -> call p.one | steps
+        1 start -> call p.zero | steps
         2 command rollback -> - | steps !rejected nothing was done that can be taken back
-        3 reply p.one -> call p.two | steps
-        4 reply p.two -> call p.three | steps
-        5 command rollback from nowhere -> - | steps !rejected no step `nowhere`
-        6 command rollback from three -> - | steps !rejected \
+        3 reply p.zero -> call p.one | steps
+        4 reply p.one -> call p.two | steps
+        5 reply p.two -> call p.three | steps
+        6 command rollback from nowhere -> - | steps !rejected no step `nowhere`
+        7 command rollback from three -> - | steps !rejected \
             nothing that step `three` or a later one did can be taken back
-        7 command rollback from two -> cancel p.three, call p.un_two | steps compensating
-        8 command rollback -> - | steps compensating !rejected a rollback is under way already
-        9 reply p.un_two -> - | steps stuck (by hand)
-        10 command retry -> call p.two | steps
-        11 reply p.two -> call p.three | steps
-        12 reply p.three -> - | done done
+        8 command rollback from two -> cancel p.three, call p.un_two | steps compensating
+        9 command rollback -> - | steps compensating !rejected a rollback is under way already
+        10 reply p.un_two -> - | steps stuck (by hand)
+        11 command retry -> call p.two | steps
+        12 reply p.two -> call p.three | steps
+        13 reply p.three -> - | done done
     ",
     );
 }
@@ -52,7 +55,14 @@ fn h5_a_rollback_by_hand_takes_back_since_a_step_and_retry_does_it_again() {
 #[test]
 fn h5_cancel_after_a_rollback_takes_back_the_rest() {
     let mut world = World::new(definition(UPDATE));
-    let lines = ["start", "reply p.one", "reply p.two", "command rollback two", "reply p.un_two"];
+    let lines = [
+        "start",
+        "reply p.zero",
+        "reply p.one",
+        "reply p.two",
+        "command rollback two",
+        "reply p.un_two",
+    ];
     lines.iter().for_each(|line| world.run(line));
     world.run("command cancel");
     assert!(world.out.ends_with("command cancel -> call p.un_one | steps compensating\n"));

@@ -229,7 +229,7 @@ fn rule_35_a_deadline_is_a_failed_attempt() {
         "
         1 start -> call p.one | a
         2 timer deadline p.one -> cancel p.one, \
-            e=[\"timeout\",\"no answer before the deadline\",\"1\"] | f
+            e=[\"timeout\",\"no answer within 10s\",\"1\"] | f
         3 reply -> - | f !ignored late_reply
     ",
     );

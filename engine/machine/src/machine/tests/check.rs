@@ -7,8 +7,9 @@ use super::script::Line;
 use crate::definition::model::{Definition, StateKind};
 use crate::definition::{Format, load};
 use crate::machine::{
-    CallOutcome, CallRequest, Clocks, Command, Decision, Delta, Effect, ErrorKind, Input, Instance,
-    InstanceKey, NoticeKind, Outcome, Principal, StateId, Status, TimerOrder, Timestamp, decide,
+    CallOutcome, CallRequest, Clocks, Command, Decision, Delta, Effect, ErrorKind, HEARTBEAT_LOST,
+    Input, Instance, InstanceKey, NoticeKind, Outcome, Principal, StateId, Status, TimerOrder,
+    Timestamp, decide,
 };
 use crate::value::{Map, Value};
 
@@ -94,6 +95,7 @@ impl World {
             }
             "fail" => self.fail(word, &line),
             "sending" => self.sending(word, &line),
+            "pending" => self.pending(word, &line),
             "advance" => self.advance(crate::definition::duration::parse(word).unwrap()),
             "command" => self.command(&line),
             "vars" => self.show_vars(),
@@ -115,6 +117,13 @@ impl World {
         self.tell(&Input::CallStarted { call: call.call, attempt });
     }
 
+    fn pending(&mut self, operation: &str, line: &Line<'_>) {
+        let call = self.calls.iter().rev().find(|call| *call.operation == *operation);
+        let call = call.unwrap_or_else(|| panic!("`{operation}` was never called"));
+        let attempt = line.option("attempt").map_or(call.attempt, |text| text.parse().unwrap());
+        self.tell(&Input::CallPending { call: call.call, attempt, heartbeat_ms: 10_000 });
+    }
+
     fn fail(&mut self, operation: &str, line: &Line<'_>) {
         let kind = match line.words.get(1).copied().unwrap_or_default() {
             "retryable" => ErrorKind::Retryable,
@@ -122,11 +131,13 @@ impl World {
             "not_found" => ErrorKind::PluginNotFound,
             "invalid" => ErrorKind::InvalidReply,
             "unknown" => ErrorKind::OutcomeUnknown,
+            "silent" => ErrorKind::Retryable,
             other => panic!("unknown kind `{other}`"),
         };
         let message = line.words.get(2..).unwrap_or_default().join(" ").into();
         let retry_after_ms = line.option("after").map(|text| text.parse().unwrap());
-        let outcome = CallOutcome::Failure { kind, code: "".into(), message, retry_after_ms };
+        let code = if line.words.get(1) == Some(&"silent") { HEARTBEAT_LOST } else { "" };
+        let outcome = CallOutcome::Failure { kind, code: code.into(), message, retry_after_ms };
         self.reply(operation, line, outcome);
     }
 
@@ -216,6 +227,7 @@ impl World {
             (None, Input::Transaction { word, .. }) => word.as_str().to_owned(),
             (None, Input::CallReply { .. } | Input::ChildReply { .. }) => "reply".to_owned(),
             (None, Input::CallStarted { .. }) => "sending".to_owned(),
+            (None, Input::CallPending { .. }) => "pending".to_owned(),
             (None, Input::TimerDue { .. }) => "timer".to_owned(),
             (None, Input::Orphaned { .. }) => "orphaned".to_owned(),
             (None, Input::Command { .. }) => "command".to_owned(),

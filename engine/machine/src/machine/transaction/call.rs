@@ -77,17 +77,19 @@ fn order(verb: Verb, input: &Value) -> Result<Order, String> {
     let to = InstanceKey::new(TRANSACTION, &name)?;
     let timeout_ms = match input.get("timeout") {
         None | Some(Value::Null) => TIMEOUT_MS,
-        Some(Value::String(text)) => duration::parse_or_zero(text)?,
-        Some(Value::Int(number)) => {
-            u64::try_from(*number).map_err(|_| format!("timeout of {number} ms is negative"))?
-        }
+        Some(Value::String(text)) => duration::parse(text)?,
+        Some(Value::Int(number)) => u64::try_from(*number).unwrap_or(0),
         Some(Value::Uint(number)) => *number,
         Some(other) => {
             return Err(format!("`timeout` is a duration, found {}", other.type_name()));
         }
     };
+    if timeout_ms == 0 {
+        return Err("a transaction stays open for `1ms` at least".to_owned());
+    }
     if timeout_ms > TIMEOUT_MS_MAX {
-        return Err(format!("timeout of {timeout_ms} ms exceeds the limit of {TIMEOUT_MS_MAX} ms"));
+        let (timeout, limit) = (duration::format(timeout_ms), duration::format(TIMEOUT_MS_MAX));
+        return Err(format!("timeout of {timeout} exceeds the limit of {limit}"));
     }
     let reason = input.get("reason").and_then(Value::as_str).unwrap_or_default().into();
     Ok(Order { verb, to, name, timeout_ms, reason })

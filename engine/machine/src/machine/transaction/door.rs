@@ -66,6 +66,7 @@ fn of_transaction(
             | Input::ChildEvent { .. }
             | Input::CallReply { .. }
             | Input::CallStarted { .. }
+            | Input::CallPending { .. }
             | Input::TimerDue { .. }
             | Input::Transaction { .. }
             | Input::Command { .. },

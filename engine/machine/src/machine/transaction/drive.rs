@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::super::effect::NoticeKind;
 use super::super::input::EventKind;
 use super::super::work::Work;
-use super::model::{Asker, Entry, Member, Scope, Stand, TRANSACTION, Transaction};
+use super::model::{Asker, Entry, Member, Scope, Stand, TIMEOUT_MS, TRANSACTION, Transaction};
 use super::word::Word;
+use crate::definition::duration;
 use crate::value::Value;
 
 /// Where a transaction stands, by the name of its state.
@@ -94,14 +95,23 @@ impl Work<'_> {
 
     /// Why it is rolled back; a transaction that nobody rolled back stayed open for too long.
     fn why(&mut self) -> Arc<str> {
-        let scope = self.scope_mut();
-        if scope.reason.is_empty() {
-            scope.reason = "it was open for longer than its timeout".into();
-            let reason = Arc::clone(&scope.reason);
+        if self.scope_mut().reason.is_empty() {
+            let reason: Arc<str> =
+                format!("it was open for {}, its timeout", self.stays_open()).into();
+            self.scope_mut().reason = Arc::clone(&reason);
             self.tell_rolling_back(&reason);
             return reason;
         }
-        Arc::clone(&scope.reason)
+        Arc::clone(&self.scope_mut().reason)
+    }
+
+    /// How long it may stay open, as people write it.
+    pub(super) fn stays_open(&self) -> String {
+        match self.instance.input.get("timeout_ms") {
+            Some(Value::Int(timeout)) => duration::format(timeout.unsigned_abs()),
+            Some(Value::Uint(timeout)) => duration::format(*timeout),
+            _ => duration::format(TIMEOUT_MS),
+        }
     }
 
     pub(super) fn tell_rolling_back(&mut self, reason: &Arc<str>) {

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use super::super::input::CallOutcome;
-use super::super::instance::{Reply, RunningSequence, Status};
+use super::super::instance::Status;
 use super::super::macrostep::{Again, Taken};
 use super::super::outcome::Outcome;
-use super::super::progress::{Role, Rollback, Then};
-use super::super::work::{Overrun, Work};
-use super::call::verb_of;
+use super::super::progress::{Rollback, Then};
+use super::super::work::Work;
 use super::model::Standing;
 use super::word::Word;
 
@@ -27,12 +25,12 @@ impl Work<'_> {
         if self.is_rolling_back() {
             return Outcome::Deferred;
         }
-        self.remember_kept();
-        self.take_pause();
+        self.remember_kept(|_| true);
+        self.leave_pause();
         self.instance.stuck = None;
         let reason = Arc::clone(reason);
         let taken = self.attempt(&|| Again::Event(None), |work| {
-            work.stop_but_undoable()?;
+            work.stop_but_undoable(|_| true)?;
             work.hold_graphs();
             work.note(format!("held: {reason}"));
             work.give_up_to_transaction(reason);
@@ -48,49 +46,6 @@ impl Work<'_> {
         self.instance.progress.get_or_insert_default().rollback = Some(Box::new(rollback));
     }
 
-    /// Calls that could be taken back once they succeed are waited for; all else is cut off.
-    fn stop_but_undoable(&mut self) -> Result<(), Overrun> {
-        let counts = |work: &Self, sequence: &RunningSequence| {
-            let sent = sequence.call.as_ref().is_some_and(|it| it.sent && it.child.is_none());
-            let spec = work.call_of(sequence).map(|(spec, _)| spec);
-            let undoable =
-                spec.is_some_and(|spec| spec.undo.is_some() && verb_of(&spec.operation).is_none());
-            let own = matches!(sequence.role, Role::State | Role::Step { .. });
-            sent && undoable && own
-        };
-        let all = std::mem::take(&mut self.instance.sequences);
-        let (kept, left) = all.into_iter().partition(|sequence| counts(self, sequence));
-        self.instance.sequences = left;
-        self.drop_sequences(|_| true)?;
-        self.instance.sequences = kept;
-        Ok(())
-    }
-
-    /// The answer to a call that was under way when the transaction began to be rolled back.
-    pub(in super::super) fn reply_while_held(&mut self, reply: &Reply) -> Taken {
-        let Some(sequence) = self.waiting_for(reply.call, reply.attempt).cloned() else {
-            return Taken::Yes;
-        };
-        match &reply.outcome {
-            CallOutcome::Success(output) => self.remember_call(&sequence, output),
-            // Nobody makes another attempt of it.
-            CallOutcome::Failure { kind, message, .. } => {
-                self.note(format!("{}: {message}", kind.as_str()));
-            }
-        }
-        self.disarm_call(sequence.id);
-        self.instance.sequences.retain(|known| known.id != sequence.id);
-        self.hold_if_still();
-        Taken::Yes
-    }
-
-    /// Does this reply belong to a call that is only waited for to be taken back?
-    pub(in super::super) fn is_last_reply(&self, sequence: &RunningSequence) -> bool {
-        self.instance.is_held_by_transaction()
-            && self.is_given_up()
-            && !matches!(sequence.role, Role::Undo { .. } | Role::Finally { .. })
-    }
-
     /// Is it in the hands of its transaction, and not in those of a rollback of its own?
     pub(in super::super) fn is_given_up(&self) -> bool {
         let progress = self.instance.progress.as_deref();
@@ -98,7 +53,7 @@ impl Work<'_> {
         rollback.is_some_and(|rollback| rollback.then == Then::Transaction)
     }
 
-    fn hold_if_still(&mut self) -> Outcome {
+    pub(in super::super) fn hold_if_still(&mut self) -> Outcome {
         if self.instance.sequences.is_empty() {
             self.stands_still();
             Outcome::Done
@@ -132,7 +87,8 @@ impl Work<'_> {
     /// The transaction asks for one thing to be taken back.
     pub(super) fn take_back(&mut self, undo: u32) -> Outcome {
         let progress = self.instance.progress.as_deref();
-        let entry = progress.and_then(|it| it.undo.iter().find(|entry| entry.id == undo)).cloned();
+        let entry =
+            progress.and_then(|it| it.undo.iter().rev().find(|entry| entry.id == undo)).cloned();
         let Some(entry) = entry else {
             self.say_up(Word::Undone { undo });
             return Outcome::Done;

@@ -289,7 +289,9 @@ impl Work<'_> {
     fn committed(&mut self) -> Outcome {
         let since = self.instance.membership().map_or(0, |member| member.since);
         if let Some(progress) = self.instance.progress.as_deref_mut() {
-            progress.undo.retain(|entry| entry.id < since);
+            // Newer ones have higher numbers.
+            let stay = progress.undo.iter().rev().skip_while(|entry| entry.id >= since).count();
+            progress.undo.truncate(stay);
         }
         self.set_standing(Standing::Committed);
         self.forget_transaction();

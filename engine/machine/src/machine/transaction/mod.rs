@@ -13,7 +13,7 @@ mod word;
 
 pub use built_in::transaction_definition;
 pub use call::asks_transaction;
-pub(crate) use call::verb_of;
+pub(crate) use call::{Verb, verb_of};
 pub(super) use door::about_transaction;
 pub use model::{
     Asker, ENTRIES_MAX, Entry, MEMBERS_MAX, Member, Membership, Scope, Stand, Standing, TIMEOUT_MS,

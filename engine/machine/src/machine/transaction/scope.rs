@@ -319,9 +319,8 @@ impl Work<'_> {
 
     fn exists(&self) -> String {
         let name = self.instance.key.key();
-        let timeout = self.instance.input.get("timeout_ms").map(Value::to_json);
-        let timeout = timeout.unwrap_or_default();
-        format!("transaction `{name}` is open already, with a timeout of {timeout} ms")
+        let timeout = self.stays_open();
+        format!("transaction `{name}` is open already, with a timeout of {timeout}")
     }
 
     fn closed(&self, phase: Phase) -> String {

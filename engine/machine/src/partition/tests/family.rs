@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 
 use super::world::{World, definition};
-use crate::machine::{Effect, Instance, InstanceKey, Status, Timestamp};
+use crate::machine::{
+    CallOutcome, CallRequest, Command, Effect, ErrorKind, Instance, InstanceKey, Principal, Status,
+    Timestamp,
+};
 use crate::partition::{Batch, Done, PartitionInput};
 use crate::value::Value;
 
@@ -14,6 +17,8 @@ pub(super) struct Family {
     letters: VecDeque<PartitionInput>,
     /// What became of each input, as `input → effects`, in order.
     pub(super) told: Vec<String>,
+    /// Calls that wait for an answer.
+    calls: Vec<(InstanceKey, CallRequest)>,
 }
 
 impl Family {
@@ -22,7 +27,36 @@ impl Family {
         for text in definitions {
             world.definitions.insert(definition(text)).unwrap();
         }
-        Self { world, letters: VecDeque::new(), told: Vec::new() }
+        Self { world, letters: VecDeque::new(), told: Vec::new(), calls: Vec::new() }
+    }
+
+    /// Calls that wait for an answer, as `key operation`.
+    pub(super) fn waiting(&self) -> Vec<String> {
+        self.calls.iter().map(|(key, call)| format!("{key} {}", call.operation)).collect()
+    }
+
+    /// The oldest call of `operation` succeeds.
+    pub(super) fn answer(&mut self, operation: &str) -> Done {
+        self.reply(operation, CallOutcome::Success(Value::from(operation)))
+    }
+
+    /// The oldest call of `operation` fails for good.
+    pub(super) fn fail(&mut self, operation: &str) -> Done {
+        let (kind, code, message) = (ErrorKind::Permanent, "".into(), "no".into());
+        self.reply(operation, CallOutcome::Failure { kind, code, message, retry_after_ms: None })
+    }
+
+    fn reply(&mut self, operation: &str, outcome: CallOutcome) -> Done {
+        let found = self.calls.iter().position(|(_, call)| *call.operation == *operation);
+        let found = found.unwrap_or_else(|| panic!("no {operation}: {:#?}", self.told));
+        let (key, CallRequest { call, attempt, .. }) = self.calls.remove(found);
+        self.tell(PartitionInput::CallReply { key, call, attempt, outcome })
+    }
+
+    /// An order of a person, and lets everything happen that follows.
+    pub(super) fn order(&mut self, key: &str, command: Command) -> Done {
+        let (by, reason) = (Principal::default(), "".into());
+        self.tell(PartitionInput::Command { key: at(key), command, by, reason })
     }
 
     /// Starts an instance, and lets everything happen that follows.
@@ -83,10 +117,15 @@ impl Family {
             let key = done.key.clone();
             let from = self.world.partition.id();
             for effect in &done.effects {
-                if let (Effect::Letter(letter), Some(sender)) = (effect, key.clone()) {
+                let Some(sender) = key.clone() else { continue };
+                if let Effect::Letter(letter) = effect {
                     let letter = letter.clone();
                     let input = PartitionInput::Letter { from, after: 0, sender, letter };
                     self.letters.push_back(input);
+                } else if let Effect::Call(call) = effect {
+                    self.calls.push((sender, call.clone()));
+                } else if let Effect::CancelCall { call } = effect {
+                    self.calls.retain(|(_, known)| known.call != *call);
                 }
             }
         }
@@ -97,6 +136,19 @@ impl Family {
         self.world.partition = self.world.restored();
         let from = self.world.partition.id();
         let pending = self.world.partition.pending_effects(&self.world.definitions);
+        self.calls = pending
+            .iter()
+            .filter_map(|(key, effect)| match effect {
+                Effect::Call(call) => Some((key.clone(), call.clone())),
+                Effect::Letter(_)
+                | Effect::CancelCall { .. }
+                | Effect::Publish { .. }
+                | Effect::SendSelf { .. }
+                | Effect::DeadLetter { .. }
+                | Effect::Log { .. }
+                | Effect::Notice(_) => None,
+            })
+            .collect();
         self.letters = pending
             .into_iter()
             .filter_map(|(sender, effect)| match effect {

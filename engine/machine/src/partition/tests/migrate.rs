@@ -127,7 +127,14 @@ fn a_mapped_state_carries_variables_timers_and_the_key_over() {
     assert_eq!(now.vars, [Value::Int(7), Value::Int(1)], "by name, new ones as written");
     assert_eq!(now.timers[0].due, due, "a timer goes on");
     assert_eq!(now.timers.len(), 2, "a timer more begins");
-    assert_eq!(world.partition.trace(&key("k")).len(), 1, "the former history ended");
+    let lines = world.partition.trace(&key("k"));
+    let before: Vec<_> = lines.iter().map(|line| line.before).collect();
+    assert_eq!(
+        before,
+        [None, None, Some(1)],
+        "the history goes on, and says whose states it names"
+    );
+    assert_eq!(world.restored().trace(&key("k")), lines, "after a replay, too");
     // It runs the new version from now on.
     world.tell(deliver("k", event("noted", r#"{"id": "k"}"#)));
     assert_eq!(world.partition.instance(&key("k")).unwrap().vars[1], Value::Int(11));

@@ -26,17 +26,17 @@ states:
   e: { final: true }
 ";
 
-const HOUR: i64 = 3_600_000;
+pub(super) const HOUR: i64 = 3_600_000;
 /// 2026-01-01T00:30:00Z.
 const BEGIN: i64 = 1_767_227_400_000;
 
-struct Clockwork {
-    family: Family,
+pub(super) struct Clockwork {
+    pub(super) family: Family,
     /// What was left out, as notices tell it.
-    told: Vec<String>,
+    pub(super) told: Vec<String>,
 }
 
-fn clockwork(overlap: &str, catch_up: &str) -> Clockwork {
+pub(super) fn clockwork(overlap: &str, catch_up: &str) -> Clockwork {
     let text = REPORT.replace("OVERLAP", overlap).replace("CATCH", catch_up);
     let mut family = Family::new(&[&text]);
     family.world.now = BEGIN;
@@ -45,7 +45,7 @@ fn clockwork(overlap: &str, catch_up: &str) -> Clockwork {
     clockwork
 }
 
-fn input(order: ScheduleOrder) -> PartitionInput {
+pub(super) fn input(order: ScheduleOrder) -> PartitionInput {
     PartitionInput::Schedule { key: Schedule::key("report", "hourly").unwrap(), order }
 }
 
@@ -56,7 +56,7 @@ impl Clockwork {
         self.family.one(input(ScheduleOrder::Plan { recurrence, next }))
     }
 
-    fn partition(&self) -> &Partition {
+    pub(super) fn partition(&self) -> &Partition {
         &self.family.world.partition
     }
 
@@ -76,7 +76,7 @@ impl Clockwork {
     }
 
     /// Time passes, and everything happens that is due then.
-    fn pass(&mut self, ms: i64) {
+    pub(super) fn pass(&mut self, ms: i64) {
         self.family.world.now += ms;
         while let Some(order) = self.due() {
             let done = self.family.one(input(order));
@@ -96,12 +96,12 @@ impl Clockwork {
         }
     }
 
-    fn end(&mut self, key: &str) {
+    pub(super) fn end(&mut self, key: &str) {
         self.family.event(key, "ended", "null");
     }
 
     /// Started, left out, running and waiting, then the instances and how they stand.
-    fn stands(&self) -> String {
+    pub(super) fn stands(&self) -> String {
         let key = Schedule::key("report", "hourly").unwrap();
         let Some(state) = self.partition().schedule(&key) else { return "forgotten".to_owned() };
         let (running, waiting) = (state.running.len(), state.waiting.len());
@@ -114,7 +114,7 @@ impl Clockwork {
     }
 }
 
-const FIRST: &str = "report/hourly-2026-01-01T01:00:00Z";
+pub(super) const FIRST: &str = "report/hourly-2026-01-01T01:00:00Z";
 
 #[test]
 fn e6_a_due_moment_starts_one_instance_named_after_it() {
@@ -304,7 +304,7 @@ fn e6_the_newest_version_counts_and_one_without_the_schedule_retires_it() {
 #[test]
 fn e6_a_trigger_starts_now_and_obeys_the_overlap() {
     let mut it = clockwork("skip", "one");
-    let trigger = || input(ScheduleOrder::Trigger { by: principal("ann") });
+    let trigger = || input(ScheduleOrder::Trigger { by: principal("ann"), reason: "now".into() });
     assert_eq!(it.family.tell(trigger()).outcome, Outcome::Started { to: Vec::new() });
     let key = "report/hourly-2026-01-01T00:30:00Z";
     assert_eq!(it.family.instance(key).initiator.as_deref(), Some("ann"));
@@ -313,7 +313,7 @@ fn e6_a_trigger_starts_now_and_obeys_the_overlap() {
     assert_eq!(refused, Outcome::Rejected { reason, accepted: Vec::new() });
     let unknown = PartitionInput::Schedule {
         key: Schedule::key("report", "nightly").unwrap(),
-        order: ScheduleOrder::Trigger { by: principal("ann") },
+        order: ScheduleOrder::Trigger { by: principal("ann"), reason: "now".into() },
     };
     assert_eq!(it.family.tell(unknown).outcome, Outcome::NotFound { what: "schedule".into() });
 }

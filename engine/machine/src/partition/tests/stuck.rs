@@ -26,6 +26,7 @@ fn fragile(
         | Input::CallReply { .. }
         | Input::ChildReply { .. }
         | Input::CallStarted { .. }
+        | Input::CallPending { .. }
         | Input::TimerDue { .. }
         | Input::Orphaned { .. }
         | Input::Command { .. } => false,

@@ -10,6 +10,7 @@ mod invokes;
 mod lints;
 mod lints_regions;
 mod lowering;
+mod plugins;
 mod problems;
 mod refused;
 mod rendering;

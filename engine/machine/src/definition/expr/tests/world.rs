@@ -151,6 +151,7 @@ fn definition(vars: Vec<VarDecl>) -> Definition {
         correlate: None,
         events: Vec::new(),
         schedules: Vec::new(),
+        plugins: Vec::new(),
         vars,
         states: vec![
             state("approval", StateKind::Compound, None, 3),

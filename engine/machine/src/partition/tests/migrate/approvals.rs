@@ -72,7 +72,7 @@ fn an_approval_that_goes_is_told_with_the_votes_that_go_with_it() {
     holds(&told, &["2 votes in `review` are void: eve (approve), bob (ask)"]);
     assert_eq!(votes(&family), [""; 0]);
     let lines = family.world.partition.trace(&super::at("paper/p"));
-    holds(lines[0].note.as_deref().unwrap(), &["withdrawn", "bob (ask)"]);
+    holds(lines.last().unwrap().note.as_deref().unwrap(), &["withdrawn", "bob (ask)"]);
 }
 
 #[test]

@@ -120,6 +120,8 @@ fn a_paused_instance_may_be_given_steps_one_that_is_stuck_or_taken_back_may_not(
     command(&mut family, Command::RollBack { from: None });
     let mail = "steps: { mail: { needs: [load], call: p.mail } }";
     refused(&add(&mut family, mail), "what was done is being taken back");
-    reply(&mut family, "p.unload", "1");
+    for operation in ["p.report", "p.unreport", "p.unload"] {
+        reply(&mut family, operation, "1");
+    }
     refused(&add(&mut family, mail), "the instance is stuck");
 }

@@ -14,11 +14,20 @@ fn tx_a_cancelled_member_rolls_all_back() {
     town.answer("order/bb", "stock.reserve");
     town.asked.clear();
     town.order("order/bb", Command::Cancel);
+    // It ends when it knows whether the charge under way is done.
+    assert_eq!(town.status("order/bb"), Status::Compensating);
+    assert_eq!(town.stands("transaction/t"), "open (running)");
+    town.answer("order/bb", "bank.charge");
     assert_eq!(town.stands("transaction/t"), "rolling_back (running)");
     town.answer_all();
     assert_eq!(
         town.asked,
-        ["order/bb stock.release", "order/a bank.refund", "order/a stock.release"]
+        [
+            "order/bb bank.refund",
+            "order/bb stock.release",
+            "order/a bank.refund",
+            "order/a stock.release"
+        ]
     );
     assert_eq!(town.status("order/bb"), Status::Cancelled);
     assert_eq!(town.stands("transaction/t"), "rolled_back (done)");

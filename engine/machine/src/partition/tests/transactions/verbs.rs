@@ -118,7 +118,7 @@ fn tx_begin_again_is_idempotent_with_the_same_options_only() {
     town.begin("t");
     assert!(matches!(town.begin("t"), Outcome::Duplicate { .. }));
     let reason = refusal(&town.order("transaction/t", Command::Begin { timeout_ms: 5 }));
-    assert_eq!(reason, "transaction `t` is open already, with a timeout of 60000 ms");
+    assert_eq!(reason, "transaction `t` is open already, with a timeout of 1m");
     town.commit("t");
     // A name is free again once its transaction is over.
     assert!(matches!(town.begin("t"), Outcome::Started { .. }));
@@ -134,7 +134,7 @@ fn tx_a_transaction_that_nobody_ended_is_rolled_back_by_itself() {
     town.answer_all();
     assert_eq!(town.stands("transaction/t"), "rolled_back (done)");
     let reason = town.instance("transaction/t").transaction_scope().unwrap().reason.to_string();
-    assert_eq!(reason, "it was open for longer than its timeout");
+    assert_eq!(reason, "it was open for 1m, its timeout");
     assert!(town.asked.contains(&"order/a bank.refund".to_owned()));
     let reason = refusal(&town.commit("t"));
     assert_eq!(reason, "transaction `t` is rolled back");

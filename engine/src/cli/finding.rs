@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::output::{Look, clean};
+use super::output::{Look, clean};
 
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -10,6 +10,8 @@ use super::super::output::{Look, clean};
 pub(super) enum Level {
     /// As it should be.
     Ok,
+    /// It was not looked at.
+    Skipped,
     /// It works, and may not when it matters.
     Warning,
     /// It does not work, or will lose something.
@@ -35,6 +37,10 @@ impl Finding {
         Self { check, level: Level::Ok, message: message.into(), help: None }
     }
 
+    pub(super) fn skipped(check: &'static str, message: impl Into<String>) -> Self {
+        Self { check, level: Level::Skipped, message: message.into(), help: None }
+    }
+
     pub(super) fn warning(
         check: &'static str,
         message: impl Into<String>,
@@ -58,6 +64,7 @@ impl Finding {
         const INDENT: &str = "               ";
         let (mark, style) = match self.level {
             Level::Ok => ("✓", look.green()),
+            Level::Skipped => ("-", look.dim()),
             Level::Warning => ("!", look.yellow()),
             Level::Problem => ("✗", look.red()),
         };
@@ -75,7 +82,7 @@ impl Finding {
 pub(super) fn summary(findings: &[Finding]) -> String {
     let count = |level| findings.iter().filter(|one| one.level == level).count();
     let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
-    let words = super::super::words::count;
+    let words = super::words::count;
     match (problems, warnings) {
         (0, 0) => "all is well".to_owned(),
         (0, warnings) => format!("no problem, {}", words(warnings, "warning")),

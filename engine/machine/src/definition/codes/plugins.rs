@@ -1,0 +1,36 @@
+//! What definitions ask of plugins, what running plugins say to that, and why calls are held.
+
+super::codes! { PLUGINS;
+    PLUGIN_RULES 172 "plugin_rules" "a rule for plugins is not allowed"
+        "`plugins:` says by name of a plugin when its breaker opens, which instance is asked, and \
+         how much one engine asks: `{ breaker: { threshold: 5, reset: 30s, open: wait }, balance: \
+         group, concurrency: 10, rate: 100/s }`. A threshold lies between 1 and 1,000; a rate is a \
+         number of calls up to 10,000 and a time, `100/s`, `5/m` or `10/500ms`. Correct what the \
+         message names."
+    MISSING_PLUGIN 226 "missing_plugin" "no plugin that runs answers the call"
+        "Of the plugins that run now none has this name, a version that is meant, and the \
+         operation. Calls wait until one has, unless `retry` says otherwise. Start the plugin, or \
+         correct the name; `gearshift plugin ls` lists what runs."
+    INPUT_MISMATCH 227 "input_mismatch" "the plugin does not take this input"
+        "What is written in `with`, as far as it is no expression, does not fit the JSON Schema \
+         that the running plugin publishes for the operation: the call would fail. `gearshift \
+         plugin show NAME` shows what it takes. Correct the input, or start a plugin that takes it."
+    PLUGIN_NOT_FOUND 5005 "plugin_not_found" "no plugin answers the call"
+        "No service is subscribed to the operation's subject, or the plugin runs only in versions \
+         that the definition does not mean; the message says which. Nothing was sent. The call is \
+         repeated every few seconds until somebody answers, unless `retry` says otherwise. Start \
+         the plugin, or the version that is needed."
+    BREAKER_OPEN 5006 "breaker_open" "the operation failed too often and is left alone for a while"
+        "Several calls of the operation failed in a row, so its breaker opened: calls wait, and no \
+         attempt is counted, or fail at once where the definition says `breaker: { open: fail }`. \
+         After the reset time one call is tried; if it succeeds, all go on. `gearshift plugin ls` \
+         shows it. Repair the plugin; `gearshift plugin reset NAME` lets calls go on at once."
+    PLUGIN_LIMITED 5007 "plugin_limited" "a limit of the definition is reached"
+        "`concurrency` or `rate` of `plugins:` lets no more calls of this plugin go at the moment. \
+         The call was not sent, no attempt is counted, and it is tried again. If it lasts, raise \
+         the limit, or send less."
+    PLUGIN_PAUSED 5008 "plugin_paused" "an operator paused the plugin"
+        "Calls of the plugin are not sent until somebody lets them go on: `gearshift resume \
+         --plugin NAME`. No attempt is counted meanwhile. `gearshift health` tells who paused it \
+         and why."
+}

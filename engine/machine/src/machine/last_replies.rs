@@ -1,0 +1,208 @@
+//! Calls that are under way when something begins to be taken back: nobody knows yet whether they
+//! are done, so those that could be taken back are waited for (decision 0028).
+
+use std::sync::Arc;
+
+use super::effect::{CallRequest, Effect};
+use super::input::{CallOutcome, ErrorKind};
+use super::instance::{Instance, Reply, RunningSequence, TimerKind};
+use super::invoked::call_at;
+use super::macrostep::{Cause, Taken};
+use super::progress::{Phase, Role, StepStatus, Then};
+use super::transaction::verb_of;
+use super::work::{Overrun, Work};
+use crate::definition::model::{CallSpec, Definition};
+
+/// The wait before an attempt whose plugin is not there is sent again, in milliseconds: an eighth
+/// of the time it has left, within these bounds.
+const ASK_AGAIN_MS: std::ops::RangeInclusive<u64> = 500..=60_000;
+
+/// Could the call that the sequence waits for be taken back, once it succeeds?
+fn may_be_undone(definition: &Definition, sequence: &RunningSequence) -> bool {
+    let sent = sequence.call.as_ref().is_some_and(|it| it.sent && it.child.is_none());
+    let own = matches!(sequence.role, Role::State | Role::Step { .. });
+    let undoable =
+        |(spec, _): (&Arc<CallSpec>, _)| spec.undo.is_some() && verb_of(&spec.operation).is_none();
+    sent && own && call_at(definition, sequence).is_some_and(undoable)
+}
+
+impl Instance {
+    /// Is the sequence only there to hear whether its call is done and has to be taken back?
+    #[must_use]
+    pub fn is_last_reply(&self, sequence: &RunningSequence) -> bool {
+        let progress = self.progress.as_deref();
+        let Some(rollback) = progress.and_then(|it| it.rollback.as_deref()) else { return false };
+        match (&rollback.then, sequence.role) {
+            (_, Role::Undo { .. } | Role::Finally { .. })
+            | (Then::Raise { .. } | Then::Hold, Role::State) => false,
+            (Then::Raise { graph, .. }, Role::Step { graph: of, .. }) => *graph == of,
+            // Calls of states go on meanwhile, and may start other steps.
+            (Then::Hold, Role::Step { graph, step, .. }) => {
+                let run = progress.and_then(|progress| progress.run(graph));
+                let state = run.and_then(|run| run.steps.get(usize::from(step)));
+                state.is_some_and(|state| state.status == StepStatus::Pending)
+            }
+            (
+                Then::Fail | Then::Cancel { .. } | Then::Orphaned | Then::Transaction,
+                Role::State | Role::Step { .. },
+            ) => true,
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Is a call under way that could be taken back once it succeeds?
+    pub(super) fn has_undo_under_way(&self, of: impl Fn(Role) -> bool) -> bool {
+        let all = &self.instance.sequences;
+        all.iter().any(|it| of(it.role) && may_be_undone(self.definition, it))
+    }
+
+    /// Cuts off what is under way, by its role, but for calls that could be taken back once they
+    /// succeed.
+    pub(super) fn stop_but_undoable(&mut self, of: impl Fn(Role) -> bool) -> Result<(), Overrun> {
+        let definition = self.definition;
+        self.drop_running(|it| of(it.role) && !may_be_undone(definition, it))
+    }
+
+    /// Steps whose call is waited for run until it is answered.
+    pub(super) fn keep_awaited_running(&mut self, of: u32) {
+        let awaited = self.instance.sequences.iter().filter_map(|it| match it.role {
+            Role::Step { graph, step, .. } if graph == of => Some(step),
+            Role::State | Role::Step { .. } | Role::Undo { .. } | Role::Finally { .. } => None,
+        });
+        for step in awaited.collect::<Vec<_>>() {
+            if let Some(state) = self.step_state_mut(of, step)
+                && state.status == StepStatus::Cancelled
+            {
+                state.status = StepStatus::Running;
+                state.ended_at = None;
+            }
+        }
+    }
+
+    /// The answer to a call that was under way when something began to be taken back.
+    pub(super) fn last_reply(
+        &mut self,
+        sequence: &RunningSequence,
+        reply: &Reply,
+    ) -> Result<Taken, Overrun> {
+        if self.is_asked_again(sequence, &reply.outcome) {
+            return Ok(Taken::Yes);
+        }
+        match &reply.outcome {
+            CallOutcome::Success(output) => self.remember_call(sequence, output),
+            // Nobody makes another attempt of it.
+            CallOutcome::Failure { kind, message, .. } => {
+                self.note(format!("{}: {message}", kind.as_str()));
+                if *kind == ErrorKind::Timeout {
+                    self.cancel_call(sequence);
+                }
+            }
+        }
+        self.disarm_call(sequence.id);
+        self.instance.sequences.retain(|known| known.id != sequence.id);
+        self.end_awaited(sequence.role);
+        if self.is_given_up() {
+            self.hold_if_still();
+            return Ok(Taken::Yes);
+        }
+        self.go_on_undoing()?;
+        self.macrostep(Cause::Resume(None))
+    }
+
+    /// The attempt could not be sent, but may have been before, by an engine that is gone: as long
+    /// as its time is not over it is sent again.
+    fn is_asked_again(&mut self, sequence: &RunningSequence, outcome: &CallOutcome) -> bool {
+        let CallOutcome::Failure { kind: ErrorKind::PluginNotFound, retry_after_ms, .. } = outcome
+        else {
+            return false;
+        };
+        let deadline = sequence.call.as_ref().map_or(self.now, |call| call.deadline);
+        if deadline <= self.now {
+            return false;
+        }
+        self.note("its plugin is not there: it is asked again until the deadline");
+        let left = deadline.since_ms(self.now);
+        let own = (left / 8).clamp(*ASK_AGAIN_MS.start(), *ASK_AGAIN_MS.end());
+        let delay = retry_after_ms.unwrap_or(own).min(left);
+        self.arm(delay, TimerKind::CallRetry { sequence: sequence.id });
+        true
+    }
+
+    /// The same attempt once more, with the time it has left.
+    pub(super) fn ask_last_again(&mut self, sequence: &RunningSequence) -> Result<Taken, Overrun> {
+        let (Some((spec, _)), Some(call)) = (self.call_of(sequence), &sequence.call) else {
+            return Ok(Taken::Yes);
+        };
+        let step = match sequence.role {
+            Role::Step { graph, step, .. } => self.step_of(graph, step).map(|step| &step.id),
+            Role::State | Role::Undo { .. } | Role::Finally { .. } => None,
+        };
+        let step = Arc::clone(step.unwrap_or_else(|| &self.state(sequence.state).id));
+        let operation = Arc::clone(&spec.operation);
+        let words = format!("call {operation}");
+        let request = CallRequest {
+            call: call.id,
+            attempt: call.attempt,
+            operation,
+            input: call.input.clone(),
+            deadline: call.deadline,
+            step,
+        };
+        self.emit(Effect::Call(request), words)?;
+        Ok(Taken::Yes)
+    }
+
+    /// A step none of whose calls is waited for any more is cut off.
+    fn end_awaited(&mut self, role: Role) {
+        let Role::Step { graph, step, .. } = role else { return };
+        let own = |it: &RunningSequence| match it.role {
+            Role::Step { graph: of, step: at, .. } => (of, at) == (graph, step),
+            Role::State | Role::Undo { .. } | Role::Finally { .. } => false,
+        };
+        if self.instance.sequences.iter().any(own) {
+            return;
+        }
+        let now = self.now;
+        // One that a person may have done again waits as it did.
+        if let Some(state) = self.step_state_mut(graph, step)
+            && matches!(state.status, StepStatus::Running | StepStatus::Retrying)
+        {
+            state.status = StepStatus::Cancelled;
+            state.ended_at = Some(now);
+        }
+    }
+
+    /// Is an undo, or what is to run behind it in any case, under way?
+    fn is_undoing(&self) -> bool {
+        let progress = self.instance.progress.as_deref();
+        let only = match progress.and_then(|it| it.rollback.as_deref()).map(|it| &it.then) {
+            Some(Then::Raise { graph, .. }) => Some(*graph),
+            Some(
+                Then::Fail | Then::Cancel { .. } | Then::Hold | Then::Orphaned | Then::Transaction,
+            )
+            | None => None,
+        };
+        self.instance.sequences.iter().any(|it| match it.role {
+            Role::Undo { .. } => true,
+            // That of a graph that was left before is nothing of this.
+            Role::Finally { graph } => {
+                only.is_none_or(|only| only == graph)
+                    && self.run(graph).is_some_and(|run| run.phase == Phase::Finally)
+            }
+            Role::State | Role::Step { .. } => false,
+        })
+    }
+
+    /// Takes back what comes next, once nothing is under way that may still be done.
+    pub(super) fn go_on_undoing(&mut self) -> Result<(), Overrun> {
+        if self.is_undoing() {
+            return Ok(());
+        }
+        if self.instance.sequences.iter().any(|it| self.instance.is_last_reply(it)) {
+            self.note("waits for calls under way");
+            return Ok(());
+        }
+        self.next_undo()
+    }
+}

@@ -1,0 +1,218 @@
+//! Plugins: looking at them, calls by hand, and breakers closed by hand.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gearshift_bus::EndpointInfo;
+use gearshift_machine::machine::{CallOutcome, Principal, Timestamp};
+use gearshift_protocol::command::{
+    PluginCall, PluginCallFailure, PluginCallReply, PluginReset, PluginResetReply,
+};
+use gearshift_protocol::metadata::{
+    METADATA_HEARTBEAT, METADATA_INPUT, METADATA_OUTPUT, METADATA_TIMEOUT,
+};
+use gearshift_protocol::query::Plugins;
+use gearshift_protocol::view::{
+    BreakerView, CallView, OperationView, Page, PluginInstanceView, PluginView, RequirementView,
+    Why,
+};
+use gearshift_protocol::{OperationRef, ProblemKind, Requirement, subjects};
+
+use super::{Reply, commands, problem, reply, wire};
+use crate::runtime::{Handle, Held, Looked, ProviderInstance, Tripped, is_once};
+
+/// How long a call by hand may take where nobody says.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// How long it may take at most.
+const CALL_LIMIT_MAX: Duration = Duration::from_secs(600);
+
+/// The plugins that run, by name and version.
+pub(super) async fn list(handle: &Handle, query: &Plugins) -> Reply {
+    let looked = handle.plugins().await?;
+    let now = handle.config().clock.now();
+    let holds = handle.holds();
+    let mut versions: BTreeMap<(&str, &str), Vec<&ProviderInstance>> = BTreeMap::new();
+    for instance in looked.catalogue.instances() {
+        let is_wanted = query.name.as_deref().is_none_or(|name| name == instance.info.name);
+        if is_wanted && instance.operations().next().is_some() {
+            let version = (&*instance.info.name, &*instance.info.version);
+            versions.entry(version).or_default().push(instance);
+        }
+    }
+    let items = versions.into_iter().map(|((name, version), instances)| {
+        let held = holds.iter().find(|(held, _)| *held == Held::Plugin(name.to_owned()));
+        let metadata = instances.iter().map(|one| &one.metadata);
+        let needs: Vec<_> = metadata.clone().flat_map(|one| one.requires.clone()).collect();
+        let mut interfaces: Vec<_> =
+            metadata.flat_map(|one| one.interfaces.iter().cloned()).collect();
+        interfaces.sort();
+        interfaces.dedup();
+        PluginView {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            instances: instances.iter().map(|one| of_instance(&looked, one)).collect(),
+            operations: operations(&looked, &instances, now),
+            interfaces,
+            requires: requires(&looked, needs),
+            cycle: cycle(&looked, name),
+            paused: held.map(|(what, hold)| hold.words(what)),
+        }
+    });
+    reply(&Page::from(items.collect::<Vec<_>>()))
+}
+
+fn of_instance(looked: &Looked, instance: &ProviderInstance) -> PluginInstanceView {
+    let (stats, status) = looked.of_instance(&instance.info.id);
+    let endpoints = stats.map(|stats| stats.endpoints.as_slice()).unwrap_or_default();
+    let calls: u64 = endpoints.iter().map(|one| one.requests).sum();
+    let took: u128 =
+        endpoints.iter().map(|one| one.average.as_micros() * u128::from(one.requests)).sum();
+    let average = took.checked_div(u128::from(calls)).unwrap_or_default();
+    PluginInstanceView {
+        id: instance.info.id.clone(),
+        state: status.map(|status| status.state).unwrap_or_default(),
+        in_flight: status.map(|status| status.load.in_flight),
+        capacity: status.map(|status| status.load.capacity).or(instance.metadata.concurrency),
+        calls,
+        errors: endpoints.iter().map(|one| one.errors).sum(),
+        average_us: u64::try_from(average).unwrap_or(u64::MAX),
+        alone: instance.metadata.instance,
+    }
+}
+
+/// What any of the instances can be asked, by name.
+fn operations(
+    looked: &Looked,
+    instances: &[&ProviderInstance],
+    now: Timestamp,
+) -> Vec<OperationView> {
+    let mut all: BTreeMap<&str, &EndpointInfo> = BTreeMap::new();
+    for (name, endpoint) in instances.iter().flat_map(|one| one.operations()) {
+        all.entry(name).or_insert(endpoint);
+    }
+    let view = |(name, endpoint): (&str, &EndpointInfo)| {
+        let (counted, tripped) = looked.of_operation(&endpoint.subject);
+        let told = |key: &str| endpoint.metadata.get(key).cloned();
+        let schema = |key: &str| serde_json::from_str(&told(key)?).ok();
+        let micros = |took: Duration| u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        OperationView {
+            name: name.to_owned(),
+            subject: endpoint.subject.clone(),
+            input: schema(METADATA_INPUT),
+            output: schema(METADATA_OUTPUT),
+            idempotent: !is_once(endpoint),
+            timeout: told(METADATA_TIMEOUT),
+            heartbeat: told(METADATA_HEARTBEAT),
+            calls: counted.calls,
+            errors: counted.errors,
+            average_us: micros(counted.average),
+            p99_us: micros(counted.p99),
+            breaker: tripped.map(|tripped| breaker(tripped, now)),
+        }
+    };
+    all.into_iter().map(view).collect()
+}
+
+fn breaker(tripped: Tripped, now: Timestamp) -> BreakerView {
+    BreakerView {
+        state: if tripped.half_open { "half_open" } else { "open" }.to_owned(),
+        since: tripped.since.to_string(),
+        until: tripped.until.to_string(),
+        left_ms: tripped.until.since_ms(now),
+        failures: tripped.failures,
+        error: tripped.error,
+    }
+}
+
+fn requires(looked: &Looked, mut needs: Vec<Requirement>) -> Vec<RequirementView> {
+    needs.sort_by(|left, right| left.plugin.cmp(&right.plugin));
+    needs.dedup();
+    let runs = |needed: &Requirement| {
+        let mut running = looked.catalogue.of(&needed.plugin);
+        running.any(|one| needed.accepts(&one.info.name, &one.info.version))
+    };
+    let view = |needed: Requirement| RequirementView {
+        found: runs(&needed),
+        plugin: needed.plugin,
+        version: needed.version,
+        optional: needed.optional,
+    };
+    needs.into_iter().map(view).collect()
+}
+
+/// A way from `plugin` back to itself, by what each needs and cannot do without.
+fn cycle(looked: &Looked, plugin: &str) -> Vec<String> {
+    let needs = |name: &str| {
+        let metadata = looked.catalogue.of(name).flat_map(|one| one.metadata.requires.iter());
+        let mut names: Vec<_> =
+            metadata.filter(|one| !one.optional).map(|one| one.plugin.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    // Breadth first, so that the shortest way is told; each plugin is looked at once.
+    let mut ways = vec![vec![plugin.to_owned()]];
+    let mut at = 0;
+    while let Some(way) = ways.get(at).cloned() {
+        at += 1;
+        for next in needs(way.last().map_or(plugin, String::as_str)) {
+            if next == plugin {
+                return [way, vec![next]].concat();
+            }
+            if !ways.iter().any(|known| known.last() == Some(&next)) {
+                ways.push([way.clone(), vec![next]].concat());
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// A call by hand.
+pub(super) async fn call(handle: &Handle, order: PluginCall) -> Reply {
+    let input = commands::value_of(&order.input)?;
+    let limit = order.timeout_ms.map_or(CALL_LIMIT, Duration::from_millis).min(CALL_LIMIT_MAX);
+    let called = handle.call_by_hand(&order.operation, &input, limit).await;
+    let called = called.map_err(|reason| problem(ProblemKind::BadRequest, reason))?;
+    let (output, failure) = match called.outcome {
+        CallOutcome::Success(output) => (Some(wire::json(&output)), None),
+        CallOutcome::Failure { kind, code, message, retry_after_ms } => {
+            let (kind, code) = (kind.as_str().to_owned(), code.to_string());
+            let message = message.to_string();
+            (None, Some(PluginCallFailure { kind, code, message, retry_after_ms }))
+        }
+    };
+    let took_us = u64::try_from(called.took.as_micros()).unwrap_or(u64::MAX);
+    reply(&PluginCallReply { output, failure, subject: called.subject, took_us })
+}
+
+/// Breakers closed by hand.
+pub(super) async fn reset(handle: &Handle, order: PluginReset, by: &Principal) -> Reply {
+    let names = [Some(&order.plugin), order.operation.as_ref()];
+    if let Some(wrong) = names.into_iter().flatten().find(|it| !subjects::is_service_name(it)) {
+        return Err(problem(ProblemKind::BadRequest, format!("`{wrong}` is no name")));
+    }
+    let operation = order.operation.as_deref();
+    let closed = handle.reset_breakers(&order.plugin, operation, &by.user).await?;
+    reply(&PluginResetReply { closed })
+}
+
+/// Why calls that are under way wait.
+pub(super) fn why(handle: &Handle, calls: &[CallView], why: &mut Why) {
+    for (key, tripped) in handle.breakers() {
+        let mut parts = key.splitn(3, '.');
+        let (plugin, major, name) = (parts.next(), parts.next(), parts.next());
+        let is_its = |call: &CallView| {
+            call.operation.parse::<OperationRef>().is_ok_and(|it| {
+                let of_major = it.major().is_none_or(|wanted| major == Some(&format!("v{wanted}")));
+                Some(it.plugin.as_str()) == plugin
+                    && Some(it.operation.as_str()) == name
+                    && of_major
+            })
+        };
+        if calls.iter().any(is_its) {
+            why.lines.push(tripped.words(&key));
+            let plugin = plugin.unwrap_or_default();
+            why.try_this.push(format!("gearshift plugin reset {plugin}"));
+        }
+    }
+}

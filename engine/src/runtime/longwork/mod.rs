@@ -1,0 +1,14 @@
+//! Long work: calls that plugins took and answer later, through the inbox.
+
+mod beats;
+mod bodies;
+mod kept;
+mod result;
+mod watched;
+
+pub(crate) use beats::{heartbeat_ms, keep_hearing, keep_missing};
+pub(crate) use bodies::{object_of, read_object, read_object_by};
+pub(crate) use kept::{Bodies, keep_bodies};
+pub(crate) use result::{Late, Said, late_result};
+pub use watched::CallProgress;
+pub(crate) use watched::{Longwork, Watched};

@@ -1,0 +1,248 @@
+//! [`Longwork`]: the calls whose plugins answer later, and when each was heard of last.
+//!
+//! Memory of the engine that owns the partition, never journaled: whoever takes over begins to
+//! wait anew.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gearshift_machine::machine::{CallRequest, EffectId, InstanceKey, Timestamp};
+use gearshift_protocol::Heartbeat;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+/// Between two notices of the progress of one call, in milliseconds.
+const TOLD_EVERY_MS: u64 = 1_000;
+
+/// One attempt whose plugin is listened to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Watched {
+    pub(crate) partition: u16,
+    /// The session of the drive that waits for it.
+    pub(crate) session: u64,
+    pub(crate) key: InstanceKey,
+    pub(crate) call: EffectId,
+    pub(crate) attempt: u32,
+    pub(crate) operation: Arc<str>,
+    /// The state or step that makes the call.
+    pub(crate) step: Arc<str>,
+    /// How long silence may last, in milliseconds; for ever where it is no long work.
+    pub(crate) heartbeat_ms: Option<u64>,
+    /// When the plugin was heard of last.
+    pub(crate) heard: Timestamp,
+    pub(crate) percent: Option<u8>,
+    pub(crate) note: String,
+    /// When its progress was told to watchers.
+    pub(crate) told: Option<Timestamp>,
+}
+
+/// How far one call is, as its plugin says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallProgress {
+    /// The call.
+    pub call: EffectId,
+    /// The attempt under way.
+    pub attempt: u32,
+    /// How much is done, from 0 to 100.
+    pub percent: Option<u8>,
+    /// What is being done; may be empty.
+    pub note: String,
+    /// When the plugin was heard of last.
+    pub heard: Timestamp,
+}
+
+/// What became of a sign of life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It was of a call that nobody waits for here.
+    Unknown,
+    /// It counts.
+    Yes,
+    /// It counts, and watchers are to be told.
+    Tell(Box<Watched>),
+}
+
+/// The calls whose plugins are listened to.
+#[derive(Debug, Default)]
+pub(crate) struct Longwork {
+    known: Mutex<Known>,
+    /// How many there are; asked for every decision.
+    count: AtomicUsize,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    instances: HashMap<InstanceKey, Vec<Watched>>,
+    calls: HashMap<EffectId, InstanceKey>,
+}
+
+impl Watched {
+    /// Listens from `heard` on to the plugin of an attempt, which may be silent for so long; for
+    /// ever where it promised nothing.
+    pub(crate) fn new(
+        (partition, session): (u16, u64),
+        key: InstanceKey,
+        request: &CallRequest,
+        heartbeat_ms: Option<u64>,
+        heard: Timestamp,
+    ) -> Self {
+        Self {
+            partition,
+            session,
+            key,
+            call: request.call,
+            attempt: request.attempt,
+            operation: Arc::clone(&request.operation),
+            step: Arc::clone(&request.step),
+            heartbeat_ms,
+            heard,
+            percent: None,
+            note: String::new(),
+            told: None,
+        }
+    }
+
+    /// When silence has lasted too long.
+    fn due(&self) -> Option<Timestamp> {
+        self.heartbeat_ms.map(|interval| self.heard.plus_ms(interval))
+    }
+}
+
+impl Longwork {
+    /// Listens to the plugin of one attempt from now on.
+    pub(crate) fn watch(&self, watched: Watched) {
+        let mut known = self.known();
+        if watched.heartbeat_ms.is_none() && known.of(watched.call).is_some() {
+            // A promise came in between, which says more.
+            return;
+        }
+        known.forget(watched.call);
+        known.calls.insert(watched.call, watched.key.clone());
+        known.instances.entry(watched.key.clone()).or_default().push(watched);
+        self.counted(&known);
+        drop(known);
+        self.changed.notify_waiters();
+    }
+
+    /// Drops the calls of an instance that it does not wait for any more.
+    pub(crate) fn settle(&self, key: &InstanceKey, awaits: impl Fn(EffectId, u32) -> bool) {
+        if self.is_idle() {
+            return;
+        }
+        let mut known = self.known();
+        let Some(list) = known.instances.get(key) else { return };
+        let over = list.iter().filter(|one| !awaits(one.call, one.attempt));
+        for call in over.map(|one| one.call).collect::<Vec<_>>() {
+            known.forget(call);
+        }
+        self.counted(&known);
+    }
+
+    /// Drops what an ended drive listened to.
+    pub(crate) fn leave(&self, partition: u16, session: u64) {
+        let mut known = self.known();
+        known.drop_all(|one| one.partition == partition && one.session == session);
+        self.counted(&known);
+    }
+
+    /// The plugin of a call lives.
+    pub(super) fn hear(&self, call: EffectId, beat: &Heartbeat, now: Timestamp) -> Heard {
+        let mut known = self.known();
+        let Some(watched) = known.of(call).filter(|one| one.attempt == beat.attempt) else {
+            return Heard::Unknown;
+        };
+        watched.heard = watched.heard.max(now);
+        if beat.percent.is_none() && beat.note.is_empty() {
+            return Heard::Yes;
+        }
+        watched.percent = beat.percent;
+        watched.note.clone_from(&beat.note);
+        if watched.told.is_some_and(|told| now.since_ms(told) < TOLD_EVERY_MS) {
+            return Heard::Yes;
+        }
+        watched.told = Some(now);
+        Heard::Tell(Box::new(watched.clone()))
+    }
+
+    /// Nobody could have been heard: all count as alive.
+    pub(super) fn all_live(&self, now: Timestamp) {
+        let mut known = self.known();
+        known.instances.values_mut().flatten().for_each(|one| one.heard = now);
+    }
+
+    /// Those that were silent for too long; they are listened to no more.
+    pub(super) fn silent(&self, now: Timestamp) -> Vec<Watched> {
+        let mut known = self.known();
+        let silent = known.drop_all(|one| one.due().is_some_and(|due| due < now));
+        self.counted(&known);
+        silent
+    }
+
+    /// When the next one will have been silent for too long.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.known().instances.values().flatten().filter_map(Watched::due).min()
+    }
+
+    /// Resolves when another call is listened to; made before [`Longwork::next_due`] is asked.
+    pub(super) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// How far the calls of an instance are, as far as their plugins said.
+    pub(crate) fn progress(&self, key: &InstanceKey) -> Vec<CallProgress> {
+        let known = self.known();
+        let list = known.instances.get(key).map_or(&[][..], Vec::as_slice);
+        let progress = |one: &Watched| CallProgress {
+            call: one.call,
+            attempt: one.attempt,
+            percent: one.percent,
+            note: one.note.clone(),
+            heard: one.heard,
+        };
+        list.iter().map(progress).collect()
+    }
+
+    /// Is nobody listened to?
+    fn is_idle(&self) -> bool {
+        self.count.load(Ordering::Acquire) == 0
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counted(&self, known: &Known) {
+        self.count.store(known.calls.len(), Ordering::Release);
+    }
+}
+
+impl Known {
+    fn of(&mut self, call: EffectId) -> Option<&mut Watched> {
+        let key = self.calls.get(&call)?;
+        self.instances.get_mut(key)?.iter_mut().find(|one| one.call == call)
+    }
+
+    fn forget(&mut self, call: EffectId) {
+        let Some(key) = self.calls.remove(&call) else { return };
+        if let Some(list) = self.instances.get_mut(&key) {
+            list.retain(|one| one.call != call);
+            if list.is_empty() {
+                self.instances.remove(&key);
+            }
+        }
+    }
+
+    fn drop_all(&mut self, is_over: impl Fn(&Watched) -> bool) -> Vec<Watched> {
+        let all = self.instances.values().flatten();
+        let over = all.filter(|one| is_over(one)).cloned().collect::<Vec<_>>();
+        over.iter().for_each(|one| self.forget(one.call));
+        over
+    }
+}
+
+#[cfg(test)]
+#[path = "watched_tests.rs"]
+mod tests;

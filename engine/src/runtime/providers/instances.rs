@@ -1,0 +1,258 @@
+//! Instances: how busy each instance is, as far as this engine knows, and which of them gets a
+//! call.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use gearshift_bus::{Error as BusError, Subject};
+use gearshift_machine::definition::model::Balance;
+use gearshift_protocol::{Load, PluginState, PluginStatus};
+
+use super::catalogue::Candidate;
+
+/// What is known of one instance, kept while it can be discovered.
+#[derive(Debug, Default)]
+pub(super) struct Busy {
+    /// Calls of this engine under way.
+    own: AtomicU32,
+    /// What it told last: calls in flight in the upper half, capacity in the lower; 0: nothing.
+    told: AtomicU64,
+    state: AtomicU8,
+    /// Nobody answered at its subject.
+    gone: AtomicBool,
+}
+
+/// States in the order of their numbers.
+const STATES: [PluginState; 6] = [
+    PluginState::Unknown,
+    PluginState::Initializing,
+    PluginState::Active,
+    PluginState::Degraded,
+    PluginState::Deactivating,
+    PluginState::Stopped,
+];
+
+impl Busy {
+    /// It told how it is.
+    pub(super) fn tell(&self, status: PluginStatus) {
+        let at = STATES.iter().position(|state| *state == status.state).unwrap_or(0);
+        self.state.store(u8::try_from(at).unwrap_or(0), Ordering::Relaxed);
+        self.tell_load(status.load);
+    }
+
+    /// It told how busy it is.
+    pub(super) fn tell_load(&self, load: Load) {
+        let told = (u64::from(load.in_flight) << 32) | u64::from(load.capacity);
+        self.told.store(told, Ordering::Relaxed);
+    }
+
+    /// What it told last.
+    pub(super) fn load(&self) -> Option<Load> {
+        let told = self.told.load(Ordering::Relaxed);
+        let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+        (told != 0).then(|| Load::new(half(told >> 32), half(told)))
+    }
+
+    /// How far it is in its life.
+    pub(super) fn state(&self) -> PluginState {
+        let at = usize::from(self.state.load(Ordering::Relaxed));
+        STATES.get(at).copied().unwrap_or_default()
+    }
+
+    /// Calls of this engine under way.
+    pub(super) fn own(&self) -> u32 {
+        self.own.load(Ordering::Relaxed)
+    }
+
+    /// Nobody answered at its subject, until it is discovered again.
+    pub(super) fn set_gone(&self, gone: bool) {
+        self.gone.store(gone, Ordering::Relaxed);
+    }
+
+    fn takes_calls(&self) -> bool {
+        !self.gone.load(Ordering::Relaxed) && self.state().takes_calls()
+    }
+}
+
+/// The instances that can be asked alone for one operation, the best first.
+#[derive(Debug)]
+pub(super) struct Pool {
+    members: Vec<Member>,
+    /// Of each score, the best first: where its members are.
+    tiers: Vec<Range<usize>>,
+    turn: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Member {
+    id: String,
+    subject: Subject,
+    busy: Arc<Busy>,
+    weight: u32,
+    capacity: Option<u32>,
+    score: i64,
+    /// The weights of those before it in its tier, and its own.
+    weights: u64,
+}
+
+/// The instance that gets a call; the call counts as under way until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Picked {
+    pub(crate) subject: Subject,
+    busy: Arc<Busy>,
+}
+
+impl Picked {
+    /// It told how busy it is.
+    pub(super) fn tell_load(&self, load: Load) {
+        self.busy.tell_load(load);
+    }
+
+    /// Nobody answers there.
+    pub(super) fn set_gone(&self) {
+        self.busy.set_gone(true);
+    }
+}
+
+impl Drop for Picked {
+    fn drop(&mut self) {
+        self.busy.own.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The golden ratio in 32 bits: steps of it spread evenly over any range.
+const STRIDE: u64 = 0x9E37_79B9;
+
+impl Pool {
+    pub(super) fn new(
+        candidates: &[Candidate],
+        busy: impl Fn(&str) -> Arc<Busy>,
+    ) -> Result<Option<Arc<Self>>, BusError> {
+        let mut members = Vec::with_capacity(candidates.len());
+        for one in candidates {
+            members.push(Member {
+                id: one.id.clone(),
+                subject: Subject::parse(&one.subject)?,
+                busy: busy(&one.id),
+                weight: one.weight,
+                capacity: one.capacity,
+                score: one.score,
+                weights: 0,
+            });
+        }
+        members.sort_by_key(|member| std::cmp::Reverse(member.score));
+        let mut tiers = Vec::new();
+        let mut start = 0;
+        for tier in members.chunk_by_mut(|left, right| left.score == right.score) {
+            let mut weights = 0_u64;
+            for member in &mut *tier {
+                weights += u64::from(member.weight);
+                member.weights = weights;
+            }
+            tiers.push(start..start + tier.len());
+            start += tier.len();
+        }
+        let pool = Self { members, tiers, turn: AtomicUsize::new(0) };
+        Ok((!pool.members.is_empty()).then(|| Arc::new(pool)))
+    }
+
+    /// Are these its members?
+    pub(super) fn is_of(&self, candidates: &[Candidate]) -> bool {
+        let same = |member: &Member| {
+            candidates.iter().any(|one| {
+                one.id == member.id
+                    && one.weight == member.weight
+                    && one.score == member.score
+                    && one.capacity == member.capacity
+            })
+        };
+        self.members.len() == candidates.len() && self.members.iter().all(same)
+    }
+
+    /// The instance that gets the next call: the best that has room, and of equal ones as
+    /// `balance` says; where none has room, any of the best.
+    pub(super) fn pick(&self, balance: Balance) -> Option<Picked> {
+        let has_room = |one: &Member| one.busy.takes_calls() && !one.is_full();
+        let takes_calls = |one: &Member| one.busy.takes_calls();
+        let tiers = || self.tiers.iter().filter_map(|tier| self.members.get(tier.clone()));
+        let member = tiers()
+            .find_map(|tier| self.pick_of(tier, balance, has_room))
+            .or_else(|| tiers().find_map(|tier| self.pick_of(tier, balance, takes_calls)))?;
+        member.busy.own.fetch_add(1, Ordering::Relaxed);
+        Some(Picked { subject: member.subject.clone(), busy: Arc::clone(&member.busy) })
+    }
+
+    /// One of a tier that fits. Where one is drawn that does not, another one is drawn, so that
+    /// nobody's share goes to his neighbor.
+    fn pick_of<'p>(
+        &self,
+        tier: &'p [Member],
+        balance: Balance,
+        fits: impl Fn(&Member) -> bool,
+    ) -> Option<&'p Member> {
+        let turn = || self.turn.fetch_add(1, Ordering::Relaxed);
+        let rotated = |first: usize| {
+            let (before, from) = tier.split_at(first % tier.len());
+            from.iter().chain(before).filter(|one| fits(one))
+        };
+        let draw = |of: &dyn Fn(usize) -> Option<&'p Member>| {
+            let mut drawn = (0..tier.len()).filter_map(|_| of(turn()));
+            drawn.find(|one| fits(one)).or_else(|| rotated(turn()).next())
+        };
+        match balance {
+            Balance::Group | Balance::RoundRobin => draw(&|turn| tier.get(turn % tier.len())),
+            Balance::Random => draw(&|turn| tier.get(chance(turn) % tier.len())),
+            Balance::Weighted => {
+                let total = tier.last()?.weights;
+                draw(&|turn| {
+                    let at = spread(turn, total);
+                    tier.get(tier.partition_point(|one| one.weights <= at))
+                })
+            }
+            // Of equal ones another one each time.
+            Balance::LeastInFlight => rotated(turn()).min_by_key(|one| one.busy.own()),
+            Balance::Resource => rotated(turn()).min_by_key(|one| one.share()),
+        }
+    }
+}
+
+impl Member {
+    /// More than 90 % of what it can do is taken, by what it told and by what we sent.
+    fn is_full(&self) -> bool {
+        self.known_load().is_some_and(Load::is_overloaded)
+    }
+
+    /// Its load, where its capacity is known.
+    fn known_load(&self) -> Option<Load> {
+        let told = self.busy.load();
+        let capacity = told.map(|load| load.capacity).or(self.capacity)?;
+        let in_flight = told.map_or(0, |load| load.in_flight);
+        Some(Load::new(in_flight.max(self.busy.own()), capacity))
+    }
+
+    /// The taken share of its capacity, in millionths; of unknown capacity one call is all.
+    fn share(&self) -> u64 {
+        let load = self.known_load().unwrap_or_else(|| Load::new(self.busy.own(), 1));
+        u64::from(load.in_flight) * 1_000_000 / u64::from(load.capacity)
+    }
+}
+
+/// The `turn`th number of a sequence that fills 0 to `total` evenly from the start.
+fn spread(turn: usize, total: u64) -> u64 {
+    let step = (turn as u64).wrapping_mul(STRIDE) & u64::from(u32::MAX);
+    (step * total) >> 32
+}
+
+/// A number that nobody can foretell from those before it.
+fn chance(turn: usize) -> usize {
+    // The finish of a generator by counting (`splitmix64`).
+    let mut bits = (turn as u64).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    usize::try_from((bits ^ (bits >> 31)) >> 33).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "instances_tests.rs"]
+mod tests;

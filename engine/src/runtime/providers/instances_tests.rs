@@ -1,0 +1,157 @@
+//! Where calls go, counted for each way to choose.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// Instances `a`, `b`, … of these weights, capacities and scores.
+fn pool(members: &[(u32, Option<u32>, i64)]) -> (Arc<Pool>, Vec<Arc<Busy>>) {
+    let busy: Vec<_> = members.iter().map(|_| Arc::<Busy>::default()).collect();
+    let name = |at: usize| match u8::try_from(at) {
+        Ok(at @ 0..26) => char::from(b'a' + at).to_string(),
+        Ok(_) | Err(_) => at.to_string(),
+    };
+    let candidate =
+        |(at, (weight, capacity, score)): (usize, &(u32, Option<u32>, i64))| Candidate {
+            id: name(at),
+            subject: format!("gearshift.plugin.p.v1.work.{}", name(at)),
+            weight: *weight,
+            capacity: *capacity,
+            score: *score,
+        };
+    let candidates: Vec<_> = members.iter().enumerate().map(candidate).collect();
+    let of = |id: &str| Arc::clone(&busy[(0..).find(|at| name(*at) == id).unwrap()]);
+    (Pool::new(&candidates, of).unwrap().unwrap(), busy)
+}
+
+/// How many of `calls` each instance got; those that are under way stay so until all are picked
+/// where `held`.
+fn went(pool: &Pool, balance: Balance, calls: usize, held: bool) -> BTreeMap<String, usize> {
+    let mut went = BTreeMap::new();
+    let mut under_way = Vec::new();
+    for _ in 0..calls {
+        let picked = pool.pick(balance).unwrap();
+        let name = picked.subject.as_str().rsplit('.').next().unwrap().to_owned();
+        *went.entry(name).or_insert(0) += 1;
+        if held {
+            under_way.push(picked);
+        }
+    }
+    went
+}
+
+fn counts(list: &[(&str, usize)]) -> BTreeMap<String, usize> {
+    list.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+}
+
+const ALIKE: [(u32, Option<u32>, i64); 3] = [(1, None, 0); 3];
+
+#[test]
+fn round_robin_gives_each_the_same() {
+    let (pool, _) = pool(&ALIKE);
+    let went = went(&pool, Balance::RoundRobin, 300, false);
+    assert_eq!(went, counts(&[("a", 100), ("b", 100), ("c", 100)]));
+}
+
+#[test]
+fn random_gives_each_about_the_same() {
+    let (pool, _) = pool(&ALIKE);
+    let went = went(&pool, Balance::Random, 3_000, false);
+    assert!(went.values().all(|count| (900..1_100).contains(count)), "{went:?}");
+    assert_eq!(went.values().sum::<usize>(), 3_000);
+}
+
+#[test]
+fn least_in_flight_goes_where_the_fewest_are_under_way() {
+    let (pool, busy) = pool(&ALIKE);
+    busy[1].own.store(10, Ordering::Relaxed);
+    let went = went(&pool, Balance::LeastInFlight, 20, true);
+    assert_eq!(went, counts(&[("a", 10), ("c", 10)]));
+    assert_eq!(busy[0].own(), 0, "all have ended");
+}
+
+#[test]
+fn weighted_gives_each_its_share() {
+    let (pool, _) = pool(&[(1, None, 0), (2, None, 0), (5, None, 0)]);
+    let went = went(&pool, Balance::Weighted, 8_000, false);
+    for (name, due) in [("a", 1_000_usize), ("b", 2_000), ("c", 5_000)] {
+        assert!(went[name].abs_diff(due) <= 10, "{went:?}");
+    }
+}
+
+#[test]
+fn resource_goes_where_the_most_room_is() {
+    let (pool, busy) = pool(&[(1, Some(10), 0), (1, Some(100), 0)]);
+    let sent = went(&pool, Balance::Resource, 88, true);
+    assert_eq!(sent, counts(&[("a", 8), ("b", 80)]));
+    busy[1].tell_load(Load::new(80, 100));
+    let sent = went(&pool, Balance::Resource, 8, true);
+    assert_eq!(sent, counts(&[("a", 8)]), "the load that was told counts");
+}
+
+#[test]
+fn overloaded_instances_are_left_out_while_others_have_room() {
+    let (pool, busy) = pool(&ALIKE);
+    busy[0].tell_load(Load::new(91, 100));
+    let went_to = went(&pool, Balance::RoundRobin, 100, false);
+    assert_eq!(went_to, counts(&[("b", 50), ("c", 50)]));
+    for one in &busy {
+        one.tell_load(Load::new(100, 100));
+    }
+    let went_to = went(&pool, Balance::RoundRobin, 300, false);
+    assert_eq!(went_to.len(), 3, "where all are full, all are asked");
+}
+
+#[test]
+fn the_best_is_asked_while_it_has_room_then_the_next() {
+    let (pool, busy) = pool(&[(1, Some(10), 0), (1, Some(10), 20), (1, Some(10), 20)]);
+    let sent = went(&pool, Balance::RoundRobin, 10, false);
+    assert_eq!(sent, counts(&[("b", 5), ("c", 5)]));
+    busy[1].tell_load(Load::new(10, 10));
+    busy[2].tell_load(Load::new(10, 10));
+    assert_eq!(went(&pool, Balance::RoundRobin, 10, false), counts(&[("a", 10)]));
+}
+
+#[test]
+fn who_is_gone_or_stops_gets_nothing() {
+    let (pool, busy) = pool(&ALIKE);
+    busy[0].set_gone(true);
+    let stopping = PluginStatus { state: PluginState::Deactivating, load: Load::new(0, 10) };
+    busy[1].tell(stopping);
+    assert_eq!(went(&pool, Balance::Random, 10, false), counts(&[("c", 10)]));
+    busy[2].set_gone(true);
+    assert!(pool.pick(Balance::Random).is_none());
+}
+
+#[test]
+fn preferences_add_to_the_priority() {
+    let rules = gearshift_machine::definition::model::PluginRules::new("p".into());
+    let quick = gearshift_machine::definition::model::PluginRules {
+        prefers_performance: true,
+        prefers_reliability: true,
+        ..rules.clone()
+    };
+    let metadata = gearshift_protocol::PluginMetadata {
+        priority: 3,
+        performance: 2,
+        reliability: Some(0.99),
+        ..gearshift_protocol::PluginMetadata::default()
+    };
+    use super::super::prefer::Prefer;
+    assert_eq!(Prefer::of(Some(&rules)).score(&metadata), 3);
+    assert_eq!(Prefer::of(Some(&quick)).score(&metadata), 3 + 20 + 99);
+}
+
+#[test]
+fn a_choice_among_two_hundred_is_quick() {
+    let (pool, _) = pool(&[(1, Some(16), 0); 200]);
+    for (_, balance) in Balance::WORDS {
+        let began = crate::runtime::monotonic();
+        for _ in 0..1_000 {
+            drop(pool.pick(balance));
+        }
+        let each = began.elapsed() / 1_000;
+        // Without optimization, on a machine that does other things too.
+        assert!(each < std::time::Duration::from_micros(500), "{balance:?} {each:?}");
+    }
+}

@@ -1,0 +1,161 @@
+//! Looks at plugins, calls by hand, and breakers closed by hand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gearshift_bus::{Message, ServiceStats};
+use gearshift_machine::machine::{CallOutcome, ErrorKind, Timestamp};
+use gearshift_machine::value::Value;
+use gearshift_protocol::{PluginStatus, headers};
+use uuid::Uuid;
+
+use super::breaker::Tripped;
+use super::breakers;
+use super::catalogue::Catalogue;
+use super::counts::Counted;
+use super::prefer::Prefer;
+use super::registry::{Unroutable, key_of, status_of};
+use super::reply::{failure, read_reply};
+use crate::runtime::clock::monotonic;
+use crate::runtime::error::Error;
+use crate::runtime::handle::Handle;
+
+/// What is known of the plugins that run.
+pub(crate) struct Looked {
+    pub(crate) catalogue: Arc<Catalogue>,
+    /// By service id.
+    stats: BTreeMap<String, ServiceStats>,
+    handle: Handle,
+}
+
+/// A call by hand and what came of it.
+pub(crate) struct Called {
+    pub(crate) outcome: CallOutcome,
+    /// Where it was asked; empty where nobody was.
+    pub(crate) subject: String,
+    pub(crate) took: Duration,
+}
+
+impl Looked {
+    /// What an instance counted and told of itself.
+    pub(crate) fn of_instance(&self, id: &str) -> (Option<&ServiceStats>, Option<PluginStatus>) {
+        let stats = self.stats.get(id);
+        (stats, stats.and_then(status_of))
+    }
+
+    /// What this engine counted at the subject of an operation, and its breaker where that is not
+    /// closed.
+    pub(crate) fn of_operation(&self, subject: &str) -> (Counted, Option<Tripped>) {
+        let providers = &self.handle.0.providers;
+        let key = key_of(subject);
+        (providers.counted(key), providers.tripped_at(key))
+    }
+}
+
+impl Handle {
+    /// Who runs now, and how busy they are.
+    pub(crate) async fn plugins(&self) -> Result<Looked, Error> {
+        let providers = &self.0.providers;
+        let requests = self.0.bus.requests();
+        let (catalogue, stats) = tokio::join!(providers.discover(monotonic()), requests.stats());
+        let stats = stats?.into_iter().map(|told| (told.id.clone(), told)).collect();
+        Ok(Looked { catalogue: catalogue?, stats, handle: self.clone() })
+    }
+
+    /// Breakers that are not closed, by operation: `<plugin>.v<major>.<operation>`.
+    #[must_use]
+    pub fn breakers(&self) -> Vec<(String, Tripped)> {
+        self.0.providers.tripped()
+    }
+
+    /// Closes the breakers of a plugin, or of one operation of it, and tells which were not closed.
+    ///
+    /// # Errors
+    /// [`Error::Bus`].
+    pub async fn reset_breakers(
+        &self,
+        plugin: &str,
+        operation: Option<&str>,
+        by: &str,
+    ) -> Result<Vec<String>, Error> {
+        let mut closed = Vec::new();
+        for (key, _) in self.breakers() {
+            if breakers::is_of(&key, plugin, operation) {
+                breakers::close(&self.0, &key, Some(by)).await?;
+                closed.push(key);
+            }
+        }
+        Ok(closed)
+    }
+
+    /// Calls an operation once, for no instance, whatever its breaker says.
+    ///
+    /// # Errors
+    /// That `operation` names none.
+    pub(crate) async fn call_by_hand(
+        &self,
+        operation: &str,
+        input: &Value,
+        limit: Duration,
+    ) -> Result<Called, String> {
+        let providers = &self.0.providers;
+        let refused = |kind, code: &str, text: String| Called {
+            outcome: failure(kind, code, text),
+            subject: String::new(),
+            took: Duration::ZERO,
+        };
+        let route = match providers.find(&Arc::from(operation), Prefer::default()).await {
+            Ok(route) => route,
+            Err(Unroutable::Name(text)) => return Err(text),
+            Err(Unroutable::Version(text)) => {
+                return Ok(refused(ErrorKind::PluginNotFound, "plugin_not_found", text));
+            }
+            Err(Unroutable::Bus(error)) => {
+                return Ok(refused(ErrorKind::Retryable, "bus", error.to_string()));
+            }
+        };
+        let call = Uuid::new_v4().simple().to_string();
+        let now = self.0.config.clock.now();
+        let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let subject = match route.alone() {
+            Some(alone) => alone,
+            None => route.subject.clone(),
+        };
+        let message = by_hand(subject.clone(), input, &call, now.plus_ms(limit_ms));
+        let began = monotonic();
+        let outcome = match message {
+            Err(error) => failure(ErrorKind::Permanent, "request_invalid", error.to_string()),
+            Ok(message) => match self.0.bus.requests().request(message, limit).await {
+                Ok(reply) => read_reply(&reply, &call),
+                Err(error) => lost(operation, &error),
+            },
+        };
+        Ok(Called { outcome, subject: subject.to_string(), took: began.elapsed() })
+    }
+}
+
+/// The request of a call by hand: an answer is waited for, so no later result is asked for.
+fn by_hand(
+    subject: gearshift_bus::Subject,
+    input: &Value,
+    call: &str,
+    deadline: Timestamp,
+) -> Result<Message, gearshift_bus::Error> {
+    Message::new(subject, input.to_json())
+        .with_known(headers::CONTENT_TYPE, headers::JSON.to_owned())?
+        .with_known(headers::CALL_ID, call.to_owned())?
+        .with_known(headers::ATTEMPT, "1".to_owned())?
+        .with_known(headers::DEADLINE, deadline.to_string())
+}
+
+/// Why there is no answer.
+fn lost(operation: &str, error: &gearshift_bus::Error) -> CallOutcome {
+    let is_timeout = matches!(error.kind(), gearshift_bus::ErrorKind::Timeout { .. });
+    if matches!(error.kind(), gearshift_bus::ErrorKind::NoResponders { .. }) {
+        let text = format!("no service answers `{operation}`");
+        return failure(ErrorKind::PluginNotFound, "plugin_not_found", text);
+    }
+    let kind = if is_timeout { ErrorKind::Timeout } else { ErrorKind::Retryable };
+    failure(kind, if is_timeout { "timeout" } else { "bus" }, error.to_string())
+}

@@ -1,0 +1,109 @@
+//! `plugin check`: a plugin of the SDK keeps the protocol, and each fault of another one is told.
+
+use std::collections::BTreeMap;
+
+use gearshift_bus::{Bus, EndpointInfo, Message, NatsOptions, ServiceInfo};
+use gearshift_plugins_sdk::{Failure, JsonSchema, Plugin, schemars};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::server::{Server, runtime};
+use crate::support::Place;
+
+#[derive(Deserialize, JsonSchema)]
+struct Document {
+    title: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Verdict {
+    words: usize,
+}
+
+async fn count(document: Document) -> Result<Verdict, Failure> {
+    if document.title.is_empty() {
+        return Err(Failure::permanent("title is missing"));
+    }
+    Ok(Verdict { words: document.title.split_whitespace().count() })
+}
+
+fn connect(server: &Server) -> Bus {
+    runtime().block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap()
+}
+
+/// `check/level` of each finding that is no `ok`.
+fn told(report: &Value) -> Vec<String> {
+    let sections = report["sections"].as_array().unwrap();
+    let findings = sections.iter().flat_map(|one| one["findings"].as_array().unwrap());
+    findings
+        .filter(|one| one["level"] != "ok")
+        .map(|one| format!("{}/{}", one["check"].as_str().unwrap(), one["level"].as_str().unwrap()))
+        .collect()
+}
+
+#[test]
+fn g16_a_plugin_of_the_sdk_passes_every_check() {
+    let (place, server) = (Place::new(), Server::start(""));
+    let bus = connect(&server);
+    let plugin = Plugin::new("counter", "1.2.0").operation("count", count);
+    let running = runtime().block_on(plugin.serve(&bus)).unwrap();
+    let line = ["plugin", "check", "counter", "--nats", server.url()];
+    let json = [&line[..], &["-d", "title=a b", "-o", "json"]].concat();
+    let report = place.gearshift(&json).ends(0).json();
+    assert_eq!(told(&report), Vec::<String>::new(), "{report}");
+    let unseen = place.gearshift(&line).ends(0);
+    assert!(unseen.out.contains("not called: give an input"), "{}", unseen.out);
+    let failing = [&line[..], &["-d", "title="]].concat();
+    let failing = place.gearshift(&failing).ends(1);
+    assert!(failing.out.contains("title is missing (422, permanent)"), "{}", failing.out);
+    let other = [&line[..], &["--operation", "weigh"]].concat();
+    assert!(place.gearshift(&other).ends(2).err.contains("it has: count"));
+    runtime().block_on(running.drain());
+    let gone = place.gearshift(&line).ends(3);
+    assert!(gone.err.contains("no plugin `counter` runs"), "{}", gone.err);
+}
+
+#[test]
+fn p5_a_plugin_that_takes_anything_is_told_each_fault() {
+    let (place, server) = (Place::new(), Server::start(""));
+    let bus = connect(&server);
+    let schema = r#"{"type": "object", "required": ["words"]}"#;
+    let metadata = [("gearshift.output", schema), ("gearshift.timeout", "1s")];
+    let info = ServiceInfo {
+        name: "careless".to_owned(),
+        id: "one".to_owned(),
+        version: "1.0.0".to_owned(),
+        metadata: BTreeMap::new(),
+        endpoints: vec![EndpointInfo {
+            name: "count".to_owned(),
+            subject: "gearshift.plugin.careless.v1.count".to_owned(),
+            metadata: metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        }],
+    };
+    let (registration, mut servers) = runtime().block_on(bus.requests().offer(info, "q")).unwrap();
+    let mut calls = servers.remove(0);
+    // It answers everything alike, and each time otherwise.
+    let task = runtime().spawn(async move {
+        let mut number = 0;
+        while let Some(request) = calls.next().await {
+            number += 1;
+            let reply =
+                Message::new(request.message.subject.clone(), format!("{{\"n\": {number}}}"));
+            request.respond(reply).await.unwrap();
+        }
+    });
+    let line = ["plugin", "check", "careless", "--nats", server.url(), "-d", "a=1", "-o", "json"];
+    let report = place.gearshift(&line).ends(1).json();
+    let expected = [
+        "protocol/problem",
+        "input/warning",
+        "malformed/problem",
+        "msgpack/problem",
+        "encoding/warning",
+        "output/problem",
+        "repeat/warning",
+    ];
+    assert_eq!(told(&report), expected, "{report}");
+    drop(registration);
+    task.abort();
+}

@@ -1,0 +1,53 @@
+//! The Python package's own tests, file by file.
+
+use std::path::Path;
+
+use crate::world::{gearshift, output, package, python};
+
+/// Runs one file of the Python package's own tests; none may be skipped.
+async fn tests_of_the_package_pass(module: &str) {
+    let mut command = python(Path::new("-m"));
+    command.args(["unittest", "-v", module]).current_dir(package().join("tests"));
+    command.env("GEARSHIFT_TEST_BIN", gearshift());
+    let done = output(&mut command).await;
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{said}");
+    let ran = said.lines().find_map(|line| line.strip_prefix("Ran ")?.split(' ').next());
+    assert!(ran.is_some_and(|count| count != "0"), "{said}");
+    assert!(!said.contains("skipped"), "{said}");
+}
+
+#[tokio::test]
+async fn the_python_package_reads_and_writes_the_protocol() {
+    tests_of_the_package_pass("test_pure").await;
+}
+
+#[tokio::test]
+async fn the_python_package_answers_calls() {
+    tests_of_the_package_pass("test_plugin").await;
+}
+
+#[tokio::test]
+async fn the_python_package_works_long() {
+    tests_of_the_package_pass("test_long_work").await;
+}
+
+#[tokio::test]
+async fn the_python_package_works_long_for_an_engine_that_is_killed() {
+    tests_of_the_package_pass("test_long_engine").await;
+}
+
+#[tokio::test]
+async fn the_python_package_runs_as_a_process() {
+    tests_of_the_package_pass("test_process").await;
+}
+
+#[tokio::test]
+async fn the_python_client_drives_a_real_engine() {
+    tests_of_the_package_pass("test_client").await;
+}
+
+#[tokio::test]
+async fn the_python_package_is_a_wheel() {
+    tests_of_the_package_pass("test_wheel").await;
+}

@@ -1,0 +1,133 @@
+//! What there is to see of plugins.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::PluginState;
+
+/// One version of a plugin, as its instances told of themselves.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PluginView {
+    /// Its name.
+    pub name: String,
+    /// The version.
+    pub version: String,
+    /// The instances of this version.
+    pub instances: Vec<PluginInstanceView>,
+    /// What it can be asked, by name.
+    pub operations: Vec<OperationView>,
+    /// The interfaces that it implements.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interfaces: Vec<String>,
+    /// The plugins that it needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<RequirementView>,
+    /// A way from this plugin back to itself, by what each needs; empty where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cycle: Vec<String>,
+    /// Who paused its calls, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
+}
+
+/// One instance of a plugin.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PluginInstanceView {
+    /// Its service id.
+    pub id: String,
+    /// How far it is in its life; `unknown` where it does not tell.
+    #[serde(default)]
+    pub state: PluginState,
+    /// Calls it has taken and not answered, where it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u32>,
+    /// Calls it answers at once, where it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u32>,
+    /// Calls it has answered, whoever asked, where it counts them.
+    #[serde(default)]
+    pub calls: u64,
+    /// Failures among them.
+    #[serde(default)]
+    pub errors: u64,
+    /// How long an answer took on average, in microseconds.
+    #[serde(default)]
+    pub average_us: u64,
+    /// Can it be asked alone?
+    #[serde(default)]
+    pub alone: bool,
+}
+
+/// One thing a plugin can be asked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OperationView {
+    /// Its name.
+    pub name: String,
+    /// Where it is asked.
+    pub subject: String,
+    /// The JSON Schema of the input, where it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    /// The JSON Schema of the output, where it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// May a call be repeated?
+    #[serde(default)]
+    pub idempotent: bool,
+    /// The time it needs at most, such as `30s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+    /// How often a sign of life of long work comes at least, such as `10s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
+    /// Attempts that the engine which answers has seen end, of the whole major version.
+    #[serde(default)]
+    pub calls: u64,
+    /// Failures among them.
+    #[serde(default)]
+    pub errors: u64,
+    /// How long they took on average, in microseconds.
+    #[serde(default)]
+    pub average_us: u64,
+    /// At most as long took 99 of 100, in microseconds.
+    #[serde(default)]
+    pub p99_us: u64,
+    /// Why its calls are held, where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerView>,
+}
+
+/// A breaker that is not closed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerView {
+    /// `open` or `half_open`.
+    pub state: String,
+    /// When it opened.
+    pub since: String,
+    /// When the next call is tried.
+    pub until: String,
+    /// How long that is from now, in milliseconds.
+    #[serde(default)]
+    pub left_ms: u64,
+    /// Failures in a row.
+    #[serde(default)]
+    pub failures: u32,
+    /// The last one.
+    #[serde(default)]
+    pub error: String,
+}
+
+/// Another plugin that a plugin needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequirementView {
+    /// Its name.
+    pub plugin: String,
+    /// Which versions will do.
+    pub version: String,
+    /// Does the plugin work without it?
+    #[serde(default)]
+    pub optional: bool,
+    /// Does it run?
+    #[serde(default)]
+    pub found: bool,
+}

@@ -1,0 +1,381 @@
+"""`Client`: start, send, wait, watch, decide, over NATS, to whichever engine answers."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+import time
+from contextlib import asynccontextmanager
+from typing import Any, AsyncIterator, Dict, List, Mapping, Optional, Union
+
+import nats.errors
+from nats.aio.client import Client as Nats
+from nats.aio.subscription import Subscription
+
+from . import wire
+from .connection import connect as connect_nats
+from .errors import GearshiftError, NotReached, OutcomeUnknown, Unreachable, answer_of
+from .events import store_event
+from .workflow import Workflow
+
+#: What the engine tells of an instance, a verdict or a list, as JSON.
+Json = Dict[str, Any]
+
+#: How much longer than the engine the client waits, so that the engine's own answer to a wait
+#: that was in vain still arrives.
+GRACE = 1.0
+#: Notices may be lost, so look again after so long without one.
+LOOK_AGAIN = 1.0
+
+_ENDED = {"done", "failed", "cancelled"}
+
+
+@asynccontextmanager
+async def connect(
+    options: Optional[Mapping[str, Any]] = None,
+    *,
+    user: Optional[str] = None,
+    timeout: float = 30.0,
+) -> AsyncIterator[Client]:
+    """A client as long as the block lasts: `async with gearshift.connect() as client:`.
+
+    Servers and login come from the environment, or are the options of `nats.connect`.
+    """
+    try:
+        client = await connect_nats("gearshift client", options, patient=False)
+    except (OSError, nats.errors.Error, asyncio.TimeoutError) as error:
+        raise Unreachable(f"no way to the NATS server: {error or repr(error)}") from error
+    try:
+        yield Client(client, user=user, timeout=timeout)
+    finally:
+        await client.close()
+
+
+class Client:
+    """The way to the engines behind a NATS connection.
+
+    Commands are sent, and recorded, for `user`: `GEARSHIFT_USER`, else the login's name, else who
+    runs this process. Instances are named by their full id (`workflow/key`), by the key alone, or
+    by a unique suffix. Every request has a deadline, `timeout` seconds.
+    """
+
+    def __init__(
+        self, connection: Nats, *, user: Optional[str] = None, timeout: float = 30.0
+    ) -> None:
+        self._nats = connection
+        self.user = user or _whoami()
+        self.timeout = timeout
+
+    # Definitions
+
+    async def deploy(self, definition: Union[str, Workflow], *, origin: str = "") -> Json:
+        """Makes the definitions of a text, or a workflow built here, available."""
+        if isinstance(definition, Workflow):
+            text, kind = definition.to_json(), "json"
+        else:
+            text, kind = definition, "yaml"
+        return await self.command("deploy", {"text": text, "origin": origin, "format": kind})
+
+    # Instances
+
+    async def start(
+        self,
+        workflow: str,
+        data: Any = None,
+        *,
+        key: Optional[str] = None,
+        version: Optional[int] = None,
+        wait: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> Json:
+        """Begins the life of an instance; `wait` is a state, `@end` or `@quiescent`.
+
+        The answer has `verdict`, `reached`, and the `output` of an instance that ended. A key that
+        runs already answers `duplicate`; with another input it is refused.
+        """
+        body: Json = {"workflow": workflow, "input": data, "wait": _wait(wait)}
+        body.update(_given(key=key, version=version))
+        patience = self.timeout if timeout is None else timeout
+        if wait is not None:
+            body["timeout_ms"] = round(patience * 1000)
+        return await self.command("start", body, timeout=patience)
+
+    async def show(self, instance: str, *, min_step: Optional[int] = None) -> Json:
+        """All there is to show of one instance."""
+        return await self.query("instance", {"id": instance, **_given(min_step=min_step)})
+
+    async def history(self, instance: str) -> List[Json]:
+        """What happened to one instance, oldest first."""
+        return await self._items("history", {"id": instance})
+
+    async def why(self, instance: str) -> Json:
+        """Why an instance is where it is."""
+        return await self.query("why", {"id": instance})
+
+    async def instances(
+        self,
+        *,
+        where: Optional[str] = None,
+        workflow: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> List[Json]:
+        """Instances, newest change first; `where` is an expression over their fields."""
+        return await self._items(
+            "instances", {**({"where": where} if where else {}), **_given(workflow=workflow)}, limit
+        )
+
+    async def tasks(self, *, assign: Optional[str] = None) -> List[Json]:
+        """Open approvals, the earliest due first."""
+        return await self._items("tasks", _given(assign=assign))
+
+    async def wait(self, instance: str, until: str = "@end", *, timeout: float = 60.0) -> Json:
+        """Waits until the instance is in a state, is `@quiescent` or is at its `@end`.
+
+        Gives the instance as it is then. It raises `NotReached` where it is stuck or ended
+        elsewhere, and `OutcomeUnknown` after `timeout` seconds.
+        """
+        first = await self.show(instance)
+        if _settled(first, until):
+            return first
+        end = time.monotonic() + timeout
+        subject = f"gearshift.notice.{wire.escape(first['workflow'])}.*"
+        # Looked at again behind the subscription, so that no change falls in between.
+        watch = await self._nats.subscribe(subject)
+        try:
+            while True:
+                current = await self.show(first["id"])
+                if _settled(current, until):
+                    return current
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise OutcomeUnknown(f"`{first['id']}` is not at `{until}` in {timeout:g} s")
+                await _notice_of(watch, first["key"], min(left, LOOK_AGAIN))
+        finally:
+            await watch.unsubscribe()
+
+    async def watch(
+        self, *, workflow: Optional[str] = None, key: Optional[str] = None
+    ) -> AsyncIterator[Json]:
+        """Notices from now on; some may be lost, so they are for people and to look again."""
+        token = "*" if workflow is None else wire.escape(workflow)
+        subscription = await self._nats.subscribe(f"gearshift.notice.{token}.*")
+        try:
+            async for message in subscription.messages:
+                packed = wire.is_msgpack(wire.header(message.headers, wire.CONTENT_TYPE))
+                notice: Json = wire.decode(message.data, packed)
+                if key is None or notice.get("key") == key:
+                    yield notice
+        finally:
+            await subscription.unsubscribe()
+
+    # Events
+
+    async def send(
+        self,
+        event_type: str,
+        data: Any,
+        *,
+        event_id: Optional[str] = None,
+        instance: Optional[str] = None,
+        wait: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> Json:
+        """Asks the engine about an event; the answer comes after the commit.
+
+        It has one verdict per instance in `verdicts`, and whether what was waited for is `reached`.
+        With an id it is safe to send it again after `OutcomeUnknown`.
+        """
+        headers = self._event_headers(event_id, instance)
+        if wait:
+            headers[wire.WAIT_FOR] = wait
+        patience = self.timeout if timeout is None else timeout
+        answer: Json = await self._ask(f"gearshift.event.{event_type}", data, patience, headers)
+        return answer
+
+    async def publish(
+        self,
+        event_type: str,
+        data: Any,
+        *,
+        event_id: Optional[str] = None,
+        instance: Optional[str] = None,
+    ) -> None:
+        """Publishes an event one way: it is stored when this returns, and applied later.
+
+        It goes to the subject that is its type, as any other client would publish it. Where nobody
+        listens there the engine is asked, which knows the subject of a type.
+        """
+        headers = self._event_headers(event_id, instance)
+        with _errors(event_type, self.timeout):
+            if await store_event(self._nats, event_type, data, headers, self.timeout):
+                return
+        await self._ask(f"gearshift.publish.{event_type}", data, self.timeout, headers)
+
+    def _event_headers(self, event_id: Optional[str], instance: Optional[str]) -> Dict[str, str]:
+        headers = {wire.USER: wire.ce_encode(self.user)}
+        if event_id:
+            headers[wire.MESSAGE_ID] = wire.ce_encode(event_id)
+        if instance:
+            headers[wire.INSTANCE] = wire.ce_encode(instance)
+        return headers
+
+    # Orders
+
+    async def decide(
+        self, instance: str, choice: str, *, reason: str = "", data: Optional[Json] = None
+    ) -> Json:
+        """Decides an open approval by one of its choices."""
+        return await self._order("decide", instance, reason, choice=choice, data=data)
+
+    async def approve(self, instance: str, *, reason: str = "") -> Json:
+        """Decides an open approval by the choice `approve`."""
+        return await self.decide(instance, "approve", reason=reason)
+
+    async def reject(self, instance: str, *, reason: str = "") -> Json:
+        """Decides an open approval by the choice `reject`."""
+        return await self.decide(instance, "reject", reason=reason)
+
+    async def cancel(self, instance: str, *, reason: str = "") -> Json:
+        """Ends an instance softly: exit actions run."""
+        return await self._order("cancel", instance, reason)
+
+    async def kill(self, instance: str, *, reason: str = "") -> Json:
+        """Ends an instance at once: nothing runs."""
+        return await self._order("kill", instance, reason)
+
+    async def retry(self, instance: str, *, reason: str = "") -> Json:
+        """Re-runs what made an instance stuck, and only that."""
+        return await self._order("retry", instance, reason)
+
+    async def skip(self, instance: str, *, reason: str = "") -> Json:
+        """Leaves behind what made an instance stuck."""
+        return await self._order("skip", instance, reason)
+
+    async def pause(self, instance: str, *, reason: str = "") -> Json:
+        """Holds an instance until it is resumed."""
+        return await self._order("pause", instance, reason)
+
+    async def resume(self, instance: str, *, reason: str = "") -> Json:
+        """Lets a paused instance go on."""
+        return await self._order("resume", instance, reason)
+
+    async def _order(self, verb: str, instance: str, reason: str, **more: Any) -> Json:
+        body = {"instance": instance, "reason": reason, **_given(**more)}
+        return await self.command(verb, body)
+
+    # What everything else is made of
+
+    async def command(self, verb: str, body: Any, *, timeout: Optional[float] = None) -> Json:
+        """Sends an operator's command in the name of `user`."""
+        subject = f"gearshift.command.{wire.escape(self.user)}.{verb}"
+        answer: Json = await self._ask(subject, body, timeout or self.timeout)
+        return answer
+
+    async def query(self, what: str, body: Any) -> Json:
+        """Asks a query."""
+        answer: Json = await self._ask(f"gearshift.query.{what}", body, self.timeout)
+        return answer
+
+    async def _items(self, what: str, body: Json, limit: Optional[int] = None) -> List[Json]:
+        """All items of a list, page after page; at most `limit`."""
+        items: List[Json] = []
+        after: Optional[str] = None
+        while limit is None or len(items) < limit:
+            left = None if limit is None else limit - len(items)
+            page = await self.query(what, {**body, **_given(after=after, limit=left)})
+            items += page["items"]
+            after = page.get("next")
+            if after is None:
+                break
+        return items
+
+    async def _ask(
+        self, subject: str, body: Any, timeout: float, headers: Optional[Dict[str, str]] = None
+    ) -> Any:
+        sent = {
+            **(headers or {}),
+            wire.CONTENT_TYPE: wire.JSON,
+            wire.TIMEOUT_MS: str(round(timeout * 1000)),
+        }
+        payload = json.dumps(body).encode()
+        with _errors(subject, timeout):
+            reply = await self._nats.request(
+                subject, payload, timeout=timeout + GRACE, headers=sent
+            )
+        return answer_of(reply)
+
+
+class _errors:
+    """What failures of the connection mean to the caller of a client."""
+
+    def __init__(self, target: str, timeout: float) -> None:
+        self.target = target
+        self.timeout = timeout
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: Optional[BaseException], trace: Any) -> None:
+        if isinstance(error, GearshiftError):
+            return
+        if isinstance(error, nats.errors.NoRespondersError):
+            raise Unreachable(f"no engine answers on `{self.target}`") from error
+        if isinstance(error, asyncio.TimeoutError):
+            raise OutcomeUnknown(f"no answer within {self.timeout:g} s") from error
+        if isinstance(error, (nats.errors.Error, OSError)):
+            raise Unreachable(f"`{self.target}` cannot be reached: {error}") from error
+
+
+def _whoami() -> str:
+    names = ("GEARSHIFT_USER", "GEARSHIFT_NATS_USER", "NATS_USER")
+    told = next((os.environ[name] for name in names if os.environ.get(name)), None)
+    if told:
+        return told
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "local"
+
+
+def _given(**fields: Any) -> Json:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _wait(wait: Optional[str]) -> Any:
+    known = {None: "none", "@end": "end", "@quiescent": "quiescent"}
+    return known.get(wait, {"state": wait})
+
+
+def _settled(instance: Json, until: str) -> bool:
+    """Is the waiting over? Raises `NotReached` where it is in vain."""
+    status = instance["status"]
+    over = status in _ENDED or status == "stuck"
+    if until == "@quiescent":
+        return over or not instance.get("calls")
+    if until == "@end":
+        reached = status in _ENDED
+    else:
+        reached = until in instance["active"] or until in instance.get("within", [])
+    if over and not reached:
+        raise NotReached(instance)
+    return reached
+
+
+async def _notice_of(watch: Subscription, key: str, timeout: float) -> None:
+    """Returns at the next notice of this key, or when the time is up."""
+    end = time.monotonic() + timeout
+    while True:
+        left = end - time.monotonic()
+        if left <= 0:
+            return
+        try:
+            message = await watch.next_msg(timeout=left)
+        except (asyncio.TimeoutError, nats.errors.Error):
+            return
+        try:
+            if json.loads(message.data).get("key") == key:
+                return
+        except (ValueError, AttributeError):
+            continue

@@ -1,0 +1,151 @@
+"""The way to NATS: servers and login as the environment says, like the `gearshift` command."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import ssl
+from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional
+
+import nats
+from nats.aio.client import Client as Nats
+from nats.aio.subscription import Subscription
+from nats.errors import AuthorizationError, Error
+
+log = logging.getLogger("gearshift")
+
+DEFAULT_SERVER = "nats://127.0.0.1:4222"
+
+ErrorCallback = Callable[[Exception], Awaitable[None]]
+
+
+def options_from_environment(environment: Optional[Mapping[str, str]] = None) -> Dict[str, Any]:
+    """Servers and login for `nats.connect`.
+
+    `GEARSHIFT_SERVER`, else `NATS_URL`, names the servers; `GEARSHIFT_NATS_CREDENTIALS`, `…_NKEY`,
+    `…_USER` with `…_PASSWORD`, or `…_TOKEN` say who we are, else `NATS_CREDS`, `NATS_NKEY`,
+    `NATS_USER` with `NATS_PASSWORD`; `GEARSHIFT_NATS_CA`, `…_CERT`, `…_KEY` (or `NATS_…`),
+    `…_TLS_FIRST` and `…_INBOX_PREFIX` as for the command.
+    """
+    known = os.environ if environment is None else environment
+
+    def text(*names: str) -> Optional[str]:
+        return next((known[name] for name in names if known.get(name)), None)
+
+    server = text("GEARSHIFT_SERVER")
+    # It may name an engine's HTTP door instead.
+    if server and "://" in server and not server.startswith(("nats://", "tls://")):
+        server = None
+    servers = server or text("NATS_URL") or DEFAULT_SERVER
+    options: Dict[str, Any] = {"servers": [one.strip() for one in servers.split(",")]}
+    options.update(_login(text))
+    options.update(_tls(text))
+    prefix = text("GEARSHIFT_NATS_INBOX_PREFIX")
+    if prefix:
+        options["inbox_prefix"] = prefix[:-2] if prefix.endswith(".>") else prefix.rstrip(".")
+    return options
+
+
+def _login(text: Callable[..., Optional[str]]) -> Dict[str, Any]:
+    keys = {
+        "user_credentials": ("GEARSHIFT_NATS_CREDENTIALS", "NATS_CREDS"),
+        "nkeys_seed": ("GEARSHIFT_NATS_NKEY", "NATS_NKEY"),
+        "user": ("GEARSHIFT_NATS_USER", "NATS_USER"),
+        "password": ("GEARSHIFT_NATS_PASSWORD", "NATS_PASSWORD"),
+    }
+    ours = {key: text(names[0]) for key, names in keys.items()}
+    ours["token"] = text("GEARSHIFT_NATS_TOKEN")
+    # A login is one thing: it is not put together from both kinds of variables.
+    if not any(ours[key] for key in ("user_credentials", "nkeys_seed", "user", "token")):
+        ours = {key: text(names[1]) for key, names in keys.items()}
+    return {key: value for key, value in ours.items() if value}
+
+
+def _tls(text: Callable[..., Optional[str]]) -> Dict[str, Any]:
+    authority = text("GEARSHIFT_NATS_CA", "NATS_CA")
+    certificate = text("GEARSHIFT_NATS_CERT", "NATS_CERT")
+    first = (text("GEARSHIFT_NATS_TLS_FIRST") or "").lower() in ("1", "true", "yes", "on", "y", "t")
+    options: Dict[str, Any] = {"tls_handshake_first": True} if first else {}
+    if authority or certificate or first:
+        context = ssl.create_default_context()
+        if authority:
+            context.load_verify_locations(authority)
+        if certificate:
+            context.load_cert_chain(certificate, text("GEARSHIFT_NATS_KEY", "NATS_KEY"))
+        options["tls"] = context
+    return options
+
+
+async def connect(
+    name: str,
+    options: Optional[Mapping[str, Any]] = None,
+    error_cb: Optional[ErrorCallback] = None,
+    patient: bool = True,
+) -> Nats:
+    """Connects; once connected, it reconnects for ever.
+
+    A patient one waits for servers that are away. A refused login is raised either way.
+    """
+    wanted = dict(options_from_environment() if options is None else options)
+    wait, said = 0.25, False
+    while True:
+        try:
+            return await _once(name, wanted, error_cb)
+        except AuthorizationError:
+            raise
+        except (OSError, Error, asyncio.TimeoutError) as error:
+            if not patient or "authorization" in str(error).lower():
+                raise
+            if not said:
+                log.warning("NATS is not there yet; waiting for it: %s", error or repr(error))
+                said = True
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, 4.0)
+
+
+async def _once(name: str, options: Dict[str, Any], error_cb: Optional[ErrorCallback]) -> Nats:
+    refused: List[Exception] = []
+    connected = False
+
+    async def complain(error: Exception) -> None:
+        if not connected:
+            refused.append(error)
+        elif error_cb is not None:
+            await error_cb(error)
+        else:
+            log.warning("NATS: %s", error)
+
+    client = Nats()
+    settings = {"name": name, "error_cb": complain, "connect_timeout": 3, **options}
+    settings.setdefault("reconnect_time_wait", 0.25)
+    # Tried once each: with endless attempts the first connection would never fail.
+    settings["max_reconnect_attempts"] = 1
+    settings["allow_reconnect"] = True
+    try:
+        await client.connect(**settings)
+    except nats.errors.NoServersError as error:
+        raise refused[-1] if refused else error from None
+    connected = True
+    client.options["max_reconnect_attempts"] = -1
+    return client
+
+
+async def settle(client: Nats) -> None:
+    """Returns once the server has taken all that was sent before.
+
+    The client writes the question of a flush ahead of what waits to be written, so only the second
+    one is behind it.
+    """
+    await client.flush()
+    await client.flush()
+
+
+async def leave(client: Nats, subscription: Subscription) -> None:
+    """Takes a subscription back and returns once all it has got was handed on."""
+    unsubscribe = getattr(client, "_send_unsubscribe", None)
+    if unsubscribe is not None:
+        # `drain` forgets the subscription before the server surely has: see `settle`.
+        await unsubscribe(subscription._id)
+        await settle(client)
+    await subscription.drain()

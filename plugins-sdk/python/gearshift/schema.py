@@ -1,0 +1,181 @@
+"""Type hints as JSON Schema, and JSON values as what the hints ask for.
+
+Understood are `str int float bool None Any`, lists, dictionaries with text keys, tuples of one
+type, `Optional`, `Union`, `Literal`, enumerations of values, dataclasses and `TypedDict`. Of
+anything else nothing is demanded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import types
+import typing
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+
+
+def schema_of(hint: Any) -> Optional[Dict[str, Any]]:
+    """The JSON Schema of a hint; `None` where it demands nothing."""
+    schema = _schema(hint, ())
+    return {"$schema": DIALECT, **schema} if schema else None
+
+
+def from_json(hint: Any, value: Any, at: str = "") -> Any:
+    """The value as the hint asks for it; raises `ValueError` with the place where it is not."""
+    if hint in _PLAIN:
+        return _plain(hint, value, at)
+    if _is_union(hint):
+        return _union(hint, value, at)
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        if not any(value == one and type(value) is type(one) for one in args):
+            raise _wrong(at, "one of " + ", ".join(map(repr, args)), value)
+        return value
+    if hint is list or origin in (list, tuple) and _is_list(hint):
+        return _list(hint, value, at)
+    if hint is dict or origin is dict:
+        if not isinstance(value, dict):
+            raise _wrong(at, "an object", value)
+        inner = args[1] if len(args) == 2 else Any
+        return {key: from_json(inner, one, f"{at}.{key}") for key, one in value.items()}
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        try:
+            return hint(value)
+        except ValueError:
+            raise _wrong(at, "one of " + ", ".join(repr(o.value) for o in hint), value) from None
+    if dataclasses.is_dataclass(hint) or _is_typed_dict(hint):
+        return _record(hint, value, at)
+    return value
+
+
+def to_json(value: Any) -> Any:
+    """Dataclasses and enumerations as JSON values; everything else as it is."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {field.name: to_json(getattr(value, field.name)) for field in fields}
+    if isinstance(value, enum.Enum):
+        return to_json(value.value)
+    if isinstance(value, dict):
+        return {key: to_json(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(one) for one in value]
+    return value
+
+
+def _wrong(at: str, wanted: str, value: Any) -> ValueError:
+    place = f"`{at.lstrip('.')}`" if at else "the input"
+    shown = repr(value)
+    return ValueError(f"{place} is not {wanted}: {shown[:60] + ('…' if len(shown) > 60 else '')}")
+
+
+def _plain(hint: Any, value: Any, at: str) -> Any:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise _wrong(at, f"of type `{_PLAIN[hint]}`", value)
+    return value
+
+
+def _is_union(hint: Any) -> bool:
+    origin = typing.get_origin(hint)
+    # `X | Y` has a class of its own since Python 3.10.
+    return origin is Union or origin is getattr(types, "UnionType", Union)
+
+
+def _union(hint: Any, value: Any, at: str) -> Any:
+    errors = []
+    for one in typing.get_args(hint):
+        try:
+            return from_json(one, value, at)
+        except ValueError as error:
+            if one is not type(None):
+                errors.append(str(error))
+    raise ValueError(errors[0] if len(errors) == 1 else str(_wrong(at, f"any of {hint}", value)))
+
+
+def _is_list(hint: Any) -> bool:
+    """A list, or a tuple of any length."""
+    args = typing.get_args(hint)
+    return typing.get_origin(hint) is list or (len(args) == 2 and args[1] is Ellipsis)
+
+
+def _list(hint: Any, value: Any, at: str) -> Any:
+    if not isinstance(value, (list, tuple)):
+        raise _wrong(at, "a list", value)
+    args = typing.get_args(hint)
+    inner = args[0] if args else Any
+    items = [from_json(inner, one, f"{at}[{index}]") for index, one in enumerate(value)]
+    return tuple(items) if typing.get_origin(hint) is tuple else items
+
+
+def _is_typed_dict(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, dict) and hasattr(hint, "__total__")
+
+
+def _fields(hint: Any) -> List[Tuple[str, Any, bool]]:
+    """Name, hint and whether it must be there, of each field."""
+    hints = typing.get_type_hints(hint)
+    if _is_typed_dict(hint):
+        required = hint.__required_keys__
+        return [(name, inner, name in required) for name, inner in hints.items()]
+    missing = dataclasses.MISSING
+    return [
+        (one.name, hints[one.name], one.default is missing and one.default_factory is missing)
+        for one in dataclasses.fields(hint)
+        if one.init
+    ]
+
+
+def _record(hint: Any, value: Any, at: str) -> Any:
+    """An object with the fields of the hint; other fields are left out, as newer callers have."""
+    if not isinstance(value, dict):
+        raise _wrong(at, "an object", value)
+    found = {}
+    for name, inner, required in _fields(hint):
+        if name in value:
+            found[name] = from_json(inner, value[name], f"{at}.{name}")
+        elif required:
+            raise ValueError(f"`{f'{at}.{name}'.lstrip('.')}` is missing")
+    return hint(**found)
+
+
+def _schema(hint: Any, around: Tuple[Any, ...]) -> Dict[str, Any]:
+    if hint in _PLAIN:
+        return {"type": _PLAIN[hint]}
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if _is_union(hint):
+        return _union_schema(args, around)
+    if origin is typing.Literal:
+        return {"enum": list(args)}
+    if hint is list or origin in (list, tuple) and _is_list(hint):
+        inner = _schema(args[0], around) if args else {}
+        return {"type": "array", "items": inner} if inner else {"type": "array"}
+    if hint is dict or origin is dict:
+        inner = _schema(args[1], around) if len(args) == 2 else {}
+        return {"type": "object", **({"additionalProperties": inner} if inner else {})}
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return {"enum": [one.value for one in hint]}
+    if (dataclasses.is_dataclass(hint) or _is_typed_dict(hint)) and hint not in around:
+        fields = _fields(hint)
+        inside = (*around, hint)
+        schema: Dict[str, Any] = {
+            "title": hint.__name__,
+            "type": "object",
+            "properties": {name: _schema(inner, inside) for name, inner, _ in fields},
+        }
+        required = [name for name, _, required in fields if required]
+        return {**schema, "required": required} if required else schema
+    return {}
+
+
+def _union_schema(args: Tuple[Any, ...], around: Tuple[Any, ...]) -> Dict[str, Any]:
+    inner = [_schema(one, around) for one in args]
+    if not all(inner):
+        return {}
+    if all(set(one) == {"type"} for one in inner):
+        return {"type": [one["type"] for one in inner]}
+    return {"anyOf": inner}

@@ -1,0 +1,201 @@
+//! [`Desk`]: takes the calls of one operation and answers them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gearshift_bus::{Bus, Message, Request, Server, Subject};
+use gearshift_protocol::{CallHeaders, Encoding, Pending, headers, subjects};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+
+use crate::answer::{Answered, answer};
+use crate::context::{Context, Shared};
+use crate::failure::Failure;
+use crate::inflight::InFlight;
+use crate::life::Gauge;
+use crate::long;
+use crate::plugin::{Operation, millis};
+
+/// How long requests are waited for that callers sent before they knew that the plugin is gone.
+const ON_THEIR_WAY: Duration = Duration::from_millis(50);
+
+/// What answering calls of one operation needs.
+pub(crate) struct Desk {
+    pub(crate) bus: Bus,
+    pub(crate) operation: Operation,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) calls: InFlight,
+    pub(crate) gauge: Gauge,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// A call as it was taken.
+struct Taken {
+    context: Context,
+    encoding: Encoding,
+    body: Bytes,
+}
+
+impl Desk {
+    /// Takes requests until told to stop, then those that are on their way.
+    pub(crate) async fn take(self: Arc<Self>, mut server: Server, stop: CancellationToken) {
+        loop {
+            let request = tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    timeout(ON_THEIR_WAY, server.next()).await.ok().flatten()
+                }
+                request = server.next() => request,
+            };
+            let Some(request) = request else { return };
+            // The permit is awaited here, so that what exceeds the limit stays in the queue of
+            // the bus, whose limit senders feel.
+            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
+            let desk = Arc::clone(&self);
+            self.gauge.enter();
+            self.tasks.spawn(async move {
+                desk.serve(request).await;
+                drop(permit);
+            });
+        }
+    }
+
+    async fn serve(&self, request: Request) {
+        let message = &request.message;
+        let call = CallHeaders::from_headers(|name| message.headers.get(name));
+        let entry = self.calls.enter(&call.call_id);
+        let (attempt, result_to) = (call.attempt, call.result_to.clone());
+        let context = Context::new(call, entry.token.clone(), Arc::clone(&self.shared));
+        let span = context.span();
+        let encoding = Encoding::of(message.headers.get(headers::CONTENT_TYPE));
+        let answer = match encoding {
+            Ok(encoding) => {
+                let taken = Taken { context, encoding, body: message.payload.clone() };
+                if let (Some(heartbeat), Some(to)) = (self.operation.options.heartbeat, result_to) {
+                    let work = self.work(request, taken, attempt, heartbeat, &to);
+                    return Box::pin(work).instrument(span).await;
+                }
+                self.run(taken).instrument(span.clone()).await
+            }
+            Err(error) => Err(Failure::permanent(error.to_string()).code(415)),
+        };
+        drop(entry);
+        let mut reply = reply(message.subject.clone(), answer);
+        self.leave(&mut reply);
+        let Err(unsent) = request.respond_at_once(reply) else { return };
+        let (request, reply) = *unsent;
+        // The caller learns of the loss at its deadline and asks again.
+        if let Err(error) = request.respond(reply).await {
+            span.in_scope(|| tracing::warn!(%error, "the answer could not be sent"));
+        }
+    }
+
+    async fn run(&self, taken: Taken) -> Answered {
+        answer(&self.operation, taken.context, taken.encoding, taken.body).await
+    }
+
+    /// Says that the result comes later, then works.
+    async fn work(
+        &self,
+        request: Request,
+        taken: Taken,
+        attempt: u32,
+        heartbeat: Duration,
+        result_to: &str,
+    ) {
+        let at = request.message.subject.clone();
+        let to = match place(result_to) {
+            Ok(to) => to,
+            Err(failure) => {
+                let mut refusal = reply(at, Err(failure));
+                self.leave(&mut refusal);
+                return warn_unsent(request.respond(refusal).await);
+            }
+        };
+        let mut pending = Message::new(at, Bytes::new());
+        let told = Pending { heartbeat_ms: Some(millis(heartbeat).max(1)) };
+        for (name, value) in told.to_headers() {
+            insert(&mut pending, name, value);
+        }
+        insert(&mut pending, headers::LOAD, self.gauge.load().to_string());
+        if let Err(error) = request.respond(pending).await {
+            // Whoever asked does not know that a result comes, and asks again.
+            self.gauge.leave();
+            return warn_unsent(Err(error));
+        }
+        let context = taken.context.clone();
+        let call = long::Call { bus: &self.bus, context: &context, heartbeat };
+        call.work(self.run(taken), |answer| {
+            let mut result = reply(to.clone(), answer);
+            self.leave(&mut result);
+            for (name, value) in [
+                (headers::CALL_ID, context.call_id.clone()),
+                (headers::ATTEMPT, attempt.to_string()),
+                (headers::INSTANCE, gearshift_protocol::ce_encode(&context.instance_id)),
+                (
+                    headers::MESSAGE_ID,
+                    gearshift_protocol::long_work::result_id(&context.call_id, attempt),
+                ),
+            ] {
+                insert(&mut result, name, value);
+            }
+            result
+        })
+        .await;
+    }
+
+    /// Takes the call off the gauge, and tells what is left.
+    fn leave(&self, reply: &mut Message) {
+        insert(reply, headers::LOAD, self.gauge.leave().to_string());
+    }
+}
+
+/// Where results go, if it is a place for them: whoever asks names the subject, and it is our
+/// login that publishes to it.
+fn place(result_to: &str) -> Result<Subject, Failure> {
+    let subject =
+        Subject::parse(result_to).ok().filter(|_| result_to.starts_with(subjects::RESULT));
+    subject.ok_or_else(|| {
+        let message =
+            format!("`{result_to}` is no place for results: it needs `gearshift.result.`");
+        Failure::permanent(message).code(400)
+    })
+}
+
+fn reply(subject: Subject, answer: Answered) -> Message {
+    let (body, list) = match answer {
+        Ok((encoding, body)) => {
+            let list = vec![(headers::CONTENT_TYPE, encoding.content_type().to_owned())];
+            (Bytes::from(body), list)
+        }
+        Err(failure) => {
+            let failure = failure.into_wire();
+            let mut list = failure.to_headers();
+            list.push((headers::CONTENT_TYPE, headers::JSON.to_owned()));
+            (Bytes::new(), list)
+        }
+    };
+    let mut reply = Message::new(subject, body);
+    for (name, value) in list {
+        insert(&mut reply, name, value);
+    }
+    reply
+}
+
+/// Values were made fit to travel; one that is not is left out rather than the answer.
+fn insert(reply: &mut Message, name: &'static str, value: String) {
+    if let Err(error) = reply.headers.insert_known(name, value) {
+        tracing::warn!(%error, name, "a header could not be sent");
+    }
+}
+
+fn warn_unsent(sent: Result<(), gearshift_bus::Error>) {
+    if let Err(error) = sent {
+        tracing::warn!(%error, "the answer could not be sent");
+    }
+}
