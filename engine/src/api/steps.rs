@@ -34,7 +34,9 @@ pub(super) fn view(instance: &Instance, definition: &Definition, now: Timestamp)
         for (at, step) in graph.steps.iter().enumerate() {
             let state = run.and_then(|run| run.steps.get(at));
             let one = step_view(graph, step, run.zip(state), now);
-            settled += u32::from(state.is_some_and(|state| state.ended_at.is_some()));
+            // What was taken back is as if it had never been.
+            let is_settled = state.is_some_and(|state| state.ended_at.is_some());
+            settled += u32::from(is_settled && one.status != Wire::Undone);
             all.total_steps += 1;
             all.completed_steps += u32::from(one.status == Wire::Completed);
             if matches!(one.status, Wire::Running | Wire::Retrying) {

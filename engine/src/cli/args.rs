@@ -184,7 +184,7 @@ pub(super) enum Command {
     Pause(control::PauseArgs),
     /// Let paused instances go on
     Resume(control::ResumeArgs),
-    /// Take back what instances have done, newest first, and wait
+    /// Take back what instances have done, newest first; then they wait for a person
     Rollback(control::RollbackArgs),
     /// Write to variables of instances that run
     Set(control::SetArgs),

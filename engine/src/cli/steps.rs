@@ -19,7 +19,8 @@ pub(super) fn table(view: &StepsView, look: Look) -> Vec<String> {
     if view.steps.is_empty() {
         return Vec::new();
     }
-    let percent = view.progress.unwrap_or_default() * 100.0;
+    // Never more than there is: 600 of 601 is not all.
+    let percent = (view.progress.unwrap_or_default() * 100.0).floor();
     let (completed, total) = (view.completed_steps, view.total_steps);
     let mut lines = vec![format!("steps     {completed} of {total} completed · {percent:.0} %")];
     let longest = view.steps.iter().map(|step| step.id.chars().count()).max().unwrap_or_default();

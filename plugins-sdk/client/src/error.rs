@@ -20,7 +20,7 @@ pub enum ErrorKind {
         target: String,
     },
     /// No answer in time; whether it was done is unknown.
-    #[error("no answer within {millis} ms")]
+    #[error("no answer within {}", gearshift_protocol::plugin::format_duration(*millis))]
     Timeout {
         /// How long the client waited, in milliseconds.
         millis: u64,
