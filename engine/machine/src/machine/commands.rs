@@ -6,14 +6,11 @@ use super::decide::{unchanged, user};
 use super::effect::NoticeKind;
 use super::ids::Timestamp;
 use super::input::{Command, Event, Principal};
-use super::instance::{
-    FailedBlock, Instance, Place, Reply, RunningSequence, Status, Stuck, StuckKind,
-};
-use super::invoked::invoked_at;
+use super::instance::{Instance, Reply, Status, Stuck, StuckKind};
 use super::macrostep::{Again, Cause, Taken};
 use super::outcome::{Decision, Outcome};
-use super::progress::{Role, Then};
-use super::work::{ActionError, Failure, Origin, Overrun, Work};
+use super::progress::Then;
+use super::work::Work;
 use crate::definition::model::Definition;
 use crate::value::Value;
 
@@ -191,6 +188,9 @@ impl Work<'_> {
         if self.instance.active.is_empty() {
             return rejected("the start cannot be skipped: retry, cancel or kill");
         }
+        if self.instance.stuck.as_ref().is_some_and(|stuck| stuck.kind == StuckKind::RolledBack) {
+            return rejected("nothing failed that could be skipped: retry, cancel or kill");
+        }
         let Some(mut stuck) = self.unstick() else { return rejected("the instance is not stuck") };
         let replies = std::mem::take(&mut stuck.replies);
         match stuck.kind {
@@ -216,20 +216,6 @@ impl Work<'_> {
         self.take_what_waited(replies)
     }
 
-    /// The body of `skip` after an error: what failed counts as over.
-    fn leave_behind(&mut self, stuck: &Stuck) -> Result<Taken, Overrun> {
-        let Some(sequence) = &stuck.sequence else {
-            self.skip_steps()?;
-            return self.macrostep(Cause::Resume(None));
-        };
-        if let Role::Undo { undo } = sequence.role {
-            self.undo_through(undo, false)?;
-        } else {
-            self.skip_step(sequence.id);
-        }
-        self.macrostep(Cause::Resume(sequence.event.as_deref()))
-    }
-
     /// Sets the instance going; the trouble is handed out.
     fn unstick(&mut self) -> Option<Box<Stuck>> {
         let mut stuck = self.instance.stuck.take()?;
@@ -243,75 +229,6 @@ impl Work<'_> {
         let reason = Value::String(Arc::clone(&stuck.reason));
         self.notice(NoticeKind::Resumed, vec![("was", reason)]);
         Some(stuck)
-    }
-
-    pub(super) fn skip_step(&mut self, id: u32) {
-        let found = self.instance.sequences.iter_mut().find(|sequence| sequence.id == id);
-        if let Some(sequence) = found {
-            sequence.position = sequence.position.saturating_add(1);
-            self.ready.push(id);
-        }
-    }
-
-    /// The body of `retry` after an error: the failed block from its failed action on, the failed
-    /// call, or the failed step of a sequence.
-    fn run_again(&mut self, stuck: &Stuck) -> Result<Taken, Overrun> {
-        let event = stuck.event.as_ref();
-        match (&stuck.block, &stuck.sequence) {
-            (Some(FailedBlock { place: Place::Result, .. }), Some(_)) => self.keep_again(stuck)?,
-            (Some(failed), _) => self.block_again(*failed, event)?,
-            (None, Some(RunningSequence { call: Some(call), .. })) => {
-                // An unknown outcome may still become known: its attempt keeps its number.
-                let unknown = stuck.kind == StuckKind::OutcomeUnknown;
-                let attempt = if unknown { call.attempt.saturating_add(1) } else { 1 };
-                if let Some(sequence) = &stuck.sequence {
-                    self.begin_call_again(sequence, attempt)?;
-                }
-            }
-            (None, Some(sequence)) => self.ready.push(sequence.id),
-            (None, None) => {
-                self.retry_steps()?;
-            }
-        }
-        self.macrostep(Cause::Resume(event))
-    }
-
-    fn block_again(&mut self, failed: FailedBlock, event: Option<&Event>) -> Result<(), Overrun> {
-        let block_of =
-            |blocks: &'_ Vec<Vec<_>>, block: u16| blocks.get(usize::from(block)).cloned();
-        let actions = match failed.place {
-            Place::Entry { state, block } => block_of(&self.state(state).entry, block),
-            Place::Exit { state, block } => block_of(&self.state(state).exit, block),
-            Place::Transition { transition } => Some(self.transition(transition).actions.clone()),
-            Place::Result => None,
-        };
-        self.run_block_from(&actions.unwrap_or_default(), failed.place, failed.action, event)
-    }
-
-    /// `set:` of a call again, with the reply that came.
-    fn keep_again(&mut self, stuck: &Stuck) -> Result<(), Overrun> {
-        let (Some(sequence), Some(event)) = (&stuck.sequence, &stuck.event) else { return Ok(()) };
-        let definition = self.definition;
-        let Some(invoked) = invoked_at(definition, sequence) else { return Ok(()) };
-        let output = event.data.clone().unwrap_or_default();
-        match self.keep_output(invoked.set, sequence, &output) {
-            Ok(()) => {
-                self.skip_step(sequence.id);
-                Ok(())
-            }
-            Err(Failure::Overrun(overrun)) => Err(overrun),
-            Err(Failure::Error(error)) => {
-                let origin = Origin {
-                    state: stuck.state,
-                    block: stuck.block,
-                    sequence: stuck.sequence.clone(),
-                    event: stuck.event.clone(),
-                    ..Origin::default()
-                };
-                let error = ActionError { name: error.name, ..error };
-                self.queue_error(error, origin)
-            }
-        }
     }
 
     /// Offers the event of a rolled back macrostep again, or enters the initial states again.

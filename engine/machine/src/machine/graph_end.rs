@@ -92,7 +92,7 @@ impl Work<'_> {
     }
 
     /// The latest run of the graph of `state`.
-    fn run_of(&self, state: StateId) -> Option<&RunningGraph> {
+    pub(super) fn run_of(&self, state: StateId) -> Option<&RunningGraph> {
         let progress = self.instance.progress.as_deref()?;
         progress.graphs.iter().find(|run| {
             let graph = self.definition.graphs.get(usize::from(run.graph));

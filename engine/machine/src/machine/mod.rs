@@ -18,6 +18,7 @@ mod chunks;
 mod progress;
 
 mod actions;
+mod again;
 mod aggregate;
 mod by_hand;
 mod bytes;

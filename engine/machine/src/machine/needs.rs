@@ -87,3 +87,25 @@ fn need_verdict(need: &Need, spec: &Step, run: &RunningGraph, graph: &Graph) -> 
         }
     }
 }
+
+/// Does the step wait for more successes than there can be?
+pub(super) fn is_lacking(
+    spec: &Step,
+    state: &StepState,
+    run: &RunningGraph,
+    graph: &Graph,
+) -> bool {
+    state.status == StepStatus::Pending && matches!(verdict(spec, run, graph), Verdict::Never(_))
+}
+
+/// Steps that failed and that a need for so many successes counts.
+pub(super) fn failed_needs(spec: &Step, run: &RunningGraph) -> Vec<u16> {
+    let counted = spec.needs.iter().filter(|need| matches!(need.kind, NeedKind::AtLeast(_)));
+    let failed = |at: &u16| {
+        run.steps.get(usize::from(*at)).is_some_and(|state| {
+            let left_behind = state.status == StepStatus::Skipped && state.error.is_some();
+            state.is_settled() && (state.status == StepStatus::Failed || left_behind)
+        })
+    };
+    counted.flat_map(|need| need.of.iter().copied()).filter(failed).collect()
+}

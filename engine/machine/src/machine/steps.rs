@@ -153,7 +153,7 @@ impl Work<'_> {
     }
 
     /// `error.platform.invoke.<state>.<step>` and the like, as calls of states fail (rule 35).
-    fn step_error_event(
+    pub(super) fn step_error_event(
         &self,
         state: super::ids::StateId,
         step: &Arc<str>,
@@ -272,7 +272,8 @@ impl Work<'_> {
         let event = self.step_error_event(of.state, &"timeout".into(), error);
         if of.on_failure == GraphFailure::Raise {
             self.drop_sequences(|role| is_of(role, graph))?;
-            self.cut_off(graph, Phase::Ended);
+            // `finally:` is still to run, and `retry` may go on with it.
+            self.cut_off(graph, Phase::Running);
         }
         self.graph_failed(graph, of, None, event)
     }
@@ -283,43 +284,6 @@ impl Work<'_> {
         let Some(spec) = self.step_of(graph, step) else { return String::new() };
         let item = item.map_or_else(String::new, |item| format!("[{item}]"));
         format!("step `{}{item}`: ", spec.id)
-    }
-
-    /// `retry` of failed steps whose work is no single call: they start anew; false where there
-    /// are none.
-    pub(super) fn retry_steps(&mut self) -> Result<bool, Overrun> {
-        let failed = self.failed_steps();
-        for (graph, step) in &failed {
-            self.begin_step(*graph, *step)?;
-        }
-        Ok(!failed.is_empty())
-    }
-
-    /// `skip` of failed steps whose work is no single call; false where there are none.
-    pub(super) fn skip_steps(&mut self) -> Result<bool, Overrun> {
-        let failed = self.failed_steps();
-        for (graph, step) in &failed {
-            self.settle(*graph, *step, StepStatus::Skipped)?;
-        }
-        Ok(!failed.is_empty())
-    }
-
-    /// Steps that failed for good and wait for a person.
-    fn failed_steps(&self) -> Vec<(u32, u16)> {
-        let Some(progress) = self.instance.progress.as_deref() else { return Vec::new() };
-        let mut failed = Vec::new();
-        for run in progress.graphs.iter().filter(|run| run.phase == Phase::Running) {
-            for (at, state) in (0_u16..).zip(run.steps.iter()) {
-                let fallback = self
-                    .definition
-                    .step(run.graph, at)
-                    .is_some_and(|spec| matches!(spec.on_failure, StepFailure::Fallback(_)));
-                if state.status == StepStatus::Failed && !state.is_settled() && !fallback {
-                    failed.push((run.id, at));
-                }
-            }
-        }
-        failed
     }
 }
 

@@ -1,6 +1,8 @@
 //! The machine's tests: text in, text out, named after the rules of 02-semantics.md.
 
 mod actions;
+mod again;
+mod again_graph;
 mod approval_steps;
 mod approvals;
 mod by_hand;
