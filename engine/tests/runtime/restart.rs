@@ -40,6 +40,30 @@ fn a_call_under_way_is_made_again_under_the_same_id() {
 }
 
 #[test]
+fn p2_a_call_whose_time_was_over_before_the_restart_is_not_sent_behind_it() {
+    let plugin = Recorded::new(|seen| match seen.attempt {
+        1 => Answer::Hold,
+        _ => Answer::Done,
+    });
+    let mut world = World::embedded().serving(&plugin).started();
+    world.send("counter.opened", "a", 0);
+    world.send("counter.worked", "a", 1);
+    called(&world, &plugin, 1);
+    world.crash();
+    plugin.forget();
+    world.advance(Duration::from_secs(6));
+    world.start();
+    world.until("a", "the attempt has failed", |counter| {
+        let call = counter.instance.sequences.first().and_then(|one| one.call.as_ref());
+        call.is_some_and(|call| !call.sent)
+    });
+    world.advance(Duration::from_secs(10));
+    world.until("a", "the call succeeds", |counter| counter.worked == 1);
+    let seen = plugin.seen();
+    assert_eq!(calls(&seen), [(&*seen[0].call, 1), (&*seen[0].call, 2)]);
+}
+
+#[test]
 fn a_retry_that_was_waited_for_happens_once_with_its_number() {
     let plugin = Recorded::new(|seen| match seen.attempt {
         1 => Answer::Retryable,
