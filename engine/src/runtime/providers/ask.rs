@@ -69,6 +69,9 @@ impl Attempt {
             Err(asked) => return asked,
         };
         self.refresh();
+        if self.is_overdue() {
+            return Asked::Nothing;
+        }
         // Rare, so that its size is not every call's.
         let (pass, _room) = match Box::pin(self.pass(&route)).await {
             Ok(passed) => passed,
@@ -77,6 +80,7 @@ impl Attempt {
         // What waits takes no place from what can be asked.
         let _permit = permits.acquire().await;
         if self.is_overdue() || route.once && !Box::pin(self.may_start()).await {
+            self.not_sent(&route, pass);
             return Asked::Nothing;
         }
         loop {

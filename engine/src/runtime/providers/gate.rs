@@ -63,14 +63,18 @@ impl Attempt {
         match self.shared.providers.limits.room(rules, patience).await {
             Ok(room) => Ok((pass, room)),
             Err(full) => {
-                if let Some(rules) = self.breaker_rules() {
-                    let sign = (Sign::None, "");
-                    breakers::ended(&self.shared, &route.breaker, rules, pass, sign);
-                }
+                self.not_sent(route, pass);
                 let after = full.after.map_or(0, |after| after.as_millis());
                 let after = u64::try_from(after).unwrap_or(HELD_AGAIN_MS);
                 Err(held(PLUGIN_LIMITED, format!("the limit of {} is reached", full.limit), after))
             }
+        }
+    }
+
+    /// What was let pass goes nowhere: another call may be the one that is tried.
+    pub(super) fn not_sent(&self, route: &Route, pass: Pass) {
+        if let Some(rules) = self.breaker_rules() {
+            breakers::ended(&self.shared, &route.breaker, rules, pass, (Sign::None, ""));
         }
     }
 
