@@ -1,6 +1,7 @@
 //! [`Blobs`]: put, get by digest.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -84,7 +85,8 @@ impl Blobs {
         Self(Backend::Nats(blobs))
     }
 
-    /// Stores `bytes`, durably, and gives their digest; storing them again changes nothing.
+    /// Stores `bytes`, durably, and gives their digest; storing them again changes nothing but
+    /// their age, as [`Blobs::delete_idle`] sees it.
     ///
     /// # Errors
     ///
@@ -94,7 +96,7 @@ impl Blobs {
         match &self.0 {
             Backend::Memory(blobs) => blobs.put(bytes),
             Backend::Embedded(blobs) => blobs.put(bytes).await,
-            Backend::Nats(blobs) => blobs.put(bytes).await,
+            Backend::Nats(blobs) => Box::pin(blobs.put(bytes)).await,
         }
     }
 
@@ -104,7 +106,7 @@ impl Blobs {
     ///
     /// [`ErrorKind::Corrupt`] if what is stored has another digest.
     pub async fn get(&self, digest: &Digest) -> Result<Option<Bytes>, Error> {
-        self.get_within(digest, BLOB_BYTES_MAX).await
+        Box::pin(self.get_within(digest, BLOB_BYTES_MAX)).await
     }
 
     /// [`Blobs::get`] of a blob that somebody else may have stored: one above `limit` bytes is not
@@ -117,7 +119,7 @@ impl Blobs {
         let found = match &self.0 {
             Backend::Memory(blobs) => blobs.get(digest),
             Backend::Embedded(blobs) => blobs.get(digest, limit).await,
-            Backend::Nats(blobs) => blobs.get(digest, limit).await,
+            Backend::Nats(blobs) => Box::pin(blobs.get(digest, limit)).await,
         }?;
         if let Some(bytes) = &found {
             check_size(bytes.len(), limit)?;
@@ -135,6 +137,32 @@ impl Blobs {
             Backend::Memory(blobs) => blobs.delete(digest),
             Backend::Embedded(blobs) => blobs.delete(digest).await,
             Backend::Nats(blobs) => blobs.delete(digest).await,
+        }
+    }
+
+    /// Removes the blob where it was stored, and stored again, longer ago than `age`; false where
+    /// it stays. Within one process nobody knows when that was: there it is removed.
+    ///
+    /// # Errors
+    ///
+    /// What the backend meets.
+    pub async fn delete_idle(&self, digest: &Digest, age: Duration) -> Result<bool, Error> {
+        match &self.0 {
+            Backend::Memory(_) | Backend::Embedded(_) => self.delete(digest).await.map(|()| true),
+            Backend::Nats(blobs) => blobs.delete_idle(digest, age).await,
+        }
+    }
+
+    /// Removes what is left, since longer ago than `age`, of blobs whose storing was cut off.
+    ///
+    /// # Errors
+    ///
+    /// What the backend meets.
+    pub async fn delete_orphans(&self, age: Duration) -> Result<(), Error> {
+        match &self.0 {
+            // A blob is there as a whole or not at all.
+            Backend::Memory(_) | Backend::Embedded(_) => Ok(()),
+            Backend::Nats(blobs) => blobs.delete_orphans(age).await,
         }
     }
 

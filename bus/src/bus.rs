@@ -194,12 +194,26 @@ impl Bus {
     ///
     /// [`ErrorKind::InvalidName`] if `name` is not one.
     pub async fn bucket(&self, name: &str) -> Result<Bucket, Error> {
+        self.open_bucket(name, None).await
+    }
+
+    /// [`Bus::bucket`] of about so many bytes, the same for all and more than any value has: a
+    /// write that finds no room takes out what was written longest ago.
+    ///
+    /// # Errors
+    /// Those of [`Bus::bucket`].
+    pub async fn bucket_within(&self, name: &str, bytes_max: usize) -> Result<Bucket, Error> {
+        self.open_bucket(name, Some(bytes_max)).await
+    }
+
+    async fn open_bucket(&self, name: &str, bytes_max: Option<usize>) -> Result<Bucket, Error> {
         self.check(name)?;
+        let local = |store: &memory::Store| Ok(Bucket::memory(store.bucket(name, bytes_max)?));
         match &self.backend {
-            Backend::Memory(store) => Ok(Bucket::memory(store.bucket(name))),
-            Backend::Embedded(store) => Ok(Bucket::embedded(store.bucket(name).await?)),
-            Backend::Simulated(store) => Ok(Bucket::memory(store.memory().bucket(name))),
-            Backend::Nats(store) => Ok(Bucket::nats(store.bucket(name).await?)),
+            Backend::Memory(store) => local(store),
+            Backend::Embedded(store) => Ok(Bucket::embedded(store.bucket(name, bytes_max).await?)),
+            Backend::Simulated(store) => local(store.memory()),
+            Backend::Nats(store) => Ok(Bucket::nats(store.bucket(name, bytes_max).await?)),
         }
     }
 
@@ -344,6 +358,12 @@ impl Bus {
             Backend::Embedded(store) => store.close().await,
             Backend::Nats(store) => store.close().await,
         }
+    }
+
+    /// Why nothing reaches the bus now; `None` while it can be reached, as far as is known.
+    #[must_use]
+    pub fn absence(&self) -> Option<String> {
+        if let Backend::Nats(store) = &self.backend { store.absence() } else { None }
     }
 
     /// Which backend this is.

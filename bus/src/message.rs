@@ -7,7 +7,10 @@ use bytes::Bytes;
 use crate::{Error, ErrorKind, MESSAGE_BYTES_MAX, Subject};
 
 /// Names and values of one message's headers together, in bytes.
-const HEADER_BYTES_MAX: usize = 4 * 1024;
+pub(crate) const HEADER_BYTES_MAX: usize = 4 * 1024;
+/// Likewise for one that arrives from a client of another kind, which knows no such limit: what it
+/// says is not lost for being long.
+const ARRIVED_BYTES_MAX: usize = 16 * 1024;
 
 /// A subject, headers and a payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +46,7 @@ impl Message {
     ///
     /// Those of [`Headers::insert`].
     pub fn with_known(mut self, name: &'static str, value: String) -> Result<Self, Error> {
-        self.headers.put(Cow::Borrowed(name), value)?;
+        self.headers.put(Cow::Borrowed(name), value, HEADER_BYTES_MAX)?;
         Ok(self)
     }
 
@@ -71,6 +74,11 @@ impl Headers {
         Self(Vec::new())
     }
 
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, additional: usize) {
+        self.0.reserve_exact(additional);
+    }
+
     /// Sets a header; a value under the same name is replaced in its place.
     ///
     /// # Errors
@@ -79,7 +87,12 @@ impl Headers {
     /// or if the value holds a line break or zero byte; [`ErrorKind::TooLarge`] if all headers
     /// together would exceed 4 KiB. The headers then stay as they were.
     pub fn insert(&mut self, name: &str, value: &str) -> Result<(), Error> {
-        self.put(Cow::Owned(name.to_owned()), value.to_owned())
+        self.put(Cow::Owned(name.to_owned()), value.to_owned(), HEADER_BYTES_MAX)
+    }
+
+    /// [`Headers::insert`] for one that arrived.
+    pub(crate) fn insert_arrived(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        self.put(Cow::Owned(name.to_owned()), value.to_owned(), ARRIVED_BYTES_MAX)
     }
 
     /// [`Headers::insert`] where the name is a constant: nothing is copied.
@@ -88,10 +101,10 @@ impl Headers {
     ///
     /// Those of [`Headers::insert`].
     pub fn insert_known(&mut self, name: &'static str, value: String) -> Result<(), Error> {
-        self.put(Cow::Borrowed(name), value)
+        self.put(Cow::Borrowed(name), value, HEADER_BYTES_MAX)
     }
 
-    fn put(&mut self, name: Cow<'static, str>, value: String) -> Result<(), Error> {
+    fn put(&mut self, name: Cow<'static, str>, value: String, limit: usize) -> Result<(), Error> {
         let is_name = |byte: u8| byte.is_ascii_graphic() && byte != b':';
         if name.is_empty() || !name.bytes().all(is_name) {
             return Err(invalid(&name, "a name is printable ASCII without `:` and spaces"));
@@ -103,7 +116,7 @@ impl Headers {
         let replaced = position
             .and_then(|index| self.0.get(index))
             .map_or(0, |(name, value)| name.len() + value.len());
-        check_size(self.bytes() - replaced + name.len() + value.len(), HEADER_BYTES_MAX)?;
+        check_size(self.bytes() - replaced + name.len() + value.len(), limit)?;
         let pair = (name, value);
         match position.and_then(|index| self.0.get_mut(index)) {
             Some(existing) => *existing = pair,
@@ -145,7 +158,7 @@ impl Headers {
         self.0.is_empty()
     }
 
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::local::{Exchange, Served};
+use crate::local::{Exchange, Served, Told};
 use crate::service::alone;
 use crate::simulated::SimulatedRequests;
 use crate::{Error, Message, Offer, Registration, ServiceInfo, ServiceStats, SubjectPattern, nats};
@@ -46,6 +46,7 @@ pub struct Request {
 #[derive(Debug)]
 enum Replier {
     Local(mpsc::Sender<Message>),
+    Told(Told),
     Nats(nats::Replier),
 }
 
@@ -118,6 +119,9 @@ impl Requests {
         match &self.0 {
             Backend::Nats(requests) if message.check_size().is_ok() => {
                 requests.tell_of(message, timeout, then)
+            }
+            Backend::Local(exchange) if message.check_size().is_ok() => {
+                exchange.tell_of(message, timeout, then)
             }
             Backend::Nats(_) | Backend::Local(_) | Backend::Simulated(_) => Err((message, then)),
         }
@@ -256,6 +260,19 @@ impl Request {
         Self { message, reply: Replier::Local(reply) }
     }
 
+    pub(crate) const fn told(message: Message, told: Told) -> Self {
+        Self { message, reply: Replier::Told(told) }
+    }
+
+    /// The message, and who is told what becomes of it, unless that was told.
+    pub(crate) fn untold(self) -> (Message, Option<OnReply>) {
+        let then = match &self.reply {
+            Replier::Told(told) => told.take(),
+            Replier::Local(_) | Replier::Nats(_) => None,
+        };
+        (self.message, then)
+    }
+
     pub(crate) const fn nats(message: Message, reply: nats::Replier) -> Self {
         Self { message, reply: Replier::Nats(reply) }
     }
@@ -263,7 +280,7 @@ impl Request {
     /// Answers a request that is delivered to a full queue.
     pub(crate) async fn refuse(self, limit: usize) -> Result<(), Error> {
         match self.reply {
-            Replier::Local(_) => Ok(()),
+            Replier::Local(_) | Replier::Told(_) => Ok(()),
             Replier::Nats(requester) => requester.refuse(limit).await,
         }
     }
@@ -280,6 +297,10 @@ impl Request {
             Replier::Local(requester) => {
                 // The requester is gone or has its reply already: either way it needs none.
                 requester.try_send(reply).unwrap_or_default();
+                Ok(())
+            }
+            Replier::Told(told) => {
+                told.answer(reply);
                 Ok(())
             }
             Replier::Nats(requester) => requester.respond(reply).await,
@@ -300,6 +321,10 @@ impl Request {
         match to {
             Replier::Local(requester) => {
                 requester.try_send(reply).unwrap_or_default();
+                Ok(())
+            }
+            Replier::Told(told) => {
+                told.answer(reply);
                 Ok(())
             }
             Replier::Nats(requester) => requester.respond_at_once(reply).map_err(|unsent| {

@@ -42,6 +42,7 @@ pub(crate) type Data = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
 pub struct Offer {
     pub(crate) group: String,
     pub(crate) alone: bool,
+    pub(crate) keeps_id: bool,
     pub(crate) data: Option<Data>,
 }
 
@@ -49,7 +50,7 @@ impl Offer {
     /// Each endpoint is served as a member of `group`.
     #[must_use]
     pub fn new(group: &str) -> Self {
-        Self { group: group.to_owned(), alone: false, data: None }
+        Self { group: group.to_owned(), alone: false, keeps_id: false, data: None }
     }
 
     /// Each endpoint is also served by this instance alone, under its subject with the
@@ -57,6 +58,13 @@ impl Offer {
     #[must_use]
     pub const fn alone(mut self) -> Self {
         self.alone = true;
+        self
+    }
+
+    /// The instance keeps its id, which was made for an earlier offer of it.
+    #[must_use]
+    pub const fn keep_id(mut self) -> Self {
+        self.keeps_id = true;
         self
     }
 
@@ -70,8 +78,12 @@ impl Offer {
 
 impl fmt::Debug for Offer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { group, alone, data: _ } = self;
-        f.debug_struct("Offer").field("group", group).field("alone", alone).finish_non_exhaustive()
+        let Self { group, alone, keeps_id, data: _ } = self;
+        f.debug_struct("Offer")
+            .field("group", group)
+            .field("alone", alone)
+            .field("keeps_id", keeps_id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -115,7 +115,8 @@ fn load_blocks(name: &str) -> usize {
             }
             Err(problems) => problems,
         };
-        for problem in problems {
+        // Of roles, the page itself says that they are not checked yet.
+        for problem in problems.iter().filter(|it| it.code != codes::ROLES_SHOWN) {
             writeln!(findings, "{}", problem.render(&text, false)).unwrap();
         }
     }

@@ -228,7 +228,7 @@ fn expected_steps(example: &Path) -> Vec<Vec<String>> {
     text.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
 }
 
-async fn steps_end_as_expected(name: &str, workflow: &str) {
+async fn steps_end_as_expected(name: &str, workflow: &str) -> World {
     let world = World::start(name, &["*"]).await;
     let words = ["start", workflow, "--key", "n-1", "--wait", "--timeout", "60s", "-o", "json"];
     world.gearshift(&words).await;
@@ -239,12 +239,41 @@ async fn steps_end_as_expected(name: &str, workflow: &str) {
     let steps = shown["steps"].as_array().unwrap().iter();
     let steps: Vec<_> = steps.map(|step| vec![word(step, "id"), word(step, "status")]).collect();
     assert_eq!(steps, expected_steps(&world.example), "{name}");
+    world
+}
+
+/// The steps whose results came from the cache.
+async fn cached_steps(world: &World, key: &str) -> Vec<String> {
+    let words = ["start", "data_analysis", "--key", key, "--wait", "--timeout", "60s"];
+    world.gearshift(&words).await;
+    let shown = world.gearshift(&["show", key, "-o", "json"]).await;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let steps = shown["steps"].as_array().unwrap().iter();
+    let cached = steps.filter(|step| step["cached"] == true);
+    cached.map(|step| step["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn decision_34_a_second_analysis_of_a_file_is_answered_from_the_cache() {
+    let world = steps_end_as_expected("data-analysis", "data_analysis").await;
+    assert_eq!(cached_steps(&world, "n-2").await, ["process_small"]);
+    let history = world.gearshift(&["history", "n-2"]).await;
+    assert!(
+        history.contains(
+            "(process_small)  call chart_generator.create_basic_charts  [from the cache]"
+        ),
+        "{history}"
+    );
+    let shown = world.gearshift(&["show", "n-2"]).await;
+    assert!(
+        shown.lines().any(|it| it.contains("process_small") && it.contains("cached")),
+        "{shown}"
+    );
 }
 
 #[tokio::test]
 async fn examples_of_steps_run_with_their_plugins_in_another_process() {
     steps_end_as_expected("data-processing", "data_processing").await;
-    steps_end_as_expected("data-analysis", "data_analysis").await;
     steps_end_as_expected("document-processing", "document_processing").await;
     steps_end_as_expected("document-router", "document_router").await;
 }

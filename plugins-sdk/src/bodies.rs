@@ -18,13 +18,12 @@ pub(crate) fn named(
     encoding: Encoding,
     body: &Bytes,
 ) -> Result<Option<ObjectRef>, Failure> {
+    // Inline it may be what the bus carries: whoever asks decides by all who may be asked.
+    within("input", body.len(), OBJECT_BYTES_MAX)?;
     match outlet {
-        Outlet::Bus(_) => within("input", body.len(), BODY_BYTES_MAX)?,
+        Outlet::Bus(_) => {}
         // A test hands everything over as it is.
-        Outlet::Record(_) => {
-            within("input", body.len(), OBJECT_BYTES_MAX)?;
-            return Ok(None);
-        }
+        Outlet::Record(_) => return Ok(None),
     }
     // Most inputs are not parsed for this. Other stores are none of the caller's business: it is
     // our login that reads.
@@ -38,7 +37,8 @@ pub(crate) fn named(
 
 /// The content of the object that stands for an input.
 pub(crate) async fn fetch(outlet: &Outlet, object: &ObjectRef) -> Result<Bytes, Failure> {
-    let gone = || Failure::permanent(format!("input `{}` is not stored", object.name)).code(410);
+    // Whoever asks again stores it again.
+    let gone = || Failure::retryable(format!("input `{}` is not stored", object.name)).code(410);
     let Outlet::Bus(bus) = outlet else { return Err(gone()) };
     let digest = Digest::parse(&object.name)?;
     let found = async { bus.blobs(STORE).await?.get_within(&digest, OBJECT_BYTES_MAX).await };

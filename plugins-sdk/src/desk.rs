@@ -32,6 +32,8 @@ pub(crate) struct Desk {
     pub(crate) calls: InFlight,
     pub(crate) gauge: Gauge,
     pub(crate) tasks: TaskTracker,
+    /// Are its callers those who chose this instance? They are told how busy it is.
+    pub(crate) chosen: bool,
 }
 
 /// A call as it was taken.
@@ -73,6 +75,7 @@ impl Desk {
         let context = Context::new(call, entry.token.clone(), Arc::clone(&self.shared));
         let span = context.span();
         let encoding = Encoding::of(message.headers.get(headers::CONTENT_TYPE));
+        let asked_json = matches!(encoding, Ok(Encoding::Json));
         let answer = match encoding {
             Ok(encoding) => {
                 let taken = Taken { context, encoding, body: message.payload.clone() };
@@ -85,8 +88,8 @@ impl Desk {
             Err(error) => Err(Failure::permanent(error.to_string()).code(415)),
         };
         drop(entry);
-        let mut reply = reply(message.subject.clone(), answer);
-        self.leave(&mut reply);
+        let mut reply = reply(message.subject.clone(), answer, asked_json);
+        self.leave(&mut reply, self.chosen);
         let Err(unsent) = request.respond_at_once(reply) else { return };
         let (request, reply) = *unsent;
         // The caller learns of the loss at its deadline and asks again.
@@ -112,8 +115,8 @@ impl Desk {
         let to = match place(result_to) {
             Ok(to) => to,
             Err(failure) => {
-                let mut refusal = reply(at, Err(failure));
-                self.leave(&mut refusal);
+                let mut refusal = reply(at, Err(failure), false);
+                self.leave(&mut refusal, self.chosen);
                 return warn_unsent(request.respond(refusal).await);
             }
         };
@@ -131,8 +134,8 @@ impl Desk {
         let context = taken.context.clone();
         let call = long::Call { bus: &self.bus, context: &context, heartbeat };
         call.work(self.run(taken), |answer| {
-            let mut result = reply(to.clone(), answer);
-            self.leave(&mut result);
+            let mut result = reply(to.clone(), answer, false);
+            self.leave(&mut result, true);
             for (name, value) in [
                 (headers::CALL_ID, context.call_id.clone()),
                 (headers::ATTEMPT, attempt.to_string()),
@@ -150,8 +153,11 @@ impl Desk {
     }
 
     /// Takes the call off the gauge, and tells what is left.
-    fn leave(&self, reply: &mut Message) {
-        insert(reply, headers::LOAD, self.gauge.leave().to_string());
+    fn leave(&self, reply: &mut Message, tell: bool) {
+        let left = self.gauge.leave();
+        if tell {
+            insert(reply, headers::LOAD, left.to_string());
+        }
     }
 }
 
@@ -167,8 +173,10 @@ fn place(result_to: &str) -> Result<Subject, Failure> {
     })
 }
 
-fn reply(subject: Subject, answer: Answered) -> Message {
+/// `quiet`: what says nothing is JSON, so that most answers travel without any header.
+fn reply(subject: Subject, answer: Answered, quiet: bool) -> Message {
     let (body, list) = match answer {
+        Ok((Encoding::Json, body)) if quiet => (Bytes::from(body), Vec::new()),
         Ok((encoding, body)) => {
             let list = vec![(headers::CONTENT_TYPE, encoding.content_type().to_owned())];
             (Bytes::from(body), list)

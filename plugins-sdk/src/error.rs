@@ -1,7 +1,9 @@
 //! [`Error`]: why a plugin cannot be served.
 
 /// Why a plugin cannot be served.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Debug` form is made of words too: it is what Rust prints where `main` returns an error.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A plugin's or operation's name has other characters than letters, digits, `-` and `_`,
@@ -85,5 +87,29 @@ pub enum Error {
 impl From<gearshift_bus::Error> for Error {
     fn from(error: gearshift_bus::Error) -> Self {
         Self::Bus(Box::new(error))
+    }
+}
+
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&crate::failure::chain(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `main` that returns the error prints this form, and nobody reads a tree of fields.
+    #[test]
+    fn the_form_for_debugging_is_made_of_words() {
+        let name = Error::Name { name: "my.plug".to_owned() };
+        assert_eq!(
+            format!("{name:?}"),
+            "`my.plug` is not usable as a name: it needs 1 to 64 letters, digits, `-` or `_`"
+        );
+        let inner = std::io::Error::other("nobody listens");
+        let bus = Error::Bus(Box::new(inner));
+        assert_eq!(format!("{bus:?}"), "the bus refused: nobody listens");
     }
 }

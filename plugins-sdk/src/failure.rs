@@ -1,4 +1,5 @@
-//! [`Failure`]: how an attempt failed, and whether another one makes sense.
+//! [`Failure`]: how an attempt failed, and whether another one makes sense; [`OrFailure`]: how
+//! boxed errors and texts become one.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,8 +8,8 @@ use gearshift_protocol::{FailureKind, PluginFailure};
 
 /// How an attempt failed.
 ///
-/// Every error becomes a retryable one by `?`. It is no [`std::error::Error`] itself, because
-/// that would forbid the conversion.
+/// Every error becomes a retryable one by `?`; boxed ones do by [`OrFailure`]. It is no
+/// [`std::error::Error`] itself, because that would forbid the conversion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     kind: FailureKind,
@@ -95,13 +96,64 @@ impl fmt::Display for Failure {
 
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        let mut message = error.to_string();
-        let mut next = error.source();
-        while let Some(source) = next {
-            message.push_str(": ");
-            message.push_str(&source.to_string());
-            next = source.source();
-        }
-        Self::retryable(message)
+        Self::retryable(chain(&error))
     }
+}
+
+/// Makes a [`Failure`] of what is no error itself but can become a boxed one: `Box<dyn Error + Send
+/// + Sync>`, `anyhow::Error`, a text.
+///
+/// Rust lets no `?` convert those beside every error, so it takes a word:
+///
+/// ```
+/// use std::error::Error;
+/// use gearshift_plugins_sdk::{Failure, OrFailure};
+///
+/// fn pages(text: &str) -> Result<u32, Box<dyn Error + Send + Sync>> {
+///     Ok(text.parse()?)
+/// }
+///
+/// async fn count(text: String) -> Result<u32, Failure> {
+///     let pages = pages(&text).or_permanent()?;
+///     pages.checked_add(1).ok_or("too many pages").or_retryable()
+/// }
+/// # let plugin = gearshift_plugins_sdk::Plugin::new("pages", "1.0.0").operation("count", count);
+/// # assert_eq!(plugin.name(), "pages");
+/// ```
+pub trait OrFailure<T> {
+    /// The failure may be tried again, as by `?`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::retryable`] with the words of the error and of what caused it.
+    fn or_retryable(self) -> Result<T, Failure>;
+
+    /// Trying again is useless.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::permanent`] with the words of the error and of what caused it.
+    fn or_permanent(self) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> OrFailure<T> for Result<T, E> {
+    fn or_retryable(self) -> Result<T, Failure> {
+        self.map_err(|error| Failure::retryable(chain(&*error.into())))
+    }
+
+    fn or_permanent(self) -> Result<T, Failure> {
+        self.map_err(|error| Failure::permanent(chain(&*error.into())))
+    }
+}
+
+/// The words of an error and of what caused it.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut message = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        message.push_str(": ");
+        message.push_str(&source.to_string());
+        next = source.source();
+    }
+    message
 }

@@ -14,122 +14,143 @@ use crate::{Context, Failure, State};
 
 /// A function that can be an operation; `M` only tells the forms apart.
 ///
-/// With `I: Deserialize + JsonSchema`, `O: Serialize + JsonSchema` and an error that
-/// [`Failure`] can be made of (every error can):
-///
 /// - `async fn(I) -> Result<O, E>`
 /// - `async fn(Context, I) -> Result<O, E>`
 /// - `async fn(State<S>, Context, I) -> Result<O, E>`
 ///
-/// It cannot be implemented elsewhere.
+/// [`Plugin::operation`](crate::Plugin::operation) takes those with `I: Deserialize + JsonSchema`,
+/// `O: Serialize + JsonSchema`, an error that [`Failure`] can be made of (every error can), and a
+/// future that is `Send`. It cannot be implemented elsewhere.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an operation",
     label = "not `async fn(I)`, `async fn(Context, I)` or `async fn(State<S>, Context, I)`",
     note = "the input needs `Deserialize` and `JsonSchema`, the output `Serialize` and \
             `JsonSchema`, and the result is `Result<O, E>` with an error as `E`"
 )]
-pub trait Handler<M>: Erase<M> {}
+pub trait Handler<M>: Form<M> {
+    /// What it takes.
+    type Input;
+    /// What it gives.
+    type Output;
+    /// How it fails.
+    type Error;
+    /// What it returns: bounds of it are not of this trait, so that the compiler names the one
+    /// that is not met.
+    type Answer: Future<Output = Result<Self::Output, Self::Error>>;
 
-impl<F: Erase<M>, M> Handler<M> for F {}
+    #[doc(hidden)]
+    fn call(&self, context: Context, input: Self::Input) -> Result<Self::Answer, Failure>;
+}
 
 /// The body of the answer.
 pub(crate) type Answer = Result<Vec<u8>, Failure>;
 
 type Call = dyn Fn(Context, Encoding, Bytes) -> BoxFuture<'static, Answer> + Send + Sync;
 
-pub(crate) mod sealed {
-    use super::{Arc, Call, TypeId};
+/// A handler without its types.
+#[derive(Clone)]
+pub(crate) struct Erased {
+    pub(crate) call: Arc<Call>,
+    pub(crate) input: String,
+    pub(crate) output: String,
+    pub(crate) needs: Option<(TypeId, &'static str)>,
+}
 
-    /// A handler without its types.
-    #[derive(Clone)]
+mod sealed {
+    use super::TypeId;
+
     #[expect(unnameable_types, reason = "sealed")]
-    pub struct Erased {
-        pub(crate) call: Arc<Call>,
-        pub(crate) input: String,
-        pub(crate) output: String,
-        pub(crate) needs: Option<(TypeId, &'static str)>,
-    }
-
-    #[expect(unnameable_types, reason = "sealed")]
-    pub trait Erase<M> {
-        fn erase(self) -> Erased;
+    pub trait Form<M> {
+        /// The state that it takes.
+        const NEEDS: Option<fn() -> (TypeId, &'static str)>;
     }
 }
 
-use sealed::{Erase, Erased};
+use sealed::Form;
 
-impl<F, R, I, O, E> Erase<fn(I)> for F
+impl<F: Fn(I) -> R, R, I> Form<fn(I)> for F {
+    const NEEDS: Option<fn() -> (TypeId, &'static str)> = None;
+}
+
+impl<F, R, I, O, E> Handler<fn(I)> for F
 where
-    F: Fn(I) -> R + Send + Sync + 'static,
-    R: Future<Output = Result<O, E>> + Send + 'static,
-    I: DeserializeOwned + JsonSchema + Send + 'static,
-    O: Serialize + JsonSchema + 'static,
-    E: Into<Failure> + 'static,
+    F: Fn(I) -> R,
+    R: Future<Output = Result<O, E>>,
 {
-    fn erase(self) -> Erased {
-        let handler = Arc::new(self);
-        let call =
-            move |_: Context, encoding: Encoding, body: Bytes| -> BoxFuture<'static, Answer> {
-                let handler = Arc::clone(&handler);
-                Box::pin(async move { write(encoding, handler(read(encoding, &body)?).await) })
-            };
-        erased::<I, O>(Arc::new(call), None)
+    type Input = I;
+    type Output = O;
+    type Error = E;
+    type Answer = R;
+
+    fn call(&self, _: Context, input: I) -> Result<R, Failure> {
+        Ok(self(input))
     }
 }
 
-impl<F, R, I, O, E> Erase<fn(Context, I)> for F
+impl<F: Fn(Context, I) -> R, R, I> Form<fn(Context, I)> for F {
+    const NEEDS: Option<fn() -> (TypeId, &'static str)> = None;
+}
+
+impl<F, R, I, O, E> Handler<fn(Context, I)> for F
 where
-    F: Fn(Context, I) -> R + Send + Sync + 'static,
-    R: Future<Output = Result<O, E>> + Send + 'static,
-    I: DeserializeOwned + JsonSchema + Send + 'static,
-    O: Serialize + JsonSchema + 'static,
-    E: Into<Failure> + 'static,
+    F: Fn(Context, I) -> R,
+    R: Future<Output = Result<O, E>>,
 {
-    fn erase(self) -> Erased {
-        let handler = Arc::new(self);
-        let call = move |context: Context,
-                         encoding: Encoding,
-                         body: Bytes|
-              -> BoxFuture<'static, Answer> {
-            let handler = Arc::clone(&handler);
-            Box::pin(async move { write(encoding, handler(context, read(encoding, &body)?).await) })
-        };
-        erased::<I, O>(Arc::new(call), None)
+    type Input = I;
+    type Output = O;
+    type Error = E;
+    type Answer = R;
+
+    fn call(&self, context: Context, input: I) -> Result<R, Failure> {
+        Ok(self(context, input))
     }
 }
 
-impl<F, R, S, I, O, E> Erase<fn(State<S>, Context, I)> for F
+impl<F, R, S: 'static, I> Form<fn(State<S>, Context, I)> for F
 where
-    F: Fn(State<S>, Context, I) -> R + Send + Sync + 'static,
-    R: Future<Output = Result<O, E>> + Send + 'static,
+    F: Fn(State<S>, Context, I) -> R,
+{
+    const NEEDS: Option<fn() -> (TypeId, &'static str)> =
+        Some(|| (TypeId::of::<S>(), std::any::type_name::<S>()));
+}
+
+impl<F, R, S, I, O, E> Handler<fn(State<S>, Context, I)> for F
+where
+    F: Fn(State<S>, Context, I) -> R,
+    R: Future<Output = Result<O, E>>,
     S: Clone + Send + Sync + 'static,
-    I: DeserializeOwned + JsonSchema + Send + 'static,
-    O: Serialize + JsonSchema + 'static,
-    E: Into<Failure> + 'static,
 {
-    fn erase(self) -> Erased {
-        let handler = Arc::new(self);
-        let call = move |context: Context,
-                         encoding: Encoding,
-                         body: Bytes|
-              -> BoxFuture<'static, Answer> {
-            let handler = Arc::clone(&handler);
-            Box::pin(async move {
-                // `Plugin::check` found the state, so this is for tests that skip it.
-                let state = context.shared.states.get::<S>().ok_or_else(missing_state::<S>)?;
-                write(encoding, handler(State(state), context, read(encoding, &body)?).await)
-            })
-        };
-        let needs = (TypeId::of::<S>(), std::any::type_name::<S>());
-        erased::<I, O>(Arc::new(call), Some(needs))
+    type Input = I;
+    type Output = O;
+    type Error = E;
+    type Answer = R;
+
+    fn call(&self, context: Context, input: I) -> Result<R, Failure> {
+        // `Plugin::check` found the state, so this is for tests that skip it.
+        let state = context.shared.states.get::<S>().ok_or_else(missing_state::<S>)?;
+        Ok(self(State(state), context, input))
     }
 }
 
-fn erased<I: JsonSchema, O: JsonSchema>(
-    call: Arc<Call>,
-    needs: Option<(TypeId, &'static str)>,
-) -> Erased {
-    Erased { call, input: schema::<I>(), output: schema::<O>(), needs }
+pub(crate) fn erase<M, H>(handler: H) -> Erased
+where
+    H: Handler<M> + Send + Sync + 'static,
+    H::Input: DeserializeOwned + JsonSchema + Send + 'static,
+    H::Output: Serialize + JsonSchema + 'static,
+    H::Error: Into<Failure> + 'static,
+    H::Answer: Send + 'static,
+{
+    let (input, output) = (schema::<H::Input>(), schema::<H::Output>());
+    let handler = Arc::new(handler);
+    let call = move |context: Context, encoding: Encoding, body: Bytes| {
+        let handler = Arc::clone(&handler);
+        let answer = async move {
+            let answer = handler.call(context, read(encoding, &body)?)?;
+            write(encoding, answer.await)
+        };
+        Box::pin(answer) as BoxFuture<'static, Answer>
+    };
+    Erased { call: Arc::new(call), input, output, needs: H::NEEDS.map(|needs| needs()) }
 }
 
 fn schema<T: JsonSchema>() -> String {

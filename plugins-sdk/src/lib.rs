@@ -50,7 +50,8 @@
 //! where its answer is lost, a person decides how to go on. One that takes long says so as well
 //! ([`OperationOptions::long`]): the result then comes later, and signs of life until then.
 //!
-//! `?` on any error fails the attempt and the definition's `retry:` decides what follows;
+//! `?` on any error, [`OrFailure`] for boxed ones, fails the attempt and the definition's `retry:`
+//! decides what follows;
 //! [`Failure::permanent`] says that another attempt is useless. A handler that panics fails its
 //! attempt and nothing else.
 
@@ -76,7 +77,7 @@ mod testing;
 
 pub use context::{Context, State};
 pub use error::Error;
-pub use failure::Failure;
+pub use failure::{Failure, OrFailure};
 /// Servers and login for [`Plugin::run_on`].
 pub use gearshift_bus::NatsOptions;
 /// What [`Context::heartbeat`] told, and how far a plugin is in its life.

@@ -97,7 +97,7 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    /// Tells of the instance with this id, which is that of the service once it is served.
+    /// Tells of the instance with this id, which is that of the service.
     pub(crate) fn new(
         gauge: Gauge,
         bus: &Bus,
@@ -116,12 +116,6 @@ impl Life {
 
     pub(crate) fn id(&self) -> &str {
         &self.id
-    }
-
-    /// The same instance under another id.
-    pub(crate) fn with_id(mut self, id: &str) -> Self {
-        id.clone_into(&mut self.id);
-        self
     }
 
     /// Is in this state from now on; told where it is another one.

@@ -9,12 +9,15 @@ use std::time::Duration;
 use gearshift_bus::{Bus, EndpointInfo, ServiceInfo};
 use gearshift_protocol::metadata::LIST_MAX;
 use gearshift_protocol::{PluginMetadata, Requirement, plugin, subjects};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::context::States;
-use crate::handler::sealed::Erased;
+use crate::handler::{Erased, erase};
 use crate::hooks::Hooks;
 use crate::life::Gauge;
-use crate::{Error, Handler, OperationOptions, Running, TestPlugin};
+use crate::{Error, Failure, Handler, OperationOptions, Running, TestPlugin};
 
 /// How many calls a plugin answers at once unless told otherwise.
 const CONCURRENCY: usize = 16;
@@ -62,7 +65,14 @@ impl Plugin {
 
     /// Adds an operation; definitions call it as `plugin.operation`.
     #[must_use]
-    pub fn operation<M>(self, name: &str, handler: impl Handler<M>) -> Self {
+    pub fn operation<M, H>(self, name: &str, handler: H) -> Self
+    where
+        H: Handler<M> + Send + Sync + 'static,
+        H::Input: DeserializeOwned + JsonSchema + Send + 'static,
+        H::Output: Serialize + JsonSchema + 'static,
+        H::Error: Into<Failure> + 'static,
+        H::Answer: Send + 'static,
+    {
         self.operation_with(name, handler, OperationOptions::new())
     }
 
@@ -80,13 +90,15 @@ impl Plugin {
     /// # assert_eq!(billing.name(), "billing");
     /// ```
     #[must_use]
-    pub fn operation_with<M>(
-        mut self,
-        name: &str,
-        handler: impl Handler<M>,
-        options: OperationOptions,
-    ) -> Self {
-        let (name, handler) = (name.to_owned(), handler.erase());
+    pub fn operation_with<M, H>(mut self, name: &str, handler: H, options: OperationOptions) -> Self
+    where
+        H: Handler<M> + Send + Sync + 'static,
+        H::Input: DeserializeOwned + JsonSchema + Send + 'static,
+        H::Output: Serialize + JsonSchema + 'static,
+        H::Error: Into<Failure> + 'static,
+        H::Answer: Send + 'static,
+    {
+        let (name, handler) = (name.to_owned(), erase(handler));
         self.operations.push(Operation { name, handler, options });
         self
     }
@@ -264,6 +276,7 @@ impl Plugin {
         let told = PluginMetadata {
             concurrency: Some(u32::try_from(self.concurrency).unwrap_or(u32::MAX)),
             instance: true,
+            objects: true,
             ..self.told.clone()
         };
         ServiceInfo {

@@ -18,7 +18,10 @@ const AGAIN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_sec
 
 /// Those that none of the services satisfies.
 fn missing(services: &[ServiceInfo], requires: &[Requirement]) -> Vec<Requirement> {
-    let is_plugin = |one: &&ServiceInfo| PluginMetadata::from_map(&one.metadata).is_some();
+    // One that is shown but takes no calls is not there.
+    let is_plugin = |one: &&ServiceInfo| {
+        PluginMetadata::from_map(&one.metadata).is_some_and(|told| told.state.is_none())
+    };
     let plugins: Vec<_> = services.iter().filter(is_plugin).collect();
     let is_missing = |one: &&Requirement| {
         !plugins.iter().any(|service| one.accepts(&service.name, &service.version))

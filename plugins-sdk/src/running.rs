@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use gearshift_bus::{Bus, Offer, Registration, SubjectPattern, Subscription};
+use gearshift_bus::{Bus, Offer, Registration, ServiceInfo, SubjectPattern, Subscription};
+use gearshift_protocol::metadata::METADATA_STATE;
 use gearshift_protocol::{AnnouncementKind, PluginState, subjects};
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -41,6 +42,8 @@ struct Presence(Life);
 struct Ending {
     life: Life,
     hooks: Hooks,
+    bus: Bus,
+    info: ServiceInfo,
 }
 
 impl Running {
@@ -62,7 +65,10 @@ impl Running {
 
     async fn serve(plugin: Plugin, bus: &Bus, gauge: Gauge) -> Result<Self, Error> {
         let major = plugin.check()?;
-        let info = plugin.info(major);
+        let mut info = plugin.info(major);
+        let first = Offer::new(subjects::PLUGIN_GROUP);
+        let shown = show(bus, &info, PluginState::Initializing, first).await?;
+        shown.id().clone_into(&mut info.id);
         let mut life = Life::new(gauge, bus, (&plugin.name, &plugin.version), &info.id)?;
         let missing =
             requires::wait(&mut life, bus, &plugin.told.requires, plugin.patience).await?;
@@ -72,8 +78,9 @@ impl Running {
         // Everything is served before the first task starts, so that a refusal leaves nothing.
         let gauge = life.gauge.clone();
         let data = move || serde_json::to_value(gauge.status()).unwrap_or_default();
-        let offer = Offer::new(subjects::PLUGIN_GROUP).alone().data(data);
-        let offered = bus.requests().offer_as(info, offer).await;
+        let offer = Offer::new(subjects::PLUGIN_GROUP).alone().keep_id().data(data);
+        drop(shown);
+        let offered = bus.requests().offer_as(info.clone(), offer).await;
         let (registration, servers) = match offered {
             Ok(offered) => offered,
             Err(error) => {
@@ -81,7 +88,6 @@ impl Running {
                 return Err(error.into());
             }
         };
-        life = life.with_id(registration.id());
         let stop = CancellationToken::new();
         let (tasks, companions) = (TaskTracker::new(), TaskTracker::new());
         let calls = InFlight::default();
@@ -100,7 +106,7 @@ impl Running {
             let watch = requires::watch(life.clone(), bus.clone(), plugin.told.requires.clone());
             companions.spawn(until(stop.clone(), watch));
         }
-        let ending = Ending { life: life.clone(), hooks: plugin.hooks };
+        let ending = Ending { life: life.clone(), hooks: plugin.hooks, bus: bus.clone(), info };
         let (presence, stop) = (Presence(life), stop.drop_guard());
         Ok(Self { presence, registration, stop, tasks, companions, ending })
     }
@@ -130,13 +136,21 @@ impl Running {
         drop(presence);
         drop(registration);
         drop(stop);
-        tasks.close();
-        tasks.wait().await;
-        companions.close();
-        companions.wait().await;
-        let Ending { life, hooks } = ending;
-        hooks.run_last(Phase::Deactivate).await;
-        hooks.run_last(Phase::Cleanup).await;
+        let Ending { life, hooks, bus, info } = ending;
+        let ended = async {
+            tasks.close();
+            tasks.wait().await;
+            companions.close();
+            companions.wait().await;
+            hooks.run_last(Phase::Deactivate).await;
+            hooks.run_last(Phase::Cleanup).await;
+        };
+        // It is shown as long as that takes, and nothing waits for its being shown.
+        tokio::select! {
+            biased;
+            () = ended => {}
+            () = show_on(&bus, &info, PluginState::Deactivating) => {}
+        }
         life.announce_as(PluginState::Stopped, AnnouncementKind::State);
     }
 }
@@ -145,6 +159,31 @@ impl Drop for Presence {
     fn drop(&mut self) {
         self.0.announce_as(PluginState::Deactivating, AnnouncementKind::Unregistered);
     }
+}
+
+/// Lets an instance that takes no calls be found, with its state and without operations.
+async fn show(
+    bus: &Bus,
+    info: &ServiceInfo,
+    state: PluginState,
+    offer: Offer,
+) -> Result<Registration, gearshift_bus::Error> {
+    let mut metadata = info.metadata.clone();
+    metadata.insert(METADATA_STATE.to_owned(), state.to_string());
+    let shown = ServiceInfo { metadata, endpoints: Vec::new(), ..info.clone() };
+    let (registration, _) = bus.requests().offer_as(shown, offer).await?;
+    Ok(registration)
+}
+
+/// The same for as long as this is polled.
+async fn show_on(bus: &Bus, info: &ServiceInfo, state: PluginState) {
+    let offer = Offer::new(subjects::PLUGIN_GROUP).keep_id();
+    let shown = show(bus, info, state, offer).await;
+    if let Err(error) = &shown {
+        tracing::debug!(%error, %state, "the plugin is not shown");
+    }
+    std::future::pending::<()>().await;
+    drop(shown);
 }
 
 /// A desk for each server: of the group, then of this instance alone.
@@ -157,7 +196,7 @@ fn desks(
 ) -> Vec<Arc<Desk>> {
     let permits = Arc::new(Semaphore::new(plugin.concurrency));
     let states: Arc<States> = plugin.shared_states();
-    let desk = |operation: &Operation| {
+    let desk = |operation: &Operation, chosen: bool| {
         let shared = Shared {
             plugin: plugin.name.clone(),
             operation: format!("{}.{}", plugin.name, operation.name),
@@ -172,11 +211,14 @@ fn desks(
             calls: calls.clone(),
             gauge: gauge.clone(),
             tasks: tasks.clone(),
+            chosen,
         })
     };
-    let mut desks: Vec<Arc<Desk>> = plugin.operations.iter().map(desk).collect();
-    desks.extend_from_within(..);
-    desks
+    // First those of the group, then those of this instance, as they were offered.
+    let all = [false, true].into_iter();
+    all.flat_map(|chosen| plugin.operations.iter().map(move |one| (one, chosen)))
+        .map(|(operation, chosen)| desk(operation, chosen))
+        .collect()
 }
 
 /// Runs what never ends until the plugin stops.

@@ -67,14 +67,47 @@ fn a_wrong_handler_is_told_what_would_be_right() {
         "async fn handler(_: Context, _: String, _: u8) -> Result<(), Failure> { Ok(()) }",
         "async fn handler(_: String, _: Context) -> Result<(), Failure> { Ok(()) }",
         "async fn handler(_: State<u8>, _: String) -> Result<(), Failure> { Ok(()) }",
-        // Not async, no result, an input that nobody can read.
+        // Not async, no result.
         "fn handler(_: String) -> Result<(), Failure> { Ok(()) }",
         "async fn handler(_: String) -> u8 { 7 }",
-        "struct Odd; async fn handler(_: Odd) -> Result<(), Failure> { Ok(()) }",
     ] {
         let said = compile(&library, &program(handler));
         assert!(said.contains("cannot be an operation"), "{handler}\n{said}");
         assert!(said.contains(forms) && said.contains(note), "{handler}\n{said}");
+    }
+}
+
+/// Each bound by itself: the compiler names what is not met, and nothing that is fine.
+#[test]
+fn a_handler_of_a_right_form_is_told_which_bound_it_misses() {
+    let library = library();
+    for (handler, words) in [
+        (
+            "async fn handler(_: String) -> Result<(), Failure> {\n\
+             let held = std::rc::Rc::new(7); std::future::ready(()).await; drop(held); Ok(()) }",
+            &["cannot be sent between threads safely", "held"][..],
+        ),
+        (
+            "async fn handler(_: String) -> Result<(), Failure> {\n\
+             let lock = std::sync::Mutex::new(7); let held = lock.lock();\n\
+             std::future::ready(()).await; drop(held); Ok(()) }",
+            &["cannot be sent between threads safely", "held"],
+        ),
+        (
+            "struct Odd; async fn handler(_: Odd) -> Result<(), Failure> { Ok(()) }",
+            &["`Odd: JsonSchema`", "Odd: serde::de::DeserializeOwned"],
+        ),
+        (
+            "struct Odd; async fn handler(_: u8) -> Result<Odd, Failure> { Ok(Odd) }",
+            &["`Odd: JsonSchema`", "Odd: serde::Serialize"],
+        ),
+        ("async fn handler(_: u8) -> Result<u8, String> { Ok(7) }", &["`String: Into<Failure>`"]),
+    ] {
+        let said = compile(&library, &program(handler));
+        for words in words {
+            assert!(said.contains(words), "{words}\n{said}");
+        }
+        assert!(!said.contains("cannot be an operation"), "{said}");
     }
 }
 

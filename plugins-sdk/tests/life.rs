@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gearshift_bus::{Bus, Message, Subject, SubjectPattern, Subscription};
+use gearshift_bus::{Bus, Message, ServiceInfo, Subject, SubjectPattern, Subscription};
 use gearshift_plugins_sdk::{Context, Error, Failure, Plugin, PluginState, State};
 use gearshift_protocol::{Announcement, AnnouncementKind, Load, PluginMetadata, headers};
 use serde_json::{Value, json};
@@ -67,6 +67,14 @@ async fn ears(bus: &Bus) -> Subscription {
     bus.subscribe(&SubjectPattern::parse("gearshift.announce.*").unwrap()).await.unwrap()
 }
 
+/// Ids, states and operations of a plugin's instances, as everybody finds them.
+async fn shown(bus: &Bus, name: &str) -> Vec<(String, Option<PluginState>, usize)> {
+    let found = bus.requests().discover().await.unwrap();
+    let ours = found.into_iter().filter(|one| one.name == name);
+    let state = |one: &ServiceInfo| PluginMetadata::from_map(&one.metadata).unwrap().state;
+    ours.map(|one| (one.id.clone(), state(&one), one.endpoints.len())).collect()
+}
+
 async fn told(ears: &mut Subscription) -> (AnnouncementKind, PluginState, Vec<String>) {
     let message = tokio::time::timeout(PATIENCE, ears.next()).await.unwrap().unwrap();
     let told = Announcement::parse(&message.payload).unwrap();
@@ -126,6 +134,8 @@ async fn activation_waits_for_what_is_required() {
         told(&mut ears).await,
         (AnnouncementKind::State, PluginState::Initializing, missing)
     );
+    let waits = shown(&bus, "validator").await;
+    assert_eq!((waits[0].1, waits[0].2), (Some(PluginState::Initializing), 0));
     // One that is too old does not do.
     let old = Plugin::new("parser", "0.9.0").serve(&bus).await.unwrap();
     assert_eq!(told(&mut ears).await.0, AnnouncementKind::Registered);
@@ -140,6 +150,8 @@ async fn activation_waits_for_what_is_required() {
     assert_eq!(told(&mut ears).await, registered);
     assert_eq!(running.state(), PluginState::Active);
     assert_eq!(diary.read(), ["initialize", "activate"]);
+    assert_eq!(shown(&bus, "validator").await, [(running.id().to_owned(), None, 1)]);
+    assert_eq!(waits[0].0, running.id());
     drop((old, parser));
     running.drain().await;
 }
@@ -181,10 +193,11 @@ async fn load_and_state_are_told_by_replies_statistics_and_announcements() {
     let active = PluginState::Active;
     assert_eq!(told(&mut ears).await, (AnnouncementKind::Registered, active, vec![]));
     let mut calls = JoinSet::new();
-    let subject = "gearshift.plugin.validator.v1.hold";
+    let subject = format!("gearshift.plugin.validator.v1.hold.{}", running.id());
     for _ in 0..2 {
         let bus = bus.clone();
-        calls.spawn(async move { call(&bus, subject).await });
+        let subject = subject.clone();
+        calls.spawn(async move { call(&bus, &subject).await });
     }
     assert_eq!(told(&mut ears).await, (AnnouncementKind::Overloaded, active, vec![]));
     let stats = bus.requests().stats().await.unwrap();
@@ -247,4 +260,45 @@ async fn what_the_author_says_is_in_the_metadata() {
     let many = (0..65).fold(plugin(), |plugin, n| plugin.implements(&format!("i{n}")));
     let wrong = fails(many).await.to_string();
     assert_eq!(wrong, "65 interfaces, more than the limit of 64");
+}
+
+/// One that waits for the other does not count as being there, or nobody would wait.
+#[tokio::test]
+async fn who_is_shown_and_takes_no_calls_satisfies_nobody() {
+    let bus = Bus::in_memory();
+    let plugin = |name: &str, other: &str| {
+        let plugin = Plugin::new(name, "1.0.0").requires(other, "*");
+        plugin.requires_within(Duration::from_millis(300))
+    };
+    let (one, other) =
+        tokio::join!(plugin("one", "other").serve(&bus), plugin("other", "one").serve(&bus));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert!([one.state(), other.state()].contains(&PluginState::Degraded));
+}
+
+#[tokio::test]
+async fn a_drain_is_seen_until_it_is_over() {
+    let (bus, gate) = (Bus::in_memory(), Arc::new(Semaphore::new(0)));
+    let plugin = Plugin::new("validator", "1.2.0").operation("hold", hold);
+    let running = plugin.state(Arc::clone(&gate)).serve(&bus).await.unwrap();
+    let id = running.id().to_owned();
+    let mut ears = ears(&bus).await;
+    let mut work = JoinSet::new();
+    let caller = bus.clone();
+    work.spawn(async move { drop(call(&caller, "gearshift.plugin.validator.v1.hold").await) });
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while bus.requests().stats().await.unwrap()[0].endpoints[0].data["in_flight"] != 1 {
+        assert!(tokio::time::Instant::now() < end, "the call is not taken");
+        tokio::task::yield_now().await;
+    }
+    work.spawn(running.drain());
+    assert_eq!(told(&mut ears).await.0, AnnouncementKind::Unregistered);
+    let drains = [(id, Some(PluginState::Deactivating), 0)];
+    while shown(&bus, "validator").await != drains {
+        assert!(tokio::time::Instant::now() < end, "it is not shown");
+        tokio::task::yield_now().await;
+    }
+    gate.add_permits(1);
+    while work.join_next().await.is_some() {}
+    assert_eq!(shown(&bus, "validator").await, []);
 }

@@ -82,7 +82,9 @@ async fn both_encodings_and_the_context_arrive() {
     for encoding in [Encoding::Json, Encoding::MessagePack] {
         let message = request("shout", encoding, &json!({"text": "ü"}));
         let reply = bus.requests().request(message, LONG).await.unwrap();
-        assert_eq!(reply.headers.get("Content-Type"), Some(encoding.content_type()));
+        // What says nothing is JSON.
+        let said = (encoding != Encoding::Json).then(|| encoding.content_type());
+        assert_eq!(reply.headers.get("Content-Type"), said);
         assert_eq!(encoding.decode::<Value>(&reply.payload).unwrap(), json!({"text": "Ü"}));
     }
     let sent = CallHeaders {
@@ -115,7 +117,8 @@ async fn failures_say_whether_to_try_again() {
         ("shout", json!({}), FailureKind::Permanent, "400", "invalid_input: json body: missing"),
         ("explode", text("!"), FailureKind::Retryable, "500", "the handler panicked: boom !"),
         ("long", text(&"x".repeat(100)), FailureKind::Permanent, "413", "output of 10000002 bytes"),
-        ("shout", text(&"x".repeat(65_536)), FailureKind::Permanent, "413", "input of 65547 "),
+        // It travels inline where not everybody reads objects.
+        ("parse", text(&"x".repeat(65_536)), FailureKind::Retryable, "500", "invalid digit found"),
         ("busy", Value::Null, FailureKind::Retryable, "503", "later please"),
     ] {
         let failure = call(&bus, operation, input).await.unwrap_err();

@@ -45,7 +45,9 @@ fn everything_acknowledged_survives_every_sort_of_fault() {
         let kept = folder.keep();
         panic!("seed {seed}, everything is in {}:\n{report:#?}", kept.display());
     }
-    println!("{:#?}", report.unwrap());
+    let report = report.unwrap();
+    assert!(report.jobs > 0 && report.taken_back > 0, "too few jobs: {report:#?}");
+    println!("{report:#?}");
 }
 
 #[test]

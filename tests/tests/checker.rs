@@ -102,7 +102,7 @@ fn call(run: &mut Run, life: u32, id: &str, attempt: u32, operation: &str, insta
         attempt,
         operation: operation.to_owned(),
         instance: instance.to_owned(),
-        about: String::new(),
+        ..Called::default()
     });
 }
 

@@ -53,6 +53,7 @@ fn call(run: &mut Run, life: u32, operation: &str, id: &str, call_id: &str, abou
         operation: operation.to_owned(),
         instance: id.to_owned(),
         about: about.to_owned(),
+        ..Called::default()
     });
 }
 
@@ -147,6 +148,12 @@ fn a_rollback_that_is_not_whole_or_not_in_order_is_found() {
         run.calls.push(Called { life: 2, ..again });
     };
     assert_eq!(broken(after_others), ["undo_doubled"]);
+    // A plugin that was paused does what another one has done since.
+    let late = |run: &mut Run| {
+        run.settings.separate_plugins = true;
+        after_others(run);
+    };
+    assert_eq!(broken(late), Vec::<&str>::new());
     let by_two_ids = |run: &mut Run| {
         call(run, 1, "recorder.take_back", FAILS, "another", "f-first");
     };

@@ -4,16 +4,19 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use gearshift_client::Client;
+use gearshift_bus::{Bus, NatsOptions};
 use gearshift_client::protocol::command::{Clocks, Fork, Hold, Start, TimerOrder};
 use gearshift_client::protocol::view::InstanceDetail;
-use gearshift_client::protocol::{EventHeaders, Status, Verdict};
+use gearshift_client::protocol::{EventHeaders, NoticeKind, Status, Verdict};
+use gearshift_client::{Client, Watch, WatchFilter};
 use gearshift_tests::checker::{Called, read_lines};
 use gearshift_tests::nats::{Cluster, Nodes};
 use gearshift_tests::world::{Dev, Launch, eventually_async};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::process::{Child, Command};
 
 /// So many that either engine has some of them.
 const COUNT: usize = 8;
@@ -284,4 +287,55 @@ async fn k2_what_is_paused_as_a_whole_stays_so_at_the_engine_that_takes_over() {
     let calls = pair.calls();
     assert!(calls.iter().all(|call| call.attempt == 1), "no attempt was counted: {calls:#?}");
     assert_eq!(start(&second, "lamp", "free", json!({})).await, Some(Status::Running));
+}
+
+/// The recording plugin in a process of its own.
+fn plugin(pair: &Pair) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gearshift-test-plugin"));
+    command.arg(pair.launches[0].nats.as_ref().unwrap()).kill_on_drop(true);
+    command.env("GEARSHIFT_TEST_CALLS", pair.folder.path().join("calls.jsonl")).spawn().unwrap()
+}
+
+/// The id that the next notice of this kind is about, and why it is told.
+async fn told(watch: &mut Watch, kind: NoticeKind, limit: Duration) -> Option<(String, Value)> {
+    let next = async {
+        loop {
+            let notice = watch.next().await.unwrap().unwrap();
+            if notice.kind == kind {
+                let id = notice.data["id"].as_str().unwrap().to_owned();
+                return (id, notice.data["reason"].clone());
+            }
+        }
+    };
+    tokio::time::timeout(limit, next).await.ok()
+}
+
+#[tokio::test]
+async fn g4_a_plugin_that_is_killed_is_announced_as_gone_once_and_one_that_ends_says_so() {
+    let pair = Pair::start().await;
+    let bus = Bus::connect(&NatsOptions::new(pair.launches[0].nats.as_ref().unwrap())).await;
+    let client = Client::bus(bus.unwrap());
+    let filter = WatchFilter { workflow: Some("plugin".to_owned()), key: None };
+    let mut watch = client.watch(filter).await.unwrap();
+    let (came, gone) = (NoticeKind::Registered, NoticeKind::Unregistered);
+    let long = Duration::from_secs(60);
+    // Until the engine knows that somebody listens, nothing is told.
+    let (mut victim, id) = loop {
+        let victim = plugin(&pair);
+        if let Some((id, _)) = told(&mut watch, came, Duration::from_secs(5)).await {
+            break (victim, id);
+        }
+    };
+    let mut other = plugin(&pair);
+    let (second, _) = told(&mut watch, came, long).await.unwrap();
+    victim.kill().await.unwrap();
+    let reason = json!("it no longer answers");
+    assert_eq!(told(&mut watch, gone, long).await, Some((id, reason)));
+    // It would be told twice by now, if both engines told it.
+    let pid = other.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    other.wait().await.unwrap();
+    assert_eq!(told(&mut watch, gone, long).await, Some((second, Value::Null)));
+    let more = told(&mut watch, gone, Duration::from_secs(10)).await;
+    assert_eq!(more, None, "it said so itself");
 }

@@ -65,7 +65,9 @@ fn judge(folder: &Path, plan: &Plan) -> Result<Report, std::io::Error> {
     let count = usize::try_from(plan.count).unwrap();
     assert!(report.operations >= 2 * count, "too little was asked: {report:#?}");
     match plan.load {
-        Load::Approvals => assert!(report.timers >= count / 5, "too few timers: {report:#?}"),
+        Load::Approvals | Load::Both => {
+            assert!(report.timers >= count / 5, "too few timers: {report:#?}")
+        }
         Load::Jobs => {
             assert!(report.jobs >= count, "too few jobs: {report:#?}");
             assert!(report.taken_back > 2 * count, "too little was taken back: {report:#?}");

@@ -368,10 +368,24 @@ fn transactions() -> (Vec<Vec<u8>>, Partition) {
 
 #[test]
 fn the_journal_with_transactions_is_written_and_read_as_ever() {
-    journal_is_as_ever("transactions-journal.bin", &transactions());
+    journal_is_as_ever("transactions-run-journal.bin", &transactions());
 }
 
 #[test]
 fn the_snapshot_with_transactions_is_written_and_read_as_ever() {
-    snapshot_is_as_ever("transactions-snapshot.bin", &transactions());
+    snapshot_is_as_ever("transactions-run-snapshot.bin", &transactions());
+}
+
+/// Written when each call was asked for with a letter of its own.
+#[test]
+fn journals_and_snapshots_of_a_rollback_call_by_call_are_read() {
+    let mut restore = Restore::begin(2, None);
+    for (sequence, frame) in (1..).zip(&read("transactions-journal.bin")) {
+        assert!(restore.apply(sequence, frame).is_ok(), "frame {sequence}");
+    }
+    let stored = read("transactions-snapshot.bin");
+    let (manifest, slices) = stored.split_first().unwrap();
+    let snapshot = Snapshot::open(manifest, slices).unwrap();
+    let restored = Restore::begin(2, Some(snapshot)).finish();
+    assert!(restored.state_bytes() == restore.finish().state_bytes());
 }

@@ -1,5 +1,6 @@
 //! Engines are killed in the middle of a transaction's commit and of its rollback: afterwards all
-//! members have ended as the transaction's word says.
+//! members have ended as the transaction's word says. One that is killed in the middle of an undo
+//! is away for longer than the undo may take, and it is made.
 //!
 //! `GEARSHIFT_LONG=1` kills more often, `GEARSHIFT_TEST_SEED=N` repeats a schedule.
 
@@ -27,6 +28,8 @@ const CALLS: usize = 3;
 const MORE: u32 = 10;
 /// The longest that a commit may be under way before the kill, in milliseconds.
 const COMMIT_MS_MAX: u64 = 15;
+/// What `brief.workflow.yaml` gives its undo, and a little more.
+const UNDO: Duration = Duration::from_millis(1_200);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tx_members_end_as_the_word_says_whatever_a_kill_9_meets() {
@@ -41,6 +44,88 @@ async fn tx_members_end_as_the_word_says_whatever_a_kill_9_meets_on_nats() {
     survive(Some(server.urls()), 2, 30).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn h6_an_undo_is_made_although_its_deadline_passed_after_a_kill_9() {
+    be_away(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h6_an_undo_is_made_although_its_deadline_passed_after_a_kill_9_on_nats() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = nats::Cluster::start(folder.path(), nats::Nodes::One).await.unwrap();
+    be_away(Some(server.urls())).await;
+}
+
+/// Two engines in a row are killed while an undo without `retry` is under way, and are away for
+/// longer than the second that it may take.
+async fn be_away(nats: Option<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let launch = launch(folder.path(), "definitions/control", nats);
+    let gate = folder.path().join("gate");
+    let mut engine = alive(&launch).await;
+    let client = engine.client();
+    let start = Start {
+        workflow: "brief".to_owned(),
+        key: Some("a".to_owned()),
+        input: json!({ "gate": gate }),
+        ..Start::default()
+    };
+    eventually_async("it is started", async || client.start(&start).await.ok()).await;
+    eventually_async("its call is done", async || {
+        let seen = client.instance("brief/a").await.ok()?;
+        (seen.steps.current_step == ["waits"]).then_some(())
+    })
+    .await;
+    client.rollback("a", None, "the customer called").await.unwrap();
+    let undone = || {
+        let calls = read_lines::<Called>(&folder.path().join("calls.jsonl")).unwrap_or_default();
+        calls.into_iter().filter(|it| it.operation == "recorder.take_back").collect::<Vec<_>>()
+    };
+    for asked in 1..=2 {
+        eventually("the undo is under way", || (undone().len() >= asked).then_some(())).await;
+        engine.kill().await.unwrap();
+        let killed = tokio::time::Instant::now();
+        let over = || (killed.elapsed() > UNDO).then_some(());
+        eventually("its deadline has passed", over).await;
+        if asked == 2 {
+            std::fs::write(&gate, "").unwrap();
+        }
+        engine = alive(&launch).await;
+    }
+    let client = engine.client();
+    let seen = eventually_async("it waits for a person", async || {
+        let seen = client.instance("brief/a").await.ok()?;
+        (seen.summary.status == Status::Stuck).then_some(seen)
+    })
+    .await;
+    let reason = seen.summary.stuck_reason.clone().unwrap_or_default();
+    assert!(reason.contains("the customer called"), "{seen:#?}");
+    assert_eq!(seen.steps.steps[0].status, StepStatus::Undone);
+    let undone = undone();
+    assert!(undone.iter().all(|call| call.call_id == undone[0].call_id), "{undone:#?}");
+    let attempts: Vec<_> = undone.iter().map(|call| call.attempt).collect();
+    assert_eq!(attempts, [1, 2, 3]);
+}
+
+fn launch(folder: &Path, definitions: &str, nats: Option<String>) -> Launch {
+    Launch {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_gearshift-recorded")),
+        definitions: Path::new(env!("CARGO_MANIFEST_DIR")).join(definitions),
+        data: folder.join("data"),
+        folder: folder.to_owned(),
+        variables: vec![("GEARSHIFT_TEST_CALLS", folder.join("calls.jsonl"))],
+        nats,
+    }
+}
+
+async fn alive(launch: &Launch) -> Dev {
+    let mut engine = launch.spawn().unwrap();
+    let ready = engine.ready().await;
+    let log = || std::fs::read_to_string(launch.folder.join("stderr.log"));
+    ready.unwrap_or_else(|error| panic!("{error}:\n{:?}", log()));
+    engine
+}
+
 /// Rounds of a commit and of a rollback, in the short version and in the long one.
 async fn survive(nats: Option<String>, short: u32, long: u32) {
     let is_long = std::env::var_os("GEARSHIFT_LONG").is_some();
@@ -48,16 +133,9 @@ async fn survive(nats: Option<String>, short: u32, long: u32) {
     let seed = seed.map_or_else(|| fastrand::u64(..), |text| text.parse().unwrap());
     println!("seed {seed}");
     let folder = tempfile::tempdir().unwrap();
-    let launch = Launch {
-        program: PathBuf::from(env!("CARGO_BIN_EXE_gearshift-recorded")),
-        definitions: Path::new(env!("CARGO_MANIFEST_DIR")).join("definitions/transactions"),
-        data: folder.path().join("data"),
-        folder: folder.path().to_owned(),
-        variables: vec![("GEARSHIFT_TEST_CALLS", folder.path().join("calls.jsonl"))],
-        nats,
-    };
+    let launch = launch(folder.path(), "definitions/transactions", nats);
     let mut round = Round { launch, rng: Rng::with_seed(seed), number: 0, cut: 0 };
-    let mut engine = round.alive().await;
+    let mut engine = alive(&round.launch).await;
     let rounds = if is_long { long } else { short };
     // Where no kill came in time, some more rollbacks are tried.
     while round.number < rounds || (round.cut == 0 && round.number < rounds + MORE) {
@@ -80,14 +158,6 @@ struct Round {
 }
 
 impl Round {
-    async fn alive(&self) -> Dev {
-        let mut engine = self.launch.spawn().unwrap();
-        let ready = engine.ready().await;
-        let log = || std::fs::read_to_string(self.launch.folder.join("stderr.log"));
-        ready.unwrap_or_else(|error| panic!("{error}:\n{:?}", log()));
-        engine
-    }
-
     fn name(&self) -> String {
         format!("t-{}", self.number)
     }
@@ -114,7 +184,7 @@ impl Round {
         let (was_told, ()) = tokio::join!(order, kill);
         let taken_back = self.taken_back().len();
         self.cut += u32::from(0 < taken_back && taken_back < MEMBERS * CALLS);
-        let engine = self.alive().await;
+        let engine = alive(&self.launch).await;
         let client = engine.client();
         let id = format!("transaction/{}", self.name());
         // Nothing was done before the order was durable: then it is given again.

@@ -15,7 +15,7 @@ use super::records::Record;
 use super::sequence::{Kind, Sequence};
 use super::writer::Writer;
 use super::{Blobs, Bucket, Inbox, Log};
-use crate::local::{Lifecycle, lock};
+use crate::local::{Keys, Lifecycle, lock};
 use crate::{Appended, Clock, Error, ErrorKind, Message};
 
 /// A handle to an opened directory; the last one that goes closes it.
@@ -92,15 +92,26 @@ impl Store {
         self.queue()?.work(create).await
     }
 
-    pub(crate) async fn bucket(&self, name: &str) -> Result<Bucket, Error> {
-        if let Some(keys) = self.names().bucket(name) {
-            return Ok(Bucket::new(self.clone(), name, keys));
+    pub(crate) async fn bucket(
+        &self,
+        name: &str,
+        bytes_max: Option<usize>,
+    ) -> Result<Bucket, Error> {
+        let keys = match self.names().bucket(name) {
+            Some(keys) => keys,
+            None => self.create_bucket(name).await?,
+        };
+        if bytes_max.is_some() {
+            keys.keep_within(bytes_max);
         }
+        Ok(Bucket::new(self.clone(), name, keys))
+    }
+
+    async fn create_bucket(&self, name: &str) -> Result<Keys, Error> {
         let (names, marks, owned) = (Arc::clone(self.names()), self.marks()?, name.to_owned());
         let parts = (self.0.clock.clone(), self.0.lifecycle.clone());
         let create = move |database: &_| names.create_bucket(database, &marks, &owned, parts);
-        let keys = self.queue()?.work(create).await?;
-        Ok(Bucket::new(self.clone(), name, keys))
+        self.queue()?.work(create).await
     }
 
     pub(crate) async fn blobs(&self, name: &str) -> Result<Blobs, Error> {

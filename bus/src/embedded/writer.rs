@@ -147,8 +147,8 @@ impl Writer {
         let KeyWrite { bucket, keys, key, op, reply, permit } = write;
         let outcome = keys.plan(&key, &op);
         if let Ok(planned) = &outcome {
-            for expired in &planned.expired {
-                group.batch.remove(&self.values, value_key(&bucket, expired));
+            for gone in &planned.gone {
+                group.batch.remove(&self.values, value_key(&bucket, gone));
             }
             let stored_key = value_key(&bucket, &key);
             match &planned.entry {

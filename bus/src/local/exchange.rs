@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::told::Deadlines;
 use super::{Lifecycle, Listener, ListenerQueue, lock};
+use crate::requests::OnReply;
 use crate::service::Data;
 use crate::{
     EndpointInfo, EndpointStats, Error, ErrorKind, Message, QUEUE_MESSAGES_MAX, Request,
@@ -21,6 +23,7 @@ const REPLIES_MAX: usize = 4;
 #[derive(Debug, Clone)]
 pub(crate) struct Exchange {
     table: Arc<Mutex<Table>>,
+    deadlines: Arc<Deadlines>,
     lifecycle: Lifecycle,
 }
 
@@ -61,7 +64,7 @@ pub(crate) struct Registered(#[expect(dead_code, reason = "held for its drop")] 
 
 impl Exchange {
     pub(crate) fn new(lifecycle: Lifecycle) -> Self {
-        Self { table: Arc::default(), lifecycle }
+        Self { table: Arc::default(), deadlines: Arc::default(), lifecycle }
     }
 
     pub(crate) fn publish(&self, message: &Message) {
@@ -165,6 +168,32 @@ impl Exchange {
         }
     }
 
+    /// Asks without waiting; `then` is told the outcome. Gives both back where the message does
+    /// not go to exactly one group with room for it.
+    pub(crate) fn tell_of(
+        &self,
+        message: Message,
+        timeout: Duration,
+        then: OnReply,
+    ) -> Result<(), (Message, OnReply)> {
+        let mut table = lock(&self.table);
+        table.turn = table.turn.wrapping_add(1);
+        let Some(members) = table.only_group(&message.subject) else {
+            return Err((message, then));
+        };
+        let told = match self.deadlines.enter(timeout, then, &self.lifecycle) {
+            Ok(told) => told,
+            Err(then) => return Err((message, then)),
+        };
+        let unsent = offer(&members, table.turn, Request::told(message, told)).err();
+        drop(members);
+        drop(table);
+        let Some((message, Some(then))) = unsent.map(|unsent| unsent.untold()) else {
+            return Ok(());
+        };
+        Err((message, then))
+    }
+
     /// Hands the request to one member of every group that serves its subject.
     pub(crate) fn deliver(
         &self,
@@ -179,7 +208,8 @@ impl Exchange {
         }
         let mut delivered = false;
         for members in groups.into_values() {
-            delivered |= offer(&members, table.turn, message, reply);
+            let request = Request::new(message.clone(), reply.clone());
+            delivered |= offer(&members, table.turn, request).is_ok();
         }
         if delivered { Ok(()) } else { Err(ErrorKind::Full { limit: QUEUE_MESSAGES_MAX }.into()) }
     }
@@ -212,25 +242,37 @@ impl Table {
         }
         groups
     }
+
+    /// The servers of the one group that serves a subject.
+    fn only_group(&self, subject: &Subject) -> Option<Vec<&mpsc::Sender<Request>>> {
+        let mut serving = self.servers.values().filter(|server| server.pattern.matches(subject));
+        let first = serving.next()?;
+        let mut members = vec![&first.queue];
+        for server in serving {
+            if server.group != first.group {
+                return None;
+            }
+            members.push(&server.queue);
+        }
+        Some(members)
+    }
 }
 
 /// Offers the request to the members in turn until one has room for it.
 fn offer(
     members: &[&mpsc::Sender<Request>],
     turn: usize,
-    message: &Message,
-    reply: &mpsc::Sender<Message>,
-) -> bool {
-    let mut request = Request::new(message.clone(), reply.clone());
+    mut request: Request,
+) -> Result<(), Box<Request>> {
     let first = turn % members.len();
     let (before, from) = members.split_at(first);
     for member in from.iter().chain(before) {
         match member.try_send(request) {
-            Ok(()) => return true,
+            Ok(()) => return Ok(()),
             Err(TrySendError::Full(back) | TrySendError::Closed(back)) => request = back,
         }
     }
-    false
+    Err(Box::new(request))
 }
 
 pub(crate) fn timed_out(timeout: Duration) -> Error {

@@ -36,6 +36,12 @@ struct Table {
     entries: BTreeMap<String, KeyEntry>,
     /// The keys that expire, the first one first.
     expiries: BTreeSet<(i64, String)>,
+    /// The keys by the writes that made them.
+    written: BTreeMap<u64, String>,
+    /// What keys and values weigh.
+    bytes: usize,
+    /// What they may weigh, where that is limited.
+    bytes_max: Option<usize>,
 }
 
 /// A value and when it expires.
@@ -58,8 +64,8 @@ pub(crate) struct KeyOp {
 pub(crate) struct Planned {
     pub(crate) revision: u64,
     pub(crate) entry: Option<KeyEntry>,
-    /// Keys that have expired and are taken out on this occasion.
-    pub(crate) expired: Vec<String>,
+    /// Keys that are taken out on this occasion: they have expired, or there is no room for them.
+    pub(crate) gone: Vec<String>,
 }
 
 impl Keys {
@@ -92,6 +98,11 @@ impl Keys {
         let now_ms = self.shared.clock.now_ms();
         let table = lock(&self.shared.table);
         table.live(prefix, now_ms).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// From the next write on they weigh no more than this, in bytes.
+    pub(crate) fn keep_within(&self, bytes_max: Option<usize>) {
+        lock(&self.shared.table).bytes_max = bytes_max;
     }
 
     pub(crate) fn head(&self) -> u64 {
@@ -128,15 +139,18 @@ impl Keys {
         let entry =
             op.value.clone().map(|value| KeyEntry { value: Value { revision, value }, expires_ms });
         let expired = table.expired(now_ms).filter(|expired| *expired != key);
-        let expired = expired.take(EXPIRED_KEYS_MAX).cloned().collect();
-        Ok(Planned { revision, entry, expired })
+        let mut gone: Vec<String> = expired.take(EXPIRED_KEYS_MAX).cloned().collect();
+        if let Some(entry) = &entry {
+            table.make_room(key, entry, &mut gone);
+        }
+        Ok(Planned { revision, entry, gone })
     }
 
     pub(crate) fn apply(&self, key: &str, planned: Planned) -> Swapped {
         let mut table = lock(&self.shared.table);
         table.revision = planned.revision;
-        for expired in &planned.expired {
-            table.remove(expired);
+        for gone in &planned.gone {
+            table.remove(gone);
         }
         table.remove(key);
         if let Some(entry) = planned.entry {
@@ -162,12 +176,36 @@ impl Table {
         if let Some(expires_ms) = entry.expires_ms {
             self.expiries.insert((expires_ms, key.clone()));
         }
+        self.written.insert(entry.value.revision, key.clone());
+        self.bytes += weight(&key, &entry);
         self.entries.insert(key, entry);
     }
 
     fn remove(&mut self, key: &str) {
-        if let Some(expires_ms) = self.entries.remove(key).and_then(|entry| entry.expires_ms) {
+        let Some(entry) = self.entries.remove(key) else { return };
+        self.written.remove(&entry.value.revision);
+        self.bytes -= weight(key, &entry);
+        if let Some(expires_ms) = entry.expires_ms {
             self.expiries.remove(&(expires_ms, key.to_owned()));
+        }
+    }
+
+    /// Adds to `gone` what has to go for `entry` at `key`, what was written first at first.
+    fn make_room(&self, key: &str, entry: &KeyEntry, gone: &mut Vec<String>) {
+        let Some(bytes_max) = self.bytes_max else { return };
+        let of = |key: &str| self.entries.get(key).map_or(0, |entry| weight(key, entry));
+        let leaves = of(key) + gone.iter().map(|key| of(key)).sum::<usize>();
+        let mut bytes = self.bytes - leaves + weight(key, entry);
+        let expired = gone.len();
+        for oldest in self.written.values() {
+            if bytes <= bytes_max {
+                return;
+            }
+            let stays = oldest != key && !gone.iter().take(expired).any(|gone| gone == oldest);
+            if stays {
+                bytes -= of(oldest);
+                gone.push(oldest.clone());
+            }
         }
     }
 
@@ -182,6 +220,11 @@ impl Table {
             .take_while(move |(key, _)| key.starts_with(prefix))
             .filter(move |(_, entry)| entry.is_live(now_ms))
     }
+}
+
+/// What a key and its value count for, in bytes.
+const fn weight(key: &str, entry: &KeyEntry) -> usize {
+    key.len() + entry.value.value.len()
 }
 
 impl KeyEntry {

@@ -5,9 +5,11 @@ mod exchange;
 mod keys;
 mod lifecycle;
 mod listener;
+mod told;
 
 pub(crate) use captures::{Captures, minimal};
 pub(crate) use exchange::{Exchange, Registered, Served, timed_out};
 pub(crate) use keys::{KeyEntry, KeyOp, KeyWatch, Keys, Planned};
 pub(crate) use lifecycle::{Lifecycle, lock};
 pub(crate) use listener::{Listener, ListenerQueue};
+pub(crate) use told::Told;

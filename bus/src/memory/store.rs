@@ -66,12 +66,17 @@ impl Store {
         Inbox::new(self.clone(), name.to_owned(), Arc::clone(messages))
     }
 
-    pub(crate) fn bucket(&self, name: &str) -> Bucket {
+    pub(crate) fn bucket(&self, name: &str, bytes_max: Option<usize>) -> Result<Bucket, Error> {
         let make = || {
             let (clock, lifecycle) = (self.0.clock.clone(), self.0.lifecycle.clone());
             Bucket::new(Keys::new(0, BTreeMap::new(), clock, lifecycle.clone()), lifecycle)
         };
-        lock(&self.0.names).buckets.entry(name.to_owned()).or_insert_with(make).clone()
+        let bucket =
+            lock(&self.0.names).buckets.entry(name.to_owned()).or_insert_with(make).clone();
+        if bytes_max.is_some() {
+            bucket.keys()?.keep_within(bytes_max);
+        }
+        Ok(bucket)
     }
 
     pub(crate) fn blobs(&self, name: &str) -> Blobs {

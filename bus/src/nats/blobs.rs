@@ -1,8 +1,10 @@
 //! [`Blobs`]: an object store.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::object_store::{GetErrorKind, ObjectInfo, ObjectStore};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -18,6 +20,12 @@ use crate::{Digest, Error, ErrorKind};
 
 /// How long the next part of a blob may take to arrive.
 const PART_MAX: Duration = Duration::from_secs(5);
+
+/// Up to this many bytes a blob is read part by part.
+const ONE_BY_ONE_MAX: usize = 8 * 1024 * 1024;
+
+/// More parts than these are read of no such blob: whoever stores it says how many there are.
+const PARTS_MAX: usize = 8 * 1024;
 
 /// Bytes read at once.
 const PART_BYTES: usize = 256 * 1024;
@@ -64,7 +72,7 @@ impl Blobs {
         let mut has_failed = false;
         loop {
             self.stream.link.up(tries.deadline).await?;
-            let failure = match self.unless_closed(self.read(digest, limit)).await? {
+            let failure = match Box::pin(self.unless_closed(self.read(digest, limit))).await? {
                 Ok(None) => return Ok(None),
                 Ok(Some(bytes)) if Digest::of(&bytes) == *digest => return Ok(Some(bytes)),
                 // Once more: another hand may have put it anew meanwhile.
@@ -97,6 +105,43 @@ impl Blobs {
         Ok(())
     }
 
+    /// Removes a blob that was stored, or stored again, longer ago than `age`; false where it was
+    /// not.
+    pub(crate) async fn delete_idle(&self, digest: &Digest, age: Duration) -> Result<bool, Error> {
+        let meta = self.name_subject(digest);
+        let Some(message) = get(&self.stream, Wanted::LastOf(&meta)).await? else {
+            return Ok(true);
+        };
+        if age_of(&message) < age {
+            return Ok(false);
+        }
+        // That name and no later one: somebody may be storing it again.
+        let body = json!({ "filter": meta, "seq": message.sequence + 1 });
+        self.purge_by(&body).await?;
+        if get(&self.stream, Wanted::LastOf(&meta)).await?.is_some() {
+            return Ok(false);
+        }
+        if let Ok(info) = serde_json::from_slice::<ObjectInfo>(&message.payload) {
+            self.purge(&self.parts_subject(&info.nuid)).await?;
+        }
+        Ok(true)
+    }
+
+    /// Removes parts that no name tells of, stored longer ago than `age`: of whoever was ended
+    /// between the two.
+    pub(crate) async fn delete_orphans(&self, age: Duration) -> Result<(), Error> {
+        let names = last_of_each(&self.stream, &format!("$O.{}.M.>", self.name), |_| true).await?;
+        let infos = names.iter().filter_map(|name| serde_json::from_slice(&name.payload).ok());
+        let told: BTreeSet<_> =
+            infos.map(|info: ObjectInfo| self.parts_subject(&info.nuid)).collect();
+        let orphan = |subject: &str| !told.contains(subject);
+        let parts = last_of_each(&self.stream, &self.parts_subject("*"), orphan).await?;
+        for part in parts.iter().filter(|part| age_of(part) >= age) {
+            self.purge(&part.subject).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) async fn list(&self) -> Result<Vec<Digest>, Error> {
         let filter = format!("$O.{}.M.>", self.name);
         let messages = last_of_each(&self.stream, &filter, |_subject| true).await?;
@@ -114,6 +159,40 @@ impl Blobs {
     }
 
     async fn read(&self, digest: &Digest, limit: usize) -> Result<Option<Bytes>, Error> {
+        let name = self.name_subject(digest);
+        let Some(message) = get(&self.stream, Wanted::LastOf(&name)).await? else {
+            return Ok(None);
+        };
+        // What tells nothing has no content: the digest says so.
+        let told = serde_json::from_slice::<ObjectInfo>(&message.payload);
+        let Ok(info) = told else { return Ok(Some(Bytes::new())) };
+        if info.deleted {
+            return Ok(None);
+        }
+        check_size(info.size, limit)?;
+        if info.size <= ONE_BY_ONE_MAX {
+            return self.parts(&info).await.map(Some);
+        }
+        self.stream_of(digest, limit).await
+    }
+
+    /// Part by part, out of the leader's hands. Nobody needs a consumer for it: a login that may
+    /// make consumers can have the server deliver what it stored to any subject.
+    async fn parts(&self, info: &ObjectInfo) -> Result<Bytes, Error> {
+        let subject = self.parts_subject(&info.nuid);
+        let mut bytes = Vec::with_capacity(info.size);
+        let mut next = 1;
+        for _part in 0..info.chunks.min(PARTS_MAX) {
+            let part = get(&self.stream, Wanted::NextOf(&subject, next)).await?;
+            // What is missing, or too much, shows by the digest.
+            let Some(part) = part.filter(|_| bytes.len() < info.size) else { break };
+            bytes.extend_from_slice(&part.payload);
+            next = part.sequence + 1;
+        }
+        Ok(bytes.into())
+    }
+
+    async fn stream_of(&self, digest: &Digest, limit: usize) -> Result<Option<Bytes>, Error> {
         let mut object = match self.store.get(digest.as_str()).await {
             Ok(object) => object,
             Err(error) if error.kind() == GetErrorKind::NotFound => return Ok(None),
@@ -162,8 +241,12 @@ impl Blobs {
     }
 
     pub(super) async fn purge(&self, filter: &str) -> Result<(), Error> {
+        self.purge_by(&json!({ "filter": filter })).await
+    }
+
+    async fn purge_by(&self, body: &Value) -> Result<(), Error> {
         let subject = format!("STREAM.PURGE.{}", self.stream.name);
-        match self.stream.link.api::<Value>(&subject, &json!({ "filter": filter })).await? {
+        match self.stream.link.api::<Value>(&subject, body).await? {
             Ok(_purged) => Ok(()),
             Err(error) => Err(self.stream.error(error)),
         }
@@ -176,6 +259,13 @@ impl Blobs {
             done = future => Ok(done),
         }
     }
+}
+
+/// How long ago the server stored a message.
+pub(super) fn age_of(message: &StreamMessage) -> Duration {
+    let stored = u64::try_from(message.time.unix_timestamp()).unwrap_or(0);
+    let stored = SystemTime::UNIX_EPOCH + Duration::from_secs(stored);
+    stored.elapsed().unwrap_or_default()
 }
 
 /// Bytes as object stores write names in subjects: base64 for addresses, padded.

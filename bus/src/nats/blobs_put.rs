@@ -1,7 +1,10 @@
 //! Storing a blob: its parts under a number of their own, then the name that tells of them.
 
+use std::time::Duration;
+
 use async_nats::HeaderMap;
-use async_nats::header::{NATS_EXPECTED_STREAM, NATS_ROLLUP};
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_EXPECTED_STREAM, NATS_ROLLUP};
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::object_store::ObjectInfo;
 use async_nats::jetstream::publish::PublishAck;
 use bytes::Bytes;
@@ -10,12 +13,15 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::api::{Answer, Asked, PATIENCE, Tries};
-use super::blobs::{Blobs, encoded};
+use super::blobs::{Blobs, age_of, encoded};
 use super::reader::{Wanted, get};
 use crate::{Digest, Error, ErrorKind};
 
 /// Bytes of one part, as the server's own clients cut them.
 const PART_BYTES: usize = 128 * 1024;
+
+/// What was stored less long ago is young enough.
+const RENEW_AFTER: Duration = Duration::from_secs(3_600);
 
 /// How the server is told that this message replaces the others of its subject.
 const ROLLUP_SUBJECT: &str = "sub";
@@ -23,11 +29,14 @@ const ROLLUP_SUBJECT: &str = "sub";
 impl Blobs {
     pub(crate) async fn put(&self, bytes: Bytes) -> Result<Digest, Error> {
         let digest = Digest::of(&bytes);
-        if matches!(self.get(&digest, usize::MAX).await, Ok(Some(_))) {
+        let is_stored = matches!(Box::pin(self.get(&digest, usize::MAX)).await, Ok(Some(_)));
+        let before = get(&self.stream, Wanted::LastOf(&self.name_subject(&digest))).await?;
+        if let (true, Some(before)) = (is_stored, &before)
+            && self.renew(before).await
+        {
             return Ok(digest);
         }
-        // Only a damaged one has the name already.
-        let before = get(&self.stream, Wanted::LastOf(&self.name_subject(&digest))).await?;
+        // Only a damaged one has the name still.
         let number = self.store_parts(&bytes).await?;
         self.store_name(&digest, &number, &bytes).await?;
         if let Some(Ok(before)) =
@@ -37,6 +46,19 @@ impl Blobs {
             self.sweep(&[before.nuid]).await;
         }
         Ok(digest)
+    }
+
+    /// Stores the name of what is whole once more, so that it is as young as what is stored now;
+    /// false where it has gone or changed meanwhile.
+    async fn renew(&self, before: &StreamMessage) -> bool {
+        if age_of(before) < RENEW_AFTER {
+            return true;
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_ROLLUP, ROLLUP_SUBJECT);
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, before.sequence.to_string());
+        let (subject, name) = (before.subject.to_string(), before.payload.clone());
+        self.store(&subject, headers, name, Instant::now() + PATIENCE).await.is_ok()
     }
 
     /// Stores the parts in order, and gives their number. Those of a try that failed are removed:

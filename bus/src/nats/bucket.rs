@@ -56,7 +56,11 @@ enum Written {
 }
 
 impl Bucket {
-    pub(crate) async fn open(link: &Link, name: &str) -> Result<Self, Error> {
+    pub(crate) async fn open(
+        link: &Link,
+        name: &str,
+        bytes_max: Option<usize>,
+    ) -> Result<Self, Error> {
         let root = format!("$KV.gearshift-{name}.");
         let expires = link.version().has_expiry();
         let mut wanted = settings(json!({
@@ -73,6 +77,10 @@ impl Bucket {
             "allow_rollup_hdrs": true,
             "allow_direct": true,
         }));
+        if let Some(bytes_max) = bytes_max {
+            wanted.insert("max_bytes".to_owned(), json!(bytes_max));
+            wanted.insert("discard".to_owned(), json!("old"));
+        }
         if expires {
             wanted.insert("allow_msg_ttl".to_owned(), json!(true));
             let nanos = u64::try_from(MARKER_TTL.as_nanos()).unwrap_or(u64::MAX);

@@ -138,6 +138,16 @@ impl Link {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 
+    /// That the connection is lost, and why it does not come back; `None` while there is one.
+    pub(super) fn absence(&self) -> Option<String> {
+        if self.is_up() {
+            return None;
+        }
+        let lost = format!("the connection to `{}` is lost", self.address);
+        let trouble = self.signal.borrow().trouble.clone();
+        Some(trouble.map_or_else(|| lost.clone(), |trouble| format!("{lost}: {trouble}")))
+    }
+
     pub(crate) fn version(&self) -> Version {
         Version::parse(&self.client.server_info().version)
     }

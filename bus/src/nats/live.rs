@@ -86,6 +86,11 @@ impl Live {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 
+    /// [`Link::absence`] of this connection.
+    pub(super) fn absence(&self) -> Option<String> {
+        self.link.absence()
+    }
+
     /// [`Link::refusal`] of this connection.
     pub(super) fn refusal(&self, subject: &str) -> impl Future<Output = Error> + use<> {
         self.link.refusal(subject)

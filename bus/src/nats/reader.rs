@@ -295,6 +295,8 @@ fn ack_token(reply: &str, place: usize) -> Option<u64> {
 pub(super) enum Wanted<'a> {
     Sequence(u64),
     LastOf(&'a str),
+    /// The first one of this subject from this sequence on.
+    NextOf(&'a str, u64),
 }
 
 /// One message as the stream's leader has it.
@@ -312,6 +314,9 @@ pub(super) async fn get(
             match wanted {
                 Wanted::Sequence(sequence) => handle.get_raw_message(sequence).await,
                 Wanted::LastOf(subject) => handle.get_last_raw_message_by_subject(subject).await,
+                Wanted::NextOf(subject, sequence) => {
+                    handle.get_first_raw_message_by_subject(subject, sequence).await
+                }
             }
         };
         let answer = tokio::select! {

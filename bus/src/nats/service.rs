@@ -107,9 +107,11 @@ pub(super) async fn offer(
 ) -> Result<(Offered, Vec<Served>), Error> {
     check(&info)?;
     let live = traffic.shared().live();
-    info.id = live.client.new_inbox().rsplit('.').next().unwrap_or_default().to_owned();
+    if !offer.keeps_id {
+        info.id = live.client.new_inbox().rsplit('.').next().unwrap_or_default().to_owned();
+    }
     let counts: Vec<_> = info.endpoints.iter().map(|_| Arc::<Counts>::default()).collect();
-    let Offer { group, alone: is_alone, data } = offer;
+    let Offer { group, alone: is_alone, keeps_id: _, data } = offer;
     let (id, mut subjects) = (info.id.clone(), Vec::new());
     let mut servers = Vec::with_capacity(info.endpoints.len());
     for (endpoint, counts) in info.endpoints.iter().zip(&counts) {

@@ -58,8 +58,12 @@ impl Store {
         Inbox::foreign(&self.publisher, &self.lane, &self.link, stream, patterns).await
     }
 
-    pub(crate) async fn bucket(&self, name: &str) -> Result<Bucket, Error> {
-        Bucket::open(&self.link, name).await
+    pub(crate) async fn bucket(
+        &self,
+        name: &str,
+        bytes_max: Option<usize>,
+    ) -> Result<Bucket, Error> {
+        Bucket::open(&self.link, name, bytes_max).await
     }
 
     pub(crate) async fn blobs(&self, name: &str) -> Result<Blobs, Error> {
@@ -68,6 +72,10 @@ impl Store {
 
     pub(crate) fn requests(&self) -> Requests {
         Requests::new(self.traffic.clone())
+    }
+
+    pub(crate) fn absence(&self) -> Option<String> {
+        self.link.absence().or_else(|| self.traffic.shared().live().absence())
     }
 
     pub(crate) async fn publish(&self, message: Message) -> Result<(), Error> {

@@ -5,7 +5,11 @@ use std::borrow::Cow;
 use async_nats::{HeaderMap, HeaderName, PublishErrorKind};
 use bytes::Bytes;
 
+use crate::message::{HEADER_BYTES_MAX, check_size};
 use crate::{Error, ErrorKind, Headers, Message, Subject};
+
+/// What stays of a longer value, in bytes; that it was cut is said.
+const VALUE_BYTES_MAX: usize = 4 * 1024;
 
 /// Says what was wrong with a message that arrived and could not be read as it was sent.
 pub(super) const MALFORMED: &str = "Gearshift-Malformed";
@@ -109,7 +113,13 @@ impl Reading {
             self.complain(&format!("header `{name}` stands more than once"));
             return;
         }
-        if let Err(error) = self.headers.insert(name, value) {
+        let end = (0..=VALUE_BYTES_MAX).rev().find(|at| value.is_char_boundary(*at)).unwrap_or(0);
+        let kept = value.get(..end).unwrap_or(value);
+        let size = self.headers.bytes() + name.len() + value.len();
+        if let Err(error) = check_size(size, HEADER_BYTES_MAX) {
+            self.complain(&error.to_string());
+        }
+        if let Err(error) = self.headers.insert_arrived(name, kept) {
             self.complain(&error.to_string());
         }
     }
@@ -133,7 +143,7 @@ impl Reading {
 
     fn finish(mut self, payload: Bytes) -> Message {
         if let Some(complaint) = self.complaint
-            && self.headers.insert(MALFORMED, &complaint).is_err()
+            && self.headers.insert_arrived(MALFORMED, &complaint).is_err()
         {
             // There is no room beside the others; the complaint counts more than they do.
             self.headers = Headers::new();
@@ -194,8 +204,24 @@ mod tests {
         assert!(complaint("a", b"NATS/1.0\r\nA b: x\r\n\r\n").is_some());
         let long = format!("NATS/1.0\r\nA: {}\r\n\r\n", "x".repeat(5_000));
         assert!(complaint("a", long.as_bytes()).unwrap_or_default().contains("4,096"));
+        let kept = stored("a", long.as_bytes(), Bytes::new());
+        assert_eq!(kept.headers.get("A").map(str::len), Some(4_096));
         let first = stored("a", b"NATS/1.0\r\nA: 1\r\nA: 2\r\n\r\n", Bytes::new());
         assert_eq!(first.headers.get("A"), Some("1"));
+    }
+
+    #[test]
+    fn p7_a_long_text_is_cut_and_hides_nothing_that_stands_beside_it() {
+        let text = "é".repeat(25_000);
+        let block = format!(
+            "NATS/1.0\r\nGearshift-Error-Kind: permanent\r\nNats-Service-Error: {text}\r\n\
+             Nats-Service-Error-Code: 422\r\n\r\n"
+        );
+        let headers = stored("a", block.as_bytes(), Bytes::new()).headers;
+        assert_eq!(headers.get("Nats-Service-Error"), Some(&*"é".repeat(2_048)));
+        assert_eq!(headers.get("Nats-Service-Error-Code"), Some("422"));
+        assert_eq!(headers.get("Gearshift-Error-Kind"), Some("permanent"));
+        assert!(headers.get(MALFORMED).unwrap_or_default().contains("4,096"));
     }
 
     #[test]

@@ -132,6 +132,34 @@ pub async fn a_key_expires_and_a_later_write_takes_the_expiry_away(world: &World
     Ok(())
 }
 
+pub async fn a_bucket_with_a_limit_lets_go_of_what_was_written_longest_ago(
+    world: &World,
+) -> Outcome {
+    const QUARTER: usize = 256 * 1_024;
+    let bus = world.open().await?;
+    let bucket = bus.bucket_within("b", 4 * QUARTER).await?;
+    let large = |byte: u8| Bytes::from(vec![byte; QUARTER]);
+    let ttl = Duration::from_secs(3_600);
+    for (number, key) in (0_u8..).zip(["a", "b", "c"]) {
+        bucket.put_expiring(key, large(number), ttl).await?;
+    }
+    assert_eq!(bucket.keys("").await?, ["a", "b", "c"]);
+    // A key that is written again is young again, and takes no more room than before.
+    bucket.put_expiring("a", large(9), ttl).await?;
+    assert_eq!(bucket.keys("").await?, ["a", "b", "c"]);
+    bucket.put_expiring("d", large(4), ttl).await?;
+    assert_eq!(bucket.keys("").await?, ["a", "c", "d"]);
+    assert_eq!(bucket.get("b").await?, None);
+    let bus = world.reopen(bus).await?;
+    let bucket = bus.bucket_within("b", 4 * QUARTER).await?;
+    assert_eq!(bucket.keys("").await?, ["a", "c", "d"], "what went is gone for good");
+    bucket.put("e", large(5)).await?;
+    bucket.put("f", large(6)).await?;
+    assert_eq!(bucket.keys("").await?, ["d", "e", "f"]);
+    assert_eq!(value_of(&bucket, "d").await?, Some(large(4)));
+    Ok(())
+}
+
 pub async fn a_watch_starts_with_what_is_there_and_goes_on(world: &World) -> Outcome {
     let bus = world.open().await?;
     let bucket = bus.bucket("b").await?;

@@ -13,6 +13,7 @@ mod bus;
 mod crash;
 mod directory;
 mod inbox;
+mod local_told;
 mod log;
 mod nats_away;
 mod nats_blobs;
@@ -59,6 +60,7 @@ macro_rules! run_on {
             breakpoint::a_stopped_append_is_not_stored,
             breakpoint::an_append_stopped_afterwards_is_stored_and_not_answered,
             bucket::a_key_expires_and_a_later_write_takes_the_expiry_away,
+            bucket::a_bucket_with_a_limit_lets_go_of_what_was_written_longest_ago,
             bucket::bucket_limits_are_checked,
             bucket::compare_and_set_writes_at_the_expected_revision_only,
             bucket::concurrent_swaps_have_one_winner_each_round,

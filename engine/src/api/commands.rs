@@ -182,7 +182,8 @@ async fn one(handle: &Handle, id: &str, command: Command, by: Principal, reason:
 }
 
 /// How reasons begin that are about how the instance stands, whatever was ordered.
-const STANDS: [&str; 3] = ["a rollback is", "the instance is stuck", "the instance is paused"];
+const STANDS: [&str; 4] =
+    ["a rollback is", "its transaction is", "the instance is stuck", "the instance is paused"];
 
 /// A command that did nothing is a problem, not a verdict to be read closely.
 #[expect(clippy::wildcard_enum_match_arm, reason = "verdicts may grow; the rest did something")]

@@ -243,7 +243,8 @@ pub(super) fn why(instance: &Instance, why: &mut Why) {
         "" => timers.to_owned(),
         waiting => format!("{timers}; kept for the resume: {waiting}"),
     });
-    why.try_this.push(format!("gearshift resume {}", instance.key.key()));
+    let id = super::transactions::quoted(instance.key.key());
+    why.try_this.push(format!("gearshift resume {id}"));
 }
 
 /// `2 events and 1 reply`; what there is none of is not told.

@@ -19,6 +19,7 @@ pub(super) async fn health(handle: &Handle) -> Reply {
     };
     let mut warnings = partitions.iter().filter_map(told).collect::<Vec<_>>();
     warnings.extend(handle.missing_definitions());
+    warnings.extend(handle.bus_absence());
     let status = if handle.is_stopping() {
         HealthStatus::Draining
     } else if warnings.is_empty() {

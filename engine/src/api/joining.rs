@@ -1,6 +1,7 @@
 //! A start in a transaction: answered once that has the instance as a member, or will not have it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gearshift_machine::machine::{
     Command, Generation, Instance, InstanceKey, MEMBERS_MAX, Membership, Principal, Scope,
@@ -19,6 +20,9 @@ use crate::runtime::Handle;
 const OUTSIDE: (&str, &str) = ("GS4037", "not_a_member");
 /// It has as many members as it may have.
 const FULL: (&str, &str) = ("GS4038", "transaction_full");
+
+/// Between two looks at an instance that waits for its transaction.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What is started, and in which transaction.
 #[derive(Debug)]
@@ -60,9 +64,10 @@ pub(super) async fn start(
     }
     if is_fresh {
         // It was open when it was looked at, and has ended since.
-        admits(&scope, seen.as_ref())
-            .map_err(|told| Box::new(told.with_instance(key.to_string())))?;
-        return Ok((done, true));
+        let named = |told: Problem| Box::new(told.with_instance(key.to_string()));
+        admits(&scope, seen.as_ref()).map_err(|told| named(*told))?;
+        let told = format!("transaction `{name}` had ended meanwhile: nothing was started");
+        return Err(named(Problem::new(ProblemKind::Conflict, told).with_code(CLOSED.0, CLOSED.1)));
     }
     let other = match member.of {
         Some((other, standing)) => {
@@ -101,7 +106,8 @@ async fn settled(
         if instance.status.is_ended() || instance.status == Status::Stuck || left.is_zero() {
             return Ok(None);
         }
-        handle.waiter_after(key, instance.step).wait(left).await?;
+        // One that the transaction refuses is gone, and nothing more is heard of it.
+        handle.waiter_after(key, instance.step).wait(left.min(LOOK_AGAIN)).await?;
     }
 }
 
@@ -121,7 +127,7 @@ fn is_member(key: &InstanceKey, member: &Settled, scope: Option<&Scope>) -> bool
 
 /// Would the transaction have one member more?
 fn admits(key: &InstanceKey, scope: Option<&Instance>) -> Result<(), Box<Problem>> {
-    let name = key.key().escape_debug();
+    let name = key.key();
     let refused = |(code, word): (&str, &str), detail: String| {
         let told = Problem::new(ProblemKind::Conflict, format!("{detail}: nothing was started"));
         Err(Box::new(told.with_code(code, word)))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gearshift_bus::EndpointInfo;
+use gearshift_bus::{Bus, EndpointInfo};
 use gearshift_machine::machine::{CallOutcome, Principal, Timestamp};
 use gearshift_protocol::command::{
     PluginCall, PluginCallFailure, PluginCallReply, PluginReset, PluginResetReply,
@@ -19,7 +19,7 @@ use gearshift_protocol::view::{
 use gearshift_protocol::{OperationRef, ProblemKind, Requirement, subjects};
 
 use super::{Reply, commands, problem, reply, wire};
-use crate::runtime::{Handle, Held, Looked, ProviderInstance, Tripped, is_once};
+use crate::runtime::{Handle, Held, Hold, Looked, ProviderInstance, Tripped, is_once};
 
 /// How long a call by hand may take where nobody says.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -30,16 +30,36 @@ const CALL_LIMIT_MAX: Duration = Duration::from_secs(600);
 pub(super) async fn list(handle: &Handle, query: &Plugins) -> Reply {
     let looked = handle.plugins().await?;
     let now = handle.config().clock.now();
-    let holds = handle.holds();
+    reply(&Page::from(views(&looked, query.name.as_deref(), &handle.holds(), now)))
+}
+
+/// The plugins that run on a bus without an engine: what they say of themselves.
+///
+/// # Errors
+/// What the bus meets.
+pub(crate) async fn bare(
+    bus: &Bus,
+    name: Option<&str>,
+) -> Result<Vec<PluginView>, gearshift_bus::Error> {
+    Ok(views(&Looked::of_bus(bus).await?, name, &[], Timestamp(0)))
+}
+
+fn views(
+    looked: &Looked,
+    name: Option<&str>,
+    holds: &[(Held, Hold)],
+    now: Timestamp,
+) -> Vec<PluginView> {
     let mut versions: BTreeMap<(&str, &str), Vec<&ProviderInstance>> = BTreeMap::new();
     for instance in looked.catalogue.instances() {
-        let is_wanted = query.name.as_deref().is_none_or(|name| name == instance.info.name);
-        if is_wanted && instance.operations().next().is_some() {
+        let is_wanted = name.is_none_or(|name| name == instance.info.name);
+        let is_plugin = instance.operations().next().is_some() || instance.metadata.state.is_some();
+        if is_wanted && is_plugin {
             let version = (&*instance.info.name, &*instance.info.version);
             versions.entry(version).or_default().push(instance);
         }
     }
-    let items = versions.into_iter().map(|((name, version), instances)| {
+    let view = |((name, version), instances): ((&str, &str), Vec<&ProviderInstance>)| {
         let held = holds.iter().find(|(held, _)| *held == Held::Plugin(name.to_owned()));
         let metadata = instances.iter().map(|one| &one.metadata);
         let needs: Vec<_> = metadata.clone().flat_map(|one| one.requires.clone()).collect();
@@ -50,15 +70,15 @@ pub(super) async fn list(handle: &Handle, query: &Plugins) -> Reply {
         PluginView {
             name: name.to_owned(),
             version: version.to_owned(),
-            instances: instances.iter().map(|one| of_instance(&looked, one)).collect(),
-            operations: operations(&looked, &instances, now),
+            instances: instances.iter().map(|one| of_instance(looked, one)).collect(),
+            operations: operations(looked, &instances, now),
             interfaces,
-            requires: requires(&looked, needs),
-            cycle: cycle(&looked, name),
+            requires: requires(looked, needs),
+            cycle: cycle(looked, name),
             paused: held.map(|(what, hold)| hold.words(what)),
         }
-    });
-    reply(&Page::from(items.collect::<Vec<_>>()))
+    };
+    versions.into_iter().map(view).collect()
 }
 
 fn of_instance(looked: &Looked, instance: &ProviderInstance) -> PluginInstanceView {
@@ -70,7 +90,7 @@ fn of_instance(looked: &Looked, instance: &ProviderInstance) -> PluginInstanceVi
     let average = took.checked_div(u128::from(calls)).unwrap_or_default();
     PluginInstanceView {
         id: instance.info.id.clone(),
-        state: status.map(|status| status.state).unwrap_or_default(),
+        state: status.map(|it| it.state).or(instance.metadata.state).unwrap_or_default(),
         in_flight: status.map(|status| status.load.in_flight),
         capacity: status.map(|status| status.load.capacity).or(instance.metadata.concurrency),
         calls,
@@ -107,6 +127,8 @@ fn operations(
             errors: counted.errors,
             average_us: micros(counted.average),
             p99_us: micros(counted.p99),
+            in_flight: counted.in_flight,
+            waiting: counted.waiting,
             breaker: tripped.map(|tripped| breaker(tripped, now)),
         }
     };
@@ -129,7 +151,8 @@ fn requires(looked: &Looked, mut needs: Vec<Requirement>) -> Vec<RequirementView
     needs.dedup();
     let runs = |needed: &Requirement| {
         let mut running = looked.catalogue.of(&needed.plugin);
-        running.any(|one| needed.accepts(&one.info.name, &one.info.version))
+        let accepts = |one: &ProviderInstance| needed.accepts(&one.info.name, &one.info.version);
+        running.any(|one| one.metadata.state.is_none() && accepts(one))
     };
     let view = |needed: Requirement| RequirementView {
         found: runs(&needed),
@@ -174,7 +197,9 @@ pub(super) async fn call(handle: &Handle, order: PluginCall) -> Reply {
     let called = handle.call_by_hand(&order.operation, &input, limit).await;
     let called = called.map_err(|reason| problem(ProblemKind::BadRequest, reason))?;
     let (output, failure) = match called.outcome {
-        CallOutcome::Success(output) => (Some(wire::json(&output)), None),
+        CallOutcome::Success(output) | CallOutcome::Cached(output) => {
+            (Some(wire::json(&output)), None)
+        }
         CallOutcome::Failure { kind, code, message, retry_after_ms } => {
             let (kind, code) = (kind.as_str().to_owned(), code.to_string());
             let message = message.to_string();

@@ -14,30 +14,38 @@ const SUFFIX_MIN: usize = 4;
 
 /// Finds the instance that `id` names (row E20: never a random pick).
 pub(super) async fn instance(handle: &Handle, id: &str) -> Result<InstanceKey, Box<Problem>> {
+    if let Ok(full) = InstanceKey::parse(id)
+        && handle.contains(&full).await?
+    {
+        return Ok(full);
+    }
     let exact = candidates(id, handle)?;
     for key in &exact {
         if handle.contains(key).await? {
             return unique(handle, id, &exact).await;
         }
     }
+    // What has a `/` looks like a full id: the end of another one would be a surprise.
     if id.contains('/') || id.len() < SUFFIX_MIN {
         return Err(unknown(id));
     }
     one_of(id, handle.keys_ending_with(id, NAMED_MAX + 1).await?)
 }
 
-/// `workflow/key` as it is, or the key in every deployed workflow and among transactions.
+/// The key in every deployed workflow and among transactions; a key may hold a `/`.
 fn candidates(id: &str, handle: &Handle) -> Result<Vec<InstanceKey>, Box<Problem>> {
     let refused = |reason: String| problem(ProblemKind::BadRequest, reason);
-    if id.contains('/') {
-        return Ok(vec![InstanceKey::parse(id).map_err(refused)?]);
-    }
     let registry = handle.definitions().registry();
     let mut names = registry.iter().map(|known| known.name.to_string()).collect::<Vec<_>>();
     names.push(TRANSACTION.to_owned());
     names.sort();
     names.dedup();
-    names.iter().map(|name| InstanceKey::new(name, id).map_err(refused)).collect()
+    let keys = names.iter().map(|name| InstanceKey::new(name, id));
+    if InstanceKey::parse(id).is_ok() {
+        // With the workflow in front it may be longer than a key.
+        return Ok(keys.flatten().collect());
+    }
+    keys.map(|key| key.map_err(refused)).collect()
 }
 
 async fn unique(
@@ -72,7 +80,7 @@ pub(super) fn unknown(id: &str) -> Box<Problem> {
     if let Some((TRANSACTION, name)) = id.split_once('/') {
         return transactions::unknown(name);
     }
-    let detail = format!("no instance is called `{}`", id.escape_debug());
+    let detail = format!("no instance is called `{id}`");
     Box::new(Problem::new(ProblemKind::NotFound, detail).with_code("GS4002", "unknown_instance"))
 }
 

@@ -190,6 +190,6 @@ impl Meant {
 }
 
 fn unknown(id: &str) -> Box<Problem> {
-    let told = format!("no schedule is called `{}`", id.escape_debug());
+    let told = format!("no schedule is called `{id}`");
     Box::new(Problem::new(ProblemKind::NotFound, told).with_code("GS4032", "unknown_schedule"))
 }

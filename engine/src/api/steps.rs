@@ -33,7 +33,7 @@ pub(super) fn view(instance: &Instance, definition: &Definition, now: Timestamp)
         }
         for (at, step) in graph.steps.iter().enumerate() {
             let state = run.and_then(|run| run.steps.get(at));
-            let one = step_view(graph, step, run.zip(state), now);
+            let one = step_view(instance, graph, (step, at), run.zip(state), now);
             // What was taken back is as if it had never been.
             let is_settled = state.is_some_and(|state| state.ended_at.is_some());
             settled += u32::from(is_settled && one.status != Wire::Undone);
@@ -62,13 +62,14 @@ pub(super) fn facts(instance: &Instance, definition: &Definition) -> Map {
         for (at, step) in graph.steps.iter().enumerate() {
             let pending = StepState::default();
             let state = run.and_then(|run| run.steps.get(at)).unwrap_or(&pending);
-            all.insert(Arc::clone(&step.id), fact(state));
+            let is_cut_off = run.is_some_and(|run| is_cut_off(instance, run.id, (at, state)));
+            all.insert(Arc::clone(&step.id), fact(state, is_cut_off));
         }
     }
     all
 }
 
-fn fact(state: &StepState) -> Value {
+fn fact(state: &StepState, is_cut_off: bool) -> Value {
     let error = state.error.as_deref().map(|error| {
         Value::from(Map::from_iter([
             ("kind", Value::from(error.kind.as_str())),
@@ -76,11 +77,13 @@ fn fact(state: &StepState) -> Value {
             ("message", Value::String(Arc::clone(&error.message))),
         ]))
     });
+    let status = if is_cut_off { StepStatus::Cancelled } else { state.status };
     let fields = [
-        ("status", Value::from(state.status.as_str())),
+        ("status", Value::from(status.as_str())),
         ("result", state.output.clone()),
         ("error", error.unwrap_or_default()),
         ("retry_count", Value::Int(i64::from(state.attempts.saturating_sub(1)))),
+        ("cached", Value::from(state.cached)),
     ];
     Map::from_iter(fields).into()
 }
@@ -89,16 +92,31 @@ fn run_of(instance: &Instance, number: u16) -> Option<&RunningGraph> {
     instance.progress.as_deref()?.graphs.iter().find(|run| run.graph == number)
 }
 
+/// Was the step under way, and is not any more because something is taken back? It is settled only
+/// when all is taken back.
+fn is_cut_off(instance: &Instance, graph: u32, (at, state): (usize, &StepState)) -> bool {
+    let rolls_back =
+        instance.progress.as_deref().is_some_and(|progress| progress.rollback.is_some());
+    let works = matches!(state.status, StepStatus::Running | StepStatus::Retrying);
+    let is_own = |running: &RunningSequence| match running.role {
+        Role::Step { graph: of, step, .. } => (of, usize::from(step)) == (graph, at),
+        Role::State | Role::Undo { .. } | Role::Finally { .. } => false,
+    };
+    rolls_back && works && !instance.sequences.iter().any(is_own)
+}
+
 fn step_view(
+    instance: &Instance,
     graph: &Graph,
-    step: &Step,
+    (step, at): (&Step, usize),
     known: Option<(&RunningGraph, &StepState)>,
     now: Timestamp,
 ) -> StepView {
     let mut one =
         StepView { id: step.id.to_string(), title: step.title.to_string(), ..StepView::default() };
     let Some((run, state)) = known else { return one };
-    one.status = status(state.status);
+    let is_cut_off = is_cut_off(instance, run.id, (at, state));
+    one.status = if is_cut_off { Wire::Cancelled } else { status(state.status) };
     let weight = state.output.weight();
     if weight <= RESULT_MAX {
         one.result = wire::json(&state.output);
@@ -111,14 +129,16 @@ fn step_view(
         message: error.message.to_string(),
     });
     one.retry_count = state.attempts.saturating_sub(1);
+    one.cached = state.cached;
     one.started_at = state.started_at.map(|at| at.to_string());
     one.ended_at = state.ended_at.map(|at| at.to_string());
     // What failed and waits for a person takes no longer for that.
-    let works = matches!(state.status, StepStatus::Running | StepStatus::Retrying);
+    let works = matches!(one.status, Wire::Running | Wire::Retrying);
     let until = state.ended_at.or_else(|| works.then_some(now));
     one.duration_ms = state.started_at.zip(until).map(|(began, until)| until.since_ms(began));
     one.items = state.fan.as_deref().map(items);
-    if state.status == StepStatus::Pending && run.phase == Phase::Running {
+    let goes_on = instance.progress.as_deref().is_none_or(|progress| progress.rollback.is_none());
+    if state.status == StepStatus::Pending && run.phase == Phase::Running && goes_on {
         one.waits_for = waits_for(graph, run, step);
     }
     one

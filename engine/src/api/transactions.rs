@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use gearshift_machine::definition::duration;
 use gearshift_machine::machine::{
-    Command, Instance, InstanceKey, Member, Principal, Stand, TIMEOUT_MS, TIMEOUT_MS_MAX,
-    TRANSACTION, Timer, TimerKind, transaction_definition,
+    Asked, Command, Instance, InstanceKey, Member, Principal, Stand, Standing, TIMEOUT_MS,
+    TIMEOUT_MS_MAX, TRANSACTION, Timer, TimerKind, transaction_definition,
 };
 use gearshift_protocol::command::{BeginTransaction, EndTransaction};
 use gearshift_protocol::view::{MemberView, MembershipView, ScopeView, Why};
@@ -49,7 +49,7 @@ pub(super) fn key_of(name: &str) -> Result<InstanceKey, Box<Problem>> {
 
 /// Nobody began the transaction, or it is forgotten.
 pub(super) fn unknown(name: &str) -> Box<Problem> {
-    let told = format!("no transaction `{}` was begun", name.escape_debug());
+    let told = format!("no transaction `{name}` was begun");
     Box::new(Problem::new(ProblemKind::NotFound, told).with_code(UNKNOWN.0, UNKNOWN.1))
 }
 
@@ -98,9 +98,9 @@ pub(super) fn membership(instance: &Instance) -> Option<MembershipView> {
 }
 
 /// A name as a shell takes it.
-fn quoted(name: &str) -> Cow<'_, str> {
+pub(super) fn quoted(name: &str) -> Cow<'_, str> {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:@".contains(letter);
-    match name.chars().all(plain) {
+    match !name.is_empty() && name.chars().all(plain) {
         true => name.into(),
         false => format!("'{}'", name.replace('\'', "'\\''")).into(),
     }
@@ -112,10 +112,22 @@ pub(super) fn why(instance: &Instance, why: &mut Why) {
     for key in asked.filter(|key| key.workflow() == TRANSACTION) {
         why.lines.push(format!("waits for an answer of `{key}`"));
     }
-    if let Some(member) = instance.membership().filter(|member| member.standing.is_bound()) {
-        let (name, standing) = (&member.name, member.standing.as_str());
-        why.lines.push(format!("belongs to transaction `{name}`: {standing}"));
-        why.try_this.push(format!("gearshift transaction show {}", quoted(name)));
+    if let Some(member) = instance.membership() {
+        let name = &member.name;
+        why.lines.push(match member.standing {
+            Standing::Joining => format!("waits for transaction `{name}` to have it as a member"),
+            Standing::Open => format!("belongs to transaction `{name}`, which is open"),
+            Standing::Holding | Standing::Held => {
+                format!("belongs to transaction `{name}`, which is being rolled back")
+            }
+            Standing::Committed => format!("belonged to transaction `{name}`: what it did stays"),
+            Standing::RolledBack => {
+                format!("belonged to transaction `{name}`, which is rolled back")
+            }
+        });
+        if member.standing.is_bound() {
+            why.try_this.push(format!("gearshift transaction show {}", quoted(name)));
+        }
     }
     let Some(scope) = scope(instance) else { return };
     let many = |count: usize, word: &str| match count {
@@ -157,7 +169,9 @@ pub(super) fn scope(instance: &Instance) -> Option<ScopeView> {
     let holding = scope.members.iter().find(|member| member.stand == Stand::Asked);
     let waits_for = match (&scope.trouble, newest.first(), holding) {
         (Some(trouble), _, _) => Some(format!("a person: {trouble}")),
-        (None, Some(first), _) if scope.asked => Some(format!("{first} to be taken back")),
+        (None, Some(first), _) if scope.asked != Asked::Nothing => {
+            Some(format!("{first} to be taken back"))
+        }
         (None, _, Some(member)) => Some(format!("{} to stand still", member.key)),
         (None, _, None) => None,
     };

@@ -6,10 +6,11 @@ use gearshift_bus::ServiceInfo;
 use gearshift_machine::definition::model::{Definition, Trigger};
 use gearshift_machine::definition::{codes, duration};
 use gearshift_machine::machine::{Instance, InstanceKey, Status, StuckKind, Timestamp, TraceEntry};
-use gearshift_protocol::OperationRef;
 use gearshift_protocol::view::{CallView, ChildView, Task, Why};
+use gearshift_protocol::{OperationRef, PluginMetadata};
 
 use super::describe::{detail, tasks};
+use super::transactions::quoted;
 use super::{control, holds, plugins, progress, steps, transactions};
 use crate::runtime::Handle;
 
@@ -45,8 +46,11 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
                  it had"
             ));
         }
+        if let Some(means) = means(stuck.kind) {
+            why.lines.push(means.to_owned());
+        }
         for verb in verbs(stuck.kind) {
-            why.try_this.push(format!("gearshift {verb} {id}"));
+            why.try_this.push(format!("gearshift {verb} {}", quoted(id)));
         }
     }
     control::why(instance, &mut why);
@@ -81,11 +85,18 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
     for timer in now_is.timers.iter().take(SHOWN) {
         why.lines.push(format!("timer {} is due at {}", timer.name, timer.due));
     }
-    if !instance.deferred.is_empty() || !instance.parked.is_empty() {
-        let (deferred, parked) = (instance.deferred.len(), instance.parked.len());
-        why.lines.push(format!("{deferred} events deferred, {parked} parked"));
-    }
+    waits_in_line(instance, &mut why);
     why
+}
+
+/// Events that are kept; what waits for a resume was told with the pause.
+fn waits_in_line(instance: &Instance, why: &mut Why) {
+    let parked = if instance.status == Status::Paused { 0 } else { instance.parked.len() };
+    let kept = [("until a state takes it", instance.deferred.len()), ("until it goes on", parked)];
+    for (until, count) in kept.into_iter().filter(|(_, count)| *count > 0) {
+        let plural = if count == 1 { "" } else { "s" };
+        why.lines.push(format!("{count} event{plural} kept {until}"));
+    }
 }
 
 /// Since when things stand as they do: attempts that change nothing do not count. As far as the
@@ -106,14 +117,51 @@ async fn since(handle: &Handle, instance: &Instance, definition: &Definition) ->
     came.map_or(instance.updated_at, |entry| entry.at)
 }
 
-/// What the history says last of a life that failed or was ended.
+/// What the history says of the end of a life that failed or was ended: late answers may stand
+/// behind it.
 async fn last_word(handle: &Handle, instance: &Instance) -> Option<String> {
-    if instance.status == Status::Done {
-        return None;
-    }
     let trace = handle.trace(&instance.key).await.ok()?;
-    let note = trace.into_iter().rev().find_map(|entry| entry.note)?;
-    Some(format!("{}: {note}", instance.status.as_str()))
+    ending(instance.status, &trace)
+}
+
+/// `killed by ann: too late`, `failed: no room`.
+fn ending(status: Status, trace: &[TraceEntry]) -> Option<String> {
+    match status {
+        Status::Cancelled => {
+            let order = |entry: &&TraceEntry| {
+                ["command kill", "command cancel"].contains(&&*entry.input)
+                    && !entry.note.as_deref().is_some_and(is_refused)
+            };
+            let order = trace.iter().rev().find(order)?;
+            let verb = if &*order.input == "command kill" { "killed" } else { "cancelled" };
+            let by = order.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+            let note = order.note.as_deref().unwrap_or_default();
+            let reason = match note.split("; rolling back: ").next().unwrap_or_default() {
+                "" => String::new(),
+                // What a cancel without a reason begins with is its own word.
+                own if own.starts_with("rolling back: ") => String::new(),
+                reason => format!(": {reason}"),
+            };
+            Some(format!("{verb}{by}{reason}"))
+        }
+        Status::Failed => {
+            let failed = |entry: &TraceEntry| {
+                let note = entry.note.as_deref()?;
+                let at = note.starts_with("failed: ").then_some(0);
+                let at = at.or_else(|| note.find("; failed: ").map(|at| at + 2))?;
+                note.get(at..).map(str::to_owned)
+            };
+            trace.iter().rev().find_map(failed)
+        }
+        Status::Done | Status::Running | Status::Paused | Status::Compensating | Status::Stuck => {
+            None
+        }
+    }
+}
+
+/// Does the note of an order say that nothing was done?
+fn is_refused(note: &str) -> bool {
+    note.starts_with("refused: ") || note.contains("; refused: ")
 }
 
 /// Open approvals; where there are several, each with its name.
@@ -125,7 +173,9 @@ fn waits_for_people(open: &[Task], id: &str, why: &mut Why) {
         let (asked, choices) = (asked(task), task.choices.join(" | "));
         why.lines.push(format!("waits for a decision of {asked}{on}: {choices}"));
         for choice in &task.choices {
-            why.try_this.push(format!("gearshift decide {id} {named}{choice}"));
+            let choice = format!("{named}{choice}");
+            let (id, choice) = (quoted(id), quoted(&choice));
+            why.try_this.push(format!("gearshift decide {id} {choice}"));
         }
     }
 }
@@ -181,6 +231,28 @@ const fn verbs(kind: StuckKind) -> &'static [&'static str] {
     }
 }
 
+/// What stands still, and what the orders below it mean, where that is not plain.
+const fn means(kind: StuckKind) -> Option<&'static str> {
+    match kind {
+        StuckKind::RolledBack => Some(
+            "what was done is taken back: `retry` does the steps again, `cancel` takes back the \
+             rest and ends it",
+        ),
+        StuckKind::UndoFailed => Some(
+            "look whether it is taken back: `retry` calls it again, `skip` leaves it as it is and \
+             takes back what is older, `kill` leaves all of that",
+        ),
+        StuckKind::Error
+        | StuckKind::Livelock
+        | StuckKind::Panic
+        | StuckKind::StateTooLarge
+        | StuckKind::CallFailed
+        | StuckKind::DefinitionMissing
+        | StuckKind::OutcomeUnknown
+        | StuckKind::Deadlock => None,
+    }
+}
+
 /// Each call under way, and each plugin that is not there for one of them.
 async fn waits_for_calls(handle: &Handle, calls: &[CallView], why: &mut Why) {
     if calls.is_empty() {
@@ -191,7 +263,7 @@ async fn waits_for_calls(handle: &Handle, calls: &[CallView], why: &mut Why) {
     for call in calls.iter().take(SHOWN) {
         why.lines.push(attempt(call));
         if named.insert(call.operation.as_str()) {
-            missing_plugin(&services, call, why);
+            missing_plugin(handle, &services, call, why);
         }
     }
     if let Some(more) = calls.len().checked_sub(SHOWN).filter(|more| *more > 0) {
@@ -224,11 +296,18 @@ fn attempt(call: &CallView) -> String {
     format!("{step}{said}{pending}{progress}")
 }
 
-fn missing_plugin(services: &[ServiceInfo], call: &CallView, why: &mut Why) {
+fn missing_plugin(handle: &Handle, services: &[ServiceInfo], call: &CallView, why: &mut Why) {
     let Ok(operation) = call.operation.parse::<OperationRef>() else { return };
-    let running =
-        services.iter().filter(|service| service.name == operation.plugin).collect::<Vec<_>>();
-    if running.is_empty() {
+    if handle.config().is_mocked(&operation.plugin, &operation.operation) {
+        return;
+    }
+    let state = |one: &ServiceInfo| PluginMetadata::from_map(&one.metadata)?.state;
+    let named = || services.iter().filter(|service| service.name == operation.plugin);
+    let running = named().filter(|one| state(one).is_none()).collect::<Vec<_>>();
+    if let (true, Some(state)) = (running.is_empty(), named().find_map(state)) {
+        why.lines.push(format!("plugin `{}` takes no calls: it is {state}", operation.plugin));
+        why.try_this.push(format!("gearshift plugin show {}", operation.plugin));
+    } else if running.is_empty() {
         why.lines.push(format!("no plugin `{}` is running", operation.plugin));
         why.try_this.push(format!("start plugin `{}`", operation.plugin));
     } else if !running.iter().any(|service| operation.accepts(&service.version)) {
@@ -252,7 +331,7 @@ async fn waits_for_child(handle: &Handle, child: &ChildView, why: &mut Why) {
     };
     let status = found.map_or("on its way", |found| found.status.as_str());
     why.lines.push(format!("child {id}: `{instance}` is {status}"));
-    why.try_this.push(format!("gearshift why {instance}"));
+    why.try_this.push(format!("gearshift why {}", quoted(instance)));
 }
 
 /// Events that some transition of an active state waits for, engine-made ones left out.

@@ -202,7 +202,7 @@ pub(super) enum Command {
     /// Look at the schedules of workflows, or let one start an instance now
     Schedule(schedule::ScheduleArgs),
     /// End instances softly: what was done is taken back, exit actions run
-    Cancel(repair::RepairArgs),
+    Cancel(repair::CancelArgs),
     /// End instances at once: nothing runs
     Kill(repair::RepairArgs),
     /// Re-run what made instances stuck, and only that

@@ -1,15 +1,17 @@
 //! The same order to one instance, to several, or to all that a filter finds.
 
 use clap::Args;
-use gearshift_client::protocol::{InstanceVerdict, ProblemKind};
-use gearshift_client::{Client, Error};
+use gearshift_client::protocol::view::InstanceDetail;
+use gearshift_client::protocol::{InstanceVerdict, ProblemKind, Status, Wait};
+use gearshift_client::{Client, Error, ErrorKind};
 
 use super::args::Global;
 use super::connect;
-use super::failure::{Failure, Outcome};
+use super::failure::{ENDED_BADLY, Failure, Outcome, TIMED_OUT};
 use super::ids::{Tally, alive, confirm, given};
+use super::output::clean;
 use super::verdicts::in_words;
-use super::words::{count, states};
+use super::words::{count, plain, span, states};
 
 /// Which instances.
 #[derive(Clone, Debug, Default, Args)]
@@ -32,6 +34,15 @@ pub(super) struct Deed {
     pub(super) verb: &'static str,
     /// `cancelled 3 instances`.
     pub(super) done: &'static str,
+    /// The command waits until what was done is taken back.
+    pub(super) waits: bool,
+}
+
+impl Deed {
+    /// One that is done when it is answered.
+    pub(super) const fn new(verb: &'static str, done: &'static str) -> Self {
+        Self { verb, done, waits: false }
+    }
 }
 
 /// Gives an order to each instance chosen.
@@ -61,11 +72,16 @@ pub(super) async fn to_each(
     }
     let several = ids.len() > 1 || chosen.filter.is_some();
     let mut tally = Tally::default();
+    let mut under_way = 0;
     for id in &ids {
         let result = match order(&client, id).await {
+            Ok(verdict) if deed.waits => waited(global, &client, &verdict).await,
             Ok(verdict) => {
                 output.json(&verdict)?;
-                output.line(format!("{}  {}", verdict.key, in_words(&verdict)))?;
+                let rest = rest(global, &client, &verdict).await;
+                let told = words(&verdict, deed);
+                output.line(clean(&format!("{}  {told}{rest}", verdict.key)))?;
+                under_way += usize::from(verdict.status == Some(Status::Compensating));
                 Ok(verdict.verdict.exit_code())
             }
             Err(error) => Err(ending(&client, id, Failure::from(error)).await),
@@ -73,9 +89,67 @@ pub(super) async fn to_each(
         tally.add(output, global, several, result)?;
     }
     if several {
-        output.line(tally.summary(deed.done))?;
+        let summary = tally.summary(deed.done);
+        output.line(match under_way {
+            0 => summary,
+            some => format!("{summary}; {some} of them still take back what was done"),
+        })?;
     }
     Ok(tally.exit_code())
+}
+
+/// What came of an order; what is killed has the status `cancelled`.
+fn words(verdict: &InstanceVerdict, deed: Deed) -> String {
+    match verdict.status {
+        Some(Status::Cancelled) if deed.verb == "kill" => {
+            format!("killed in {}", states(&verdict.active))
+        }
+        Some(_) | None => in_words(verdict),
+    }
+}
+
+/// What is still to come of an instance that has ended: its transaction takes back what it did.
+async fn rest(global: &Global, client: &Client, verdict: &InstanceVerdict) -> String {
+    let is_ended = verdict.status.is_some_and(Status::is_ended);
+    if !is_ended || !global.out().is_text() {
+        return String::new();
+    }
+    let detail = client.instance(&verdict.instance).await.ok();
+    let member = detail.and_then(|detail| detail.transaction);
+    match member.filter(|it| !["committed", "rolled_back"].contains(&&*it.standing)) {
+        Some(member) => format!("; transaction {} takes back what it did", member.name),
+        None => String::new(),
+    }
+}
+
+/// Waits until what was done is taken back, or until an undo of it needs a person.
+async fn waited(global: &Global, client: &Client, verdict: &InstanceVerdict) -> Outcome {
+    let key = &verdict.key;
+    let waited = client.wait_for(&verdict.instance, &Wait::End, global.timeout).await;
+    let now = waited.map_err(|error| {
+        let told = format!("{key} still takes back what was done");
+        late(global, error, &told, format!("`gearshift why {key}` says what it waits for"))
+    })?;
+    let InstanceDetail { summary, steps, .. } = &now.instance;
+    global.out().json(&now.instance)?;
+    let is_back = steps.rollback.is_none();
+    let told = match &summary.stuck_reason {
+        Some(reason) if is_back => reason.clone(),
+        Some(reason) => format!("stuck: {}", plain(reason)),
+        None => summary.status.as_str().to_owned(),
+    };
+    let place = states(&summary.active);
+    global.out().line(clean(&format!("{key}  {told}, in {place}")))?;
+    Ok(if is_back { 0 } else { ENDED_BADLY })
+}
+
+/// Why a wait ended: it lasted too long, which is `told`, or could not be gone on with.
+pub(super) fn late(global: &Global, error: Error, told: &str, help: String) -> Failure {
+    if !matches!(error.kind(), ErrorKind::Timeout { .. }) {
+        return Failure::from(error);
+    }
+    let limit = span(u64::try_from(global.timeout.as_millis()).unwrap_or(u64::MAX));
+    Failure::new(TIMED_OUT, format!("{told}, after {limit}")).with_help(help)
 }
 
 /// Where a life is over, how it ended.

@@ -98,7 +98,7 @@ pub(super) fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> 
 
 /// Where commands go.
 #[derive(Clone, Debug)]
-enum Target {
+pub(super) enum Target {
     /// To an engine's HTTP door.
     Http { url: String, token: String },
     /// To the engines behind NATS servers.
@@ -107,9 +107,7 @@ enum Target {
 
 /// The way to the engine that the flags, the environment, a context or this folder name.
 pub(super) async fn client(global: &Global) -> Result<Client, Failure> {
-    let note = std::env::current_dir().ok().and_then(|folder| DevNote::read(&folder));
-    let target = choose(global, &Surroundings::of_process(note))?;
-    let (client, login) = match target {
+    let (client, login) = match chosen(global)? {
         Target::Http { url, token } => (Client::http(&url, &token)?, None),
         Target::Nats(mut target) => {
             let options = &mut target.options;
@@ -124,6 +122,12 @@ pub(super) async fn client(global: &Global) -> Result<Client, Failure> {
         (Some(_) | None, _) => user(global),
     };
     Ok(client.as_user(&user).with_timeout(global.timeout))
+}
+
+/// Where the commands of this process go.
+pub(super) fn chosen(global: &Global) -> Result<Target, Failure> {
+    let note = std::env::current_dir().ok().and_then(|folder| DevNote::read(&folder));
+    choose(global, &Surroundings::of_process(note))
 }
 
 /// The NATS servers that `given`, or else a context, names; and who we are there.

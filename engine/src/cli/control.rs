@@ -31,12 +31,13 @@ being taken back is not paused (exit 4). Exit 8: some of several failed.";
 const ROLLBACK_EXAMPLES: &str = "\
 Examples:
   gearshift rollback update-9 --reason 'wrong package'
-  gearshift rollback update-9 --from install
+  gearshift rollback update-9 --from install --wait
   gearshift rollback --where \"workflow == 'system_update' && status == 'stuck'\" --dry-run
 
 The `undo` of what was done runs, newest first: of all, or down to the step of --from, it included.
 Afterwards the instance waits: `retry` does the steps again that were taken back, but no calls of
-states; `cancel` takes back the rest and ends it. Exit 4: there is nothing to be taken back.";
+states; `cancel` takes back the rest and ends it. Exit 1, with --wait: an undo failed, and `why`
+says which; 4: there is nothing to be taken back; 7: --wait lasted longer than --timeout.";
 
 const SET_EXAMPLES: &str = "\
 Examples:
@@ -147,6 +148,9 @@ pub(super) struct RollbackArgs {
     /// Take back this step and all that was done since; everything where absent
     #[arg(long, value_name = "STEP")]
     from: Option<String>,
+    /// Wait until it is taken back, or an undo of it needs a person
+    #[arg(long)]
+    wait: bool,
 }
 
 /// `gearshift set`.
@@ -191,7 +195,7 @@ pub(super) async fn pause(global: &Global, args: &PauseArgs) -> Outcome {
         return plugin(global, name, true).await;
     }
     let global = &args.held.definition(global, true).await?;
-    let deed = Deed { verb: "pause", done: "paused" };
+    let deed = Deed::new("pause", "paused");
     let chosen = args.held.chosen("running")?;
     to_each(global, &chosen, deed, async |client, id| {
         client.pause(id, timers, &global.reason).await
@@ -205,7 +209,7 @@ pub(super) async fn resume(global: &Global, args: &ResumeArgs) -> Outcome {
         return plugin(global, name, false).await;
     }
     let global = &args.held.definition(global, false).await?;
-    let deed = Deed { verb: "resume", done: "resumed" };
+    let deed = Deed::new("resume", "resumed");
     let chosen = args.held.chosen("paused")?;
     to_each(global, &chosen, deed, async |client, id| client.resume(id, &global.reason).await).await
 }
@@ -230,7 +234,7 @@ async fn plugin(global: &Global, name: &str, pauses: bool) -> Outcome {
 
 /// Takes back what instances have done.
 pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> Outcome {
-    let deed = Deed { verb: "roll back", done: "rolled back" };
+    let deed = Deed { waits: args.wait, ..Deed::new("roll back", "rolled back") };
     to_each(global, &args.chosen, deed, async |client, id| {
         client.rollback(id, args.from.as_deref(), &global.reason).await
     })
@@ -240,7 +244,7 @@ pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> Outcome {
 /// Writes to variables of instances.
 pub(super) async fn set(global: &Global, args: &SetArgs) -> Outcome {
     let (chosen, values) = args.read()?;
-    let deed = Deed { verb: "set variables of", done: "set variables of" };
+    let deed = Deed::new("set variables of", "set variables of");
     to_each(global, &chosen, deed, async |client, id| {
         client.set_vars(id, values.clone(), &global.reason).await
     })

@@ -7,6 +7,7 @@ use gearshift_client::Client;
 use gearshift_client::protocol::command::{Deploy, DeployReply, Deployed, Format as WireFormat};
 use gearshift_client::protocol::query::{Definitions, Instances};
 use gearshift_client::protocol::view::InstanceSummary;
+use gearshift_machine::definition::codes::{self, Code};
 use gearshift_machine::definition::{Format, Problem};
 use serde_json::{Value, json};
 
@@ -147,9 +148,23 @@ pub(super) async fn send(
     Ok(client.deploy(&order(&source)).await?)
 }
 
+/// Warnings about what an engine does not do, told at each deployment.
+const TOLD: [Code; 3] = [codes::ROLES_SHOWN, codes::TRANSACTION_NAME, codes::TRANSACTION_EACH];
+
 /// Shows what is wrong with a file here, where its text is at hand.
 fn check(source: &Source, global: &Global) -> Result<(), Failure> {
-    let Err(problems) = source.load() else { return Ok(()) };
+    let problems = match source.load() {
+        Err(problems) => problems,
+        Ok(loaded) => {
+            let warnings = loaded.into_iter().flat_map(|one| one.warnings);
+            let told = |it: &Problem| TOLD.contains(&it.code);
+            let warnings: Vec<Problem> = warnings.filter(told).collect();
+            if !warnings.is_empty() && global.out().is_text() {
+                tell(source.render(&warnings, global.stderr_look().color).trim_end());
+            }
+            return Ok(());
+        }
+    };
     tell(source.render(&problems, global.stderr_look().color).trim_end());
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let detail = format!("`{}` has {}", source.origin, count(errors, "error"));

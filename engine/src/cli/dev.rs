@@ -17,7 +17,7 @@ use super::mocks::{self, Mock};
 use super::output::tell;
 use super::reload::Loader;
 use super::signals::Signals;
-use crate::runtime::Engine;
+use crate::runtime::{Engine, EngineConfig};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -103,11 +103,12 @@ pub(super) async fn dev(global: &Global, args: DevArgs, plugins: PluginLoader) -
     let mut loader = Loader::new(global, client, bus.clone(), plugins, args.folder.clone());
     loader.mock(&args.mock).await?;
     loader.provide_all().await;
+    let config = EngineConfig { mocked: loader.mocked(), ..ground.config.clone() };
     let engine = tokio::select! {
         biased;
         // What was begun is picked up by the next start.
         code = signals.next() => return Ok(code),
-        engine = Engine::start(bus, ground.config.clone()) => engine?,
+        engine = Engine::start(bus, config) => engine?,
     };
     let opened = Doors::open(&engine, Some((args.listen, &token))).await;
     let (outcome, doors) = match opened {

@@ -288,7 +288,7 @@ pub(super) async fn tasks(global: &Global, args: TasksArgs) -> Outcome {
                 short_id(&task.id).to_owned(),
                 task.workflow.clone(),
                 task.title.clone(),
-                task.assign.clone().unwrap_or_else(|| "-".to_owned()),
+                asked(task),
                 until(task.due_in_ms),
                 task.choices.join(" "),
             ]
@@ -296,6 +296,16 @@ pub(super) async fn tasks(global: &Global, args: TasksArgs) -> Outcome {
     };
     global.out().items(&page.items, &table)?;
     Ok(incomplete(global, &page.missing))
+}
+
+/// Whom a task asks: the person, the roles, how many; `-` where it asks nobody in particular.
+fn asked(task: &Task) -> String {
+    let is_plain = task.roles.is_empty() && task.need <= 1 && !task.not_initiator;
+    match (is_plain, &task.assign) {
+        (true, Some(assign)) => assign.clone(),
+        (true, None) => "-".to_owned(),
+        (false, _) => crate::api::asked(task),
+    }
 }
 
 /// The key of `workflow/key`.

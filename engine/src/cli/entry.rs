@@ -162,7 +162,7 @@ async fn perform(cli: Cli, plugins: PluginLoader) -> Outcome {
         Command::Transaction(args) => transaction::transaction(&global, &args).await,
         Command::Plugin(args) => plugin::plugin(&global, &args).await,
         Command::Schedule(args) => schedule::schedule(&global, &args).await,
-        Command::Cancel(args) => repair::repair(&global, &args, repair::Verb::Cancel).await,
+        Command::Cancel(args) => repair::cancel(&global, &args).await,
         Command::Kill(args) => repair::repair(&global, &args, repair::Verb::Kill).await,
         Command::Retry(args) => repair::repair(&global, &args, repair::Verb::Retry).await,
         Command::Skip(args) => repair::repair(&global, &args, repair::Verb::Skip).await,

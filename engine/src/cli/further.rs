@@ -13,6 +13,7 @@ use super::connect;
 use super::failure::{Failure, Outcome};
 use super::output::{clean, tell};
 use super::sources::Source;
+use super::words::{FEW, few};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -82,7 +83,7 @@ pub(super) async fn steps(global: &Global, args: &StepsArgs) -> Outcome {
     let reply = client.add_steps(&order).await.map_err(|error| shown(Failure::from(error)))?;
     let output = global.out();
     if output.is_text() {
-        reply.diagnostics.iter().for_each(|finding| tell(&line(finding)));
+        told(&reply.diagnostics);
     }
     output.json(&reply)?;
     output.line(words(&reply))?;
@@ -92,9 +93,15 @@ pub(super) async fn steps(global: &Global, args: &StepsArgs) -> Outcome {
 /// Shows what is wrong with the steps, each at its place in the file.
 fn shown(failure: Failure) -> Failure {
     if failure.problem.kind() == ProblemKind::Invalid {
-        failure.problem.diagnostics.iter().for_each(|finding| tell(&line(finding)));
+        told(&failure.problem.diagnostics);
     }
     failure
+}
+
+/// Findings, as many as a person reads on.
+fn told(findings: &[Value]) {
+    let lines: Vec<_> = findings.iter().map(line).collect();
+    few(&lines).iter().for_each(|line| tell(line));
 }
 
 /// `more.yaml:3:13: error[GS0132]: no step `cleen``.
@@ -114,16 +121,25 @@ fn line(finding: &Value) -> String {
     clean(&line).into_owned() + &clean(&help)
 }
 
+/// Names as far as a line or two have room for them.
+fn added(steps: &[String]) -> String {
+    let shown = steps.iter().take(FEW).cloned().collect::<Vec<_>>().join(", ");
+    match steps.len().checked_sub(FEW).filter(|more| *more > 0) {
+        Some(more) => format!("{shown} and {more} more"),
+        None => shown,
+    }
+}
+
 /// `import/7  import@3 → import@2871634113  + report`, and what is to be noted below it.
 fn words(reply: &AddStepsReply) -> String {
     let AddStepsReply { instance, from, to, steps, notes, dry_run, .. } = reply;
     let workflow = instance.split('/').next().unwrap_or_default();
     let would = if *dry_run { "  would go on" } else { "" };
-    let steps = steps.join(", ");
+    let steps = added(steps);
     let line = format!("{instance}  {workflow}@{from} → {workflow}@{to}  + {steps}{would}");
     let mut text = clean(&line).into_owned();
-    for note in notes {
-        text.push_str(&format!("\n  {}", clean(note)));
+    for note in few(notes) {
+        text.push_str(&format!("\n  {}", clean(&note)));
     }
     text
 }

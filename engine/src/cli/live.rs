@@ -8,12 +8,11 @@ use gearshift_client::protocol::OperationRef;
 use gearshift_client::protocol::query::Plugins;
 use gearshift_client::protocol::view::{OperationView, PluginView};
 use gearshift_machine::definition::codes::{self, Code};
-use gearshift_machine::definition::expr::Template;
 use gearshift_machine::definition::model::{Action, CallSpec, Definition, SeqStep};
 use gearshift_machine::definition::{Problem, Span};
-use serde_json::Value;
 
 use super::failure::Failure;
+use super::literal::mismatches;
 use super::sources::Source;
 use crate::api::operations;
 
@@ -116,111 +115,6 @@ fn calls(definition: &Definition) -> impl Iterator<Item = &CallSpec> {
         | SeqStep::Jump { .. } => None,
     });
     specs.flat_map(|spec| std::iter::once(spec).chain(&spec.undo)).map(|spec| &**spec)
-}
-
-/// Why what is written cannot be what the schema asks for; only what is certain counts, and what
-/// an expression gives is not.
-fn mismatches(with: &Template, schema: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    Look { root: schema }.compare(with, schema, "", &mut found);
-    found
-}
-
-/// A schema, and where its parts are.
-struct Look<'s> {
-    root: &'s Value,
-}
-
-/// How deep a schema is followed.
-const DEPTH_MAX: usize = 32;
-
-impl<'s> Look<'s> {
-    /// The schema that a reference leads to.
-    fn resolved(&self, mut schema: &'s Value) -> Option<&'s Value> {
-        for _ in 0..DEPTH_MAX {
-            let Some(named) = schema.get("$ref").and_then(Value::as_str) else {
-                return Some(schema);
-            };
-            schema = self.root.pointer(named.strip_prefix('#')?)?;
-        }
-        None
-    }
-
-    fn compare(&self, with: &Template, schema: &'s Value, at: &str, found: &mut Vec<String>) {
-        let Some(schema) = self.resolved(schema) else { return };
-        let what = if at.is_empty() { "it".to_owned() } else { format!("`{at}`") };
-        let kinds = kinds_of(schema);
-        if let Some(is) = kind_of(with)
-            && !kinds.is_empty()
-            && !kinds.iter().any(|kind| *kind == is || (*kind == "number" && is == "integer"))
-        {
-            found.push(format!("{what} is of type {is}, where {} is due", kinds.join(" or ")));
-            return;
-        }
-        let members: Vec<(String, Template)> = match with {
-            Template::Map(parts) => {
-                parts.iter().map(|(name, part)| (name.to_string(), part.clone())).collect()
-            }
-            Template::Const(value) => {
-                let map = value.as_map().into_iter().flat_map(|map| map.iter());
-                map.map(|(name, value)| (name.to_string(), Template::Const(value.clone())))
-                    .collect()
-            }
-            Template::Expr(_) | Template::Text(_) | Template::List(_) => return,
-        };
-        let is_map = kind_of(with) == Some("object");
-        if !is_map {
-            return;
-        }
-        let inside = |name: &str| match at {
-            "" => name.to_owned(),
-            at => format!("{at}.{name}"),
-        };
-        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
-        for name in required.filter_map(Value::as_str) {
-            if !members.iter().any(|(known, _)| known == name) {
-                found.push(format!("`{}` is missing", inside(name)));
-            }
-        }
-        let properties = schema.get("properties").and_then(Value::as_object);
-        let is_closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
-        for (name, part) in &members {
-            match properties.and_then(|properties| properties.get(name)) {
-                Some(schema) => self.compare(part, schema, &inside(name), found),
-                None if is_closed => found.push(format!("nobody takes `{}`", inside(name))),
-                None => {}
-            }
-        }
-    }
-}
-
-/// The types a schema allows; none where it says nothing that is certain.
-fn kinds_of(schema: &Value) -> Vec<&str> {
-    match schema.get("type") {
-        Some(Value::String(kind)) => vec![kind],
-        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// The JSON type of what is written, where no expression decides it.
-fn kind_of(with: &Template) -> Option<&'static str> {
-    let value = match with {
-        Template::Expr(_) => return None,
-        Template::Text(_) => return Some("string"),
-        Template::List(_) => return Some("array"),
-        Template::Map(_) => return Some("object"),
-        Template::Const(value) => serde_json::to_value(value).ok()?,
-    };
-    Some(match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "number",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    })
 }
 
 #[cfg(test)]

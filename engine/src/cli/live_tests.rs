@@ -1,7 +1,7 @@
 //! Definitions beside the plugins that run.
 
 use gearshift_machine::definition::Format;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -84,4 +84,53 @@ fn written_input_is_compared_with_the_schema_and_expressions_are_not() {
         with("text"),
         ["3:GS0227 input of `p.validate`: it is of type string, where object is due"]
     );
+}
+
+#[test]
+fn every_word_of_a_schema_counts_where_no_expression_decides() {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "kind": { "enum": ["a", "b"] },
+            "size": { "type": "integer", "minimum": 5 },
+            "tags": { "type": "array", "items": { "type": "string" }, "uniqueItems": true },
+            "name": { "type": "string", "pattern": "^[a-z]+$" },
+            "where": { "oneOf": [
+                { "type": "object", "required": ["street"] },
+                { "type": "object", "required": ["point"] },
+            ] },
+        },
+        "if": { "properties": { "kind": { "const": "a" } } },
+        "then": { "required": ["size"] },
+        "minProperties": 1,
+    });
+    let running = [plugin("p", "1.0.0", schema)];
+    let with = |with: &str| said(&running, &format!("{{ call: p.validate, with: {with} }}"));
+    let one = |with_it: &str, part: &str| {
+        let said = with(with_it);
+        assert!(said.len() == 1 && said[0].contains(part), "{with_it}: {said:?}");
+    };
+    one("{ kind: c }", "`kind`: \"c\" is not one of \"a\" or \"b\", by `enum`");
+    one("{ kind: b, size: 3 }", "`size`: 3 is less than the minimum of 5, by `minimum`");
+    one("{ kind: b, tags: [x, 3] }", "`tags.1` is of type integer, where string is due");
+    one("{ kind: b, tags: [x, x] }", "by `uniqueItems`");
+    one("{ kind: b, name: X9 }", "by `pattern`");
+    one("{ kind: b, where: { land: x } }", "by `oneOf`");
+    one("{ kind: a }", "`size` is missing");
+    let empty = with("{}");
+    assert!(empty.len() == 2 && empty[0].ends_with("by `minProperties`"), "{empty:?}");
+    one("{ kind: b, size: 'x${data.y}' }", "`size` is of type string, where integer is due");
+    for unknown in [
+        "{ kind: '${data.k}', size: '${data.s}' }",
+        "{ kind: '${data.k}' }",
+        "{ kind: b, tags: [x, '${data.t}', '${data.t}'] }",
+        "{ kind: b, name: 'x${data.n}' }",
+        "{ kind: b, where: '${data.w}' }",
+        "{ kind: b, where: { point: '${data.w}' } }",
+    ] {
+        assert_eq!(with(unknown), [""; 0], "{unknown}");
+    }
+    // A schema that is none is not the definition's fault.
+    let running = [plugin("p", "1.0.0", json!({ "type": "nonsense" }))];
+    assert_eq!(said(&running, "{ call: p.validate, with: { x: 1 } }"), [""; 0]);
 }

@@ -25,7 +25,7 @@ Examples:
 
 A filter is a CEL expression over: workflow version key status state states age_s vars
 generation stuck (the reason), and of steps: progress (0.0 to 1.0) current_step completed_steps
-total_steps steps.ID.status .result .error .retry_count. Status is one of running paused
+total_steps steps.ID.status .result .error .retry_count .cached. Status is one of running paused
 compensating stuck done failed cancelled, of a step pending running retrying completed failed
 skipped cancelled undone.";
 

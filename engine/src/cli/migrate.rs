@@ -12,7 +12,7 @@ use super::connect;
 use super::failure::{CONFLICT, Failure, Outcome, PARTLY};
 use super::ids::{alive, confirm, given};
 use super::output::{clean, tell};
-use super::words::{count, states};
+use super::words::{count, few, states};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -318,8 +318,8 @@ fn line(reply: &MigrateReply) -> String {
         format!("{instance}  {workflow}@{from} → {workflow}@{to}  {place}")
     };
     text = clean(&text).into_owned();
-    for note in notes {
-        text.push_str(&format!("\n  {}", clean(note)));
+    for note in few(notes) {
+        text.push_str(&format!("\n  {}", clean(&note)));
     }
     text
 }

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use gearshift_bus::{Bus, Message, Request, SubjectPattern};
+use gearshift_bus::{Bus, Error, Message, Request, SubjectPattern};
 use gearshift_client::protocol::{OperationRef, headers, subjects};
-use serde_json::{Map, Value};
+use gearshift_machine::machine::{CallOutcome, ErrorKind};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::failure::{BUG, Failure, USAGE};
+use super::stage::{Answer, Answers, Kind, Prepared};
 
 /// One `--mock`.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,11 +53,11 @@ pub(super) fn key(operation: &str) -> Result<String, String> {
 }
 
 /// What operations answer.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Mocks {
-    answers: BTreeMap<String, Value>,
-    /// What all others answer; `None`: they are not served.
-    others: Option<Value>,
+    answers: BTreeMap<String, Answers>,
+    /// Do all others answer `{}`? Else they are not served.
+    others: bool,
 }
 
 impl Mocks {
@@ -63,16 +67,18 @@ impl Mocks {
         if list.is_empty() {
             return None;
         }
-        let mut mocks = Self { answers: BTreeMap::new(), others: Some(Value::Object(Map::new())) };
+        let mut mocks = Self { answers: BTreeMap::new(), others: true };
         for mock in list {
             if let Mock::One { operation, output } = mock {
-                mocks.answers.insert(operation.clone(), output.clone());
+                let answer = Answer { output: Some(output.clone()), ..Answer::default() };
+                mocks.answers.insert(operation.clone(), answer.into());
             }
         }
         Some(mocks)
     }
 
-    /// Those of `mocks.yaml`, a mapping of `plugin.operation` to output; `None` without a file.
+    /// Those of `mocks.yaml`, a mapping of `plugin.operation` to answers as scenarios write them,
+    /// or to a bare output; `None` without a file.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, Failure> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -82,12 +88,22 @@ impl Mocks {
         let refused = |reason: String| {
             Failure::new(USAGE, format!("`{}` holds no mocks: {reason}", path.display()))
         };
-        let written: BTreeMap<String, Value> =
-            serde_saphyr::from_str(&text).map_err(|error| refused(error.to_string()))?;
+        // As scenarios are read: `y` and `no` are texts.
+        let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+        let written: BTreeMap<String, Value> = serde_saphyr::from_str_with_options(&text, options)
+            .map_err(|error| refused(error.to_string()))?;
         let mut mocks = Self::default();
-        for (operation, output) in written {
-            mocks.answers.insert(key(&operation).map_err(refused)?, output);
+        for (operation, written) in written {
+            let wrong = |reason: String| refused(format!("mock of `{operation}`: {reason}"));
+            let key = key(&operation).map_err(refused)?;
+            let answers = Answers::read(written).map_err(wrong)?;
+            if let Some(word) = answers.failures().find_map(unsayable) {
+                let reason = format!("no reply can say `{word}`; only scenarios of `test` have it");
+                return Err(wrong(reason));
+            }
+            mocks.answers.insert(key, answers);
         }
+        Prepared::default().add(&mocks.answers).map_err(refused)?;
         Ok(Some(mocks))
     }
 
@@ -99,65 +115,126 @@ impl Mocks {
         self
     }
 
+    /// What answers: `plugin.operation`, and `*` where all others do, too.
+    pub(super) fn operations(&self) -> impl Iterator<Item = String> {
+        let all = self.others.then(|| EVERYTHING.to_owned());
+        self.answers.keys().cloned().chain(all)
+    }
+
     /// `3 operations mocked`.
     pub(super) fn summary(&self) -> String {
-        match (&self.others, self.answers.len()) {
-            (Some(_), 0) => "every operation mocked".to_owned(),
-            (Some(_), named) => format!("every operation mocked, {named} by name"),
-            (None, named) => format!("{} mocked", super::words::count(named, "operation")),
+        match (self.others, self.answers.len()) {
+            (true, 0) => "every operation mocked".to_owned(),
+            (true, named) => format!("every operation mocked, {named} by name"),
+            (false, named) => format!("{} mocked", super::words::count(named, "operation")),
         }
     }
 
     /// Serves them on the bus as long as `tasks` is held.
     pub(super) async fn serve(&self, bus: &Bus, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
-        let patterns: Vec<String> = match self.others {
+        let patterns: Vec<String> = if self.others {
             // One server for all, so that no operation has two.
-            Some(_) => vec![format!("{}>", subjects::PLUGIN)],
-            None => {
-                let pattern = |key: &String| {
-                    let (plugin, operation) = key.split_once('.').unwrap_or((key, "*"));
-                    format!("{}{plugin}.*.{operation}", subjects::PLUGIN)
-                };
-                self.answers.keys().map(pattern).collect()
-            }
+            vec![format!("{}>", subjects::PLUGIN)]
+        } else {
+            let pattern = |key: &String| {
+                let (plugin, operation) = key.split_once('.').unwrap_or((key, "*"));
+                format!("{}{plugin}.*.{operation}", subjects::PLUGIN)
+            };
+            self.answers.keys().map(pattern).collect()
         };
-        let failed = |error: gearshift_bus::Error| Failure::new(BUG, format!("mocks: {error}"));
+        let mut prepared = Prepared::default();
+        prepared.add(&self.answers).map_err(Failure::usage)?;
+        let prepared = Arc::new(Mutex::new(prepared));
+        let failed = |error: Error| Failure::new(BUG, format!("mocks: {error}"));
         for pattern in patterns {
             let pattern = SubjectPattern::parse(&pattern).map_err(failed)?;
             let requests = bus.requests();
             let mut server =
                 requests.serve(&pattern, subjects::PLUGIN_GROUP).await.map_err(failed)?;
-            let mocks = self.clone();
+            let prepared = Arc::clone(&prepared);
             tasks.spawn(async move {
+                // One that is late must not hold up the others.
+                let mut late = JoinSet::new();
                 while let Some(request) = server.next().await {
-                    mocks.answer(request).await;
+                    let next = next(&prepared, request.message.subject.as_str());
+                    if let Some((outcome, delay_ms)) = next {
+                        late.spawn(answer(request, outcome, Duration::from_millis(delay_ms)));
+                    }
+                    while late.try_join_next().is_some() {}
                 }
             });
         }
         Ok(())
     }
+}
 
-    async fn answer(&self, request: Request) {
-        let subject = request.message.subject.clone();
-        let output = self.output(subject.as_str());
-        let body = Bytes::from(output.to_string());
-        let reply = Message::new(subject, body).with_header(headers::CONTENT_TYPE, headers::JSON);
-        let answered = match reply {
-            Ok(reply) => request.respond(reply).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = answered {
-            tracing::warn!(%error, "mock did not answer");
+/// The answer on `gearshift.plugin.<name>.v<major>.<operation>`; none where it is held.
+fn next(prepared: &Mutex<Prepared>, subject: &str) -> Option<(CallOutcome, u64)> {
+    let mut tokens = subject.strip_prefix(subjects::PLUGIN).unwrap_or_default().split('.');
+    let plugin = tokens.next().unwrap_or_default();
+    let key = format!("{plugin}.{}", tokens.nth(1).unwrap_or_default());
+    let mut prepared = prepared.lock().unwrap_or_else(PoisonError::into_inner);
+    if prepared.knows(&key) {
+        return prepared.next(&key);
+    }
+    Some((Answer::default().outcome().ok()?, 0))
+}
+
+async fn answer(request: Request, outcome: CallOutcome, delay: Duration) {
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    let answered = match reply(&request, &outcome) {
+        Ok(reply) => request.respond(reply).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = answered {
+        tracing::warn!(%error, "mock did not answer");
+    }
+}
+
+fn reply(request: &Request, outcome: &CallOutcome) -> Result<Message, Error> {
+    let subject = request.message.subject.clone();
+    match outcome {
+        CallOutcome::Success(output) | CallOutcome::Cached(output) => {
+            Message::new(subject, output.to_json())
+                .with_header(headers::CONTENT_TYPE, headers::JSON)
+        }
+        CallOutcome::Failure { kind, code, message, .. } => {
+            // Headers hold one line, and not much more than that.
+            let plain = |c: char| if c.is_control() { ' ' } else { c };
+            let message: String = message.chars().map(plain).take(TEXT_MAX).collect();
+            Message::new(subject, Bytes::new())
+                .with_header(headers::SERVICE_ERROR_CODE, code)?
+                .with_header(headers::SERVICE_ERROR, &message)?
+                .with_header(headers::ERROR_KIND, word(*kind))
         }
     }
+}
 
-    /// The answer on `gearshift.plugin.<name>.v<major>.<operation>`.
-    fn output(&self, subject: &str) -> Value {
-        let mut tokens = subject.strip_prefix(subjects::PLUGIN).unwrap_or_default().split('.');
-        let plugin = tokens.next().unwrap_or_default();
-        let operation = tokens.nth(1).unwrap_or_default();
-        let named = self.answers.get(&format!("{plugin}.{operation}"));
-        named.or(self.others.as_ref()).cloned().unwrap_or_default()
+/// The longest text of a failure, in characters.
+const TEXT_MAX: usize = 500;
+
+/// How a reply says this kind; what is neither of the first two is no reply at all.
+const fn word(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Permanent => "permanent",
+        ErrorKind::Retryable => "retryable",
+        ErrorKind::InvalidReply
+        | ErrorKind::Timeout
+        | ErrorKind::PluginNotFound
+        | ErrorKind::OutcomeUnknown
+        | ErrorKind::NotStarted
+        | ErrorKind::ChildFailed => "invalid_reply",
+    }
+}
+
+/// The word of a failure that is made without a reply.
+const fn unsayable(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::PluginNotFound => Some("plugin_not_found"),
+        Kind::OutcomeUnknown => Some("outcome_unknown"),
+        Kind::Retryable | Kind::Permanent | Kind::InvalidReply => None,
     }
 }
 
@@ -190,7 +267,7 @@ mod tests {
     async fn a_file_serves_what_it_names_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mocks.yaml");
-        assert_eq!(Mocks::read(&path).unwrap(), None);
+        assert!(Mocks::read(&path).unwrap().is_none());
         std::fs::write(&path, "a.b: { x: 2 }\n").unwrap();
         let bus = Bus::in_memory();
         let mut tasks = JoinSet::new();
@@ -199,6 +276,58 @@ mod tests {
         assert_eq!(ask(&bus, "gearshift.plugin.a.v1.c").await, None);
         std::fs::write(&path, "nonsense: 1\n").unwrap();
         assert_eq!(Mocks::read(&path).unwrap_err().exit, 2);
+    }
+
+    #[tokio::test]
+    async fn a_file_answers_as_scenarios_do_attempt_by_attempt() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mocks.yaml");
+        let text = "a.b: { output: { n: 9 } }\n\
+                    a.list: [{ fail: retryable, code: '503', message: busy }, { output: 2 }]\n\
+                    a.late: { output: 3, after: 20ms }\na.bare: [1, 2]\na.none: { hold: true }\n\
+                    a.words: { code: x, message: y }\n";
+        std::fs::write(&path, text).unwrap();
+        let bus = Bus::in_memory();
+        let mut tasks = JoinSet::new();
+        Mocks::read(&path).unwrap().unwrap().serve(&bus, &mut tasks).await.unwrap();
+        assert_eq!(ask(&bus, "gearshift.plugin.a.v1.b").await, Some(json!({"n": 9})));
+        let subject = Subject::parse("gearshift.plugin.a.v1.list").unwrap();
+        let message = Message::new(subject, Bytes::new());
+        let first = bus.requests().request(message, Duration::from_secs(5)).await.unwrap();
+        let header = |name| first.headers.get(name);
+        assert_eq!(header(headers::SERVICE_ERROR_CODE), Some("503"));
+        assert_eq!(header(headers::SERVICE_ERROR), Some("busy"));
+        assert_eq!(header(headers::ERROR_KIND), Some("retryable"));
+        for _ in 0..2 {
+            assert_eq!(ask(&bus, "gearshift.plugin.a.v1.list").await, Some(json!(2)));
+        }
+        let began = crate::runtime::monotonic();
+        assert_eq!(ask(&bus, "gearshift.plugin.a.v1.late").await, Some(json!(3)));
+        assert!(began.elapsed() >= Duration::from_millis(20));
+        assert_eq!(ask(&bus, "gearshift.plugin.a.v1.bare").await, Some(json!([1, 2])));
+        let words = json!({"code": "x", "message": "y"});
+        assert_eq!(ask(&bus, "gearshift.plugin.a.v1.words").await, Some(words));
+        let message =
+            Message::new(Subject::parse("gearshift.plugin.a.v1.none").unwrap(), Bytes::new());
+        let held = bus.requests().request(message, Duration::from_millis(50)).await;
+        assert!(held.is_err());
+    }
+
+    #[test]
+    fn a_file_that_could_be_read_in_two_ways_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mocks.yaml");
+        for (text, reason) in [
+            ("a.b: { output: 1, n: 2 }", "unknown field `n`"),
+            ("a.b: [{ output: 1 }, 5]", "an output with these words"),
+            ("a.b: { output: 1, fail: permanent }", "either `output` or `fail`"),
+            ("a.b: { after: soon }", "`soon`"),
+            ("a.b: { fail: plugin_not_found }", "no reply can say `plugin_not_found`"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let said = Mocks::read(&path).unwrap_err().problem.detail;
+            assert!(said.contains(reason), "{text}: {said}");
+        }
     }
 
     #[test]

@@ -41,6 +41,7 @@ mod graph;
 mod ground;
 mod health;
 mod joining;
+mod literal;
 mod live;
 mod lock;
 mod look;

@@ -1,18 +1,22 @@
 //! `plugin`: look at the plugins that run, call them, and check them.
 
 use clap::{Args, Subcommand};
-use gearshift_client::Client;
+use gearshift_bus::Bus;
 use gearshift_client::protocol::command::{PluginCall, PluginCallReply, PluginReset};
 use gearshift_client::protocol::query::Plugins;
 use gearshift_client::protocol::subjects;
+use gearshift_client::protocol::view::PluginView;
 
 use super::args::Global;
 use super::conformance::{CheckArgs, check};
-use super::connect;
+use super::connect::{self, Target};
 use super::data::DataArgs;
-use super::failure::{ENDED_BADLY, Failure, NOT_FOUND, Outcome, TIMED_OUT};
-use super::plugin_shown::{PLUGINS, shown};
+use super::failure::{ENDED_BADLY, Failure, NOT_FOUND, Outcome, TIMED_OUT, UNREACHABLE};
+use super::joining::unusable;
+use super::output::{clean, tell};
+use super::plugin_shown::{PLUGINS, WITHOUT_ENGINE, shown};
 use super::words;
+use crate::api::plugins_of_bus;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,8 +28,8 @@ Examples:
 
 CALLS and ERRORS are the instances' own where they count them, else what the engine that answers
 has seen; P99 is what that engine has seen, `~` before the instances' average where it has seen
-nothing. A call by hand goes out whatever the breaker says. Exit 1: it failed; 7: no answer in
-time.";
+nothing. Over NATS `ls` and `show` work without an engine: plugins tell of themselves. A call by
+hand goes out whatever the breaker says. Exit 1: it failed; 7: no answer in time.";
 
 /// `gearshift plugin`.
 #[derive(Debug, Args)]
@@ -74,7 +78,7 @@ struct CallArgs {
 /// Does it.
 pub(super) async fn plugin(global: &Global, args: &PluginArgs) -> Outcome {
     match &args.command {
-        PluginCommand::Ls { name } => ls(global, name.clone()).await,
+        PluginCommand::Ls { name } => ls(global, name.as_deref()).await,
         PluginCommand::Show { name } => show(global, name).await,
         PluginCommand::Call(args) => call(global, args).await,
         PluginCommand::Reset { name } => reset(global, name).await,
@@ -82,40 +86,85 @@ pub(super) async fn plugin(global: &Global, args: &PluginArgs) -> Outcome {
     }
 }
 
-async fn ls(global: &Global, name: Option<String>) -> Outcome {
-    let client = connect::client(global).await?;
-    let page = client.plugins(&Plugins { name }).await?;
-    global.out().items(&page.items, &PLUGINS)?;
+async fn ls(global: &Global, name: Option<&str>) -> Outcome {
+    let known = Known::ask(global).await?;
+    known.say();
+    let items = known.of(name);
+    global.out().items(&items, if known.by_engine { &PLUGINS } else { &WITHOUT_ENGINE })?;
     Ok(0)
 }
 
 async fn show(global: &Global, name: &str) -> Outcome {
-    let client = connect::client(global).await?;
-    let page = client.plugins(&Plugins { name: Some(name.to_owned()) }).await?;
-    if page.items.is_empty() {
-        return Err(absent(&client, name).await);
+    let known = Known::ask(global).await?;
+    known.say();
+    let items = known.of(Some(name));
+    if items.is_empty() {
+        return Err(known.absent(name));
     }
     let output = global.out();
-    output.json(&page.items)?;
-    for (at, one) in page.items.iter().enumerate() {
+    output.json(&items)?;
+    for (at, one) in items.iter().enumerate() {
         if at > 0 {
             output.line("")?;
         }
         for line in shown(one, output.look) {
-            output.line(super::output::clean(&line))?;
+            output.line(clean(&line))?;
         }
     }
     Ok(0)
 }
 
-/// No plugin of that name runs, but perhaps one of nearly the same.
-async fn absent(client: &Client, name: &str) -> Failure {
-    let failure = Failure::new(NOT_FOUND, format!("no plugin `{name}` is running"));
-    let Ok(page) = client.plugins(&Plugins::default()).await else { return failure };
-    let names = page.items.iter().map(|one| one.name.as_str());
-    match words::nearest(name, names) {
-        Some(nearest) => failure.with_help(format!("did you mean `{nearest}`?")),
-        None => failure,
+/// The plugins that run.
+struct Known {
+    items: Vec<PluginView>,
+    /// Did an engine tell? Else they did themselves.
+    by_engine: bool,
+}
+
+impl Known {
+    /// Asks an engine, and where none answers on the NATS servers the plugins themselves.
+    async fn ask(global: &Global) -> Result<Self, Failure> {
+        let client = connect::client(global).await?;
+        let failure = match client.plugins(&Plugins::default()).await {
+            Ok(page) => return Ok(Self { items: page.items, by_engine: true }),
+            Err(error) => Failure::from(error),
+        };
+        let target = match connect::chosen(global)? {
+            Target::Nats(target) if failure.exit == UNREACHABLE => target,
+            Target::Nats(_) | Target::Http { .. } => return Err(failure),
+        };
+        let bus = Bus::connect(&target.options).await.map_err(|error| unusable(&target, &error))?;
+        let found = plugins_of_bus(&bus, None).await;
+        if let Err(error) = bus.close().await {
+            tracing::debug!(%error, "connection did not close cleanly");
+        }
+        let items = found.map_err(|error| Failure::new(UNREACHABLE, error.to_string()))?;
+        Ok(Self { items, by_engine: false })
+    }
+
+    /// Says where this is from, where it is not from an engine.
+    fn say(&self) {
+        if !self.by_engine {
+            tell(
+                "note: no engine answers, so this is what the plugins say themselves; breakers, \
+                 pauses and what engines count are unknown",
+            );
+        }
+    }
+
+    fn of(&self, name: Option<&str>) -> Vec<PluginView> {
+        let is_meant = |one: &&PluginView| name.is_none_or(|name| name == one.name);
+        self.items.iter().filter(is_meant).cloned().collect()
+    }
+
+    /// No plugin of that name runs, but perhaps one of nearly the same.
+    fn absent(&self, name: &str) -> Failure {
+        let failure = Failure::new(NOT_FOUND, format!("no plugin `{name}` is running"));
+        let names = self.items.iter().map(|one| one.name.as_str());
+        match words::nearest(name, names) {
+            Some(nearest) => failure.with_help(format!("did you mean `{nearest}`?")),
+            None => failure,
+        }
     }
 }
 
@@ -134,13 +183,13 @@ fn told(global: &Global, reply: &PluginCallReply) -> Outcome {
     let Some(failure) = &reply.failure else {
         let given = reply.output.clone().unwrap_or_default();
         let text = serde_json::to_string_pretty(&given).unwrap_or_default();
-        output.line(super::output::clean(&text))?;
+        output.line(clean(&text))?;
         return Ok(0);
     };
     let says = !failure.code.is_empty() && failure.code != failure.kind;
     let code = if says { format!(" {}", failure.code) } else { String::new() };
     let again = failure.retry_after_ms.map(|wait| format!("  again in {}", words::span(wait)));
-    output.line(super::output::clean(&format!(
+    output.line(clean(&format!(
         "{}{code}  {}{}",
         failure.kind,
         failure.message,

@@ -9,6 +9,21 @@ use serde_json::Value;
 use super::output::{Look, Table};
 use super::words::span;
 
+/// What stands under BREAKER where no engine tells.
+const UNKNOWN: &str = "-";
+
+/// `plugin ls` where no engine runs, so that nobody knows of breakers.
+pub(super) const WITHOUT_ENGINE: Table<'static, PluginView> = Table {
+    headings: PLUGINS.headings,
+    cells: |one| {
+        let mut cells = (PLUGINS.cells)(one);
+        if let Some(breaker) = cells.last_mut() {
+            UNKNOWN.clone_into(breaker);
+        }
+        cells
+    },
+};
+
 /// `plugin ls`.
 pub(super) const PLUGINS: Table<'static, PluginView> = Table {
     headings: &[
@@ -168,6 +183,9 @@ fn operation(it: &OperationView) -> Vec<String> {
     if it.calls > 0 {
         let (errors, took) = (share(it.errors, it.calls), micros(it.p99_us));
         about.push(format!("{} calls seen, {errors} failed, 99% within {took}", it.calls));
+    }
+    if it.in_flight + it.waiting > 0 {
+        about.push(format!("{} under way, {} held", it.in_flight, it.waiting));
     }
     let mut lines = Vec::new();
     if !about.is_empty() {

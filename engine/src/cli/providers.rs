@@ -1,6 +1,7 @@
 //! What an engine in this process stands on: a bus in memory or in a directory, and the plugins
 //! or mocks of a folder.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use gearshift_bus::{Bus, ErrorKind};
@@ -52,6 +53,7 @@ fn refused(data: &Path, error: &gearshift_bus::Error) -> Failure {
 pub(super) struct Providers {
     plugins: Vec<LoadedPlugins>,
     mocks: JoinSet<()>,
+    mocked: BTreeSet<String>,
     summaries: Vec<String>,
 }
 
@@ -95,8 +97,14 @@ impl Providers {
 
     async fn serve(&mut self, bus: &Bus, mocks: &Mocks) -> Result<(), Failure> {
         mocks.serve(bus, &mut self.mocks).await?;
+        self.mocked.extend(mocks.operations());
         self.summaries.push(mocks.summary());
         Ok(())
+    }
+
+    /// What mocks answer, as the engine is to know it.
+    pub(super) fn mocked(&self) -> BTreeSet<String> {
+        self.mocked.clone()
     }
 
     /// `plugins of document-approval in process`.

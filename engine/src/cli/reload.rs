@@ -1,6 +1,6 @@
 //! Loading the definitions below a folder, and again whenever they change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +80,11 @@ impl Loader {
                 tell(failure.render(self.look).trim_end());
             }
         }
+    }
+
+    /// What mocks answer.
+    pub(super) fn mocked(&self) -> BTreeSet<String> {
+        self.providers.mocked()
     }
 
     /// `plugins of document-approval in process`.

@@ -8,7 +8,7 @@ use super::failure::Outcome;
 
 const EXAMPLES: &str = "\
 Examples:
-  gearshift cancel doc-43 --reason 'withdrawn by the author'
+  gearshift cancel doc-43 --reason 'withdrawn by the author' --wait
   gearshift retry --where \"status == 'stuck' && workflow == 'order'\" --dry-run
   gearshift retry --where \"status == 'stuck' && workflow == 'order'\" --reason INC-512 --yes
   gearshift ls -o jsonl | jq -r .id | gearshift kill - --yes
@@ -24,11 +24,20 @@ pub(super) struct RepairArgs {
     chosen: Chosen,
 }
 
+/// `gearshift cancel`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct CancelArgs {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Wait until what was done is taken back, or an undo of it needs a person
+    #[arg(long)]
+    wait: bool,
+}
+
 /// Which order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
-    /// End softly.
-    Cancel,
     /// End at once.
     Kill,
     /// Re-run what failed.
@@ -40,19 +49,24 @@ pub(super) enum Verb {
 impl Verb {
     const fn deed(self) -> Deed {
         match self {
-            Self::Cancel => Deed { verb: "cancel", done: "cancelled" },
-            Self::Kill => Deed { verb: "kill", done: "killed" },
-            Self::Retry => Deed { verb: "retry", done: "retried" },
-            Self::Skip => Deed { verb: "skip", done: "skipped" },
+            Self::Kill => Deed::new("kill", "killed"),
+            Self::Retry => Deed::new("retry", "retried"),
+            Self::Skip => Deed::new("skip", "skipped"),
         }
     }
+}
+
+/// Ends instances softly.
+pub(super) async fn cancel(global: &Global, args: &CancelArgs) -> Outcome {
+    let deed = Deed { waits: args.wait, ..Deed::new("cancel", "cancelled") };
+    let reason = &global.reason;
+    to_each(global, &args.chosen, deed, async |client, id| client.cancel(id, reason).await).await
 }
 
 /// Gives an order to each instance.
 pub(super) async fn repair(global: &Global, args: &RepairArgs, verb: Verb) -> Outcome {
     let reason = &global.reason;
     to_each(global, &args.chosen, verb.deed(), async |client, id| match verb {
-        Verb::Cancel => client.cancel(id, reason).await,
         Verb::Kill => client.kill(id, reason).await,
         Verb::Retry => client.retry(id, reason).await,
         Verb::Skip => client.skip(id, reason).await,

@@ -19,7 +19,7 @@ use super::script::{self, Step};
 use super::session::{Opening, Session};
 use super::sources::{Source, is_definition};
 use crate::api;
-use crate::runtime::Engine;
+use crate::runtime::{Engine, EngineConfig};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -78,6 +78,7 @@ pub(super) async fn run(global: &Global, args: RunArgs, plugins: PluginLoader) -
     if !mocked {
         providers.load(&bus, &plugins, &folder).await?;
     }
+    let config = EngineConfig { mocked: providers.mocked(), ..config };
     let engine = Engine::start(bus.clone(), config).await?;
     let door = api::serve_on_bus(&engine.handle()).await?;
     let client = Client::bus(bus).as_user(&connect::user(global)).with_timeout(global.timeout);

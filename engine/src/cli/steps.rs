@@ -99,6 +99,9 @@ fn said(step: &StepView) -> String {
         1 => parts.push("1 retry".to_owned()),
         more => parts.push(format!("{more} retries")),
     }
+    if step.cached {
+        parts.push("cached".to_owned());
+    }
     if !step.waits_for.is_empty() {
         parts.push(format!("needs {}", step.waits_for.join(", ")));
     }
@@ -146,6 +149,7 @@ mod tests {
                 StepView {
                     duration_ms: Some(12),
                     retry_count: 2,
+                    cached: true,
                     ..step("load_data", StepStatus::Completed)
                 },
                 StepView {
@@ -171,7 +175,7 @@ mod tests {
             lines,
             [
                 "steps     1 of 4 completed · 50 %",
-                "  ✓ load_data                     completed     12ms  2 retries",
+                "  ✓ load_data                     completed     12ms  2 retries · cached",
                 "  ▶ each                          running             3/9 items, 1 failed",
                 "  ✗ check                         failed              bad_schema: the column `v…",
                 "  · a_step_with_a_name_that_is_…  pending             needs each",

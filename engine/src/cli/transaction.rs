@@ -9,12 +9,13 @@ use gearshift_client::protocol::view::{InstanceDetail, InstanceSummary};
 use gearshift_client::protocol::{InstanceVerdict, Verdict, Wait};
 
 use super::args::Global;
+use super::bulk::late;
 use super::connect;
 use super::failure::{Failure, Outcome};
 use super::ids::incomplete;
 use super::output::{Table, clean};
 use super::verdicts::in_words;
-use super::words::{age, duration, span, states};
+use super::words::{age, duration, states};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -105,9 +106,8 @@ pub(super) async fn transaction(global: &Global, args: &TransactionArgs) -> Outc
             let state = Wait::State("rolled_back".to_owned());
             let waited = client.wait_for(&id(name), &state, global.timeout).await;
             let waited = waited.map_err(|error| {
-                let limit = span(u64::try_from(global.timeout.as_millis()).unwrap_or(u64::MAX));
-                let help = format!("not rolled back within {limit}; `gearshift transaction show`");
-                Failure::from(error).with_help(help)
+                let help = format!("`gearshift transaction show {name}` says what it waits for");
+                late(global, error, &format!("{name} is not rolled back"), help)
             })?;
             output.json(&waited.instance)?;
             output.line(format!("{name}  rolled back"))?;

@@ -48,6 +48,8 @@ pub(super) fn event(name: &str) -> &str {
         "done"
     } else if name.starts_with("error.platform.invoke.") {
         "call failed"
+    } else if name.starts_with("error.communication.invoke.") {
+        "failed"
     } else if let Some(command) = name.strip_prefix("command ") {
         command
     } else {
@@ -57,11 +59,18 @@ pub(super) fn event(name: &str) -> &str {
 
 /// A reason as people read it: without the names that the engine gives to its own events.
 pub(super) fn plain(reason: &str) -> String {
-    let words = reason.split(' ').map(|word| {
+    let words = once(reason).split(' ').map(|word| {
         let (name, end) = word.strip_suffix(':').map_or((word, ""), |name| (name, ":"));
         format!("{}{end}", event(name))
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// A note without the reason of an order where the rollback that it began repeats it.
+fn once(note: &str) -> &str {
+    let Some((reason, behind)) = note.split_once("; rolling back: ") else { return note };
+    let again = behind.strip_prefix("by hand: ").unwrap_or(behind);
+    if again.starts_with(reason) { note.get(reason.len() + 2..).unwrap_or(note) } else { note }
 }
 
 /// At most `most` letters of a text.
@@ -75,6 +84,18 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 /// Names in a row, or `-` where there are none.
 pub(super) fn names(list: &[String]) -> String {
     if list.is_empty() { "-".to_owned() } else { list.join(", ") }
+}
+
+/// Lines about one and the same thing that a person reads.
+pub(super) const FEW: usize = 10;
+
+/// The first of them, and how many more there are.
+pub(super) fn few(lines: &[String]) -> Vec<String> {
+    let mut shown: Vec<String> = lines.iter().take(FEW).cloned().collect();
+    if let Some(more) = lines.len().checked_sub(FEW).filter(|more| *more > 0) {
+        shown.push(format!("… and {more} more; `-o json` has all of them"));
+    }
+    shown
 }
 
 /// `1 error`, `2 errors`.
@@ -130,10 +151,24 @@ mod tests {
     }
 
     #[test]
+    fn of_many_lines_the_first_are_told_and_how_many_there_are() {
+        let lines: Vec<String> = (0..900).map(|number| number.to_string()).collect();
+        let shown = few(&lines);
+        assert_eq!(shown.len(), 11);
+        assert_eq!(shown[10], "… and 890 more; `-o json` has all of them");
+        assert_eq!(few(&lines[..10]), lines[..10]);
+    }
+
+    #[test]
     fn what_the_engine_makes_itself_has_plain_words() {
         let shown = ["done.state.a~1", "done.invoke.a~1.0", "error.platform.invoke.a.0", "go"];
         assert_eq!(shown.map(event), ["done", "done", "call failed", "go"]);
         assert_eq!(event("command skip"), "skip");
+        assert_eq!(
+            plain("too late; rolling back: by hand: too late"),
+            "rolling back: by hand: too late"
+        );
+        assert_eq!(plain("late; rolling back: no room"), "late; rolling back: no room");
         assert_eq!(
             plain("stuck: error.platform.invoke.a~1.0: `x` no"),
             "stuck: call failed: `x` no"

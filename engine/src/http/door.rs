@@ -182,12 +182,11 @@ fn bus_headers(list: &HeaderMap) -> Result<Headers, Box<Problem>> {
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {
-    let waiting = shared
-        .handle
-        .health()
-        .into_iter()
+    let partitions = shared.handle.health().into_iter();
+    let waiting = partitions
         .filter_map(|health| Some(format!("partition {}: {}", health.partition, health.reason?)))
         .chain(shared.handle.missing_definitions())
+        .chain(shared.handle.bus_absence())
         .collect::<Vec<_>>();
     if shared.handle.is_stopping() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();

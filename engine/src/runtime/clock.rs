@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use gearshift_machine::definition::duration::format as format_ms;
 use gearshift_machine::machine::Timestamp;
 use tokio::sync::Notify;
 
@@ -78,6 +79,11 @@ impl Clock {
 fn system_now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A duration as people read it: `300ms`, `10s`.
+pub(crate) fn span(duration: Duration) -> String {
+    format_ms(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// A point on the monotonic clock, for measuring how long something took.

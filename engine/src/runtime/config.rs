@@ -45,6 +45,8 @@ pub struct EngineConfig {
     pub accept_lost: BTreeSet<u16>,
     /// A person accepts that a stream of events is not the one it was: it is read as a new source.
     pub accept_new_inbox: bool,
+    /// `plugin.operation` of mocks, which answer without saying that they are there; `*`: all.
+    pub mocked: BTreeSet<String>,
     /// Known weaknesses of what the engine stands on, one sentence each; health tells them.
     pub warnings: Vec<String>,
 }
@@ -72,6 +74,15 @@ impl ClusterConfig {
     }
 }
 
+impl EngineConfig {
+    /// Does a mock answer the operation?
+    #[must_use]
+    pub fn is_mocked(&self, plugin: &str, operation: &str) -> bool {
+        !self.mocked.is_empty()
+            && (self.mocked.contains("*") || self.mocked.contains(&format!("{plugin}.{operation}")))
+    }
+}
+
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
@@ -91,6 +102,7 @@ impl Default for EngineConfig {
             cluster: None,
             accept_lost: BTreeSet::new(),
             accept_new_inbox: false,
+            mocked: BTreeSet::new(),
             warnings: Vec::new(),
         }
     }

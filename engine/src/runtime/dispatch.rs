@@ -9,7 +9,7 @@ use bytes::Bytes;
 use gearshift_bus::{Message, Subject};
 use gearshift_machine::definition::model::Definition;
 use gearshift_machine::machine::{
-    CallOutcome, CallRequest, Effect, EffectId, ErrorKind, InstanceKey,
+    CallOutcome, CallRequest, ContentHash, Effect, EffectId, ErrorKind, InstanceKey, TraceContext,
 };
 use gearshift_machine::partition::{PartitionInput, PendingCall};
 use gearshift_machine::value::Value;
@@ -18,10 +18,12 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::cache::ToKeep;
 use super::letters::Letters;
 use super::longwork::Watched;
-use super::providers::{Asked, Attempt, Pass};
+use super::providers::{Asked, Attempt, Pass, Promised, with_trace};
 use super::shared::Shared;
+use super::under_way::{Sent, UnderWay};
 
 /// Performs the effects of one partition.
 ///
@@ -34,6 +36,7 @@ pub(crate) struct Dispatch {
     publishes: mpsc::UnboundedSender<Publish>,
     letters: Letters,
     permits: Arc<Semaphore>,
+    under_way: Arc<UnderWay>,
     tasks: TaskTracker,
     calls: TaskTracker,
     stop: CancellationToken,
@@ -44,6 +47,8 @@ struct Publish {
     id: EffectId,
     subject: Arc<str>,
     payload: Value,
+    key: InstanceKey,
+    trace_context: Option<Arc<TraceContext>>,
 }
 
 /// Waits between attempts to publish while the bus is away.
@@ -64,7 +69,20 @@ impl Dispatch {
         calls.close();
         let session = shared.seat(partition).session();
         let letters = Letters::new(Arc::clone(&shared), partition, tasks.clone(), stop.clone());
-        Self { shared, partition, session, publishes, letters, permits, tasks, calls, stop }
+        let kept = UnderWay::new(Arc::clone(&permits), tasks.clone(), stop.clone());
+        let under_way = Arc::new(kept);
+        Self {
+            shared,
+            partition,
+            session,
+            publishes,
+            letters,
+            permits,
+            under_way,
+            tasks,
+            calls,
+            stop,
+        }
     }
 
     /// Performs one effect of a durable decision.
@@ -72,8 +90,9 @@ impl Dispatch {
         match effect {
             Effect::Call(call) => self.call(key.clone(), definition, call),
             Effect::CancelCall { call } => self.cancel(call),
-            Effect::Publish { id, subject, payload } => {
-                let publish = Publish { id, subject, payload };
+            Effect::Publish { id, subject, payload, trace_context } => {
+                let key = key.clone();
+                let publish = Publish { id, subject, payload, key, trace_context };
                 // The receiver lives as long as this value; after a stop the next owner resends.
                 drop(self.publishes.send(publish));
             }
@@ -84,6 +103,10 @@ impl Dispatch {
                 tracing::warn!(instance = %key, event = %event.name, %reason, "dead letter");
             }
             Effect::Letter(letter) => self.letters.send(key.clone(), letter),
+            Effect::Keep { under, operation, output, ttl_ms } => {
+                let by = key.clone();
+                self.keep(ToKeep { by, under, operation, output, ttl_ms });
+            }
             // Kept by the partition itself, or announced by the drive.
             Effect::SendSelf { .. } | Effect::Notice(_) => {}
         }
@@ -98,6 +121,7 @@ impl Dispatch {
                 tracing::error!(instance = %key, "pending effect of an unknown workflow");
             }
             Effect::CancelCall { .. }
+            | Effect::Keep { .. }
             | Effect::Log { .. }
             | Effect::DeadLetter { .. }
             | Effect::SendSelf { .. }
@@ -113,6 +137,7 @@ impl Dispatch {
     /// Stops publishing and waits, bounded, for calls under way.
     pub(crate) async fn stop(&self) {
         self.stop.cancel();
+        self.under_way.clear();
         self.tasks.close();
         if tokio::time::timeout(STOP_LIMIT, self.tasks.wait()).await.is_err() {
             tracing::warn!(
@@ -130,11 +155,40 @@ impl Dispatch {
             key,
             workflow: format!("{}@{}", definition.name, definition.version),
             rules: definition.rules_of(&call.operation).cloned(),
+            id: call.call.to_string(),
             call,
         };
+        if let Some(under) = attempt.call.cache {
+            return self.call_or_find(attempt, under);
+        }
         let Some(attempt) = self.call_at_once(attempt) else { return };
         let (permits, stop) = (Arc::clone(&self.permits), self.stop.clone());
         self.tasks.spawn(self.calls.track_future(ask(attempt, permits, stop)));
+    }
+
+    /// The call is made where what it gave before is not kept.
+    fn call_or_find(&self, attempt: Attempt, under: ContentHash) {
+        let (permits, stop) = (Arc::clone(&self.permits), self.stop.clone());
+        self.tasks.spawn(self.calls.track_future(async move {
+            let (shared, partition) = (Arc::clone(&attempt.shared), attempt.partition);
+            let found = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                found = shared.results.find(&shared.bus, under, shared.config.clock.now()) => found,
+            };
+            let Some(output) = found else { return ask(attempt, permits, stop).await };
+            if let Some(input) = attempt.input(Asked::Ended(CallOutcome::Cached(output))) {
+                tell(&shared, partition, input, &stop).await;
+            }
+        }));
+    }
+
+    /// Keeps a result for the same call again; a stop waits for it.
+    fn keep(&self, result: ToKeep) {
+        let shared = Arc::clone(&self.shared);
+        if let Some(keeping) = shared.results.begin(result, shared.config.clock.now()) {
+            self.tasks.spawn(async move { shared.results.keep(&shared.bus, keeping).await });
+        }
     }
 
     /// The way of most calls, without a task for each. Gives the attempt back where something has
@@ -149,53 +203,21 @@ impl Dispatch {
             return Some(attempt);
         };
         let Some(sending) = attempt.sending(&route, Pass::Normal) else { return Some(attempt) };
-        let Ok(message) = attempt.message(sending.subject()) else { return Some(attempt) };
+        let Some(body) = attempt.inline() else { return Some(attempt) };
+        let Ok(message) = attempt.message(sending.subject(), body) else { return Some(attempt) };
         attempt.refresh();
         let limit = attempt.limit();
-        let (stop, tasks, under_way) = (self.stop.clone(), self.tasks.clone(), self.calls.token());
-        let (requests, permits) = (self.shared.bus.requests(), Arc::clone(&self.permits));
-        let then = move |reply: Result<Message, gearshift_bus::Error>| {
-            drop(permit);
-            if stop.is_cancelled() {
-                return;
+        let token = self.calls.token();
+        let number = self.under_way.keep(Sent { attempt, sending, permit, token });
+        let under_way = Arc::downgrade(&self.under_way);
+        let then = Box::new(move |reply: Result<Message, gearshift_bus::Error>| {
+            if let Some(under_way) = under_way.upgrade() {
+                under_way.heard(number, reply);
             }
-            let asked = attempt.ended(&sending, reply);
-            drop(sending);
-            if let Asked::Again = asked {
-                tasks.spawn(async move {
-                    ask(attempt, permits, stop).await;
-                    drop(under_way);
-                });
-                return;
-            }
-            if let Asked::Stored(_) = asked {
-                tasks.spawn(async move {
-                    let whole = tokio::select! {
-                        biased;
-                        () = stop.cancelled() => return,
-                        whole = attempt.whole(asked) => whole,
-                    };
-                    if let Some(input) = attempt.input(whole) {
-                        tell(&attempt.shared, attempt.partition, input, &stop).await;
-                    }
-                    drop(under_way);
-                });
-                return;
-            }
-            if let Some(input) = attempt.input(asked) {
-                let left = attempt.shared.try_tell(attempt.partition, input);
-                if let Some(input) = left {
-                    let shared = Arc::clone(&attempt.shared);
-                    let partition = attempt.partition;
-                    tasks.spawn(async move {
-                        tell(&shared, partition, input, &stop).await;
-                        drop(under_way);
-                    });
-                }
-            }
-        };
-        if let Err((message, then)) = requests.request_told(message, limit, Box::new(then)) {
-            let (requests, stop) = (requests.clone(), self.stop.clone());
+        });
+        let requests = self.shared.bus.requests();
+        if let Err((message, then)) = requests.request_told(message, limit, then) {
+            let stop = self.stop.clone();
             self.tasks.spawn(async move {
                 tokio::select! {
                     biased;
@@ -227,8 +249,9 @@ impl Dispatch {
     pub(crate) fn listen(&self, calls: Vec<PendingCall>) {
         let now = self.shared.config.clock.now();
         let place = (self.partition, self.session);
-        for PendingCall { key, request, heartbeat_ms } in calls {
-            let watched = Watched::new(place, key, &request, Some(heartbeat_ms), now);
+        for PendingCall { key, request, heartbeat_ms, rules } in calls {
+            let promised = Promised::taken_over(heartbeat_ms, rules);
+            let watched = Watched::new(place, key, &request, Some(promised), now);
             self.shared.longwork.watch(watched);
         }
     }
@@ -248,12 +271,13 @@ impl Drop for Dispatch {
     /// A partition that was lost asks nothing more: whoever owns it now sends it again.
     fn drop(&mut self) {
         self.stop.cancel();
+        self.under_way.clear();
         self.shared.longwork.leave(self.partition, self.session);
     }
 }
 
 /// Makes an attempt that may have to wait for something, and tells what came of it.
-async fn ask(attempt: Attempt, permits: Arc<Semaphore>, stop: CancellationToken) {
+pub(super) async fn ask(attempt: Attempt, permits: Arc<Semaphore>, stop: CancellationToken) {
     let made = async {
         // What waits for an operator takes no place from what can be asked.
         match Box::pin(attempt.held()).await {
@@ -305,7 +329,12 @@ async fn publish_in_order(
 
 /// Hands an input in unless the partition stops: then nobody takes it out of a full queue, and
 /// the next owner sends the effect again.
-async fn tell(shared: &Shared, partition: u16, input: PartitionInput, stop: &CancellationToken) {
+pub(super) async fn tell(
+    shared: &Shared,
+    partition: u16,
+    input: PartitionInput,
+    stop: &CancellationToken,
+) {
     let told = tokio::select! {
         biased;
         () = stop.cancelled() => return,
@@ -321,5 +350,7 @@ async fn publish_once(shared: &Shared, publish: &Publish) -> Result<(), gearshif
     let message = Message::new(subject, publish.payload.to_json())
         .with_header(headers::CONTENT_TYPE, "application/json")?
         .with_header(headers::MESSAGE_ID, &publish.id.to_string())?;
+    let context = publish.trace_context.as_deref();
+    let message = with_trace(message, context, &publish.key, publish.id)?;
     shared.bus.publish(message).await
 }

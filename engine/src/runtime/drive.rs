@@ -361,7 +361,7 @@ impl Drive {
             }
             self.awaiting.reached(key, &done);
             let awaits = |call, attempt| self.partition.awaits(key, call, attempt);
-            self.shared.longwork.settle(key, awaits);
+            super::longwork::settle(&self.shared, key, awaits, self.now);
         } else if let Some(key) = &done.key {
             let effects = std::mem::take(&mut done.effects).into_iter();
             effects.for_each(|effect| self.dispatch.perform_alone(key, effect));

@@ -9,6 +9,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::cache::Results;
 use super::clock::monotonic;
 use super::cluster::{Cluster, keep};
 use super::config::EngineConfig;
@@ -91,6 +92,7 @@ impl Engine {
             providers,
             longwork: Longwork::default(),
             bodies: Bodies::default(),
+            results: Results::default(),
         });
         for (partition, queue) in (0_u16..).zip(queues) {
             shared.tasks.spawn(own(Arc::clone(&shared), partition, queue));

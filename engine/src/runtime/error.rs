@@ -15,7 +15,7 @@ pub enum Error {
     #[error("bus: {0}")]
     Bus(#[from] gearshift_bus::Error),
     /// A definition has problems; all of them.
-    #[error("definition has {} problem(s)", .0.len())]
+    #[error("definition has {}", problems(.0.len()))]
     Definition(Vec<Problem>),
     /// The same version was deployed with other content (row D23).
     #[error("`{name}@{version}` is deployed with other content ({existing}); this one is {new}")]
@@ -156,4 +156,9 @@ fn code_of(reason: &str) -> (&'static str, &'static str) {
     let known = [LOG_BEHIND_MARK, JOURNAL_CORRUPT];
     let told = known.into_iter().find(|(code, _)| reason.starts_with(code));
     told.unwrap_or(("GS5002", "unavailable"))
+}
+
+/// `1 problem`, `2 problems`.
+fn problems(count: usize) -> String {
+    if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
 }

@@ -351,6 +351,12 @@ impl Handle {
         (0_u16..).zip(&self.0.seats).map(report).collect()
     }
 
+    /// Why nothing reaches the bus now, where that is so.
+    #[must_use]
+    pub fn bus_absence(&self) -> Option<String> {
+        self.0.bus.absence()
+    }
+
     /// The engines of the bus that live, this one included; none where it has no others beside it.
     #[must_use]
     pub fn cluster(&self) -> Vec<EngineInfo> {

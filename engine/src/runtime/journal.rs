@@ -8,6 +8,7 @@ use gearshift_machine::partition::{Inspected, inspect};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::span;
 use super::cluster::Tenure;
 use super::error::Error;
 
@@ -132,7 +133,7 @@ impl Journal {
             Err(Lost::Failed(Error::Unavailable(reason)))
         };
         if began.elapsed() >= self.ending.after {
-            return failed(&format!("within {} ms", self.ending.after.as_millis()));
+            return failed(&format!("within {}", span(self.ending.after)));
         }
         tokio::select! {
             biased;

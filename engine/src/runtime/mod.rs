@@ -2,6 +2,7 @@
 
 mod asks;
 mod awaiting;
+mod cache;
 mod clock;
 mod cluster;
 mod config;
@@ -27,6 +28,7 @@ mod seat;
 mod shared;
 mod snapshots;
 mod telemetry;
+mod under_way;
 mod waiters;
 
 pub(crate) use asks::{Ended, Replied, Replies};
@@ -44,7 +46,7 @@ pub use intake::{Incoming, IntakeError, IntakeHealth, Targets, decode};
 pub use longwork::CallProgress;
 pub use notices::NoticeMessage;
 pub use providers::{Held, Hold, Tripped};
-pub(crate) use providers::{Looked, ProviderInstance, is_once};
+pub(crate) use providers::{Looked, ProviderInstance, is_once, picking};
 pub use remote::{DeadLetterFilter, InstanceWaiter, Standing};
 pub use schedules::load_all;
 pub(crate) use schedules::upcoming;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::asks::{Ask, Asker, Round};
+use super::cache::Results;
 use super::cluster::Cluster;
 use super::config::EngineConfig;
 use super::definitions::DefinitionStore;
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) longwork: Longwork,
     /// Large bodies that were taken.
     pub(crate) bodies: Bodies,
+    /// What calls gave, for the same calls again.
+    pub(crate) results: Results,
 }
 
 impl Shared {

@@ -151,6 +151,8 @@ impl StandIn {
     ) -> Result<Registration, Error> {
         // Calls of one instance would go past us.
         service.metadata.remove(metadata::METADATA_INSTANCE);
+        // It has another bus, and so another store.
+        service.metadata.remove(metadata::METADATA_OBJECTS);
         let name = service.name.clone();
         let operations: Vec<String> =
             service.endpoints.iter().map(|one| format!("{name}.{}", one.name)).collect();

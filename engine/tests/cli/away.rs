@@ -1,5 +1,7 @@
 //! Servers and engines that are away: what is said, how it ends, and what goes on afterwards.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -104,6 +106,39 @@ fn health_tells_whether_all_is_served_over_either_door() {
     let quiet = place.gearshift(&[&over_http[..], &["-o", "none"]].concat()).ends(0);
     assert_eq!((&*quiet.out, &*quiet.err), ("", ""));
     place.gearshift(&["health", "-s", engine.text("url"), "--token", "wrong"]).ends(5);
+}
+
+/// What a probe says: the status and the lines below it.
+fn probe(engine: &Dev, path: &str) -> (String, String) {
+    let address = engine.text("url").strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+}
+
+#[test]
+fn an_engine_without_its_server_lives_and_is_not_ready() {
+    let place = Place::new();
+    let mut server = Server::start("");
+    let engine = serve(&place, server.url(), &["--listen", "127.0.0.1:0"]);
+    assert_eq!(probe(&engine, "/readyz"), ("HTTP/1.1 200 OK".to_owned(), "ready\n".to_owned()));
+    server.kill();
+    let said = until(LONG, || {
+        let (status, body) = probe(&engine, "/readyz");
+        status.contains("503").then_some(body)
+    });
+    let address = server.url().strip_prefix("nats://").unwrap();
+    assert!(said.contains(&format!("the connection to `{address}` is lost")), "{said}");
+    assert!(probe(&engine, "/livez").0.contains("200"));
+    let over_http = ["health", "-s", engine.text("url"), "--token", engine.text("token")];
+    let health = place.gearshift(&over_http).ends(1).out;
+    assert!(health.starts_with("degraded ") && health.contains(" is lost"), "{health}");
+    runtime().block_on(server.restart());
+    until(LONG, || probe(&engine, "/readyz").0.contains("200").then_some(()));
+    place.gearshift(&over_http).ends(0);
 }
 
 #[test]

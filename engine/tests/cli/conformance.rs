@@ -107,3 +107,44 @@ fn p5_a_plugin_that_takes_anything_is_told_each_fault() {
     drop(registration);
     task.abort();
 }
+
+/// A plugin that promises a result, whoever asks and whatever for.
+#[test]
+fn g16_a_promise_that_nobody_can_keep_is_one_fault() {
+    let (place, server) = (Place::new(), Server::start(""));
+    let bus = connect(&server);
+    let metadata = [("gearshift.heartbeat", "1s"), ("gearshift.timeout", "1s")];
+    let info = ServiceInfo {
+        name: "later".to_owned(),
+        id: "one".to_owned(),
+        version: "1.0.0".to_owned(),
+        metadata: [("gearshift.plugin".to_owned(), "1".to_owned())].into(),
+        endpoints: vec![EndpointInfo {
+            name: "scan".to_owned(),
+            subject: "gearshift.plugin.later.v1.scan".to_owned(),
+            metadata: metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        }],
+    };
+    let (registration, mut servers) = runtime().block_on(bus.requests().offer(info, "q")).unwrap();
+    let mut calls = servers.remove(0);
+    let task = runtime().spawn(async move {
+        while let Some(request) = calls.next().await {
+            let reply = Message::new(request.message.subject.clone(), "");
+            let nonsense = request.message.headers.get("Gearshift-Result-To").is_none()
+                && !request.message.payload.starts_with(b"{\"a\":");
+            let reply = if nonsense {
+                reply.with_header("Nats-Service-Error-Code", "400").unwrap()
+            } else {
+                reply.with_header("Gearshift-Pending", "true").unwrap()
+            };
+            request.respond(reply).await.unwrap();
+        }
+    });
+    let line = ["plugin", "check", "later", "--nats", server.url(), "-d", "a=1", "-o", "json"];
+    let report = place.gearshift(&line).ends(1).json();
+    let told = told(&report);
+    let expected = ["input/warning", "output/warning", "call/problem", "long work/skipped"];
+    assert_eq!(told, expected, "{report}");
+    drop(registration);
+    task.abort();
+}

@@ -1,5 +1,13 @@
 //! Plugins at the command line: `plugin ls|show|call|reset`, `check --live`, `deploy`.
 
+use std::sync::Arc;
+
+use gearshift_bus::{Bus, EndpointInfo, Message, NatsOptions, ServiceInfo, Subject};
+use gearshift_plugins_sdk::{Failure, Plugin};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use crate::server::{Server, runtime};
 use crate::support::Place;
 
 const CALLS: &str = "\
@@ -34,11 +42,53 @@ fn plugins_are_listed_shown_and_called_embedded_and_over_nats() {
         assert_eq!(done.ends(0).json()["output"]["valid"], true);
         let refused = place.gearshift(&call).ends(1).out;
         assert!(refused.starts_with("permanent 400"), "{refused}");
-        place.gearshift(&["plugin", "call", "nobody", "works"]).ends(3);
+        let nobody = place.gearshift(&["plugin", "call", "validatr", "works"]).ends(3).out;
+        assert!(
+            nobody.contains("no plugin `validatr` is running; there is `validator`"),
+            "{nobody}"
+        );
+        let other = place.gearshift(&["plugin", "call", "validator", "validate"]).ends(3).out;
+        let said =
+            "plugin `validator` 1.2.0 has no operation `validate`; it has `validate_document`";
+        assert!(other.contains(said), "{other}");
+        let newer = place.gearshift(&["plugin", "call", "validator@^9", "validate"]).ends(3).out;
+        assert!(newer.contains("runs as 1.2.0, but `^9` is needed"), "{newer}");
         place.gearshift(&["plugin", "reset", "validator"]).ends(0);
         place.gearshift(&["plugin", "reset", "no name"]).ends(2);
         drop(dev);
     }
+}
+
+#[test]
+fn without_an_engine_plugins_tell_of_themselves_over_nats_and_nobody_does_embedded() {
+    let place = Place::new();
+    let server = Server::start("");
+    let bus = runtime().block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap();
+    let told = |load: &str| [("gearshift.concurrency".to_owned(), load.to_owned())];
+    let info = ServiceInfo {
+        name: "bank".to_owned(),
+        id: String::new(),
+        version: "1.4.0".to_owned(),
+        metadata: told("8").into(),
+        endpoints: vec![EndpointInfo {
+            name: "pay".to_owned(),
+            subject: "gearshift.plugin.bank.v1.pay".to_owned(),
+            metadata: [("gearshift.input".to_owned(), "{\"type\":\"integer\"}".to_owned())].into(),
+        }],
+    };
+    let _offered = runtime().block_on(bus.requests().offer(info, "q")).unwrap();
+    let on = |line: &[&str]| place.gearshift(&[line, &["-s", server.url()]].concat());
+    let list = on(&["plugin", "ls"]).ends(0);
+    assert!(list.err.contains("no engine answers") && list.err.contains("unknown"), "{}", list.err);
+    let row = list.out.lines().nth(1).unwrap();
+    assert!(row.starts_with("bank    1.4.0") && row.ends_with('-'), "{row}");
+    let shown = on(&["plugin", "show", "bank"]).ends(0);
+    assert!(shown.out.contains("input  integer"), "{}", shown.out);
+    let absent = on(&["plugin", "show", "bnk"]).ends(3).err;
+    assert!(absent.contains("did you mean `bank`?"), "{absent}");
+    on(&["plugin", "call", "bank", "pay"]).ends(6);
+    let nobody = place.gearshift(&["plugin", "ls", "-s", "http://127.0.0.1:9"]).ends(6);
+    assert!(nobody.err.contains("start an engine with"), "{}", nobody.err);
 }
 
 #[test]
@@ -58,4 +108,60 @@ fn a_definition_is_compared_with_the_plugins_that_run() {
     place.gearshift(&["check", "calls.workflow.yaml", "--live", "--deny-warnings"]).ends(1);
     let deployed = place.gearshift(&["deploy", "calls.workflow.yaml"]).ends(0);
     assert!(deployed.err.contains("GS0226") && deployed.err.contains("GS0227"), "{}", deployed.err);
+}
+
+/// A plugin that waits for another one, and one that ends, are seen by those who look.
+#[test]
+fn g2_a_plugin_that_takes_no_calls_is_seen_with_its_state() {
+    let (place, server) = (Place::new(), Server::start(""));
+    let bus = runtime().block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap();
+    let (entered, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let shared = (Arc::clone(&entered), Arc::clone(&gate));
+    let hold = move |_: Value| {
+        let (entered, gate) = shared.clone();
+        async move {
+            entered.add_permits(1);
+            gate.acquire().await?.forget();
+            Ok::<_, Failure>(true)
+        }
+    };
+    let plugin = Plugin::new("waiter", "1.2.0").operation("hold", hold).requires("parser", ">=1");
+    let served = bus.clone();
+    let starting = runtime().spawn(async move { plugin.serve(&served).await.unwrap() });
+    let on = |line: &[&str]| place.gearshift(&[line, &["-s", server.url()]].concat());
+    // Each look is a process of its own, so that these take half a minute at least.
+    let until = |state: &str| {
+        let list = || on(&["plugin", "ls", "waiter"]).ends(0).out;
+        let is_so = |list: &String| {
+            let row = list.lines().nth(1).unwrap_or_default();
+            row.split_whitespace().nth(3) == Some(state)
+        };
+        let seen = (0..2_000).map(|_| list()).find(is_so);
+        assert!(seen.is_some(), "{state}: {}", list());
+    };
+    until("initializing");
+    let shown = on(&["plugin", "show", "waiter"]).ends(0).out;
+    assert!(shown.contains("needs parser >=1: it does not run"), "{shown}");
+    let check = ["plugin", "check", "waiter", "--nats", server.url()];
+    let check = place.gearshift(&check).ends(3).err;
+    assert!(check.contains("it is initializing"), "{check}");
+    let parser = Plugin::new("parser", "1.0.0")
+        .operation("parse", |text: String| async move { Ok::<_, Failure>(text) });
+    let parser = runtime().block_on(parser.serve(&bus)).unwrap();
+    let running = runtime().block_on(starting).unwrap();
+    until("active");
+    let asked = Subject::parse("gearshift.plugin.waiter.v1.hold").unwrap();
+    let (caller, asked) = (bus.clone(), Message::new(asked, "1"));
+    let patience = std::time::Duration::from_secs(60);
+    let call = runtime().spawn(async move { caller.requests().request(asked, patience).await });
+    runtime().block_on(async { entered.acquire().await.unwrap().forget() });
+    let draining = runtime().spawn(running.drain());
+    until("deactivating");
+    let shown = on(&["plugin", "show", "waiter"]).ends(0).out;
+    assert!(shown.contains("deactivating"), "{shown}");
+    gate.add_permits(1);
+    runtime().block_on(call).unwrap().unwrap();
+    runtime().block_on(draining).unwrap();
+    on(&["plugin", "show", "waiter"]).ends(3);
+    runtime().block_on(parser.drain());
 }

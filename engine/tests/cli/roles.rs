@@ -16,7 +16,7 @@ use crate::support::{Dev, Place, until};
 /// The password of everybody.
 pub(crate) const PASSWORD: &str = "correct-horse";
 /// Only a hang reaches it.
-const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 const ORDER: &str = "\
 workflow: order
@@ -88,7 +88,7 @@ pub(crate) fn by(
     crate::support::Done::of(&command.output().unwrap())
 }
 
-fn options(server: &Server, user: &str) -> NatsOptions {
+pub(crate) fn options(server: &Server, user: &str) -> NatsOptions {
     let mut options = NatsOptions::new(server.url());
     options.user = Some(user.to_owned());
     options.password = Some(PASSWORD.to_owned());
@@ -97,13 +97,13 @@ fn options(server: &Server, user: &str) -> NatsOptions {
 }
 
 /// A plain client, and what the server refused it.
-struct Plain {
+pub(crate) struct Plain {
     client: Client,
     refused: Arc<Mutex<Vec<String>>>,
 }
 
 impl Plain {
-    async fn connect(server: &Server, user: &str) -> Self {
+    pub(crate) async fn connect(server: &Server, user: &str) -> Self {
         let refused = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&refused);
         let options = ConnectOptions::with_user_and_password(user.to_owned(), PASSWORD.to_owned())
@@ -134,13 +134,13 @@ impl Plain {
         }
     }
 
-    async fn may_not_publish(&self, subject: &str) {
+    pub(crate) async fn may_not_publish(&self, subject: &str) {
         self.client.publish(subject.to_owned(), "{}".into()).await.unwrap();
         self.client.flush().await.unwrap();
         self.is_refused(&format!("Publish to \"{subject}\"")).await;
     }
 
-    async fn may_not_subscribe(&self, subject: &str) {
+    pub(crate) async fn may_not_subscribe(&self, subject: &str) {
         let subscription = self.client.subscribe(subject.to_owned()).await.unwrap();
         self.client.flush().await.unwrap();
         self.is_refused(&format!("Subscription to \"{subject}\"")).await;

@@ -3,6 +3,8 @@
 #![expect(clippy::print_stdout, reason = "a failing seed is printed")]
 
 mod backpressure;
+mod bodies;
+mod cache;
 mod calls_nats;
 mod children;
 mod cluster;
@@ -21,12 +23,14 @@ mod intake_hold;
 mod intake_misses;
 mod intake_nats;
 mod intake_sources;
+mod limits;
 mod longwork;
 mod longwork_faults;
 mod longwork_sdk;
 mod once;
 mod order;
 mod plugins;
+mod promises;
 mod refusal;
 mod remote;
 mod remote_loss;
@@ -38,6 +42,7 @@ mod shutdown;
 mod simulated;
 mod snapshots;
 mod support;
+mod trace_context;
 mod transactions;
 mod waits;
 mod waits_moves;

@@ -219,7 +219,7 @@ fn what_is_asked_of_nobody_ends_in_time_and_says_so() {
     let asked = second.ask(incoming("counter.opened", far.key(), 0)).unwrap_err().to_string();
     let place = second.handle().partition_of(&far);
     assert!(
-        asked.starts_with(&format!("partition {place} was not served within 300 ms")),
+        asked.starts_with(&format!("partition {place} was not served within 300ms")),
         "{asked}"
     );
 }

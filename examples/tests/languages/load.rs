@@ -19,12 +19,12 @@ const SENDERS: usize = 4;
 /// Pause between two reviews of one sender: what matters is that there are always some.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Waits until so many instances answer who asks around.
-async fn until_there_are(bus: &Bus, count: usize) {
+/// Waits until so many instances of the plugin answer who asks around.
+pub(crate) async fn until_there_are(bus: &Bus, plugin: &str, count: usize) {
     let end = Instant::now() + PATIENCE;
     loop {
         let services = bus.requests().discover().await.unwrap();
-        let found = services.iter().filter(|one| one.name == "title_validator").count();
+        let found = services.iter().filter(|one| one.name == plugin).count();
         if found == count {
             return;
         }
@@ -49,7 +49,7 @@ async fn send_reviews(client: async_nats::Client, sender: usize, stop: Arc<Atomi
 }
 
 /// Sends a signal to a plugin.
-async fn signal(plugin: &Child, name: &str) {
+pub(crate) async fn signal(plugin: &Child, name: &str) {
     let pid = plugin.id().unwrap().to_string();
     let sent = Command::new("kill").args(["-s", name, &pid]).status().await.unwrap();
     assert!(sent.success());
@@ -61,7 +61,7 @@ async fn every_review_ends_while_plugins_of_all_languages_are_killed_and_paused(
     let bus = Bus::connect(&NatsOptions::new(world.server.url())).await.unwrap();
     let all = LANGUAGES.len();
     let mut plugins: Vec<Child> = LANGUAGES.iter().map(|one| world.plugin(one.name)).collect();
-    until_there_are(&bus, all).await;
+    until_there_are(&bus, "title_validator", all).await;
     let stop = Arc::new(AtomicBool::new(false));
     let mut senders = JoinSet::new();
     for sender in 0..SENDERS {
@@ -73,9 +73,9 @@ async fn every_review_ends_while_plugins_of_all_languages_are_killed_and_paused(
         signal(&plugins[killed], "KILL").await;
         plugins[killed].wait().await.unwrap();
         plugins[killed] = world.plugin(LANGUAGES[killed].name);
-        until_there_are(&bus, all - 1).await;
+        until_there_are(&bus, "title_validator", all - 1).await;
         signal(&plugins[paused], "CONT").await;
-        until_there_are(&bus, all).await;
+        until_there_are(&bus, "title_validator", all).await;
     }
     stop.store(true, Ordering::Relaxed);
     let mut sent = 0;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// Longer than anything takes that ends at all.
@@ -43,41 +44,57 @@ pub(crate) const LANGUAGES: [Language; 5] = [
 pub(crate) struct World {
     pub(crate) server: PrivateServer,
     pub(crate) client: async_nats::Client,
-    folder: TempDir,
-    _engine: Child,
+    pub(crate) folder: TempDir,
+    definitions: Vec<PathBuf>,
+    engine: Mutex<Child>,
 }
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let server = PrivateServer::start(ServerOptions::default()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
+        Self::serving(folder, vec![examples().join("review.workflow.yaml")]).await
+    }
+
+    /// An engine that serves these definitions, working in the folder.
+    pub(crate) async fn serving(folder: TempDir, definitions: Vec<PathBuf>) -> Self {
+        let server = PrivateServer::start(ServerOptions::default()).await.unwrap();
         let client = async_nats::connect(server.url()).await.unwrap();
-        let mut engine = Command::new(gearshift());
-        engine.args(["serve", "--no-wait", "-q", "--nats", server.url()]);
-        engine.arg(examples().join("review.workflow.yaml")).current_dir(folder.path());
-        let mut engine = engine.kill_on_drop(true).stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(engine.stdout.take().unwrap()).lines();
-        let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();
-        assert!(first.is_some(), "the engine ended before it was ready");
-        Self { server, client, folder, _engine: engine }
+        let engine = Mutex::new(engine(&server, &folder, &definitions).await);
+        Self { server, client, folder, definitions, engine }
+    }
+
+    /// Kills the engine.
+    pub(crate) async fn kill_engine(&self) {
+        self.engine.lock().await.kill().await.unwrap();
+    }
+
+    /// Starts an engine where the one before was killed.
+    pub(crate) async fn next_engine(&self) {
+        let mut running = self.engine.lock().await;
+        *running = engine(&self.server, &self.folder, &self.definitions).await;
     }
 
     /// Starts the plugin in this language.
     pub(crate) fn plugin(&self, language: &str) -> Child {
         let source = examples().join(language);
-        let mut command = match language {
+        let command = match language {
             "rust" => Command::new(env!("CARGO_BIN_EXE_review_validator")),
             "python" | "bare-python" => python(&source.join("validator.py")),
             "typescript" => self.node("validator.ts"),
             "bare-typescript" => self.node("bare.ts"),
             other => panic!("there is no plugin in `{other}`"),
         };
+        self.spawn(command)
+    }
+
+    /// Starts a plugin that finds the server.
+    pub(crate) fn spawn(&self, mut command: Command) -> Child {
         command.env("NATS_URL", self.server.url()).kill_on_drop(true);
         command.stdin(Stdio::null()).spawn().unwrap()
     }
 
     /// Node with a copy of a file in TypeScript where its imports are found.
-    fn node(&self, file: &str) -> Command {
+    pub(crate) fn node(&self, file: &str) -> Command {
         let folder = self.folder.path().join(file.replace('.', "-"));
         let copy = folder.join(file);
         if !copy.exists() {
@@ -144,6 +161,18 @@ impl World {
         self.gearshift(&words).await;
         self.gearshift(&["show", id.trim_start_matches("documentId=")]).await
     }
+}
+
+/// Starts an engine on the server, and waits until it is there.
+async fn engine(server: &PrivateServer, folder: &TempDir, definitions: &[PathBuf]) -> Child {
+    let mut engine = Command::new(gearshift());
+    engine.args(["serve", "--no-wait", "-q", "--nats", server.url()]);
+    engine.args(definitions).current_dir(folder.path());
+    let mut engine = engine.kill_on_drop(true).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(engine.stdout.take().unwrap()).lines();
+    let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();
+    assert!(first.is_some(), "the engine ended before it was ready");
+    engine
 }
 
 pub(crate) fn examples() -> PathBuf {

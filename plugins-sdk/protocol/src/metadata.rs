@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::PluginState;
 use crate::subjects::is_service_name;
 
 /// Service: marks a plugin, and says the protocol's version.
@@ -28,6 +29,11 @@ pub const METADATA_CONCURRENCY: &str = "gearshift.concurrency";
 /// Service: `true` where an instance also answers under
 /// [`plugin_instance`](crate::subjects::plugin_instance).
 pub const METADATA_INSTANCE: &str = "gearshift.instance";
+/// Service: `true` where inputs may come as [`ObjectRef`](crate::ObjectRef).
+pub const METADATA_OBJECTS: &str = "gearshift.objects";
+/// Service: `initializing` or `deactivating` of an instance that takes no calls yet, or no more;
+/// it has no endpoints then.
+pub const METADATA_STATE: &str = "gearshift.state";
 
 /// Endpoint: the JSON Schema of the input.
 pub const METADATA_INPUT: &str = "gearshift.input";
@@ -107,6 +113,10 @@ pub struct PluginMetadata {
     pub concurrency: Option<u32>,
     /// Can an instance be asked alone?
     pub instance: bool,
+    /// Does it read inputs that lie in the object store?
+    pub objects: bool,
+    /// Its state, where it is one in which it takes no calls.
+    pub state: Option<PluginState>,
 }
 
 impl Default for PluginMetadata {
@@ -120,6 +130,8 @@ impl Default for PluginMetadata {
             reliability: None,
             concurrency: None,
             instance: false,
+            objects: false,
+            state: None,
         }
     }
 }
@@ -158,6 +170,12 @@ impl PluginMetadata {
         if self.instance {
             tell(METADATA_INSTANCE, "true".to_owned());
         }
+        if self.objects {
+            tell(METADATA_OBJECTS, "true".to_owned());
+        }
+        if let Some(state) = self.state {
+            tell(METADATA_STATE, state.to_string());
+        }
         map
     }
 
@@ -185,6 +203,10 @@ impl PluginMetadata {
             reliability: share.filter(|share: &f64| (0.0..=1.0).contains(share)),
             concurrency: calls.filter(|calls| *calls > 0),
             instance: text(METADATA_INSTANCE) == Some("true"),
+            objects: text(METADATA_OBJECTS) == Some("true"),
+            state: [PluginState::Initializing, PluginState::Deactivating]
+                .into_iter()
+                .find(|state| text(METADATA_STATE) == Some(state.as_str())),
         })
     }
 }

@@ -255,5 +255,5 @@ impl OperationRef {
 }
 
 fn is_requirement(text: &str) -> bool {
-    !text.contains(char::is_whitespace) && semver::VersionReq::parse(text).is_ok()
+    text.trim() == text && semver::VersionReq::parse(text).is_ok()
 }

@@ -29,6 +29,8 @@ fn metadata_says_only_what_is_not_usual_and_reads_back() {
         reliability: Some(0.999),
         concurrency: Some(16),
         instance: true,
+        objects: true,
+        state: Some(PluginState::Deactivating),
     };
     let told = map(&[
         ("gearshift.plugin", "1"),
@@ -43,6 +45,8 @@ fn metadata_says_only_what_is_not_usual_and_reads_back() {
         ("gearshift.reliability", "0.999"),
         ("gearshift.concurrency", "16"),
         ("gearshift.instance", "true"),
+        ("gearshift.objects", "true"),
+        ("gearshift.state", "deactivating"),
     ]);
     assert_eq!(full.to_map(), told);
     for one in [usual, full] {

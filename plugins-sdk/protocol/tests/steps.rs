@@ -36,6 +36,7 @@ fn steps_lie_flat_in_the_instance() {
                 status: StepStatus::Completed,
                 result: json!({"n": 1}),
                 retry_count: 1,
+                cached: true,
                 duration_ms: Some(7),
                 ..StepView::default()
             },
@@ -58,7 +59,7 @@ fn steps_lie_flat_in_the_instance() {
     assert_eq!((&shown["completed_steps"], &shown["total_steps"]), (&json!(1), &json!(2)));
     let expected = json!([
         { "id": "a", "title": "First", "status": "completed", "result": { "n": 1 },
-          "retry_count": 1, "duration_ms": 7 },
+          "retry_count": 1, "cached": true, "duration_ms": 7 },
         { "id": "b", "title": "", "status": "retrying", "retry_count": 0,
           "error": { "kind": "timeout", "message": "late" },
           "items": { "total": 3, "done": 1, "failed": 1 } },

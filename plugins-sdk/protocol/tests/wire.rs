@@ -202,6 +202,9 @@ fn operations_are_read_with_their_requirement() {
     assert!(!pinned.accepts("1.1.9") && !pinned.accepts("2.0.0") && !pinned.accepts("one"));
     assert_eq!(pinned.subject(1), "gearshift.plugin.validator.v1.validate_document");
     assert_eq!(pinned.to_string(), "validator@^1.2.validate_document");
+    let range: OperationRef = "pyp@>=1, <2.work".parse().unwrap();
+    assert!(range.accepts("1.9.3") && !range.accepts("2.0.0"));
+    assert_eq!((range.major(), range.operation.as_str()), (Some(1), "work"));
     for wrong in [
         "",
         "validator",

@@ -16,6 +16,7 @@ from nats.aio.subscription import Subscription
 
 from . import wire
 from .connection import connect as connect_nats
+from .connection import explain
 from .errors import GearshiftError, NotReached, OutcomeUnknown, Unreachable, answer_of
 from .events import store_event
 from .workflow import Workflow
@@ -45,8 +46,8 @@ async def connect(
     """
     try:
         client = await connect_nats("gearshift client", options, patient=False)
-    except (OSError, nats.errors.Error, asyncio.TimeoutError) as error:
-        raise Unreachable(f"no way to the NATS server: {error or repr(error)}") from error
+    except (OSError, nats.errors.Error, asyncio.TimeoutError, ImportError) as error:
+        raise Unreachable(f"no way to the NATS server: {explain(error, options)}") from error
     try:
         yield Client(client, user=user, timeout=timeout)
     finally:

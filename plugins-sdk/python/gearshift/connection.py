@@ -6,7 +6,10 @@ import asyncio
 import logging
 import os
 import ssl
-from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional
+import weakref
+from contextlib import contextmanager
+from typing import Any, Awaitable, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from urllib.parse import urlsplit
 
 import nats
 from nats.aio.client import Client as Nats
@@ -17,7 +20,15 @@ log = logging.getLogger("gearshift")
 
 DEFAULT_SERVER = "nats://127.0.0.1:4222"
 
+SCHEMES = ("nats", "tls", "ws", "wss")
+
 ErrorCallback = Callable[[Exception], Awaitable[None]]
+
+#: Who waits for a word of the server that it refuses something: by connection, with what the word
+#: must have.
+_WAITING: weakref.WeakKeyDictionary[Nats, List[Tuple[Tuple[str, ...], asyncio.Future[str]]]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def options_from_environment(environment: Optional[Mapping[str, str]] = None) -> Dict[str, Any]:
@@ -85,9 +96,13 @@ async def connect(
 ) -> Nats:
     """Connects; once connected, it reconnects for ever.
 
-    A patient one waits for servers that are away. A refused login is raised either way.
+    A patient one waits for servers that are away. A refused login is raised either way, and so is
+    what is no address. `explain` has words for all of it.
     """
     wanted = dict(options_from_environment() if options is None else options)
+    for server in _servers(wanted):
+        if "://" in server and urlsplit(server).scheme.lower() not in SCHEMES:
+            raise ValueError(f"`{_shown(server)}` is no address of a NATS server: `nats://host:4222`")
     wait, said = 0.25, False
     while True:
         try:
@@ -102,6 +117,79 @@ async def connect(
                 said = True
         await asyncio.sleep(wait)
         wait = min(wait * 2, 4.0)
+
+
+def explain(error: BaseException, options: Optional[Mapping[str, Any]] = None) -> str:
+    """Why there is no connection, where to, and what to do about it."""
+    wanted = options_from_environment() if options is None else options
+    servers = ", ".join(map(_shown, _servers(wanted)))
+    words = str(error) or repr(error)
+    if isinstance(error, ImportError) and "nkeys" in words:
+        return (
+            f"{words}: logins by credentials file or nkey need the package `nkeys`, "
+            f"as in `pip install 'gearshift-sdk[nkeys]'`"
+        )
+    if isinstance(error, AuthorizationError) or "authorization" in words.lower():
+        kinds = {
+            "user_credentials": "the credentials file",
+            "nkeys_seed": "the nkey seed of",
+            "user": "user",
+            "token": "the token",
+        }
+        key = next((key for key in kinds if wanted.get(key)), None)
+        who = "nobody, as no login was given" if key is None else kinds[key]
+        if key is not None and key != "token":
+            who = f"{who} `{wanted[key]}`"
+        return (
+            f"{servers} refuses the login as {who} ({words}): look at `GEARSHIFT_NATS_USER` and "
+            f"`GEARSHIFT_NATS_PASSWORD`, `…_CREDENTIALS`, `…_NKEY` or `…_TOKEN`"
+        )
+    return words if isinstance(error, ValueError) else f"{servers}: {words}"
+
+
+def _servers(options: Mapping[str, Any]) -> List[str]:
+    servers = options.get("servers", DEFAULT_SERVER)
+    return [servers] if isinstance(servers, str) else [str(one) for one in servers]
+
+
+def _shown(server: str) -> str:
+    """An address without the login that it may have."""
+    scheme, mark, rest = server.rpartition("://")
+    return f"{scheme}{mark}{rest.rsplit('@', 1)[-1]}"
+
+
+@contextmanager
+def refusal(client: Nats, *words: str) -> Iterator[asyncio.Future[str]]:
+    """Done once the server says that it does not let this connection do something that has one of
+    these words: it answers no request that it does not let through.
+    """
+    if client not in _WAITING:
+        _WAITING[client] = []
+        _listen(client, _WAITING[client])
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    entry = (tuple(word.lower() for word in words), told)
+    _WAITING[client].append(entry)
+    try:
+        yield told
+    finally:
+        _WAITING[client].remove(entry)
+        told.cancel()
+
+
+def _listen(client: Nats, waiting: List[Tuple[Tuple[str, ...], asyncio.Future[str]]]) -> None:
+    """Hears what the client complains of, before who heard it until now."""
+    known: Optional[ErrorCallback] = getattr(client, "_error_cb", None)
+
+    async def hear(error: Exception) -> None:
+        said = str(error)
+        for words, told in waiting:
+            is_meant = any(word in said.lower() for word in words)
+            if "permissions violation" in said.lower() and is_meant and not told.done():
+                told.set_result(said)
+        if known is not None:
+            await known(error)
+
+    client._error_cb = hear
 
 
 async def _once(name: str, options: Dict[str, Any], error_cb: Optional[ErrorCallback]) -> Nats:

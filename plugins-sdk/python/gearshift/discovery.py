@@ -13,6 +13,9 @@ from nats.aio.subscription import Subscription
 
 from . import wire
 
+#: States in which an instance is found without its operations.
+HIDDEN = ("initializing", "deactivating")
+
 
 @dataclass
 class Endpoint:
@@ -70,7 +73,7 @@ class Service:
     ) -> None:
         self.id = nats.new_inbox().rsplit(".", 1)[-1]
         self._nats = nats
-        self._same = {"name": name, "id": self.id, "version": version, "metadata": metadata}
+        self._same: Dict[str, Any] = {"name": name, "id": self.id, "version": version, "metadata": metadata}
         self._endpoints = endpoints
         self._status = status
         self._started = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -98,13 +101,22 @@ class Service:
 
         return reply
 
+    def _told(self) -> Dict[str, Any]:
+        """Who it is; one that takes no calls yet, or no more, says so."""
+        state = self._status()["state"]
+        if state not in HIDDEN:
+            return self._same
+        return {**self._same, "metadata": {**self._same["metadata"], "gearshift.state": state}}
+
     def _ping(self) -> Dict[str, Any]:
-        return {"type": "io.nats.micro.v1.ping_response", **self._same}
+        return {"type": "io.nats.micro.v1.ping_response", **self._told()}
 
     def _info(self) -> Dict[str, Any]:
-        endpoints = [one.info() for one in self._endpoints]
+        told = self._told()
+        serves = told is self._same
+        endpoints = [one.info() for one in self._endpoints] if serves else []
         kind = "io.nats.micro.v1.info_response"
-        return {"type": kind, **self._same, "description": "", "endpoints": endpoints}
+        return {"type": kind, **told, "description": "", "endpoints": endpoints}
 
     def _stats(self) -> Dict[str, Any]:
         data = self._status()

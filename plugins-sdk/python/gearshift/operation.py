@@ -11,7 +11,7 @@ import logging
 import typing
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import wire
 from .context import Context
@@ -52,29 +52,19 @@ class Operation:
             raise ValueError(f"`{name}` is no operation's name: 1 to 64 letters, digits, `-`, `_`")
         if heartbeat is not None and not (long and heartbeat > 0):
             raise ValueError(f"`{name}`: `heartbeat=` is a number of seconds, beside `long=True`")
-        parameters = list(inspect.signature(function).parameters.values())
-        positional = [
-            one
-            for one in parameters
-            if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
-            and one.default is one.empty
-        ]
-        needed = [one for one in parameters if one.kind == one.KEYWORD_ONLY]
-        if len(positional) > 2 or any(one.default is one.empty for one in needed):
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(
-                f"operation `{name}`: a function takes `(input)` or `(context, input)`, "
-                f"not `{inspect.signature(function)}`"
+                f"operation `{name}`: a function with `yield` gives no answer; tell of what is "
+                f"done so far by `context.heartbeat`"
             )
         hints = _hints(function)
-        first_is_context = bool(positional) and hints.get(positional[0].name) is Context
-        takes_context = len(positional) == 2 or first_is_context
-        takes_input = len(positional) == 2 or (len(positional) == 1 and not first_is_context)
+        takes_context, taken = _taken(name, function, hints)
         return cls(
             name=name,
             function=function,
             takes_context=takes_context,
-            takes_input=takes_input,
-            input_hint=hints.get(positional[-1].name, Any) if takes_input else Any,
+            takes_input=taken is not None,
+            input_hint=Any if taken is None else hints.get(taken, Any),
             output_hint=hints.get("return", Any),
             idempotent=idempotent,
             timeout=timeout,
@@ -108,12 +98,57 @@ class Operation:
             return to_json(await in_thread(threads, self.function, *arguments))
         except Failure:
             raise
-        except Exception as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            # A handler that leaves by `sys.exit` ends its attempt, not the others' process.
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
             log.warning("`%s` failed", self.name, exc_info=True)
             failure = Failure.of(error)
             # It may have had its effect before.
             failure.is_retryable = self.idempotent
             raise failure from error
+
+
+def _is_cancelled() -> bool:
+    """Is it our task that is to end, and not one that the function waited for?"""
+    cancelling = getattr(asyncio.current_task(), "cancelling", None)
+    # Before Python 3.11 nobody tells.
+    return cancelling is None or cancelling() > 0
+
+
+def _taken(
+    name: str, function: Callable[..., Any], hints: Dict[str, Any]
+) -> Tuple[bool, Optional[str]]:
+    """Whether the function takes the context, and the parameter that takes the input, if any."""
+    parameters = list(inspect.signature(function).parameters.values())
+    places = [
+        one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
+    needed = [one for one in places if one.default is one.empty]
+    named = [one for one in parameters if one.kind is one.KEYWORD_ONLY]
+    # Names tell where hints do not.
+    in_wrong_place = [
+        one
+        for one in places[1:]
+        if hints.get(one.name) is Context
+        or (one.name in ("context", "ctx") and one.name not in hints and one in needed)
+    ]
+    if (
+        len(needed) > 2
+        or in_wrong_place
+        or any(one.default is one.empty for one in named)
+        or (parameters and not places)
+    ):
+        raise TypeError(
+            f"operation `{name}`: a function takes `(input)` or `(context, input)`, "
+            f"not `{inspect.signature(function)}`"
+        )
+    is_first = bool(places) and hints.get(places[0].name) is Context
+    takes_context = is_first or len(needed) == 2
+    rest = places[1:] if takes_context else places
+    return takes_context, rest[0].name if rest else None
 
 
 def _hints(function: Callable[..., Any]) -> Dict[str, Any]:

@@ -6,7 +6,17 @@ import asyncio
 import json
 import logging
 import sys
-from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    List,
+    Mapping,
+    Optional,
+    TypeVar,
+    Union,
+    overload,
+)
 
 from nats.aio.client import Client as Nats
 
@@ -70,6 +80,10 @@ class Plugin:
             "reliability": None if reliability is None else str(reliability),
         }
 
+    @overload
+    def operation(self, name: Function) -> Function: ...
+
+    @overload
     def operation(
         self,
         name: Optional[str] = None,
@@ -78,9 +92,20 @@ class Plugin:
         timeout: Optional[float] = None,
         long: bool = False,
         heartbeat: Optional[float] = None,
-    ) -> Callable[[Function], Function]:
+    ) -> Callable[[Function], Function]: ...
+
+    def operation(
+        self,
+        name: Union[str, Callable[..., Any], None] = None,
+        *,
+        idempotent: bool = True,
+        timeout: Optional[float] = None,
+        long: bool = False,
+        heartbeat: Optional[float] = None,
+    ) -> Any:
         """Makes a function an operation; definitions call it as `plugin.operation`.
 
+        Without parentheses, or without a name, the operation has that of the function.
         The function takes `(input)` or `(context, input)` and may be a coroutine; one that is not
         runs in a thread. Its type hints become the schemas that callers see. `idempotent=False`:
         it is asked once, and where its answer is lost a person decides. `long=True`: the result
@@ -88,14 +113,14 @@ class Plugin:
         """
 
         def add(function: Function) -> Function:
-            known = name or function.__name__
+            known = (None if callable(name) else name) or function.__name__
             if known in self.operations:
                 raise ValueError(f"operation `{known}` is there twice")
             options: Dict[str, Any] = {"timeout": timeout, "long": long, "heartbeat": heartbeat}
             self.operations[known] = Operation.of(known, function, idempotent=idempotent, **options)
             return function
 
-        return add
+        return add(name) if callable(name) else add
 
     def requires(self, plugin: str, version: str = "*", *, optional: bool = False) -> Plugin:
         """Says that this plugin needs another one, in versions such as `>=1.0.0`."""
@@ -135,6 +160,7 @@ class Plugin:
         told.update({f"gearshift.{key}": text for key, text in self._told.items() if text})
         told["gearshift.concurrency"] = str(self.concurrency)
         told["gearshift.instance"] = "true"
+        told["gearshift.objects"] = "true"
         return told
 
     async def serve(self, nats: Nats) -> Running:
@@ -150,6 +176,9 @@ class Plugin:
         options of `nats.connect`. At the first SIGTERM or Ctrl-C the plugin takes itself off and
         answers what it has taken; at the second one it ends at once.
         """
+        if not self.operations:
+            words = "nobody could call it: give it a function by `@plugin.operation()`"
+            raise ValueError(f"plugin `{self.name}` has no operation, so {words}")
         logging.basicConfig(
             level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, List, Mapping, Optional
 
 from nats.aio.client import Client as Nats
 
-from .connection import connect
+from .connection import connect, explain
 from .health import open_door
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def _run(plugin: Plugin, options: Optional[Mapping[str, Any]], ends: _Ends
     try:
         client = connecting.result()
     except Exception as error:
-        log.error("no way to the NATS server: %s", error or repr(error))
+        log.error("no way to the NATS server: %s", explain(error, options))
         return 1
     return await _serve(plugin, client, ends)
 

@@ -60,7 +60,9 @@ async def discover(client: Nats) -> List[Dict[str, Any]]:
             until = min(end, loop.time() + STALL)
             try:
                 info = json.loads(answer.data)
-                if info["metadata"].get("gearshift.plugin") == "1":
+                metadata = info["metadata"]
+                # One that is shown but takes no calls is not there.
+                if metadata.get("gearshift.plugin") == "1" and "gearshift.state" not in metadata:
                     found.append({"name": info["name"], "version": info["version"]})
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue

@@ -94,10 +94,13 @@ class Running:
         try:
             await self._activate()
         except BaseException:
+            with suppress(nats.errors.Error):
+                await self._service.stop()
             await self._hook_at_the_end("cleanup")
             raise
 
     async def _activate(self) -> None:
+        await self._service.start()
         required, patience = self.plugin.required, self.plugin.requires_within
         missing = await requires.wait(self._nats, required, patience, self._become)
         await self._hook("activate")
@@ -109,10 +112,10 @@ class Running:
             shared = await self._nats.subscribe(endpoint.subject, queue=group, cb=take)
             alone = await self._nats.subscribe(f"{endpoint.subject}.{self.id}", cb=take)
             self._subscriptions += [shared, alone]
-        self.state, self._missing = ("degraded" if missing else "active"), missing
-        # It is found once it answers, and a refused subscription is known after a round trip.
-        await self._service.start()
+        # Its operations are found once it answers, and a refused subscription is known after a
+        # round trip.
         await settle(self._nats)
+        self.state, self._missing = ("degraded" if missing else "active"), missing
         await self._announce("registered")
         if missing:
             log.warning("served without required plugins: %s", ", ".join(missing))
@@ -137,9 +140,6 @@ class Running:
                 companion.cancel()
         self.state = "deactivating"
         await self._announce("unregistered")
-        # Without a connection nothing more comes either.
-        with suppress(nats.errors.Error):
-            await self._service.stop()
         drains = (leave(self._nats, one) for one in self._subscriptions[1:])
         await asyncio.gather(*drains, return_exceptions=True)
         while self._tasks:
@@ -149,6 +149,9 @@ class Running:
         await self._hook_at_the_end("deactivate")
         await self._hook_at_the_end("cleanup")
         self._threads.shutdown(wait=False)
+        # It is shown until here; without a connection nobody finds it either.
+        with suppress(nats.errors.Error):
+            await self._service.stop()
         self.state = "stopped"
         await self._announce("state")
         with suppress(nats.errors.Error):

@@ -57,13 +57,20 @@ workflow: book
 version: 1
 correlate: data.id
 events: { book.wanted: { start: true } }
-vars: { pages: 0 }
+vars: { pages: [], weight: 0 }
 initial: printing
 states:
   printing:
-    entry: { call: counter.print, timeout: 20s, set: { pages: size(output.pages) } }
+    entry: { call: counter.print, timeout: 20s, set: { pages: output.pages } }
+    done: weighing
+  weighing:
+    entry:
+      call: counter.weigh
+      with: { book: "${ key }", pages: "${ vars.pages }" }
+      timeout: 20s
+      set: { weight: output }
     done: printed
-  printed: { final: true, output: { pages: "${ vars.pages }" } }
+  printed: { final: true, output: { pages: "${ size(vars.pages) }", weight: "${ vars.weight }" } }
 """
 
 
@@ -101,7 +108,12 @@ class Papers(OnServer):
 
         @counter.operation("print")
         async def print_book(value: Any) -> Dict[str, List[str]]:
-            return {"pages": ["x" * 1000] * 300}
+            return {"pages": ["x" * 1000] * 200}
+
+        @counter.operation()
+        async def weigh(context: Context, book: Dict[str, Any]) -> int:
+            self.attempts.append(context)
+            return sum(len(page) for page in book["pages"])
 
         await self.serve(counter)
 
@@ -149,25 +161,33 @@ class Papers(OnServer):
         await until(lambda: len(self.attempts) == 4, "the published event is applied")
         self.assertEqual((await self.client.wait("p-3"))["output"], {"code": "no_text"})
 
-    async def test_a_large_answer_travels_by_the_object_store(self) -> None:
+    async def test_large_bodies_travel_by_the_object_store_both_ways(self) -> None:
+        info = json.loads((await self.call("$SRV.INFO.counter", b"")).data)
+        self.assertEqual(info["metadata"]["gearshift.objects"], "true")
         reply = await self.client.send("book.wanted", {"id": "b-1"}, wait="@end")
         self.assertTrue(reply["reached"], await self.client.why("book/b-1"))
-        self.assertEqual((await self.client.show("book/b-1"))["output"], {"pages": 300})
+        output = {"pages": 200, "weight": 200_000}
+        self.assertEqual((await self.client.show("book/b-1"))["output"], output)
+        self.assertEqual([one.attempt for one in self.attempts], [1])
+        store = await self.caller.jetstream().object_store("gearshift-bodies")
+        self.assertEqual(len(await store.list()), 2, "the answer, and the input made of it")
+        # Storing the same again leaves one of it.
         answer = await self.call("gearshift.plugin.counter.v1.print", 1)
+        self.assertEqual(len(await store.list()), 2)
         [place] = json.loads(answer.data).values()
-        store, name = place.split("/")
+        bucket, name = place.split("/")
         # An input may be such an object too.
-        objects = await self.caller.jetstream().object_store(store)
         paper = json.dumps({"text": "a b " * 50_000}).encode()
         name = hashlib.sha256(paper).hexdigest()
-        await objects.put(name, paper)
-        body = {"$object": f"{store}/{name}"}
+        await store.put(name, paper)
+        body = {"$object": f"{bucket}/{name}"}
         answer = await self.call("gearshift.plugin.counter.v1.count", body)
         self.assertEqual(json.loads(answer.data), {"words": 100_000}, answer.headers)
-        missing = {"$object": f"{store}/{'0' * 64}"}
+        missing = {"$object": f"{bucket}/{'0' * 64}"}
         refused = (await self.call("gearshift.plugin.counter.v1.count", missing)).headers
         assert refused is not None
         self.assertEqual(refused["Nats-Service-Error-Code"], "410")
+        self.assertEqual(refused["Gearshift-Error-Kind"], "retryable")
 
     async def test_cancelling_an_instance_cancels_its_call(self) -> None:
         await self.client.send("nap.taken", {"id": "n-1"})

@@ -42,7 +42,7 @@ pub struct Plan {
     pub nodes: Nodes,
     /// Concurrent clients.
     pub clients: u32,
-    /// Approvals begun in a second.
+    /// Approvals and jobs begun in a second.
     pub pace: usize,
     /// How often each kind of fault must have happened.
     pub faults_each: usize,
@@ -55,7 +55,7 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// After the last fault everything must move on within this time; the checker looks closer.
 const END_MAX: Duration = Duration::from_secs(90);
 /// Definitions under load.
-const DEFINITIONS_COUNT: usize = 2;
+const DEFINITIONS_COUNT: usize = 3;
 /// How late a timer may fire, in milliseconds.
 const TIMER_LATE_MS_MAX: i64 = 30_000;
 /// Attempts that the definitions allow.
@@ -77,7 +77,7 @@ pub async fn run(plan: &Plan) -> Result<(), Error> {
         permits: Semaphore::new(0),
         next: AtomicU32::new(0),
         count: u32::MAX,
-        load: Load::Approvals,
+        load: Load::Both,
     });
     let mut clients = spawn_clients(plan, &urls, &shared).await?;
     let mut pace = JoinSet::new();
@@ -198,7 +198,7 @@ async fn spawn_clients(
     Ok(clients)
 }
 
-/// Lets `pace` approvals begin in each second.
+/// Lets `pace` approvals and jobs begin in each second.
 async fn keep_pace(shared: Arc<Work>, pace: usize) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
@@ -226,7 +226,7 @@ async fn finish(
     let ended = tokio::time::timeout_at(end, all).await;
     ended.map_err(|_| Error::other("clients did not come to an end"))??;
     let running = Instances {
-        filter: Some("status == 'running'".to_owned()),
+        filter: Some("status in ['running', 'compensating']".to_owned()),
         limit: Some(5),
         ..Instances::default()
     };

@@ -26,6 +26,8 @@ struct Calls<'a> {
     acts: BTreeMap<&'a str, BTreeSet<&'a str>>,
     /// What was taken back, by the id of the act's call; repeats of one behind each other are one.
     taken_back: Vec<&'a str>,
+    /// The ids of the calls that took something back.
+    undos: BTreeSet<&'a str>,
     /// The engine processes that took something back.
     lives: BTreeSet<u32>,
 }
@@ -48,7 +50,10 @@ pub(super) fn jobs(case: &mut Case<'_>, report: &mut Report) {
             "recorder.act" => drop(seen.acts.entry(about).or_default().insert(call_id)),
             "recorder.take_back" => {
                 seen.lives.insert(*life);
-                if seen.taken_back.last() != Some(&about.as_str()) {
+                // A plugin that was paused hears again, much later, what another one has done
+                // meanwhile: it is known by its call id.
+                let is_late = case.run.settings.separate_plugins && !seen.undos.insert(call_id);
+                if !is_late && seen.taken_back.last() != Some(&about.as_str()) {
                     seen.taken_back.push(about);
                 }
             }

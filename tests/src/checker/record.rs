@@ -103,6 +103,9 @@ pub struct Called {
     /// Of an act the step and its item; of what takes one back the id of its call; else empty.
     #[serde(default)]
     pub about: String,
+    /// Microseconds since 1970: the order of calls that plugins of several processes saw.
+    #[serde(default)]
+    pub at_us: u64,
 }
 
 /// What a run was made with.
@@ -224,6 +227,8 @@ impl Run {
                 calls.extend(read_lines::<Called>(&path)?);
             }
         }
+        // Of one file in the order of its lines.
+        calls.sort_by_key(|call| call.at_us);
         let mut journals = Vec::new();
         while let Some(messages) = if_there(&folder.join(journal_file(journals.len())))? {
             journals.push(messages);

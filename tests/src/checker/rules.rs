@@ -181,7 +181,7 @@ pub(super) fn calls(case: &mut Case<'_>, report: &mut Report) {
     let mut ids = Ids::new();
     report.calls = case.run.calls.len();
     for call in &case.run.calls {
-        let Called { life, call_id, attempt, operation, instance, about } = call;
+        let Called { life, call_id, attempt, operation, instance, about, .. } = call;
         // Another owner sends again what its predecessor may have sent, to plugins that live on.
         let is_new = seen.insert((*life, call_id, *attempt));
         if !is_new && !case.run.settings.separate_plugins {

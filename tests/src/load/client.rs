@@ -37,7 +37,12 @@ pub enum Load {
     Approvals,
     /// Jobs: workflows of steps.
     Jobs,
+    /// Approvals and timers, and jobs beside them.
+    Both,
 }
+
+/// Where both are asked for, one of so many is a job.
+const JOB_EACH: u32 = 10;
 
 /// Of so many jobs one has a long list, and of so many one fails at its end.
 const LONG_EACH: u32 = 3;
@@ -58,6 +63,10 @@ pub(crate) async fn work(mut desk: Desk, shared: Arc<Work>, mut rng: Rng) -> Res
         match shared.load {
             Load::Approvals => approval(&mut desk, &mut rng, number).await?,
             Load::Jobs => job(&mut desk, &mut rng, number).await?,
+            Load::Both if number.is_multiple_of(JOB_EACH) => {
+                job(&mut desk, &mut rng, number).await?;
+            }
+            Load::Both => approval(&mut desk, &mut rng, number).await?,
         }
     }
 }

@@ -81,6 +81,12 @@ pub(crate) fn wall_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// The same in microseconds.
+pub(super) fn wall_us() -> u64 {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
 async fn ask(engine: &Client, op: &str, asked: &Invocation) -> Phase {
     let key = asked.instance.split_once('/').map_or("", |(_, key)| key);
     let choice = asked.choice.as_deref().unwrap_or("nonsense");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use gearshift_plugins_sdk::{Context, Failure, Plugin, State};
 use serde_json::{Value, json};
 
+use super::operation::wall_us;
 use crate::checker::{Called, append, open_lines};
 
 /// Between two looks at a gate.
@@ -100,10 +101,12 @@ impl Calls {
             operation: operation.to_owned(),
             instance: context.instance_id.clone(),
             about: about.to_owned(),
+            at_us: 0,
         };
         let file = Arc::clone(&self.0);
         let written = tokio::task::spawn_blocking(move || {
-            append(&mut file.lock().unwrap_or_else(PoisonError::into_inner), &call)
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            append(&mut file, &Called { at_us: wall_us(), ..call })
         });
         Ok(written.await??)
     }

@@ -66,6 +66,7 @@ impl World<'_> {
             Effect::CancelCall { .. }
             | Effect::SendSelf { .. }
             | Effect::DeadLetter { .. }
+            | Effect::Keep { .. }
             | Effect::Log { .. }
             | Effect::Notice(_) => return,
         };
@@ -122,6 +123,7 @@ impl World<'_> {
                 Effect::CancelCall { .. }
                 | Effect::SendSelf { .. }
                 | Effect::DeadLetter { .. }
+                | Effect::Keep { .. }
                 | Effect::Log { .. }
                 | Effect::Notice(_) => panic!("pending {effect:?}"),
             }

@@ -10,3 +10,4 @@ mod flows;
 mod restart;
 mod steps;
 mod told;
+mod words;

@@ -137,6 +137,7 @@ impl World {
                     | Effect::Publish { .. }
                     | Effect::SendSelf { .. }
                     | Effect::DeadLetter { .. }
+                    | Effect::Keep { .. }
                     | Effect::Log { .. }
                     | Effect::Notice(_) => {}
                 }

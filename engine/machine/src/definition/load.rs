@@ -54,7 +54,7 @@ pub struct Dated {
 /// # Errors
 /// Every problem of the text, in its order; `trailing_content` where it holds several definitions.
 pub fn load(text: &str, origin: &str, format: Format) -> Result<Loaded, Vec<Problem>> {
-    let mut loaded = read(text, origin, (format, true), &|_| None)?;
+    let mut loaded = read(text, origin, (format, true), &|_| Vec::new())?;
     match loaded.pop() {
         Some(only) => Ok(only),
         None => Err(vec![Problem::new(codes::EMPTY_DEFINITION, origin, "nothing is written here")]),
@@ -66,7 +66,7 @@ pub fn load(text: &str, origin: &str, format: Format) -> Result<Loaded, Vec<Prob
 /// # Errors
 /// Every problem of all of them.
 pub fn load_all(text: &str, origin: &str, format: Format) -> Result<Vec<Loaded>, Vec<Problem>> {
-    read(text, origin, (format, false), &|_| None)
+    read(text, origin, (format, false), &|_| Vec::new())
 }
 
 /// Reads every definition of a text, and asks a calendar about their patterns of moments: what is
@@ -78,7 +78,7 @@ pub fn load_all_dated(
     text: &str,
     origin: &str,
     format: Format,
-    calendar: &dyn Fn(&Dated) -> Option<Problem>,
+    calendar: &dyn Fn(&Dated) -> Vec<Problem>,
 ) -> Result<Vec<Loaded>, Vec<Problem>> {
     read(text, origin, (format, false), calendar)
 }
@@ -128,7 +128,7 @@ fn read(
     text: &str,
     origin: &str,
     (format, one): (Format, bool),
-    calendar: &dyn Fn(&Dated) -> Option<Problem>,
+    calendar: &dyn Fn(&Dated) -> Vec<Problem>,
 ) -> Result<Vec<Loaded>, Vec<Problem>> {
     let documents = parse::parse(text, format);
     let mut problems: Vec<Problem> = documents
@@ -166,7 +166,7 @@ fn read(
                 loaded.push(Loaded { definition, warnings: warnings.collect(), children });
             }
             problems.append(&mut found);
-            problems.extend(dated.iter().filter_map(calendar));
+            problems.extend(dated.iter().flat_map(calendar));
         }
     }
     if problems.iter().any(Problem::is_error) {

@@ -65,7 +65,7 @@ pub fn schema() -> Value {
 
 fn table(fields: &[Field]) -> Value {
     let mut properties = Map::new();
-    for field in fields.iter().filter(|field| !field.later) {
+    for field in fields {
         let mut shape = shape(&field.shape);
         if let Some(object) = shape.as_object_mut() {
             object.insert("description".to_owned(), field.doc.into());

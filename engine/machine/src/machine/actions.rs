@@ -231,7 +231,8 @@ impl Work<'_> {
         };
         let words = format!("publish {subject}");
         let id = self.next_effect_id();
-        Ok(self.emit(Effect::Publish { id, subject, payload }, words)?)
+        let trace_context = self.instance.trace_context.clone();
+        Ok(self.emit(Effect::Publish { id, subject, payload, trace_context }, words)?)
     }
 
     /// A call nobody waits for.
@@ -244,6 +245,9 @@ impl Work<'_> {
             input,
             deadline: self.now.plus_ms(spec.timeout_ms),
             step: Arc::clone(&spec.name),
+            per: self.limit_key_of(&spec.operation),
+            cache: None,
+            trace_context: self.instance.trace_context.clone(),
         };
         let words = format!("tell {}", spec.operation);
         Ok(self.emit(Effect::Call(request), words)?)

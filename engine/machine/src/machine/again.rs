@@ -9,6 +9,7 @@ use super::needs::{failed_needs, is_lacking};
 use super::progress::{Phase, Role, RunningGraph, StepState, StepStatus};
 use super::work::{ActionError, Failure, Origin, Overrun, Work};
 use crate::definition::model::{Graph, OnError, StepFailure};
+use crate::value::Value;
 
 impl Work<'_> {
     /// The body of `retry` after an error: the failed block from its failed action on, the failed
@@ -44,6 +45,7 @@ impl Work<'_> {
             return self.macrostep(Cause::Resume(None));
         };
         if let Role::Undo { undo } = sequence.role {
+            self.leave_undo_out(sequence);
             self.undo_through(undo, false)?;
         } else {
             self.skip_step(sequence.id);
@@ -57,6 +59,7 @@ impl Work<'_> {
         let found = self.instance.sequences.iter_mut().find(|sequence| sequence.id == id);
         if let Some(sequence) = found {
             sequence.position = sequence.position.saturating_add(1);
+            sequence.reply = None;
             self.ready.push(id);
         }
     }
@@ -95,6 +98,45 @@ impl Work<'_> {
                 };
                 let error = ActionError { name: error.name, ..error };
                 self.queue_error(error, origin)
+            }
+        }
+    }
+
+    /// A sequence halts because what came could not be kept: it stays with it.
+    pub(super) fn halt_with(
+        &mut self,
+        sequence: RunningSequence,
+        output: &Value,
+    ) -> RunningSequence {
+        let reply = Some(Box::new(output.clone()));
+        self.halt(RunningSequence { reply, ..sequence })
+    }
+
+    /// A sequence halts where it is.
+    pub(super) fn halt(&mut self, sequence: RunningSequence) -> RunningSequence {
+        let halted = RunningSequence { call: None, ..sequence };
+        if let Some(known) = self.instance.sequences.iter_mut().find(|it| it.id == halted.id) {
+            known.clone_from(&halted);
+        }
+        halted
+    }
+
+    /// What came is kept now: nothing is asked for again.
+    pub(super) fn keep_reply_again(&mut self, running: &RunningSequence) -> Result<(), Overrun> {
+        let Some(output) = running.reply.as_deref() else { return Ok(()) };
+        let set = self.set_of(running);
+        match (self.keep_output(set, running, output), running.role) {
+            (Ok(()), _) => self.gave(running, output),
+            (Err(Failure::Overrun(overrun)), _) => Err(overrun),
+            (Err(Failure::Error(error)), Role::Step { graph, step, item }) => {
+                self.step_error((graph, step, item), Some(running.clone()), &error)
+            }
+            (
+                Err(Failure::Error(error)),
+                Role::State | Role::Undo { .. } | Role::Finally { .. },
+            ) => {
+                let (state, sequence) = (Some(running.state), Some(running.clone()));
+                self.queue_error(error, Origin { state, sequence, ..Origin::default() })
             }
         }
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::fork::reopen;
-use super::instance::TimerKind;
+use super::instance::{Reply, TimerKind};
 use super::macrostep::{Again, Cause, Taken};
-use super::progress::{Phase, Role, StepStatus, Then, Undoable};
+use super::progress::{Phase, Role, Rollback, StepStatus, Then, Undoable};
 use super::work::{Overrun, Work};
 
 impl Work<'_> {
@@ -29,13 +29,21 @@ impl Work<'_> {
         if !self.has_undo() && !self.has_undo_under_way(is_step) {
             return Err("nothing was done that can be taken back".to_owned());
         }
-        self.instance.stuck = None;
+        let replies = self.instance.stuck.take().map(|stuck| stuck.replies).unwrap_or_default();
+        let replies = replies.into_iter().filter(|it| {
+            let running = self.waiting_for(it.call, it.attempt);
+            running.is_some_and(|running| running.role == Role::State)
+        });
+        let replies = replies.collect::<Vec<_>>();
         self.base = None;
-        let words = if reason.is_empty() { "by hand".into() } else { Arc::clone(reason) };
+        let words = match &**reason {
+            "" => "by hand".into(),
+            reason => format!("by hand: {reason}").into(),
+        };
         let taken = self.attempt(&|| Again::Event(None), |work| {
             work.stop_but_undoable(|role| is_step(role) || matches!(role, Role::Finally { .. }))?;
             work.hold_graphs();
-            work.begin_rollback(Then::Hold, down_to, words)?;
+            work.begin_rollback(Then::Hold { replies }, down_to, words)?;
             work.macrostep(Cause::Resume(None))
         });
         match taken {
@@ -91,6 +99,21 @@ impl Work<'_> {
         self.instance.timers.retain(|timer| {
             !matches!(timer.kind, TimerKind::Steps { .. } | TimerKind::MoreSteps { .. })
         });
+    }
+
+    /// Calls of states go on while a person's order is carried out, and what they give waits with
+    /// the instance for that person.
+    pub(super) fn waits_for_person(&mut self, reply: &Reply) -> bool {
+        let running = self.waiting_for(reply.call, reply.attempt);
+        if running.is_none_or(|it| it.role != Role::State) {
+            return false;
+        }
+        let progress = self.instance.progress.as_deref_mut();
+        let rollback = progress.and_then(|progress| progress.rollback.as_deref_mut());
+        let Some(Rollback { then: Then::Hold { replies }, .. }) = rollback else { return false };
+        replies.push(reply.clone());
+        self.note("kept until it goes on");
+        true
     }
 
     /// `retry` after a rollback by hand: what was taken back is done again.

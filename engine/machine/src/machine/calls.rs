@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::cache::CacheKey;
 use super::effect::{CallRequest, Effect, NoticeKind};
-use super::ids::{EffectId, StateId};
+use super::ids::EffectId;
 use super::input::{CallOutcome, ErrorKind, Event, EventKind};
 use super::instance::{
     FailedBlock, Place, Reply, RunningCall, RunningSequence, StuckKind, TimerKind,
@@ -24,6 +25,8 @@ pub const PLUGIN_PAUSED: &str = "plugin_paused";
 pub const BREAKER_OPEN: &str = "breaker_open";
 /// The code of an attempt that was not sent because a limit of the definition was reached.
 pub const PLUGIN_LIMITED: &str = "plugin_limited";
+/// The code of an undo whose deadline passed while no engine could have heard the answer.
+pub const ENGINE_AWAY: &str = "engine_away";
 
 impl Work<'_> {
     /// Makes one attempt of a call.
@@ -34,9 +37,11 @@ impl Work<'_> {
         call: EffectId,
         attempt: u32,
         input: Value,
+        cache: Option<CacheKey>,
     ) -> Result<(), Overrun> {
         let deadline = self.now.plus_ms(spec.timeout_ms);
         let Some(at) = self.sequence_index(sequence) else { return Ok(()) };
+        let per = self.limit_key(&spec.operation, at, call);
         let Some(running) = self.instance.sequences.get_mut(at) else { return Ok(()) };
         running.call = Some(RunningCall {
             id: call,
@@ -47,15 +52,11 @@ impl Work<'_> {
             deadline,
             child: None,
             heartbeat_ms: None,
+            per: per.clone(),
+            cache,
         });
-        let role = running.role;
-        let step = match role {
-            Role::Step { graph, step, .. } => self.step_of(graph, step).map(|step| &step.id),
-            Role::Undo { .. } | Role::Finally { .. } | Role::State => None,
-        };
-        let state = self.sequence_index(sequence).and_then(|at| self.instance.sequences.get(at));
-        let state = state.map_or(StateId::ROOT, |running| running.state);
-        let step = Arc::clone(step.unwrap_or_else(|| &self.definition.state(state).id));
+        let (state, role) = (running.state, running.role);
+        let step = self.asking(state, role);
         self.step_attempt(role, attempt);
         self.arm(spec.timeout_ms, TimerKind::CallDeadline { sequence });
         if let Some(verb) = verb_of(&spec.operation) {
@@ -71,10 +72,20 @@ impl Work<'_> {
         }
         let operation = Arc::clone(&spec.operation);
         let words = format!("call {operation}");
-        self.emit(
-            Effect::Call(CallRequest { call, attempt, operation, input, deadline, step }),
-            words,
-        )
+        let cache = cache.filter(|key| !key.fresh).map(|key| key.hash);
+        let trace_context = self.instance.trace_context.clone();
+        let request = CallRequest {
+            call,
+            attempt,
+            operation,
+            input,
+            deadline,
+            step,
+            per,
+            cache,
+            trace_context,
+        };
+        self.emit(Effect::Call(request), words)
     }
 
     /// Removes the deadline and retry timers of a sequence.
@@ -121,12 +132,14 @@ impl Work<'_> {
             return self.last_reply(&sequence, reply);
         }
         match &reply.outcome {
-            CallOutcome::Success(output) => match sequence.role {
-                Role::State => self.call_succeeded(sequence, output),
-                Role::Step { .. } | Role::Undo { .. } | Role::Finally { .. } => {
-                    self.step_call_succeeded(sequence, output)
-                }
-            },
+            CallOutcome::Success(output) => {
+                self.keep_result(&sequence, output);
+                self.succeeded(sequence, output)
+            }
+            CallOutcome::Cached(output) => {
+                self.was_cached(&sequence);
+                self.succeeded(sequence, output)
+            }
             CallOutcome::Failure { kind, code, .. } if is_unknown(&sequence, *kind, code) => {
                 self.outcome_unknown(sequence, *kind)
             }
@@ -138,7 +151,7 @@ impl Work<'_> {
     }
 
     /// Rules 5(b), 37: what to keep of the output, then the event, then the sequence goes on.
-    fn call_succeeded(
+    pub(super) fn call_succeeded(
         &mut self,
         sequence: RunningSequence,
         output: &Value,
@@ -189,7 +202,7 @@ impl Work<'_> {
     }
 
     /// The same for what is no state's own: no transition sees the event of a step's call.
-    fn step_call_succeeded(
+    pub(super) fn step_call_succeeded(
         &mut self,
         sequence: RunningSequence,
         output: &Value,
@@ -210,14 +223,15 @@ impl Work<'_> {
             (Ok(()), _) => self.gave(&sequence, output)?,
             (Err(Failure::Overrun(overrun)), _) => return Err(overrun),
             (Err(Failure::Error(error)), Role::Step { graph, step, item }) => {
-                let halted = RunningSequence { call: None, ..sequence };
+                let halted = self.halt_with(sequence, output);
                 self.step_error((graph, step, item), Some(halted), &error)?;
             }
             (
                 Err(Failure::Error(error)),
                 Role::State | Role::Undo { .. } | Role::Finally { .. },
             ) => {
-                let (state, sequence) = (Some(sequence.state), Some(sequence));
+                let halted = self.halt_with(sequence, output);
+                let (state, sequence) = (Some(halted.state), Some(halted));
                 self.queue_error(error, Origin { state, sequence, ..Origin::default() })?;
             }
         }
@@ -270,7 +284,10 @@ impl Work<'_> {
         // What was held back and not sent is no attempt.
         let held = failed.kind == ErrorKind::PluginNotFound
             && [PLUGIN_PAUSED, BREAKER_OPEN, PLUGIN_LIMITED].contains(&&**failed.code);
-        let policy = if held { Some(retry) } else { repeats(retry, failed.kind, call.attempt) };
+        // What is to be taken back is not given up because nobody heard (decision 0033).
+        let unheard = failed.kind == ErrorKind::Timeout && **failed.code == *ENGINE_AWAY;
+        let policy =
+            if held || unheard { Some(retry) } else { repeats(retry, failed.kind, call.attempt) };
         if let Some(policy) = policy {
             let delay = retry_delay_ms(policy, call.id, call.attempt, retry_after_ms);
             self.set_call(
@@ -289,8 +306,7 @@ impl Work<'_> {
                 self.cancel_silent(&call, failed, &operation)?;
             }
             let mut fields = failed.fields(&operation, call.attempt);
-            let delay = Value::from(delay);
-            fields.push(("delay_ms", delay));
+            fields.push(("delay_ms", Value::from(delay)));
             self.notice(NoticeKind::CallRetrying, fields);
             self.step_retrying(sequence.role, failed.to_error());
             return Ok(Taken::Yes);
@@ -331,6 +347,9 @@ impl Work<'_> {
             let (state, sequence) = (Some(sequence.state), Some(sequence));
             let origin = Origin { state, sequence, ..Origin::default() };
             self.unhandled_error(StuckKind::CallFailed, error_text(event), origin);
+            if !self.ready.is_empty() {
+                return self.macrostep(Cause::Resume(None));
+            }
         }
         Ok(Taken::Yes)
     }
@@ -354,7 +373,7 @@ impl Work<'_> {
         if let (Some((spec, _)), Some(call)) = (call_at(definition, running), running.call.clone())
         {
             let attempt = call.attempt.saturating_add(1);
-            self.send_call(sequence, spec, call.id, attempt, call.input)?;
+            self.send_call(sequence, spec, call.id, attempt, call.input, call.cache)?;
         }
         Ok(Taken::Yes)
     }
@@ -372,7 +391,8 @@ impl Work<'_> {
             return self.start_child_again(sequence, input);
         }
         if let (Some((spec, _)), Some(call)) = (call_at(definition, sequence), &sequence.call) {
-            self.send_call(sequence.id, spec, call.id, attempt, call.input.clone())?;
+            let cache = call.cache.map(|key| CacheKey { fresh: true, ..key });
+            self.send_call(sequence.id, spec, call.id, attempt, call.input.clone(), cache)?;
         }
         Ok(())
     }

@@ -77,7 +77,7 @@ pub(super) fn on_child_reply(
                 if waits { work.ignored("late_ignored") } else { work.take_event(&event) };
             work.finish(outcome)
         }
-        CallOutcome::Success(_) | CallOutcome::Failure { .. } => {
+        CallOutcome::Success(_) | CallOutcome::Cached(_) | CallOutcome::Failure { .. } => {
             on_reply(old, definition, (call, 1, outcome), now)
         }
     }
@@ -146,6 +146,8 @@ impl Work<'_> {
                 deadline: self.now,
                 child: Some(key.clone()),
                 heartbeat_ms: None,
+                cache: None,
+                per: None,
             }),
         );
         if depth > Parent::DEPTH_MAX {
@@ -155,7 +157,8 @@ impl Work<'_> {
         let (life, invoke_id) = (self.instance.generation, Arc::clone(invoke_id));
         let parent = Parent { key: own, life, call, invoke_id, depth };
         let initiator = self.instance.initiator.clone();
-        let body = self.within(LetterBody::Start { version, input, parent, initiator });
+        let body =
+            self.within(LetterBody::Start { version, input, parent, initiator, reason: "".into() });
         Ok(self.emit_letter(key, body, format!("invoke {text}"))?)
     }
 

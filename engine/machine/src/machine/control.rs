@@ -10,7 +10,7 @@ use super::input::{CallOutcome, Principal, TimerOrder};
 use super::instance::{Instance, Reply, RunningSequence, Status, TimerKind};
 use super::macrostep::{Again, Cause};
 use super::outcome::Outcome;
-use super::progress::{Clocks, Paused, Progress, Role};
+use super::progress::{Clocks, Paused, Progress, Role, Then};
 use super::timers::DELAY_MS_MAX;
 use super::work::Work;
 use crate::definition::duration;
@@ -32,7 +32,17 @@ impl Instance {
         let stuck = self.stuck.as_deref();
         let of_stuck =
             stuck.into_iter().flat_map(|it| it.replies.iter().chain(it.reply.as_deref()));
-        of_stuck.chain(self.paused().into_iter().flat_map(|paused| &paused.replies))
+        let rollback = self.progress.as_deref().and_then(|it| it.rollback.as_deref());
+        let of_hold = rollback.into_iter().flat_map(|rollback| match &rollback.then {
+            Then::Hold { replies } => replies.as_slice(),
+            Then::Raise { .. }
+            | Then::Fail
+            | Then::Cancel { .. }
+            | Then::Transaction
+            | Then::Orphaned => &[],
+        });
+        let of_pause = self.paused().into_iter().flat_map(|paused| &paused.replies);
+        of_stuck.chain(of_pause).chain(of_hold)
     }
 }
 
@@ -131,7 +141,7 @@ impl Work<'_> {
     /// Calls that succeeded while nothing was taken and can be taken back, with what they gave.
     fn kept_undo(&self) -> Vec<(RunningSequence, Value)> {
         let succeeded = |reply: &Reply| match &reply.outcome {
-            CallOutcome::Success(output) => {
+            CallOutcome::Success(output) | CallOutcome::Cached(output) => {
                 let sequence = self.waiting_for(reply.call, reply.attempt)?;
                 let (spec, _) = self.call_of(sequence)?;
                 let counts = spec.undo.is_some() && !matches!(sequence.role, Role::Undo { .. });
@@ -151,7 +161,7 @@ impl Work<'_> {
     pub(super) fn remember_kept(&mut self, stopped: impl Fn(Role) -> bool) {
         let failed = |reply: &Reply| match reply.outcome {
             CallOutcome::Failure { .. } => self.waiting_for(reply.call, reply.attempt),
-            CallOutcome::Success(_) => None,
+            CallOutcome::Success(_) | CallOutcome::Cached(_) => None,
         };
         let failed = self.instance.kept_replies().filter_map(failed);
         let failed = failed.filter(|it| stopped(it.role)).map(|it| it.id);

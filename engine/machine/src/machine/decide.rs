@@ -39,12 +39,11 @@ pub fn decide(
     let over = instance.is_none_or(|old| old.status.is_ended());
     match (instance, input) {
         (old, Input::Start { input, event, by }) if over => {
-            let beginning = Beginning { input, event: event.as_ref(), by, parent: None };
-            start(old, key, definition, beginning, now)
+            start(old, key, definition, Beginning::asked(input, event.as_ref(), by), now)
         }
-        (old, Input::StartChild { input, parent, by }) if over => {
-            let beginning = Beginning { input, event: None, by, parent: Some(parent) };
-            start(old, key, definition, beginning, now)
+        (old, Input::StartChild { input, parent, by, reason }) if over => {
+            let parent = Some(parent);
+            start(old, key, definition, Beginning { input, event: None, by, parent, reason }, now)
         }
         (old, Input::Held { start, by, reason }) if over => {
             start_held(old, key, definition, (start, by, reason), now)
@@ -88,7 +87,9 @@ pub fn decide(
             on_started(old, definition, (*call, *attempt), now)
         }
         (Some(old), Input::CallPending { .. }) => on_pending(old, definition, input, now),
-        (Some(old), Input::TimerDue { timer }) => on_timer(old, definition, *timer, now),
+        (Some(old), Input::TimerDue { timer, owned_since }) => {
+            on_timer(old, definition, (*timer, *owned_since), now)
+        }
         (Some(old), Input::Orphaned { kill }) => on_orphaned(old, definition, *kill, now),
         (Some(old), Input::Command { command, by, reason }) => {
             on_command(old, definition, (command, by, reason), now)
@@ -134,7 +135,8 @@ pub(super) fn on_reply(
         .find(|sequence| sequence.call.as_ref().is_some_and(|known| known.id == call));
     let mut work = Work::new(definition, old.clone(), Some(old), now, "reply".into());
     if let Some(invoked) = owner.and_then(|owner| invoked_at(definition, owner)) {
-        work.entry.input = format!("reply {}", invoked.name).into();
+        let of = owner.map(|owner| work.whose_words(owner.role)).unwrap_or_default();
+        work.entry.input = format!("reply {}{of}", invoked.name).into();
     }
     let reply = Reply { call, attempt, outcome: outcome.clone() };
     let parked = old.kept_replies().any(|known| known.call == call);
@@ -161,7 +163,12 @@ pub(super) fn on_reply(
     work.finish(outcome)
 }
 
-fn on_timer(old: &Instance, definition: &Definition, id: u32, now: Timestamp) -> Decision {
+fn on_timer(
+    old: &Instance,
+    definition: &Definition,
+    (id, owned_since): (u32, Timestamp),
+    now: Timestamp,
+) -> Decision {
     let stale = || unchanged(Outcome::Ignored { reason: "stale_timer".into() });
     let Some(timer) = old.timers.iter().find(|timer| timer.id == id) else { return stale() };
     // Clocks of a stuck instance stand still, and no timer is ever early (rule 32).
@@ -179,6 +186,7 @@ fn on_timer(old: &Instance, definition: &Definition, id: u32, now: Timestamp) ->
     let mut instance = old.clone();
     instance.timers.retain(|timer| timer.id != id);
     let mut work = Work::new(definition, instance, None, now, "timer".into());
+    work.owned_since = owned_since;
     let outcome = work.timer(&kind);
     work.drive_transaction();
     work.finish(outcome)
@@ -267,11 +275,15 @@ impl Work<'_> {
         body: impl FnOnce(&mut Self) -> Result<Taken, Overrun>,
     ) -> (Taken, Option<Outcome>) {
         let gate = self.gate(event);
+        let trace_before = self.bring_trace(event);
         let again = || Again::Event(Some(event.clone()));
         let taken = self.attempt(&again, |work| {
             work.offered = gate.offered.clone();
             body(work)
         });
+        if let Taken::Deferred | Taken::Unhandled(_) = taken {
+            self.instance.trace_context = trace_before;
+        }
         self.settle_votes(&gate, taken);
         (taken, gate.verdict)
     }
@@ -315,6 +327,9 @@ impl Work<'_> {
 
     /// A reply that is waited for.
     pub(super) fn reply(&mut self, reply: &Reply) -> Outcome {
+        if self.waits_for_person(reply) {
+            return Outcome::Deferred;
+        }
         let again = || Again::Reply(reply.clone());
         self.attempt_quietly(&again, |work| work.take_reply(reply))
     }

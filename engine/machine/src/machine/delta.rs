@@ -37,7 +37,8 @@ mod bit {
     pub(super) const PARENT: u32 = 1 << 20;
     pub(super) const PROGRESS: u32 = 1 << 21;
     pub(super) const TRANSACTION: u32 = 1 << 22;
-    pub(super) const ALL: u32 = (1 << 23) - 1;
+    pub(super) const TRACE_CONTEXT: u32 = 1 << 23;
+    pub(super) const ALL: u32 = (1 << 24) - 1;
 }
 
 /// What changed, as bytes: fields that are the same are left out, variables go one by one, lists
@@ -96,6 +97,10 @@ impl Delta {
         });
         field(bit::TRANSACTION, &|out| {
             write_transaction(old.transaction.as_deref(), new.transaction.as_deref(), out);
+        });
+        field(bit::TRACE_CONTEXT, &|out| {
+            out.newer_if(true);
+            new.trace_context.write(out);
         });
     }
 
@@ -167,6 +172,7 @@ fn changed(old: &Instance, new: &Instance) -> u32 {
         | bit(old.parent != new.parent, bit::PARENT)
         | bit(old.progress != new.progress, bit::PROGRESS)
         | bit(old.transaction != new.transaction, bit::TRANSACTION)
+        | bit(old.trace_context != new.trace_context, bit::TRACE_CONTEXT)
 }
 
 fn same_vars(old: &[Value], new: &[Value]) -> bool {
@@ -215,6 +221,7 @@ fn read_changes(instance: &mut Instance, from: &mut Reader<'_>) -> Result<(), De
     if mask & bit::TRANSACTION != 0 {
         read_transaction(&mut instance.transaction, from)?;
     }
+    read_fields!(instance, mask, from: TRACE_CONTEXT => trace_context);
     Ok(())
 }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{EffectId, StateId, Timestamp};
+use super::ids::{ContentHash, EffectId, StateId, Timestamp};
 use super::input::Event;
 use super::letter::Letter;
+use super::trace_context::TraceContext;
 use crate::definition::model::Definition;
 use crate::value::{Map, Value};
 
@@ -30,6 +31,19 @@ pub enum Effect {
         subject: Arc<str>,
         /// The body.
         payload: Value,
+        /// The trace it belongs to, where an event brought one.
+        trace_context: Option<Arc<TraceContext>>,
+    },
+    /// Keep what a call gave, as the answer to the same call again; may be lost.
+    Keep {
+        /// What makes two calls the same.
+        under: ContentHash,
+        /// What was asked.
+        operation: Arc<str>,
+        /// What came back.
+        output: Value,
+        /// How long, in milliseconds.
+        ttl_ms: u64,
     },
     /// Offer an event to the instance itself, after the commit (rule 22).
     SendSelf {
@@ -71,6 +85,15 @@ pub struct CallRequest {
     pub deadline: Timestamp,
     /// The id of the state that makes the call.
     pub step: Arc<str>,
+    /// What the definition's limits of the plugin are counted by, where they are for each of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<Arc<str>>,
+    /// What the same call gave before may be kept under this, and is its answer then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<ContentHash>,
+    /// The trace it belongs to, where an event brought one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_context: Option<Arc<TraceContext>>,
 }
 
 /// What changed, for whoever listens (01 §10, `gearshift.notice.…`).

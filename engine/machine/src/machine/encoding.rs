@@ -2,13 +2,18 @@
 //!
 //! Version 1: one version byte, then the fields in the order of the struct; integers are varints,
 //! text and lists stand behind their length. The key is not part of the bytes. A change of what
-//! bytes mean raises [`VERSION`] (and the frame's and snapshot's versions) first. A tag that was
-//! never written before changes nothing that was: older programs refuse it as invalid.
+//! bytes mean raises [`VERSION`] (and the frame's and snapshot's versions) first. So does a tag
+//! that was never written before, and only where it is written ([`Out::newer_if`]): what older
+//! programs know they go on reading, and what they do not know they refuse as newer, not as damaged.
 //!
 //! Version 2 has the parent behind the last field; an instance without one is written as version 1.
 //! Version 3 has the parent, if any, and the progress of step graphs there. Version 4 has parent
-//! and progress, if any, and the part in a transaction.
+//! and progress, if any, and the part in a transaction. Versions 5 to 8 are the same with tags that
+//! programs of these do not know: long work, cached results, keys of limits, further steps, replies
+//! that are kept, undo of a whole run. Versions 9 to 12 are those of 5 to 8 with the trace context
+//! behind all else.
 
+mod call;
 mod codec;
 mod control;
 mod letters;
@@ -31,14 +36,20 @@ pub use codec::DecodeError;
 pub(crate) use codec::{Codec, Out, Reader, write_list};
 pub(crate) use progress::{read_progress, write_progress};
 pub use trace::TraceLog;
-pub(crate) use trace::read_log;
+pub(crate) use trace::{is_newer_log, read_log};
 pub(crate) use transaction::{read_transaction, write_transaction};
 pub(crate) use value::same;
 
 use super::{Instance, InstanceKey, Timestamp};
 
 /// The newest version of the bytes that [`Instance::encode`] writes.
-pub(crate) const VERSION: u8 = 4;
+pub(crate) const VERSION: u8 = WITH_TRANSACTION + 2 * NEWER;
+/// What is added to the version where tags are used that came behind it.
+const NEWER: u8 = 4;
+/// The lowest version with such tags.
+const PLAIN_NEWER: u8 = PLAIN + NEWER;
+/// The version of an instance with a part in a transaction.
+const WITH_TRANSACTION: u8 = 4;
 /// The version of an instance with progress that has no part in a transaction.
 const WITH_PROGRESS: u8 = 3;
 /// The version of an instance that is somebody's child and has no progress.
@@ -58,11 +69,13 @@ impl Instance {
     /// Appends what [`Instance::encode`] gives.
     pub(crate) fn write(&self, out: &mut Out) {
         let version = match (&self.transaction, &self.progress, &self.parent) {
-            (Some(_), _, _) => VERSION,
+            (Some(_), _, _) => WITH_TRANSACTION,
             (None, Some(_), _) => WITH_PROGRESS,
             (None, None, Some(_)) => WITH_PARENT,
             (None, None, None) => PLAIN,
         };
+        let place = out.bytes.len();
+        let around = std::mem::take(&mut out.newer);
         out.byte(version);
         self.generation.write(out);
         self.pin.write(out);
@@ -97,6 +110,22 @@ impl Instance {
             (None, None, Some(parent)) => parent.write(out),
             (None, None, None) => {}
         }
+        if let Some(trace_context) = &self.trace_context {
+            out.newer_if(true);
+            trace_context.write(out);
+        }
+        if out.newer
+            && let Some(written) = out.bytes.get_mut(place)
+        {
+            let traced = if self.trace_context.is_some() { NEWER } else { 0 };
+            *written = version + NEWER + traced;
+        }
+        out.newer_if(around);
+    }
+
+    /// Are there tags in the bytes that [`Instance::encode`] gave which came behind its version?
+    pub(crate) fn is_newer(bytes: &[u8]) -> bool {
+        bytes.first().is_some_and(|version| *version > WITH_TRANSACTION)
     }
 
     /// Reads what [`Instance::encode`] gave.
@@ -112,9 +141,11 @@ impl Instance {
 
     /// Takes off what [`Instance::write`] appended.
     pub(crate) fn read(key: &InstanceKey, from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let version = match from.byte()? {
+        let written = from.byte()?;
+        let version = match written {
             0 => return Err(DecodeError::Invalid("instance version")),
-            version @ PLAIN..=VERSION => version,
+            PLAIN..=WITH_TRANSACTION => written,
+            PLAIN_NEWER..=VERSION => (written - PLAIN) % NEWER + PLAIN,
             found => return Err(DecodeError::NewerVersion { found, known: VERSION }),
         };
         let mut instance = Self {
@@ -142,6 +173,7 @@ impl Instance {
             parent: None,
             progress: None,
             transaction: None,
+            trace_context: None,
         };
         let age = from.zigzag()?;
         instance.updated_at = Timestamp(instance.started_at.0.wrapping_add(age));
@@ -157,6 +189,9 @@ impl Instance {
                 instance.progress = Codec::read(from)?;
                 instance.transaction = Some(Codec::read(from)?);
             }
+        }
+        if written > WITH_TRANSACTION + NEWER {
+            instance.trace_context = Some(Codec::read(from)?);
         }
         Ok(instance)
     }

@@ -76,23 +76,27 @@ impl Work<'_> {
 
     /// What it takes back already is the last that happens to it, and is all that it did.
     fn orphan_in_rollback(&mut self, reason: Arc<str>) -> Outcome {
-        let progress = self.instance.progress.as_deref_mut();
-        let Some(rollback) = progress.and_then(|it| it.rollback.as_deref_mut()) else {
+        let progress = self.instance.progress.as_deref();
+        let Some(rollback) = progress.and_then(|it| it.rollback.as_deref()) else {
             return self.ignored("ended");
         };
         match rollback.then {
-            Then::Raise { .. } | Then::Hold => {}
+            Then::Raise { .. } | Then::Hold { .. } => {}
             // That ends it already.
             Then::Fail | Then::Cancel { .. } | Then::Orphaned | Then::Transaction => {
                 return self.ignored("it ends already");
             }
         }
-        rollback.then = Then::Orphaned;
-        rollback.down_to = None;
-        rollback.reason = Arc::clone(&reason);
-        self.note(reason);
         let own = |role| matches!(role, Role::State | Role::Step { .. });
         self.remember_kept(own);
+        if let Some(rollback) =
+            self.instance.progress.as_deref_mut().and_then(|it| it.rollback.as_deref_mut())
+        {
+            rollback.then = Then::Orphaned;
+            rollback.down_to = None;
+            rollback.reason = Arc::clone(&reason);
+        }
+        self.note(reason);
         // An undo that failed waits for a person, and so does all that is behind it.
         let failed = |stuck: &Stuck| stuck.kind == StuckKind::UndoFailed;
         let waits = self.instance.stuck.as_deref().is_some_and(failed);

@@ -56,6 +56,8 @@ pub fn fork_of(old: &Instance, definition: &Definition, from: &str) -> Result<Fo
         parent: None,
         // What it did stays in the hands of the other one's transaction; the fork is in none.
         transaction: None,
+        // Another life in another trace.
+        trace_context: None,
         sequences: anew(seed.sequences),
         ..seed
     };

@@ -28,6 +28,7 @@ impl StepState {
             ended_at: None,
             fan: None,
             votes: Vec::new(),
+            cached: false,
         }
     }
 
@@ -239,6 +240,7 @@ impl<'a> Work<'a> {
             position: 0,
             event,
             call: None,
+            reply: None,
             role: Role::Step { graph, step, item },
         });
         self.advance(id)

@@ -1,11 +1,22 @@
 //! The end of a step graph: `finally:`, its output, what is cut off when its state is left
 //! (decision 0023).
 
+use std::sync::Arc;
+
 use super::ids::StateId;
 use super::instance::{RunningSequence, TimerKind};
 use super::progress::{Phase, Role, RunningGraph, StepState, StepStatus};
 use super::work::{ActionError, Origin, Overrun, Work};
+use crate::definition::model::OnError;
 use crate::value::Value;
+
+impl Origin {
+    /// The sequence of `finally:` that failed, where it is one.
+    pub(super) fn finally(&self) -> Option<u32> {
+        let sequence = self.sequence.as_ref()?;
+        matches!(sequence.role, Role::Finally { .. }).then_some(sequence.id)
+    }
+}
 
 impl Work<'_> {
     /// All steps are over.
@@ -41,6 +52,7 @@ impl Work<'_> {
             position: 0,
             event: None,
             call: None,
+            reply: None,
             role: Role::Finally { graph },
         });
         id
@@ -54,6 +66,22 @@ impl Work<'_> {
         }
         let waits = self.run(graph).is_some_and(|run| run.phase == Phase::Finally);
         if waits { self.graph_ended(graph) } else { Ok(()) }
+    }
+
+    /// A part of `finally:` failed and nobody handles that. Where no person is asked, and it is not
+    /// what the instance fails by, the rest of it runs: else a rollback would never end.
+    pub(super) fn goes_on_behind_finally(&mut self, id: u32, reason: &Arc<str>) -> bool {
+        let goes_on = match self.definition.on_error {
+            OnError::Suspend => false,
+            OnError::Ignore => true,
+            OnError::Fail => self.is_rolling_back(),
+        };
+        if goes_on {
+            self.note(Arc::clone(reason));
+            self.add_to_reason(reason);
+            self.skip_step(id);
+        }
+        goes_on
     }
 
     /// Graphs whose `finally:` is still to run, should the instance end now.

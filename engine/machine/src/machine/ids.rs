@@ -235,13 +235,15 @@ const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 impl fmt::Display for EffectId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = u128::from_be_bytes(self.0);
-        for place in (0..26).rev() {
-            let digit = usize::try_from((number >> (place * 5)) & 31).unwrap_or(0);
-            let letter = BASE32.get(digit).copied().unwrap_or(b'0');
-            write!(formatter, "{}", char::from(letter))?;
+        let mut number = u128::from_be_bytes(self.0);
+        let mut letters = [b'0'; 26];
+        // Every call is named by it several times, so it is written in one piece.
+        for letter in letters.iter_mut().rev() {
+            let digit = usize::try_from(number & 31).unwrap_or(0);
+            *letter = BASE32.get(digit).copied().unwrap_or(b'0');
+            number >>= 5;
         }
-        Ok(())
+        formatter.write_str(str::from_utf8(&letters).unwrap_or_default())
     }
 }
 
@@ -277,7 +279,7 @@ impl<'de> Deserialize<'de> for EffectId {
 }
 
 /// SHA-256 of a definition's canonical text.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ContentHash(pub [u8; 32]);
 
 impl ContentHash {

@@ -30,6 +30,8 @@ pub enum Input {
         parent: Parent,
         /// Who started the parent.
         by: Principal,
+        /// Why, in the words of that person; empty where nobody said.
+        reason: Arc<str>,
     },
     /// Begin a life that is paused from the start, because its definition is: nothing of it runs
     /// before it is resumed. A life that is there already is told the start.
@@ -106,6 +108,9 @@ pub enum Input {
     TimerDue {
         /// The id in [`super::Timer::id`]; another life of the timer has another id.
         timer: u32,
+        /// Since when the owner that hands it in has the instance: nobody heard an answer that
+        /// came before, to whoever had it then.
+        owned_since: Timestamp,
     },
     /// The parent does not wait for the instance any more (rule 36).
     Orphaned {
@@ -207,6 +212,8 @@ impl Event {
 pub enum CallOutcome {
     /// The plugin's output.
     Success(Value),
+    /// The output of the same call before; the plugin was not asked.
+    Cached(Value),
     /// The plugin, or the way to it, failed.
     Failure {
         /// Whether another attempt makes sense, and what went wrong.

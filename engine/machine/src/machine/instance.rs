@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::cache::CacheKey;
 use super::ids::{EffectId, Generation, InstanceKey, Pin, StateId, Timestamp, TransitionId};
 use super::input::{CallOutcome, Event};
 use super::letter::{Address, Parent};
 use super::progress::{Progress, Role};
+use super::trace_context::TraceContext;
 use super::transaction::Transaction;
 use crate::value::Value;
 
@@ -62,6 +64,8 @@ pub struct Instance {
     pub progress: Option<Box<Progress>>,
     /// Its part in a transaction, where it has one.
     pub transaction: Option<Box<Transaction>>,
+    /// The trace that the last event with one brought.
+    pub trace_context: Option<Arc<TraceContext>>,
 }
 
 /// Where an instance's life stands (01 §10).
@@ -303,6 +307,10 @@ pub struct RunningSequence {
     pub event: Option<Box<Event>>,
     /// The call under way.
     pub call: Option<RunningCall>,
+    /// What came of the call, child or event that it stands at, where it could not be kept: only
+    /// that is done again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Box<Value>>,
     /// Whose work it is.
     #[serde(default)]
     pub role: Role,
@@ -329,6 +337,12 @@ pub struct RunningCall {
     /// often, in milliseconds, that it lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat_ms: Option<u64>,
+    /// What limits of the plugin are counted by, the same for every attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<Arc<str>>,
+    /// What its result is kept under, where it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheKey>,
 }
 
 /// A producer's id, remembered (01 §4): 16 bytes.

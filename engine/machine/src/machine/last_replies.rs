@@ -34,10 +34,10 @@ impl Instance {
         let Some(rollback) = progress.and_then(|it| it.rollback.as_deref()) else { return false };
         match (&rollback.then, sequence.role) {
             (_, Role::Undo { .. } | Role::Finally { .. })
-            | (Then::Raise { .. } | Then::Hold, Role::State) => false,
+            | (Then::Raise { .. } | Then::Hold { .. }, Role::State) => false,
             (Then::Raise { graph, .. }, Role::Step { graph: of, .. }) => *graph == of,
             // Calls of states go on meanwhile, and may start other steps.
-            (Then::Hold, Role::Step { graph, step, .. }) => {
+            (Then::Hold { .. }, Role::Step { graph, step, .. }) => {
                 let run = progress.and_then(|progress| progress.run(graph));
                 let state = run.and_then(|run| run.steps.get(usize::from(step)));
                 state.is_some_and(|state| state.status == StepStatus::Pending)
@@ -90,7 +90,9 @@ impl Work<'_> {
             return Ok(Taken::Yes);
         }
         match &reply.outcome {
-            CallOutcome::Success(output) => self.remember_call(sequence, output),
+            CallOutcome::Success(output) | CallOutcome::Cached(output) => {
+                self.remember_call(sequence, output);
+            }
             // Nobody makes another attempt of it.
             CallOutcome::Failure { kind, message, .. } => {
                 self.note(format!("{}: {message}", kind.as_str()));
@@ -148,6 +150,10 @@ impl Work<'_> {
             input: call.input.clone(),
             deadline: call.deadline,
             step,
+            per: call.per.clone(),
+            // What is to be taken back is never answered from the cache.
+            cache: None,
+            trace_context: self.instance.trace_context.clone(),
         };
         self.emit(Effect::Call(request), words)?;
         Ok(Taken::Yes)
@@ -179,7 +185,11 @@ impl Work<'_> {
         let only = match progress.and_then(|it| it.rollback.as_deref()).map(|it| &it.then) {
             Some(Then::Raise { graph, .. }) => Some(*graph),
             Some(
-                Then::Fail | Then::Cancel { .. } | Then::Hold | Then::Orphaned | Then::Transaction,
+                Then::Fail
+                | Then::Cancel { .. }
+                | Then::Hold { .. }
+                | Then::Orphaned
+                | Then::Transaction,
             )
             | None => None,
         };

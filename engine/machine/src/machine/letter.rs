@@ -53,6 +53,9 @@ pub enum LetterBody {
         parent: Parent,
         /// Who started the parent: approvals of children ask for others than that person too.
         initiator: Option<Arc<str>>,
+        /// Why, in the words of the person who wants it; empty where nobody said.
+        #[serde(default)]
+        reason: Arc<str>,
     },
     /// The parent does not wait for its child any more (rule 36).
     Cancel {

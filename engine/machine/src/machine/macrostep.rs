@@ -199,6 +199,16 @@ impl Work<'_> {
 
     /// Applies `on_error:` to an error nobody handles.
     pub(super) fn unhandled_error(&mut self, kind: StuckKind, reason: Arc<str>, origin: Origin) {
+        let reason = match origin.finally() {
+            Some(id) => {
+                let reason: Arc<str> = format!("`finally`: {reason}").into();
+                if self.goes_on_behind_finally(id, &reason) {
+                    return;
+                }
+                reason
+            }
+            None => reason,
+        };
         match self.definition.on_error {
             OnError::Ignore => self.note(reason),
             OnError::Fail => {

@@ -22,6 +22,7 @@ mod again;
 mod aggregate;
 mod by_hand;
 mod bytes;
+mod cache;
 mod calls;
 mod checkpoint;
 mod children;
@@ -39,6 +40,7 @@ mod graph_end;
 mod invoked;
 mod last_replies;
 mod legal;
+mod limit_key;
 mod macrostep;
 mod microstep;
 mod migrate;
@@ -53,6 +55,7 @@ mod start;
 mod steps;
 mod tasks;
 mod timers;
+mod trace_context;
 mod transaction;
 mod waits;
 mod work;
@@ -60,7 +63,8 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-pub use calls::{BREAKER_OPEN, PLUGIN_LIMITED, PLUGIN_PAUSED};
+pub use cache::CacheKey;
+pub use calls::{BREAKER_OPEN, ENGINE_AWAY, PLUGIN_LIMITED, PLUGIN_PAUSED};
 pub(crate) use checkpoint::checked_name;
 pub use checkpoint::{CHECKPOINT_BYTES_MAX, CHECKPOINTS_BYTES_MAX, CHECKPOINTS_MAX};
 pub use chunks::Chunks;
@@ -68,7 +72,7 @@ pub use decide::decide;
 pub use deferral::{MARKS_MAX, event_weight};
 pub use delta::Delta;
 pub use effect::{CallRequest, Effect, Notice, NoticeData, NoticeKind};
-pub(crate) use encoding::{Codec, Out, Reader, read_log};
+pub(crate) use encoding::{Codec, Out, Reader, is_newer_log, read_log};
 pub use encoding::{DecodeError, TraceLog};
 pub(crate) use ending::ended_by_hand;
 pub use fork::{fork_of, fork_pin};
@@ -98,8 +102,9 @@ pub(crate) use send::address;
 pub use tasks::{Task, open_tasks};
 pub use timers::{RETENTION_MS, TIMERS_MAX};
 pub use trace::{Fired, GuardVerdict, TraceEntry};
+pub use trace_context::TraceContext;
 pub use transaction::{
-    Ask, Asker, ENTRIES_MAX, Entry, MEMBERS_MAX, Member, Membership, Refusal, Scope, Stand,
+    Ask, Asked, Asker, ENTRIES_MAX, Entry, MEMBERS_MAX, Member, Membership, Refusal, Scope, Stand,
     Standing, TIMEOUT_MS, TIMEOUT_MS_MAX, TRANSACTION, Transaction, Word, asks_transaction,
     transaction_definition,
 };

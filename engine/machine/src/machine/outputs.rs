@@ -93,7 +93,8 @@ impl Work<'_> {
         let failed = self.step_gave(sequence.role, output);
         match (failed, sequence.role) {
             (Err(error), Role::Step { graph, step, item }) => {
-                let halted = RunningSequence { call: None, ..sequence.clone() };
+                // Asked again it may give less.
+                let halted = self.halt(RunningSequence { reply: None, ..sequence.clone() });
                 self.step_failed((graph, step, item), Some(halted), error)
             }
             (Ok(()) | Err(_), _) => {

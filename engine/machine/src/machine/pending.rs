@@ -1,5 +1,6 @@
 //! Calls whose plugin answers later: the promise, and what ends an attempt without an answer.
 
+use super::calls::ENGINE_AWAY;
 use super::decide::unchanged;
 use super::effect::Effect;
 use super::ids::Timestamp;
@@ -7,6 +8,7 @@ use super::input::{CallOutcome, ErrorKind, Input};
 use super::instance::{Instance, Reply, RunningCall};
 use super::invoked::CallFailure;
 use super::outcome::{Decision, Outcome};
+use super::progress::Role;
 use super::work::{Overrun, Work};
 use crate::definition::duration;
 use crate::definition::model::Definition;
@@ -62,17 +64,26 @@ impl Work<'_> {
         let call = running.and_then(|running| running.call.as_ref());
         let asked = running.and_then(|running| self.call_of(running));
         let operation = asked.map_or("", |(spec, _)| &*spec.operation);
-        let limit = duration::format(asked.map_or(0, |(spec, _)| spec.timeout_ms));
-        let Some(call) = call.filter(|call| call.sent) else {
+        let timeout_ms = asked.map_or(0, |(spec, _)| spec.timeout_ms);
+        let limit = duration::format(timeout_ms);
+        let kept = |call: &&RunningCall| self.instance.kept_replies().any(|it| it.call == call.id);
+        let Some(call) = call.filter(|call| call.sent && !kept(call)) else {
             return Outcome::Ignored { reason: "stale_timer".into() };
+        };
+        let undoes = running.is_some_and(|it| matches!(it.role, Role::Undo { .. }));
+        let unheard = undoes && call.deadline < self.owned_since.plus_ms(timeout_ms);
+        let (code, message) = if unheard {
+            (ENGINE_AWAY, format!("the engine that asked went away, no answer within {limit}"))
+        } else {
+            ("", format!("no answer within {limit}"))
         };
         let reply = Reply {
             call: call.id,
             attempt: call.attempt,
             outcome: CallOutcome::Failure {
                 kind: ErrorKind::Timeout,
-                code: "".into(),
-                message: format!("no answer within {limit}").into(),
+                code: code.into(),
+                message: message.into(),
                 retry_after_ms: None,
             },
         };

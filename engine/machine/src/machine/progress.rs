@@ -79,6 +79,8 @@ pub struct StepState {
     pub fan: Option<Box<FanState>>,
     /// Votes on its approval, where several must agree.
     pub votes: Vec<Vote>,
+    /// Did its result come from the cache?
+    pub cached: bool,
 }
 
 /// Where a step stands (01 §10).
@@ -243,7 +245,11 @@ pub enum Then {
         by: Arc<str>,
     },
     /// The instance waits for a person, who asked for the rollback.
-    Hold,
+    Hold {
+        /// Replies to calls of states that arrived since, in arrival order, at most one per call:
+        /// they are taken when the person lets it go on.
+        replies: Vec<Reply>,
+    },
     /// It waits for its transaction, which says what is taken back, and when.
     Transaction,
     /// The instance ends as cancelled: its parent does not wait for it any more.

@@ -11,6 +11,10 @@ use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::model::{CallSpec, SeqStep};
 use crate::value::{Map, Value};
 
+/// Bytes of the reason of a rollback and what it could not do: what is more stands in the history
+/// alone.
+const REASON_MAX: usize = 2_048;
+
 impl Work<'_> {
     /// Is anything to be taken back?
     pub(super) fn has_undo(&self) -> bool {
@@ -42,14 +46,19 @@ impl Work<'_> {
         let rollback = progress.rollback.as_deref()?;
         let only = match &rollback.then {
             Then::Raise { graph, .. } => Some(*graph),
-            Then::Fail | Then::Cancel { .. } | Then::Hold | Then::Orphaned | Then::Transaction => {
-                None
-            }
+            Then::Fail
+            | Then::Cancel { .. }
+            | Then::Hold { .. }
+            | Then::Orphaned
+            | Then::Transaction => None,
         };
         // What a transaction may have to take back is not this instance's to take back alone, but
         // for a graph of its own.
         let others = |entry: &Undoable| only.is_none() && self.is_transactions(entry.id);
         let meant = |entry: &&Undoable| {
+            if rollback.then == Then::Transaction {
+                return rollback.down_to.is_some_and(|least| entry.id >= least);
+            }
             rollback.down_to.is_none_or(|least| entry.id >= least)
                 && !others(entry)
                 && only.is_none_or(|graph| entry.step.is_some_and(|(run, _)| run == graph))
@@ -59,12 +68,14 @@ impl Work<'_> {
 
     /// Starts the next undo, or ends the rollback.
     pub(super) fn next_undo(&mut self) -> Result<(), Overrun> {
-        if self.is_given_up() {
-            self.end_revived();
-            return Ok(());
-        }
         loop {
-            let Some(entry) = self.newest_undo() else { return self.rolled_all_back() };
+            let Some(entry) = self.newest_undo() else {
+                if self.is_given_up() {
+                    self.end_revived();
+                    return Ok(());
+                }
+                return self.rolled_all_back();
+            };
             let Some(spec) = self.undo_spec(entry.sequence, entry.position) else {
                 // The definition was migrated to one that has nothing to take it back with.
                 self.drop_undo(entry.id);
@@ -97,12 +108,13 @@ impl Work<'_> {
             position: entry.position,
             event: None,
             call: None,
+            reply: None,
             role: Role::Undo { undo: entry.id },
         });
         match self.undo_input(entry, spec) {
             Ok(input) => {
                 let call = self.next_effect_id();
-                self.send_call(id, spec, call, 1, input)
+                self.send_call(id, spec, call, 1, input, None)
             }
             Err(Failure::Overrun(overrun)) => Err(overrun),
             Err(Failure::Error(error)) => {
@@ -151,6 +163,46 @@ impl Work<'_> {
         self.go_on_undoing()
     }
 
+    /// The step whose call the undo takes back; `None`: that of a state.
+    pub(super) fn step_undone(&self, undo: u32) -> Option<Arc<str>> {
+        let progress = self.instance.progress.as_deref()?;
+        let (graph, step) = progress.undo.iter().rev().find(|it| it.id == undo)?.step?;
+        self.step_of(graph, step).map(|spec| Arc::clone(&spec.id))
+    }
+
+    /// A person leaves behind what could not be taken back: its end tells of it.
+    pub(super) fn leave_undo_out(&mut self, sequence: &RunningSequence) {
+        let Role::Undo { undo } = sequence.role else { return };
+        let call = self.call_of(sequence).map(|(spec, _)| Arc::clone(&spec.operation));
+        let call = call.unwrap_or_default();
+        let what = match self.step_undone(undo) {
+            Some(step) => format!("step `{step}` was not taken back: `{call}` was skipped"),
+            None => format!("`{call}` was skipped: what it takes back stays"),
+        };
+        self.note(what.as_str());
+        self.add_to_reason(&what);
+    }
+
+    /// What the end of the rollback is to tell beside what it is for.
+    pub(super) fn add_to_reason(&mut self, words: &str) {
+        let progress = self.instance.progress.as_deref_mut();
+        let Some(rollback) = progress.and_then(|it| it.rollback.as_deref_mut()) else { return };
+        let told = format!("{}; {words}", rollback.reason);
+        if told.len() > REASON_MAX {
+            return;
+        }
+        rollback.reason = told.into();
+        if let Then::Raise { event, .. } = &mut rollback.then
+            && let Some(Value::Map(data)) = &event.data
+        {
+            let message = data.get("message").and_then(Value::as_str).unwrap_or_default();
+            let message = Value::from(format!("{message}; {words}"));
+            let mut data = Map::clone(data);
+            data.insert("message", message);
+            event.data = Some(data.into());
+        }
+    }
+
     pub(super) fn drop_undo(&mut self, id: u32) -> Option<Undoable> {
         self.tell_undone(id);
         let progress = self.instance.progress.as_deref_mut()?;
@@ -160,8 +212,13 @@ impl Work<'_> {
     /// An undo failed for good: only a person can help (row H6).
     pub(super) fn undo_failed(&mut self, sequence: RunningSequence, failed: &CallFailure<'_>) {
         let operation = self.call_of(&sequence).map(|(spec, _)| Arc::clone(&spec.operation));
+        let step = match sequence.role {
+            Role::Undo { undo } => self.step_undone(undo),
+            Role::State | Role::Step { .. } | Role::Finally { .. } => None,
+        };
+        let what = step.map_or_else(|| "what was done".to_owned(), |id| format!("step `{id}`"));
         let reason = format!(
-            "`{}` could not take back what was done: {}: {}",
+            "`{}` could not take back {what}: {}: {}",
             operation.unwrap_or_default(),
             failed.kind.as_str(),
             failed.message
@@ -184,7 +241,7 @@ impl Work<'_> {
         let only = match rollback.map(|rollback| &rollback.then) {
             Some(Then::Raise { graph, .. }) => Some(*graph),
             Some(Then::Fail | Then::Cancel { .. } | Then::Orphaned) => None,
-            Some(Then::Hold | Then::Transaction) | None => return self.rollback_over(),
+            Some(Then::Hold { .. } | Then::Transaction) | None => return self.rollback_over(),
         };
         let finals = self.open_finals();
         let next = finals.into_iter().find(|(graph, ..)| only.is_none_or(|it| it == *graph));
@@ -224,8 +281,10 @@ impl Work<'_> {
                 self.orphaned = true;
                 self.cancelling = Some((Arc::default(), reason));
             }
-            Then::Hold => {
-                let stuck = Stuck::new(StuckKind::RolledBack, reason, self.now);
+            Then::Hold { replies } => {
+                let reason = format!("rolled back {reason}");
+                let mut stuck = Stuck::new(StuckKind::RolledBack, reason, self.now);
+                stuck.replies = replies;
                 self.trouble = Some(Box::new(stuck));
             }
             // Its transaction says when it is over.

@@ -95,6 +95,7 @@ impl Work<'_> {
     pub(super) fn post(&mut self, event: Event, to: &Address) -> Result<(), Overrun> {
         let name = Arc::clone(&event.name);
         let send_id = event.send_id.clone();
+        let event = self.traced(event);
         let (to, body) = match to {
             Address::Instance(key) => (key.clone(), LetterBody::Event { event, forwarded: false }),
             Address::Child(id) => match self.child_named(id) {

@@ -43,6 +43,7 @@ impl Work<'_> {
                 position: 0,
                 event: pending.event,
                 call: None,
+                reply: None,
                 role: Role::State,
             });
             started.push(id);
@@ -65,6 +66,9 @@ impl Work<'_> {
     pub(super) fn advance(&mut self, id: u32) -> Result<(), Overrun> {
         while let Some(at) = self.sequence_index(id) {
             let Some(running) = self.instance.sequences.get(at) else { return Ok(()) };
+            if running.reply.is_some() {
+                return self.keep_reply_again(&running.clone());
+            }
             let definition = self.definition;
             let program = definition.sequences.get(usize::from(running.sequence));
             let position = running.position;
@@ -76,7 +80,8 @@ impl Work<'_> {
             };
             let event = self.sequence_event(running);
             self.bind_item(role);
-            let next = match self.run_sequence_step((id, role), position, step, event.as_deref()) {
+            let place = (id, state, role);
+            let next = match self.run_sequence_step(place, position, step, event.as_deref()) {
                 Ok(next) => next,
                 Err(Failure::Overrun(overrun)) => return Err(overrun),
                 Err(Failure::Error(error)) => {
@@ -108,7 +113,7 @@ impl Work<'_> {
 
     fn run_sequence_step(
         &mut self,
-        (id, role): (u32, Role),
+        (id, state, role): (u32, StateId, Role),
         position: u16,
         step: &SeqStep,
         event: Option<&Event>,
@@ -134,8 +139,9 @@ impl Work<'_> {
                 if let Some(verb) = verb_of(&spec.operation) {
                     self.check_transaction(verb, &input)?;
                 }
+                let cache = self.cache_key((state, role), spec, &input, event)?;
                 let call = self.next_effect_id();
-                self.send_call(id, spec, call, 1, input)?;
+                self.send_call(id, spec, call, 1, input, cache)?;
                 Ok(Next::Wait)
             }
             SeqStep::Child { spec, invoke_id } => {

@@ -12,6 +12,7 @@ use super::letter::Parent;
 use super::macrostep::{Again, Cause, Taken};
 use super::outcome::{Decision, Outcome};
 use super::progress::Clocks;
+use super::trace_context::TraceContext;
 use super::work::{ActionError, Origin, Overrun, Work};
 use crate::definition::model::Definition;
 use crate::value::Value;
@@ -23,6 +24,19 @@ pub(super) struct Beginning<'a> {
     pub(super) event: Option<&'a Event>,
     pub(super) by: &'a Principal,
     pub(super) parent: Option<&'a Parent>,
+    /// Why, in the words of a person.
+    pub(super) reason: &'a str,
+}
+
+impl<'a> Beginning<'a> {
+    /// What nobody's child begins with.
+    pub(super) const fn asked(
+        input: &'a Value,
+        event: Option<&'a Event>,
+        by: &'a Principal,
+    ) -> Self {
+        Self { input, event, by, parent: None, reason: "" }
+    }
 }
 
 /// Rule 14: a life begins.
@@ -53,7 +67,7 @@ pub(super) fn prepared<'d>(
     old: Option<&Instance>,
     key: &InstanceKey,
     definition: &'d Definition,
-    Beginning { input, event, by, parent }: Beginning<'_>,
+    Beginning { input, event, by, parent, reason }: Beginning<'_>,
     now: Timestamp,
 ) -> Work<'d> {
     let generation = Generation(old.map_or(1, |old| old.generation.0.saturating_add(1)));
@@ -83,9 +97,13 @@ pub(super) fn prepared<'d>(
         parent: parent.map(|parent| Box::new(parent.clone())),
         progress: None,
         transaction: None,
+        trace_context: event.and_then(TraceContext::of),
     };
     let mut work = Work::new(definition, instance, None, now, "start".into());
     work.entry.by = initiator;
+    if !reason.is_empty() {
+        work.note(reason);
+    }
     if let Some(event) = event {
         work.remember(event);
     }
@@ -106,11 +124,9 @@ pub(super) fn begun<'d>(
     now: Timestamp,
 ) -> Option<(Work<'d>, Waiting)> {
     let (beginning, held) = match input {
-        Input::Start { input, event, by } => {
-            (Beginning { input, event: event.as_ref(), by, parent: None }, None)
-        }
-        Input::StartChild { input, parent, by } => {
-            (Beginning { input, event: None, by, parent: Some(parent) }, None)
+        Input::Start { input, event, by } => (Beginning::asked(input, event.as_ref(), by), None),
+        Input::StartChild { input, parent, by, reason } => {
+            (Beginning { input, event: None, by, parent: Some(parent), reason }, None)
         }
         Input::Held { start, by, reason } => {
             let (work, (event, _)) = begun(old, key, definition, start, now)?;

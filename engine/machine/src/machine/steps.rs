@@ -31,6 +31,7 @@ impl Work<'_> {
         if let Some(state) = self.step_state_mut(graph, step) {
             state.status = StepStatus::Running;
             state.attempts = attempt;
+            state.cached = false;
         }
     }
 
@@ -284,6 +285,23 @@ impl Work<'_> {
         let Some(spec) = self.step_of(graph, step) else { return String::new() };
         let item = item.map_or_else(String::new, |item| format!("[{item}]"));
         format!("step `{}{item}`: ", spec.id)
+    }
+
+    /// `` (load[3])`` or `` (undo of load)`` behind what a program is told; nothing for a state.
+    pub(super) fn whose_words(&self, role: Role) -> String {
+        let name = |graph, step| self.step_of(graph, step).map(|spec| &*spec.id);
+        match role {
+            Role::State => String::new(),
+            Role::Step { graph, step, item } => {
+                let item = item.map_or_else(String::new, |item| format!("[{item}]"));
+                name(graph, step).map_or_else(String::new, |id| format!(" ({id}{item})"))
+            }
+            Role::Undo { undo } => match self.step_undone(undo) {
+                Some(id) => format!(" (undo of {id})"),
+                None => " (undo)".to_owned(),
+            },
+            Role::Finally { .. } => " (finally)".to_owned(),
+        }
     }
 }
 

@@ -99,6 +99,23 @@ impl<'a> Work<'a> {
         })
     }
 
+    /// What is kept of the call, child or event that a sequence stands at.
+    pub(super) fn set_of(&self, running: &RunningSequence) -> &'a [(SetPath, Expr)] {
+        let program = self.definition.sequences.get(usize::from(running.sequence));
+        match program.and_then(|program| program.steps.get(usize::from(running.position))) {
+            Some(SeqStep::Call { spec, .. }) => &spec.set,
+            Some(SeqStep::Child { spec, .. }) => &spec.set,
+            Some(SeqStep::Wait { set, .. } | SeqStep::Approval { set, .. }) => set,
+            Some(
+                SeqStep::Do(_)
+                | SeqStep::Name { .. }
+                | SeqStep::JumpUnless { .. }
+                | SeqStep::Jump { .. },
+            )
+            | None => &[],
+        }
+    }
+
     /// The event came: the step is over.
     pub(super) fn wait_over(
         &mut self,
@@ -110,17 +127,21 @@ impl<'a> Work<'a> {
         self.output = Some(output.clone());
         let kept = self.run_set(set, Some(event));
         self.output = None;
+        // Should it have to be kept again, it is kept as what came with this event.
+        let own = RunningSequence { event: Some(Box::new(event.clone())), ..running.clone() };
         match (kept, running.role) {
-            (Ok(()), _) => self.gave(running, &output),
+            (Ok(()), _) => self.gave(&own, &output),
             (Err(Failure::Overrun(overrun)), _) => Err(overrun),
             (Err(Failure::Error(error)), Role::Step { graph, step, item }) => {
-                self.step_error((graph, step, item), Some(running.clone()), &error)
+                let halted = self.halt_with(own, &output);
+                self.step_error((graph, step, item), Some(halted), &error)
             }
             (
                 Err(Failure::Error(error)),
                 Role::State | Role::Undo { .. } | Role::Finally { .. },
             ) => {
-                let (state, sequence) = (Some(running.state), Some(running.clone()));
+                let halted = self.halt_with(own, &output);
+                let (state, sequence) = (Some(halted.state), Some(halted));
                 self.queue_error(error, Origin { state, sequence, ..Origin::default() })
             }
         }

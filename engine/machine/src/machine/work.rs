@@ -113,6 +113,8 @@ pub(super) struct PendingSequence {
 pub(super) struct Work<'a> {
     pub(super) definition: &'a Definition,
     pub(super) now: Timestamp,
+    /// Since when the owner that hands the input in has the instance, where that matters.
+    pub(super) owned_since: Timestamp,
     /// The instance as it becomes.
     pub(super) instance: Instance,
     /// The instance as it was, until the first macrostep has been committed.
@@ -189,6 +191,7 @@ impl<'a> Work<'a> {
         Self {
             definition,
             now,
+            owned_since: Timestamp(i64::MIN),
             instance,
             base,
             effects: Vec::new(),
@@ -292,7 +295,10 @@ impl<'a> Work<'a> {
         self.counts.effects += 1;
         let limit = self.definition.limits.effects;
         if self.counts.effects > limit {
-            return Err(Overrun::Livelock(format!("effects exceed the limit of {limit}")));
+            return Err(Overrun::Livelock(format!(
+                "effects exceed the limit of {limit} calls, messages and timers at once: \
+                 a step with `foreach` makes more, some at a time"
+            )));
         }
         self.effects.push(effect);
         self.entry.effects.push(words.into());

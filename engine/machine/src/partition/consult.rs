@@ -13,7 +13,9 @@ use crate::value::Value;
 
 use super::draft::Draft;
 use super::input::PartitionInput;
+use super::memory::Partition;
 use super::plan::Run;
+use super::replies::failed_reply;
 use super::stick::stick;
 use super::subject::{char_boundary, event_of, position, target};
 
@@ -125,6 +127,9 @@ impl Run<'_> {
 
     /// Not even the input fits: what is left of it is a dead letter.
     pub(super) fn trimmed(&mut self, input: &PartitionInput, at: Timestamp) -> Draft {
+        if let Some((key, reply)) = self.machine_input(input).and_then(failed_reply) {
+            return self.existing(&key, &reply, at);
+        }
         let key = target(input);
         match event_of(input, self.partition) {
             Some(event) => {
@@ -140,6 +145,12 @@ impl Run<'_> {
                 Draft::answer(key, Outcome::Rejected { reason, accepted: Vec::new() })
             }
         }
+    }
+
+    /// A timer is due, as the machine is told.
+    pub(super) fn told_due(&self, timer: u32) -> Input {
+        let Partition { owned_since, clock, .. } = &*self.partition;
+        Input::TimerDue { timer, owned_since: owned_since.unwrap_or(*clock) }
     }
 
     /// The input as the machine would be told, and whom.
@@ -160,7 +171,7 @@ impl Run<'_> {
             | PartitionInput::CallResult { call, attempt, outcome, .. } => {
                 Input::CallReply { call: *call, attempt: *attempt, outcome: outcome.clone() }
             }
-            PartitionInput::TimerDue { timer, .. } => Input::TimerDue { timer: *timer },
+            PartitionInput::TimerDue { timer, .. } => self.told_due(*timer),
             PartitionInput::Command { command, by, reason, .. } => Input::Command {
                 command: command.clone(),
                 by: by.clone(),
@@ -221,6 +232,7 @@ fn predecessor(key: &InstanceKey, pin: Pin, generation: Generation, at: Timestam
         parent: None,
         progress: None,
         transaction: None,
+        trace_context: None,
     }
 }
 

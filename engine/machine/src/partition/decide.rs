@@ -70,6 +70,7 @@ impl Partition {
     #[must_use]
     pub fn decide(&mut self, definitions: &Definitions, inputs: Vec<Stamped>) -> Batch {
         let at = inputs.first().map_or(self.clock, |first| first.at.max(self.clock));
+        self.owned_since.get_or_insert(at);
         let mut run = Run { partition: self, definitions, live: BTreeMap::new() };
         let mut page = Page { at, ..Page::default() };
         let mut results = Vec::with_capacity(inputs.len());
@@ -90,7 +91,7 @@ impl Partition {
         left.extend(inputs);
         run.rest();
         let frame = (!page.body.bytes.is_empty()).then(|| {
-            let frame = frame::seal(self.head(at), &page.body.bytes);
+            let frame = frame::seal(self.head(at), &page.body.bytes, page.body.newer);
             self.chain = Chain::of(&frame);
             self.recorded_at = at;
             frame
@@ -138,6 +139,7 @@ impl Run<'_> {
             }
             if self.write(&draft, page) {
                 page.body.bytes.extend_from_slice(&page.entry.bytes);
+                page.body.newer_if(page.entry.newer);
                 return Some(self.commit(draft));
             }
             let fits_alone = page.entry.deepest <= Value::DEPTH_MAX
@@ -176,6 +178,7 @@ impl Run<'_> {
                 keep: *keep,
             };
             changed.write(&mut page.entry);
+            page.entry.newer_if(page.delta.newer || page.line.newer);
         }
         for item in &draft.items {
             item.write(&mut page.entry);

@@ -123,9 +123,11 @@ impl Draft {
     ) {
         match effect {
             Effect::SendSelf { event } => self.send_self(key, event.clone(), queues),
-            Effect::Publish { id, subject, payload } => {
-                let (subject, payload) = (Arc::clone(subject), payload.clone());
-                self.wait_for(key, Pending::Publish { id: *id, subject, payload }, queues);
+            Effect::Publish { id, subject, payload, trace_context } => {
+                let (id, subject, payload) = (*id, Arc::clone(subject), payload.clone());
+                let trace_context = trace_context.clone();
+                let pending = Pending::Publish { id, subject, payload, trace_context };
+                self.wait_for(key, pending, queues);
             }
             Effect::Call(request) => {
                 if !instance.is_some_and(|instance| is_awaited(instance, request)) {
@@ -140,7 +142,10 @@ impl Draft {
                 letter.number = queues.pending.next + self.pending;
                 self.wait_for(key, Pending::Letter(letter.clone()), queues);
             }
-            Effect::CancelCall { .. } | Effect::Log { .. } | Effect::Notice(_) => {}
+            Effect::CancelCall { .. }
+            | Effect::Keep { .. }
+            | Effect::Log { .. }
+            | Effect::Notice(_) => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::definition::model::{Definition, SeqStep};
+use crate::definition::model::{Definition, PluginRules, SeqStep};
 use crate::machine::{CallRequest, Effect, EffectId, Instance, InstanceKey, Role, RunningSequence};
 
 use super::definitions::Definitions;
@@ -35,7 +35,8 @@ impl Partition {
             calls.extend(instance.sequences.iter().filter_map(|running| {
                 let heartbeat_ms = running.call.as_ref()?.heartbeat_ms?;
                 let request = call_request(definition, &instance, running)?;
-                Some(PendingCall { key: key.clone(), request, heartbeat_ms })
+                let rules = definition.rules_of(&request.operation).cloned();
+                Some(PendingCall { key: key.clone(), request, heartbeat_ms, rules })
             }));
         }
         calls
@@ -102,6 +103,8 @@ pub struct PendingCall {
     pub request: CallRequest,
     /// How often the plugin says at least that it lives, in milliseconds.
     pub heartbeat_ms: u64,
+    /// What its definition asks of the plugin.
+    pub rules: Option<Arc<PluginRules>>,
 }
 
 /// The attempt under way of a sequence, as it was sent.
@@ -137,6 +140,9 @@ fn call_request(
         input: call.input.clone(),
         deadline: call.deadline,
         step: Arc::clone(step),
+        per: call.per.clone(),
+        cache: call.cache.filter(|key| !key.fresh && spec.cache.is_some()).map(|key| key.hash),
+        trace_context: instance.trace_context.clone(),
     })
 }
 

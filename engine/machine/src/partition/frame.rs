@@ -1,7 +1,8 @@
 //! Frame: the decisions of one batch as one journal message, all or nothing.
 //!
 //! Layout of version 1: magic, version, kind, partition, epoch, hash of the frame before, time
-//! (40 bytes, little-endian), then items, then the CRC-32C of all before it.
+//! (40 bytes, little-endian), then items, then the CRC-32C of all before it. Version 2 is the same
+//! with tags among the items that programs of the first do not know.
 
 use std::sync::Arc;
 
@@ -14,8 +15,10 @@ use super::queues::{Buffered, DeadLetter};
 use super::schedule::ScheduleState;
 
 const MAGIC: [u8; 4] = *b"GSFR";
-/// The version of the frames this program writes.
-pub(super) const VERSION: u8 = 1;
+/// The newest version of the frames this program writes.
+pub(super) const VERSION: u8 = 2;
+/// The version of a frame that programs of the first format can read.
+const FIRST: u8 = 1;
 /// Bytes around the items.
 pub(super) const OVERHEAD: usize = HEAD + 4;
 const HEAD: usize = 40;
@@ -42,11 +45,11 @@ pub(super) struct Head {
     pub(super) at: Timestamp,
 }
 
-/// Puts a frame together.
-pub(super) fn seal(head: Head, items: &[u8]) -> Vec<u8> {
+/// Puts a frame together; is there something `newer` in it than programs of the first format know?
+pub(super) fn seal(head: Head, items: &[u8], newer: bool) -> Vec<u8> {
     let mut frame = Vec::with_capacity(items.len() + OVERHEAD);
     frame.extend_from_slice(&MAGIC);
-    frame.push(VERSION);
+    frame.push(if newer { VERSION } else { FIRST });
     frame.push(u8::from(head.opens));
     frame.extend_from_slice(&head.partition.to_le_bytes());
     frame.extend_from_slice(&head.epoch.to_le_bytes());
@@ -76,7 +79,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Opened<'_>, DecodeError> {
         Some(&found) if found > VERSION => {
             return Err(DecodeError::NewerVersion { found, known: VERSION });
         }
-        Some(&VERSION) => {}
+        Some(FIRST..=VERSION) => {}
         Some(_) => return Err(DecodeError::Invalid("frame version")),
         None => return Err(DecodeError::Short("a frame")),
     }

@@ -31,13 +31,16 @@ const NEVER: Timestamp = Timestamp(i64::MAX);
 const LARGE: usize = 16 * 1_024;
 /// How many large instances stay decoded: those that changed last.
 const DECODED_MAX: usize = 4;
+/// How many others stay decoded: what changed again since it was read changes once more soon, for
+/// step after step is answered.
+const RECENT_MAX: usize = 64;
 
 /// How an instance rests.
 #[derive(Clone, Debug)]
 enum Kept {
     /// Length of the instance's bytes, these bytes, then the bytes of its trace.
     Packed(Box<[u8]>),
-    /// One that is large and changed a moment ago; it shares what did not change with its copies.
+    /// One that changed a moment ago; it shares what did not change with its copies.
     Decoded {
         one: Box<(Instance, TraceLog)>,
         /// Bytes it had when it was packed last.
@@ -111,6 +114,14 @@ fn unpack<'a>(key: &InstanceKey, bytes: &'a [u8]) -> Result<(Instance, &'a [u8])
     Ok((instance, from.rest()))
 }
 
+/// Is there something in the bytes of an instance and its history that programs of the first format
+/// do not know?
+pub(super) fn is_newer(packed: &[u8]) -> bool {
+    let mut from = Reader::new(packed);
+    let Ok(instance) = from.blob() else { return false };
+    Instance::is_newer(instance) || crate::machine::is_newer_log(from.rest()).unwrap_or(false)
+}
+
 /// How many there are of everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -165,8 +176,10 @@ pub(super) struct Instances {
     queue: BTreeSet<(Timestamp, InstanceKey)>,
     /// Instances with a call under way.
     calling: BTreeSet<InstanceKey>,
-    /// Instances that rest decoded, the one that changed last at the end.
+    /// Large instances that rest decoded, the one that changed last at the end.
     decoded: VecDeque<InstanceKey>,
+    /// Others that came to rest decoded, in that order; some of them may rest as bytes again.
+    recent: VecDeque<InstanceKey>,
     counts: Counts,
     bytes: usize,
 }
@@ -175,24 +188,39 @@ impl Instances {
     /// Puts an instance to rest; a muted one fires no timer until it changes again.
     pub(super) fn put(&mut self, instance: Instance, trace: TraceLog, muted: bool) {
         let key = instance.key.clone();
-        let before = self.map.get(&key).map_or(0, |resting| resting.kept.size());
-        if before < LARGE || instance.status.is_ended() {
+        let known = self.map.get(&key).map(|resting| &resting.kept);
+        let before = known.map_or(0, Kept::size);
+        let was_decoded = known.is_some_and(|kept| matches!(kept, Kept::Decoded { .. }));
+        // Many instances are started and never hear anything before their end.
+        if known.is_none() || instance.status.is_ended() {
             self.decoded.retain(|known| *known != key);
             let kept = Kept::Packed(pack(&instance, &trace));
             return self.insert(Resting::new(kept, &instance, muted), &key);
         }
-        if self.decoded.back() != Some(&key) {
-            self.decoded.retain(|known| *known != key);
-            self.decoded.push_back(key.clone());
-        }
+        let oldest = match before < LARGE {
+            true if was_decoded => None,
+            true => {
+                self.recent.push_back(key.clone());
+                let is_full = self.recent.len() > RECENT_MAX;
+                is_full.then(|| self.recent.pop_front()).flatten()
+            }
+            false => self.changed_last(&key),
+        };
         let mut resting = Resting::new(Kept::Packed(Box::default()), &instance, muted);
         resting.kept = Kept::Decoded { one: Box::new((instance, trace)), size: before };
         self.insert(resting, &key);
-        if self.decoded.len() > DECODED_MAX
-            && let Some(oldest) = self.decoded.pop_front()
-        {
+        if let Some(oldest) = oldest {
             self.pack_again(&oldest);
         }
+    }
+
+    /// A large instance changed; the one that it displaces.
+    fn changed_last(&mut self, key: &InstanceKey) -> Option<InstanceKey> {
+        if self.decoded.back() != Some(key) {
+            self.decoded.retain(|known| known != key);
+            self.decoded.push_back(key.clone());
+        }
+        (self.decoded.len() > DECODED_MAX).then(|| self.decoded.pop_front()).flatten()
     }
 
     /// An instance that others displaced rests as bytes again.

@@ -93,10 +93,11 @@ impl Run<'_> {
             LetterBody::FromChild { call, event } => {
                 Input::ChildEvent { call: *call, event: event.clone() }
             }
-            LetterBody::Start { input, parent, initiator, .. } => Input::StartChild {
+            LetterBody::Start { input, parent, initiator, reason, .. } => Input::StartChild {
                 input: input.clone(),
                 parent: parent.clone(),
                 by: Principal { user: initiator.clone().unwrap_or_default(), roles: Vec::new() },
+                reason: Arc::clone(reason),
             },
             LetterBody::Cancel { call, kill } => {
                 let child = self.live.get(&letter.to).map(|live| &live.instance)?;

@@ -22,6 +22,8 @@ pub struct Partition {
     pub(super) recorded_at: Timestamp,
     /// The latest time seen; never goes back.
     pub(super) clock: Timestamp,
+    /// The time of the first batch that this owner decided; not recorded.
+    pub(super) owned_since: Option<Timestamp>,
     pub(super) instances: Instances,
     pub(super) queues: Queues,
     /// Until when due work rests because a limit refused some; not recorded.
@@ -40,6 +42,7 @@ impl Partition {
             chain: Chain::default(),
             recorded_at: Timestamp::default(),
             clock: Timestamp(i64::MIN),
+            owned_since: None,
             instances: Instances::default(),
             queues: Queues::default(),
             hold: None,
@@ -67,8 +70,9 @@ impl Partition {
     pub fn epoch_frame(&mut self, epoch: u64, owner: &str) -> Vec<u8> {
         assert!(epoch > self.epoch, "epoch {epoch} does not follow epoch {}", self.epoch);
         self.epoch = epoch;
+        self.owned_since = None;
         let head = Head { opens: true, ..self.head(self.recorded_at) };
-        let frame = frame::seal(head, owner.as_bytes());
+        let frame = frame::seal(head, owner.as_bytes(), false);
         self.chain = Chain::of(&frame);
         frame
     }

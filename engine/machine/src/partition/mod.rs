@@ -18,6 +18,7 @@ mod orders;
 mod pending;
 mod plan;
 mod queues;
+mod replies;
 mod restore;
 mod schedule;
 mod schedule_made;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::definition::model::Early;
 use crate::machine::{
-    EffectId, Event, Input, Instance, InstanceKey, Outcome, TimerKind, Timestamp, TraceLog,
+    Event, Input, Instance, InstanceKey, Outcome, TimerKind, Timestamp, TraceLog,
 };
 use crate::value::Value;
 
@@ -186,26 +186,6 @@ impl Run<'_> {
         }
     }
 
-    /// What became of a call. Nobody waits for the answer to a pending one: it is settled by its
-    /// answer, or by being sent once.
-    fn of_call(
-        &mut self,
-        key: &InstanceKey,
-        call: EffectId,
-        input: &PartitionInput,
-        at: Timestamp,
-    ) -> Draft {
-        if self.partition.queues.index.pending.contains_key(&call) {
-            let mut draft = Draft::answer(Some(key), Outcome::Done);
-            draft.items.push(Item::Settled { effect: call });
-            return draft;
-        }
-        match self.machine_input(input) {
-            Some((_, input)) => self.existing(key, &input, at),
-            None => Draft::not_found(Some(key), "instance"),
-        }
-    }
-
     /// Rule 46: an event for a living, an ended or a missing instance.
     fn deliver(
         &mut self,
@@ -308,7 +288,7 @@ impl Run<'_> {
             draft.items.push(Item::Removed { key: key.clone(), generation });
             return draft;
         }
-        let mut draft = self.existing(key, &Input::TimerDue { timer }, at);
+        let mut draft = self.existing(key, &self.told_due(timer), at);
         // A due timer that the decision left armed would fire again at once, for ever.
         match &mut draft.change {
             Some(change) => {

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::schedule::ScheduleState;
+use super::schedule::{ScheduleState, WaitingMoment};
 use crate::machine::{Codec, DecodeError, InstanceKey, Out, Outcome, Reader, Timestamp};
 
 /// Orders that are remembered of one schedule.
 const ORDERS_MAX: usize = 10;
 /// Bytes of the words of a person, or of a reason, that are remembered.
 const WORDS_MAX: usize = 400;
+/// A start that a person wants now.
+const TRIGGER: &str = "trigger";
 
 /// Who paused a schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,13 +80,22 @@ impl ScheduleState {
         Ok(())
     }
 
-    /// A person wanted a start now.
-    pub(super) fn remember_trigger(
-        &mut self,
-        (by, reason): (&Arc<str>, &Arc<str>),
-        came: &Outcome,
-        at: Timestamp,
-    ) {
+    /// A person wants a start now.
+    pub(super) fn remember_trigger(&mut self, (by, reason): (&Arc<str>, &Arc<str>), at: Timestamp) {
+        self.remember(TRIGGER, (by, reason), "", at);
+    }
+
+    /// Why a person wanted the start of this moment, where that is remembered.
+    pub(super) fn reason_of(&self, wanted: &WaitingMoment) -> Arc<str> {
+        let is_it = |order: &&ScheduleOrdered| {
+            *order.what == *TRIGGER && order.at == wanted.due && *order.by == *short(&wanted.by)
+        };
+        let order = self.orders.iter().rfind(is_it);
+        order.map_or_else(Arc::default, |order| Arc::clone(&order.reason))
+    }
+
+    /// What came of the start that a person wanted last.
+    pub(super) fn tell_trigger(&mut self, came: &Outcome) {
         let key = || self.last_key.as_ref().map(InstanceKey::to_string).unwrap_or_default();
         let came = match came {
             Outcome::Started { .. } => format!("started {}", key()),
@@ -101,7 +112,9 @@ impl ScheduleState {
             | Outcome::Busy { .. }
             | Outcome::Done => String::new(),
         };
-        self.remember("trigger", (by, reason), &came, at);
+        if let Some(order) = self.orders.last_mut() {
+            order.came = short(&came);
+        }
     }
 
     fn remember(

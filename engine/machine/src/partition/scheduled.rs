@@ -215,8 +215,9 @@ impl Work<'_> {
             }
         } else {
             let wanted = Wanted { due: self.at, by: Arc::clone(&by.user) };
+            self.state.remember_trigger((&by.user, reason), self.at);
             let came = self.wanted(run, wanted, fits);
-            self.state.remember_trigger((&by.user, reason), &came, self.at);
+            self.state.tell_trigger(&came);
             self.draft.done.outcome = came;
         }
         self.finish()
@@ -333,7 +334,9 @@ impl Work<'_> {
             _ => Arc::clone(&wanted.by),
         };
         let version = Some(self.definition.version);
-        let body = LetterBody::Start { version, input, parent, initiator: Some(initiator) };
+        let reason = self.state.reason_of(&wanted);
+        let initiator = Some(initiator);
+        let body = LetterBody::Start { version, input, parent, initiator, reason };
         self.post(run, key.clone(), body);
         self.state.started += 1;
         self.state.left_out = None;

@@ -7,13 +7,15 @@
 use crate::machine::{Codec, DecodeError, InstanceKey, Out, Reader, Timestamp};
 
 use super::frame::Chain;
-use super::instances::write_packed;
+use super::instances::{is_newer, write_packed};
 use super::memory::Partition;
 use super::queues::Queues;
 
 const MAGIC: [u8; 4] = *b"GSSN";
-/// The version of the snapshots this program writes.
-const VERSION: u8 = 1;
+/// The newest version of the snapshots this program writes.
+const VERSION: u8 = 2;
+/// The version of a part that programs of the first format can read.
+const FIRST: u8 = 1;
 /// Kinds of parts.
 const HEAD: u8 = 0;
 const SLICE: u8 = 1;
@@ -103,6 +105,7 @@ impl SnapshotRun {
                 self.finished = false;
                 break;
             }
+            out.newer_if(is_newer(&packed));
             write_packed(key, &packed, &mut body);
             count += 1;
             last = Some(key);
@@ -272,13 +275,18 @@ fn read_slice(bytes: &[u8], partition: &mut Partition) -> Result<Slice, DecodeEr
 fn begin(kind: u8, partition: u16) -> Out {
     let mut out = Out::default();
     out.bytes.extend_from_slice(&MAGIC);
-    out.byte(VERSION);
+    out.byte(FIRST);
     out.byte(kind);
     partition.write(&mut out);
     out
 }
 
 fn seal(mut out: Out) -> Vec<u8> {
+    if out.newer
+        && let Some(version) = out.bytes.get_mut(MAGIC.len())
+    {
+        *version = VERSION;
+    }
     let sum = crc32c::crc32c(&out.bytes);
     out.bytes.extend_from_slice(&sum.to_le_bytes());
     out.bytes
@@ -292,7 +300,7 @@ fn open(kind: u8, bytes: &[u8]) -> Result<(u16, Reader<'_>), DecodeError> {
         Some(&found) if found > VERSION => {
             return Err(DecodeError::NewerVersion { found, known: VERSION });
         }
-        Some(&VERSION) => {}
+        Some(FIRST..=VERSION) => {}
         Some(_) | None => return Err(DecodeError::Invalid("snapshot version")),
     }
     let (body, sum) = bytes.split_last_chunk::<4>().ok_or(DecodeError::Short("a part"))?;

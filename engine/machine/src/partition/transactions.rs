@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::machine::{
     Ask, Generation, Input, InstanceKey, Letter, LetterBody, Outcome, Parent, Principal, Refusal,
-    TRANSACTION, Timestamp, Word, transaction_definition,
+    Status, TRANSACTION, Timestamp, Word, transaction_definition,
 };
 use crate::value::Value;
 
 use super::draft::Draft;
+use super::frame::Item;
 use super::letters::answer;
 use super::plan::Run;
 
@@ -29,6 +30,7 @@ impl Run<'_> {
             Some(_) => {
                 let life = self.fetch(key).map(|old| old.generation);
                 let mut draft = self.existing(key, &input, at);
+                draft.items.extend(never_began(word, &draft));
                 if life.is_some_and(|life| is_other_life(word, life)) {
                     self.post_gone(&mut draft, letter, sender);
                 }
@@ -42,7 +44,10 @@ impl Run<'_> {
                     let word = Word::Refused { life, ask, refusal, message };
                     let body = LetterBody::Transaction(word);
                     draft.post(key, answer(letter, sender, body), &self.partition.queues);
-                } else if matches!(word, Word::Hold { .. } | Word::TakeBack { .. }) {
+                } else if matches!(
+                    word,
+                    Word::Hold { .. } | Word::TakeBack { .. } | Word::TakeBackRun { .. }
+                ) {
                     self.post_gone(&mut draft, letter, sender);
                 }
                 draft
@@ -128,10 +133,21 @@ impl Run<'_> {
     }
 }
 
+/// What was to be started in a transaction that will not have it is not there at all. The parent
+/// of a child was told that it failed, and can look at it.
+fn never_began(word: &Word, draft: &Draft) -> Option<Item<'static>> {
+    let Word::Refused { ask: None, .. } = word else { return None };
+    let new = draft.change.as_ref().map(|change| &change.new)?;
+    let began = !new.active.is_empty() || new.status != Status::Failed || new.parent.is_some();
+    (!began).then(|| Item::Removed { key: new.key.clone(), generation: new.generation })
+}
+
 /// Is the word for a member's other life than this one? Such a member is gone.
 fn is_other_life(word: &Word, here: Generation) -> bool {
     match word {
-        Word::Hold { life, .. } | Word::TakeBack { life, .. } => *life != here,
+        Word::Hold { life, .. } | Word::TakeBack { life, .. } | Word::TakeBackRun { life, .. } => {
+            *life != here
+        }
         Word::Begin { .. }
         | Word::Join { .. }
         | Word::Commit { .. }
@@ -167,6 +183,7 @@ const fn asks(word: &Word) -> Option<(Generation, Option<Ask>)> {
         | Word::Answered { .. }
         | Word::Hold { .. }
         | Word::TakeBack { .. }
+        | Word::TakeBackRun { .. }
         | Word::Settled { .. } => None,
     }
 }

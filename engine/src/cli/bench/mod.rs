@@ -6,6 +6,7 @@
 mod load;
 mod measure;
 mod nats;
+mod pick;
 mod w1;
 mod w1_nats;
 mod w2;
@@ -13,6 +14,7 @@ mod w3;
 mod w4;
 mod w5;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -35,6 +37,7 @@ use super::failure::{Failure, Outcome};
     gearshift bench w3                              five steps, the plugin in process\n  \
     gearshift bench w3 --bus nats                   the plugin in another process\n  \
     gearshift bench fanout --items 10000\n  \
+    gearshift bench pick --items 200                choosing among 200 instances of a plugin\n  \
     gearshift bench w4 --keys 100000 -o json\n  \
     gearshift bench w5")]
 pub(super) struct BenchArgs {
@@ -62,7 +65,7 @@ pub(super) struct BenchArgs {
     /// w5, 100000 in w4].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(super) keys: Option<u32>,
-    /// Items of each fan-out [default: 10000].
+    /// Items of each fan-out [default: 10000]; in pick, instances [default: 200].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) items: Option<u32>,
     /// Events waiting for their verdict at once; in fanout, items under way.
@@ -87,6 +90,8 @@ pub(super) enum Workload {
     W3,
     /// Event → the same call for each item of a list → done.
     Fanout,
+    /// Choosing the instance of a plugin that gets a call, each way to choose; no bus.
+    Pick,
     /// What a NATS server stores alone of w1's messages.
     Store,
     /// Instances that wait for an approval: memory, disk, and ready again after kill -9.
@@ -117,7 +122,7 @@ impl Sync {
 /// What a workload measured.
 #[derive(Clone, Debug, Default, Serialize)]
 struct Report {
-    /// `w1`, `w2`, `w3`, `fanout`, `store`, `w4`, `w5`.
+    /// `w1`, `w2`, `w3`, `fanout`, `pick`, `store`, `w4`, `w5`.
     pub(super) workload: &'static str,
     /// `embedded`, `memory`, or what is told of NATS.
     pub(super) bus: String,
@@ -165,6 +170,9 @@ struct Report {
     /// w5: timers that fired before their time; anything but 0 is a bug.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) early: Option<u64>,
+    /// pick: nanoseconds of one pick, by each way to choose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pick_ns: Option<BTreeMap<&'static str, u64>>,
 }
 
 /// Runs a workload and prints what it measured.
@@ -192,8 +200,8 @@ async fn run(args: &BenchArgs) -> Result<Report, String> {
     if !is_nats && !matches!(args.bus.as_str(), "embedded" | "memory") {
         return Err(format!("bus `{}` is not `embedded`, `memory`, `nats` or nats://…", args.bus));
     }
-    if args.items.is_some() && args.workload != Workload::Fanout {
-        return Err("`--items` is for `fanout`".to_owned());
+    if args.items.is_some() && !matches!(args.workload, Workload::Fanout | Workload::Pick) {
+        return Err("`--items` is for `fanout` and `pick`".to_owned());
     }
     if args.one_way && !(is_nats && args.workload == Workload::W1) {
         return Err("`--one-way` is for `w1 --bus nats`".to_owned());
@@ -204,6 +212,7 @@ async fn run(args: &BenchArgs) -> Result<Report, String> {
         (Workload::W2, true) => w2::run(args).await,
         (Workload::W3, _) => w3::run(args).await,
         (Workload::Fanout, false) => w3::fanout(args).await,
+        (Workload::Pick, _) => pick::run(args),
         (Workload::Store, true) => w1_nats::store(args).await,
         (Workload::W4, false) => w4::run(args).await,
         (Workload::W5, false) => w5::run(args).await,
@@ -217,6 +226,11 @@ async fn run(args: &BenchArgs) -> Result<Report, String> {
 impl Report {
     /// The report as people read it.
     fn to_text(&self) -> String {
+        if let Some(ways) = &self.pick_ns {
+            let picks = format!("pick  {} picks in {:.1} s", self.events, self.seconds);
+            let way = |(way, each): (&&str, &u64)| format!("{way:16} {each} ns");
+            return [picks].into_iter().chain(ways.iter().map(way)).collect::<Vec<_>>().join("\n");
+        }
         let mut lines = vec![
             format!("{}  bus {}  door {}", self.workload, self.bus, self.door),
             format!("{} events in {:.1} s: {:.0}/s", self.events, self.seconds, self.per_second),

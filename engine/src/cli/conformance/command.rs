@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use gearshift_bus::{Bus, Message, ServiceInfo, Subject};
-use gearshift_protocol::{OperationRef, metadata, plugin};
+use gearshift_protocol::{OperationRef, PluginMetadata, metadata, plugin};
 use serde::Serialize;
 use serde_json::json;
 
@@ -70,8 +70,19 @@ pub(in crate::cli) async fn check(global: &Global, args: &CheckArgs) -> Outcome 
 async fn examine(global: &Global, args: &CheckArgs, bus: &Bus) -> Result<Vec<Section>, Failure> {
     let services = bus.requests().discover().await;
     let services = services.map_err(|error| Failure::new(ENDED_BADLY, error.to_string()))?;
-    let ours: Vec<&ServiceInfo> = services.iter().filter(|one| one.name == args.name).collect();
-    let Some(first) = ours.first() else { return Err(absent(&args.name, &services)) };
+    let mut ours: Vec<&ServiceInfo> = services.iter().filter(|one| one.name == args.name).collect();
+    let takes_no_calls = |one: &ServiceInfo| PluginMetadata::from_map(&one.metadata)?.state;
+    let states: Vec<_> = ours.iter().filter_map(|one| takes_no_calls(one)).collect();
+    ours.retain(|one| takes_no_calls(one).is_none());
+    let Some(first) = ours.first() else {
+        return Err(match states.first() {
+            Some(state) => {
+                let words = format!("plugin `{}` takes no calls: it is {state}", args.name);
+                Failure::new(NOT_FOUND, words)
+            }
+            None => absent(&args.name, &services),
+        });
+    };
     let names: Vec<&str> = first.endpoints.iter().map(|one| one.name.as_str()).collect();
     let samples = Samples::read(&args.samples, &names)?;
     let mut findings = declared::service(&ours);

@@ -63,7 +63,11 @@ pub(super) async fn work(desk: &Desk<'_>, endpoint: &EndpointInfo, sample: &Valu
     let interval = told.or(declared).and_then(|text| plugin::parse_duration(&text));
     let interval = interval.map_or(INTERVAL, Duration::from_millis);
     let heard = hear(&mut ears, desk.limit).await;
-    let mut list = vec![alive(&heard, interval)];
+    let mut list = Vec::new();
+    // Where nothing came at all, one finding says so.
+    if heard.signs > 0 || heard.result.is_some() {
+        list.push(alive(&heard, interval));
+    }
     list.extend(result(&heard, endpoint, &call, desk.limit));
     list
 }
@@ -133,9 +137,10 @@ fn result(
     limit: Duration,
 ) -> Vec<Finding> {
     let Some(message) = &heard.result else {
+        let what = if heard.signs > 0 { "none" } else { "neither it nor a heartbeat" };
         return vec![Finding::problem(
             "result",
-            format!("none within {}", span(millis(limit))),
+            format!("{what} within {}", span(millis(limit))),
             format!(
                 "publish it to the subject in `{}`, and wait for the stream's acknowledgement",
                 headers::RESULT_TO

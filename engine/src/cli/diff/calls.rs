@@ -61,8 +61,18 @@ fn call(what: &str, before: &CallSpec, after: &CallSpec, found: &mut Found) {
         spec.undo.as_ref().map_or_else(|| "none".to_owned(), |undo| undo.operation.to_string())
     };
     tell("undo", undo(before), undo(after));
+    tell("cache", cache(before), cache(after));
     found.other("call", &format!("input of {what}"), &before.with, &after.with);
     found.other("call", &format!("set of {what}"), &before.set, &after.set);
+    let key = |spec: &CallSpec| spec.cache.as_ref().and_then(|rules| rules.key.clone());
+    found.other("call", &format!("cache key of {what}"), &key(before), &key(after));
+}
+
+/// `10m`, or `10m by a key`.
+fn cache(spec: &CallSpec) -> String {
+    let Some(rules) = &spec.cache else { return "none".to_owned() };
+    let ttl = duration::format(rules.ttl_ms);
+    if rules.key.is_some() { format!("{ttl} by a key") } else { ttl }
 }
 
 /// `3 attempts, 2s..1m with jitter`.

@@ -111,6 +111,29 @@ impl From<Answer> for Answers {
     }
 }
 
+impl Answers {
+    /// An answer, a list of them, or the bare output of every attempt: a mapping that has none of
+    /// the words by which an answer is known, and whatever else is no list of answers.
+    pub(in crate::cli) fn read(written: serde_json::Value) -> Result<Self, String> {
+        let is_answer = |one: &serde_json::Value| {
+            let known = ["output", "fail", "hold", "after"];
+            one.as_object().is_some_and(|map| known.iter().any(|word| map.contains_key(*word)))
+        };
+        let is_list = |list: &Vec<_>| !list.is_empty() && list.iter().any(is_answer);
+        if is_answer(&written) || written.as_array().is_some_and(is_list) {
+            return serde_json::from_value(written).map_err(|error| {
+                format!("{error}; an output with these words in it is `output: …`")
+            });
+        }
+        Ok(Self::from(Answer { output: Some(written), ..Answer::default() }))
+    }
+
+    /// The kinds of failure in them.
+    pub(in crate::cli) fn failures(&self) -> impl Iterator<Item = Kind> {
+        self.0.iter().filter_map(|answer| answer.fail)
+    }
+}
+
 impl<'de> Deserialize<'de> for Answers {
     fn deserialize<D: de::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct OneOrSeveral;
@@ -143,7 +166,7 @@ pub(in crate::cli) struct Prepared {
 }
 
 /// What comes back to one attempt, and how many milliseconds later.
-pub(super) type Reply = (CallOutcome, u64);
+pub(in crate::cli) type Reply = (CallOutcome, u64);
 
 impl Prepared {
     /// Adds answers; what is there is replaced.
@@ -166,8 +189,13 @@ impl Prepared {
         Ok(())
     }
 
+    /// Is anything prepared for `plugin.operation`?
+    pub(in crate::cli) fn knows(&self, key: &str) -> bool {
+        self.answers.contains_key(key)
+    }
+
     /// The answer to the next attempt of `operation`; none where nothing is prepared, or held.
-    pub(super) fn next(&mut self, operation: &str) -> Option<Reply> {
+    pub(in crate::cli) fn next(&mut self, operation: &str) -> Option<Reply> {
         let key = mocks::key(operation).ok()?;
         let answers = &self.answers.get(&key)?.0;
         let asked = self.asked.entry(key).or_default();

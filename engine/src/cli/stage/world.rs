@@ -269,7 +269,10 @@ impl Stage {
                 self.post(key?, letter);
                 None
             }
-            Effect::SendSelf { .. } | Effect::Log { .. } | Effect::Notice(_) => None,
+            Effect::Keep { .. }
+            | Effect::SendSelf { .. }
+            | Effect::Log { .. }
+            | Effect::Notice(_) => None,
         }
     }
 

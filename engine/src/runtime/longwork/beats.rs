@@ -205,9 +205,10 @@ pub(crate) async fn keep_missing(shared: Arc<Shared>) {
     }
 }
 
-async fn miss(shared: &Shared, watched: Watched) {
-    let interval = watched.heartbeat_ms.unwrap_or_default();
-    let Watched { partition, key, call, attempt, operation, .. } = watched;
+async fn miss(shared: &Arc<Shared>, watched: Watched) {
+    let Watched { partition, key, call, attempt, operation, promised, .. } = watched;
+    let Some(promised) = promised else { return };
+    let interval = promised.heartbeat_ms;
     tracing::warn!(instance = %key, %call, attempt, %operation, "heartbeat lost");
     let outcome = CallOutcome::Failure {
         kind: ErrorKind::Retryable,
@@ -215,6 +216,7 @@ async fn miss(shared: &Shared, watched: Watched) {
         message: format!("no heartbeat for {interval} ms, as often as it promised one").into(),
         retry_after_ms: None,
     };
+    promised.ended(shared, &operation, &outcome);
     let input = PartitionInput::CallReply { key, call, attempt, outcome };
     tokio::select! {
         biased;

@@ -15,7 +15,7 @@ use crate::runtime::shared::Shared;
 /// Where they lie.
 pub(super) const BLOBS: &str = "bodies";
 /// What others call that store.
-const BUCKET: &str = "gearshift-bodies";
+pub(super) const BUCKET: &str = "gearshift-bodies";
 /// Wait before the bus is asked again.
 pub(super) const READ_AGAIN: Duration = Duration::from_millis(500);
 
@@ -25,7 +25,7 @@ pub(crate) fn object_of(reply: &Message) -> Option<ObjectRef> {
     let names_one = reply.payload.starts_with(b"{\"$object\"");
     let failed = [headers::SERVICE_ERROR_CODE, headers::SERVICE_ERROR, headers::PENDING];
     let is_output = failed.iter().all(|name| reply.headers.get(name).is_none());
-    ObjectRef::parse(&reply.payload).filter(|_| names_one && is_output)
+    (names_one && is_output).then(|| ObjectRef::parse(&reply.payload)).flatten()
 }
 
 /// What the reply to the call `call` says whose content is the object.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gearshift_bus::{Digest, Error as BusError};
 use gearshift_machine::machine::Timestamp;
@@ -75,11 +76,14 @@ async fn sweep(shared: &Shared) -> Result<(), BusError> {
     let blobs = shared.bus.blobs(BLOBS).await?;
     let stored = blobs.list().await?;
     let now = shared.config.clock.now();
+    let kept = Duration::from_millis(KEPT_MS);
     for digest in shared.bodies.idle(stored, now) {
-        blobs.delete(&digest).await?;
-        tracing::debug!(%digest, "a large body that nobody took for a day was removed");
+        // Another engine, or a plugin, may have put it since: the server knows.
+        if blobs.delete_idle(&digest, kept).await? {
+            tracing::debug!(%digest, "a large body that nobody took for a day was removed");
+        }
     }
-    Ok(())
+    blobs.delete_orphans(kept).await
 }
 
 #[cfg(test)]

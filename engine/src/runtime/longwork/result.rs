@@ -1,12 +1,16 @@
 //! Results that plugins promised: a message of the inbox → the reply to an attempt.
 
+use std::sync::Arc;
+
 use gearshift_bus::{Headers, Message};
-use gearshift_machine::machine::{CallOutcome, EffectId, InstanceKey};
+use gearshift_machine::machine::{CallOutcome, EffectId, InstanceKey, Timestamp};
 use gearshift_protocol::{ObjectRef, ce_decode, headers, subjects};
 
 use super::bodies::object_of;
+use super::watched::Watched;
 use crate::runtime::intake::IntakeError;
 use crate::runtime::providers::read_reply;
+use crate::runtime::shared::Shared;
 
 /// What a plugin says about an attempt that it promised a result of.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +28,31 @@ pub(crate) enum Said {
     Outcome(CallOutcome),
     /// What this object holds.
     Stored(Box<(Message, ObjectRef)>),
+}
+
+/// Tells the operation what came of an attempt that its plugin promised a result of; once.
+pub(crate) fn redeem(shared: &Arc<Shared>, call: EffectId, attempt: u32, outcome: &CallOutcome) {
+    if let Some((operation, promised)) = shared.longwork.redeem(call, attempt) {
+        promised.ended(shared, &operation, outcome);
+    }
+}
+
+/// Drops the calls of an instance that it does not wait for any more, and tells their operations
+/// where they had no result.
+pub(crate) fn settle(
+    shared: &Arc<Shared>,
+    key: &InstanceKey,
+    awaits: impl Fn(EffectId, u32) -> bool,
+    now: Timestamp,
+) {
+    for Watched { promised, deadline, operation, .. } in shared.longwork.settle(key, awaits) {
+        let Some(promised) = promised else { continue };
+        if deadline <= now {
+            promised.overdue(shared, &operation);
+        } else {
+            promised.given_up(shared);
+        }
+    }
 }
 
 /// Reads a message under the subject of results; `None` where it is under another one.
@@ -122,7 +151,8 @@ mod tests {
             let list = [&SENT[..], extra].concat();
             match late_result(&message(&id, &list, "{}")).unwrap().unwrap().said {
                 Said::Outcome(CallOutcome::Failure { kind, .. }) => Some(kind),
-                Said::Outcome(CallOutcome::Success(_)) | Said::Stored(_) => None,
+                Said::Outcome(CallOutcome::Success(_) | CallOutcome::Cached(_))
+                | Said::Stored(_) => None,
             }
         };
         assert_eq!(kind(&[(headers::SERVICE_ERROR_CODE, "422")]), Some(ErrorKind::Permanent));

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+use crate::runtime::providers::Promised;
+
 /// Between two notices of the progress of one call, in milliseconds.
 const TOLD_EVERY_MS: u64 = 1_000;
 
@@ -28,8 +30,10 @@ pub(crate) struct Watched {
     pub(crate) operation: Arc<str>,
     /// The state or step that makes the call.
     pub(crate) step: Arc<str>,
-    /// How long silence may last, in milliseconds; for ever where it is no long work.
-    pub(crate) heartbeat_ms: Option<u64>,
+    /// The latest time a result counts.
+    pub(crate) deadline: Timestamp,
+    /// What its plugin owes; nothing where it is no long work, which may be silent for ever.
+    pub(crate) promised: Option<Promised>,
     /// When the plugin was heard of last.
     pub(crate) heard: Timestamp,
     pub(crate) percent: Option<u8>,
@@ -80,13 +84,12 @@ struct Known {
 }
 
 impl Watched {
-    /// Listens from `heard` on to the plugin of an attempt, which may be silent for so long; for
-    /// ever where it promised nothing.
+    /// Listens from `heard` on to the plugin of an attempt.
     pub(crate) fn new(
         (partition, session): (u16, u64),
         key: InstanceKey,
         request: &CallRequest,
-        heartbeat_ms: Option<u64>,
+        promised: Option<Promised>,
         heard: Timestamp,
     ) -> Self {
         Self {
@@ -97,7 +100,8 @@ impl Watched {
             attempt: request.attempt,
             operation: Arc::clone(&request.operation),
             step: Arc::clone(&request.step),
-            heartbeat_ms,
+            deadline: request.deadline,
+            promised,
             heard,
             percent: None,
             note: String::new(),
@@ -107,7 +111,8 @@ impl Watched {
 
     /// When silence has lasted too long.
     fn due(&self) -> Option<Timestamp> {
-        self.heartbeat_ms.map(|interval| self.heard.plus_ms(interval))
+        let promised = self.promised.as_ref()?;
+        Some(self.heard.plus_ms(promised.heartbeat_ms))
     }
 }
 
@@ -115,7 +120,7 @@ impl Longwork {
     /// Listens to the plugin of one attempt from now on.
     pub(crate) fn watch(&self, watched: Watched) {
         let mut known = self.known();
-        if watched.heartbeat_ms.is_none() && known.of(watched.call).is_some() {
+        if watched.promised.is_none() && known.of(watched.call).is_some() {
             // A promise came in between, which says more.
             return;
         }
@@ -127,18 +132,49 @@ impl Longwork {
         self.changed.notify_waiters();
     }
 
-    /// Drops the calls of an instance that it does not wait for any more.
-    pub(crate) fn settle(&self, key: &InstanceKey, awaits: impl Fn(EffectId, u32) -> bool) {
+    /// Drops the calls of an instance that it does not wait for any more, and gives those of them
+    /// that nobody heard a result of.
+    #[must_use]
+    pub(super) fn settle(
+        &self,
+        key: &InstanceKey,
+        awaits: impl Fn(EffectId, u32) -> bool,
+    ) -> Vec<Watched> {
         if self.is_idle() {
-            return;
+            return Vec::new();
         }
         let mut known = self.known();
-        let Some(list) = known.instances.get(key) else { return };
+        let Some(list) = known.instances.get(key) else { return Vec::new() };
         let over = list.iter().filter(|one| !awaits(one.call, one.attempt));
-        for call in over.map(|one| one.call).collect::<Vec<_>>() {
-            known.forget(call);
-        }
+        let mut over = over.cloned().collect::<Vec<_>>();
+        over.iter().for_each(|one| known.forget(one.call));
         self.counted(&known);
+        drop(known);
+        over.retain(|one| one.promised.is_some());
+        over
+    }
+
+    /// Calls whose results are promised by the operation `<plugin>.v<major>.<operation>`.
+    pub(crate) fn promised_at(&self, key: &str) -> u64 {
+        if self.is_idle() {
+            return 0;
+        }
+        let known = self.known();
+        let is_its = |one: &&Watched| {
+            one.promised.as_ref().is_some_and(|promised| promised.is_of(key, &one.operation))
+        };
+        let its = known.instances.values().flatten().filter(is_its);
+        u64::try_from(its.count()).unwrap_or(u64::MAX)
+    }
+
+    /// What the plugin of an attempt owes, whose result is there; once.
+    pub(super) fn redeem(&self, call: EffectId, attempt: u32) -> Option<(Arc<str>, Promised)> {
+        if self.is_idle() {
+            return None;
+        }
+        let mut known = self.known();
+        let watched = known.of(call).filter(|one| one.attempt == attempt)?;
+        Some((Arc::clone(&watched.operation), watched.promised.take()?))
     }
 
     /// Drops what an ended drive listened to.

@@ -3,7 +3,7 @@
 use gearshift_machine::machine::{EffectId, InstanceKey, Timestamp};
 use gearshift_protocol::Heartbeat;
 
-use super::{Heard, Longwork, Watched};
+use super::{Heard, Longwork, Promised, Watched};
 
 fn key(name: &str) -> InstanceKey {
     InstanceKey::new("w", name).unwrap()
@@ -18,7 +18,8 @@ fn watched(name: &str, call: u8, heartbeat_ms: Option<u64>) -> Watched {
         attempt: 1,
         operation: "press.render".into(),
         step: "a".into(),
-        heartbeat_ms,
+        deadline: Timestamp(0),
+        promised: heartbeat_ms.map(|it| Promised::taken_over(it, None)),
         heard: Timestamp(0),
         percent: None,
         note: String::new(),
@@ -78,11 +79,27 @@ fn what_is_over_and_what_another_owner_has_is_dropped() {
     work.watch(watched("a", 1, Some(10)));
     work.watch(watched("a", 2, None));
     work.watch(watched("b", 3, Some(10)));
-    work.settle(&key("a"), |call, attempt| call == EffectId([2; 16]) && attempt == 1);
+    work.watch(watched("a", 4, None));
+    let over = work.settle(&key("a"), |call, attempt| call == EffectId([2; 16]) && attempt == 1);
+    let calls = over.iter().map(|one| one.call).collect::<Vec<_>>();
+    assert_eq!(calls, [EffectId([1; 16])], "what promised nothing owes nothing");
     assert_eq!(work.progress(&key("a")).len(), 1);
     assert_eq!(work.next_due(), Some(Timestamp(10)), "of the other instance");
     work.leave(0, 2);
     assert!(!work.is_idle());
     work.leave(0, 1);
     assert!(work.is_idle() && work.progress(&key("a")).is_empty());
+}
+
+#[test]
+fn what_a_plugin_owes_is_redeemed_once_and_by_the_attempt_that_it_owes() {
+    let work = Longwork::default();
+    let call = EffectId([1; 16]);
+    assert_eq!(work.redeem(call, 1), None);
+    work.watch(watched("a", 1, Some(10)));
+    assert_eq!(work.redeem(call, 2), None);
+    assert_eq!(work.redeem(call, 1).unwrap().1, Promised::taken_over(10, None));
+    assert_eq!(work.redeem(call, 1), None);
+    assert_eq!(work.next_due(), None, "nobody waits for its signs of life");
+    assert!(work.settle(&key("a"), |_, _| false).is_empty());
 }

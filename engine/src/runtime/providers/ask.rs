@@ -7,16 +7,17 @@ use gearshift_bus::{ErrorKind as BusErrorKind, Message, Subject};
 use gearshift_machine::definition::model::{Balance, PluginRules};
 use gearshift_machine::machine::{CallOutcome, CallRequest, ErrorKind, InstanceKey, Outcome};
 use gearshift_machine::partition::PartitionInput;
-use gearshift_protocol::{ObjectRef, ce_encode, headers, subjects};
+use gearshift_protocol::{ObjectRef, headers};
 
-use super::breaker::Sign;
 use super::breakers::{self, Pass};
 use super::instances::Picked;
 use super::prefer::Prefer;
+use super::promised::Promised;
 use super::registry::{Route, Unroutable};
 use super::reply::{failure, promise_of, read_reply};
+use super::signs::{Sign, sign_of, words_of};
 use crate::runtime::clock::monotonic;
-use crate::runtime::longwork::{Watched, heartbeat_ms, object_of, read_object_by};
+use crate::runtime::longwork::{Watched, heartbeat_ms, object_of, read_object_by, too_large};
 use crate::runtime::shared::Shared;
 use tokio::sync::Semaphore;
 
@@ -35,6 +36,8 @@ pub(crate) struct Attempt {
     /// What the calling definition asks of the plugin.
     pub(crate) rules: Option<Arc<PluginRules>>,
     pub(crate) call: CallRequest,
+    /// The call's id in letters, as messages name it.
+    pub(crate) id: String,
 }
 
 /// How an attempt is sent.
@@ -50,9 +53,8 @@ pub(crate) struct Sending {
 pub(crate) enum Asked {
     /// This is how it ended.
     Ended(CallOutcome),
-    /// The plugin took it and answers later; it says at least this often, in milliseconds, that it
-    /// lives.
-    Promised(u64),
+    /// The plugin took it and answers later.
+    Promised(Box<Promised>),
     /// Its answer is what this object holds, which is still to be read.
     Stored(Box<(Message, ObjectRef)>),
     /// The instance that was picked is gone, and nothing was sent: another one is asked.
@@ -72,6 +74,7 @@ impl Attempt {
         if self.is_overdue() {
             return Asked::Nothing;
         }
+        let waits = route.counts.waits();
         // Rare, so that its size is not every call's.
         let (pass, _room) = match Box::pin(self.pass(&route)).await {
             Ok(passed) => passed,
@@ -79,15 +82,24 @@ impl Attempt {
         };
         // What waits takes no place from what can be asked.
         let _permit = permits.acquire().await;
+        // Before it is recorded as sent: what could not be stored was not.
+        let body = match Box::pin(self.body(&route)).await {
+            Ok(body) => body,
+            Err(asked) => {
+                self.not_sent(&route, pass);
+                return asked;
+            }
+        };
         if self.is_overdue() || route.once && !Box::pin(self.may_start()).await {
             self.not_sent(&route, pass);
             return Asked::Nothing;
         }
+        drop(waits);
         loop {
             let Some(sending) = self.sending(&route, pass) else {
                 return self.nobody();
             };
-            let message = match self.message(sending.subject()) {
+            let message = match self.message(sending.subject(), body.clone()) {
                 Ok(message) => message,
                 Err(error) => {
                     let text = error.to_string();
@@ -136,7 +148,7 @@ impl Attempt {
         let pool = route.pool.as_ref().filter(|_| alone);
         let picked = pool.and_then(|pool| pool.pick(balance));
         let is_somebody = picked.is_some() || route.group;
-        is_somebody.then(|| Sending { route: Arc::clone(route), picked, pass, began: monotonic() })
+        is_somebody.then(|| Sending::new(route, picked, pass))
     }
 
     /// Every instance that might be asked is gone.
@@ -169,13 +181,17 @@ impl Attempt {
         let (asked, sign) = match reply {
             Ok(reply) => {
                 let asked = self.answered(sending, &reply);
-                let sign = sign_of(&asked);
+                let sign = signed(&asked);
                 (asked, sign)
             }
             Err(error) => self.failed(sending, &error),
         };
+        if matches!(asked, Asked::Promised(_)) {
+            // Neither breaker nor counts hear of it before it is known what becomes of it.
+            return asked;
+        }
         if sign != Sign::None {
-            route.counts.add(began.elapsed(), failed(&asked));
+            route.counts.add(Some(began.elapsed()), failed(&asked));
         }
         if let Some(rules) = self.breaker_rules() {
             let shared = &self.shared;
@@ -197,16 +213,18 @@ impl Attempt {
         {
             picked.tell_load(load);
         }
-        let call = self.call.call.to_string();
-        match promise_of(reply, &call) {
+        match promise_of(reply, &self.id) {
             Some(promise) => {
                 let seen = self.shared.providers.catalogue();
                 let told = seen.and_then(|seen| seen.heartbeat_ms(route.subject.as_str()));
-                Asked::Promised(heartbeat_ms(promise, told))
+                let heartbeat_ms = heartbeat_ms(promise, told);
+                let asked = (route, sending.began);
+                let promised = Promised::new(heartbeat_ms, self.rules.clone(), sending.pass, asked);
+                Asked::Promised(Box::new(promised))
             }
             None => match object_of(reply) {
                 Some(object) => Asked::Stored(Box::new((reply.clone(), object))),
-                None => Asked::Ended(read_reply(reply, &call)),
+                None => Asked::Ended(read_reply(reply, &self.id)),
             },
         }
     }
@@ -227,11 +245,11 @@ impl Attempt {
             Asked::Ended(outcome) => {
                 Some(PartitionInput::CallReply { key, call, attempt, outcome })
             }
-            Asked::Promised(heartbeat_ms) => {
+            Asked::Promised(promised) => {
                 let heard = self.shared.config.clock.now();
                 let place = (self.partition, self.session);
-                let watched =
-                    Watched::new(place, key.clone(), &self.call, Some(heartbeat_ms), heard);
+                let heartbeat_ms = promised.heartbeat_ms;
+                let watched = Watched::new(place, key.clone(), &self.call, Some(*promised), heard);
                 self.shared.longwork.watch(watched);
                 Some(PartitionInput::CallPending { key, call, attempt, heartbeat_ms })
             }
@@ -275,6 +293,10 @@ impl Attempt {
             }
             return (self.nobody(), Sign::None);
         }
+        if let BusErrorKind::TooLarge { size, limit } = *error.kind() {
+            let why = "; the plugin reads no objects";
+            return (too_large(size, limit, why), Sign::None);
+        }
         let is_timeout = matches!(error.kind(), BusErrorKind::Timeout { .. });
         let is_full = matches!(error.kind(), BusErrorKind::Full { .. });
         let sign = if is_timeout || is_full { Sign::Bad } else { Sign::None };
@@ -286,46 +308,40 @@ impl Attempt {
         };
         (Asked::Ended(failure(kind, "bus", error.to_string())), sign)
     }
-
-    pub(crate) fn message(&self, subject: &Subject) -> Result<Message, gearshift_bus::Error> {
-        let call = &self.call;
-        Message::new(subject.clone(), call.input.to_json())
-            .with_known(headers::CONTENT_TYPE, headers::JSON.to_owned())?
-            .with_known(headers::CALL_ID, call.call.to_string())?
-            .with_known(headers::ATTEMPT, call.attempt.to_string())?
-            .with_known(headers::DEADLINE, call.deadline.to_string())?
-            .with_known(headers::WORKFLOW, ce_encode(&self.workflow))?
-            .with_known(headers::INSTANCE, ce_encode(&self.key.to_string()))?
-            .with_known(headers::STEP, ce_encode(&call.step))?
-            .with_known(headers::RESULT_TO, subjects::result(&call.call.to_string()))
-    }
 }
 
 impl Sending {
+    fn new(route: &Arc<Route>, picked: Option<Picked>, pass: Pass) -> Self {
+        route.counts.is_sent();
+        Self { route: Arc::clone(route), picked, pass, began: monotonic() }
+    }
+
     /// Where it goes.
     pub(crate) fn subject(&self) -> &Subject {
         self.picked.as_ref().map_or(&self.route.subject, |picked| &picked.subject)
     }
 }
 
-/// What an answer says of the operation: a failure for good is an answer like any other.
-fn sign_of(asked: &Asked) -> Sign {
-    let Asked::Ended(CallOutcome::Failure { kind, .. }) = asked else { return Sign::Well };
-    match kind {
-        ErrorKind::Permanent => Sign::Well,
-        ErrorKind::Retryable
-        | ErrorKind::Timeout
-        | ErrorKind::InvalidReply
-        | ErrorKind::OutcomeUnknown
-        | ErrorKind::NotStarted
-        | ErrorKind::ChildFailed => Sign::Bad,
-        ErrorKind::PluginNotFound => Sign::None,
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.route.counts.is_back();
+    }
+}
+
+/// What an answer says of the operation. One that is to come, or to be read, was taken at least.
+const fn signed(asked: &Asked) -> Sign {
+    match asked {
+        Asked::Ended(outcome) => sign_of(outcome),
+        Asked::Stored(_) => Sign::Well,
+        Asked::Promised(_) | Asked::Again | Asked::Nothing => Sign::None,
     }
 }
 
 const fn failed(asked: &Asked) -> bool {
     match asked {
-        Asked::Ended(CallOutcome::Success(_)) | Asked::Promised(_) | Asked::Stored(_) => false,
+        Asked::Ended(CallOutcome::Success(_) | CallOutcome::Cached(_))
+        | Asked::Promised(_)
+        | Asked::Stored(_) => false,
         Asked::Ended(CallOutcome::Failure { .. }) | Asked::Nothing | Asked::Again => true,
     }
 }
@@ -333,12 +349,9 @@ const fn failed(asked: &Asked) -> bool {
 /// How an attempt failed, for people.
 fn words(asked: &Asked) -> String {
     match asked {
-        Asked::Ended(CallOutcome::Failure { code, message, .. }) => format!("{code}: {message}"),
+        Asked::Ended(outcome) => words_of(outcome),
         Asked::Nothing => "no answer in time".to_owned(),
-        Asked::Ended(CallOutcome::Success(_))
-        | Asked::Promised(_)
-        | Asked::Stored(_)
-        | Asked::Again => String::new(),
+        Asked::Promised(_) | Asked::Stored(_) | Asked::Again => String::new(),
     }
 }
 

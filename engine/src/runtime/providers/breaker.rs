@@ -51,17 +51,6 @@ pub(super) enum Gate {
     Due(Tripped),
 }
 
-/// What an attempt says of the operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
-    /// It answers, be it with a failure for good.
-    Well,
-    /// It failed, and may not fail the next time.
-    Bad,
-    /// Nothing: it was not reached.
-    None,
-}
-
 impl Breaker {
     pub(super) fn new(key: &str) -> Self {
         Self {

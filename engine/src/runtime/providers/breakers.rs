@@ -7,8 +7,9 @@ use gearshift_bus::{Change, Error as BusError, Swapped};
 use gearshift_machine::definition::model::BreakerRules;
 use gearshift_machine::machine::NoticeKind;
 
-use super::breaker::{Breaker, Sign, Tripped};
+use super::breaker::{Breaker, Tripped};
 use super::registry::Providers;
+use super::signs::Sign;
 use crate::runtime::shared::Shared;
 
 /// Keys of breakers in the bucket of plugins: `breaker/<plugin>.v<major>.<operation>`.

@@ -36,6 +36,8 @@ pub(super) struct Target {
     pub(super) offered: bool,
     /// May the queue group be asked? Else some of its members have a version that was not meant.
     pub(super) group: bool,
+    /// Does everybody who may be asked read inputs out of the object store?
+    pub(super) objects: bool,
     /// Those who can be asked alone.
     pub(super) alone: Vec<Candidate>,
 }
@@ -139,14 +141,17 @@ impl Catalogue {
     /// # Errors
     /// Why it must not be asked although the plugin runs: no version of it is the one meant.
     pub(super) fn target(&self, wanted: &OperationRef, prefer: Prefer) -> Result<Target, String> {
-        let mut running: Vec<_> = self.of(&wanted.plugin).collect();
+        // One that takes no calls yet, or no more, is shown to people and to nobody else.
+        let takes_calls = |one: &&Instance| one.metadata.state.is_none();
+        let mut running: Vec<_> = self.of(&wanted.plugin).filter(takes_calls).collect();
         if running.is_empty() {
             running = self.implementing(wanted, prefer);
         }
         if running.is_empty() {
             // A responder that cannot be discovered may be there all the same.
             let subject = wanted.subject(wanted.major().unwrap_or(1));
-            return Ok(Target { subject, offered: false, group: true, alone: Vec::new() });
+            let alone = Vec::new();
+            return Ok(Target { subject, offered: false, group: true, objects: false, alone });
         }
         let accepted = |one: &&Instance| wanted.accepts(&one.info.version) && one.major.is_some();
         let meant: Vec<_> = running.iter().copied().filter(accepted).collect();
@@ -168,7 +173,9 @@ impl Catalogue {
                 not_meant(wanted, &running)
             ));
         }
-        Ok(Target { offered: !serving.is_empty(), subject, group, alone })
+        let offered = !serving.is_empty();
+        let objects = offered && serving.iter().all(|one| one.metadata.objects);
+        Ok(Target { offered, subject, group, objects, alone })
     }
 
     /// The instances of the best plugin that implements the interface `wanted` names.

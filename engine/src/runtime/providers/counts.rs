@@ -9,6 +9,8 @@ const BUCKETS: usize = 40;
 /// Calls, failures among them, and how long they took.
 #[derive(Debug)]
 pub(super) struct Counts {
+    sent: AtomicU64,
+    waiting: AtomicU64,
     calls: AtomicU64,
     errors: AtomicU64,
     micros: AtomicU64,
@@ -26,11 +28,27 @@ pub(crate) struct Counted {
     pub(crate) average: Duration,
     /// At most as long took 99 of 100; up to the next power of two in microseconds.
     pub(crate) p99: Duration,
+    /// Attempts that were sent and have not ended.
+    pub(crate) in_flight: u64,
+    /// Attempts that are held and were not sent.
+    pub(crate) waiting: u64,
+}
+
+/// An attempt that is held, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Waits<'c>(&'c AtomicU64);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Default for Counts {
     fn default() -> Self {
         Self {
+            sent: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             micros: AtomicU64::new(0),
@@ -40,14 +58,31 @@ impl Default for Counts {
 }
 
 impl Counts {
-    /// An attempt ended.
-    pub(super) fn add(&self, took: Duration, failed: bool) {
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    /// An attempt is held from now on.
+    pub(super) fn waits(&self) -> Waits<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waits(&self.waiting)
+    }
+
+    /// An attempt is sent; [`Counts::is_back`] follows, whatever becomes of it.
+    pub(super) fn is_sent(&self) {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Nobody waits for that attempt any more.
+    pub(super) fn is_back(&self) {
+        self.sent.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// An attempt ended; how long it took is not known where another engine sent it.
+    pub(super) fn add(&self, took: Option<Duration>, failed: bool) {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        self.micros.fetch_add(micros, Ordering::Relaxed);
         if failed {
             self.errors.fetch_add(1, Ordering::Relaxed);
         }
+        let Some(took) = took else { return };
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
         let bits = usize::try_from(u64::BITS - micros.leading_zeros()).unwrap_or(BUCKETS);
         if let Some(bucket) = self.took.get(bits.min(BUCKETS - 1)) {
             bucket.fetch_add(1, Ordering::Relaxed);
@@ -57,18 +92,21 @@ impl Counts {
     pub(super) fn read(&self) -> Counted {
         let calls = self.calls.load(Ordering::Relaxed);
         let micros = self.micros.load(Ordering::Relaxed);
-        let most = calls - calls / 100;
+        let timed: u64 = self.took.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum();
+        let most = timed - timed / 100;
         let mut seen = 0;
         let at = self.took.iter().position(|bucket| {
             seen += bucket.load(Ordering::Relaxed);
             seen >= most
         });
-        let p99 = at.filter(|_| calls > 0).map_or(0, |at| 1_u64 << at);
+        let p99 = at.filter(|_| timed > 0).map_or(0, |at| 1_u64 << at);
         Counted {
             calls,
             errors: self.errors.load(Ordering::Relaxed),
-            average: Duration::from_micros(micros.checked_div(calls).unwrap_or(0)),
+            average: Duration::from_micros(micros.checked_div(timed).unwrap_or(0)),
             p99: Duration::from_micros(p99),
+            in_flight: self.sent.load(Ordering::Relaxed),
+            waiting: self.waiting.load(Ordering::Relaxed),
         }
     }
 }
@@ -82,14 +120,36 @@ mod tests {
         let counts = Counts::default();
         assert_eq!(counts.read(), Counted::default());
         for _ in 0..99 {
-            counts.add(Duration::from_micros(900), false);
+            counts.add(Some(Duration::from_micros(900)), false);
         }
-        counts.add(Duration::from_millis(500), true);
+        counts.add(Some(Duration::from_millis(500)), true);
         let counted = counts.read();
         assert_eq!((counted.calls, counted.errors), (100, 1));
         assert_eq!(counted.p99, Duration::from_micros(1_024));
-        counts.add(Duration::from_secs(1), true);
-        counts.add(Duration::from_secs(1), true);
+        counts.add(Some(Duration::from_secs(1)), true);
+        counts.add(Some(Duration::from_secs(1)), true);
         assert!(counts.read().p99 >= Duration::from_millis(500));
+    }
+
+    #[test]
+    fn p11_what_is_under_way_and_what_waits_is_counted_until_it_is_over() {
+        let counts = Counts::default();
+        counts.is_sent();
+        let (one, two) = (counts.waits(), counts.waits());
+        assert_eq!((counts.read().in_flight, counts.read().waiting), (1, 2));
+        drop(one);
+        counts.is_back();
+        assert_eq!((counts.read().in_flight, counts.read().waiting), (0, 1));
+        drop(two);
+        assert_eq!(counts.read(), Counted::default());
+    }
+
+    #[test]
+    fn what_took_nobody_knows_how_long_is_counted_and_tells_no_time() {
+        let counts = Counts::default();
+        counts.add(None, true);
+        assert_eq!(counts.read(), Counted { calls: 1, errors: 1, ..Counted::default() });
+        counts.add(Some(Duration::from_micros(900)), false);
+        assert_eq!(counts.read().average, Duration::from_micros(900));
     }
 }

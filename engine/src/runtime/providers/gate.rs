@@ -9,11 +9,12 @@ use gearshift_machine::machine::{
 };
 
 use super::ask::{Asked, Attempt};
-use super::breaker::{Gate, Sign, Tripped};
+use super::breaker::{Gate, Tripped};
 use super::breakers::{self, Pass};
 use super::limits::Room;
 use super::registry::Route;
 use super::reply::failure;
+use super::signs::Sign;
 
 /// An attempt that is held waits all of its time but this part of it, so that the machine hears of
 /// it before its own timer calls it a timeout.
@@ -48,6 +49,8 @@ impl Attempt {
     pub(crate) async fn held(&self) -> Option<Asked> {
         let providers = &self.shared.providers;
         let (what, hold) = providers.hold_of(&self.call.operation)?;
+        let route = self.known();
+        let _waits = route.as_ref().map(|route| route.counts.waits());
         let released = tokio::time::timeout(self.patience(), providers.released(&what)).await;
         let again = if released.is_ok() { 0 } else { HELD_AGAIN_MS };
         Some(held(PLUGIN_PAUSED, hold.words(&what), again))
@@ -60,7 +63,8 @@ impl Attempt {
         // What found room late is sent all the same, so half of its time is left for that.
         let left = self.call.deadline.since_ms(self.shared.config.clock.now());
         let patience = Duration::from_millis(left / 2);
-        match self.shared.providers.limits.room(rules, patience).await {
+        let room = self.shared.providers.limits.room(rules, self.call.per.as_ref(), patience);
+        match room.await {
             Ok(room) => Ok((pass, room)),
             Err(full) => {
                 self.not_sent(route, pass);

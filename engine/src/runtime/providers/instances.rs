@@ -82,6 +82,8 @@ pub(super) struct Pool {
     /// Of each score, the best first: where its members are.
     tiers: Vec<Range<usize>>,
     turn: AtomicUsize,
+    /// Counts what is drawn again, apart: numbers picked out of an even sequence are not even.
+    turn_again: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -153,7 +155,8 @@ impl Pool {
             tiers.push(start..start + tier.len());
             start += tier.len();
         }
-        let pool = Self { members, tiers, turn: AtomicUsize::new(0) };
+        let (turn, turn_again) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let pool = Self { members, tiers, turn, turn_again };
         Ok((!pool.members.is_empty()).then(|| Arc::new(pool)))
     }
 
@@ -196,24 +199,50 @@ impl Pool {
             let (before, from) = tier.split_at(first % tier.len());
             from.iter().chain(before).filter(|one| fits(one))
         };
-        let draw = |of: &dyn Fn(usize) -> Option<&'p Member>| {
-            let mut drawn = (0..tier.len()).filter_map(|_| of(turn()));
-            drawn.find(|one| fits(one)).or_else(|| rotated(turn()).next())
-        };
         match balance {
-            Balance::Group | Balance::RoundRobin => draw(&|turn| tier.get(turn % tier.len())),
-            Balance::Random => draw(&|turn| tier.get(chance(turn) % tier.len())),
-            Balance::Weighted => {
-                let total = tier.last()?.weights;
-                draw(&|turn| {
-                    let at = spread(turn, total);
-                    tier.get(tier.partition_point(|one| one.weights <= at))
+            Balance::Group | Balance::RoundRobin => {
+                let mut drawn = (0..tier.len()).filter_map(|_| tier.get(turn() % tier.len()));
+                drawn.find(|one| fits(one)).or_else(|| rotated(turn()).next())
+            }
+            Balance::Random => {
+                let drawn = tier.get(chance(turn()) % tier.len()).filter(|one| fits(one));
+                drawn.or_else(|| {
+                    let count = tier.iter().filter(|one| fits(one)).count().max(1);
+                    let at = chance(turn()) % count;
+                    tier.iter().filter(|one| fits(one)).nth(at).or_else(|| rotated(at).next())
                 })
+            }
+            Balance::Weighted => {
+                let at = spread(turn(), tier.last()?.weights);
+                let drawn = tier.get(tier.partition_point(|one| one.weights <= at));
+                drawn.filter(|one| fits(one)).or_else(|| self.by_weight(tier, fits))
             }
             // Of equal ones another one each time.
             Balance::LeastInFlight => rotated(turn()).min_by_key(|one| one.busy.own()),
             Balance::Resource => rotated(turn()).min_by_key(|one| one.share()),
         }
+    }
+}
+
+impl Pool {
+    /// One of those of a tier that fit, each by its weight.
+    fn by_weight<'p>(
+        &self,
+        tier: &'p [Member],
+        fits: impl Fn(&Member) -> bool,
+    ) -> Option<&'p Member> {
+        let fitting = || tier.iter().filter(|one| fits(one));
+        let total = fitting().map(|one| u64::from(one.weight)).sum();
+        let mut left = spread(self.turn_again.fetch_add(1, Ordering::Relaxed), total);
+        let mut last = None;
+        for one in fitting() {
+            last = Some(one);
+            match left.checked_sub(u64::from(one.weight)) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+        last
     }
 }
 

@@ -80,6 +80,28 @@ fn weighted_gives_each_its_share() {
 }
 
 #[test]
+fn weighted_gives_each_its_share_while_a_heavy_one_is_gone_or_full() {
+    let (pool, busy) = pool(&[(1, None, 0), (3, None, 0), (1, None, 0), (50, None, 0)]);
+    busy[3].set_gone(true);
+    let sent = went(&pool, Balance::Weighted, 1_000, false);
+    for (name, due) in [("a", 200_usize), ("b", 600), ("c", 200)] {
+        assert!(sent[name].abs_diff(due) <= 10, "{sent:?}");
+    }
+    busy[3].set_gone(false);
+    busy[3].tell_load(Load::new(100, 100));
+    let sent = went(&pool, Balance::Weighted, 1_000, false);
+    assert!(sent["b"].abs_diff(600) <= 10 && sent.len() == 3, "{sent:?}");
+}
+
+#[test]
+fn random_gives_the_rest_about_the_same_while_most_are_gone() {
+    let (pool, busy) = pool(&[(1, None, 0); 10]);
+    busy.iter().take(8).for_each(|one| one.set_gone(true));
+    let sent = went(&pool, Balance::Random, 2_000, false);
+    assert!(sent["i"].abs_diff(1_000) <= 100 && sent.len() == 2, "{sent:?}");
+}
+
+#[test]
 fn resource_goes_where_the_most_room_is() {
     let (pool, busy) = pool(&[(1, Some(10), 0), (1, Some(100), 0)]);
     let sent = went(&pool, Balance::Resource, 88, true);

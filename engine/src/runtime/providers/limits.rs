@@ -1,6 +1,7 @@
 //! Limits: how much one engine asks of a plugin, where a definition says so.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,14 +10,23 @@ use gearshift_machine::definition::model::{PluginRules, Rate};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// What is limited. Definitions that say the same number of the same plugin share it.
+/// So many windows are kept before it is looked which of them nobody needs.
+const LOOK_AT: usize = 1_024;
+
+/// What is limited. Definitions that say the same number of the same plugin share it; where they
+/// count by a key, they share it for each key.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
-    /// By plugin and number.
-    concurrency: DashMap<(Arc<str>, u32), Arc<Semaphore>>,
-    /// By plugin, number and time.
-    rates: DashMap<(Arc<str>, u32, u64), Arc<Window>>,
+    /// Those with a call under way or waiting, by plugin, number and key.
+    concurrency: Arc<DashMap<At<u32>, Arc<Semaphore>>>,
+    /// By plugin, number, time and key.
+    rates: DashMap<At<(u32, u64)>, Arc<Window>>,
+    /// How many windows there may be before those that are over go.
+    look_at: AtomicUsize,
 }
+
+/// Plugin, limit and key.
+type At<L> = (Arc<str>, L, Option<Arc<str>>);
 
 /// The calls that were sent last, or have a moment at which they will be.
 #[derive(Debug, Default)]
@@ -24,9 +34,16 @@ struct Window(Mutex<VecDeque<Instant>>);
 
 /// A call may be sent; it counts as under way until this is dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Room(
-    #[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>,
-);
+pub(crate) struct Room(#[expect(dead_code, reason = "held for its drop")] Option<Place>);
+
+/// A call's place among those under way, or waiting for one; it takes away what nobody else has.
+#[derive(Debug)]
+struct Place {
+    /// `None` once it is dropped.
+    permit: Option<OwnedSemaphorePermit>,
+    at: At<u32>,
+    all: Arc<DashMap<At<u32>, Arc<Semaphore>>>,
+}
 
 /// There is no room in time.
 #[derive(Debug, PartialEq)]
@@ -38,25 +55,29 @@ pub(super) struct NoRoom {
 }
 
 impl Limits {
-    /// Waits for room, at most `limit`.
-    pub(super) async fn room(&self, rules: &PluginRules, limit: Duration) -> Result<Room, NoRoom> {
+    /// Waits for room, at most `limit`; `key` is what the rules count by.
+    pub(super) async fn room(
+        &self,
+        rules: &PluginRules,
+        key: Option<&Arc<str>>,
+        limit: Duration,
+    ) -> Result<Room, NoRoom> {
         let end = Instant::now() + limit;
+        let whose = || match key {
+            None => format!("`{}`", rules.name),
+            Some(key) => format!("`{}` for `{key}`", rules.name),
+        };
         let room = match rules.concurrency {
             None => Room::default(),
             Some(calls) => {
-                let semaphore = self.semaphore(&rules.name, calls);
-                let permit = tokio::time::timeout_at(end, semaphore.acquire_owned()).await;
-                let Ok(Ok(permit)) = permit else {
-                    let limit = format!("{calls} calls of `{}` at once", rules.name);
-                    return Err(NoRoom { limit, after: None });
-                };
-                Room(Some(permit))
+                let place = self.place((Arc::clone(&rules.name), calls, key.cloned()), end).await;
+                let limit = || format!("{calls} calls of {} at once", whose());
+                Room(Some(place.ok_or_else(|| NoRoom { limit: limit(), after: None })?))
             }
         };
         if let Some(rate) = rules.rate {
-            let slot = self.window(&rules.name, rate).slot(rate, Instant::now(), end);
-            let slot = slot.map_err(|after| NoRoom {
-                limit: format!("{} calls of `{}` in {} ms", rate.count, rules.name, rate.period_ms),
+            let slot = self.slot(rules, rate, key, end).map_err(|after| NoRoom {
+                limit: format!("{} calls of {} in {} ms", rate.count, whose(), rate.period_ms),
                 after: Some(after),
             })?;
             tokio::time::sleep_until(slot).await;
@@ -64,14 +85,54 @@ impl Limits {
         Ok(room)
     }
 
-    fn semaphore(&self, plugin: &Arc<str>, calls: u32) -> Arc<Semaphore> {
-        let made = || Arc::new(Semaphore::new(usize::try_from(calls).unwrap_or(usize::MAX >> 4)));
-        Arc::clone(&self.concurrency.entry((Arc::clone(plugin), calls)).or_insert_with(made))
+    /// A place among the calls under way, in the order in which it was asked for.
+    async fn place(&self, at: At<u32>, end: Instant) -> Option<Place> {
+        let calls = usize::try_from(at.1).unwrap_or(usize::MAX >> 4);
+        let made = || Arc::new(Semaphore::new(calls));
+        let all = Arc::clone(&self.concurrency);
+        let mut place = Place { permit: None, at, all };
+        let semaphore = Arc::clone(&place.all.entry(place.at.clone()).or_insert_with(made));
+        let permit = tokio::time::timeout_at(end, semaphore.acquire_owned()).await;
+        place.permit = Some(permit.ok()?.ok()?);
+        Some(place)
     }
 
-    fn window(&self, plugin: &Arc<str>, rate: Rate) -> Arc<Window> {
-        let key = (Arc::clone(plugin), rate.count, rate.period_ms);
-        Arc::clone(&self.rates.entry(key).or_default())
+    /// The moment of the next call, where that is before `end`.
+    fn slot(
+        &self,
+        rules: &PluginRules,
+        rate: Rate,
+        key: Option<&Arc<str>>,
+        end: Instant,
+    ) -> Result<Instant, Duration> {
+        let (now, at) = (Instant::now(), (rate.count, rate.period_ms));
+        let at = (Arc::clone(&rules.name), at, key.cloned());
+        let window = Arc::clone(&self.rates.entry(at).or_default());
+        let slot = window.slot(rate, now, end);
+        drop(window);
+        self.forget_windows(now);
+        slot
+    }
+
+    /// Lets go of windows whose calls are all past, each time there are twice as many as stayed.
+    fn forget_windows(&self, now: Instant) {
+        let limit = self.look_at.load(Ordering::Relaxed).max(LOOK_AT);
+        if self.rates.len() <= limit {
+            return;
+        }
+        self.rates.retain(|(_, (_, period_ms), _), window| {
+            // One that somebody is about to use is kept as well.
+            Arc::strong_count(window) > 1 || !window.is_over(*period_ms, now)
+        });
+        self.look_at.store(self.rates.len().saturating_mul(2), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        // Whoever has a call under way, or waits, has a hold of it.
+        self.all.remove_if(&self.at, |_, semaphore| Arc::strong_count(semaphore) == 1);
     }
 }
 
@@ -93,44 +154,14 @@ impl Window {
         }
         Ok(slot)
     }
+
+    /// Does none of its calls count any more?
+    fn is_over(&self, period_ms: u64, now: Instant) -> bool {
+        let sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.back().is_none_or(|last| *last + Duration::from_millis(period_ms) <= now)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rules(concurrency: Option<u32>, rate: Option<Rate>) -> PluginRules {
-        PluginRules { concurrency, rate, ..PluginRules::new("p".into()) }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_more_than_the_rate_are_sent_in_any_such_time() {
-        let limits = Limits::default();
-        let rules = rules(None, Some(Rate { count: 3, period_ms: 1_000 }));
-        let began = Instant::now();
-        let mut sent = Vec::new();
-        for _ in 0..7 {
-            limits.room(&rules, Duration::from_secs(60)).await.unwrap();
-            sent.push(began.elapsed().as_millis() / 1_000);
-        }
-        assert_eq!(sent, [0, 0, 0, 1, 1, 1, 2]);
-        let refused = limits.room(&rules, Duration::ZERO).await;
-        assert!(refused.is_ok(), "two more have room in this second");
-        limits.room(&rules, Duration::ZERO).await.unwrap();
-        let refused = limits.room(&rules, Duration::from_millis(10)).await.unwrap_err();
-        assert!(refused.after.is_some_and(|after| after <= Duration::from_secs(1)), "{refused:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_more_than_so_many_are_under_way_at_once() {
-        let limits = Limits::default();
-        let rules = rules(Some(2), None);
-        let soon = Duration::from_millis(10);
-        let first = limits.room(&rules, soon).await.unwrap();
-        let _second = limits.room(&rules, soon).await.unwrap();
-        let refused = limits.room(&rules, soon).await.unwrap_err();
-        assert_eq!(refused.limit, "2 calls of `p` at once");
-        drop(first);
-        limits.room(&rules, soon).await.unwrap();
-    }
-}
+#[path = "limits_tests.rs"]
+mod tests;

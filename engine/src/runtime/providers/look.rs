@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearshift_bus::{Message, ServiceStats};
+use gearshift_bus::{Bus, Message, ServiceStats};
 use gearshift_machine::machine::{CallOutcome, ErrorKind, Timestamp};
 use gearshift_machine::value::Value;
-use gearshift_protocol::{PluginStatus, headers};
+use gearshift_protocol::{OperationRef, PluginStatus, headers};
 use uuid::Uuid;
 
 use super::breaker::Tripped;
@@ -15,7 +15,7 @@ use super::breakers;
 use super::catalogue::Catalogue;
 use super::counts::Counted;
 use super::prefer::Prefer;
-use super::registry::{Unroutable, key_of, status_of};
+use super::registry::{Providers, Unroutable, key_of, status_of};
 use super::reply::{failure, read_reply};
 use crate::runtime::clock::monotonic;
 use crate::runtime::error::Error;
@@ -26,7 +26,8 @@ pub(crate) struct Looked {
     pub(crate) catalogue: Arc<Catalogue>,
     /// By service id.
     stats: BTreeMap<String, ServiceStats>,
-    handle: Handle,
+    /// The engine that looked; none where somebody looked at the bus without one.
+    handle: Option<Handle>,
 }
 
 /// A call by hand and what came of it.
@@ -47,10 +48,27 @@ impl Looked {
     /// What this engine counted at the subject of an operation, and its breaker where that is not
     /// closed.
     pub(crate) fn of_operation(&self, subject: &str) -> (Counted, Option<Tripped>) {
-        let providers = &self.handle.0.providers;
+        let Some(Handle(shared)) = &self.handle else { return Default::default() };
         let key = key_of(subject);
-        (providers.counted(key), providers.tripped_at(key))
+        let mut counted = shared.providers.counted(key);
+        counted.in_flight += shared.longwork.promised_at(key);
+        (counted, shared.providers.tripped_at(key))
     }
+
+    /// Who runs on a bus, and how busy they are, as they say themselves.
+    ///
+    /// # Errors
+    /// What the bus meets.
+    pub(crate) async fn of_bus(bus: &Bus) -> Result<Self, gearshift_bus::Error> {
+        let requests = bus.requests();
+        let (services, stats) = tokio::join!(requests.discover(), requests.stats());
+        let catalogue = Arc::new(Catalogue::new(monotonic(), services?));
+        Ok(Self { catalogue, stats: by_id(stats?), handle: None })
+    }
+}
+
+fn by_id(stats: Vec<ServiceStats>) -> BTreeMap<String, ServiceStats> {
+    stats.into_iter().map(|told| (told.id.clone(), told)).collect()
 }
 
 impl Handle {
@@ -59,8 +77,8 @@ impl Handle {
         let providers = &self.0.providers;
         let requests = self.0.bus.requests();
         let (catalogue, stats) = tokio::join!(providers.discover(monotonic()), requests.stats());
-        let stats = stats?.into_iter().map(|told| (told.id.clone(), told)).collect();
-        Ok(Looked { catalogue: catalogue?, stats, handle: self.clone() })
+        let handle = Some(self.clone());
+        Ok(Looked { catalogue: catalogue?, stats: by_id(stats?), handle })
     }
 
     /// Breakers that are not closed, by operation: `<plugin>.v<major>.<operation>`.
@@ -128,7 +146,11 @@ impl Handle {
             Err(error) => failure(ErrorKind::Permanent, "request_invalid", error.to_string()),
             Ok(message) => match self.0.bus.requests().request(message, limit).await {
                 Ok(reply) => read_reply(&reply, &call),
-                Err(error) => lost(operation, &error),
+                Err(error) if is_nobody(&error) => {
+                    let text = providers.instead(operation).await;
+                    failure(ErrorKind::PluginNotFound, "plugin_not_found", text)
+                }
+                Err(error) => lost(&error),
             },
         };
         Ok(Called { outcome, subject: subject.to_string(), took: began.elapsed() })
@@ -149,13 +171,23 @@ fn by_hand(
         .with_known(headers::DEADLINE, deadline.to_string())
 }
 
-/// Why there is no answer.
-fn lost(operation: &str, error: &gearshift_bus::Error) -> CallOutcome {
-    let is_timeout = matches!(error.kind(), gearshift_bus::ErrorKind::Timeout { .. });
-    if matches!(error.kind(), gearshift_bus::ErrorKind::NoResponders { .. }) {
-        let text = format!("no service answers `{operation}`");
-        return failure(ErrorKind::PluginNotFound, "plugin_not_found", text);
+const fn is_nobody(error: &gearshift_bus::Error) -> bool {
+    matches!(error.kind(), gearshift_bus::ErrorKind::NoResponders { .. })
+}
+
+impl Providers {
+    /// Why nobody answers an operation, and what there is instead.
+    async fn instead(&self, operation: &str) -> String {
+        let nobody = format!("no service answers `{operation}`");
+        let Ok(wanted) = operation.parse::<OperationRef>() else { return nobody };
+        let seen = self.discover(monotonic()).await;
+        seen.map_or(nobody, |seen| seen.instead(&wanted))
     }
+}
+
+/// Why there is no answer.
+fn lost(error: &gearshift_bus::Error) -> CallOutcome {
+    let is_timeout = matches!(error.kind(), gearshift_bus::ErrorKind::Timeout { .. });
     let kind = if is_timeout { ErrorKind::Timeout } else { ErrorKind::Retryable };
     failure(kind, if is_timeout { "timeout" } else { "bus" }, error.to_string())
 }

@@ -42,6 +42,8 @@ pub(crate) struct Route {
     offered: bool,
     /// May whichever member of the group be asked?
     pub(super) group: bool,
+    /// May the input come as an object?
+    pub(crate) objects: bool,
     /// The instances that can be asked alone.
     pub(super) pool: Option<Arc<Pool>>,
     pub(super) breaker: Arc<Breaker>,
@@ -157,6 +159,7 @@ impl Providers {
             once,
             offered: told.is_some(),
             group: target.group,
+            objects: target.objects,
             pool,
             breaker: self.breaker(key),
             counts: self.counts(key),
@@ -308,6 +311,7 @@ fn agrees(operation: &str, route: &Route, prefer: Prefer, catalogue: &Catalogue)
                 && target.subject == route.subject.as_str()
                 && (route.once || !once)
                 && target.group == route.group
+                && target.objects == route.objects
                 && same_alone
         }
     }

@@ -20,7 +20,7 @@ fn failed(body: impl Into<Vec<u8>>, list: &[(&str, &str)]) -> (ErrorKind, String
         CallOutcome::Failure { kind, code, message, .. } => {
             (kind, code.to_string(), message.to_string())
         }
-        CallOutcome::Success(output) => panic!("{output:?}"),
+        CallOutcome::Success(output) | CallOutcome::Cached(output) => panic!("{output:?}"),
     }
 }
 
@@ -28,7 +28,7 @@ fn wish(text: &str) -> Option<u64> {
     let list = [(headers::SERVICE_ERROR_CODE, "503"), (headers::RETRY_AFTER, text)];
     match read_reply(&reply("", &list), CALL) {
         CallOutcome::Failure { retry_after_ms, .. } => retry_after_ms,
-        CallOutcome::Success(output) => panic!("{output:?}"),
+        CallOutcome::Success(output) | CallOutcome::Cached(output) => panic!("{output:?}"),
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::look::{Look, Seen};
 use super::wire::{Answer, Question, Standing, decode, encode};
 use crate::runtime::asks::{Ask, Asker};
+use crate::runtime::clock::span;
 use crate::runtime::error::Error;
 use crate::runtime::intake::Target;
 use crate::runtime::seat::{SeatState, is_moved};
@@ -72,14 +73,14 @@ impl<'a> Search<'a> {
 
     fn given_up(&self) -> Error {
         let partition = self.partition;
-        let waited = self.shared.config.owner_wait.as_millis();
+        let waited = span(self.shared.config.owner_wait);
         let reason = match self.shared.way(partition) {
             Way::Nowhere(reason) => reason,
             Way::Here | Way::There => "nobody serves it".to_owned(),
             Way::Never(error) => return error,
         };
         Error::Unavailable(format!(
-            "partition {partition} was not served within {waited} ms: {reason}"
+            "partition {partition} was not served within {waited}: {reason}"
         ))
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Order {
     pub(crate) attempt: u32,
     pub(crate) instance: String,
     pub(crate) result_to: String,
+    /// `traceparent` and `tracestate`.
+    pub(crate) trace: [Option<String>; 2],
 }
 
 /// The plugin `press`, which takes every call and promises its result.
@@ -117,6 +119,8 @@ fn read(message: &Message) -> Order {
         attempt: header(headers::ATTEMPT).parse().unwrap(),
         instance: header(headers::INSTANCE),
         result_to: header(headers::RESULT_TO),
+        trace: [headers::TRACEPARENT, headers::TRACESTATE]
+            .map(|name| message.headers.get(name).map(str::to_owned)),
     }
 }
 

@@ -92,6 +92,13 @@ pub struct OperationView {
     /// At most as long took 99 of 100, in microseconds.
     #[serde(default)]
     pub p99_us: u64,
+    /// Calls of that engine that were sent and are not answered, promised results included.
+    #[serde(default)]
+    pub in_flight: u64,
+    /// Calls of that engine that are held and not sent: by a breaker, a limit, or for want of
+    /// room.
+    #[serde(default)]
+    pub waiting: u64,
     /// Why its calls are held, where they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerView>,

@@ -72,6 +72,9 @@ pub struct StepView {
     pub progress: Option<ProgressView>,
     /// Attempts beyond the first.
     pub retry_count: u32,
+    /// Did its result come from the cache, and was its plugin not asked?
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
     /// When it began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<String>,

@@ -162,7 +162,7 @@ fn an_undo_that_fails_makes_the_instance_stuck_until_a_person_helps() {
         });
         let running = world.run(plugin.serve(&world.bus()));
         start(world, json!({})).unwrap();
-        let reason = "`recorded.work` could not take back what was done: permanent: \
+        let reason = "`recorded.work` could not take back step `second`: permanent: \
             the disk is full";
         assert_eq!(stuck(world), reason);
         let refused = world.run(world.client().cancel("job/a", "test")).unwrap_err();

@@ -203,7 +203,7 @@ states:
   over: { final: true, output: { a: "n ${ vars.first }", b: { c: "${ vars.none }" } } }
 actions:
   note: [{ log: { label: l, value: "${ data }" } }, { set: { none: "null" } }]
-  again: { call: p.again, set: { none: output } }
+  again: { call: p.again, set: { none: output }, cache: { ttl: 5m, key: "${ key }" } }
   mixed:
     - if:
         - { when: vars.first == 1, do: [note, { publish: "x.${ key }", with: { t: "${ now }" } }] }

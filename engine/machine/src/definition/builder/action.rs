@@ -2,7 +2,7 @@
 
 use super::data::Data;
 use super::route::Route;
-use super::step::{Retry, Undo};
+use super::step::{Cache, Retry, Undo};
 use super::tree::{Tree, names};
 use crate::convert::Yaml;
 
@@ -97,6 +97,12 @@ impl Action {
     #[must_use]
     pub fn retry(self, retry: Retry) -> Self {
         self.changed(|tree| tree.put("retry", retry.0.into()))
+    }
+
+    /// How long the result of a call answers the same call again.
+    #[must_use]
+    pub fn cache(self, cache: impl Into<Cache>) -> Self {
+        self.changed(|tree| tree.put("cache", cache.into().0))
     }
 
     /// What takes a call back.

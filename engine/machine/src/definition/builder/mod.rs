@@ -42,7 +42,7 @@ pub use data::Data;
 pub use route::{Route, Rule};
 pub use schedule::Schedule;
 pub use state::State;
-pub use step::{Each, OnFailure, Retry, Step, Undo};
+pub use step::{Cache, Each, OnFailure, Retry, Step, Undo};
 pub use workflow::{Event, Workflow};
 
 pub use super::model::{Collect, Mode};

@@ -172,6 +172,13 @@ impl Step {
         self
     }
 
+    /// `cache:`: how long the result answers the same call again, such as `10m`, or [`Cache`].
+    #[must_use]
+    pub fn cache(mut self, cache: impl Into<Cache>) -> Self {
+        self.0.put("cache", cache.into().0);
+        self
+    }
+
     /// `foreach:` item of a list.
     #[must_use]
     pub fn foreach(mut self, each: Each) -> Self {
@@ -241,6 +248,27 @@ impl Undo {
 impl<T: Into<String>> From<T> for Undo {
     fn from(operation: T) -> Self {
         Self(Yaml::text(operation))
+    }
+}
+
+/// `cache:` of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cache(pub(super) Yaml);
+
+impl Cache {
+    /// For so long, under what makes two calls the same.
+    #[must_use]
+    pub fn by(key: impl Into<Data>, ttl: impl Into<String>) -> Self {
+        let mut tree = Tree::default();
+        tree.text("ttl", ttl);
+        tree.data("key", key);
+        Self(tree.into())
+    }
+}
+
+impl<T: Into<String>> From<T> for Cache {
+    fn from(ttl: T) -> Self {
+        Self(Yaml::text(ttl))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the builder makes is what a file says.
 
 use super::{
-    Action, Approval, Collect, Data, Each, Mode, OnFailure, Retry, Route, Transition, Undo,
+    Action, Approval, Cache, Collect, Data, Each, Mode, OnFailure, Retry, Route, Transition, Undo,
     Workflow,
 };
 use crate::definition::model::GraphFailure;
@@ -104,14 +104,16 @@ fn every_option_of_a_step_has_a_word() {
                 .deadline("5m")
         })
         .step("b", |step| {
-            step.call("p.c").optional().on_failure(OnFailure::Skip).needs_n_of(1, ["a"])
+            let step = step.call("p.c").optional().on_failure(OnFailure::Skip);
+            step.needs_n_of(1, ["a"]).cache("10m")
         })
         .step("c", |step| step.run("other").needs(["a"]).fallback("d"))
         .step("d", |step| step.publish("m.d").arg("n", 1.5))
         .step("e", |step| step.wait("go").when("vars.n > 1"))
         .step("f", |step| {
             let each = Each::of("input.files").named("file").max_parallel(8);
-            step.foreach(each.collect(Collect::Partial).statistical("size")).call("p.f")
+            let step = step.foreach(each.collect(Collect::Partial).statistical("size"));
+            step.call("p.f").cache(Cache::by("${ file.id }", "1h"))
         })
         .finally(Action::publish("m.over"))
         .output([("n", "${ vars.n }")]);
@@ -135,7 +137,7 @@ steps:
     undo: { call: p.b, timeout: 2m, with: { id: "${ output.id }" } }
     set: { n: output.n }
     deadline: 5m
-  b: { call: p.c, optional: true, on_failure: skip, needs: { n_of: 1, of: [a] } }
+  b: { call: p.c, optional: true, on_failure: skip, needs: { n_of: 1, of: [a] }, cache: 10m }
   c: { run: other, needs: [a], fallback: d }
   d: { publish: m.d, with: { n: 1.5 } }
   e: { wait: go, when: vars.n > 1 }
@@ -147,6 +149,7 @@ steps:
       collect: partial
       aggregate: { statistical: size }
     call: p.f
+    cache: { ttl: 1h, key: "${ file.id }" }
 finally: { publish: m.over }
 output: { n: "${ vars.n }" }
 "#,

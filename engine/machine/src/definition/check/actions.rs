@@ -142,7 +142,7 @@ impl<'t> Context<'t> {
             }
         };
         let options: &[&str] = match &*key.text {
-            "call" => &["call", "with", "timeout", "retry", "set", "undo"],
+            "call" => &["call", "with", "timeout", "retry", "set", "undo", "cache"],
             "publish" => &["publish", "with"],
             "route" => &["route", "set"],
             "raise" => &["raise", "with"],

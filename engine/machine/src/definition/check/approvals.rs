@@ -73,6 +73,10 @@ impl<'t> Context<'t> {
                 }
                 "roles" => {
                     let roles = self.texts(node, "a role");
+                    if !roles.is_empty() {
+                        let message = "whoever may give commands decides, whatever the roles";
+                        self.report.add(codes::ROLES_SHOWN, key.span, message);
+                    }
                     approval.roles = roles.into_iter().map(|(role, _)| role).collect();
                 }
                 "not" => {

@@ -15,6 +15,8 @@ use crate::value::{Map, Value};
 
 /// The most attempts of one call.
 const ATTEMPTS_MAX: u32 = 1_000;
+/// The longest name of a plugin or an operation, in bytes: that of a service on the bus.
+const SERVICE_NAME_MAX: usize = 64;
 
 impl<'t> Context<'t> {
     /// A call from its keys.
@@ -34,11 +36,13 @@ impl<'t> Context<'t> {
                 "retry" => spec.retry = self.retry(node),
                 "set" => spec.set = self.set(node, Self::with_output(env)),
                 "undo" => spec.undo = self.undo(node, env),
+                "cache" => spec.cache = self.cache(node, env),
                 _ => {}
             }
         }
         spec.operation = operation?;
         self.transaction_call(&spec, fields);
+        self.cached_call(&spec, fields);
         spec.name = name.map_or_else(|| Arc::clone(&spec.operation), Arc::clone);
         Some(spec)
     }
@@ -52,6 +56,7 @@ impl<'t> Context<'t> {
             self.report.add(codes::OPERATION, node.span, message);
             return None;
         }
+        self.operations.borrow_mut().insert(Arc::clone(&text));
         Some(text)
     }
 
@@ -281,15 +286,24 @@ fn operation_problem(text: &str) -> Option<String> {
         return Some("is not `plugin.operation`".to_owned());
     };
     let (plugin, version) = plugin.split_once('@').unwrap_or((plugin, "*"));
-    let legal = |c: char| c.is_ascii_alphanumeric() || ".^~=<>*, -".contains(c);
-    if version.is_empty() || !version.chars().all(legal) {
+    if version.trim() != version || semver::VersionReq::parse(version).is_err() {
         return Some(format!("asks for the version {}", quoted(version)));
     }
-    let part = |what: &str, text: &str| {
-        name_problem(text, true)
-            .map(|problem| format!("is not `plugin.operation`: {what} {problem}"))
+    let long = |text: &str| {
+        let long = text.len() > SERVICE_NAME_MAX;
+        long.then(|| format!("has {} bytes, the limit is {SERVICE_NAME_MAX}", text.len()))
     };
-    part("the plugin", plugin).or_else(|| part("the operation", operation))
+    // An operation of digits only is the tail of a requirement: `validator@^1.2`.
+    let digits = |text: &str| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| format!("{} has digits only", quoted(text)))
+    };
+    let part = |what: &str, problem: Option<String>| {
+        problem.map(|problem| format!("is not `plugin.operation`: {what} {problem}"))
+    };
+    let name = |text: &str| name_problem(text, true).or_else(|| long(text));
+    part("the plugin", name(plugin))
+        .or_else(|| part("the operation", name(operation).or_else(|| digits(operation))))
 }
 
 /// What is wrong with a subject to publish to.

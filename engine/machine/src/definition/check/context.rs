@@ -126,6 +126,10 @@ pub(super) struct Context<'t> {
     pub(super) addressed: RefCell<Vec<(Arc<str>, Span)>>,
     /// The workflows that children run, where they are not computed.
     pub(super) children: RefCell<Vec<(Arc<str>, Span)>>,
+    /// The operations that calls name.
+    pub(super) operations: RefCell<BTreeSet<Arc<str>>>,
+    /// The plugins that have rules, with the places of their names.
+    pub(super) ruled: RefCell<Vec<(Arc<str>, Span)>>,
     /// Does it make events whose names are computed, or talk to other instances, which answer?
     pub(super) makes_any: Cell<bool>,
 }
@@ -141,6 +145,8 @@ impl<'t> Context<'t> {
             triggers: RefCell::default(),
             addressed: RefCell::default(),
             children: RefCell::default(),
+            operations: RefCell::default(),
+            ruled: RefCell::default(),
             makes_any: Cell::new(false),
         }
     }
@@ -180,7 +186,6 @@ pub(super) fn fields<'t>(
     for (key, value) in entries {
         let field = known.iter().find(|field| field.name == &*key.text);
         match field {
-            Some(field) if field.later => not_yet(report, key, field),
             Some(_) => found.push((key, value)),
             None if &*key.text == "true" && known.iter().any(|field| field.name == "on") => {
                 let help = "write `on:`, or `\"on\":` where a tool rewrites it".to_owned();
@@ -191,11 +196,6 @@ pub(super) fn fields<'t>(
         }
     }
     found
-}
-
-fn not_yet(report: &Report<'_>, key: &Key, field: &Field) {
-    let message = format!("`{}` is not supported yet: {}", field.name, field.doc);
-    report.add(codes::NOT_SUPPORTED_YET, key.span, message);
 }
 
 fn unknown_field(report: &Report<'_>, (key, value): (&Key, &Node), known: &[Field], what: &str) {

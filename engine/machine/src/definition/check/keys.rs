@@ -9,10 +9,8 @@ pub(crate) struct Field {
     pub(crate) name: &'static str,
     /// What stands behind it.
     pub(crate) shape: Shape,
-    /// What it is for, in a few words; for a later key what is missing.
+    /// What it is for, in a few words.
     pub(crate) doc: &'static str,
-    /// Is it part of the format, but of a later version?
-    pub(crate) later: bool,
 }
 
 /// What stands behind a key, for the schema.
@@ -50,11 +48,7 @@ use Shape::{
 };
 
 pub(super) const fn key(name: &'static str, shape: Shape, doc: &'static str) -> Field {
-    Field { name, shape, doc, later: false }
-}
-
-const fn later(name: &'static str, doc: &'static str) -> Field {
-    Field { name, shape: Data, doc, later: true }
+    Field { name, shape, doc }
 }
 
 const NAMES: Shape = OneOf(&[Text, List(&Text)]);
@@ -69,6 +63,7 @@ const DEFER: Shape = OneOf(&[Text, List(&Text), Table("defer")]);
 const STEPS: Shape = OneOf(&[Map(&Table("step")), List(&Table("step"))]);
 const MODE: Shape = Words(&["sequential", "parallel", "conditional", "pipeline"]);
 const ON_GRAPH_FAILURE: Shape = Words(&["abort", "rollback"]);
+const CACHE: Shape = OneOf(&[Duration, Table("cache")]);
 const UNHANDLED: Shape = Words(&["discard", "defer", "dead_letter", "reject"]);
 
 const ROOT: &[Field] = &[
@@ -167,7 +162,7 @@ const STEP: &[Field] = &[
     key("fallback", OneOf(&[Text, Table("step")]), "the step that runs when this one failed"),
     key("undo", OneOf(&[Text, Table("undo")]), "the call that takes it back"),
     key("foreach", Table("foreach"), "the same for each item of a list"),
-    later("cache", "results are not kept between runs"),
+    key("cache", CACHE, "how long the call's result answers the same call again"),
 ];
 
 const NEEDS: &[Field] = &[
@@ -187,6 +182,11 @@ const UNDO: &[Field] = &[
     key("with", Data, "the input; what the call was given and gave if absent"),
     key("timeout", Duration, "the time of one attempt"),
     key("retry", Table("retry"), "how often it is tried"),
+];
+
+const CACHE_TABLE: &[Field] = &[
+    key("ttl", Duration, "how long"),
+    key("key", Data, "what makes two calls the same; the whole input by default"),
 ];
 
 const FOREACH: &[Field] = &[
@@ -298,6 +298,7 @@ const ACTION: &[Field] = &[
     key("timeout", Duration, "the time of one attempt of a call"),
     key("retry", Table("retry"), "how often a call is tried"),
     key("undo", OneOf(&[Text, Table("undo")]), "the call that takes a call back"),
+    key("cache", CACHE, "how long the call's result answers the same call again"),
 ];
 
 const RETRY_KIND: Shape =
@@ -357,6 +358,7 @@ pub(crate) const TABLES: &[(&str, &[Field])] = &[
     ("needs", NEEDS),
     ("wait", WAIT),
     ("undo", UNDO),
+    ("cache", CACHE_TABLE),
     ("foreach", FOREACH),
     ("aggregate", AGGREGATE),
     ("transition", TRANSITION),

@@ -19,6 +19,7 @@ pub(super) const PLUGIN: &[Field] = &[
     key("prefer", OneOf(&[CRITERION, List(&CRITERION)]), "what counts beside the priority"),
     key("concurrency", Count, "calls of one engine under way at once"),
     key("rate", Text, "calls that one engine sends, such as 100/s or 5/m"),
+    key("per", Text, "both limits hold for each value of it, such as ${ input.customer }"),
 ];
 
 pub(super) const BREAKER: &[Field] = &[

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::graph::{endless_loops, reachable, transitions_of, unguarded};
-use super::{lints_dead_ends, lints_events, lints_regions};
+use super::{lints_dead_ends, lints_events, lints_regions, plugins};
 use crate::definition::codes;
 use crate::definition::model::{Definition, Descriptor, Transition, Trigger};
 use crate::definition::problem::Span;
@@ -40,6 +40,7 @@ pub(super) fn lint(context: &Context<'_>, definition: &Definition, spans: &Spans
     lints_dead_ends::lint(&lint, &looped);
     lints_regions::lint(&lint);
     lints_events::lint(&lint);
+    plugins::lint(context);
 }
 
 /// Tells the loops that never end; the states in them.

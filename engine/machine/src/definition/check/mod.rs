@@ -7,6 +7,7 @@
 
 mod actions;
 mod approvals;
+mod cache;
 mod calls;
 mod context;
 mod draft;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::events::word;
-use super::values::name_problem;
+use super::values::{Env, name_problem};
 use crate::definition::codes;
-use crate::definition::model::{Balance, BreakerRules, PluginRules, Rate, WhileOpen};
+use crate::definition::expr::NameSet;
+use crate::definition::model::{Balance, BreakerRules, Per, PluginRules, Rate, WhileOpen};
 use crate::definition::parse::{Kind, Node, Plain, plain};
 use crate::definition::problem::quoted;
 
@@ -36,21 +37,40 @@ pub(super) fn declared<'t>(context: &Context<'t>, node: &'t Node) -> Vec<PluginR
             let message = format!("plugin {} {problem}", quoted(&key.text));
             context.report.add(codes::NAME, key.span, message);
         }
+        context.ruled.borrow_mut().push((Arc::clone(&key.text), key.span));
         list.push(one(context, Arc::clone(&key.text), node));
     }
     list
 }
 
+/// Rules of plugins that nothing calls, by that name at least.
+pub(super) fn lint(context: &Context<'_>) {
+    let operations = context.operations.borrow();
+    for (name, span) in &*context.ruled.borrow() {
+        let rules = PluginRules::new(Arc::clone(name));
+        if !operations.iter().any(|operation| rules.are_of(operation)) {
+            let message = format!("no call names an operation of {}", quoted(name));
+            context.report.add(codes::IDLE_PLUGIN_RULES, *span, message);
+        }
+    }
+}
+
 fn one<'t>(context: &Context<'t>, name: Arc<str>, node: &'t Node) -> PluginRules {
     let mut rules = PluginRules::new(name);
+    let at = node.span;
     for (key, node) in context.fields(node, "plugin", "a plugin") {
         match &*key.text {
             "breaker" => rules.breaker = breaker(context, node),
             "balance" => rules.balance = word(context, node, &Balance::WORDS).unwrap_or_default(),
             "prefer" => prefer(context, node, &mut rules),
             "concurrency" => rules.concurrency = context.count(node),
+            "per" => rules.per = per(context, node),
             _ => rules.rate = rate(context, node),
         }
+    }
+    if rules.per.is_some() && rules.concurrency.is_none() && rules.rate.is_none() {
+        let message = "`per` needs a limit beside it: `concurrency` or `rate`".to_owned();
+        context.report.add(codes::PLUGIN_RULES, at, message);
     }
     rules
 }
@@ -116,4 +136,23 @@ fn rate(context: &Context<'_>, node: &Node) -> Option<Rate> {
     let period = if unit { format!("1{period}") } else { period.to_owned() };
     let period_ms = context.duration_text(&period, node.span)?;
     Some(Rate { count, period_ms })
+}
+
+/// What an instance always has may be a key: it is computed for undos and repeats as well.
+fn per(context: &Context<'_>, node: &Node) -> Option<Per> {
+    const OWN: NameSet = NameSet::VARS
+        .and(NameSet::INPUT)
+        .and(NameSet::KEY)
+        .and(NameSet::INSTANCE)
+        .and(NameSet::WORKFLOW);
+
+    let env = Env { allowed: OWN, locals: &[] };
+    let text = context.text(node, "a text such as `${ input.customer }`")?;
+    let template = context.template_text(&text, node.span, env)?;
+    if template.as_const().is_some() {
+        let message = "`per` is the same for all calls: it needs `${ … }`".to_owned();
+        context.report.add(codes::PLUGIN_RULES, node.span, message);
+        return None;
+    }
+    Some(Per { text, template })
 }

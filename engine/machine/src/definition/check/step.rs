@@ -32,7 +32,7 @@ const VERBS: [&str; 10] = [
 ];
 
 /// What belongs to the verb, of all keys.
-const OPTIONS: [&str; 5] = ["with", "timeout", "retry", "set", "undo"];
+const OPTIONS: [&str; 6] = ["with", "timeout", "retry", "set", "undo", "cache"];
 
 type Fields<'t> = [(&'t Key, &'t Node)];
 

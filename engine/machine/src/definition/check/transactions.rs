@@ -19,7 +19,7 @@ const fn option_of(verb: Verb) -> Option<&'static str> {
 }
 
 /// Is this an operation that no plugin answers?
-fn is_transactions(operation: &str) -> bool {
+pub(super) fn is_transactions(operation: &str) -> bool {
     operation.split_once('.').is_some_and(|(plugin, _)| plugin == TRANSACTION)
 }
 
@@ -40,8 +40,23 @@ impl<'t> Context<'t> {
             return self.report.add(codes::TRANSACTION, call.span, message);
         };
         // What is not said is what caused the call: only the engine can tell.
-        if let Some(with) = node("with") {
-            self.transaction_options((verb, operation), call, with);
+        match node("with") {
+            Some(with) => self.transaction_options((verb, operation), call, with),
+            None => {
+                let message = format!("{} takes the name from what caused it", quoted(operation));
+                self.report.add(codes::TRANSACTION_NAME, call.span, message);
+            }
+        }
+        self.transaction_each(verb, fields);
+    }
+
+    /// One that is begun for each item of a list is begun once.
+    fn transaction_each(&self, verb: Verb, fields: &[(&'t Key, &'t Node)]) {
+        if let (Verb::Begin, Some((key, _))) =
+            (verb, fields.iter().find(|(key, _)| &*key.text == "foreach"))
+        {
+            let message = "an instance belongs to one open transaction at most";
+            self.report.add(codes::TRANSACTION_EACH, key.span, message);
         }
     }
 
@@ -80,7 +95,9 @@ impl<'t> Context<'t> {
             return None;
         }
         let operation = format!("{TRANSACTION}.{verb}");
-        self.transaction_options((verb_of(&operation)?, verb), node, node);
+        let asked = verb_of(&operation)?;
+        self.transaction_options((asked, verb), node, node);
+        self.transaction_each(asked, fields);
         let mut spec = CallSpec::plain(operation.into());
         spec.with = self.data(None, node, env);
         for (key, node) in fields {

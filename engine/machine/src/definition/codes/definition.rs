@@ -80,9 +80,6 @@ super::codes! { DEFINITION;
         "These transitions are taken at once and always, and lead back to where they began. An \
          instance that got there would never stop. Give one of them a guard, an event or a \
          timer."
-    NOT_SUPPORTED_YET 120 "not_supported_yet" "this is not supported yet"
-        "The key is part of the format, but this version cannot run it. It is refused instead of \
-         ignored. Use states, or wait for the version that brings it."
     LIMIT 121 "limit" "the limit is not allowed"
         "A definition may lower the engine's limits, never raise them: they protect the other \
          instances. Write a whole number between 1 and the default."
@@ -168,4 +165,9 @@ super::codes! { DEFINITION;
         "`transaction/NAME` is the instance that keeps a transaction. Its definition is part of \
          the program: nobody can deploy another one, or run it as a child. Give the workflow \
          another name; to begin a transaction, write a step with `begin: NAME`."
+    CACHE 173 "cache" "the result cannot be kept so"
+        "`cache: 10m`, or `cache: { ttl: 10m, key: \"${ input.id }\" }`, lets the result of a call \
+         answer the same call again: for a second to 30 days, under the whole input of the call or \
+         under the key. What is to be taken back by `undo`, and what is asked of a transaction, \
+         has to happen each time. Remove one of the two, or correct what the message names."
 }

@@ -64,4 +64,21 @@ super::codes! { LINTS;
         "Rules of a `route` are asked by their priority, then as they are written, and the first \
          that matches decides. One that is asked before has no `when`, so neither this rule nor \
          the default is ever reached. Give the other a guard or a lower priority, or remove this."
+    ROLES_SHOWN 228 "roles_shown" "roles of an approval do not restrict who decides"
+        "The engine knows no roles of persons yet. `roles` are shown to people, and an event that \
+         brings a decision is refused, because nobody says who sends it; but whoever may give \
+         commands decides, whatever the roles: on NATS that is who may publish to \
+         `gearshift.command.<user>`, else who has the token. Give the right to decide there."
+    TRANSACTION_NAME 229 "transaction_name" "the call does not say the transaction's name"
+        "Without `with` the call is given what caused it: the item of a `foreach`, or the data of \
+         the event, which then must be the name or have a `name`. Else it fails each time. Say \
+         `with: { name: … }`; a step says `begin: NAME`, `commit: NAME` or `rollback: NAME`."
+    TRANSACTION_EACH 230 "transaction_each" "a transaction is begun for each item"
+        "An instance belongs to one open transaction at most. Of items with different names the \
+         second fails, and with one name for all of them nothing happens but for the first. Begin \
+         it in a step before, or let a child workflow of each item begin its own."
+    IDLE_PLUGIN_RULES 231 "idle_plugin_rules" "rules of a plugin that nothing calls"
+        "`plugins:` says how calls of a plugin are made, under the name that stands in front of \
+         the `.` in `call:`, be it the plugin's or an interface's. No call of the definition has \
+         this one, so the limits and choices here hold for nothing. Correct the name, or remove it."
 }

@@ -4,9 +4,10 @@ super::codes! { PLUGINS;
     PLUGIN_RULES 172 "plugin_rules" "a rule for plugins is not allowed"
         "`plugins:` says by name of a plugin when its breaker opens, which instance is asked, and \
          how much one engine asks: `{ breaker: { threshold: 5, reset: 30s, open: wait }, balance: \
-         group, concurrency: 10, rate: 100/s }`. A threshold lies between 1 and 1,000; a rate is a \
-         number of calls up to 10,000 and a time, `100/s`, `5/m` or `10/500ms`. Correct what the \
-         message names."
+         group, concurrency: 10, rate: 100/s, per: \"${ input.customer }\" }`. A threshold lies \
+         between 1 and 1,000; a rate is a number of calls up to 10,000 and a time, `100/s`, `5/m` \
+         or `10/500ms`. `per` is a text with `${ … }`, and needs one of the two limits beside it. \
+         Correct what the message names."
     MISSING_PLUGIN 226 "missing_plugin" "no plugin that runs answers the call"
         "Of the plugins that run now none has this name, a version that is meant, and the \
          operation. Calls wait until one has, unless `retry` says otherwise. Start the plugin, or \
@@ -29,6 +30,11 @@ super::codes! { PLUGINS;
         "`concurrency` or `rate` of `plugins:` lets no more calls of this plugin go at the moment. \
          The call was not sent, no attempt is counted, and it is tried again. If it lasts, raise \
          the limit, or send less."
+    INPUT_TOO_LARGE 5021 "input_too_large" "an input is larger than what can be sent"
+        "A plugin that says `gearshift.objects` takes inputs up to 8 MiB, through the object store; \
+         any other one up to 1 MiB, with headers, or what the server's `max_payload` allows. Nothing \
+         was sent, and another attempt would end the same way. Give the plugin less, or have it read \
+         objects: `docs/PLUGINS.md`, Large bodies."
     PLUGIN_PAUSED 5008 "plugin_paused" "an operator paused the plugin"
         "Calls of the plugin are not sent until somebody lets them go on: `gearshift resume \
          --plugin NAME`. No attempt is counted meanwhile. `gearshift health` tells who paused it \

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::expr::{Expr, Template};
+use super::cache::CacheRules;
 use super::event::Descriptor;
 use super::kinds::KindSet;
 use super::route::Route;
@@ -191,6 +192,8 @@ pub struct CallSpec {
     /// `undo:`: the call that takes it back. Without `with:` of its own it gets the map
     /// `{input, output}` of what it takes back.
     pub undo: Option<Arc<Self>>,
+    /// `cache:`: how long its result answers the same call again.
+    pub cache: Option<Arc<CacheRules>>,
 }
 
 impl CallSpec {

@@ -69,6 +69,7 @@ impl CallSpec {
             retry: RetryPolicy::default(),
             set: Vec::new(),
             undo: None,
+            cache: None,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::definition::expr::Template;
+
 /// One entry of `plugins:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginRules {
@@ -19,6 +21,8 @@ pub struct PluginRules {
     pub concurrency: Option<u32>,
     /// `rate:`: calls that one engine sends.
     pub rate: Option<Rate>,
+    /// `per:`: both limits hold for each value of it.
+    pub per: Option<Per>,
 }
 
 impl PluginRules {
@@ -33,6 +37,7 @@ impl PluginRules {
             prefers_reliability: false,
             concurrency: None,
             rate: None,
+            per: None,
         }
     }
 
@@ -108,3 +113,20 @@ pub struct Rate {
     /// In how long.
     pub period_ms: u64,
 }
+
+/// `per:`: what limits are counted by.
+#[derive(Clone, Debug)]
+pub struct Per {
+    /// As it is written, by which it is compared.
+    pub text: Arc<str>,
+    /// The same, to be evaluated.
+    pub template: Template,
+}
+
+impl PartialEq for Per {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Per {}

@@ -36,18 +36,26 @@ pub(crate) struct Out {
     /// The deepest nesting of a value written: decoders refuse more than
     /// [`crate::value::Value::DEPTH_MAX`], so writers must notice it first.
     pub(crate) deepest: usize,
+    /// Was something written that programs of the first format do not know? What holds it says so
+    /// by its version, so that they refuse it as newer and not as damaged.
+    pub(crate) newer: bool,
 }
 
 impl Out {
     /// Writes into a buffer of `capacity` bytes.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self { bytes: Vec::with_capacity(capacity), deepest: 0 }
+        Self { bytes: Vec::with_capacity(capacity), ..Self::default() }
     }
 
     /// Forgets what was written.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
-        self.deepest = 0;
+        (self.deepest, self.newer) = (0, false);
+    }
+
+    /// Where this `is` so, programs of the first format do not know what is written.
+    pub(crate) fn newer_if(&mut self, is: bool) {
+        self.newer |= is;
     }
 
     /// Bytes that [`Out::length`] takes.

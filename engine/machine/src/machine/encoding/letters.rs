@@ -47,12 +47,16 @@ impl Codec for LetterBody {
                 call.write(out);
                 event.write(out);
             }
-            Self::Start { version, input, parent, initiator } => {
-                out.byte(2);
+            Self::Start { version, input, parent, initiator, reason } => {
+                out.newer_if(!reason.is_empty());
+                out.byte(if reason.is_empty() { 2 } else { 7 });
                 version.write(out);
                 input.write(out);
                 parent.write(out);
                 initiator.write(out);
+                if !reason.is_empty() {
+                    reason.write(out);
+                }
             }
             Self::Cancel { call, kill } => {
                 out.byte(3);
@@ -82,7 +86,8 @@ impl Codec for LetterBody {
         Ok(match from.byte()? {
             0 => Self::Event { event: Codec::read(from)?, forwarded: Codec::read(from)? },
             1 => Self::FromChild { call: Codec::read(from)?, event: Codec::read(from)? },
-            2 => read_start(from)?,
+            2 => read_start(from, false)?,
+            7 => read_start(from, true)?,
             3 => Self::Cancel { call: Codec::read(from)?, kill: Codec::read(from)? },
             4 => Self::Reply {
                 call: Codec::read(from)?,
@@ -95,7 +100,10 @@ impl Codec for LetterBody {
                 let transaction = Codec::read(from)?;
                 // Nothing else begins a life: no letter is nested any deeper.
                 match from.byte()? {
-                    2 => Self::Within { transaction, start: Box::new(read_start(from)?) },
+                    tag @ (2 | 7) => {
+                        let start = Box::new(read_start(from, tag == 7)?);
+                        Self::Within { transaction, start }
+                    }
                     _ => return Err(DecodeError::Invalid("start in a transaction")),
                 }
             }
@@ -105,11 +113,12 @@ impl Codec for LetterBody {
 }
 
 /// The fields of [`LetterBody::Start`].
-fn read_start(from: &mut Reader<'_>) -> Result<LetterBody, DecodeError> {
+fn read_start(from: &mut Reader<'_>, has_reason: bool) -> Result<LetterBody, DecodeError> {
     Ok(LetterBody::Start {
         version: Codec::read(from)?,
         input: Codec::read(from)?,
         parent: Codec::read(from)?,
         initiator: Codec::read(from)?,
+        reason: if has_reason { Codec::read(from)? } else { "".into() },
     })
 }

@@ -2,8 +2,8 @@
 
 use super::codec::{Codec, DecodeError, Out, Reader};
 use crate::machine::{
-    CallOutcome, CallRequest, ErrorKind, Event, EventKind, FailedBlock, Mark, Place, Principal,
-    Reply, RunningCall, Status, Stuck, StuckKind, Timer, TimerKind, Vote,
+    CallOutcome, ErrorKind, Event, EventKind, FailedBlock, Mark, Place, Principal, Reply, Status,
+    Stuck, StuckKind, Timer, TimerKind, Vote,
 };
 
 /// Structs as their fields, one after the other.
@@ -48,7 +48,6 @@ structs! {
     Stuck { kind, reason, since, state, event, sequence, block, reply, replies }
     FailedBlock { place, action }
     Reply { call, attempt, outcome }
-    CallRequest { call, attempt, operation, input, deadline, step }
 }
 
 words! {
@@ -80,60 +79,6 @@ impl Codec for Mark {
             id: u64::from_le_bytes(from.array()?),
             body: u32::from_le_bytes(from.array()?),
             step: u32::read(from)?,
-        })
-    }
-}
-
-impl Codec for RunningCall {
-    fn write(&self, out: &mut Out) {
-        let Self { id, attempt, sent, once, input, deadline, child, heartbeat_ms } = self;
-        id.write(out);
-        attempt.write(out);
-        match (child, heartbeat_ms) {
-            (Some(child), _) => {
-                out.byte(3);
-                child.write(out);
-            }
-            (None, Some(heartbeat_ms)) if *sent => {
-                out.byte(if *once { 14 } else { 13 });
-                heartbeat_ms.write(out);
-            }
-            (None, _) => out.byte(match (sent, once) {
-                (false, _) => 0,
-                (true, false) => 1,
-                (true, true) => 2,
-            }),
-        }
-        input.write(out);
-        deadline.write(out);
-    }
-
-    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let (id, attempt) = (Codec::read(from)?, Codec::read(from)?);
-        let (mut child, mut heartbeat_ms) = (None, None);
-        let (sent, once) = match from.byte()? {
-            0 => (false, false),
-            1 => (true, false),
-            2 => (true, true),
-            3 => {
-                child = Some(Codec::read(from)?);
-                (true, false)
-            }
-            mark @ (13 | 14) => {
-                heartbeat_ms = Some(Codec::read(from)?);
-                (true, mark == 14)
-            }
-            _ => return Err(DecodeError::Invalid("mark of a call")),
-        };
-        Ok(Self {
-            id,
-            attempt,
-            sent,
-            once,
-            input: Codec::read(from)?,
-            deadline: Codec::read(from)?,
-            child,
-            heartbeat_ms,
         })
     }
 }
@@ -180,6 +125,7 @@ impl Codec for TimerKind {
                 step.write(out);
             }
             Self::MoreSteps { graph } => {
+                out.newer_if(true);
                 out.byte(11);
                 graph.write(out);
             }
@@ -246,6 +192,11 @@ impl Codec for CallOutcome {
                 out.byte(0);
                 output.write(out);
             }
+            Self::Cached(output) => {
+                out.newer_if(true);
+                out.byte(4);
+                output.write(out);
+            }
             Self::Failure { kind, code, message, retry_after_ms } => {
                 out.byte(1);
                 kind.write(out);
@@ -265,6 +216,7 @@ impl Codec for CallOutcome {
                 message: Codec::read(from)?,
                 retry_after_ms: Codec::read(from)?,
             },
+            4 => Self::Cached(Codec::read(from)?),
             _ => return Err(DecodeError::Invalid("call outcome")),
         })
     }

@@ -35,10 +35,13 @@ const ENDED: u8 = 1 << 3;
 const FAN: u8 = 1 << 4;
 const ATTEMPTS: u8 = 1 << 5;
 const VOTES: u8 = 1 << 6;
+const CACHED: u8 = 1 << 7;
 
 impl Codec for StepState {
     fn write(&self, out: &mut Out) {
-        let Self { status, attempts, output, error, started_at, ended_at, fan, votes } = self;
+        let Self { status, attempts, output, error, started_at, ended_at, fan, .. } = self;
+        let Self { votes, cached, .. } = self;
+        out.newer_if(*cached);
         status.write(out);
         let bit = |present: bool, bit: u8| if present { bit } else { 0 };
         out.byte(
@@ -48,7 +51,8 @@ impl Codec for StepState {
                 | bit(ended_at.is_some(), ENDED)
                 | bit(fan.is_some(), FAN)
                 | bit(*attempts != 0, ATTEMPTS)
-                | bit(!votes.is_empty(), VOTES),
+                | bit(!votes.is_empty(), VOTES)
+                | bit(*cached, CACHED),
         );
         if !output.is_null() {
             output.write(out);
@@ -73,9 +77,6 @@ impl Codec for StepState {
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let status = Codec::read(from)?;
         let mask = from.byte()?;
-        if mask >= VOTES << 1 {
-            return Err(DecodeError::Invalid("step mask"));
-        }
         Ok(Self {
             status,
             output: field(mask, OUTPUT, from)?.unwrap_or_default(),
@@ -85,6 +86,7 @@ impl Codec for StepState {
             fan: field(mask, FAN, from)?,
             attempts: field(mask, ATTEMPTS, from)?.unwrap_or_default(),
             votes: field(mask, VOTES, from)?.unwrap_or_default(),
+            cached: mask & CACHED != 0,
         })
     }
 }
@@ -131,7 +133,11 @@ impl Codec for Then {
                 out.byte(2);
                 by.write(out);
             }
-            Self::Hold => out.byte(3),
+            Self::Hold { replies } if replies.is_empty() => out.byte(3),
+            Self::Hold { replies } => {
+                out.byte(6);
+                replies.write(out);
+            }
             Self::Transaction => out.byte(4),
             Self::Orphaned => out.byte(5),
         }
@@ -142,7 +148,8 @@ impl Codec for Then {
             0 => Self::Raise { graph: Codec::read(from)?, event: Codec::read(from)? },
             1 => Self::Fail,
             2 => Self::Cancel { by: Codec::read(from)? },
-            3 => Self::Hold,
+            3 => Self::Hold { replies: Vec::new() },
+            6 => Self::Hold { replies: Codec::read(from)? },
             4 => Self::Transaction,
             5 => Self::Orphaned,
             _ => return Err(DecodeError::Invalid("end of a rollback")),
@@ -150,21 +157,24 @@ impl Codec for Then {
     }
 }
 
-/// Marks of a sequence: has it an event, and is it a state's own?
+/// Marks of a sequence: has it an event, a reply, and is it a state's own?
 const EVENT: u8 = 1;
 const STEP: u8 = 1 << 1;
 const ITEM: u8 = 1 << 2;
 const UNDO: u8 = 1 << 3;
 const FINALLY: u8 = 1 << 4;
+const REPLY: u8 = 1 << 5;
 
 impl Codec for RunningSequence {
     fn write(&self, out: &mut Out) {
-        let Self { id, state, sequence, position, event, call, role } = self;
+        let Self { id, state, sequence, position, event, call, reply, role } = self;
         id.write(out);
         state.write(out);
         sequence.write(out);
         position.write(out);
-        let mark = if event.is_some() { EVENT } else { 0 };
+        let bit = |present: bool, bit: u8| if present { bit } else { 0 };
+        let mark = bit(event.is_some(), EVENT) | bit(reply.is_some(), REPLY);
+        out.newer_if(reply.is_some());
         out.byte(match role {
             Role::State => mark,
             Role::Step { item: None, .. } => mark | STEP,
@@ -184,9 +194,8 @@ impl Codec for RunningSequence {
             Role::Undo { undo } => undo.write(out),
             Role::Finally { graph } => graph.write(out),
         }
-        if let Some(event) = event {
-            event.write(out);
-        }
+        event.iter().for_each(|event| event.write(out));
+        reply.iter().for_each(|reply| reply.write(out));
         call.write(out);
     }
 
@@ -194,7 +203,7 @@ impl Codec for RunningSequence {
         let (id, state) = (Codec::read(from)?, Codec::read(from)?);
         let (sequence, position) = (Codec::read(from)?, Codec::read(from)?);
         let mark = from.byte()?;
-        let role = match mark & !EVENT {
+        let role = match mark & !(EVENT | REPLY) {
             0 => Role::State,
             STEP => Role::Step { graph: Codec::read(from)?, step: Codec::read(from)?, item: None },
             mark if mark == STEP | ITEM => Role::Step {
@@ -207,7 +216,8 @@ impl Codec for RunningSequence {
             _ => return Err(DecodeError::Invalid("mark of a sequence")),
         };
         let event = if mark & EVENT == 0 { None } else { Some(Codec::read(from)?) };
-        Ok(Self { id, state, sequence, position, event, call: Codec::read(from)?, role })
+        let reply = if mark & REPLY == 0 { None } else { Some(Codec::read(from)?) };
+        Ok(Self { id, state, sequence, position, event, call: Codec::read(from)?, reply, role })
     }
 }
 

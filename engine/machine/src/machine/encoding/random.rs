@@ -6,7 +6,7 @@ use crate::machine::{
     Address, CallOutcome, EffectId, ErrorKind, Event, EventKind, FailedBlock, Fired, Generation,
     GuardVerdict, Instance, InstanceKey, Letter, LetterBody, Mark, Parent, Pin, Place, Principal,
     Reply, RunningCall, RunningSequence, StateId, Status, Stuck, StuckKind, Timer, TimerKind,
-    Timestamp, TraceEntry, TransitionId,
+    Timestamp, TraceContext, TraceEntry, TransitionId,
 };
 use crate::value::{Map, Value};
 
@@ -143,6 +143,7 @@ impl Random {
             input: self.value(2),
             parent: self.parent(),
             initiator: self.maybe(Self::text),
+            reason: if self.chance() { self.text() } else { "".into() },
         }
     }
 
@@ -219,8 +220,11 @@ impl Random {
                     deadline: random.at(),
                     child,
                     heartbeat_ms: is_pending.then(|| u64::from(random.int())),
+                    per: random.maybe(|random| random.text()),
+                    cache: random.maybe(Self::cache_key),
                 }
             }),
+            reply: self.maybe(|random| Box::new(random.value(1))),
             role: self.role(),
         }
     }
@@ -235,7 +239,8 @@ impl Random {
             ErrorKind::OutcomeUnknown,
         ];
         let outcome = if self.chance() {
-            CallOutcome::Success(self.value(1))
+            let output = self.value(1);
+            if self.chance() { CallOutcome::Cached(output) } else { CallOutcome::Success(output) }
         } else {
             CallOutcome::Failure {
                 kind: self.pick(&kinds),
@@ -317,7 +322,16 @@ impl Random {
             parent: self.maybe(|random| Box::new(random.parent())),
             progress: if self.below(4) == 0 { Some(self.progress()) } else { None },
             transaction: self.transaction(),
+            trace_context: self.trace_context(),
         }
+    }
+
+    fn trace_context(&mut self) -> Option<Arc<TraceContext>> {
+        let one = |random: &mut Self| TraceContext {
+            parent: random.text(),
+            state: random.maybe(Self::text),
+        };
+        if self.below(4) == 0 { Some(Arc::new(one(self))) } else { None }
     }
 
     /// `old` with some fields of another instance, and lists that lost and got items.
@@ -333,6 +347,7 @@ impl Random {
         }
         some!(generation, pin, status, stuck, step, active, vars, input, initiator, history);
         some!(next_id, timers, sequences, deferred, parked, votes, output, started_at, updated_at);
+        some!(trace_context);
         if self.chance() {
             new.progress.clone_from(&other.progress);
         } else if let Some(progress) = new.progress.as_deref_mut() {

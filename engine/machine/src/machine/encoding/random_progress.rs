@@ -2,11 +2,17 @@
 
 use super::random::Random;
 use crate::machine::{
-    Checkpoint, Chunks, Clocks, FanState, ItemState, Paused, Phase, Pin, Progress, Role, Rollback,
-    RunningGraph, StepError, StepState, StepStatus, Then, Undoable, Vote,
+    CacheKey, Checkpoint, Chunks, Clocks, ContentHash, FanState, ItemState, Paused, Phase, Pin,
+    Progress, Role, Rollback, RunningGraph, StepError, StepState, StepStatus, Then, Undoable, Vote,
 };
 
 impl Random {
+    pub(super) fn cache_key(&mut self) -> CacheKey {
+        let mut hash = [0; 32];
+        hash.fill_with(|| u8::try_from(self.below(256)).unwrap_or(0));
+        CacheKey { hash: ContentHash(hash), fresh: self.chance() }
+    }
+
     pub(super) fn role(&mut self) -> Role {
         match self.below(4) {
             0 => Role::State,
@@ -94,6 +100,7 @@ impl Random {
             ended_at: self.maybe(Self::at),
             fan: if self.below(8) == 0 { Some(self.fan()) } else { None },
             votes: if self.below(8) == 0 { self.list(Self::vote) } else { Vec::new() },
+            cached: self.chance(),
         }
     }
 
@@ -165,7 +172,7 @@ impl Random {
             2 => Then::Cancel { by: self.text() },
             3 => Then::Transaction,
             4 => Then::Orphaned,
-            _ => Then::Hold,
+            _ => Then::Hold { replies: self.list(Self::reply) },
         };
         Box::new(Rollback { down_to: self.maybe(Self::int), then, reason: self.text() })
     }

@@ -2,7 +2,8 @@
 
 use super::random::Random;
 use crate::machine::transaction::{
-    Ask, Asker, Entry, Member, Membership, Refusal, Scope, Stand, Standing, Transaction, Word,
+    Ask, Asked, Asker, Entry, Member, Membership, Refusal, Scope, Stand, Standing, Transaction,
+    Word,
 };
 use crate::machine::{Generation, Instance, Status};
 
@@ -23,7 +24,7 @@ impl Random {
             scope.entries.pop();
             scope.entries.extend(self.list(Self::entry));
             scope.members.push(self.member());
-            scope.asked = self.chance();
+            scope.asked = self.asked();
             scope.trouble = self.maybe(Self::text);
         }
     }
@@ -50,7 +51,7 @@ impl Random {
         Scope {
             members: self.list(Self::member),
             entries: self.list(Self::entry),
-            asked: self.chance(),
+            asked: self.asked(),
             trouble: self.maybe(Self::text),
             reason: self.text(),
             askers: self.list(|random| Asker {
@@ -59,6 +60,10 @@ impl Random {
                 ask: random.ask(),
             }),
         }
+    }
+
+    fn asked(&mut self) -> Asked {
+        self.pick(&[Asked::Nothing, Asked::Newest, Asked::Run])
     }
 
     fn member(&mut self) -> Member {
@@ -77,7 +82,7 @@ impl Random {
     pub(super) fn word(&mut self) -> Word {
         let life = Generation(self.int());
         let refusals = [Refusal::Unknown, Refusal::Exists, Refusal::Closed, Refusal::Full];
-        match self.below(16) {
+        match self.below(17) {
             0 => Word::Begin { life, ask: self.ask(), timeout_ms: self.next() },
             1 => Word::Join { life, ask: self.maybe(Self::ask) },
             2 => Word::Commit { life, ask: self.ask() },
@@ -98,6 +103,7 @@ impl Random {
             12 => Word::Answered { life, ask: self.ask() },
             13 => Word::Hold { life, reason: self.text() },
             14 => Word::TakeBack { life, undo: self.int() },
+            15 => Word::TakeBackRun { life, undo: self.int(), down_to: self.int() },
             _ => Word::Settled { life, committed: self.chance() },
         }
     }

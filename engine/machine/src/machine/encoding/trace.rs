@@ -47,6 +47,7 @@ struct Base {
 fn write_entry(entry: &TraceEntry, base: Base, out: &mut Out) {
     let TraceEntry { step, at, input, by, note, guards, fired, effects, active, before } = entry;
     let bit = |present: bool, bit: u8| if present { bit } else { 0 };
+    out.newer_if(before.is_some());
     let usual = *step == base.step.wrapping_add(1);
     out.byte(
         bit(by.is_some(), BY)
@@ -235,6 +236,18 @@ pub(crate) fn read_log(bytes: &[u8]) -> Result<Vec<TraceEntry>, DecodeError> {
     }
     reader.end()?;
     Ok(list)
+}
+
+/// Is there an entry that programs of the first format do not know?
+pub(crate) fn is_newer_log(bytes: &[u8]) -> Result<bool, DecodeError> {
+    let (count, _, entries) = head(bytes)?;
+    let mut reader = Reader::new(entries);
+    for _ in 0..count {
+        if reader.blob()?.first().is_some_and(|mask| mask & BEFORE != 0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Number of entries, what the first is relative to, and the entries' bytes.

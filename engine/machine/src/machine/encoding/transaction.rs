@@ -4,7 +4,8 @@ use super::codec::{Codec, DecodeError, Out, Reader, write_list};
 use super::parts::{structs, words};
 use crate::machine::Generation;
 use crate::machine::transaction::{
-    Ask, Asker, Entry, Member, Membership, Refusal, Scope, Stand, Standing, Transaction, Word,
+    Ask, Asked, Asker, Entry, Member, Membership, Refusal, Scope, Stand, Standing, Transaction,
+    Word,
 };
 
 structs! {
@@ -112,6 +113,26 @@ fn read_end<T: Codec>(list: &mut Vec<T>, from: &mut Reader<'_>) -> Result<(), De
     Ok(())
 }
 
+impl Codec for Asked {
+    fn write(&self, out: &mut Out) {
+        out.newer_if(*self == Self::Run);
+        out.byte(match self {
+            Self::Nothing => 0,
+            Self::Newest => 1,
+            Self::Run => 2,
+        });
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match from.byte()? {
+            0 => Ok(Self::Nothing),
+            1 => Ok(Self::Newest),
+            2 => Ok(Self::Run),
+            _ => Err(DecodeError::Invalid("Asked")),
+        }
+    }
+}
+
 fn head(out: &mut Out, tag: u8, life: &Generation) {
     out.byte(tag);
     life.write(out);
@@ -160,6 +181,12 @@ fn write_addressed(word: &Word, out: &mut Out) {
             head(out, 14, life);
             undo.write(out);
         }
+        Word::TakeBackRun { life, undo, down_to } => {
+            out.newer_if(true);
+            head(out, 16, life);
+            undo.write(out);
+            down_to.write(out);
+        }
         Word::Settled { life, committed } => {
             head(out, 15, life);
             committed.write(out);
@@ -205,6 +232,7 @@ impl Codec for Word {
             | Self::Answered { .. }
             | Self::Hold { .. }
             | Self::TakeBack { .. }
+            | Self::TakeBackRun { .. }
             | Self::Settled { .. } => write_addressed(self, out),
         }
     }
@@ -225,7 +253,7 @@ impl Codec for Word {
 
 /// Words that name a life.
 fn read_addressed(tag: u8, from: &mut Reader<'_>) -> Result<Word, DecodeError> {
-    let known = matches!(tag, 0..=3 | 10..=15);
+    let known = matches!(tag, 0..=3 | 10..=16);
     if !known {
         return Err(DecodeError::Invalid("word of a transaction"));
     }
@@ -245,6 +273,7 @@ fn read_addressed(tag: u8, from: &mut Reader<'_>) -> Result<Word, DecodeError> {
         12 => Word::Answered { life, ask: Codec::read(from)? },
         13 => Word::Hold { life, reason: Codec::read(from)? },
         14 => Word::TakeBack { life, undo: Codec::read(from)? },
+        16 => Word::TakeBackRun { life, undo: Codec::read(from)?, down_to: Codec::read(from)? },
         _ => Word::Settled { life, committed: Codec::read(from)? },
     })
 }

@@ -93,6 +93,7 @@ impl Moving<'_> {
             position: entry.position,
             event: None,
             call: None,
+            reply: None,
             role: Role::State,
         };
         let (sequence, position) = self.place(&made, state).ok()?;

@@ -268,8 +268,8 @@ steps:
         2 reply p.a -> call p.b | steps
         3 reply p.b -> call p.c | steps
         4 command rollback from b -> cancel p.c, call p.unb | steps compensating
-        5 reply p.unb -> - | steps stuck (by hand)
-        6 command skip -> - | steps stuck (by hand) !rejected nothing failed that could be skipped: retry, cancel or kill
+        5 reply p.unb -> - | steps stuck (rolled back by hand)
+        6 command skip -> - | steps stuck (rolled back by hand) !rejected nothing failed that could be skipped: retry, cancel or kill
         7 command retry -> call p.b | steps
     ",
     );

@@ -44,7 +44,7 @@ fn h5_a_rollback_by_hand_takes_back_since_a_step_and_retry_does_it_again() {
             nothing that step `three` or a later one did can be taken back
         8 command rollback from two -> cancel p.three, call p.un_two | steps compensating
         9 command rollback -> - | steps compensating !rejected a rollback is under way already
-        10 reply p.un_two -> - | steps stuck (by hand)
+        10 reply p.un_two -> - | steps stuck (rolled back by hand)
         11 command retry -> call p.two | steps
         12 reply p.two -> call p.three | steps
         13 reply p.three -> - | done done

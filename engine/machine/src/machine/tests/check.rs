@@ -50,6 +50,8 @@ pub(super) struct World {
     pub(super) effects: Vec<Effect>,
     pub(super) last: Option<Decision>,
     pub(super) out: String,
+    /// Since when the engine is there that tells it.
+    owned_since: Timestamp,
     count: u32,
 }
 
@@ -66,6 +68,7 @@ impl World {
             effects: Vec::new(),
             last: None,
             out: String::new(),
+            owned_since: Timestamp(i64::MIN),
             count: 0,
         }
     }
@@ -97,6 +100,7 @@ impl World {
             "sending" => self.sending(word, &line),
             "pending" => self.pending(word, &line),
             "advance" => self.advance(crate::definition::duration::parse(word).unwrap()),
+            "away" => self.away(crate::definition::duration::parse(word).unwrap()),
             "command" => self.command(&line),
             "vars" => self.show_vars(),
             other => panic!("unknown verb `{other}`"),
@@ -166,12 +170,24 @@ impl World {
             self.now = self.now.max(due);
             let Some(&timer) = instance.due_timers(self.now).first() else { break };
             let known = instance.timers.len();
-            self.tell(&Input::TimerDue { timer });
+            self.due(timer);
             if self.instance.as_ref().is_none_or(|now| now.status.is_ended() && known == 1) {
                 break;
             }
         }
         self.now = end;
+    }
+
+    /// The engine is not there for so long; then another one is.
+    fn away(&mut self, milliseconds: u64) {
+        self.now = self.now.plus_ms(milliseconds);
+        self.owned_since = self.now;
+        self.advance(0);
+    }
+
+    /// A timer is due.
+    pub(super) fn due(&mut self, timer: u32) {
+        self.tell(&Input::TimerDue { timer, owned_since: self.owned_since });
     }
 
     fn show_vars(&mut self) {
@@ -205,6 +221,7 @@ impl World {
                 | Effect::Publish { .. }
                 | Effect::DeadLetter { .. }
                 | Effect::Letter(_)
+                | Effect::Keep { .. }
                 | Effect::Log { .. } => {}
             }
         }
@@ -218,6 +235,11 @@ impl World {
 
     fn words(&self, decision: &Decision, input: &Input) -> String {
         let told = match (&decision.trace, input) {
+            // Which step a reply is for, the operation tells in these tests.
+            (Some(trace), _) if trace.input.starts_with("reply ") => {
+                let words = trace.input.splitn(3, ' ').take(2);
+                words.collect::<Vec<_>>().join(" ")
+            }
             (Some(trace), _) => trace.input.to_string(),
             (None, Input::Event(event) | Input::ChildEvent { event, .. }) => event.name.to_string(),
             (None, Input::Start { .. } | Input::StartChild { .. } | Input::Held { .. }) => {
@@ -295,6 +317,7 @@ fn effect_words(decision: &Decision) -> Vec<String> {
         Effect::Call(call) if call.attempt > 1 => format!("{words} #{}", call.attempt),
         Effect::Call(_)
         | Effect::CancelCall { .. }
+        | Effect::Keep { .. }
         | Effect::Publish { .. }
         | Effect::SendSelf { .. }
         | Effect::DeadLetter { .. }

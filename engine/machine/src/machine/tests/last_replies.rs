@@ -203,7 +203,7 @@ steps:
         3 command rollback from two -> - | steps compensating
         4 command rollback -> - | steps compensating !rejected a rollback is under way already
         5 reply p.two -> call p.un_two | steps compensating
-        6 reply p.un_two -> - | steps stuck (by hand)
+        6 reply p.un_two -> - | steps stuck (rolled back by hand)
         7 command retry -> call p.two | steps
         8 reply p.two -> - | done done
     ",
@@ -214,7 +214,7 @@ steps:
         "
         1 start -> call p.one | steps
         2 command rollback -> - | steps compensating
-        3 reply p.one -> - | steps stuck (by hand)
+        3 reply p.one -> - | steps stuck (rolled back by hand)
         4 command retry -> call p.one | steps
     ",
     );

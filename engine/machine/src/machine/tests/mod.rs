@@ -3,9 +3,11 @@
 mod actions;
 mod again;
 mod again_graph;
+mod again_set;
 mod approval_steps;
 mod approvals;
 mod by_hand;
+mod cache;
 mod calls;
 mod check;
 mod checkpoints;
@@ -21,6 +23,7 @@ mod graph;
 mod graph_bounds;
 mod invoke;
 mod last_replies;
+mod limit_keys;
 mod migrate;
 mod mutants;
 mod once;
@@ -35,5 +38,6 @@ mod selection;
 mod starting;
 mod states;
 mod timers;
+mod trace_context;
 
 use check::check;

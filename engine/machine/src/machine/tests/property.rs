@@ -180,7 +180,7 @@ pub(super) fn play(world: &mut World, told: &Told) {
             world.tell(&Input::CallReply { call, attempt: *attempt, outcome });
         }
         Told::Advance(milliseconds) => world.run(&format!("advance {}ms", milliseconds + 1)),
-        Told::Timer(timer) => world.tell(&Input::TimerDue { timer: *timer }),
+        Told::Timer(timer) => world.due(*timer),
         Told::Command(command, by) => {
             let by = users[usize::from(*by)];
             let command = match command {

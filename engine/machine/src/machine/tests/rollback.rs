@@ -1,6 +1,7 @@
 //! What was done is taken back (decision 0023).
 
 use super::check;
+use crate::machine::NoticeKind;
 
 const UPDATE: &str = "
 workflow: t
@@ -77,7 +78,7 @@ fn a_failing_undo_is_retried_then_stuck_and_a_person_resolves_it() {
         4 reply p.plain -> call p.restore | steps compensating
         5 reply p.restore -> - | steps compensating
         6 timer retry -> call p.restore #2 | steps compensating
-        7 reply p.restore -> - | steps stuck (`p.restore` could not take back what was done: permanent: gone)";
+        7 reply p.restore -> - | steps stuck (`p.restore` could not take back step `backup`: permanent: gone)";
     check(
         &text,
         &script("command retry"),
@@ -149,10 +150,196 @@ states:
         3 reply p.one -> - | work
         4 command rollback -> cancel p.two, call p.unone | work compensating
         5 reply p.unone -> call p.close | work compensating
-        6 reply p.close -> - | work stuck (by hand)
+        6 reply p.close -> - | work stuck (rolled back by hand)
         7 command retry -> call p.one, call p.two | work
         8 reply p.one -> - | work
         9 reply p.two -> - | end done
     ",
     );
+}
+
+#[test]
+fn h6_an_undo_is_made_again_where_nobody_could_hear_its_answer_in_time() {
+    let head = ["start", "reply p.begin", "reply p.backup {id: b7}", "fail p.plain permanent sick"];
+    let began = "
+        1 start -> call p.begin | steps
+        2 reply p.begin -> call p.backup | steps
+        3 reply p.backup -> call p.plain | steps
+        4 reply p.plain -> call p.restore | steps compensating";
+    // Away for all of it, then for half of it; then the engine is there and nothing is heard.
+    let away = ["away 3m", "advance 1s", "away 1m", "advance 1m", "advance 1s", "advance 2m"];
+    check(
+        UPDATE,
+        &[&head[..], &away].concat(),
+        &format!(
+            "{began}
+        5 timer deadline p.restore -> - | steps compensating
+        6 timer retry -> call p.restore #2 | steps compensating
+        7 timer deadline p.restore -> - | steps compensating
+        8 timer retry -> call p.restore #3 | steps compensating
+        9 timer deadline p.restore -> cancel p.restore | steps stuck (`p.restore` could not take \
+             back step `backup`: timeout: no answer within 2m)"
+        ),
+    );
+    // What may be sent only once, and was, is nobody's guess.
+    check(
+        UPDATE,
+        &[&head[..], &["sending p.restore", "away 3m"]].concat(),
+        &format!(
+            "{began}
+        5 sending p.restore -> - | steps compensating
+        6 timer deadline p.restore -> cancel p.restore | steps stuck (outcome of `p.restore` is \
+             unknown: the call was sent, no reply came, and the operation is not idempotent)"
+        ),
+    );
+    // What is done for the first time has the deadline that its author gave it.
+    check(
+        UPDATE,
+        &["start", "away 3m"],
+        "
+        1 start -> call p.begin | steps
+        2 timer deadline p.begin -> cancel p.begin | steps failed
+    ",
+    );
+}
+
+#[test]
+fn h5_calls_of_states_go_on_and_what_they_give_waits_for_the_person() {
+    let text = "
+workflow: t
+initial: s
+states:
+  s:
+    steps: { a: { call: p.a, undo: p.una } }
+    done: m
+  m: { entry: { call: p.x }, done: e }
+  e: { final: true }
+";
+    check(
+        text,
+        &["start", "reply p.a", "command rollback", "reply p.x", "reply p.una", "command retry"],
+        "
+        1 start -> call p.a | s
+        2 reply p.a -> call p.x | m
+        3 command rollback -> call p.una | m compensating
+        4 reply p.x -> - | m compensating !deferred
+        5 reply p.una -> - | m stuck (rolled back by hand)
+        6 command retry -> - | e done
+    ",
+    );
+    let late = "error.communication.invoke.m.0: no answer within 30s";
+    check(
+        text,
+        &[
+            "start",
+            "reply p.a",
+            "command rollback",
+            "advance 20s",
+            "fail p.una retryable busy",
+            "command retry",
+            "advance 10s",
+            "reply p.x",
+            "reply p.una",
+            "command retry",
+        ],
+        &format!(
+            "
+        1 start -> call p.a | s
+        2 reply p.a -> call p.x | m
+        3 command rollback -> call p.una | m compensating
+        4 reply p.una -> - | m stuck (`p.una` could not take back step `a`: retryable: busy)
+        5 command retry -> call p.una | m compensating
+        6 timer deadline p.x -> - | m compensating !deferred
+        7 reply p.x -> - | m compensating !ignored second_reply
+        8 reply p.una -> - | m stuck (rolled back by hand)
+        9 command retry -> cancel p.x | m stuck ({late}) !rolled back"
+        ),
+    );
+}
+
+const LAST: &str = "
+workflow: t
+on_error: ERROR
+on_failure: rollback
+steps:
+  a: { call: p.a, undo: p.una }
+  b: { call: p.b, needs: [a] }
+finally: [ { call: p.clean }, { call: p.sweep } ]
+";
+
+#[test]
+fn h6_a_failure_of_finally_names_itself_and_what_is_taken_back_ends_all_the_same() {
+    for (on_error, script, last) in [
+        (
+            "fail",
+            ["reply p.b", "fail p.clean permanent sick", "", ""],
+            "steps failed: `finally`: error.platform.invoke.steps.0: sick",
+        ),
+        (
+            "fail",
+            [
+                "fail p.b permanent bad",
+                "reply p.una",
+                "fail p.clean permanent sick",
+                "reply p.sweep",
+            ],
+            "steps failed: error.platform.invoke.steps.b: bad; \
+             `finally`: error.platform.invoke.steps.0: sick",
+        ),
+        (
+            "fail",
+            ["command cancel", "reply p.una", "fail p.clean permanent sick", "reply p.sweep"],
+            "steps cancelled: cancelled; `finally`: error.platform.invoke.steps.0: sick",
+        ),
+        (
+            "ignore",
+            ["command cancel", "reply p.una", "fail p.clean permanent sick", "reply p.sweep"],
+            "steps cancelled: cancelled; `finally`: error.platform.invoke.steps.0: sick",
+        ),
+        (
+            "suspend",
+            ["fail p.b permanent bad", "fail p.una permanent no", "command skip", "reply p.clean"],
+            "steps compensating: ",
+        ),
+        (
+            "suspend",
+            ["reply p.b", "fail p.clean permanent sick", "command skip", "reply p.sweep"],
+            "done done: ",
+        ),
+    ] {
+        assert_eq!(ends(on_error, &script), last, "{on_error} {script:?}");
+    }
+}
+
+#[test]
+fn h6_what_a_person_left_out_of_a_rollback_is_told_at_its_end() {
+    let script = [
+        "fail p.b permanent bad",
+        "fail p.una permanent no",
+        "command skip",
+        "reply p.clean",
+        "reply p.sweep",
+    ];
+    assert_eq!(
+        ends("suspend", &script),
+        "steps failed: error.platform.invoke.steps.b: bad; step `a` was not taken back: `p.una` \
+         was skipped"
+    );
+}
+
+/// How the last input of the script leaves the instance, and the reason that its end has.
+fn ends(on_error: &str, script: &[&str]) -> String {
+    let mut world = check::World::new(check::definition(&LAST.replace("ERROR", on_error)));
+    for line in ["start", "reply p.a"].iter().chain(script).filter(|line| !line.is_empty()) {
+        world.run(line);
+    }
+    let last = world.out.lines().last().unwrap_or_default();
+    let stands = last.rsplit(" | ").next().unwrap_or_default().to_owned();
+    let end = world
+        .notices
+        .iter()
+        .rev()
+        .find(|(kind, _)| matches!(kind, NoticeKind::Failed | NoticeKind::Cancelled));
+    let reason = end.and_then(|(_, data)| data.get("reason").and_then(|it| it.as_str()));
+    format!("{stands}: {}", reason.unwrap_or_default())
 }

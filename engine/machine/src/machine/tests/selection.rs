@@ -326,7 +326,8 @@ fn rule_12_actions_events_and_effects_are_limited() {
         (
             "{ each: { in: \"[1,2,3,4]\", as: x, do: { publish: x.y } } }",
             "effects: 3",
-            "effects exceed the limit of 3",
+            "effects exceed the limit of 3 calls, messages and timers at once: \
+                a step with `foreach` makes more, some at a time",
         ),
     ] {
         let text = format!(

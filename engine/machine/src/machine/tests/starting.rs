@@ -2,7 +2,7 @@
 
 use super::check;
 use super::check::{World, definition};
-use crate::machine::{Effect, EffectId, Generation, Input, Status};
+use crate::machine::{Effect, EffectId, Generation, Status};
 
 const LIFE: &str = "
 workflow: life
@@ -98,6 +98,6 @@ fn rule_46_nothing_but_a_start_makes_an_instance() {
     let mut world = World::new(definition(LIFE));
     world.run("event over");
     world.run("command cancel");
-    world.tell(&Input::TimerDue { timer: 1 });
+    world.due(1);
     assert_eq!(world.instance, None);
 }

@@ -2,7 +2,7 @@
 
 use super::check;
 use super::check::{World, definition};
-use crate::machine::{Input, Outcome};
+use crate::machine::Outcome;
 
 const AFTER: &str = "
 workflow: t
@@ -218,7 +218,7 @@ states:
     assert_eq!(instance.next_due(), Some(world.now.plus_ms(1_000)));
     assert!(instance.due_timers(world.now.plus_ms(999)).is_empty());
     assert_eq!(instance.due_timers(world.now.plus_ms(5_000)), [2, 3, 1]);
-    world.tell(&Input::TimerDue { timer: 2 });
+    world.due(2);
     let early = world.last.as_ref().unwrap();
     assert!(early.instance.is_none(), "a timer before its time is refused");
 }
@@ -229,7 +229,7 @@ fn rule_33_a_stale_firing_is_removed_silently() {
     world.run("start");
     let timer = world.instance.as_ref().unwrap().timers[0].id;
     ["event again", "advance 1s"].iter().for_each(|line| world.run(line));
-    world.tell(&Input::TimerDue { timer });
+    world.due(timer);
     let decision = world.last.unwrap();
     assert_eq!(decision.outcome, Outcome::Ignored { reason: "stale_timer".into() });
     assert!(decision.instance.is_none() && decision.effects.is_empty() && decision.trace.is_none());

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use super::super::effect::NoticeKind;
+use super::super::ids::{Generation, InstanceKey};
 use super::super::input::EventKind;
 use super::super::work::Work;
-use super::model::{Asker, Entry, Member, Scope, Stand, TIMEOUT_MS, TRANSACTION, Transaction};
+use super::model::{
+    Asked, Asker, Entry, Member, Scope, Stand, TIMEOUT_MS, TRANSACTION, Transaction,
+};
 use super::word::Word;
 use crate::definition::duration;
 use crate::value::Value;
@@ -68,7 +71,9 @@ impl Work<'_> {
             self.say(key, Word::Hold { life, reason: Arc::clone(&reason) });
         }
         let scope = self.scope_mut();
-        if scope.asked || scope.members.iter().any(|member| member.stand == Stand::Asked) {
+        if scope.asked != Asked::Nothing
+            || scope.members.iter().any(|member| member.stand == Stand::Asked)
+        {
             return;
         }
         while let Some(entry) = self.scope_mut().entries.last().cloned() {
@@ -81,9 +86,7 @@ impl Work<'_> {
                 self.scope_mut().entries.pop();
                 continue;
             }
-            self.scope_mut().asked = true;
-            self.note(format!("{} of {key} is taken back", entry.what));
-            return self.say(key, Word::TakeBack { life, undo: entry.undo });
+            return self.ask_back(key, life, &entry);
         }
         self.settle_all(false);
         for Asker { key, life, ask } in std::mem::take(&mut self.scope_mut().askers) {
@@ -91,6 +94,27 @@ impl Work<'_> {
         }
         self.notice(NoticeKind::RolledBack, vec![("reason", Value::String(reason))]);
         self.move_by("transaction.done");
+    }
+
+    /// Asks for the newest call, and for all of the same member right before it: one letter for
+    /// as long as nobody else has anything in between.
+    fn ask_back(&mut self, key: InstanceKey, life: Generation, newest: &Entry) {
+        let scope = self.scope_mut();
+        let run = scope.entries.iter().rev().take_while(|entry| entry.member == newest.member);
+        let (mut down_to, mut count) = (newest.undo, 0);
+        for entry in run {
+            (down_to, count) = (entry.undo, count + 1);
+        }
+        let (undo, what) = (newest.undo, &newest.what);
+        if count > 1 {
+            scope.asked = Asked::Run;
+            self.note(format!("{what} of {key} is taken back, then {} more of it", count - 1));
+            self.say(key, Word::TakeBackRun { life, undo, down_to });
+        } else {
+            scope.asked = Asked::Newest;
+            self.note(format!("{what} of {key} is taken back"));
+            self.say(key, Word::TakeBack { life, undo });
+        }
     }
 
     /// Why it is rolled back; a transaction that nobody rolled back stayed open for too long.
@@ -121,9 +145,7 @@ impl Work<'_> {
     }
 
     /// Members that were not told yet to stand still: from now on they were.
-    fn not_asked(
-        &mut self,
-    ) -> Vec<(super::super::ids::InstanceKey, super::super::ids::Generation)> {
+    fn not_asked(&mut self) -> Vec<(InstanceKey, Generation)> {
         let mut told = Vec::new();
         for member in &mut self.scope_mut().members {
             if member.stand == Stand::Open {

@@ -84,20 +84,12 @@ impl Work<'_> {
         true
     }
 
-    /// The transaction asks for one thing to be taken back.
-    pub(super) fn take_back(&mut self, undo: u32) -> Outcome {
+    /// The transaction asks for what it did to be taken back, from the newest on down to one.
+    pub(super) fn take_back(&mut self, newest: u32, down_to: u32) -> Outcome {
         let progress = self.instance.progress.as_deref();
-        let entry =
-            progress.and_then(|it| it.undo.iter().rev().find(|entry| entry.id == undo)).cloned();
-        let Some(entry) = entry else {
-            self.say_up(Word::Undone { undo });
-            return Outcome::Done;
-        };
-        let Some(spec) = self.undo_spec(entry.sequence, entry.position) else {
-            self.note("its definition has nothing to take it back with any more");
-            self.drop_undo(undo);
-            return Outcome::Done;
-        };
+        if !progress.is_some_and(|it| it.undo.iter().rev().any(|entry| entry.id == newest)) {
+            self.say_up(Word::Undone { undo: newest });
+        }
         if self.instance.status.is_ended() {
             let status = self.instance.status;
             if let Some(member) = self.member_mut() {
@@ -105,8 +97,12 @@ impl Work<'_> {
             }
             self.give_up_to_transaction("the transaction is rolled back".into());
         }
+        let progress = self.instance.progress.as_deref_mut();
+        if let Some(rollback) = progress.and_then(|progress| progress.rollback.as_deref_mut()) {
+            rollback.down_to = Some(down_to);
+        }
         self.attempt(&|| Again::Event(None), |work| {
-            work.start_undo(&entry, &spec)?;
+            work.next_undo()?;
             Ok(Taken::Yes)
         });
         self.standing()

@@ -7,14 +7,16 @@ use super::super::decide::{on_reply, unchanged};
 use super::super::effect::Effect;
 use super::super::ids::{Generation, InstanceKey, Timestamp};
 use super::super::input::{CallOutcome, ErrorKind, Input};
-use super::super::instance::{Instance, Status, TimerKind};
+use super::super::instance::{Instance, RunningSequence, Status, TimerKind};
+use super::super::invoked::call_at;
 use super::super::letter::{Letter, LetterBody};
 use super::super::macrostep::{Again, Cause};
 use super::super::outcome::{Decision, Outcome};
-use super::super::progress::{Paused, Rollback, Then};
+use super::super::progress::{Paused, Role, Rollback, Then};
 use super::super::start::begun;
 use super::super::timers::RETENTION_MS;
 use super::super::work::Work;
+use super::call::{Verb, verb_of};
 use super::model::{Membership, Standing, TRANSACTION, Transaction};
 use super::word::{Ask, Word};
 use crate::definition::model::Definition;
@@ -104,6 +106,12 @@ pub(in super::super) fn on_word(
                 None => answered(old, definition, *ask, &outcome, now),
             }
         }
+        // It stands still before it could go on: what it asked for is said to it next.
+        (Word::Answered { ask, .. }, Some(member))
+            if member.standing == Standing::Open && is_own_rollback(old, definition, *ask) =>
+        {
+            unchanged(Outcome::Deferred)
+        }
         (Word::Answered { ask, .. }, _) => answered(old, definition, *ask, &done(from), now),
         (_, None) => late(),
         (_, Some(_)) => {
@@ -123,6 +131,7 @@ const fn life_of(word: &Word) -> Option<Generation> {
         | Word::Answered { life, .. }
         | Word::Hold { life, .. }
         | Word::TakeBack { life, .. }
+        | Word::TakeBackRun { life, .. }
         | Word::Settled { life, .. } => Some(*life),
         Word::Begin { .. }
         | Word::Join { .. }
@@ -135,6 +144,16 @@ const fn life_of(word: &Word) -> Option<Generation> {
         | Word::Aborted { .. }
         | Word::Gone => None,
     }
+}
+
+/// Did a member ask for the rollback of its own transaction, otherwise than to take something back
+/// itself?
+fn is_own_rollback(old: &Instance, definition: &Definition, ask: Ask) -> bool {
+    let asked = |it: &&RunningSequence| it.call.as_ref().is_some_and(|call| call.id == ask.call);
+    let Some(sequence) = old.sequences.iter().find(asked) else { return false };
+    let spec = call_at(definition, sequence).map(|(spec, _)| spec);
+    !matches!(sequence.role, Role::Undo { .. })
+        && spec.is_some_and(|spec| verb_of(&spec.operation) == Some(Verb::RollBack))
 }
 
 /// What a call of a transaction gives.
@@ -237,7 +256,8 @@ impl Work<'_> {
             Word::Joined { ask: None, .. } => self.joined(),
             Word::Refused { ask: None, message, .. } => self.not_joined(message),
             Word::Hold { reason, .. } => self.hold(reason),
-            Word::TakeBack { undo, .. } => self.take_back(*undo),
+            Word::TakeBack { undo, .. } => self.take_back(*undo, *undo),
+            Word::TakeBackRun { undo, down_to, .. } => self.take_back(*undo, *down_to),
             Word::Settled { committed: true, .. } => self.committed(),
             Word::Settled { committed: false, .. } => self.all_taken_back(),
             Word::Joined { .. }

@@ -16,7 +16,7 @@ pub use call::asks_transaction;
 pub(crate) use call::{Verb, verb_of};
 pub(super) use door::about_transaction;
 pub use model::{
-    Asker, ENTRIES_MAX, Entry, MEMBERS_MAX, Member, Membership, Scope, Stand, Standing, TIMEOUT_MS,
-    TIMEOUT_MS_MAX, TRANSACTION, Transaction,
+    Asked, Asker, ENTRIES_MAX, Entry, MEMBERS_MAX, Member, Membership, Scope, Stand, Standing,
+    TIMEOUT_MS, TIMEOUT_MS_MAX, TRANSACTION, Transaction,
 };
 pub use word::{Ask, Refusal, Word};

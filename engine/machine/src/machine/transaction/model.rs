@@ -101,14 +101,26 @@ pub struct Scope {
     pub members: Vec<Member>,
     /// What its members did and can be taken back, oldest first.
     pub entries: Vec<Entry>,
-    /// Was the newest entry's member asked to take it back?
-    pub asked: bool,
+    /// What the newest entry's member was asked to take back.
+    pub asked: Asked,
     /// Why it does not go on, where a member is stuck.
     pub trouble: Option<Arc<str>>,
     /// Why it is rolled back.
     pub reason: Arc<str>,
     /// Who waits to hear that it is rolled back.
     pub askers: Vec<Asker>,
+}
+
+/// What a member was asked to take back, and has not yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asked {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The newest entry.
+    Newest,
+    /// The newest entry, and all of the same member right before it.
+    Run,
 }
 
 /// One member of a transaction.

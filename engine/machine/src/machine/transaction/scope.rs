@@ -12,7 +12,9 @@ use super::super::outcome::{Decision, Outcome};
 use super::super::start::{Beginning, prepared};
 use super::super::work::Work;
 use super::drive::Phase;
-use super::model::{Asker, ENTRIES_MAX, Entry, MEMBERS_MAX, Member, Scope, Stand, Transaction};
+use super::model::{
+    Asked, Asker, ENTRIES_MAX, Entry, MEMBERS_MAX, Member, Scope, Stand, Transaction,
+};
 use super::word::{Ask, Refusal, Word};
 use crate::definition::model::Definition;
 use crate::value::{Map, Value};
@@ -37,7 +39,7 @@ pub(in super::super) fn begin_scope(
         return unchanged(rejected("a transaction is begun by `transaction begin`"));
     };
     let options = options(timeout_ms);
-    let beginning = Beginning { input: &options, event: None, by, parent: None };
+    let beginning = Beginning::asked(&options, None, by);
     let mut work = prepared(old, key, definition, beginning, now);
     work.instance.transaction = Some(Box::new(Transaction::Scope(Scope::default())));
     work.enter_initial(None);
@@ -160,7 +162,7 @@ impl Work<'_> {
             Word::Held => self.stands(from, Stand::Held),
             Word::Gone => {
                 // What it was asked to take back is not there either.
-                self.scope_mut().asked = false;
+                self.scope_mut().asked = Asked::Nothing;
                 self.stands(from, Stand::Gone)
             }
             Word::Troubled { reason } => {
@@ -181,6 +183,7 @@ impl Work<'_> {
             | Word::Answered { .. }
             | Word::Hold { .. }
             | Word::TakeBack { .. }
+            | Word::TakeBackRun { .. }
             | Word::Settled { .. } => self.ignored("no word for a transaction"),
         }
     }
@@ -271,11 +274,16 @@ impl Work<'_> {
         let member = u32::try_from(at).unwrap_or(u32::MAX);
         let scope = self.scope_mut();
         let is_it = |entry: &Entry| entry.member == member && entry.undo == undo;
-        if scope.asked && scope.entries.last().is_some_and(is_it) {
-            scope.asked = false;
-            scope.trouble = None;
-        }
+        let was_newest = scope.entries.last().is_some_and(is_it);
         scope.entries.retain(|entry| !is_it(entry));
+        if scope.asked != Asked::Nothing && was_newest {
+            scope.trouble = None;
+            let goes_on = scope.asked == Asked::Run
+                && scope.entries.last().is_some_and(|entry| entry.member == member);
+            if !goes_on {
+                scope.asked = Asked::Nothing;
+            }
+        }
         Outcome::Done
     }
 

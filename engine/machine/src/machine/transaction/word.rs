@@ -106,6 +106,15 @@ pub enum Word {
         /// Its number with the receiver.
         undo: u32,
     },
+    /// Take all of this back, the newest first: nobody else did anything in between.
+    TakeBackRun {
+        /// Which life of the receiver.
+        life: Generation,
+        /// The number of the newest with the receiver.
+        undo: u32,
+        /// The number of the oldest.
+        down_to: u32,
+    },
     /// It is over.
     Settled {
         /// Which life of the receiver.
@@ -169,7 +178,7 @@ impl Word {
             Self::Refused { .. } => "refused",
             Self::Answered { .. } => "answered",
             Self::Hold { .. } => "hold",
-            Self::TakeBack { .. } => "take back",
+            Self::TakeBack { .. } | Self::TakeBackRun { .. } => "take back",
             Self::Settled { committed: true, .. } => "committed",
             Self::Settled { committed: false, .. } => "rolled back",
         }

@@ -145,6 +145,7 @@ impl Family {
                 | Effect::Publish { .. }
                 | Effect::SendSelf { .. }
                 | Effect::DeadLetter { .. }
+                | Effect::Keep { .. }
                 | Effect::Log { .. }
                 | Effect::Notice(_) => None,
             })
@@ -160,6 +161,7 @@ impl Family {
                 | Effect::Publish { .. }
                 | Effect::SendSelf { .. }
                 | Effect::DeadLetter { .. }
+                | Effect::Keep { .. }
                 | Effect::Log { .. }
                 | Effect::Notice(_) => None,
             })

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::world::{World, deliver, event};
-use crate::machine::DecodeError;
-use crate::partition::{Applied, Partition, Restore, RestoreError};
+use super::world::{World, deliver, event, key};
+use crate::machine::{CallOutcome, DecodeError, Effect};
+use crate::partition::{Applied, Partition, PartitionInput, Restore, RestoreError};
+use crate::value::Value;
 
 fn journal() -> (World, Vec<Vec<u8>>) {
     let mut world = World::new();
@@ -117,10 +118,39 @@ fn the_identical_frame_once_more_changes_nothing() {
 #[test]
 fn a_newer_format_is_refused_with_both_versions() {
     let mut frame = Partition::new(3).epoch_frame(1, "x");
-    frame[4] = 2;
+    frame[4] = 3;
     let result = Restore::begin(3, None).apply(1, &frame);
-    let source = DecodeError::NewerVersion { found: 2, known: 1 };
+    let source = DecodeError::NewerVersion { found: 3, known: 2 };
     assert_eq!(result, Err(RestoreError::NewerVersion { sequence: 1, source }));
+}
+
+#[test]
+fn e15_frames_and_slices_say_where_older_programs_cannot_read_them() {
+    let versions = |list: &[Vec<u8>]| list.iter().map(|part| part[4]).collect::<Vec<_>>();
+    let slices = |world: &World| {
+        let mut run = world.partition.snapshot_begin();
+        let at = world.journal.len() as u64;
+        std::iter::from_fn(|| run.next_slice(&world.partition, at)).collect::<Vec<_>>()
+    };
+    let mut world = World::new();
+    world.tell(deliver("a", event("opened", "{}")));
+    let done = world.tell(deliver("a", event("asked", "{\"q\": 1}")));
+    let is_call = |effect: &Effect| {
+        if let Effect::Call(request) = effect { Some(request.call) } else { None }
+    };
+    let call = done.effects.iter().find_map(is_call).unwrap();
+    assert!(versions(&world.journal).iter().all(|version| *version == 1));
+    assert_eq!(versions(&slices(&world)), [1, 1]);
+    // A plugin that answers later is nothing that the first programs know.
+    world.tell(PartitionInput::CallPending { key: key("a"), call, attempt: 1, heartbeat_ms: 10 });
+    assert_eq!(world.journal.last().unwrap()[4], 2);
+    assert_eq!(versions(&slices(&world)), [1, 2]);
+    assert_eq!(world.restored().state_bytes(), world.partition.state_bytes());
+    // Once that is over they can read what is written then.
+    let outcome = CallOutcome::Success(Value::Null);
+    world.tell(PartitionInput::CallReply { key: key("a"), call, attempt: 1, outcome });
+    assert_eq!(world.journal.last().unwrap()[4], 1);
+    assert_eq!(versions(&slices(&world)), [1, 1]);
 }
 
 proptest! {
@@ -137,6 +167,6 @@ proptest! {
             previous: Chain::default(),
             at: crate::machine::Timestamp(0),
         };
-        drop(Restore::begin(3, None).apply(1, &seal(head, &items)));
+        drop(Restore::begin(3, None).apply(1, &seal(head, &items, false)));
     }
 }

@@ -2,12 +2,12 @@
 
 use super::world::{World, deliver, event, from_inbox, key};
 use crate::definition::model::Early;
-use crate::machine::{Outcome, Status, StuckKind, Timestamp};
-use crate::partition::{PartitionInput, PartitionLimits};
+use crate::machine::{CallOutcome, Effect, EffectId, Outcome, Status, StuckKind, Timestamp};
+use crate::partition::{PartitionInput, PartitionLimits, Position};
 use crate::value::Value;
 
 fn unmatched(name: &str, early: Early, sequence: u64) -> PartitionInput {
-    let source = Some(crate::partition::Position { source: 0, sequence });
+    let source = Some(Position { source: 0, sequence });
     PartitionInput::Deliver { key: key(name), event: event("closed", "{}"), early, source }
 }
 
@@ -136,4 +136,54 @@ states:
     assert_eq!(stuck.kind, StuckKind::StateTooLarge);
     assert_eq!(&*stuck.event.unwrap().name, "doubled");
     assert_eq!(instance.vars, [Value::Null, Value::Null, Value::Null]);
+}
+
+#[test]
+fn p4_an_answer_that_no_frame_takes_fails_its_call() {
+    let text = "
+workflow: flow
+version: 1
+correlate: data.id
+events: { opened: { start: true } }
+vars: { last: null }
+states:
+  open: { on: { opened: {} }, entry: [ { call: oracle.ask, set: { last: output } } ] }
+";
+    let mut world = World::new();
+    world.definitions = crate::partition::Definitions::default();
+    world.definitions.insert(super::world::definition(text)).unwrap();
+    let done = world.tell(deliver("a", event("opened", "{}")));
+    let sent = done.effects.iter().find(|effect| matches!(effect, Effect::Call(_)));
+    let Some(Effect::Call(request)) = sent else { panic!("{sent:?}") };
+    let limits = PartitionLimits { frame_bytes: 2_048, ..PartitionLimits::default() };
+    world.partition = world.partition.with_limits(limits);
+    let done = world.tell(PartitionInput::CallReply {
+        key: key("a"),
+        call: request.call,
+        attempt: request.attempt,
+        outcome: CallOutcome::Success(Value::String("x".repeat(4_000).into())),
+    });
+    let instance = world.partition.instance(&key("a")).unwrap();
+    let Some(stuck) = instance.stuck else { panic!("{:?}: {instance:?}", done.outcome) };
+    assert_eq!((stuck.kind, &instance.vars[0]), (StuckKind::CallFailed, &Value::Null));
+    assert!(stuck.reason.contains("larger or nested deeper"), "{}", stuck.reason);
+}
+
+#[test]
+fn a_promised_result_for_no_instance_is_a_dead_letter() {
+    let mut world = World::new();
+    let result = PartitionInput::CallResult {
+        key: key("nobody"),
+        call: EffectId([7; 16]),
+        attempt: 1,
+        outcome: CallOutcome::Success(Value::Int(3)),
+        source: Position { source: 0, sequence: 1 },
+    };
+    let done = world.tell(result.clone());
+    assert!(matches!(done.outcome, Outcome::DeadLettered { .. }), "{:?}", done.outcome);
+    let (_, letter) = world.partition.dead_letters().next().unwrap();
+    assert_eq!((&*letter.reason, &letter.event.data), ("no_instance", &Some(Value::Int(3))));
+    assert!(letter.event.name.starts_with("gearshift.result."), "{}", letter.event.name);
+    world.tell(result);
+    assert_eq!(world.partition.dead_letters().count(), 1, "it is taken once");
 }

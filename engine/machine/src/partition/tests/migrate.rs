@@ -154,6 +154,7 @@ fn an_instance_with_a_call_under_way_goes_on_waiting_for_it() {
         | crate::machine::Effect::SendSelf { .. }
         | crate::machine::Effect::DeadLetter { .. }
         | crate::machine::Effect::Letter(_)
+        | crate::machine::Effect::Keep { .. }
         | crate::machine::Effect::Log { .. }
         | crate::machine::Effect::Notice(_) => None,
     });

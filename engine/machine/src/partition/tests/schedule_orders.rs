@@ -55,6 +55,10 @@ fn e6_a_person_starts_out_of_turn_what_is_paused_and_is_remembered_with_the_reas
     // Of what waits, the calendar's is left out, and the person's starts.
     it.end(FIRST);
     assert_eq!(it.stands(), "2 1 1 0 | 01:00:00Z e (done) | 02:30:00Z working");
+    let started = state(&it).last_key.unwrap();
+    let history = it.partition().trace(&started);
+    assert_eq!(history[0].note.as_deref(), Some("the numbers were corrected"));
+    assert_eq!(history[0].by.as_deref(), Some("eve"));
     it.family.crash();
     let orders = state(&it).orders;
     let told: Vec<_> =

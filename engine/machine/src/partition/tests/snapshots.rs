@@ -113,7 +113,7 @@ fn damaged_missing_and_mixed_parts_are_refused() {
 fn a_newer_format_is_refused() {
     let mut world = World::new();
     let (mut manifest, slices) = snapshot(&mut world, |_, _| {});
-    manifest[4] = 2;
+    manifest[4] = 3;
     let error = Snapshot::open(&manifest, &slices).unwrap_err();
-    assert!(error.to_string().contains("version 2 is newer"), "{error}");
+    assert!(error.to_string().contains("version 3 is newer"), "{error}");
 }

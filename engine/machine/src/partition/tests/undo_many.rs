@@ -51,6 +51,7 @@ impl Many {
                 | Effect::SendSelf { .. }
                 | Effect::DeadLetter { .. }
                 | Effect::Letter(_)
+                | Effect::Keep { .. }
                 | Effect::Log { .. }
                 | Effect::Notice(_) => None,
             }));

@@ -144,6 +144,7 @@ pub(super) fn publishes(done: &Done) -> Vec<String> {
             | Effect::SendSelf { .. }
             | Effect::DeadLetter { .. }
             | Effect::Letter(_)
+            | Effect::Keep { .. }
             | Effect::Log { .. }
             | Effect::Notice(_) => None,
         })

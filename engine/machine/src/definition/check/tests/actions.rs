@@ -148,6 +148,29 @@ character `.`; names are `[A-Za-z0-9_-]+`\n\
 }
 
 #[test]
+fn gs0126_what_the_bus_could_not_ask_is_refused_and_ranges_are_not() {
+    let long = "o".repeat(65);
+    let text = format!(
+        "workflow: w\nsteps:\n  a: {{ call: 'p@>=1, <2.o' }}\n  b: {{ call: 'p@>=1,<2.o' }}\n  \
+         c: {{ call: 'p@^^1.o' }}\n  d: {{ call: 'p@^1 .o' }}\n  e: {{ call: 'p@^1.2' }}\n  \
+         f: {{ call: p.{long} }}\n"
+    );
+    check_problems(
+        &text,
+        &format!(
+            "\
+5:14 GS0126 operation: operation `p@^^1.o` asks for the version `^^1`\n\
+6:14 GS0126 operation: operation `p@^1 .o` asks for the version `^1 `\n\
+7:14 GS0126 operation: operation `p@^1.2` is not `plugin.operation`: the operation `2` has digits \
+only\n\
+8:14 GS0126 operation: operation `p.{}…` is not `plugin.operation`: the operation has 65 bytes, \
+the limit is 64\n",
+            &long[..58]
+        ),
+    );
+}
+
+#[test]
 fn retries() {
     check_problems(
         concat!(

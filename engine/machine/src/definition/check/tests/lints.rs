@@ -245,3 +245,15 @@ name | did you mean `done.state.one`?\n\
         ",
     );
 }
+
+#[test]
+fn gs0228_roles_do_not_say_who_may_decide() {
+    check_problems(
+        "workflow: w
+steps:
+  a: { approval: { title: x, roles: [boss] } }
+  b: { approval: { title: x, roles: [] } }
+",
+        "3:30 GS0228 roles_shown: whoever may give commands decides, whatever the roles\n",
+    );
+}

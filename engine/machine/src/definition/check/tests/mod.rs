@@ -1,6 +1,7 @@
 //! Text in, problems or shapes out.
 
 mod actions;
+mod cache;
 mod catalogue;
 mod catalogue_values;
 mod events;

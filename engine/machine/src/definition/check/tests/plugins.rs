@@ -6,7 +6,7 @@ use crate::definition::{Format, load};
 
 #[test]
 fn rules_of_plugins_are_read_and_found_by_operation() {
-    let text = r"workflow: w
+    let text = r#"workflow: w
 plugins:
   validator:
     breaker: { threshold: 3, reset: 10s, open: fail }
@@ -14,10 +14,11 @@ plugins:
     prefer: [performance, reliability]
     concurrency: 10
     rate: 100/s
+    per: "${ input.customer }"
   mailer: { breaker: off, rate: 5/m, prefer: reliability }
   plain: {}
 states: { a: { final: true } }
-";
+"#;
     let definition = load(text, "w", Format::Yaml).unwrap().definition;
     let rules = definition.rules_of("validator@^1.2.validate").unwrap();
     let breaker = BreakerRules { threshold: 3, reset_ms: 10_000, open: WhileOpen::Fail };
@@ -25,6 +26,7 @@ states: { a: { final: true } }
     assert!(rules.prefers_performance && rules.prefers_reliability);
     assert_eq!(rules.concurrency, Some(10));
     assert_eq!(rules.rate, Some(Rate { count: 100, period_ms: 1_000 }));
+    assert_eq!(&*rules.per.as_ref().unwrap().text, "${ input.customer }");
     let mailer = definition.rules_of("mailer.send").unwrap();
     assert_eq!((mailer.breaker, mailer.rate.unwrap().period_ms), (None, 60_000));
     assert!(!mailer.prefers_performance && mailer.prefers_reliability);
@@ -70,9 +72,47 @@ s m h d w`\n\
 }
 
 #[test]
+fn what_limits_are_counted_by_is_computed_of_what_an_instance_always_has() {
+    check_problems(
+        r#"workflow: w
+plugins:
+  a: { rate: 5/s, per: customer }
+  b: { per: "${ key }" }
+  c: { concurrency: 1, per: "${ data.customer }" }
+  d: { concurrency: 1, per: 5 }
+  e: { concurrency: 1, per: "of ${ vars.x }, ${ key }" }
+vars: { x: 1 }
+states: { x: { final: true } }
+"#,
+        "\
+3:24 GS0172 plugin_rules: `per` is the same for all calls: it needs `${ … }`\n\
+4:6 GS0172 plugin_rules: `per` needs a limit beside it: `concurrency` or `rate`\n\
+5:33 GS0302 unknown_name: `data` does not exist here | names here: `vars`, `key`, `instance`, \
+`workflow`, `input`\n\
+6:29 GS0102 type: expected a text such as `${ input.customer }`, found `5`\n\
+",
+    );
+}
+
+#[test]
 fn plugins_are_a_mapping() {
     check_problems(
         "workflow: w\nplugins: [a]\nstates: { x: { final: true } }\n",
         "2:10 GS0102 type: expected a mapping from names of plugins, found a list\n",
+    );
+}
+
+#[test]
+fn gs0231_rules_under_a_name_that_no_call_has_are_told() {
+    check_problems(
+        "workflow: w
+plugins:
+  nope: { rate: 5/s }
+  mine: { rate: 5/s }
+  yours: {}
+steps:
+  a: { call: mine@^1.x, undo: { call: yours.y } }
+",
+        "3:3 GS0231 idle_plugin_rules: no call names an operation of `nope`\n",
     );
 }

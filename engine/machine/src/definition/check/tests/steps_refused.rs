@@ -335,19 +335,6 @@ fn more_steps_than_an_instance_may_have() {
 }
 
 #[test]
-fn what_comes_later_is_refused_and_not_ignored() {
-    check_problems(
-        r"workflow: w
-steps:
-  b: { call: p.o, cache: 1 }
-",
-        "\
-3:19 GS0120 not_supported_yet: `cache` is not supported yet: results are not kept between runs\n\
-        ",
-    );
-}
-
-#[test]
 fn steps_are_seen_everywhere_and_hide_nothing() {
     check_problems(
         r#"workflow: w

@@ -147,3 +147,18 @@ steps:
 `begin: NAME` of a step begins a transaction\n",
     );
 }
+
+#[test]
+fn tx_a_call_that_does_not_say_the_name_and_a_begin_for_each_item_are_warned_of() {
+    check_problems(
+        "workflow: w
+steps:
+  a: { call: transaction.begin }
+  b: { commit: t, needs: [a] }
+  c: { begin: t, foreach: { in: input.all }, needs: [b] }
+",
+        "\
+3:14 GS0229 transaction_name: `transaction.begin` takes the name from what caused it\n\
+5:18 GS0230 transaction_each: an instance belongs to one open transaction at most\n",
+    );
+}

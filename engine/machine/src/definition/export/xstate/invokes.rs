@@ -118,6 +118,7 @@ pub(super) fn call(spec: &CallSpec) -> Json {
         ("attempts", number(u64::from(spec.retry.attempts))),
         ("set", set(&spec.set).filled()),
         ("undo", spec.undo.as_ref().map(|undo| Json::text(&*undo.operation))),
+        ("cache_ms", spec.cache.as_ref().and_then(|rules| number(rules.ttl_ms))),
     ])
 }
 

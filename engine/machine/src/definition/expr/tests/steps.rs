@@ -23,6 +23,7 @@ fn step(status: StepStatus, output: &str) -> StepState {
         ended_at: None,
         fan: None,
         votes: Vec::new(),
+        cached: false,
     }
 }
 

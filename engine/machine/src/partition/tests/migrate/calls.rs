@@ -45,6 +45,7 @@ fn asked_again(family: &Family) -> Vec<String> {
         | Effect::SendSelf { .. }
         | Effect::DeadLetter { .. }
         | Effect::Letter(_)
+        | Effect::Keep { .. }
         | Effect::Log { .. }
         | Effect::Notice(_) => None,
     };

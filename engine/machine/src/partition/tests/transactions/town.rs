@@ -198,6 +198,7 @@ impl Town {
             Effect::Publish { .. }
             | Effect::SendSelf { .. }
             | Effect::DeadLetter { .. }
+            | Effect::Keep { .. }
             | Effect::Log { .. }
             | Effect::Notice(_) => {}
         }
@@ -262,6 +263,10 @@ impl Town {
         let key = at(key);
         let found = self.places[Self::place(&key)].partition.instance(&key);
         found.unwrap_or_else(|| panic!("no instance {key}; {}", self.trace()))
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.places[Self::place(&at(key))].partition.instance(&at(key)).is_some()
     }
 
     pub(super) fn status(&self, key: &str) -> Status {

@@ -1,0 +1,142 @@
+//! [`Results`]: finds and keeps what calls gave. Whatever goes wrong here is a miss, never a
+//! failure of a call.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use gearshift_bus::{Bucket, Bus, Error as BusError};
+use gearshift_machine::machine::{ContentHash, InstanceKey, Timestamp};
+use gearshift_machine::value::Value;
+use tokio::sync::OnceCell;
+
+use super::entry::Entry;
+use crate::runtime::clock::monotonic;
+
+/// The bucket of all results.
+const BUCKET: &str = "results";
+/// What it holds at most, in bytes: 64 MiB. The embedded bus has it in memory as well.
+const BUCKET_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// How long a call waits to hear whether its result is kept.
+const LOOK_MAX: Duration = Duration::from_secs(2);
+/// How long keeping a result may take; an engine that stops waits for it.
+const KEEP_MAX: Duration = Duration::from_secs(5);
+/// Results on their way to the bucket at most; further ones are not kept.
+const UNDER_WAY_MAX: usize = 256;
+/// How long nobody is asked after a bucket that could not be reached.
+const REST: Duration = Duration::from_secs(5);
+
+/// A result to keep.
+pub(crate) struct ToKeep {
+    /// Who made the call.
+    pub(crate) by: InstanceKey,
+    /// Under what.
+    pub(crate) under: ContentHash,
+    /// What was asked.
+    pub(crate) operation: std::sync::Arc<str>,
+    /// What came back.
+    pub(crate) output: Value,
+    /// How long, in milliseconds.
+    pub(crate) ttl_ms: u64,
+}
+
+/// The results of calls.
+#[derive(Default)]
+pub(crate) struct Results {
+    bucket: OnceCell<Bucket>,
+    /// What is being kept: an engine finds its own results at once.
+    under_way: Mutex<HashMap<ContentHash, Entry>>,
+    rests_until: Mutex<Option<Instant>>,
+}
+
+impl Results {
+    /// What the same call gave before, if that is kept.
+    pub(crate) async fn find(
+        &self,
+        bus: &Bus,
+        under: ContentHash,
+        now: Timestamp,
+    ) -> Option<Value> {
+        let found = self.entries().get(&under).cloned();
+        if let Some(answer) = found.and_then(|entry| entry.answer(now)) {
+            return Some(answer);
+        }
+        if self.rests() {
+            return None;
+        }
+        let look = async { self.bucket(bus).await?.get(&under.to_string()).await };
+        let value = match tokio::time::timeout(LOOK_MAX, look).await {
+            Ok(Ok(found)) => found?.value,
+            Ok(Err(error)) => return self.rest(&error.to_string()),
+            Err(_) => return self.rest("no answer in time"),
+        };
+        let entry = Entry::decode(&value);
+        if entry.is_none() {
+            tracing::warn!(%under, "a kept result cannot be read: the call is made");
+        }
+        entry?.answer(now)
+    }
+
+    /// Begins to keep a result: the same call finds it from now on. [`Results::keep`] ends it;
+    /// `None` where it is not kept.
+    pub(crate) fn begin(&self, result: ToKeep, now: Timestamp) -> Option<Keeping> {
+        let ToKeep { by, under, operation, output, ttl_ms } = result;
+        let mut entries = self.entries();
+        if entries.len() >= UNDER_WAY_MAX || self.rests() {
+            return None;
+        }
+        let entry = Entry::new(&by, &operation, output, (now, ttl_ms));
+        let Some(bytes) = entry.encode() else {
+            tracing::debug!(%operation, "a result is too large to be kept");
+            return None;
+        };
+        entries.insert(under, entry);
+        Some(Keeping { under, bytes, ttl: Duration::from_millis(ttl_ms) })
+    }
+
+    /// Stores the result.
+    pub(crate) async fn keep(&self, bus: &Bus, keeping: Keeping) {
+        let Keeping { under, bytes, ttl } = keeping;
+        let put = async {
+            let bucket = self.bucket(bus).await?;
+            bucket.put_expiring(&under.to_string(), bytes, ttl).await
+        };
+        match tokio::time::timeout(KEEP_MAX, put).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => drop(self.rest::<()>(&error.to_string())),
+            Err(_) => drop(self.rest::<()>("no answer in time")),
+        }
+        self.entries().remove(&under);
+    }
+
+    async fn bucket(&self, bus: &Bus) -> Result<&Bucket, BusError> {
+        self.bucket.get_or_try_init(|| bus.bucket_within(BUCKET, BUCKET_BYTES_MAX)).await
+    }
+
+    /// The bucket cannot be reached: calls do not wait for it for a while.
+    fn rest<T>(&self, why: &str) -> Option<T> {
+        *lock(&self.rests_until) = Some(monotonic() + REST);
+        tracing::warn!(why, "the result cache cannot be reached: calls are made without it");
+        None
+    }
+
+    fn rests(&self) -> bool {
+        lock(&self.rests_until).is_some_and(|until| monotonic() < until)
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<ContentHash, Entry>> {
+        lock(&self.under_way)
+    }
+}
+
+/// A result on its way to the bucket.
+pub(crate) struct Keeping {
+    under: ContentHash,
+    bytes: bytes::Bytes,
+    ttl: Duration,
+}
+
+/// What one holds is as good as it was where somebody panicked with it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

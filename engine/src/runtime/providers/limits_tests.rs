@@ -1,0 +1,101 @@
+//! Tests of [`super::Limits`].
+
+use super::*;
+
+const SOON: Duration = Duration::from_millis(10);
+
+fn rules(concurrency: Option<u32>, rate: Option<Rate>) -> PluginRules {
+    PluginRules { concurrency, rate, ..PluginRules::new("p".into()) }
+}
+
+fn key(text: &str) -> Arc<str> {
+    text.into()
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_the_rate_are_sent_in_any_such_time() {
+    let limits = Limits::default();
+    let rules = rules(None, Some(Rate { count: 3, period_ms: 1_000 }));
+    let began = Instant::now();
+    let mut sent = Vec::new();
+    for _ in 0..7 {
+        limits.room(&rules, None, Duration::from_secs(60)).await.unwrap();
+        sent.push(began.elapsed().as_millis() / 1_000);
+    }
+    assert_eq!(sent, [0, 0, 0, 1, 1, 1, 2]);
+    let refused = limits.room(&rules, None, Duration::ZERO).await;
+    assert!(refused.is_ok(), "two more have room in this second");
+    limits.room(&rules, None, Duration::ZERO).await.unwrap();
+    let refused = limits.room(&rules, None, SOON).await.unwrap_err();
+    assert!(refused.after.is_some_and(|after| after <= Duration::from_secs(1)), "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_so_many_are_under_way_at_once() {
+    let limits = Limits::default();
+    let rules = rules(Some(2), None);
+    let first = limits.room(&rules, None, SOON).await.unwrap();
+    let _second = limits.room(&rules, None, SOON).await.unwrap();
+    let refused = limits.room(&rules, None, SOON).await.unwrap_err();
+    assert_eq!(refused.limit, "2 calls of `p` at once");
+    drop(first);
+    limits.room(&rules, None, SOON).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_key_has_the_limits_for_itself() {
+    let limits = Limits::default();
+    let rules = rules(Some(1), Some(Rate { count: 1, period_ms: 1_000 }));
+    let (ann, bob) = (key("ann"), key("bob"));
+    let anns = limits.room(&rules, Some(&ann), SOON).await.unwrap();
+    let refused = limits.room(&rules, Some(&ann), SOON).await.unwrap_err();
+    assert_eq!(refused.limit, "1 calls of `p` for `ann` at once");
+    let began = Instant::now();
+    let bobs = limits.room(&rules, Some(&bob), SOON).await.unwrap();
+    assert_eq!(began.elapsed(), Duration::ZERO, "another key is not held up");
+    drop((anns, bobs));
+    let refused = limits.room(&rules, Some(&ann), SOON).await.unwrap_err();
+    assert_eq!(refused.limit, "1 calls of `p` for `ann` in 1000 ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_wait_in_order_and_what_is_idle_is_not_kept() {
+    let limits = Arc::new(Limits::default());
+    let one = rules(Some(1), None);
+    let first = limits.room(&one, Some(&key("a")), SOON).await.unwrap();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut waiting = tokio::task::JoinSet::new();
+    for number in 0..5 {
+        let (limits, one, order) = (Arc::clone(&limits), one.clone(), Arc::clone(&order));
+        waiting.spawn(async move {
+            let room = limits.room(&one, Some(&key("a")), Duration::from_secs(60)).await;
+            order.lock().unwrap().push(number);
+            drop(room.unwrap());
+        });
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(limits.concurrency.len(), 1);
+    drop(first);
+    while waiting.join_next().await.is_some() {}
+    assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
+    assert_eq!(limits.concurrency.len(), 0);
+    let kept = limits.room(&one, Some(&key("a")), SOON).await.unwrap();
+    limits.room(&one, Some(&key("a")), SOON).await.unwrap_err();
+    assert_eq!(limits.concurrency.len(), 1, "whoever gave up took nothing away");
+    drop(kept);
+    assert_eq!(limits.concurrency.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_thousand_keys_leave_only_those_whose_time_is_not_over() {
+    let limits = Limits::default();
+    let rules = rules(Some(1), Some(Rate { count: 1, period_ms: 1_000 }));
+    for number in 0..100_000 {
+        if number % 1_000 == 0 {
+            tokio::time::advance(Duration::from_millis(1_001)).await;
+        }
+        limits.room(&rules, Some(&key(&number.to_string())), SOON).await.unwrap();
+    }
+    assert_eq!(limits.concurrency.len(), 0);
+    assert!(limits.rates.len() <= 4 * LOOK_AT, "{}", limits.rates.len());
+}

@@ -1,0 +1,123 @@
+//! Promises: what a plugin that answers later owes, and what its operation is told once that is
+//! known.
+//!
+//! Until then an attempt says nothing of the operation: taking a call is no proof of doing it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use gearshift_machine::definition::model::{BreakerRules, PluginRules};
+use gearshift_machine::machine::CallOutcome;
+use gearshift_protocol::OperationRef;
+
+use super::breakers::{self, Pass};
+use super::prefer::Prefer;
+use super::registry::Route;
+use super::signs::{Sign, sign_of, words_of};
+use crate::runtime::shared::Shared;
+
+/// An attempt whose plugin answers later, until it is known what became of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Promised {
+    /// How long its plugin may be silent, in milliseconds.
+    pub(crate) heartbeat_ms: u64,
+    rules: Option<Arc<PluginRules>>,
+    pass: Pass,
+    /// Where it was asked and since when, if this engine did.
+    asked: Option<(Arc<Route>, Instant)>,
+}
+
+impl PartialEq for Promised {
+    fn eq(&self, other: &Self) -> bool {
+        self.heartbeat_ms == other.heartbeat_ms && self.pass == other.pass
+    }
+}
+
+impl Eq for Promised {}
+
+impl Promised {
+    /// This engine asked.
+    pub(super) fn new(
+        heartbeat_ms: u64,
+        rules: Option<Arc<PluginRules>>,
+        pass: Pass,
+        (route, began): (&Arc<Route>, Instant),
+    ) -> Self {
+        Self { heartbeat_ms, rules, pass, asked: Some((Arc::clone(route), began)) }
+    }
+
+    /// An owner before asked: since when is not known.
+    pub(crate) const fn taken_over(heartbeat_ms: u64, rules: Option<Arc<PluginRules>>) -> Self {
+        Self { heartbeat_ms, rules, pass: Pass::Normal, asked: None }
+    }
+
+    /// Is it of the operation `<plugin>.v<major>.<operation>`? The definition calls it `operation`.
+    pub(crate) fn is_of(&self, key: &str, operation: &str) -> bool {
+        if let Some((route, _)) = &self.asked {
+            return *route.breaker.key == *key;
+        }
+        let Ok(it) = operation.parse::<OperationRef>() else { return false };
+        let major = key.split('.').nth(1).and_then(|text| text.strip_prefix('v')?.parse().ok());
+        breakers::is_of(key, &it.plugin, Some(&it.operation))
+            && it.major().is_none_or(|wanted| Some(wanted) == major)
+    }
+
+    /// What became of it.
+    pub(crate) fn ended(self, shared: &Arc<Shared>, operation: &Arc<str>, outcome: &CallOutcome) {
+        let failed = matches!(outcome, CallOutcome::Failure { .. });
+        self.tell(shared, operation, sign_of(outcome), failed, words_of(outcome));
+    }
+
+    /// Its time was over before there was a result.
+    pub(crate) fn overdue(self, shared: &Arc<Shared>, operation: &Arc<str>) {
+        self.tell(shared, operation, Sign::Bad, true, "no result in time".to_owned());
+    }
+
+    /// Nobody waits for it any more, so nothing will be known of it.
+    pub(crate) fn given_up(self, shared: &Arc<Shared>) {
+        if let Some((route, _)) = &self.asked {
+            self.signed(shared, route, Sign::None, "");
+        }
+    }
+
+    fn tell(
+        self,
+        shared: &Arc<Shared>,
+        operation: &Arc<str>,
+        sign: Sign,
+        failed: bool,
+        words: String,
+    ) {
+        if sign == Sign::None {
+            return self.given_up(shared);
+        }
+        if let Some((route, began)) = &self.asked {
+            route.counts.add(Some(began.elapsed()), failed);
+            return self.signed(shared, route, sign, &words);
+        }
+        let (tasks, shared) = (shared.tasks.clone(), Arc::clone(shared));
+        let operation = Arc::clone(operation);
+        tasks.spawn(async move {
+            let prefer = Prefer::of(self.rules.as_deref());
+            let found = tokio::select! {
+                biased;
+                () = shared.stop.cancelled() => return,
+                found = shared.providers.find(&operation, prefer) => found,
+            };
+            match found {
+                Ok(route) => {
+                    route.counts.add(None, failed);
+                    self.signed(&shared, &route, sign, &words);
+                }
+                Err(error) => tracing::debug!(%operation, ?error, "a result is not counted"),
+            }
+        });
+    }
+
+    fn signed(&self, shared: &Arc<Shared>, route: &Route, sign: Sign, words: &str) {
+        let default = Some(BreakerRules::DEFAULT);
+        if let Some(rules) = self.rules.as_deref().map_or(default, |rules| rules.breaker) {
+            breakers::ended(shared, &route.breaker, rules, self.pass, (sign, words));
+        }
+    }
+}

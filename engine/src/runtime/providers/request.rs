@@ -1,0 +1,69 @@
+//! The request of a call.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use gearshift_bus::{Error, Message, Subject};
+use gearshift_machine::machine::{EffectId, InstanceKey, TraceContext};
+use gearshift_protocol::{ce_encode, headers, subjects};
+
+use super::ask::Attempt;
+
+/// Headers of a call.
+const HEADERS: usize = 10;
+
+impl Attempt {
+    /// What is sent, with this body.
+    pub(crate) fn message(&self, subject: &Subject, body: Bytes) -> Result<Message, Error> {
+        let call = &self.call;
+        let mut message = Message::new(subject.clone(), body);
+        message.headers.reserve(HEADERS);
+        with_trace(message, call.trace_context.as_deref(), &self.key, call.call)?
+            .with_known(headers::CONTENT_TYPE, headers::JSON.to_owned())?
+            .with_known(headers::CALL_ID, self.id.clone())?
+            .with_known(headers::ATTEMPT, call.attempt.to_string())?
+            .with_known(headers::DEADLINE, call.deadline.to_string())?
+            .with_known(headers::WORKFLOW, ce_encode(&self.workflow))?
+            .with_known(headers::INSTANCE, ce_encode(&self.key.to_string()))?
+            .with_known(headers::STEP, ce_encode(&call.step))?
+            .with_known(headers::RESULT_TO, subjects::result(&self.id))
+    }
+}
+
+/// With the trace that it belongs to: the one that an event brought, else the instance's own.
+pub(crate) fn with_trace(
+    message: Message,
+    brought: Option<&TraceContext>,
+    key: &InstanceKey,
+    cause: EffectId,
+) -> Result<Message, Error> {
+    let made = || TraceContext::made(key, cause);
+    let context = brought.map_or_else(|| Cow::Owned(made()), Cow::Borrowed);
+    let message = message.with_known(headers::TRACEPARENT, context.parent.to_string())?;
+    match &context.state {
+        Some(state) => message.with_known(headers::TRACESTATE, state.to_string()),
+        None => Ok(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gearshift_machine::machine::Generation;
+
+    #[test]
+    fn decision_38_what_is_sent_says_its_trace() {
+        let key = InstanceKey::new("t", "k1").unwrap();
+        let cause = EffectId::new(&key, Generation(1), 1, 0);
+        let sent = |brought: Option<&TraceContext>| {
+            let message = Message::new(Subject::parse("a.b").unwrap(), Bytes::new());
+            let message = with_trace(message, brought, &key, cause).unwrap();
+            let header = |name| message.headers.get(name).map(str::to_owned);
+            (header(headers::TRACEPARENT), header(headers::TRACESTATE))
+        };
+        let made = TraceContext::made(&key, cause).parent.to_string();
+        assert_eq!(sent(None), (Some(made), None));
+        let brought = TraceContext { parent: "00-a-b-01".into(), state: Some("v=1".into()) };
+        assert_eq!(sent(Some(&brought)), (Some("00-a-b-01".into()), Some("v=1".into())));
+    }
+}

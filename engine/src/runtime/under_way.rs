@@ -1,0 +1,124 @@
+//! [`UnderWay`]: calls that were sent and that no task waits for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gearshift_bus::{Error, Message};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::dispatch::{ask, tell};
+use super::providers::{Asked, Attempt, Sending};
+
+/// The calls of one partition that the bus tells the replies of.
+///
+/// The bus knows them by number only: what is let go of here keeps no engine alive, and its reply
+/// is told to nobody.
+pub(crate) struct UnderWay {
+    calls: Mutex<Calls>,
+    permits: Arc<Semaphore>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+#[derive(Default)]
+struct Calls {
+    next: u64,
+    sent: HashMap<u64, Sent>,
+}
+
+/// A call that was sent.
+pub(crate) struct Sent {
+    pub(crate) attempt: Attempt,
+    pub(crate) sending: Sending,
+    pub(crate) permit: OwnedSemaphorePermit,
+    /// Whoever waits for the calls under way waits for it.
+    pub(crate) token: TaskTrackerToken,
+}
+
+impl UnderWay {
+    pub(crate) fn new(
+        permits: Arc<Semaphore>,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { calls: Mutex::default(), permits, tasks, stop }
+    }
+
+    /// Keeps a call; its number.
+    pub(crate) fn keep(&self, sent: Sent) -> u64 {
+        let mut calls = self.calls();
+        let number = calls.next;
+        calls.next += 1;
+        calls.sent.insert(number, sent);
+        number
+    }
+
+    /// Lets go of everything: the next owner asks again.
+    pub(crate) fn clear(&self) {
+        let sent = std::mem::take(&mut self.calls().sent);
+        // Dropped without the lock.
+        drop(sent);
+    }
+
+    /// Hears what became of a call, on whatever task the bus tells it.
+    pub(crate) fn heard(&self, number: u64, reply: Result<Message, Error>) {
+        let Some(sent) = self.calls().sent.remove(&number) else { return };
+        let Sent { attempt, sending, permit, token } = sent;
+        drop(permit);
+        if self.stop.is_cancelled() {
+            return;
+        }
+        let asked = attempt.ended(&sending, reply);
+        drop(sending);
+        match asked {
+            Asked::Again => self.again(attempt, token),
+            Asked::Stored(_) => self.fetch(attempt, asked, token),
+            Asked::Ended(_) | Asked::Promised(_) | Asked::Nothing => {
+                self.told(attempt, asked, token);
+            }
+        }
+    }
+
+    /// Another instance is asked, which may take a while to find.
+    fn again(&self, attempt: Attempt, token: TaskTrackerToken) {
+        let (permits, stop) = (Arc::clone(&self.permits), self.stop.clone());
+        self.tasks.spawn(async move {
+            ask(attempt, permits, stop).await;
+            drop(token);
+        });
+    }
+
+    /// The answer is an object's content, which is read first.
+    fn fetch(&self, attempt: Attempt, asked: Asked, token: TaskTrackerToken) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let whole = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                whole = attempt.whole(asked) => whole,
+            };
+            if let Some(input) = attempt.input(whole) {
+                tell(&attempt.shared, attempt.partition, input, &stop).await;
+            }
+            drop(token);
+        });
+    }
+
+    fn told(&self, attempt: Attempt, asked: Asked, token: TaskTrackerToken) {
+        let Some(input) = attempt.input(asked) else { return };
+        let Some(input) = attempt.shared.try_tell(attempt.partition, input) else { return };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tell(&attempt.shared, attempt.partition, input, &stop).await;
+            drop(token);
+        });
+    }
+
+    fn calls(&self) -> std::sync::MutexGuard<'_, Calls> {
+        // Nothing under this lock can leave it half changed.
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
