@@ -203,7 +203,10 @@ async fn h5_a_rollback_by_hand_goes_on_at_the_engine_that_takes_over() {
     std::fs::write(&gate, "").unwrap();
     for key in &keys {
         let stuck = ended(&second, key, Status::Stuck).await;
-        assert_eq!(stuck.summary.stuck_reason.as_deref(), Some("the customer called"));
+        assert_eq!(
+            stuck.summary.stuck_reason.as_deref(),
+            Some("rolled back by hand: the customer called")
+        );
         let calls = pair.calls();
         let of = |operation: &str| -> Vec<Called> {
             let id = format!("saga/{key}");

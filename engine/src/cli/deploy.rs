@@ -92,6 +92,7 @@ async fn missing(
             }
         }
     }
+    warnings.sort_by_key(|problem| (problem.span, problem.code));
     Ok((!warnings.is_empty()).then_some((source, warnings)))
 }
 

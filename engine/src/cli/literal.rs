@@ -1,6 +1,8 @@
 //! What is written in `with` beside a JSON Schema: only what is certain counts, as an expression
 //! may give anything.
 
+use std::sync::Arc;
+
 use gearshift_machine::definition::expr::Template;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::{ValidationError, Validator};
@@ -27,6 +29,50 @@ pub(super) fn mismatches(with: &Template, schema: &Value) -> Vec<String> {
     // A schema that is none is the plugin's problem: `plugin check` tells it.
     let Ok(validator) = jsonschema::validator_for(schema) else { return Vec::new() };
     said(with, &validator)
+}
+
+/// What the data of an event must have to be an input, where no `with` says what that is.
+pub(super) fn required(schema: &Value) -> Vec<String> {
+    let Ok(validator) = jsonschema::validator_for(schema) else { return Vec::new() };
+    if validator.is_valid(&Value::Null) {
+        return Vec::new();
+    }
+    let nothing = Value::Object(Map::new());
+    let errors = validator.iter_errors(&nothing);
+    let mut names: Vec<String> = errors
+        .filter_map(|error| {
+            let Kind::Required { property } = error.kind() else { return None };
+            Some(format!("`{}`", property.as_str()?))
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    if names.is_empty() {
+        return names;
+    }
+    let names = names.join(", ");
+    vec![format!("without `with` it is the data of the event in hand, which must have {names}")]
+}
+
+/// Is this what was written as `value`? Where an expression is, any text may be.
+pub(super) fn is_written(with: &Template, value: &Value) -> bool {
+    match (with, value) {
+        (Template::Const(known), value) => {
+            serde_json::to_value(known).is_ok_and(|known| known == *value)
+        }
+        (Template::Expr(_) | Template::Text(_), value) => value.is_string(),
+        (Template::List(parts), Value::Array(items)) => {
+            parts.len() == items.len()
+                && parts.iter().zip(items).all(|(it, one)| is_written(it, one))
+        }
+        (Template::Map(parts), Value::Object(members)) => {
+            let is_same = |(name, part): &(Arc<str>, Template)| {
+                members.get(&**name).is_some_and(|member| is_written(part, member))
+            };
+            parts.len() == members.len() && parts.iter().all(is_same)
+        }
+        (Template::List(_) | Template::Map(_), _) => false,
+    }
 }
 
 fn said(with: &Template, validator: &Validator) -> Vec<String> {

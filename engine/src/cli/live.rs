@@ -9,10 +9,10 @@ use gearshift_client::protocol::query::Plugins;
 use gearshift_client::protocol::view::{OperationView, PluginView};
 use gearshift_machine::definition::codes::{self, Code};
 use gearshift_machine::definition::model::{Action, CallSpec, Definition, SeqStep};
-use gearshift_machine::definition::{Problem, Span};
+use gearshift_machine::definition::{Problem, Span, WrittenCall, written_calls};
 
 use super::failure::Failure;
-use super::literal::mismatches;
+use super::literal::{is_written, mismatches, required};
 use super::sources::Source;
 use crate::api::operations;
 
@@ -28,31 +28,39 @@ impl Live {
     /// What they say to a definition of `source`.
     pub(super) fn problems(&self, source: &Source, definition: &Definition) -> Vec<Problem> {
         let mut problems = Vec::new();
+        let places = Places { source, calls: written_calls(&source.text, source.format) };
         let named: BTreeSet<String> = operations(definition).into_iter().collect();
         for name in &named {
             let Ok(wanted) = name.parse::<OperationRef>() else { continue };
             if self.serving(&wanted).next().is_none() {
                 let message = self.missing(&wanted);
-                problems.push(placed(source, codes::MISSING_PLUGIN, name, message));
+                problems.push(places.first(codes::MISSING_PLUGIN, name, message));
             }
         }
-        for spec in calls(definition) {
+        for (spec, takes_back) in calls(definition) {
             let Ok(wanted) = spec.operation.parse::<OperationRef>() else { continue };
-            let Some(with) = &spec.with else { continue };
+            if takes_back && spec.with.is_none() {
+                continue;
+            }
             // Of several versions one that takes it will do.
             let found: Vec<Vec<String>> = self
                 .serving(&wanted)
                 .filter_map(|operation| operation.input.as_ref())
-                .map(|schema| mismatches(with, schema))
+                .map(|schema| {
+                    spec.with
+                        .as_ref()
+                        .map_or_else(|| required(schema), |with| mismatches(with, schema))
+                })
                 .collect();
             if found.iter().any(Vec::is_empty) {
                 continue;
             }
             for message in found.into_iter().next().unwrap_or_default() {
                 let message = format!("input of `{}`: {message}", spec.operation);
-                let problem = placed(source, codes::INPUT_MISMATCH, &spec.operation, message);
-                if !problems.contains(&problem) {
-                    problems.push(problem);
+                for problem in places.each(codes::INPUT_MISMATCH, spec, &message) {
+                    if !problems.contains(&problem) {
+                        problems.push(problem);
+                    }
                 }
             }
         }
@@ -92,17 +100,52 @@ impl Live {
     }
 }
 
-/// A problem where the operation is written first; nowhere where it is made of other text.
-fn placed(source: &Source, code: Code, operation: &str, message: String) -> Problem {
-    let problem = Problem::new(code, &source.origin, message);
-    match source.text.find(operation) {
-        Some(start) => problem.at(&source.text, Span::new(start, start + operation.len())),
-        None => problem,
+/// Where the calls of a source are written.
+struct Places<'s> {
+    source: &'s Source,
+    calls: Vec<WrittenCall>,
+}
+
+impl Places<'_> {
+    /// A problem where the operation is called first.
+    fn first(&self, code: Code, operation: &str, message: String) -> Problem {
+        let is_it = |call: &&WrittenCall| call.operation == operation;
+        let call = self.calls.iter().find(is_it).map(|call| call.span);
+        self.at(code, call.or_else(|| self.text(operation)), message)
+    }
+
+    /// A problem at each call that is written like this one.
+    fn each(&self, code: Code, spec: &CallSpec, message: &str) -> Vec<Problem> {
+        let is_it = |call: &&WrittenCall| {
+            *call.operation == *spec.operation
+                && match (&spec.with, &call.with) {
+                    (Some(with), Some(written)) => is_written(with, written),
+                    (with, written) => with.is_none() && written.is_none(),
+                }
+        };
+        let spans: Vec<_> = self.calls.iter().filter(is_it).map(|call| Some(call.span)).collect();
+        let spans = if spans.is_empty() { vec![self.text(&spec.operation)] } else { spans };
+        spans.into_iter().map(|span| self.at(code, span, message.to_owned())).collect()
+    }
+
+    /// Where the text has it, in whatever form the call is written.
+    fn text(&self, operation: &str) -> Option<Span> {
+        let start = self.source.text.find(operation)?;
+        Some(Span::new(start, start + operation.len()))
+    }
+
+    /// Nowhere where it is made of other text.
+    fn at(&self, code: Code, span: Option<Span>, message: String) -> Problem {
+        let problem = Problem::new(code, &self.source.origin, message);
+        match span {
+            Some(span) => problem.at(&self.source.text, span),
+            None => problem,
+        }
     }
 }
 
-/// Every call of the definition, with those that take it back.
-fn calls(definition: &Definition) -> impl Iterator<Item = &CallSpec> {
+/// Every call of the definition, and those that take one back, which is told.
+fn calls(definition: &Definition) -> impl Iterator<Item = (&CallSpec, bool)> {
     let steps = definition.sequences.iter().flat_map(|sequence| &sequence.steps);
     let specs = steps.filter_map(|step| match step {
         SeqStep::Call { spec, .. } | SeqStep::Do(Action::Tell(spec)) => Some(spec),
@@ -114,7 +157,10 @@ fn calls(definition: &Definition) -> impl Iterator<Item = &CallSpec> {
         | SeqStep::JumpUnless { .. }
         | SeqStep::Jump { .. } => None,
     });
-    specs.flat_map(|spec| std::iter::once(spec).chain(&spec.undo)).map(|spec| &**spec)
+    specs.flat_map(|spec| {
+        let undo = spec.undo.iter().map(|undo| (&**undo, true));
+        std::iter::once((&**spec, false)).chain(undo)
+    })
 }
 
 #[cfg(test)]

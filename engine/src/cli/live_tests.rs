@@ -134,3 +134,28 @@ fn every_word_of_a_schema_counts_where_no_expression_decides() {
     let running = [plugin("p", "1.0.0", json!({ "type": "nonsense" }))];
     assert_eq!(said(&running, "{ call: p.validate, with: { x: 1 } }"), [""; 0]);
 }
+
+#[test]
+fn what_is_wrong_is_told_at_the_call_that_is() {
+    let schema = json!({
+        "type": "object",
+        "required": ["title"],
+        "properties": { "title": { "type": "string" } },
+    });
+    let running = [plugin("p", "1.0.0", schema)];
+    let two = |first: &str, second: &str| {
+        said(
+            &running,
+            &format!("{{ call: p.validate{first} }},\n    {{ call: p.validate{second} }}"),
+        )
+    };
+    let wrong = "GS0227 input of `p.validate`: `title` is of type integer, where string is due";
+    let (fine, bad) = (", with: { title: fine }", ", with: { title: 7 }");
+    assert_eq!(two(fine, bad), [format!("4:{wrong}")]);
+    assert_eq!(two(bad, fine), [format!("3:{wrong}")]);
+    assert_eq!(two(bad, bad), [format!("3:{wrong}"), format!("4:{wrong}")]);
+    let without = "GS0227 input of `p.validate`: without `with` it is the data of the event in \
+                   hand, which must have `title`";
+    assert_eq!(two(fine, ""), [format!("4:{without}")]);
+    assert_eq!(two(fine, ", with: '${data}'"), [""; 0]);
+}

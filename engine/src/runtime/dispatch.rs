@@ -250,7 +250,8 @@ impl Dispatch {
         let now = self.shared.config.clock.now();
         let place = (self.partition, self.session);
         for PendingCall { key, request, heartbeat_ms, rules } in calls {
-            let promised = Promised::taken_over(heartbeat_ms, rules);
+            let promised = Promised::taken_over(heartbeat_ms, rules)
+                .counted(&self.shared, request.per.as_ref());
             let watched = Watched::new(place, key, &request, Some(promised), now);
             self.shared.longwork.watch(watched);
         }

@@ -169,7 +169,7 @@ scenarios:
   - name: nobody began it
     steps:
       - { start: note, key: a, transaction: t }
-      - expect: { status: failed }
+      - { event: note.read, data: { id: a }, expect: { verdict: no_instance } }
 ";
     place.write("note.test.yaml", scenario);
     let done = place.gearshift(&["test", "."]).ends(0);

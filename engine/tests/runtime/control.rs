@@ -131,7 +131,7 @@ fn h5_a_rollback_by_hand_goes_on_after_a_crash() {
     assert_eq!(last.call, inputs[inputs.len() - 2].call);
     world.run(plugin.release());
     let seen = until(&world, "job/a", "it waits", |seen| seen["status"] == "stuck");
-    assert_eq!(seen["stuck_reason"], "wrong");
+    assert_eq!(seen["stuck_reason"], "rolled back by hand: wrong");
     let again = order(&world, "rollback", &body).unwrap_err();
     assert_eq!(again["code"], "GS4018", "{again}");
     order(&world, "cancel", &json!({ "instance": "job/a" })).unwrap();

@@ -11,6 +11,7 @@ mod extend;
 mod load;
 pub mod model;
 mod parse;
+mod places;
 mod problem;
 mod problem_render;
 mod schema;
@@ -21,5 +22,6 @@ pub use load::{Dated, Format, Loaded, from_canonical, load, load_all, load_all_d
 pub(crate) use load::{parsed, parsed_all};
 pub use parse::decode;
 pub(crate) use parse::{Key, Kind, Node, Plain, plain};
+pub use places::{WrittenCall, written_calls};
 pub use problem::{Problem, Severity, Span};
 pub use schema::schema;

@@ -76,7 +76,7 @@ impl Attempt {
         }
         let waits = route.counts.waits();
         // Rare, so that its size is not every call's.
-        let (pass, _room) = match Box::pin(self.pass(&route)).await {
+        let (pass, room) = match Box::pin(self.pass(&route)).await {
             Ok(passed) => passed,
             Err(asked) => return asked,
         };
@@ -109,9 +109,14 @@ impl Attempt {
             let reply = self.shared.bus.requests().request(message, self.limit()).await;
             let asked = self.ended(&sending, reply);
             // Each time one instance less is picked from.
-            if !matches!(asked, Asked::Again) {
-                return Box::pin(self.whole(asked)).await;
-            }
+            return match asked {
+                Asked::Again => continue,
+                // What is promised is under way, and keeps others waiting as it did.
+                Asked::Promised(it) => Asked::Promised(Box::new(it.in_room(room))),
+                asked @ (Asked::Ended(_) | Asked::Stored(_) | Asked::Nothing) => {
+                    Box::pin(self.whole(asked)).await
+                }
+            };
         }
     }
 

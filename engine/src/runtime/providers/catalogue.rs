@@ -25,6 +25,8 @@ pub(crate) struct Instance {
     pub(crate) info: ServiceInfo,
     pub(crate) metadata: PluginMetadata,
     major: Option<u64>,
+    /// The protocol that it speaks, where that is another one than this engine's.
+    foreign: Option<String>,
 }
 
 /// Where an operation is asked now.
@@ -54,9 +56,12 @@ pub(super) struct Candidate {
 
 impl Instance {
     fn new(info: ServiceInfo) -> Self {
-        let metadata = PluginMetadata::from_map(&info.metadata).unwrap_or_default();
+        let told = PluginMetadata::from_map(&info.metadata);
+        let mark = info.metadata.get(plugin::METADATA_PROTOCOL.0);
+        let foreign = mark.filter(|_| told.is_none()).cloned();
+        let metadata = told.unwrap_or_default();
         let major = info.version.split('.').next().and_then(|text| text.parse().ok());
-        Self { info, metadata, major }
+        Self { info, metadata, major, foreign }
     }
 
     /// The endpoint at this subject.
@@ -142,10 +147,14 @@ impl Catalogue {
     /// Why it must not be asked although the plugin runs: no version of it is the one meant.
     pub(super) fn target(&self, wanted: &OperationRef, prefer: Prefer) -> Result<Target, String> {
         // One that takes no calls yet, or no more, is shown to people and to nobody else.
-        let takes_calls = |one: &&Instance| one.metadata.state.is_none();
+        let takes_calls = |one: &&Instance| one.metadata.state.is_none() && one.foreign.is_none();
         let mut running: Vec<_> = self.of(&wanted.plugin).filter(takes_calls).collect();
         if running.is_empty() {
             running = self.implementing(wanted, prefer);
+        }
+        let foreign = self.of(&wanted.plugin).find_map(|one| one.foreign.as_deref());
+        if let Some(spoken) = foreign.filter(|_| running.is_empty()) {
+            return Err(not_spoken(&wanted.plugin, spoken));
         }
         if running.is_empty() {
             // A responder that cannot be discovered may be there all the same.
@@ -166,7 +175,11 @@ impl Catalogue {
         let serving: Vec<_> = running.iter().copied().filter(|one| one.serves(&subject)).collect();
         let fit: Vec<_> = serving.iter().copied().filter(accepted).collect();
         let alone: Vec<_> = fit.iter().filter_map(|one| one.candidate(&subject, prefer)).collect();
-        let group = fit.len() == serving.len();
+        // One of another protocol shares the subject, and might be asked.
+        let is_shared = running.first().is_some_and(|it| {
+            self.of(&it.info.name).any(|one| one.foreign.is_some() && one.serves(&subject))
+        });
+        let group = fit.len() == serving.len() && !is_shared;
         if !group && alone.is_empty() {
             return Err(format!(
                 "{}; they share a subject, so none of them is asked",
@@ -193,6 +206,12 @@ impl Catalogue {
         });
         best.map(|best| self.of(&best.info.name).collect()).unwrap_or_default()
     }
+}
+
+/// `` plugin `p` speaks protocol version `99`, but `1` is needed ``.
+fn not_spoken(name: &str, spoken: &str) -> String {
+    let (_, known) = plugin::METADATA_PROTOCOL;
+    format!("plugin `{name}` speaks protocol version `{spoken}`, but `{known}` is needed")
 }
 
 /// `` `validator` runs as 1.0.3 and 2.0.0, but `^1.2` is needed ``.

@@ -85,16 +85,30 @@ impl Limits {
         Ok(room)
     }
 
+    /// The room that there is at once, for a call that is under way already.
+    pub(super) fn room_at_once(&self, rules: &PluginRules, key: Option<&Arc<str>>) -> Room {
+        Room(rules.concurrency.and_then(|calls| {
+            let (mut place, semaphore) = self.seat((Arc::clone(&rules.name), calls, key.cloned()));
+            place.permit = Some(semaphore.try_acquire_owned().ok()?);
+            Some(place)
+        }))
+    }
+
     /// A place among the calls under way, in the order in which it was asked for.
     async fn place(&self, at: At<u32>, end: Instant) -> Option<Place> {
-        let calls = usize::try_from(at.1).unwrap_or(usize::MAX >> 4);
-        let made = || Arc::new(Semaphore::new(calls));
-        let all = Arc::clone(&self.concurrency);
-        let mut place = Place { permit: None, at, all };
-        let semaphore = Arc::clone(&place.all.entry(place.at.clone()).or_insert_with(made));
+        let (mut place, semaphore) = self.seat(at);
         let permit = tokio::time::timeout_at(end, semaphore.acquire_owned()).await;
         place.permit = Some(permit.ok()?.ok()?);
         Some(place)
+    }
+
+    /// A place without a permit, and what gives permits.
+    fn seat(&self, at: At<u32>) -> (Place, Arc<Semaphore>) {
+        let calls = usize::try_from(at.1).unwrap_or(usize::MAX >> 4);
+        let made = || Arc::new(Semaphore::new(calls));
+        let place = Place { permit: None, at, all: Arc::clone(&self.concurrency) };
+        let semaphore = Arc::clone(&place.all.entry(place.at.clone()).or_insert_with(made));
+        (place, semaphore)
     }
 
     /// The moment of the next call, where that is before `end`.

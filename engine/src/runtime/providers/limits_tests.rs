@@ -99,3 +99,22 @@ async fn a_hundred_thousand_keys_leave_only_those_whose_time_is_not_over() {
     assert_eq!(limits.concurrency.len(), 0);
     assert!(limits.rates.len() <= 4 * LOOK_AT, "{}", limits.rates.len());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_promise_keeps_its_place_until_nobody_waits_for_it() {
+    let limits = Limits::default();
+    let rules = rules(Some(1), None);
+    let room = limits.room(&rules, None, SOON).await.unwrap();
+    let promised = super::super::promised::Promised::taken_over(1_000, None).in_room(room);
+    let looked_at = promised.clone();
+    drop(promised);
+    assert!(limits.room(&rules, None, SOON).await.is_err(), "it is under way");
+    drop(limits.room_at_once(&rules, None));
+    assert!(limits.room(&rules, None, SOON).await.is_err(), "there was none to be had");
+    drop(looked_at);
+    // What is under way already takes the room as well.
+    let taken = limits.room_at_once(&rules, None);
+    assert!(limits.room(&rules, None, SOON).await.is_err());
+    drop(taken);
+    limits.room(&rules, None, SOON).await.unwrap();
+}

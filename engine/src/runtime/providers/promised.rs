@@ -11,6 +11,7 @@ use gearshift_machine::machine::CallOutcome;
 use gearshift_protocol::OperationRef;
 
 use super::breakers::{self, Pass};
+use super::limits::Room;
 use super::prefer::Prefer;
 use super::registry::Route;
 use super::signs::{Sign, sign_of, words_of};
@@ -25,6 +26,10 @@ pub(crate) struct Promised {
     pass: Pass,
     /// Where it was asked and since when, if this engine did.
     asked: Option<(Arc<Route>, Instant)>,
+    /// Its place among the calls under way, which nobody else has before it is known what became
+    /// of it.
+    #[expect(dead_code, reason = "held for its drop")]
+    room: Arc<Room>,
 }
 
 impl PartialEq for Promised {
@@ -43,12 +48,26 @@ impl Promised {
         pass: Pass,
         (route, began): (&Arc<Route>, Instant),
     ) -> Self {
-        Self { heartbeat_ms, rules, pass, asked: Some((Arc::clone(route), began)) }
+        let asked = Some((Arc::clone(route), began));
+        Self { heartbeat_ms, rules, pass, asked, room: Arc::default() }
+    }
+
+    /// The same with the place that its call has among those under way.
+    pub(super) fn in_room(self, room: Room) -> Self {
+        Self { room: Arc::new(room), ..self }
     }
 
     /// An owner before asked: since when is not known.
-    pub(crate) const fn taken_over(heartbeat_ms: u64, rules: Option<Arc<PluginRules>>) -> Self {
-        Self { heartbeat_ms, rules, pass: Pass::Normal, asked: None }
+    pub(crate) fn taken_over(heartbeat_ms: u64, rules: Option<Arc<PluginRules>>) -> Self {
+        Self { heartbeat_ms, rules, pass: Pass::Normal, asked: None, room: Arc::default() }
+    }
+
+    /// The same, counted among the calls of this engine that are under way, as far as there is
+    /// room: it was sent before this engine could be asked for any.
+    pub(crate) fn counted(self, shared: &Shared, per: Option<&Arc<str>>) -> Self {
+        let limits = &shared.providers.limits;
+        let room = self.rules.as_deref().map(|rules| limits.room_at_once(rules, per));
+        self.in_room(room.unwrap_or_default())
     }
 
     /// Is it of the operation `<plugin>.v<major>.<operation>`? The definition calls it `operation`.

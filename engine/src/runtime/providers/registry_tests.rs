@@ -193,3 +193,29 @@ async fn what_no_running_version_fits_is_told_with_what_runs() {
     let Err(Unroutable::Version(told)) = found else { panic!("{found:?}") };
     assert!(told.ends_with("they share a subject, so none of them is asked"), "{told}");
 }
+
+#[tokio::test]
+async fn p10_a_plugin_of_another_protocol_is_not_asked() {
+    let bus = Bus::in_memory();
+    let info = ServiceInfo {
+        name: "p".to_owned(),
+        id: "x".to_owned(),
+        version: "1.0.0".to_owned(),
+        metadata: BTreeMap::from([("gearshift.plugin".to_owned(), "99".to_owned())]),
+        endpoints: vec![EndpointInfo {
+            name: "work".to_owned(),
+            subject: "gearshift.plugin.p.v1.work".to_owned(),
+            metadata: BTreeMap::new(),
+        }],
+    };
+    let _foreign = bus.requests().offer(info, "q").await.unwrap().0;
+    let said = async || {
+        let providers = Providers::new(bus.clone());
+        providers.find(&"p.work".into(), Prefer::default()).await
+    };
+    let Err(Unroutable::Version(told)) = said().await else { panic!("it is asked") };
+    assert_eq!(told, "plugin `p` speaks protocol version `99`, but `1` is needed");
+    // One beside it that is not asked alone shares the subject with it.
+    let _known = offer(&bus, "a", "1.0.0", None).await;
+    assert!(matches!(said().await, Err(Unroutable::Version(_))));
+}
