@@ -4,7 +4,8 @@
 //! text and lists stand behind their length. The key is not part of the bytes. A change of what
 //! bytes mean raises [`VERSION`] (and the frame's and snapshot's versions) first. So does a tag
 //! that was never written before, and only where it is written ([`Out::newer_if`]): what older
-//! programs know they go on reading, and what they do not know they refuse as newer, not as damaged.
+//! programs know they go on reading, and what they do not know they refuse as newer, not as
+//! damaged.
 //!
 //! Version 2 has the parent behind the last field; an instance without one is written as version 1.
 //! Version 3 has the parent, if any, and the progress of step graphs there. Version 4 has parent

@@ -139,7 +139,7 @@ impl Work<'_> {
     }
 
     /// Rule 5(e)-(g): until no transition is enabled, no event is queued, no sequence can go on.
-    fn run_to_completion(&mut self, cause: Option<&Event>) -> Result<(), Overrun> {
+    pub(super) fn run_to_completion(&mut self, cause: Option<&Event>) -> Result<(), Overrun> {
         // It had ended: what it did is taken back, and nothing else happens to it.
         if self.instance.is_revived() {
             return Ok(());

@@ -299,9 +299,11 @@ impl Work<'_> {
             return self.end_failed(reason);
         }
         let dropped = self.drop_sequences(|_| true);
-        // Nothing is taken back: no entry is that new.
+        // Nothing is taken back: no entry is that new. What failed in a `finally:` that needed no
+        // call waits in the queue, and nothing else would take it out.
         let begun = dropped
-            .and_then(|()| self.begin_rollback(Then::Fail, Some(u32::MAX), Arc::clone(reason)));
+            .and_then(|()| self.begin_rollback(Then::Fail, Some(u32::MAX), Arc::clone(reason)))
+            .and_then(|()| self.run_to_completion(None));
         match begun {
             Err(_) => self.end_failed(reason),
             Ok(()) => {

@@ -364,9 +364,16 @@ impl Instances {
         self.counts
     }
 
-    /// Bytes of memory, roughly.
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+    /// Bytes of memory, roughly; those that rest decoded count as if they were packed.
+    pub(super) fn bytes(&self) -> usize {
+        let decoded: BTreeSet<_> = self.decoded.iter().chain(&self.recent).collect();
+        let kept = decoded.into_iter().filter_map(|key| Some(&self.map.get(key)?.kept));
+        let grown = kept.map(|kept| match kept {
+            Kept::Packed(_) => (0, 0),
+            Kept::Decoded { one, size } => (pack(&one.0, &one.1).len(), *size),
+        });
+        let (now, before) = grown.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        self.bytes + now - before
     }
 }
 

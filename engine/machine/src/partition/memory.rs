@@ -184,7 +184,7 @@ impl Partition {
 
     /// Bytes of memory, roughly.
     #[must_use]
-    pub const fn memory_bytes(&self) -> usize {
+    pub fn memory_bytes(&self) -> usize {
         self.instances.bytes() + self.queues.index.dead_bytes
     }
 

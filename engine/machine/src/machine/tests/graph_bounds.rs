@@ -145,3 +145,26 @@ states:
     ",
     );
 }
+
+#[test]
+fn rule_20_finally_that_fails_without_a_call_does_not_keep_a_failure_from_its_end() {
+    let text = "
+workflow: flow
+version: 1
+on_error: fail
+vars: { x: 0 }
+mode: sequential
+steps:
+  a: { call: q.a }
+  b: { set: { x: \"1 / int(vars.x)\" } }
+finally: { set: { x: \"1 / int(vars.x)\" } }
+";
+    check(
+        text,
+        &["start", "reply q.a"],
+        "
+        1 start -> call q.a | steps
+        2 reply q.a -> - | steps failed
+    ",
+    );
+}
