@@ -9,6 +9,9 @@ use sha2::{Digest as _, Sha256};
 use crate::message::check_size;
 use crate::{BLOB_BYTES_MAX, Error, ErrorKind, embedded, memory, nats};
 
+/// How long blobs stay that nobody says more of.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
 /// Large values, named by what they hold.
 ///
 /// A clone is another handle to the same blobs.
@@ -92,11 +95,21 @@ impl Blobs {
     ///
     /// [`ErrorKind::TooLarge`] above 1 GiB.
     pub async fn put(&self, bytes: Bytes) -> Result<Digest, Error> {
+        Box::pin(self.put_for(bytes, DAY)).await
+    }
+
+    /// [`Blobs::put`] where [`Blobs::delete_idle`] removes what is older than `kept`, and not than
+    /// a day: what is stored already is young enough for a 24th of that.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] above 1 GiB.
+    pub async fn put_for(&self, bytes: Bytes, kept: Duration) -> Result<Digest, Error> {
         check_size(bytes.len(), BLOB_BYTES_MAX)?;
         match &self.0 {
             Backend::Memory(blobs) => blobs.put(bytes),
             Backend::Embedded(blobs) => blobs.put(bytes).await,
-            Backend::Nats(blobs) => Box::pin(blobs.put(bytes)).await,
+            Backend::Nats(blobs) => Box::pin(blobs.put(bytes, kept / 24)).await,
         }
     }
 

@@ -43,6 +43,7 @@ mod memory;
 mod message;
 mod nats;
 mod requests;
+mod second;
 mod service;
 mod service_stats;
 mod simulated;
@@ -63,6 +64,7 @@ pub use nats::{
     ServerReport,
 };
 pub use requests::{OnReply, Request, Requests, Server};
+pub use second::OnSecond;
 pub use service::{EndpointInfo, Offer, Registration, ServiceInfo};
 pub use service_stats::{EndpointStats, ServiceStats};
 pub use simulated::Faults;

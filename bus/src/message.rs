@@ -65,18 +65,22 @@ impl Message {
 ///
 /// Names are compared without regard to ASCII case and kept as written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(Cow<'static, str>, String)>);
+pub struct Headers {
+    pairs: Vec<(Cow<'static, str>, String)>,
+    /// What they weigh together.
+    bytes: usize,
+}
 
 impl Headers {
     /// No headers.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self { pairs: Vec::new(), bytes: 0 }
     }
 
     /// Makes room for so many more.
     pub fn reserve(&mut self, additional: usize) {
-        self.0.reserve_exact(additional);
+        self.pairs.reserve_exact(additional);
     }
 
     /// Sets a header; a value under the same name is replaced in its place.
@@ -109,18 +113,20 @@ impl Headers {
         if name.is_empty() || !name.bytes().all(is_name) {
             return Err(invalid(&name, "a name is printable ASCII without `:` and spaces"));
         }
-        if value.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+        // All of it is looked at, so that many bytes are at once.
+        let breaks = |found: bool, byte| found | matches!(byte, b'\r' | b'\n' | 0);
+        if value.bytes().fold(false, breaks) {
             return Err(invalid(&name, "a value holds no line break and no zero byte"));
         }
         let position = self.position(&name);
-        let replaced = position
-            .and_then(|index| self.0.get(index))
-            .map_or(0, |(name, value)| name.len() + value.len());
-        check_size(self.bytes() - replaced + name.len() + value.len(), limit)?;
+        let replaced = position.and_then(|index| self.pairs.get(index)).map_or(0, weight);
         let pair = (name, value);
-        match position.and_then(|index| self.0.get_mut(index)) {
+        let bytes = self.bytes - replaced + weight(&pair);
+        check_size(bytes, limit)?;
+        self.bytes = bytes;
+        match position.and_then(|index| self.pairs.get_mut(index)) {
             Some(existing) => *existing = pair,
-            None => self.0.push(pair),
+            None => self.pairs.push(pair),
         }
         Ok(())
     }
@@ -128,43 +134,50 @@ impl Headers {
     /// The value under `name`, in any case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.position(name).and_then(|index| self.0.get(index)).map(|(_, value)| value.as_str())
+        self.position(name).and_then(|index| self.pairs.get(index)).map(|(_, value)| value.as_str())
     }
 
     /// Removes the header and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<String> {
-        self.position(name).map(|index| self.0.remove(index).1)
+        let pair = self.position(name).map(|index| self.pairs.remove(index))?;
+        self.bytes -= weight(&pair);
+        Some(pair.1)
     }
 
     /// Names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, value.as_str()))
+        self.pairs.iter().map(|(name, value)| (&**name, value.as_str()))
     }
 
     /// Likewise, and whether the name is a constant.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&Cow<'static, str>, &str)> {
-        self.0.iter().map(|(name, value)| (name, value.as_str()))
+        self.pairs.iter().map(|(name, value)| (name, value.as_str()))
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.pairs.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.pairs.is_empty()
     }
 
-    pub(crate) fn bytes(&self) -> usize {
-        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|(other, _)| other.eq_ignore_ascii_case(name))
+        self.pairs.iter().position(|(other, _)| other.eq_ignore_ascii_case(name))
     }
+}
+
+/// Name and value, in bytes.
+fn weight((name, value): &(Cow<'static, str>, String)) -> usize {
+    name.len() + value.len()
 }
 
 pub(crate) fn check_size(size: usize, limit: usize) -> Result<(), Error> {

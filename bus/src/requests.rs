@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
-use crate::local::{Exchange, Served, Told};
+use crate::local::{Answer, Exchange, Served, Told};
+use crate::second::OnSecond;
 use crate::service::alone;
 use crate::simulated::SimulatedRequests;
 use crate::{Error, Message, Offer, Registration, ServiceInfo, ServiceStats, SubjectPattern, nats};
@@ -45,7 +44,7 @@ pub struct Request {
 
 #[derive(Debug)]
 enum Replier {
-    Local(mpsc::Sender<Message>),
+    Local(Answer),
     Told(Told),
     Nats(nats::Replier),
 }
@@ -104,7 +103,7 @@ impl Requests {
     }
 
     /// Asks without a task that waits: `then` hears what [`Requests::request`] would return, at
-    /// most 50 ms after the deadline; dropped unheard, the bus was closed.
+    /// most 50 ms and a round trip after the deadline; dropped unheard, the bus was closed.
     ///
     /// # Errors
     ///
@@ -124,6 +123,48 @@ impl Requests {
                 exchange.tell_of(message, timeout, then)
             }
             Backend::Nats(_) | Backend::Local(_) | Backend::Simulated(_) => Err((message, then)),
+        }
+    }
+
+    /// Returns once every reply that had come before is with whoever asked: told where its request
+    /// was told of, else ready to be taken.
+    ///
+    /// Whoever stood still meanwhile knows by it that what it has not heard has not come.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Disconnected`](crate::ErrorKind::Disconnected) and
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) where the server does not say in a second
+    /// that there is nothing more.
+    pub async fn heard(&self) -> Result<(), Error> {
+        match &self.0 {
+            Backend::Nats(requests) => requests.heard().await,
+            // Whoever answers hands the reply over itself.
+            Backend::Local(_) | Backend::Simulated(_) => Ok(()),
+        }
+    }
+
+    /// Tells `then` of each reply behind the first one to a request; whoever says so last is told.
+    ///
+    /// On NATS the token of its reply subject says which request a reply is to, and the last 8,192
+    /// or so that were answered are remembered: a reply that comes later is not known. In one
+    /// process only requests that went to several groups can have more than one reply.
+    pub fn on_second_reply(&self, then: OnSecond) {
+        let hearing = match &self.0 {
+            Backend::Local(exchange) => exchange.hearing(),
+            Backend::Simulated(requests) => requests.exchange().hearing(),
+            Backend::Nats(requests) => requests.hearing(),
+        };
+        hearing.set(then);
+    }
+
+    /// Changes whenever the connection that replies come over is lost, and when it is made anew: of
+    /// what was sent between two numbers some may be lost. Always 0 where there is none to lose.
+    #[must_use]
+    pub fn connection(&self) -> u64 {
+        match &self.0 {
+            Backend::Nats(requests) => requests.connection(),
+            Backend::Local(_) | Backend::Simulated(_) => 0,
         }
     }
 
@@ -253,10 +294,19 @@ impl Server {
             Serving::Nats(served) => served.next().await,
         }
     }
+
+    /// Waits for something else, as one who has no room for the next request does. Meanwhile
+    /// requests are queued, and refused once the queue is full, however the service was offered.
+    pub async fn hold<T>(&mut self, until: impl Future<Output = T>) -> T {
+        match &mut self.0 {
+            Serving::Local(_) => until.await,
+            Serving::Nats(served) => served.hold(until).await,
+        }
+    }
 }
 
 impl Request {
-    pub(crate) const fn new(message: Message, reply: mpsc::Sender<Message>) -> Self {
+    pub(crate) const fn new(message: Message, reply: Answer) -> Self {
         Self { message, reply: Replier::Local(reply) }
     }
 
@@ -295,8 +345,7 @@ impl Request {
         reply.check_size()?;
         match self.reply {
             Replier::Local(requester) => {
-                // The requester is gone or has its reply already: either way it needs none.
-                requester.try_send(reply).unwrap_or_default();
+                requester.give(reply);
                 Ok(())
             }
             Replier::Told(told) => {
@@ -320,7 +369,7 @@ impl Request {
         let Self { message, reply: to } = self;
         match to {
             Replier::Local(requester) => {
-                requester.try_send(reply).unwrap_or_default();
+                requester.give(reply);
                 Ok(())
             }
             Replier::Told(told) => {

@@ -43,6 +43,7 @@ pub struct Offer {
     pub(crate) group: String,
     pub(crate) alone: bool,
     pub(crate) keeps_id: bool,
+    pub(crate) attended: bool,
     pub(crate) data: Option<Data>,
 }
 
@@ -50,7 +51,7 @@ impl Offer {
     /// Each endpoint is served as a member of `group`.
     #[must_use]
     pub fn new(group: &str) -> Self {
-        Self { group: group.to_owned(), alone: false, keeps_id: false, data: None }
+        Self { group: group.to_owned(), alone: false, keeps_id: false, attended: false, data: None }
     }
 
     /// Each endpoint is also served by this instance alone, under its subject with the
@@ -68,6 +69,15 @@ impl Offer {
         self
     }
 
+    /// Whoever takes requests does so all the time, or [holds](crate::Server::hold) them: then no
+    /// task stands between the connection and the queue. Requests of a server that is neither
+    /// asked for the next one nor held are not refused, however many there are.
+    #[must_use]
+    pub const fn attended(mut self) -> Self {
+        self.attended = true;
+        self
+    }
+
     /// Who asks for the numbers of the service is told this beside those of each endpoint.
     #[must_use]
     pub fn data(mut self, data: impl Fn() -> serde_json::Value + Send + Sync + 'static) -> Self {
@@ -78,11 +88,12 @@ impl Offer {
 
 impl fmt::Debug for Offer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { group, alone, keeps_id, data: _ } = self;
+        let Self { group, alone, keeps_id, attended, data: _ } = self;
         f.debug_struct("Offer")
             .field("group", group)
             .field("alone", alone)
             .field("keeps_id", keeps_id)
+            .field("attended", attended)
             .finish_non_exhaustive()
     }
 }

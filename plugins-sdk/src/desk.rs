@@ -1,5 +1,6 @@
 //! [`Desk`]: takes the calls of one operation and answers them.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::failure::Failure;
 use crate::inflight::InFlight;
 use crate::life::Gauge;
 use crate::long;
+use crate::pace::Pace;
 use crate::plugin::{Operation, millis};
 
 /// How long requests are waited for that callers sent before they knew that the plugin is gone.
@@ -32,6 +34,7 @@ pub(crate) struct Desk {
     pub(crate) calls: InFlight,
     pub(crate) gauge: Gauge,
     pub(crate) tasks: TaskTracker,
+    pub(crate) pace: Pace,
     /// Are its callers those who chose this instance? They are told how busy it is.
     pub(crate) chosen: bool,
 }
@@ -46,24 +49,34 @@ struct Taken {
 impl Desk {
     /// Takes requests until told to stop, then those that are on their way.
     pub(crate) async fn take(self: Arc<Self>, mut server: Server, stop: CancellationToken) {
+        let mut stopped = pin!(stop.cancelled());
         loop {
-            let request = tokio::select! {
-                biased;
-                () = stop.cancelled() => {
-                    timeout(ON_THEIR_WAY, server.next()).await.ok().flatten()
+            let request = if stop.is_cancelled() {
+                timeout(ON_THEIR_WAY, server.next()).await.ok().flatten()
+            } else {
+                tokio::select! {
+                    biased;
+                    () = &mut stopped => continue,
+                    request = server.next() => request,
                 }
-                request = server.next() => request,
             };
             let Some(request) = request else { return };
             // The permit is awaited here, so that what exceeds the limit stays in the queue of
             // the bus, whose limit senders feel.
-            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
+            let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+                Ok(permit) => Ok(permit),
+                Err(_) => server.hold(Arc::clone(&self.permits).acquire_owned()).await,
+            };
+            let Ok(permit) = permit else { return };
             let desk = Arc::clone(&self);
             self.gauge.enter();
-            self.tasks.spawn(async move {
+            let mut call = self.pace.time(async move {
                 desk.serve(request).await;
                 drop(permit);
             });
+            if !self.pace.is_quick() || futures_util::poll!(&mut call).is_pending() {
+                self.tasks.spawn(call);
+            }
         }
     }
 

@@ -69,6 +69,7 @@ mod life;
 mod long;
 mod options;
 mod outlet;
+mod pace;
 mod plugin;
 mod requires;
 mod run;

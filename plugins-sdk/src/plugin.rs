@@ -64,6 +64,10 @@ impl Plugin {
     }
 
     /// Adds an operation; definitions call it as `plugin.operation`.
+    ///
+    /// The handler must not block its thread: `tokio::task::spawn_blocking` is for that. Handlers
+    /// that have always been quick answer where calls are taken, so one that blocks all the same
+    /// keeps the next ones of its operation waiting.
     #[must_use]
     pub fn operation<M, H>(self, name: &str, handler: H) -> Self
     where

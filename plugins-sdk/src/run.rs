@@ -7,6 +7,7 @@ use gearshift_bus::{Bus, Error as BusError, ErrorKind, NatsOptions};
 
 use crate::health::Health;
 use crate::hooks::Phase;
+use crate::running::Beginning;
 use crate::{Error, Plugin, Running};
 
 /// Where NATS is if nothing says otherwise.
@@ -124,6 +125,11 @@ impl Plugin {
             () = signals.next() => return Ok(()),
             bus = connect(&options) => bus?,
         };
+        let beginning = tokio::select! {
+            biased;
+            () = signals.next() => return Ok(()),
+            beginning = Beginning::show(&self, &bus) => beginning?,
+        };
         tokio::select! {
             biased;
             () = signals.next() => return Ok(()),
@@ -135,7 +141,7 @@ impl Plugin {
                 hooks.run_last(Phase::Cleanup).await;
                 return Ok(());
             }
-            running = Box::pin(Running::activate(self, &bus, gauge)) => running?,
+            running = Box::pin(Running::activate(self, &bus, gauge, beginning)) => running?,
         };
         tracing::info!(%name, %version, "plugin answers calls");
         let refused = tokio::select! {

@@ -15,6 +15,7 @@ use crate::hooks::{Hooks, Phase};
 use crate::inflight::InFlight;
 use crate::life::{Gauge, Life};
 use crate::outlet::Outlet;
+use crate::pace::Pace;
 use crate::plugin::Operation;
 use crate::{Error, Plugin, requires};
 
@@ -37,6 +38,23 @@ pub struct Running {
 #[derive(Debug)]
 struct Presence(Life);
 
+/// A plugin that is found and takes no calls yet.
+pub(crate) struct Beginning {
+    info: ServiceInfo,
+    shown: Registration,
+}
+
+impl Beginning {
+    /// Shows it from now on, until this is dropped.
+    pub(crate) async fn show(plugin: &Plugin, bus: &Bus) -> Result<Self, Error> {
+        let mut info = plugin.info(plugin.check()?);
+        let first = Offer::new(subjects::PLUGIN_GROUP);
+        let shown = show(bus, &info, PluginState::Initializing, first).await?;
+        shown.id().clone_into(&mut info.id);
+        Ok(Self { info, shown })
+    }
+}
+
 /// What a drain does last.
 #[derive(Debug)]
 struct Ending {
@@ -48,27 +66,32 @@ struct Ending {
 
 impl Running {
     pub(crate) async fn start(plugin: Plugin, bus: &Bus, gauge: Gauge) -> Result<Self, Error> {
-        plugin.check()?;
+        let beginning = Beginning::show(&plugin, bus).await?;
         plugin.hooks.run(Phase::Initialize).await?;
-        Self::activate(plugin, bus, gauge).await
+        Self::activate(plugin, bus, gauge, beginning).await
     }
 
     /// Serves what is initialized, or cleans it up. So does who drops this future.
-    pub(crate) async fn activate(plugin: Plugin, bus: &Bus, gauge: Gauge) -> Result<Self, Error> {
+    pub(crate) async fn activate(
+        plugin: Plugin,
+        bus: &Bus,
+        gauge: Gauge,
+        beginning: Beginning,
+    ) -> Result<Self, Error> {
         let hooks = plugin.hooks.clone();
-        let served = Box::pin(Self::serve(plugin, bus, gauge)).await;
+        let served = Box::pin(Self::serve(plugin, bus, gauge, beginning)).await;
         if served.is_err() {
             hooks.run_last(Phase::Cleanup).await;
         }
         served
     }
 
-    async fn serve(plugin: Plugin, bus: &Bus, gauge: Gauge) -> Result<Self, Error> {
-        let major = plugin.check()?;
-        let mut info = plugin.info(major);
-        let first = Offer::new(subjects::PLUGIN_GROUP);
-        let shown = show(bus, &info, PluginState::Initializing, first).await?;
-        shown.id().clone_into(&mut info.id);
+    async fn serve(
+        plugin: Plugin,
+        bus: &Bus,
+        gauge: Gauge,
+        Beginning { info, shown }: Beginning,
+    ) -> Result<Self, Error> {
         let mut life = Life::new(gauge, bus, (&plugin.name, &plugin.version), &info.id)?;
         let missing =
             requires::wait(&mut life, bus, &plugin.told.requires, plugin.patience).await?;
@@ -78,7 +101,7 @@ impl Running {
         // Everything is served before the first task starts, so that a refusal leaves nothing.
         let gauge = life.gauge.clone();
         let data = move || serde_json::to_value(gauge.status()).unwrap_or_default();
-        let offer = Offer::new(subjects::PLUGIN_GROUP).alone().keep_id().data(data);
+        let offer = Offer::new(subjects::PLUGIN_GROUP).alone().keep_id().attended().data(data);
         drop(shown);
         let offered = bus.requests().offer_as(info.clone(), offer).await;
         let (registration, servers) = match offered {
@@ -211,6 +234,7 @@ fn desks(
             calls: calls.clone(),
             gauge: gauge.clone(),
             tasks: tasks.clone(),
+            pace: Pace::default(),
             chosen,
         })
     };

@@ -113,6 +113,26 @@ async fn a_plugin_whose_start_fails_is_not_served() {
 }
 
 #[tokio::test]
+async fn g2_a_plugin_is_seen_while_it_initializes() {
+    let (bus, diary) = (Bus::in_memory(), Diary::default());
+    let (hooked, seen) = (bus.clone(), diary.clone());
+    let plugin = validator(&diary).on_initialize(move || {
+        let (bus, diary) = (hooked.clone(), seen.clone());
+        async move {
+            let seen = shown(&bus, "validator").await;
+            let is_so = matches!(&seen[..], [(_, Some(PluginState::Initializing), 0)]);
+            diary.write(if is_so { "seen" } else { "not seen" });
+            Ok::<_, Failure>(())
+        }
+    });
+    let running = plugin.serve(&bus).await.unwrap();
+    assert_eq!(diary.read(), ["seen"]);
+    let seen = shown(&bus, "validator").await;
+    assert_eq!(seen, [(running.id().to_owned(), None, 1)]);
+    running.drain().await;
+}
+
+#[tokio::test]
 async fn a_failing_end_is_an_end_all_the_same() {
     let (bus, diary) = (Bus::in_memory(), Diary::default());
     let running = diary.hooks(validator(&diary), "deactivate").serve(&bus).await.unwrap();

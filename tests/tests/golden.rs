@@ -248,7 +248,13 @@ fn letters() -> (Vec<Vec<u8>>, Partition) {
     let key = |text: &str| InstanceKey::parse(text).unwrap_or_else(|error| panic!("{error}"));
     for house in ["house/a", "house/b", "house/c"] {
         let (input, by) = (Value::Null, Principal { user: "ann".into(), roles: Vec::new() });
-        post.tell(PartitionInput::Start { key: key(house), version: None, input, by });
+        post.tell(PartitionInput::Start {
+            key: key(house),
+            version: None,
+            input,
+            by,
+            trace_context: None,
+        });
         post.carry();
         post.tell(told(house, "rung"));
     }
@@ -320,6 +326,11 @@ steps:
   two: { call: desk.sign, with: { n: 2 }, needs: [one], undo: desk.tear }
 ";
 
+fn start_in(transaction: &str) -> Command {
+    let (transaction, input) = (transaction.into(), Value::Null);
+    Command::StartIn { version: None, input, transaction, trace_context: None }
+}
+
 /// The story of transactions: one that is committed, and one in the middle of its rollback.
 fn transactions() -> (Vec<Vec<u8>>, Partition) {
     let mut definitions = Definitions::default();
@@ -347,9 +358,7 @@ fn transactions() -> (Vec<Vec<u8>>, Partition) {
     {
         order(&mut post, transaction, Command::Begin { timeout_ms: 60_000 });
         for deal in deals {
-            let transaction = key(transaction).key().into();
-            let start = Command::StartIn { version: None, input: Value::Null, transaction };
-            order(&mut post, &format!("deal/{deal}"), start);
+            order(&mut post, &format!("deal/{deal}"), start_in(key(transaction).key()));
         }
         for _ in 0..4 {
             answer(&mut post);
@@ -360,7 +369,7 @@ fn transactions() -> (Vec<Vec<u8>>, Partition) {
     answer(&mut post);
     assert_eq!(post.calls.len(), 1, "the second undo is under way");
     // One asks to belong to a transaction of another partition: that is under way.
-    let start = Command::StartIn { version: None, input: Value::Null, transaction: "far".into() };
+    let start = start_in("far");
     order(&mut post, "deal/e", start);
     assert_eq!(post.under_way.len(), 1, "{:#?}", post.under_way);
     (post.journal, post.partition)

@@ -7,9 +7,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::answer::{Answer, First};
 use super::told::Deadlines;
 use super::{Lifecycle, Listener, ListenerQueue, lock};
 use crate::requests::OnReply;
+use crate::second::Hearing;
 use crate::service::Data;
 use crate::{
     EndpointInfo, EndpointStats, Error, ErrorKind, Message, QUEUE_MESSAGES_MAX, Request,
@@ -24,6 +26,7 @@ const REPLIES_MAX: usize = 4;
 pub(crate) struct Exchange {
     table: Arc<Mutex<Table>>,
     deadlines: Arc<Deadlines>,
+    hearing: Hearing,
     lifecycle: Lifecycle,
 }
 
@@ -64,7 +67,13 @@ pub(crate) struct Registered(#[expect(dead_code, reason = "held for its drop")] 
 
 impl Exchange {
     pub(crate) fn new(lifecycle: Lifecycle) -> Self {
-        Self { table: Arc::default(), deadlines: Arc::default(), lifecycle }
+        let hearing = Hearing::default();
+        Self { table: Arc::default(), deadlines: Arc::default(), hearing, lifecycle }
+    }
+
+    /// Who hears of second replies.
+    pub(crate) const fn hearing(&self) -> &Hearing {
+        &self.hearing
     }
 
     pub(crate) fn publish(&self, message: &Message) {
@@ -207,8 +216,12 @@ impl Exchange {
             return Err(ErrorKind::NoResponders { subject: message.subject.to_string() }.into());
         }
         let mut delivered = false;
+        let several = groups.len() > 1;
+        let first = || Arc::new(First::new(message.subject.clone(), self.hearing.clone()));
+        let first = several.then(first);
         for members in groups.into_values() {
-            let request = Request::new(message.clone(), reply.clone());
+            let reply = Answer::new(reply.clone(), first.clone());
+            let request = Request::new(message.clone(), reply);
             delivered |= offer(&members, table.turn, request).is_ok();
         }
         if delivered { Ok(()) } else { Err(ErrorKind::Full { limit: QUEUE_MESSAGES_MAX }.into()) }

@@ -1,5 +1,6 @@
 //! What every backend of this process shares: nothing here is stored.
 
+mod answer;
 mod captures;
 mod exchange;
 mod keys;
@@ -7,6 +8,7 @@ mod lifecycle;
 mod listener;
 mod told;
 
+pub(crate) use answer::Answer;
 pub(crate) use captures::{Captures, minimal};
 pub(crate) use exchange::{Exchange, Registered, Served, timed_out};
 pub(crate) use keys::{KeyEntry, KeyOp, KeyWatch, Keys, Planned};

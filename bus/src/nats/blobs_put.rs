@@ -20,19 +20,17 @@ use crate::{Digest, Error, ErrorKind};
 /// Bytes of one part, as the server's own clients cut them.
 const PART_BYTES: usize = 128 * 1024;
 
-/// What was stored less long ago is young enough.
-const RENEW_AFTER: Duration = Duration::from_secs(3_600);
-
 /// How the server is told that this message replaces the others of its subject.
 const ROLLUP_SUBJECT: &str = "sub";
 
 impl Blobs {
-    pub(crate) async fn put(&self, bytes: Bytes) -> Result<Digest, Error> {
+    /// What is there and was stored less than `young` ago stays as it is.
+    pub(crate) async fn put(&self, bytes: Bytes, young: Duration) -> Result<Digest, Error> {
         let digest = Digest::of(&bytes);
         let is_stored = matches!(Box::pin(self.get(&digest, usize::MAX)).await, Ok(Some(_)));
         let before = get(&self.stream, Wanted::LastOf(&self.name_subject(&digest))).await?;
         if let (true, Some(before)) = (is_stored, &before)
-            && self.renew(before).await
+            && self.renew(before, young).await
         {
             return Ok(digest);
         }
@@ -50,8 +48,8 @@ impl Blobs {
 
     /// Stores the name of what is whole once more, so that it is as young as what is stored now;
     /// false where it has gone or changed meanwhile.
-    async fn renew(&self, before: &StreamMessage) -> bool {
-        if age_of(before) < RENEW_AFTER {
+    async fn renew(&self, before: &StreamMessage, young: Duration) -> bool {
+        if age_of(before) < young {
             return true;
         }
         let mut headers = HeaderMap::new();

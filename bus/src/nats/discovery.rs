@@ -131,6 +131,7 @@ async fn ask<T: Told>(traffic: &Traffic) -> Result<Vec<T>, Error> {
         headers: &Headers::new(),
         stream: None,
         payload: &bytes::Bytes::new(),
+        asked: None,
     };
     live.send(outgoing, Some(&inbox)).await?;
     let deadline = tokio::time::Instant::now() + WAIT_MAX;

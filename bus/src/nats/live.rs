@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::connection::Link;
 use super::{NatsOptions, wire};
 use crate::local::Lifecycle;
-use crate::{Error, ErrorKind, Headers};
+use crate::{Error, ErrorKind, Headers, Subject};
 
 /// First pause after a connection could not be made.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
@@ -36,6 +36,8 @@ pub(super) struct Outgoing<'a> {
     /// Only a stream of this name may store it.
     pub(super) stream: Option<&'a str>,
     pub(super) payload: &'a Bytes,
+    /// What is asked, where a second reply to it is of interest.
+    pub(super) asked: Option<&'a Subject>,
 }
 
 impl Live {
@@ -84,6 +86,12 @@ impl Live {
 
     pub(super) fn is_up(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
+    /// Changes whenever the connection is lost, made anew or replaced.
+    pub(super) fn number(&self) -> u64 {
+        let signal = self.link.signal.borrow();
+        (self.generation << u32::BITS) + signal.connects + signal.disconnects
     }
 
     /// [`Link::absence`] of this connection.
@@ -146,6 +154,7 @@ impl Live {
 impl<'a> From<&'a crate::Message> for Outgoing<'a> {
     fn from(message: &'a crate::Message) -> Self {
         let (subject, headers) = (message.subject.as_str(), &message.headers);
-        Self { subject, headers, stream: None, payload: &message.payload }
+        let asked = Some(&message.subject);
+        Self { subject, headers, stream: None, payload: &message.payload, asked }
     }
 }

@@ -1,6 +1,7 @@
 //! The backend whose content a NATS server keeps.
 
 mod api;
+mod attended;
 mod blobs;
 mod blobs_put;
 mod bucket;
@@ -8,6 +9,7 @@ mod capture;
 mod complaints;
 mod connection;
 mod discovery;
+mod exchange;
 mod fetch;
 mod inbox;
 mod inbox_reader;
@@ -47,7 +49,7 @@ pub(crate) use inbox::Inbox;
 pub(crate) use log::Log;
 pub use options::NatsOptions;
 pub use report::{Durability, ServerReport};
-pub(crate) use requests::{Replier, Requests};
+pub(crate) use requests::{ERROR_CODE, ERROR_TEXT, Replier, Requests};
 pub use server::{PrivateServer, ServerError};
 pub use server_options::{ClusterOptions, ServerOptions};
 pub(crate) use service::Offered;

@@ -12,16 +12,17 @@ use super::{discovery, wire};
 use crate::local::Lifecycle;
 use crate::nats::{Offered, Served};
 use crate::requests::OnReply;
+use crate::second::Hearing;
 use crate::{Error, ErrorKind, Message, Offer, ServiceInfo, ServiceStats, SubjectPattern};
 
 /// A server's word that its queue is full, with the limit; other clients read the 503 beside it.
 pub(super) const FULL: &str = "Gearshift-Full";
 
 /// The number a service gives its failure.
-pub(super) const ERROR_CODE: &str = "Nats-Service-Error-Code";
+pub(crate) const ERROR_CODE: &str = "Nats-Service-Error-Code";
 
 /// What a service says about its failure.
-pub(super) const ERROR_TEXT: &str = "Nats-Service-Error";
+pub(crate) const ERROR_TEXT: &str = "Nats-Service-Error";
 
 /// How often a request is handed to a group whose members are full: the server picks a member
 /// blindly, and another one may have room.
@@ -88,6 +89,20 @@ impl Requests {
         then: OnReply,
     ) -> Result<(), (Message, OnReply)> {
         self.traffic.tell_of(message, timeout, then)
+    }
+
+    /// Who hears of second replies.
+    pub(crate) fn hearing(&self) -> &Hearing {
+        &self.traffic.shared().hearing
+    }
+
+    pub(crate) fn connection(&self) -> u64 {
+        self.traffic.shared().live().number()
+    }
+
+    pub(crate) async fn heard(&self) -> Result<(), Error> {
+        self.lifecycle().check()?;
+        self.traffic.round_trip_told().await
     }
 
     pub(crate) async fn serve(

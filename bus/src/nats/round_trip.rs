@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::live::Outgoing;
-use super::traffic::Traffic;
+use super::traffic::{Shared, Traffic};
 use crate::{Error, ErrorKind, Headers};
 
 /// Longest wait for it.
@@ -47,14 +47,23 @@ impl Traffic {
     /// [`Traffic::round_trip`], with an error of [`ErrorKind::Timeout`] where the server says
     /// nothing.
     pub(super) async fn round_trip_told(&self) -> Result<(), Error> {
-        let live = self.shared().live();
+        self.shared().round_trip().await
+    }
+}
+
+impl Shared {
+    /// [`Traffic::round_trip_told`]: its answer comes the way of all replies, so those that came
+    /// before were handed out before.
+    pub(super) async fn round_trip(&self) -> Result<(), Error> {
+        let live = self.live();
         let subject = &live.client.new_inbox();
         let refusal = live.refusal(subject);
         let payload = &Bytes::new();
-        let outgoing = Outgoing { subject, headers: &NO_HEADERS, stream: None, payload };
+        let outgoing =
+            Outgoing { subject, headers: &NO_HEADERS, stream: None, payload, asked: None };
         tokio::select! {
             biased;
-            reply = self.exchange(outgoing, ROUND_TRIP_MAX) => reply.map(drop),
+            reply = self.exchange_once(outgoing, ROUND_TRIP_MAX) => reply.map(drop),
             _refused = refusal => Ok(()),
         }
     }

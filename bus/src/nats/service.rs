@@ -111,19 +111,26 @@ pub(super) async fn offer(
         info.id = live.client.new_inbox().rsplit('.').next().unwrap_or_default().to_owned();
     }
     let counts: Vec<_> = info.endpoints.iter().map(|_| Arc::<Counts>::default()).collect();
-    let Offer { group, alone: is_alone, keeps_id: _, data } = offer;
+    let Offer { group, alone: is_alone, keeps_id: _, data, attended } = offer;
+    let open = async |traffic: &Traffic, pattern: &_, group: &str, counts: &Arc<Counts>| {
+        let counts = Some(Arc::clone(counts));
+        match attended {
+            true => Served::open_attended(traffic, pattern, group, counts).await,
+            false => Served::open(traffic, pattern, group, counts).await,
+        }
+    };
     let (id, mut subjects) = (info.id.clone(), Vec::new());
     let mut servers = Vec::with_capacity(info.endpoints.len());
     for (endpoint, counts) in info.endpoints.iter().zip(&counts) {
         let pattern = SubjectPattern::parse(&endpoint.subject)?;
-        servers.push(Served::open(traffic, &pattern, &group, Some(Arc::clone(counts))).await?);
+        servers.push(open(traffic, &pattern, &group, counts).await?);
         subjects.push(endpoint.subject.clone());
     }
     for (endpoint, counts) in info.endpoints.iter().zip(&counts).filter(|_| is_alone) {
         let subject = alone(&endpoint.subject, &id);
         let pattern = SubjectPattern::parse(&subject)?;
         // Nobody else has its id, so it is alone in a group of that name.
-        servers.push(Served::open(traffic, &pattern, &id, Some(Arc::clone(counts))).await?);
+        servers.push(open(traffic, &pattern, &id, counts).await?);
         subjects.push(subject);
     }
     let questions = Questions(Arc::new(Mutex::new(Some(listen(&live, &info).await?))));
@@ -232,6 +239,7 @@ async fn tell(service: Service, questions: Questions, traffic: Traffic, mut gene
                 headers: &Headers::new(),
                 stream: None,
                 payload: &Bytes::from(answer),
+                asked: None,
             };
             if let Err(error) = traffic.tell(outgoing).await {
                 tracing::debug!(%error, "a question about a service was not answered");

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::attended::Attended;
 use super::live::Live;
 use super::requests::not_subscribed;
 use super::service_counts::Counts;
@@ -43,6 +44,8 @@ enum Queue {
         mpsc::Receiver<Request>,
         #[expect(dead_code, reason = "its drop ends the task")] JoinSet<()>,
     ),
+    /// In a queue that whoever takes from it fills.
+    Attended(Attended),
     /// With the client.
     Direct(Traffic),
 }
@@ -84,6 +87,20 @@ impl Served {
         Ok(Self { queue: Queue::Filled(queue, tasks), source })
     }
 
+    /// Serves likewise, without a task: for one who takes requests all the time, or
+    /// [holds](Self::hold) them.
+    pub(super) async fn open_attended(
+        traffic: &Traffic,
+        pattern: &SubjectPattern,
+        group: &str,
+        counts: Option<Arc<Counts>>,
+    ) -> Result<Self, Error> {
+        let source = Source::open(traffic, pattern, group, counts).await?;
+        let (sender, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        let filling = fill(source.clone(), sender, traffic.clone());
+        Ok(Self { queue: Queue::Attended(Attended::new(queue, filling)), source })
+    }
+
     /// Serves likewise, for one who takes every request at once.
     pub(super) async fn open_direct(
         traffic: &Traffic,
@@ -102,6 +119,7 @@ impl Served {
     pub(crate) async fn next(&mut self) -> Option<Request> {
         let traffic = match &mut self.queue {
             Queue::Filled(queue, _) => return queue.recv().await,
+            Queue::Attended(attended) => return attended.next().await,
             Queue::Direct(traffic) => &*traffic,
         };
         loop {
@@ -120,6 +138,16 @@ impl Served {
                 None if self.source.resubscribe(traffic).await => {}
                 None => return None,
             }
+        }
+    }
+}
+
+impl Served {
+    /// Waits for something else, while what arrives is queued, or refused once the queue is full.
+    pub(crate) async fn hold<T>(&mut self, until: impl Future<Output = T>) -> T {
+        match &mut self.queue {
+            Queue::Attended(attended) => attended.hold(until).await,
+            Queue::Filled(..) | Queue::Direct(_) => until.await,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::traffic::{Shared, Waiting};
 use super::wire;
 use crate::local::{lock, timed_out};
 use crate::requests::OnReply;
-use crate::{Error, ErrorKind, Message};
+use crate::{Error, ErrorKind, Message, Subject};
 
 /// How often overdue requests are looked for. A reply may be told so much later than in time.
 const SWEEP: Duration = Duration::from_millis(50);
@@ -29,6 +29,13 @@ pub(super) struct Told {
 impl std::fmt::Debug for Told {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Told").field("message", &self.message).finish_non_exhaustive()
+    }
+}
+
+impl Told {
+    /// What is asked.
+    pub(super) const fn asked(&self) -> &Subject {
+        &self.message.subject
     }
 }
 
@@ -107,8 +114,12 @@ impl Shared {
             loop {
                 // A request entered from here on finds the sweeper awake, or wakes it.
                 self.sweeping.store(false, std::sync::atomic::Ordering::Release);
-                let (overdue, left) = self.overdue();
-                for told in overdue {
+                let (overdue, left) = self.overdue(Instant::now());
+                if !overdue.is_empty() {
+                    // What came in time is told first, where this process stood still meanwhile.
+                    self.hear_out().await;
+                }
+                for told in self.take(overdue) {
                     let error: Error = timed_out(told.timeout);
                     (told.then)(Err(error));
                 }
@@ -120,10 +131,9 @@ impl Shared {
         }
     }
 
-    /// Takes out what is overdue; how much else is under way.
-    fn overdue(&self) -> (Vec<Told>, usize) {
-        let now = Instant::now();
-        let mut waiting = lock(&self.waiting);
+    /// What is overdue; how much else is under way.
+    fn overdue(&self, now: Instant) -> (Vec<u64>, usize) {
+        let waiting = lock(&self.waiting);
         let (mut overdue, mut left) = (Vec::new(), 0);
         for (token, one) in waiting.iter() {
             if let Waiting::Told(told) = one {
@@ -133,10 +143,16 @@ impl Shared {
                 }
             }
         }
-        let taken = overdue.into_iter().filter_map(|token| match waiting.remove(&token) {
+        (overdue, left)
+    }
+
+    /// Takes out those of them that are still under way.
+    fn take(&self, tokens: Vec<u64>) -> Vec<Told> {
+        let mut waiting = lock(&self.waiting);
+        let taken = tokens.into_iter().filter_map(|token| match waiting.remove(&token) {
             Some(Waiting::Told(told)) => Some(*told),
-            Some(Waiting::Request(_) | Waiting::Probe(_)) | None => None,
+            Some(Waiting::Request(..) | Waiting::Probe(_)) | None => None,
         });
-        (taken.collect(), left)
+        taken.collect()
     }
 }

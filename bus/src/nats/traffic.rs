@@ -14,9 +14,11 @@ use tokio::task::JoinSet;
 use super::NatsOptions;
 use super::live::{Live, Outgoing};
 use super::notices::NoticeGate;
+use super::requests::{ERROR_CODE, ERROR_TEXT};
 use super::told::{Told, Unsent};
-use crate::local::{Lifecycle, lock, timed_out};
+use crate::local::{Lifecycle, lock};
 use crate::requests::OnReply;
+use crate::second::{Answered, Hearing, digest};
 use crate::{Error, ErrorKind, Message, Subject};
 
 /// How often a lost connection is looked at by a request that waits for it.
@@ -53,13 +55,15 @@ pub(super) struct Shared {
     pub(super) told: Notify,
     /// Whether it knows that there are some.
     pub(super) sweeping: AtomicBool,
+    /// Who hears of second replies.
+    pub(super) hearing: Hearing,
     gate: Mutex<NoticeGate>,
     started: OnceLock<tokio::time::Instant>,
 }
 
 #[derive(Debug)]
 pub(super) enum Waiting {
-    Request(oneshot::Sender<async_nats::Message>),
+    Request(oneshot::Sender<async_nats::Message>, Option<Subject>),
     /// Nobody waits, and somebody is told.
     Told(Box<Told>),
     /// Nobody waits; that nobody listens is told to the gate.
@@ -86,18 +90,6 @@ impl Hasher for Token {
     }
 }
 
-/// Takes the entry of a request away that ended without its reply.
-struct Entry<'a> {
-    shared: &'a Shared,
-    token: u64,
-}
-
-impl Drop for Entry<'_> {
-    fn drop(&mut self) {
-        lock(&self.shared.waiting).remove(&self.token);
-    }
-}
-
 impl Traffic {
     pub(super) async fn start(options: &NatsOptions, lifecycle: Lifecycle) -> Result<Self, Error> {
         let mut options = options.clone();
@@ -112,6 +104,7 @@ impl Traffic {
             waiting: Mutex::default(),
             told: Notify::new(),
             sweeping: AtomicBool::new(false),
+            hearing: Hearing::default(),
             gate: Mutex::default(),
             started: OnceLock::new(),
         });
@@ -154,28 +147,7 @@ impl Traffic {
         outgoing: Outgoing<'_>,
         timeout: Duration,
     ) -> Result<async_nats::Message, Error> {
-        let shared = self.shared();
-        let (sender, receiver) = oneshot::channel();
-        let (token, reply_to) = shared.enter(Waiting::Request(sender));
-        let entry = Entry { shared, token };
-        // Asked after the entry was made: closing takes all entries away.
-        shared.lifecycle.check()?;
-        let mut sent = false;
-        let attempt = async {
-            if !shared.is_connected() {
-                Box::pin(shared.connected()).await;
-            }
-            shared.send(outgoing, Some(&reply_to)).await?;
-            sent = true;
-            receiver.await.map_err(|_taken_away| Error::from(ErrorKind::Closed))
-        };
-        let outcome = tokio::time::timeout(timeout, attempt).await;
-        drop(entry);
-        match outcome {
-            Ok(outcome) => outcome,
-            Err(_elapsed) if sent => Err(timed_out(timeout)),
-            Err(elapsed) => Err(Error::new(ErrorKind::Disconnected, elapsed)),
-        }
+        self.shared().exchange(outgoing, timeout).await
     }
 
     /// Sends what nobody answers.
@@ -271,7 +243,11 @@ impl Shared {
 
     /// Sends a message, over the next connection if this one has ended; waits while the
     /// client's queue is full.
-    async fn send(&self, outgoing: Outgoing<'_>, reply_to: Option<&str>) -> Result<(), Error> {
+    pub(super) async fn send(
+        &self,
+        outgoing: Outgoing<'_>,
+        reply_to: Option<&str>,
+    ) -> Result<(), Error> {
         loop {
             let live = self.live();
             match live.send(outgoing, reply_to).await {
@@ -285,18 +261,18 @@ impl Shared {
 
     /// Waits for the connection: what the client queues meanwhile would leave after the caller
     /// gave up on it.
-    async fn connected(&self) {
+    pub(super) async fn connected(&self) {
         while !self.is_connected() && self.lifecycle.check().is_ok() {
             tokio::time::sleep(RECONNECT_POLL).await;
         }
     }
 
-    fn is_connected(&self) -> bool {
+    pub(super) fn is_connected(&self) -> bool {
         self.live.borrow().is_up()
     }
 
     /// A token that nobody can guess who saw others, and the subject its reply arrives at.
-    fn enter(&self, waiting: Waiting) -> (u64, String) {
+    pub(super) fn enter(&self, waiting: Waiting) -> (u64, String) {
         let (token, reply_to) = self.token();
         lock(&self.waiting).insert(token, waiting);
         (token, reply_to)
@@ -329,8 +305,9 @@ async fn keep(shared: Arc<Shared>, options: NatsOptions, mut replies: Subscriber
     let keeping = async {
         let shared = &shared;
         let replies_to = format!("{}*", shared.prefix);
+        let mut answered = Answered::default();
         loop {
-            hand_out(shared, &mut replies).await;
+            hand_out(shared, &mut replies, &mut answered).await;
             if lifecycle.check().is_err() {
                 return;
             }
@@ -356,7 +333,7 @@ async fn keep(shared: Arc<Shared>, options: NatsOptions, mut replies: Subscriber
     drop(unanswered);
 }
 
-async fn hand_out(shared: &Shared, replies: &mut Subscriber) {
+async fn hand_out(shared: &Shared, replies: &mut Subscriber, answered: &mut Answered) {
     while let Some(reply) = replies.next().await {
         let token = reply.subject.strip_prefix(shared.prefix.as_str());
         let Some(token) = token.and_then(|token| u64::from_str_radix(token, 16).ok()) else {
@@ -365,11 +342,19 @@ async fn hand_out(shared: &Shared, replies: &mut Subscriber) {
         // Taken out before it is handed over: the lock is not held meanwhile.
         let waiting = lock(&shared.waiting).remove(&token);
         match waiting {
-            Some(Waiting::Request(sender)) => {
+            Some(Waiting::Request(sender, asked)) => {
+                if let Some(asked) = asked.filter(|_| reply.status.is_none()) {
+                    answered.keep(token, said(&reply), asked);
+                }
                 // The requester may have given up in this moment; then nobody needs the reply.
                 sender.send(reply).unwrap_or_default();
             }
-            Some(Waiting::Told(told)) => shared.answer(told, reply),
+            Some(Waiting::Told(told)) => {
+                if reply.status.is_none() {
+                    answered.keep(token, said(&reply), told.asked().clone());
+                }
+                shared.answer(told, reply);
+            }
             Some(Waiting::Probe(subject)) => {
                 let nobody = reply.status == Some(StatusCode::NO_RESPONDERS);
                 if nobody {
@@ -377,7 +362,18 @@ async fn hand_out(shared: &Shared, replies: &mut Subscriber) {
                     lock(&shared.gate).nobody(&subject, token, now);
                 }
             }
-            None => {}
+            None => {
+                if let Some((asked, differs)) = answered.second(token, said(&reply)) {
+                    shared.hearing.tell(asked, differs);
+                }
+            }
         }
     }
+}
+
+/// Names what a reply says.
+fn said(reply: &async_nats::Message) -> u64 {
+    let list = reply.headers.as_ref();
+    let header = |name: &str| list?.get(name).map(|value| value.as_str());
+    digest(&reply.payload, [ERROR_CODE, ERROR_TEXT].map(header))
 }

@@ -30,6 +30,7 @@ mod nats_refused;
 mod nats_requests;
 mod nats_server;
 mod nats_shared;
+mod nats_still;
 mod nats_told;
 mod parse;
 mod publish;
@@ -98,6 +99,7 @@ macro_rules! run_on {
             requests::a_full_server_is_not_delivered_to,
             requests::a_request_gets_its_reply,
             requests::each_group_gets_one_request,
+            requests::a_second_reply_is_told_and_whether_it_differs,
             requests::nobody_serving_is_told_at_once,
             requests::requests_above_the_limit_are_refused,
             requests::an_instance_is_asked_alone_and_tells_more,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use gearshift_bus::{
-    Bus, EndpointInfo, ErrorKind, NatsOptions, PrivateServer, QUEUE_MESSAGES_MAX, ServerOptions,
-    ServiceInfo,
+    Bus, EndpointInfo, ErrorKind, NatsOptions, Offer, PrivateServer, QUEUE_MESSAGES_MAX,
+    ServerOptions, ServiceInfo,
 };
 use serde_json::Value;
 use tokio::time::Instant;
@@ -101,6 +101,25 @@ async fn a_full_queue_is_a_503_to_other_clients() -> Outcome {
 }
 
 #[tokio::test]
+async fn whoever_attends_a_service_refuses_while_holding_what_arrives() -> Outcome {
+    let (_server, bus, client) = setup().await?;
+    let offer = Offer::new("q").attended();
+    let (_registration, mut servers) = bus.requests().offer_as(service("pay"), offer).await?;
+    let subject = "gearshift.plugin.pay.v1.check";
+    for number in 0..QUEUE_MESSAGES_MAX {
+        client.publish_with_reply(subject, "_INBOX.nobody", number.to_string().into()).await?;
+    }
+    let refused = servers[0].hold(client.request(subject, "one too many".into()));
+    let headers = patient(refused).await?.headers.ok_or("it says why")?;
+    assert_eq!(headers.get("Gearshift-Full").map(|value| value.as_str()), Some("1024"));
+    for number in 0..QUEUE_MESSAGES_MAX {
+        let request = patient(servers[0].next()).await.ok_or("it is held")?;
+        assert_eq!(request.message.payload, number.to_string());
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn p12_a_reply_subject_that_is_no_inbox_is_refused() -> Outcome {
     let (_server, bus, client) = setup().await?;
     let mut server = bus.requests().serve(&pattern("ask"), "q").await?;
@@ -167,8 +186,13 @@ async fn a_service_is_a_micro_service() -> Outcome {
 
 #[tokio::test]
 async fn a_service_taken_back_serves_what_was_delivered() -> Outcome {
+    taken_back(Offer::new("q")).await?;
+    taken_back(Offer::new("q").attended()).await
+}
+
+async fn taken_back(offer: Offer) -> Outcome {
     let (_server, bus, client) = setup().await?;
-    let (registration, mut servers) = bus.requests().offer(service("pay"), "q").await?;
+    let (registration, mut servers) = bus.requests().offer_as(service("pay"), offer).await?;
     let mut replies = client.subscribe("_INBOX.me.*").await?;
     for number in 0..10 {
         let subject = "gearshift.plugin.pay.v1.check";

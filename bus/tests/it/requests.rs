@@ -87,6 +87,33 @@ pub async fn each_group_gets_one_request(world: &World) -> Outcome {
     Ok(())
 }
 
+pub async fn a_second_reply_is_told_and_whether_it_differs(world: &World) -> Outcome {
+    let requests = world.open().await?.requests();
+    let (hear, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    requests.on_second_reply(std::sync::Arc::new(move |asked, differs| {
+        hear.send((asked.as_str().to_owned(), differs)).unwrap_or_default();
+    }));
+    let mut first = requests.serve(&pattern("ask.*"), "q").await?;
+    let mut second = requests.serve(&pattern("ask.*"), "audit").await?;
+    for (subject, later, differs) in [("ask.a", "one", false), ("ask.b", "two", true)] {
+        let ask = requests.request(message(subject, ""), PATIENCE);
+        let answer = async {
+            let request = first.next().await.ok_or("the bus is open")?;
+            // How busy it is says nothing of the answer.
+            let reply = message("reply", "one").with_header("Load", "1/2")?;
+            request.respond(reply).await?;
+            Ok::<_, Box<dyn std::error::Error>>(())
+        };
+        let (reply, answered) = patient(async { tokio::join!(ask, answer) }).await;
+        answered?;
+        assert_eq!(reply?.payload, "one");
+        let late = patient(second.next()).await.ok_or("the bus is open")?;
+        late.respond(message("reply", later)).await?;
+        assert_eq!(patient(heard.recv()).await, Some((subject.to_owned(), differs)));
+    }
+    Ok(())
+}
+
 pub async fn a_full_server_is_not_delivered_to(world: &World) -> Outcome {
     let requests = world.open().await?.requests();
     let _full = requests.serve(&pattern("ask"), "q").await?;

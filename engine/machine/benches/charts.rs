@@ -46,7 +46,12 @@ fn event(name: &str) -> Input {
 }
 
 fn started(definition: &Definition, key: &InstanceKey) -> Option<Instance> {
-    let start = Input::Start { input: Value::empty_map(), event: None, by: Principal::default() };
+    let start = Input::Start {
+        input: Value::empty_map(),
+        event: None,
+        by: Principal::default(),
+        trace_context: None,
+    };
     decide(None, key, definition, &start, NOW).instance
 }
 

@@ -2,24 +2,30 @@
 
 use std::sync::Arc;
 
+use gearshift_bus::Headers;
 use gearshift_machine::definition::Format;
-use gearshift_machine::machine::{Command, InstanceKey, Principal};
+use gearshift_machine::machine::{Command, InstanceKey, Principal, TraceContext};
 use gearshift_machine::value::Value;
 use gearshift_protocol::command::{
     Decide, Deploy, DeployReply, Deployed, Order, Start, StartReply, Undeploy, Verb,
 };
-use gearshift_protocol::{InstanceVerdict, Problem, ProblemKind, Verdict, Wait};
+use gearshift_protocol::{InstanceVerdict, Problem, ProblemKind, Verdict, Wait, headers};
 use tokio::time::Instant;
 
 use super::joining::{self, StartIn};
 use super::{
-    Reply, body, control, dead_letters, decided, events, holds, plugins, problem, reply, resolve,
-    schedules, transactions, wire,
+    Reply, body, cache, control, dead_letters, decided, events, holds, plugins, problem, reply,
+    resolve, schedules, transactions, wire,
 };
 use crate::runtime::{BODY_MAX, Error, Handle, load_all};
 
 /// Performs `verb` for `user`, who is known by the door.
-pub(super) async fn perform(handle: &Handle, user: &str, verb: &str, bytes: &[u8]) -> Reply {
+pub(super) async fn perform(
+    handle: &Handle,
+    (user, verb): (&str, &str),
+    list: &Headers,
+    bytes: &[u8],
+) -> Reply {
     let Some(verb) = Verb::parse(verb) else {
         let known = Verb::ALL.map(Verb::as_str).join(", ");
         return Err(problem(
@@ -36,7 +42,7 @@ pub(super) async fn perform(handle: &Handle, user: &str, verb: &str, bytes: &[u8
             handle.undeploy(&order.name, order.version).await?;
             reply(&order)
         }
-        Verb::Start => start(handle, body(bytes)?, by).await,
+        Verb::Start => start(handle, body(bytes)?, trace_of(list), by).await,
         Verb::Decide => {
             let order = body::<Decide>(bytes)?;
             let data = order.data.as_ref().map(value_of).transpose()?;
@@ -72,6 +78,7 @@ pub(super) async fn perform(handle: &Handle, user: &str, verb: &str, bytes: &[u8
             transactions::end(handle, body(bytes)?, command, by).await
         }
         Verb::PluginCall => plugins::call(handle, body(bytes)?).await,
+        Verb::CacheClear => cache::clear(handle, body(bytes)?, &by).await,
         Verb::PluginReset => plugins::reset(handle, body(bytes)?, &by).await,
         Verb::DlqReplay => dead_letters::replay(handle, &body(bytes)?, &by).await,
         Verb::DlqDrop => dead_letters::drop_all(handle, &body(bytes)?, &by).await,
@@ -118,7 +125,18 @@ async fn older_instances(
     Ok((older.sum(), uncounted))
 }
 
-async fn start(handle: &Handle, order: Start, by: Principal) -> Reply {
+/// The trace that whoever asks is in.
+fn trace_of(list: &Headers) -> Option<Arc<TraceContext>> {
+    let parent = list.get(headers::TRACEPARENT)?;
+    TraceContext::read(parent, list.get(headers::TRACESTATE)).map(Arc::new)
+}
+
+async fn start(
+    handle: &Handle,
+    order: Start,
+    trace_context: Option<Arc<TraceContext>>,
+    by: Principal,
+) -> Reply {
     let size = order.input.to_string().len();
     if size > BODY_MAX {
         let detail = format!("input of {size} bytes exceeds the limit of {BODY_MAX} bytes");
@@ -140,10 +158,10 @@ async fn start(handle: &Handle, order: Start, by: Principal) -> Reply {
     let is_member = order.transaction.is_some();
     let (done, mut reached) = match order.transaction {
         Some(transaction) => {
-            let start = StartIn { version: order.version, input, transaction };
+            let start = StartIn { version: order.version, input, transaction, trace_context };
             Box::pin(joining::start(handle, &key, start, by, until)).await?
         }
-        None => (handle.start(key.clone(), order.version, input, by).await?, true),
+        None => (handle.start(key.clone(), order.version, input, by, trace_context).await?, true),
     };
     let mut verdict = wire::verdict(&key, &done);
     refuse(&verdict)?;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use gearshift_machine::machine::{
-    Clocks, Command, Instance, InstanceKey, Principal, TimerOrder, Timestamp, fork_of, fork_pin,
+    Clocks, Command, Instance, InstanceKey, NoFork, Principal, TimerOrder, Timestamp, fork_of,
+    fork_pin,
 };
 use gearshift_protocol::command::{
     Checkpoint, Clocks as WireClocks, Fork, ForkReply, Order, Pause, Rollback, SetVars,
@@ -13,13 +14,14 @@ use gearshift_protocol::view::{CheckpointView, PausedView, TimerView, Why};
 use gearshift_protocol::{InstanceVerdict, Problem, ProblemKind, Verdict};
 
 use super::commands::{refuse, value_of};
-use super::{Reply, describe, problem, reply, resolve, wire};
+use super::{Reply, describe, problem, remedies, reply, resolve, wire};
 use crate::runtime::{Error, Handle};
 
 /// The order does not fit what is the case with the instance.
 pub(super) const INVALID_STATE: (&str, &str) = ("GS4018", "invalid_state");
 /// A fork that cannot be made.
 const NOT_FORKED: (&str, &str) = ("GS4019", "not_forked");
+const IN_TRANSACTION: (&str, &str) = ("GS4039", "fork_in_transaction");
 /// Variables that cannot be set so.
 const NOT_SET: (&str, &str) = ("GS4020", "not_set");
 
@@ -131,11 +133,15 @@ pub(super) async fn fork(handle: &Handle, order: Fork, by: Principal) -> Reply {
     let origin = resolve::instance(handle, &order.instance).await?;
     let (old, definition) = known(handle, &origin, Some(&order.from)).await?;
     let fork = fork_of(&old, &definition, &order.from).map_err(|reason| {
+        let code = match reason {
+            NoFork::NoPoint(_) => NOT_FORKED,
+            NoFork::InTransaction(_) => IN_TRANSACTION,
+        };
         let saved = old.checkpoints().iter().any(|known| *known.name == *order.from);
         let exists = saved || definition.step_named(&order.from).is_some();
         let kind = if exists { ProblemKind::Conflict } else { ProblemKind::NotFound };
         let told = Problem::new(kind, format!("{origin}: {reason}"));
-        let told = if exists { told.with_code(NOT_FORKED.0, NOT_FORKED.1) } else { told };
+        let told = if exists { told.with_code(code.0, code.1) } else { told };
         Box::new(told.with_instance(origin.to_string()))
     })?;
     let key = order.key.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
@@ -228,7 +234,7 @@ pub(super) fn checkpoints(instance: &Instance) -> Vec<CheckpointView> {
 }
 
 /// Why a paused instance waits.
-pub(super) fn why(instance: &Instance, why: &mut Why) {
+pub(super) fn why(instance: &Instance, id: &str, why: &mut Why) {
     let Some(paused) = instance.paused() else { return };
     let by = if paused.by.is_empty() { "somebody" } else { &*paused.by };
     let reason =
@@ -243,8 +249,7 @@ pub(super) fn why(instance: &Instance, why: &mut Why) {
         "" => timers.to_owned(),
         waiting => format!("{timers}; kept for the resume: {waiting}"),
     });
-    let id = super::transactions::quoted(instance.key.key());
-    why.try_this.push(format!("gearshift resume {id}"));
+    remedies::of_paused(instance, id, why);
 }
 
 /// `2 events and 1 reply`; what there is none of is not told.

@@ -3,14 +3,14 @@
 use gearshift_machine::definition::duration;
 use gearshift_machine::definition::model::{Definition, Descriptor, SeqStep, Trigger};
 use gearshift_machine::machine::{
-    Fired, Instance, Role, RunningSequence, StateId, Timer, TimerKind, Timestamp, TraceEntry,
+    End, Fired, Instance, Role, RunningSequence, StateId, Timer, TimerKind, Timestamp, TraceEntry,
     asks_transaction, open_tasks,
 };
 use gearshift_machine::partition::DeadLetter;
 use gearshift_machine::value::{Map, Value};
 use gearshift_protocol::view::{
-    CallView, ChildView, DeadLetter as DeadLetterView, GuardView, HistoryEntry, InstanceDetail,
-    InstanceSummary, Task, TimerView, TransitionView, VoteView,
+    CallView, ChildView, DeadLetter as DeadLetterView, EndView, GuardView, HistoryEntry,
+    InstanceDetail, InstanceSummary, Task, TimerView, TransitionView, VoteView,
 };
 
 use super::{control, steps, transactions, wire};
@@ -34,7 +34,23 @@ pub(super) fn summary(
         age_s: now.since_ms(instance.started_at) / 1_000,
         step: instance.step,
         stuck_reason: instance.stuck.as_ref().map(|stuck| stuck.reason.to_string()),
+        end: instance.end().map(end),
         parent: instance.parent.as_ref().map(|parent| parent.key.to_string()),
+    }
+}
+
+/// How a life ended.
+fn end(end: &End) -> EndView {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let error = end.error.as_deref();
+    EndView {
+        how: end.how.as_str().to_owned(),
+        words: end.words(),
+        by: some(&end.by),
+        reason: some(&end.reason),
+        step: error.and_then(|error| some(&error.step)),
+        kind: error.and_then(|error| some(&error.kind)),
+        code: error.and_then(|error| some(&error.code)),
     }
 }
 
@@ -77,6 +93,7 @@ pub(crate) fn detail(
         checkpoints: control::checkpoints(instance),
         transaction: transactions::membership(instance),
         scope: transactions::scope(instance),
+        left_out: instance.left_out().iter().map(ToString::to_string).collect(),
         steps: steps::view(instance, definition, now),
     }
 }

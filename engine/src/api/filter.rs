@@ -12,7 +12,7 @@ use gearshift_protocol::{Problem, ProblemKind};
 use super::{problem, steps};
 
 /// The names a filter may use; those of [`STEPS`] among them.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "workflow",
     "version",
     "key",
@@ -23,6 +23,7 @@ const NAMES: [&str; 15] = [
     "vars",
     "generation",
     "stuck",
+    "end",
     "progress",
     "current_step",
     "completed_steps",
@@ -116,8 +117,24 @@ fn locals(definition: &Definition, instance: &Instance, now: Timestamp) -> Vec<(
         Value::from(vars),
         Value::Int(i64::from(instance.generation.0)),
         stuck.unwrap_or_default(),
+        end(instance),
     ];
     NAMES.map(Arc::from).into_iter().zip(values).collect()
+}
+
+/// How it ended; nothing of what lives, or reached a final state.
+fn end(instance: &Instance) -> Value {
+    let Some(end) = instance.end() else { return Value::Null };
+    let error = end.error.as_deref().cloned().unwrap_or_default();
+    let fields = [
+        ("how", Value::from(end.how.as_str())),
+        ("by", Value::String(Arc::clone(&end.by))),
+        ("reason", Value::String(Arc::clone(&end.reason))),
+        ("step", Value::String(error.step)),
+        ("kind", Value::String(error.kind)),
+        ("code", Value::String(error.code)),
+    ];
+    Map::from_iter(fields).into()
 }
 
 /// What `show` says of steps, results of any size included.

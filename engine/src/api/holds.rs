@@ -47,6 +47,10 @@ fn meant(order: &Order) -> Result<Held, Box<Problem>> {
 }
 
 async fn told(handle: &Handle, what: &Held, paused: bool, changed: bool) -> Reply {
+    let mocked = match what {
+        Held::Plugin(plugin) => handle.config().mocks_of(plugin),
+        Held::Definition(..) => false,
+    };
     let running = match what {
         Held::Plugin(plugin) => {
             let services = handle.bus().requests().discover().await.unwrap_or_default();
@@ -55,7 +59,7 @@ async fn told(handle: &Handle, what: &Held, paused: bool, changed: bool) -> Repl
         }
         Held::Definition(..) => None,
     };
-    reply(&HoldReply { paused, changed, running })
+    reply(&HoldReply { paused, changed, running, mocked })
 }
 
 /// What is paused, for whoever asks whether all is well.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gearshift_machine::machine::{
     Command, Generation, Instance, InstanceKey, MEMBERS_MAX, Membership, Principal, Scope,
-    Standing, Status, transaction_definition,
+    Standing, Status, TraceContext, transaction_definition,
 };
 use gearshift_machine::partition::Done;
 use gearshift_machine::value::Value;
@@ -30,6 +30,7 @@ pub(super) struct StartIn {
     pub(super) version: Option<u32>,
     pub(super) input: Value,
     pub(super) transaction: String,
+    pub(super) trace_context: Option<Arc<TraceContext>>,
 }
 
 /// Starts an instance in a transaction; false where the transaction did not say before `until`
@@ -37,7 +38,7 @@ pub(super) struct StartIn {
 pub(super) async fn start(
     handle: &Handle,
     key: &InstanceKey,
-    StartIn { version, input, transaction }: StartIn,
+    StartIn { version, input, transaction, trace_context }: StartIn,
     by: Principal,
     until: Instant,
 ) -> Result<(Done, bool), Box<Problem>> {
@@ -47,7 +48,8 @@ pub(super) async fn start(
         admits(&scope, handle.instance(&scope).await?.as_ref())?;
     }
     let name: Arc<str> = transaction.into();
-    let command = Command::StartIn { version, input, transaction: Arc::clone(&name) };
+    let transaction = Arc::clone(&name);
+    let command = Command::StartIn { version, input, transaction, trace_context };
     let done = handle.command(key.clone(), command, by, Arc::default()).await?;
     let verdict = wire::verdict(key, &done);
     commands::refuse(&verdict)?;

@@ -3,6 +3,7 @@
 //! The bus serves these subjects itself; the HTTP door maps `POST /v1/request/<subject>` to them.
 
 mod bus_door;
+mod cache;
 mod commands;
 mod control;
 mod dead_letters;
@@ -19,6 +20,7 @@ mod notices;
 mod plugins;
 mod progress;
 mod queries;
+mod remedies;
 mod resolve;
 mod schedules;
 mod spoken;
@@ -75,7 +77,7 @@ async fn answer_to(handle: &Handle, subject: &str, headers: Headers, body: Bytes
         return Box::pin(events::publish(handle, target, headers, body)).await;
     }
     if let Some((user, verb)) = subjects::parse_command(subject) {
-        return Box::pin(commands::perform(handle, &user, verb, &body)).await;
+        return Box::pin(commands::perform(handle, (&user, verb), &headers, &body)).await;
     }
     if let Some(what) = subject.strip_prefix(subjects::QUERY) {
         return Box::pin(queries::look(handle, what, &body)).await;

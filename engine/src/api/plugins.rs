@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gearshift_bus::{Bus, EndpointInfo};
+use gearshift_bus::{BackendKind, Bus, EndpointInfo, MESSAGE_BYTES_MAX};
 use gearshift_machine::machine::{CallOutcome, Principal, Timestamp};
 use gearshift_protocol::command::{
     PluginCall, PluginCallFailure, PluginCallReply, PluginReset, PluginResetReply,
@@ -25,6 +25,8 @@ use crate::runtime::{Handle, Held, Hold, Looked, ProviderInstance, Tripped, is_o
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// How long it may take at most.
 const CALL_LIMIT_MAX: Duration = Duration::from_secs(600);
+/// The largest answer to one over NATS, in bytes: headers fit beside it.
+const ANSWER_MAX: usize = MESSAGE_BYTES_MAX - 4 * 1_024;
 
 /// The plugins that run, by name and version.
 pub(super) async fn list(handle: &Handle, query: &Plugins) -> Reply {
@@ -50,16 +52,18 @@ fn views(
     holds: &[(Held, Hold)],
     now: Timestamp,
 ) -> Vec<PluginView> {
-    let mut versions: BTreeMap<(&str, &str), Vec<&ProviderInstance>> = BTreeMap::new();
+    type Version<'v> = (&'v str, &'v str, Option<&'v str>);
+    let mut versions: BTreeMap<Version<'_>, Vec<&ProviderInstance>> = BTreeMap::new();
     for instance in looked.catalogue.instances() {
         let is_wanted = name.is_none_or(|name| name == instance.info.name);
         let is_plugin = instance.operations().next().is_some() || instance.metadata.state.is_some();
         if is_wanted && is_plugin {
-            let version = (&*instance.info.name, &*instance.info.version);
+            let foreign = instance.foreign.as_deref();
+            let version = (&*instance.info.name, &*instance.info.version, foreign);
             versions.entry(version).or_default().push(instance);
         }
     }
-    let view = |((name, version), instances): ((&str, &str), Vec<&ProviderInstance>)| {
+    let view = |((name, version, foreign), instances): (Version<'_>, Vec<&ProviderInstance>)| {
         let held = holds.iter().find(|(held, _)| *held == Held::Plugin(name.to_owned()));
         let metadata = instances.iter().map(|one| &one.metadata);
         let needs: Vec<_> = metadata.clone().flat_map(|one| one.requires.clone()).collect();
@@ -70,6 +74,7 @@ fn views(
         PluginView {
             name: name.to_owned(),
             version: version.to_owned(),
+            foreign_protocol: foreign.map(str::to_owned),
             instances: instances.iter().map(|one| of_instance(looked, one)).collect(),
             operations: operations(looked, &instances, now),
             interfaces,
@@ -88,11 +93,12 @@ fn of_instance(looked: &Looked, instance: &ProviderInstance) -> PluginInstanceVi
     let took: u128 =
         endpoints.iter().map(|one| one.average.as_micros() * u128::from(one.requests)).sum();
     let average = took.checked_div(u128::from(calls)).unwrap_or_default();
+    let load = status.map(|status| status.load).or_else(|| looked.load_of(&instance.info.id));
     PluginInstanceView {
         id: instance.info.id.clone(),
         state: status.map(|it| it.state).or(instance.metadata.state).unwrap_or_default(),
-        in_flight: status.map(|status| status.load.in_flight),
-        capacity: status.map(|status| status.load.capacity).or(instance.metadata.concurrency),
+        in_flight: load.map(|load| load.in_flight),
+        capacity: load.map(|load| load.capacity).or(instance.metadata.concurrency),
         calls,
         errors: endpoints.iter().map(|one| one.errors).sum(),
         average_us: u64::try_from(average).unwrap_or(u64::MAX),
@@ -125,6 +131,7 @@ fn operations(
             heartbeat: told(METADATA_HEARTBEAT),
             calls: counted.calls,
             errors: counted.errors,
+            conflicts: counted.conflicts,
             average_us: micros(counted.average),
             p99_us: micros(counted.p99),
             in_flight: counted.in_flight,
@@ -152,7 +159,7 @@ fn requires(looked: &Looked, mut needs: Vec<Requirement>) -> Vec<RequirementView
     let runs = |needed: &Requirement| {
         let mut running = looked.catalogue.of(&needed.plugin);
         let accepts = |one: &ProviderInstance| needed.accepts(&one.info.name, &one.info.version);
-        running.any(|one| one.metadata.state.is_none() && accepts(one))
+        running.any(|one| one.takes_calls() && accepts(one))
     };
     let view = |needed: Requirement| RequirementView {
         found: runs(&needed),
@@ -207,7 +214,17 @@ pub(super) async fn call(handle: &Handle, order: PluginCall) -> Reply {
         }
     };
     let took_us = u64::try_from(called.took.as_micros()).unwrap_or(u64::MAX);
-    reply(&PluginCallReply { output, failure, subject: called.subject, took_us })
+    let reply = reply(&PluginCallReply { output, failure, subject: called.subject, took_us })?;
+    let size = reply.len();
+    if handle.bus().kind() == BackendKind::Nats && size > ANSWER_MAX {
+        let text = format!(
+            "the call succeeded, but its output of {size} bytes exceeds the limit of {ANSWER_MAX} \
+             bytes of an answer over NATS"
+        );
+        let told = problem(ProblemKind::TooLarge, text);
+        return Err(Box::new(told.with_code("GS5009", "output_not_shown")));
+    }
+    Ok(reply)
 }
 
 /// Breakers closed by hand.

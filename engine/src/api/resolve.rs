@@ -29,7 +29,29 @@ pub(super) async fn instance(handle: &Handle, id: &str) -> Result<InstanceKey, B
     if id.contains('/') || id.len() < SUFFIX_MIN {
         return Err(unknown(id));
     }
-    one_of(id, handle.keys_ending_with(id, NAMED_MAX + 1).await?)
+    one_of(id, meant(handle.keys_ending_with(id, NAMED_MAX + 1).await?))
+}
+
+/// What a bare key means where instances and a transaction have it, as they do after `begin` with
+/// the key as the name: the instances. The transaction is `transaction/NAME`, or what the commands
+/// of transactions name.
+fn meant(found: Vec<InstanceKey>) -> Vec<InstanceKey> {
+    let is_transaction = |key: &InstanceKey| key.workflow() == TRANSACTION;
+    let (transactions, instances): (Vec<_>, Vec<_>) = found.into_iter().partition(is_transaction);
+    if instances.is_empty() { transactions } else { instances }
+}
+
+/// The shortest name that a command line takes for the instance, as a shell takes it: its key, or
+/// the full id where the key names others as well or looks like an option.
+pub(super) async fn shortest(handle: &Handle, key: &InstanceKey) -> String {
+    let found = match key.key().starts_with('-') {
+        true => None,
+        false => instance(handle, key.key()).await.ok(),
+    };
+    match found {
+        Some(found) if found == *key => transactions::quoted(key.key()).into_owned(),
+        Some(_) | None => transactions::quoted(&key.to_string()).into_owned(),
+    }
 }
 
 /// The key in every deployed workflow and among transactions; a key may hold a `/`.
@@ -59,7 +81,7 @@ async fn unique(
             found.push(key.clone());
         }
     }
-    one_of(id, found)
+    one_of(id, meant(found))
 }
 
 fn one_of(id: &str, mut found: Vec<InstanceKey>) -> Result<InstanceKey, Box<Problem>> {

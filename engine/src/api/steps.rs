@@ -34,9 +34,8 @@ pub(super) fn view(instance: &Instance, definition: &Definition, now: Timestamp)
         for (at, step) in graph.steps.iter().enumerate() {
             let state = run.and_then(|run| run.steps.get(at));
             let one = step_view(instance, graph, (step, at), run.zip(state), now);
-            // What was taken back is as if it had never been.
             let is_settled = state.is_some_and(|state| state.ended_at.is_some());
-            settled += u32::from(is_settled && one.status != Wire::Undone);
+            settled += u32::from(is_settled && is_through(one.status));
             all.total_steps += 1;
             all.completed_steps += u32::from(one.status == Wire::Completed);
             if matches!(one.status, Wire::Running | Wire::Retrying) {
@@ -86,6 +85,11 @@ fn fact(state: &StepState, is_cut_off: bool) -> Value {
         ("cached", Value::from(state.cached)),
     ];
     Map::from_iter(fields).into()
+}
+
+/// Is the step done for good? What failed, was cut off or taken back is not, although it is over.
+const fn is_through(status: Wire) -> bool {
+    matches!(status, Wire::Completed | Wire::Skipped)
 }
 
 fn run_of(instance: &Instance, number: u16) -> Option<&RunningGraph> {
@@ -164,7 +168,7 @@ fn items(fan: &FanState) -> ItemsView {
         match item {
             ItemState::Open => {}
             ItemState::Done(_) => counted.done += 1,
-            ItemState::Failed(_) => counted.failed += 1,
+            ItemState::Failed(_) | ItemState::Unkept(_) => counted.failed += 1,
         }
     }
     counted
@@ -262,7 +266,8 @@ pub(super) fn deadline_name(
 /// What steps wait for that no call, child or timer tells of: an event, their needs, a person.
 pub(super) fn waits(instance: &Instance, definition: &Definition, view: &StepsView) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(rollback) = &view.rollback {
+    // Behind the last of it runs what its end is for.
+    if let Some(rollback) = view.rollback.as_ref().filter(|it| it.left + it.awaited > 0) {
         let now = rollback.step.as_ref().map_or_else(String::new, |step| format!(", now `{step}`"));
         let left = rollback.left;
         lines.push(format!("takes back what was done: {}{now}, {left} left", rollback.reason));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gearshift_machine::definition::duration;
 use gearshift_machine::machine::{
-    Asked, Command, Instance, InstanceKey, Member, Principal, Stand, Standing, TIMEOUT_MS,
+    Asked, Command, End, Instance, InstanceKey, Member, Principal, Stand, Standing, TIMEOUT_MS,
     TIMEOUT_MS_MAX, TRANSACTION, Timer, TimerKind, transaction_definition,
 };
 use gearshift_protocol::command::{BeginTransaction, EndTransaction};
@@ -145,6 +145,9 @@ pub(super) fn why(instance: &Instance, why: &mut Why) {
     if let Some(waits_for) = scope.waits_for {
         why.lines.push(format!("waits for {waits_for}"));
     }
+    if let Some(member) = waited_for(instance) {
+        why.try_this.push(format!("gearshift why {}", quoted(&member.key.to_string())));
+    }
     let is_end = |timer: &&Timer| matches!(timer.kind, TimerKind::After { .. });
     if let Some(timer) = instance.timers.iter().find(is_end) {
         why.lines.push(format!("is rolled back by itself at {}", timer.due));
@@ -153,6 +156,14 @@ pub(super) fn why(instance: &Instance, why: &mut Why) {
             why.try_this.push(format!("gearshift transaction {verb} {name}"));
         }
     }
+}
+
+/// The member that a rollback waits for: one says itself what it waits for.
+fn waited_for(instance: &Instance) -> Option<&Member> {
+    let scope = instance.transaction_scope().filter(|_| !instance.status.is_ended())?;
+    let newest = scope.entries.last().filter(|_| scope.asked != Asked::Nothing);
+    let undoes = newest.and_then(|entry| scope.members.get(usize::try_from(entry.member).ok()?));
+    undoes.or_else(|| scope.members.iter().find(|member| member.stand == Stand::Asked))
 }
 
 /// What a transaction knows.
@@ -199,7 +210,7 @@ fn member(member: &Member, over: Option<&str>) -> MemberView {
         (Stand::Held, None) => "held",
     };
     let (id, generation) = (member.key.to_string(), member.life.0);
-    MemberView { id, generation, stand: stand.to_owned(), status: None }
+    MemberView { id, generation, stand: stand.to_owned(), ..MemberView::default() }
 }
 
 /// Asks the first members how they are.
@@ -208,7 +219,10 @@ pub(super) async fn ends(handle: &Handle, scope: &mut ScopeView) -> Result<(), B
         let Ok(key) = InstanceKey::parse(&member.id) else { continue };
         let seen = handle.instance(&key).await?;
         let seen = seen.filter(|seen| seen.generation.0 == member.generation);
-        member.status = seen.map(|seen| wire::status(seen.status));
+        let Some(seen) = seen else { continue };
+        member.status = Some(wire::status(seen.status));
+        member.end = seen.end().map(End::words);
+        member.left_out = seen.left_out().iter().map(ToString::to_string).collect();
     }
     Ok(())
 }

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use gearshift_bus::ServiceInfo;
+use gearshift_machine::definition::duration;
 use gearshift_machine::definition::model::{Definition, Trigger};
-use gearshift_machine::definition::{codes, duration};
-use gearshift_machine::machine::{Instance, InstanceKey, Status, StuckKind, Timestamp, TraceEntry};
+use gearshift_machine::machine::{End, Instance, InstanceKey, Status, Timestamp, TraceEntry};
 use gearshift_protocol::view::{CallView, ChildView, Task, Why};
 use gearshift_protocol::{OperationRef, PluginMetadata};
 
 use super::describe::{detail, tasks};
 use super::transactions::quoted;
-use super::{control, holds, plugins, progress, steps, transactions};
+use super::{control, holds, plugins, progress, remedies, resolve, steps, transactions};
 use crate::runtime::Handle;
 
 /// Calls, children and timers that are told one by one; of more the number is enough.
@@ -21,6 +21,7 @@ const SHOWN: usize = 5;
 pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Definition) -> Why {
     let now = handle.config().clock.now();
     let id = instance.key.key();
+    let name = resolve::shortest(handle, &instance.key).await;
     let states = shown_states(instance, definition).join(", ");
     let since = since(handle, instance, definition).await;
     let since = duration::format(now.since_ms(since).max(1_000) / 1_000 * 1_000);
@@ -32,28 +33,16 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
     }
     if instance.status.is_ended() {
         let status = instance.status.as_str();
-        why.summary = format!("{id} has been {status} in `{states}` for {since}");
+        why.summary = format!("{id} ended {since} ago in `{states}`: {status}");
         transactions::why(instance, &mut why);
-        why.lines.extend(last_word(handle, instance).await);
+        why.lines.extend(instance.end().map(End::words));
         return why;
     }
     if let Some(stuck) = &instance.stuck {
         why.lines.push(format!("stuck: {}", stuck.reason));
-        if stuck.kind == StuckKind::OutcomeUnknown {
-            let code = codes::OUTCOME_UNKNOWN;
-            why.lines.push(format!(
-                "{code}: look whether it happened; `retry` sends it again, `skip` goes on as if \
-                 it had"
-            ));
-        }
-        if let Some(means) = means(stuck.kind) {
-            why.lines.push(means.to_owned());
-        }
-        for verb in verbs(stuck.kind) {
-            why.try_this.push(format!("gearshift {verb} {}", quoted(id)));
-        }
+        remedies::of_stuck(instance, &name, &mut why);
     }
-    control::why(instance, &mut why);
+    control::why(instance, &name, &mut why);
     transactions::why(instance, &mut why);
     if instance.transaction_scope().is_some() {
         // Its events and its timer are the engine's own; what they mean was told.
@@ -77,7 +66,8 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
                 .to_owned(),
         );
     }
-    waits_for_people(&tasks(instance, definition, now), id, &mut why);
+    remedies::of_retry(instance, &name, &mut why);
+    waits_for_people(&tasks(instance, definition, now), (instance.status, &name), &mut why);
     let accepted = accepted(instance, definition);
     if instance.status == Status::Running && !accepted.is_empty() {
         why.lines.push(format!("accepts {} for key `{id}`", accepted.join(", ")));
@@ -117,65 +107,22 @@ async fn since(handle: &Handle, instance: &Instance, definition: &Definition) ->
     came.map_or(instance.updated_at, |entry| entry.at)
 }
 
-/// What the history says of the end of a life that failed or was ended: late answers may stand
-/// behind it.
-async fn last_word(handle: &Handle, instance: &Instance) -> Option<String> {
-    let trace = handle.trace(&instance.key).await.ok()?;
-    ending(instance.status, &trace)
-}
-
-/// `killed by ann: too late`, `failed: no room`.
-fn ending(status: Status, trace: &[TraceEntry]) -> Option<String> {
-    match status {
-        Status::Cancelled => {
-            let order = |entry: &&TraceEntry| {
-                ["command kill", "command cancel"].contains(&&*entry.input)
-                    && !entry.note.as_deref().is_some_and(is_refused)
-            };
-            let order = trace.iter().rev().find(order)?;
-            let verb = if &*order.input == "command kill" { "killed" } else { "cancelled" };
-            let by = order.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
-            let note = order.note.as_deref().unwrap_or_default();
-            let reason = match note.split("; rolling back: ").next().unwrap_or_default() {
-                "" => String::new(),
-                // What a cancel without a reason begins with is its own word.
-                own if own.starts_with("rolling back: ") => String::new(),
-                reason => format!(": {reason}"),
-            };
-            Some(format!("{verb}{by}{reason}"))
-        }
-        Status::Failed => {
-            let failed = |entry: &TraceEntry| {
-                let note = entry.note.as_deref()?;
-                let at = note.starts_with("failed: ").then_some(0);
-                let at = at.or_else(|| note.find("; failed: ").map(|at| at + 2))?;
-                note.get(at..).map(str::to_owned)
-            };
-            trace.iter().rev().find_map(failed)
-        }
-        Status::Done | Status::Running | Status::Paused | Status::Compensating | Status::Stuck => {
-            None
-        }
-    }
-}
-
-/// Does the note of an order say that nothing was done?
-fn is_refused(note: &str) -> bool {
-    note.starts_with("refused: ") || note.contains("; refused: ")
-}
-
 /// Open approvals; where there are several, each with its name.
-fn waits_for_people(open: &[Task], id: &str, why: &mut Why) {
+fn waits_for_people(open: &[Task], (status, id): (Status, &str), why: &mut Why) {
+    // What is taken back waits for nobody's decision.
+    let open: &[Task] = if status == Status::Compensating { &[] } else { open };
     for task in open {
         let several = open.len() > 1;
         let named = if several { format!("{}:", task.task) } else { String::new() };
         let on = if several { format!(" on `{}`", task.task) } else { String::new() };
         let (asked, choices) = (asked(task), task.choices.join(" | "));
         why.lines.push(format!("waits for a decision of {asked}{on}: {choices}"));
-        for choice in &task.choices {
+        // Nobody decides while it stands still: the pause or the trouble ends first.
+        let choices: &[String] =
+            if status == Status::Running { task.choices.as_slice() } else { &[] };
+        for choice in choices {
             let choice = format!("{named}{choice}");
-            let (id, choice) = (quoted(id), quoted(&choice));
-            why.try_this.push(format!("gearshift decide {id} {choice}"));
+            why.try_this.push(format!("gearshift decide {id} {}", quoted(&choice)));
         }
     }
 }
@@ -211,46 +158,6 @@ fn shown_states(instance: &Instance, definition: &Definition) -> Vec<String> {
             None => definition.state(id).id.to_string(),
         })
         .collect()
-}
-
-/// What helps a stuck instance.
-const fn verbs(kind: StuckKind) -> &'static [&'static str] {
-    match kind {
-        // What was taken back is done again, or not at all.
-        StuckKind::RolledBack => &["retry", "cancel"],
-        // The rollback is under way: it goes on, or it is broken off.
-        StuckKind::UndoFailed => &["retry", "skip", "kill"],
-        StuckKind::Error
-        | StuckKind::Livelock
-        | StuckKind::Panic
-        | StuckKind::StateTooLarge
-        | StuckKind::CallFailed
-        | StuckKind::DefinitionMissing
-        | StuckKind::OutcomeUnknown
-        | StuckKind::Deadlock => &["retry", "skip", "cancel"],
-    }
-}
-
-/// What stands still, and what the orders below it mean, where that is not plain.
-const fn means(kind: StuckKind) -> Option<&'static str> {
-    match kind {
-        StuckKind::RolledBack => Some(
-            "what was done is taken back: `retry` does the steps again, `cancel` takes back the \
-             rest and ends it",
-        ),
-        StuckKind::UndoFailed => Some(
-            "look whether it is taken back: `retry` calls it again, `skip` leaves it as it is and \
-             takes back what is older, `kill` leaves all of that",
-        ),
-        StuckKind::Error
-        | StuckKind::Livelock
-        | StuckKind::Panic
-        | StuckKind::StateTooLarge
-        | StuckKind::CallFailed
-        | StuckKind::DefinitionMissing
-        | StuckKind::OutcomeUnknown
-        | StuckKind::Deadlock => None,
-    }
 }
 
 /// Each call under way, and each plugin that is not there for one of them.

@@ -9,9 +9,9 @@ use clap::{Args, Parser, Subcommand};
 use super::login::NatsLogin;
 use super::output::{Color, Format, Logs, Look, Output};
 use super::{
-    bench, bus, check, control, convert, definitions, deploy, dev, diff, dlq, drive, explain, fork,
-    further, graph, health, look, migrate, play, plugin, repair, run, schedule, serve, test, timer,
-    transaction, watch, words,
+    bench, bus, cache, check, control, convert, definitions, deploy, dev, diff, dlq, drive,
+    explain, fork, further, graph, health, look, migrate, play, plugin, repair, run, schedule,
+    serve, test, timer, transaction, watch, words,
 };
 
 const EXAMPLES: &str = "\
@@ -171,7 +171,7 @@ pub(super) enum Command {
     /// List instances
     Ls(look::LsArgs),
     /// Show all there is about instances
-    Show(look::IdsArgs),
+    Show(look::ShowArgs),
     /// Show what happened to instances, oldest first
     History(look::IdsArgs),
     /// Explain why instances are where they are, and what would move them on
@@ -199,6 +199,8 @@ pub(super) enum Command {
     Transaction(transaction::TransactionArgs),
     /// Look at the plugins that run, call them, and check them
     Plugin(plugin::PluginArgs),
+    /// Forget results of calls that are kept for the same calls again
+    Cache(cache::CacheArgs),
     /// Look at the schedules of workflows, or let one start an instance now
     Schedule(schedule::ScheduleArgs),
     /// End instances softly: what was done is taken back, exit actions run

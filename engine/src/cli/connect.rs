@@ -12,6 +12,7 @@ use super::contexts::{Context, Contexts};
 use super::failure::Failure;
 use super::joining::unusable;
 use super::login::{NatsTarget, is_nats, shown, warn_if_open};
+use super::traced::in_trace;
 
 /// Where an engine is looked for if nothing says otherwise.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:4500";
@@ -121,7 +122,7 @@ pub(super) async fn client(global: &Global) -> Result<Client, Failure> {
         (None, Some(login)) => login,
         (Some(_) | None, _) => user(global),
     };
-    Ok(client.as_user(&user).with_timeout(global.timeout))
+    Ok(in_trace(client.as_user(&user).with_timeout(global.timeout)))
 }
 
 /// Where the commands of this process go.

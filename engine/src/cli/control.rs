@@ -1,7 +1,7 @@
 //! `pause`, `resume`, `rollback`, `set`: control of instances that run.
 
 use clap::{Args, ValueEnum};
-use gearshift_client::protocol::command::{Clocks, Hold};
+use gearshift_client::protocol::command::{Clocks, Hold, HoldReply};
 use serde_json::{Map, Value};
 
 use super::args::Global;
@@ -228,8 +228,18 @@ async fn plugin(global: &Global, name: &str, pauses: bool) -> Outcome {
         (false, true) => "resumed",
         (false, false) => "was not paused",
     };
-    output.line(format!("{name}  {now}, {} running", reply.running.unwrap_or_default()))?;
+    output.line(format!("{name}  {now}, {}", runs(&reply)))?;
     Ok(if reply.changed { 0 } else { CONFLICT })
+}
+
+/// `2 running`, or what answers where none does.
+fn runs(reply: &HoldReply) -> String {
+    match (reply.running.unwrap_or_default(), reply.mocked) {
+        (0, false) => "none of it is running".to_owned(),
+        (0, true) => "mocked here".to_owned(),
+        (running, false) => format!("{running} running"),
+        (running, true) => format!("{running} running, mocked here"),
+    }
 }
 
 /// Takes back what instances have done.

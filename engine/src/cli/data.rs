@@ -27,8 +27,12 @@ pub(super) fn member(text: &str) -> Result<(String, Value), String> {
         .split_once('=')
         .filter(|(key, _)| !key.is_empty())
         .ok_or_else(|| format!("`{text}` is not KEY=VALUE"))?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-    Ok((key.to_owned(), value))
+    Ok((key.to_owned(), value_of(value)))
+}
+
+/// JSON if the text parses as it, else the text.
+pub(super) fn value_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 impl DataArgs {
@@ -40,6 +44,14 @@ impl DataArgs {
     /// Does it come from stdin?
     pub(super) fn is_stdin(&self) -> bool {
         self.whole.as_deref() == Some("-")
+    }
+
+    /// The value: any JSON that is given whole; with single members, or nothing, an object.
+    pub(super) fn value(&self) -> Result<Value, Failure> {
+        match &self.whole {
+            Some(text) if self.members.is_empty() => parse(&read(text)?),
+            Some(_) | None => self.object(),
+        }
     }
 
     /// The object: the whole first, then single members over it.
@@ -73,13 +85,24 @@ fn read(text: &str) -> Result<String, Failure> {
     Ok(content)
 }
 
+fn parse(text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        Failure::usage(format!("data is not JSON: {error}"))
+            .with_help("`--data @FILE` reads a file, `--data -` reads stdin")
+    })
+}
+
 fn parse_object(text: &str) -> Result<Map<String, Value>, Failure> {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(other) => Err(Failure::usage(format!("data is `{other}`, but an object is needed"))
-            .with_help("write `--data '{\"key\": \"value\"}'` or `-d key=value`")),
-        Err(error) => Err(Failure::usage(format!("data is not JSON: {error}"))
-            .with_help("`--data @FILE` reads a file, `--data -` reads stdin")),
+    match parse(text)? {
+        Value::Object(object) => Ok(object),
+        other @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)) => {
+            Err(Failure::usage(format!("data is `{other}`, but an object is needed"))
+                .with_help("write `--data '{\"key\": \"value\"}'` or `-d key=value`"))
+        }
     }
 }
 
@@ -105,6 +128,18 @@ mod tests {
     fn members_lie_over_the_whole() {
         let data = given(&["a=2"], Some(r#"{"a": 1, "b": 1}"#));
         assert_eq!(data.object().unwrap(), serde_json::json!({"a": 2, "b": 1}));
+    }
+
+    #[test]
+    fn a_value_is_any_json_and_an_object_with_members() {
+        let value = |members: &[&str], whole| given(members, whole).value();
+        assert_eq!(value(&[], Some("[1]")).unwrap(), serde_json::json!([1]));
+        assert_eq!(value(&[], Some("\"x\"")).unwrap(), "x");
+        assert_eq!(value(&[], Some("null")).unwrap(), Value::Null);
+        assert_eq!(value(&["a=1"], Some("{}")).unwrap(), serde_json::json!({"a": 1}));
+        assert_eq!(value(&[], None).unwrap(), serde_json::json!({}));
+        assert_eq!(value(&["a=1"], Some("[1]")).unwrap_err().exit, 2);
+        assert_eq!(value(&[], Some("nonsense")).unwrap_err().exit, 2);
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) async fn deploy(global: &Global, args: &DeployArgs) -> Outcome {
     for path in &paths {
         let result = match send(&client, global, path).await {
             Ok(reply) => {
-                let missing = missing(&client, &known, live.as_ref(), path).await?;
+                let missing = missing(&client, &known, (live.as_ref(), &TOLD), path).await?;
                 told(&client, global, reply, missing.as_ref()).await.map(|()| 0)
             }
             Err(failure) => Err(failure),
@@ -72,17 +72,18 @@ pub(super) fn known(paths: &[PathBuf]) -> Known {
     Known::of(loaded.collect::<Vec<_>>().iter().flatten())
 }
 
-/// The warnings for children of a file that are in no file and not deployed either, and for calls
-/// that no running plugin answers or takes.
+/// The warnings for children of a file that are in no file and not deployed either, for calls that
+/// no running plugin answers or takes, and its own of these codes: all in the order of the file.
 async fn missing(
     client: &Client,
     known: &Known,
-    live: Option<&Live>,
+    (live, own): (Option<&Live>, &[Code]),
     path: &Path,
 ) -> Result<Option<(Source, Vec<Problem>)>, Failure> {
     let source = Source::read(path)?;
     let mut warnings = Vec::new();
     for one in source.load().unwrap_or_default() {
+        warnings.extend(one.warnings.iter().filter(|it| own.contains(&it.code)).cloned());
         warnings.extend(live.iter().flat_map(|live| live.problems(&source, &one.definition)));
         for child in known.missing(&one) {
             let name = Some(child.workflow.clone());
@@ -96,9 +97,21 @@ async fn missing(
     Ok((!warnings.is_empty()).then_some((source, warnings)))
 }
 
+/// Where a warning is in its file: in the order of `check`.
+fn place(diagnostic: &Value) -> (Option<u64>, Option<u64>, Option<String>) {
+    let number = |name: &str| diagnostic[name].as_u64();
+    (number("line"), number("column"), diagnostic["code"].as_str().map(str::to_owned))
+}
+
 /// The same, shown; as they are no reason to end, nothing is said where nobody answers.
-pub(super) async fn tell_missing(client: &Client, known: &Known, path: &Path, look: Look) {
-    if let Ok(Some((source, warnings))) = missing(client, known, None, path).await {
+pub(super) async fn tell_missing(
+    client: &Client,
+    known: &Known,
+    own: &[Code],
+    path: &Path,
+    look: Look,
+) {
+    if let Ok(Some((source, warnings))) = missing(client, known, (None, own), path).await {
         tell(source.render(&warnings, look.color).trim_end());
     }
 }
@@ -115,8 +128,11 @@ async fn told(
         if output.is_text() {
             tell(source.render(warnings, global.stderr_look().color).trim_end());
         }
+        // The engine told some of them too.
         let warnings = warnings.iter().filter_map(|problem| serde_json::to_value(problem).ok());
-        reply.diagnostics.extend(warnings);
+        let news: Vec<_> = warnings.filter(|one| !reply.diagnostics.contains(one)).collect();
+        reply.diagnostics.extend(news);
+        reply.diagnostics.sort_by_key(place);
     }
     for one in &reply.uncounted {
         tell(&format!(
@@ -145,28 +161,18 @@ pub(super) async fn send(
     path: &Path,
 ) -> Result<DeployReply, Failure> {
     let source = Source::read(path)?;
-    check(&source, global)?;
+    check(&source, global.stderr_look())?;
     Ok(client.deploy(&order(&source)).await?)
 }
 
 /// Warnings about what an engine does not do, told at each deployment.
-const TOLD: [Code; 3] = [codes::ROLES_SHOWN, codes::TRANSACTION_NAME, codes::TRANSACTION_EACH];
+pub(super) const TOLD: [Code; 3] =
+    [codes::ROLES_SHOWN, codes::TRANSACTION_NAME, codes::TRANSACTION_EACH];
 
 /// Shows what is wrong with a file here, where its text is at hand.
-fn check(source: &Source, global: &Global) -> Result<(), Failure> {
-    let problems = match source.load() {
-        Err(problems) => problems,
-        Ok(loaded) => {
-            let warnings = loaded.into_iter().flat_map(|one| one.warnings);
-            let told = |it: &Problem| TOLD.contains(&it.code);
-            let warnings: Vec<Problem> = warnings.filter(told).collect();
-            if !warnings.is_empty() && global.out().is_text() {
-                tell(source.render(&warnings, global.stderr_look().color).trim_end());
-            }
-            return Ok(());
-        }
-    };
-    tell(source.render(&problems, global.stderr_look().color).trim_end());
+fn check(source: &Source, look: Look) -> Result<(), Failure> {
+    let Err(problems) = source.load() else { return Ok(()) };
+    tell(source.render(&problems, look.color).trim_end());
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let detail = format!("`{}` has {}", source.origin, count(errors, "error"));
     Err(Failure::invalid(detail, &problems))

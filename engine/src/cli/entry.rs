@@ -17,9 +17,9 @@ use super::args::{Cli, Command, Global};
 use super::failure::{BUG, Failure, Outcome, USAGE};
 use super::output::{Format, tell};
 use super::{
-    bench, bus, check, control, convert, definitions, deploy, dev, diff, dlq, drive, explain, fork,
-    further, graph, health, look, migrate, play, plugin, repair, run, schedule, serve, test, timer,
-    transaction, watch, words,
+    bench, bus, cache, check, control, convert, definitions, deploy, dev, diff, dlq, drive,
+    explain, fork, further, graph, health, look, migrate, play, plugin, repair, run, schedule,
+    serve, test, timer, transaction, watch, words,
 };
 use crate::runtime::init_tracing;
 
@@ -161,6 +161,7 @@ async fn perform(cli: Cli, plugins: PluginLoader) -> Outcome {
         Command::Timer(args) => timer::timer(&global, &args).await,
         Command::Transaction(args) => transaction::transaction(&global, &args).await,
         Command::Plugin(args) => plugin::plugin(&global, &args).await,
+        Command::Cache(args) => cache::cache(&global, &args).await,
         Command::Schedule(args) => schedule::schedule(&global, &args).await,
         Command::Cancel(args) => repair::cancel(&global, &args).await,
         Command::Kill(args) => repair::repair(&global, &args, repair::Verb::Kill).await,

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use gearshift_client::Client;
-use gearshift_client::protocol::OperationRef;
+use gearshift_client::protocol::metadata::METADATA_PROTOCOL;
 use gearshift_client::protocol::query::Plugins;
 use gearshift_client::protocol::view::{OperationView, PluginView};
+use gearshift_client::protocol::{OperationRef, PluginState};
 use gearshift_machine::definition::codes::{self, Code};
 use gearshift_machine::definition::model::{Action, CallSpec, Definition, SeqStep};
 use gearshift_machine::definition::{Problem, Span, WrittenCall, written_calls};
@@ -69,35 +70,69 @@ impl Live {
 
     /// The operation, of each version that will do.
     fn serving(&self, wanted: &OperationRef) -> impl Iterator<Item = &OperationView> {
-        let is_called = |one: &&PluginView| one.name == wanted.plugin;
-        let by_name = self.0.iter().any(|one| is_called(&one));
-        let fits = move |one: &&PluginView| {
-            let is_meant = match by_name {
-                true => one.name == wanted.plugin,
-                false => one.interfaces.contains(&wanted.plugin),
-            };
-            is_meant && wanted.accepts(&one.version)
-        };
-        let operations = self.0.iter().filter(fits).flat_map(|one| &one.operations);
+        let fits =
+            |one: &&PluginView| one.foreign_protocol.is_none() && wanted.accepts(&one.version);
+        let fitting = named(&self.0, &wanted.plugin).into_iter().filter(fits);
+        let operations = fitting.flat_map(|one| &one.operations);
         operations.filter(|operation| operation.name == wanted.operation)
     }
 
     fn missing(&self, wanted: &OperationRef) -> String {
-        let OperationRef { plugin, requirement, operation } = wanted;
-        let running: Vec<_> = self.0.iter().filter(|one| one.name == *plugin).collect();
-        let versions: Vec<_> = running.iter().map(|one| one.version.as_str()).collect();
-        let versions = versions.join(", ");
-        let is_meant = running.iter().any(|one| wanted.accepts(&one.version));
-        match (running.is_empty(), is_meant, requirement) {
-            (true, _, _) => format!("no plugin `{plugin}` is running"),
-            (false, false, Some(needed)) => {
-                format!("plugin `{plugin}` runs as {versions}, but `{needed}` is needed")
-            }
-            (false, _, _) => {
-                format!("plugin `{plugin}` {versions} has no operation `{operation}`")
-            }
+        let OperationRef { plugin, operation, .. } = wanted;
+        let running = named(&self.0, plugin);
+        let Some(first) = running.first() else {
+            return format!("no plugin `{plugin}` is running");
+        };
+        let understood = running.iter().filter(|one| one.foreign_protocol.is_none());
+        let understood: Vec<_> = understood.copied().collect();
+        if let Some(spoken) = first.foreign_protocol.as_ref().filter(|_| understood.is_empty()) {
+            let (_, known) = METADATA_PROTOCOL;
+            return format!(
+                "plugin `{plugin}` speaks protocol version `{spoken}`, but `{known}` is needed"
+            );
         }
+        let mut meant = understood.clone();
+        meant.retain(|one| wanted.accepts(&one.version));
+        let Some(first) = meant.first() else { return not_meant(&understood, wanted) };
+        let states = || meant.iter().flat_map(|one| &one.instances).map(|one| one.state);
+        if !states().any(PluginState::takes_calls)
+            && let Some(state) = states().next()
+        {
+            return format!("plugin `{}` takes no calls: it is {state}", first.name);
+        }
+        let (names, versions) = told(&meant, plugin);
+        format!("{names} {versions} has no operation `{operation}`")
     }
+}
+
+/// The versions of the plugin of that name; where none runs, the plugins that implement the
+/// interface of that name.
+pub(super) fn named<'p>(running: &'p [PluginView], name: &str) -> Vec<&'p PluginView> {
+    let is_called = |one: &&PluginView| one.name == name;
+    let implements = |one: &&PluginView| one.interfaces.iter().any(|it| it == name);
+    let called: Vec<_> = running.iter().filter(is_called).collect();
+    if called.is_empty() { running.iter().filter(implements).collect() } else { called }
+}
+
+/// No version of those that run is the one that is wanted.
+pub(super) fn not_meant(running: &[&PluginView], wanted: &OperationRef) -> String {
+    let (names, versions) = told(running, &wanted.plugin);
+    let needed = wanted.requirement.as_deref().unwrap_or("a semantic version");
+    format!("{names} runs as {versions}, but `{needed}` is needed")
+}
+
+/// Who runs, in words: plugin, versions.
+fn told(running: &[&PluginView], wanted: &str) -> (String, String) {
+    let list = |of: fn(&PluginView) -> String| {
+        let texts: BTreeSet<_> = running.iter().map(|one| of(one)).collect();
+        Vec::from_iter(texts).join(", ")
+    };
+    let role = match running.iter().any(|one| one.name == wanted) {
+        true => String::new(),
+        false => format!(", which implements `{wanted}`,"),
+    };
+    let names = list(|one| format!("`{}`", one.name));
+    (format!("plugin {names}{role}"), list(|one| one.version.clone()))
 }
 
 /// Where the calls of a source are written.

@@ -1,5 +1,6 @@
 //! Definitions beside the plugins that run.
 
+use gearshift_client::protocol::view::PluginInstanceView;
 use gearshift_machine::definition::Format;
 use serde_json::{Value, json};
 
@@ -43,11 +44,44 @@ fn a_call_that_nobody_answers_is_told_with_what_runs() {
         said(&running, "{ call: validator.check }"),
         ["3:GS0226 plugin `validator` 1.1.0 has no operation `check`"]
     );
-    let implements = PluginView {
+    let implements = [PluginView {
         interfaces: vec!["checker".to_owned()],
         ..plugin("validator", "1.1.0", json!({}))
+    }];
+    assert_eq!(said(&implements, "{ call: checker.validate }"), [""; 0]);
+    assert_eq!(
+        said(&implements, "{ call: checker@^2.validate }"),
+        ["3:GS0226 plugin `validator`, which implements `checker`, runs as 1.1.0, but `^2` is \
+          needed"]
+    );
+}
+
+#[test]
+fn one_that_takes_no_calls_yet_is_told_so() {
+    let waits =
+        PluginInstanceView { state: PluginState::Initializing, ..PluginInstanceView::default() };
+    let waits = PluginView {
+        operations: Vec::new(),
+        instances: vec![waits],
+        ..plugin("p", "1.0.0", json!({}))
     };
-    assert_eq!(said(&[implements], "{ call: checker.validate }"), [""; 0]);
+    assert_eq!(
+        said(&[waits], "{ call: p.validate }"),
+        ["3:GS0226 plugin `p` takes no calls: it is initializing"]
+    );
+}
+
+#[test]
+fn p10_a_plugin_of_another_protocol_serves_nothing() {
+    let foreign =
+        PluginView { foreign_protocol: Some("99".to_owned()), ..plugin("p", "1.0.0", json!({})) };
+    let one = [foreign.clone()];
+    assert_eq!(
+        said(&one, "{ call: p.validate }"),
+        ["3:GS0226 plugin `p` speaks protocol version `99`, but `1` is needed"]
+    );
+    let both = [foreign, plugin("p", "1.1.0", json!({}))];
+    assert_eq!(said(&both, "{ call: p.validate }"), [""; 0]);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use clap::Args;
 use gearshift_client::Client;
 use gearshift_client::protocol::query::Instances;
-use gearshift_client::protocol::view::{CallView, InstanceDetail, InstanceSummary, Why};
+use gearshift_client::protocol::view::{
+    CallView, ChildView, InstanceDetail, InstanceSummary, Task, TimerView, Why,
+};
 use serde_json::{Value, json};
 
 use super::args::Global;
@@ -14,18 +16,20 @@ use super::output::{Format, Look, Output, Table, clean};
 use super::steps;
 use super::timeline::{Row, width};
 use super::transaction;
-use super::words::{age, cut, names, plain, states, within};
+use super::words::{FEW, age, cut, names, plain, states, within};
 
 const LS_EXAMPLES: &str = "\
 Examples:
   gearshift ls
   gearshift ls --where \"state == 'under_review' && age_s > 86400\"
   gearshift ls --where \"status == 'stuck' && workflow == 'order'\" -o jsonl | jq -r .id
+  gearshift ls --where \"end.how == 'killed' && end.by == 'ann'\"
   gearshift ls --where \"steps.charge.status == 'failed' || 'charge' in current_step\"
 
 A filter is a CEL expression over: workflow version key status state states age_s vars
 generation stuck (the reason), and of steps: progress (0.0 to 1.0) current_step completed_steps
-total_steps steps.ID.status .result .error .retry_count .cached. Status is one of running paused
+total_steps steps.ID.status .result .error .retry_count .cached; of what ended badly also end.how
+(failed cancelled killed) .by .reason .step .kind .code. Status is one of running paused
 compensating stuck done failed cancelled, of a step pending running retrying completed failed
 skipped cancelled undone.";
 
@@ -63,13 +67,13 @@ pub(super) struct IdsArgs {
     ids: Vec<String>,
 }
 
-/// Calls that `show` lists; a fan-out may have hundreds.
-const CALLS_SHOWN: usize = 10;
+/// Letters of a reason that `ls` prints: `show` has all of it.
+const REASON_SHOWN: usize = 60;
 /// Letters of a value that `show` prints: some lines of a terminal.
 const VALUE_SHOWN: usize = 1_000;
 
 const INSTANCES: Table<'static, InstanceSummary> = Table {
-    headings: &["ID", "WORKFLOW", "STATE", "STATUS", "AGE"],
+    headings: &["ID", "WORKFLOW", "STATE", "STATUS", "AGE", "REASON"],
     cells: |one| {
         vec![
             one.key.clone(),
@@ -77,9 +81,25 @@ const INSTANCES: Table<'static, InstanceSummary> = Table {
             states(&one.active),
             one.status.as_str().to_owned(),
             age(one.age_s),
+            cut(&reason(one).replace('\n', " "), REASON_SHOWN),
         ]
     },
 };
+
+/// Where it stands, and why where there is something to be said.
+pub(super) fn place(one: &InstanceSummary) -> String {
+    let all = [states(&one.active), reason(one)];
+    all.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+/// Why it is stuck, or how it ended.
+fn reason(one: &InstanceSummary) -> String {
+    match (&one.stuck_reason, &one.end) {
+        (Some(reason), _) => plain(reason),
+        (None, Some(end)) => plain(end.beside(one.status.as_str())),
+        (None, None) => String::new(),
+    }
+}
 
 /// Lists instances.
 pub(super) async fn ls(global: &Global, args: LsArgs) -> Outcome {
@@ -111,6 +131,17 @@ pub(super) async fn ls(global: &Global, args: LsArgs) -> Outcome {
         output.line(format!("… more than {limit}; `--all` lists all of them"))?;
     }
     Ok(incomplete(global, &missing))
+}
+
+/// `gearshift show`.
+#[derive(Debug, Args)]
+#[command(after_help = IDS_EXAMPLES)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    ids: IdsArgs,
+    /// Every step, call, timer, child and task, where there are many; `-o json` always has all
+    #[arg(long)]
+    all: bool,
 }
 
 /// Does something with each id, and prints one document for one id, an array for several.
@@ -160,12 +191,12 @@ const fn no_document(format: Format) -> Format {
 }
 
 /// Shows all there is about instances.
-pub(super) async fn show(global: &Global, args: &IdsArgs) -> Outcome {
-    each(global, args, async |client, id, output| {
+pub(super) async fn show(global: &Global, args: &ShowArgs) -> Outcome {
+    each(global, &args.ids, async |client, id, output| {
         let detail = client.instance(id).await?;
         let shown = match &detail.scope {
-            Some(_) => clean(&transaction::lines(&detail).join("\n")).into_owned(),
-            None => describe(&detail, output.look),
+            Some(_) => clean(&transaction::lines(&detail, args.all).join("\n")).into_owned(),
+            None => describe(&detail, output.look, args.all),
         };
         output.line(shown)?;
         Ok(json!(detail))
@@ -189,10 +220,26 @@ fn under_way(call: &CallView) -> String {
     let step = call.step.as_ref().map_or_else(String::new, |step| format!("  step {step}"));
     let progress = call.progress.as_ref().map(steps::progress).unwrap_or_default();
     let said = if call.pending { format!("  answers later{progress}") } else { progress };
-    format!("{}  attempt {}{of}{step}{said}", call.operation, call.attempt)
+    let next = call.next_attempt.as_ref();
+    let next = next.map_or_else(String::new, |next| format!(" failed, next at {next}"));
+    format!("{}  attempt {}{of}{next}{step}{said}", call.operation, call.attempt)
 }
 
-fn describe(detail: &InstanceDetail, look: Look) -> String {
+/// The first of many, and how many more there are.
+fn few(
+    lines: &mut Vec<(&'static str, String)>,
+    all: bool,
+    name: &'static str,
+    values: impl ExactSizeIterator<Item = String>,
+) {
+    let (count, most) = (values.len(), if all { usize::MAX } else { FEW });
+    lines.extend(values.take(most).map(|value| (name, value)));
+    if let Some(more) = count.checked_sub(most).filter(|more| *more > 0) {
+        lines.push((name, format!("… and {more} more; `--all` shows them")));
+    }
+}
+
+fn describe(detail: &InstanceDetail, look: Look, all: bool) -> String {
     let one = &detail.summary;
     let mut lines = vec![
         ("id", one.id.clone()),
@@ -202,6 +249,13 @@ fn describe(detail: &InstanceDetail, look: Look) -> String {
     ];
     if let Some(reason) = &one.stuck_reason {
         lines.push(("stuck", plain(reason)));
+    }
+    if let Some(end) = &one.end {
+        lines.push(("end", plain(&end.words)));
+    }
+    let words = one.end.as_ref().map_or("", |end| &end.words);
+    for what in detail.left_out.iter().filter(|what| !words.contains(what.as_str())) {
+        lines.push(("left out", what.clone()));
     }
     if let Some(parent) = &one.parent {
         lines.push(("parent", parent.clone()));
@@ -217,24 +271,33 @@ fn describe(detail: &InstanceDetail, look: Look) -> String {
     if !detail.output.is_null() {
         lines.push(("output", value(&detail.output)));
     }
-    for timer in &detail.timers {
-        lines.push(("timer", format!("{}  due {}", timer.name, timer.due)));
+    let timer = |it: &TimerView| format!("{}  due {}", it.name, it.due);
+    few(&mut lines, all, "timer", detail.timers.iter().map(timer));
+    few(&mut lines, all, "call", detail.calls.iter().map(under_way));
+    let child = |it: &ChildView| format!("{}  as {}", it.instance, it.id);
+    few(&mut lines, all, "child", detail.children.iter().map(child));
+    for (name, events) in [("deferred", &detail.deferred), ("parked", &detail.parked)] {
+        if !events.is_empty() {
+            lines.push((name, in_row(events, all)));
+        }
     }
-    for call in detail.calls.iter().take(CALLS_SHOWN) {
-        lines.push(("call", under_way(call)));
+    lines.extend(stands(detail, all));
+    let shown = lines.iter().map(|(name, value)| format!("{name:<9} {}", clean(value)));
+    let more = (!all).then_some("`--all` shows them");
+    shown.chain(steps::table(&detail.steps, look, more)).collect::<Vec<_>>().join("\n")
+}
+
+/// Names of events in a row, of many the first.
+fn in_row(events: &[String], all: bool) -> String {
+    match events.len().checked_sub(FEW).filter(|more| *more > 0 && !all) {
+        Some(more) => format!("{} and {more} more", names(events.get(..FEW).unwrap_or_default())),
+        None => names(events),
     }
-    if let Some(more) = detail.calls.len().checked_sub(CALLS_SHOWN).filter(|more| *more > 0) {
-        lines.push(("call", format!("… and {more} more")));
-    }
-    for child in &detail.children {
-        lines.push(("child", format!("{}  as {}", child.instance, child.id)));
-    }
-    if !detail.deferred.is_empty() {
-        lines.push(("deferred", names(&detail.deferred)));
-    }
-    if !detail.parked.is_empty() {
-        lines.push(("parked", names(&detail.parked)));
-    }
+}
+
+/// Who holds it, what it belongs to, what it can be forked from, whom it asks.
+fn stands(detail: &InstanceDetail, all: bool) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
     if let Some(paused) = &detail.paused {
         let by = if paused.by.is_empty() { "somebody" } else { &paused.by };
         let (since, timers) = (&paused.since, paused.timers.as_str());
@@ -251,13 +314,12 @@ fn describe(detail: &InstanceDetail, look: Look) -> String {
     for saved in &detail.checkpoints {
         lines.push(("saved", format!("checkpoint `{}` at {}", saved.name, saved.at)));
     }
-    for task in &detail.approvals {
-        let who = crate::api::asked(task);
-        let choices = task.choices.join(" ");
-        lines.push(("task", format!("{}  for {who}  choices {choices}", task.title)));
-    }
-    let shown = lines.iter().map(|(name, value)| format!("{name:<9} {}", clean(value)));
-    shown.chain(steps::table(&detail.steps, look)).collect::<Vec<_>>().join("\n")
+    let task = |it: &Task| {
+        let (who, choices) = (crate::api::asked(it), it.choices.join(" "));
+        format!("{}  for {who}  choices {choices}", it.title)
+    };
+    few(&mut lines, all, "task", detail.approvals.iter().map(task));
+    lines
 }
 
 /// Shows what happened to instances.

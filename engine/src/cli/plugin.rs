@@ -1,11 +1,13 @@
 //! `plugin`: look at the plugins that run, call them, and check them.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use gearshift_bus::Bus;
 use gearshift_client::protocol::command::{PluginCall, PluginCallReply, PluginReset};
 use gearshift_client::protocol::query::Plugins;
-use gearshift_client::protocol::subjects;
 use gearshift_client::protocol::view::PluginView;
+use gearshift_client::protocol::{OperationRef, subjects};
 
 use super::args::Global;
 use super::conformance::{CheckArgs, check};
@@ -13,8 +15,9 @@ use super::connect::{self, Target};
 use super::data::DataArgs;
 use super::failure::{ENDED_BADLY, Failure, NOT_FOUND, Outcome, TIMED_OUT, UNREACHABLE};
 use super::joining::unusable;
+use super::live::{named, not_meant};
 use super::output::{clean, tell};
-use super::plugin_shown::{PLUGINS, WITHOUT_ENGINE, shown};
+use super::plugin_shown::{providers, shown, table};
 use super::words;
 use crate::api::plugins_of_bus;
 
@@ -22,14 +25,17 @@ const EXAMPLES: &str = "\
 Examples:
   gearshift plugin ls
   gearshift plugin show validator                what it can be asked, with schemas
+  gearshift plugin show document-validator@^1    who provides an interface, in these versions
   gearshift plugin call validator validate_document -d title='Q3 report'
+  gearshift plugin call calculator sum --data '[1, 2, 3]'
   gearshift plugin reset payments --reason 'the bank is back'
   gearshift plugin check validator -d title='Q3 report'
 
-CALLS and ERRORS are the instances' own where they count them, else what the engine that answers
-has seen; P99 is what that engine has seen, `~` before the instances' average where it has seen
-nothing. Over NATS `ls` and `show` work without an engine: plugins tell of themselves. A call by
-hand goes out whatever the breaker says. Exit 1: it failed; 7: no answer in time.";
+CALLS, ERRORS and P99 are what the engine that answers has seen since it started, of all minor
+versions together; `show` has what each instance counts itself, whoever asked it. Over NATS `ls` and
+`show` work without an engine: plugins tell of themselves, and `~` under P99 is their average. A
+call by hand goes out whatever the breaker says. Exit 1: it failed; 3: there is none; 7: no answer
+in time.";
 
 /// `gearshift plugin`.
 #[derive(Debug, Args)]
@@ -44,12 +50,14 @@ pub(super) struct PluginArgs {
 enum PluginCommand {
     /// List the plugins that run
     Ls {
-        /// Only the versions of this one
+        /// Only this one, or those that provide this interface; `docs@^2`: in these versions
+        #[arg(value_name = "NAME[@VERSIONS]")]
         name: Option<String>,
     },
     /// Show what a plugin can be asked, what it needs, and its instances
     Show {
-        /// The plugin
+        /// The plugin, or an interface: who provides it; `docs@^2`: in these versions
+        #[arg(value_name = "NAME[@VERSIONS]")]
         name: String,
     },
     /// Call an operation once, by hand, for no instance
@@ -89,20 +97,30 @@ pub(super) async fn plugin(global: &Global, args: &PluginArgs) -> Outcome {
 async fn ls(global: &Global, name: Option<&str>) -> Outcome {
     let known = Known::ask(global).await?;
     known.say();
-    let items = known.of(name);
-    global.out().items(&items, if known.by_engine { &PLUGINS } else { &WITHOUT_ENGINE })?;
+    let items = match name {
+        Some(name) => known.meant(&wanted(name)?)?,
+        None => known.items.clone(),
+    };
+    if items.is_empty() {
+        tell(NOBODY);
+    }
+    global.out().items(&items, &table(&items, known.by_engine))?;
     Ok(0)
 }
 
 async fn show(global: &Global, name: &str) -> Outcome {
     let known = Known::ask(global).await?;
     known.say();
-    let items = known.of(Some(name));
-    if items.is_empty() {
-        return Err(known.absent(name));
-    }
+    let wanted = wanted(name)?;
+    let items = known.meant(&wanted)?;
     let output = global.out();
     output.json(&items)?;
+    if items.iter().all(|one| one.name != wanted.plugin) {
+        for line in providers(&wanted.plugin, &items) {
+            output.line(clean(&line))?;
+        }
+        output.line("")?;
+    }
     for (at, one) in items.iter().enumerate() {
         if at > 0 {
             output.line("")?;
@@ -112,6 +130,27 @@ async fn show(global: &Global, name: &str) -> Outcome {
         }
     }
     Ok(0)
+}
+
+/// What `ls` says where there is nothing to list.
+const NOBODY: &str = "note: no plugin is running; start one as a process of its own, with \
+                      `NATS_URL` set to the engine's servers, or try `gearshift dev \
+                      document-approval`, which has its plugins inside";
+
+/// `NAME` or `NAME@VERSIONS`; no operation is meant.
+fn wanted(name: &str) -> Result<OperationRef, Failure> {
+    // Read as a definition reads it, which has an operation behind that.
+    match format!("{name}.any").parse::<OperationRef>() {
+        Ok(wanted) => Ok(OperationRef { operation: String::new(), ..wanted }),
+        Err(_) => {
+            let failure = Failure::usage(format!("`{name}` is not NAME or NAME@VERSIONS"));
+            // People paste what stands in a definition.
+            Err(match name.parse::<OperationRef>() {
+                Ok(it) => failure.with_help(format!("name the plugin alone: `{}`", it.plugin)),
+                Err(_) => failure.with_help("write it as in `validator` or `validator@^1.2`"),
+            })
+        }
+    }
 }
 
 /// The plugins that run.
@@ -152,25 +191,59 @@ impl Known {
         }
     }
 
-    fn of(&self, name: Option<&str>) -> Vec<PluginView> {
-        let is_meant = |one: &&PluginView| name.is_none_or(|name| name == one.name);
-        self.items.iter().filter(is_meant).cloned().collect()
+    /// Those that are meant: of the plugin, or of those that provide the interface.
+    fn meant(&self, wanted: &OperationRef) -> Result<Vec<PluginView>, Failure> {
+        let running = named(&self.items, &wanted.plugin);
+        if running.is_empty() {
+            return Err(self.absent(&wanted.plugin));
+        }
+        let meant = running.iter().filter(|one| wanted.accepts(&one.version));
+        let meant: Vec<_> = meant.map(|one| (*one).clone()).collect();
+        match meant.is_empty() {
+            true => Err(Failure::new(NOT_FOUND, not_meant(&running, wanted))),
+            false => Ok(meant),
+        }
     }
 
     /// No plugin of that name runs, but perhaps one of nearly the same.
     fn absent(&self, name: &str) -> Failure {
         let failure = Failure::new(NOT_FOUND, format!("no plugin `{name}` is running"));
-        let names = self.items.iter().map(|one| one.name.as_str());
-        match words::nearest(name, names) {
-            Some(nearest) => failure.with_help(format!("did you mean `{nearest}`?")),
-            None => failure,
+        let names = || self.items.iter().map(|one| one.name.as_str());
+        let interfaces = self.items.iter().flat_map(|one| one.interfaces.iter());
+        if let Some(near) = words::nearest(name, names().chain(interfaces.map(String::as_str))) {
+            return failure.with_help(format!("did you mean `{near}`?"));
         }
+        let names = Vec::from_iter(names().collect::<BTreeSet<_>>());
+        match names.is_empty() {
+            true => failure.with_help("nor is any other"),
+            false => failure.with_help(format!("these run: {}", names.join(", "))),
+        }
+    }
+
+    /// Why there is no breaker to close: no such plugin runs, or it has no such operation.
+    fn has(&self, plugin: &str, operation: Option<&str>) -> Result<(), Failure> {
+        let running = named(&self.items, plugin);
+        let Some(first) = running.first() else { return Err(self.absent(plugin)) };
+        if first.name != plugin {
+            let names: BTreeSet<_> = running.iter().map(|one| one.name.as_str()).collect();
+            let names = Vec::from_iter(names).join(", ");
+            let what = format!("`{plugin}` is an interface, and breakers are the plugins'");
+            return Err(Failure::new(NOT_FOUND, what).with_help(format!("name one of: {names}")));
+        }
+        let Some(operation) = operation else { return Ok(()) };
+        let has = || running.iter().flat_map(|one| &one.operations).map(|it| it.name.as_str());
+        if has().any(|name| name == operation) {
+            return Ok(());
+        }
+        let what = format!("plugin `{plugin}` has no operation `{operation}`");
+        let has = Vec::from_iter(has().collect::<BTreeSet<_>>()).join(", ");
+        Err(Failure::new(NOT_FOUND, what).with_help(format!("it has: {has}")))
     }
 }
 
 async fn call(global: &Global, args: &CallArgs) -> Outcome {
     let client = connect::client(global).await?;
-    let input = args.data.object()?;
+    let input = args.data.value()?;
     let timeout_ms = u64::try_from(global.timeout.as_millis()).ok();
     let operation = format!("{}.{}", args.name, args.operation);
     let reply = client.plugin_call(&PluginCall { operation, input, timeout_ms }).await?;
@@ -211,9 +284,17 @@ async fn reset(global: &Global, name: &str) -> Outcome {
         return Err(Failure::usage(format!("`{name}` is not NAME or NAME.OPERATION")));
     }
     let client = connect::client(global).await?;
-    let (plugin, operation) = (plugin.to_owned(), operation.map(str::to_owned));
-    let order = PluginReset { plugin, operation, reason: global.reason.clone() };
+    let order = PluginReset {
+        plugin: plugin.to_owned(),
+        operation: operation.map(str::to_owned),
+        reason: global.reason.clone(),
+    };
     let reply = client.plugin_reset(&order).await?;
+    if reply.closed.is_empty() {
+        // A plugin that is away may have a breaker; one with none has to be there to be known.
+        let items = client.plugins(&Plugins::default()).await?.items;
+        Known { items, by_engine: true }.has(plugin, operation)?;
+    }
     let output = global.out();
     output.json(&reply)?;
     if reply.closed.is_empty() {

@@ -1,68 +1,96 @@
 //! Plugins as people read them.
 
 use gearshift_client::protocol::PluginState;
+use gearshift_client::protocol::metadata::METADATA_PROTOCOL;
 use gearshift_client::protocol::view::{
     OperationView, PluginInstanceView, PluginView, RequirementView,
 };
 use serde_json::Value;
 
 use super::output::{Look, Table};
-use super::words::span;
+use super::words::{count, span};
 
-/// What stands under BREAKER where no engine tells.
+/// What is not known.
 const UNKNOWN: &str = "-";
 
-/// `plugin ls` where no engine runs, so that nobody knows of breakers.
-pub(super) const WITHOUT_ENGINE: Table<'static, PluginView> = Table {
-    headings: PLUGINS.headings,
-    cells: |one| {
-        let mut cells = (PLUGINS.cells)(one);
-        if let Some(breaker) = cells.last_mut() {
-            UNKNOWN.clone_into(breaker);
-        }
-        cells
-    },
-};
-
-/// `plugin ls`.
-pub(super) const PLUGINS: Table<'static, PluginView> = Table {
-    headings: &[
-        "PLUGIN",
-        "VERSION",
-        "INSTANCES",
-        "STATE",
-        "LOAD",
-        "CALLS",
-        "ERRORS",
-        "P99",
-        "BREAKER",
-    ],
-    cells: |one| {
-        let (calls, errors) = calls(one);
-        vec![
-            one.name.clone(),
-            one.version.clone(),
-            one.instances.len().to_string(),
-            state(one),
-            load(&one.instances),
-            calls.to_string(),
-            share(errors, calls),
-            p99(one),
-            breaker(one),
-        ]
-    },
-};
-
-/// Calls and failures: as the instances count them, else as the engine has seen them. Not every
-/// library counts the failures that it answers.
-fn calls(one: &PluginView) -> (u64, u64) {
-    let own = |of: fn(&PluginInstanceView) -> u64| one.instances.iter().map(of).sum::<u64>();
-    let seen = |of: fn(&OperationView) -> u64| one.operations.iter().map(of).sum::<u64>();
-    let (calls, errors) = (own(|it| it.calls), own(|it| it.errors));
-    match calls {
-        0 => (seen(|it| it.calls), seen(|it| it.errors)),
-        calls => (calls, errors.max(seen(|it| it.errors)).min(calls)),
+/// `plugin ls`: what the engine that answered has seen, else what plugins say themselves.
+pub(super) fn table(items: &[PluginView], by_engine: bool) -> Table<'static, PluginView> {
+    let implement = items.iter().any(|one| !one.interfaces.is_empty());
+    Table {
+        headings: if implement { &WITH_INTERFACES } else { &HEADINGS },
+        cells: match (by_engine, implement) {
+            (true, false) => |one| cells(one, by_the_engine(one)),
+            (false, false) => |one| cells(one, by_themselves(one)),
+            (true, true) => |one| with_interfaces(one, cells(one, by_the_engine(one))),
+            (false, true) => |one| with_interfaces(one, cells(one, by_themselves(one))),
+        },
     }
+}
+
+const HEADINGS: [&str; 9] =
+    ["PLUGIN", "VERSION", "INSTANCES", "STATE", "LOAD", "CALLS", "ERRORS", "P99", "BREAKER"];
+
+const WITH_INTERFACES: [&str; 10] = [
+    "PLUGIN",
+    "VERSION",
+    "INSTANCES",
+    "STATE",
+    "LOAD",
+    "CALLS",
+    "ERRORS",
+    "P99",
+    "BREAKER",
+    "IMPLEMENTS",
+];
+
+/// Calls, errors, how long, breaker.
+fn cells(one: &PluginView, seen: [String; 4]) -> Vec<String> {
+    let told = [
+        one.name.clone(),
+        one.version.clone(),
+        one.instances.len().to_string(),
+        state(one),
+        load(&one.instances),
+    ];
+    told.into_iter().chain(seen).collect()
+}
+
+fn with_interfaces(one: &PluginView, mut cells: Vec<String>) -> Vec<String> {
+    cells.push(match one.interfaces.as_slice() {
+        [] => UNKNOWN.to_owned(),
+        interfaces => interfaces.join(", "),
+    });
+    cells
+}
+
+/// As the engine has seen them: what operators compare.
+fn by_the_engine(one: &PluginView) -> [String; 4] {
+    let sum = |of: fn(&OperationView) -> u64| one.operations.iter().map(of).sum::<u64>();
+    let (calls, errors) = (sum(|it| it.calls), sum(|it| it.errors));
+    let took = one.operations.iter().map(|it| it.p99_us).max().filter(|took| *took > 0);
+    let took = took.map_or_else(|| UNKNOWN.to_owned(), micros);
+    [calls.to_string(), share(errors, calls), took, breaker(one)]
+}
+
+/// As the instances count them, where no engine tells; not every library counts the failures that
+/// it answers.
+fn by_themselves(one: &PluginView) -> [String; 4] {
+    let sum = |of: fn(&PluginInstanceView) -> u64| one.instances.iter().map(of).sum::<u64>();
+    let (calls, errors) = (sum(|it| it.calls), sum(|it| it.errors));
+    let took = one.instances.iter().map(|it| it.average_us).max().filter(|took| *took > 0);
+    let took = took.map_or_else(|| UNKNOWN.to_owned(), |took| format!("~{}", micros(took)));
+    [calls.to_string(), share(errors, calls), took, UNKNOWN.to_owned()]
+}
+
+/// Who provides an interface, line by line.
+pub(super) fn providers(interface: &str, items: &[PluginView]) -> Vec<String> {
+    let line = |one: &PluginView| {
+        let names: Vec<_> = one.operations.iter().map(|it| it.name.as_str()).collect();
+        let instances = count(one.instances.len(), "instance");
+        format!("  {} {}  {instances}  {}", one.name, one.version, names.join(", "))
+    };
+    let head = format!("interface {interface} is provided by");
+    std::iter::once(head).chain(items.iter().map(line)).collect()
 }
 
 /// `0.4%`.
@@ -76,6 +104,9 @@ fn share(errors: u64, calls: u64) -> String {
 
 /// The state that all instances have, or how many have which.
 fn state(one: &PluginView) -> String {
+    if let Some(spoken) = &one.foreign_protocol {
+        return format!("foreign protocol {spoken}");
+    }
     if one.paused.is_some() {
         return "paused".to_owned();
     }
@@ -108,17 +139,6 @@ fn load(instances: &[PluginInstanceView]) -> String {
     }
 }
 
-fn p99(one: &PluginView) -> String {
-    let seen = one.operations.iter().map(|it| it.p99_us).max().unwrap_or_default();
-    if seen > 0 {
-        return micros(seen);
-    }
-    match one.instances.iter().map(|it| it.average_us).max().unwrap_or_default() {
-        0 => "-".to_owned(),
-        average => format!("~{}", micros(average)),
-    }
-}
-
 /// `850us`, `12ms`, `3s`.
 fn micros(micros: u64) -> String {
     if micros < 1_000 { format!("{micros}us") } else { span(micros / 1_000) }
@@ -139,6 +159,10 @@ fn breaker(one: &PluginView) -> String {
 pub(super) fn shown(one: &PluginView, look: Look) -> Vec<String> {
     let (bold, dim) = (look.green(), look.dim());
     let mut lines = vec![format!("{bold}{}{bold:#} {}", one.name, one.version)];
+    lines.extend(one.foreign_protocol.iter().map(|spoken| {
+        let (_, known) = METADATA_PROTOCOL;
+        format!("  foreign protocol {spoken}: it is not asked, as `{known}` is needed")
+    }));
     lines.extend(one.paused.iter().map(|held| format!("  {held}")));
     if !one.interfaces.is_empty() {
         lines.push(format!("  implements {}", one.interfaces.join(", ")));
@@ -147,7 +171,7 @@ pub(super) fn shown(one: &PluginView, look: Look) -> Vec<String> {
     if !one.cycle.is_empty() {
         lines.push(format!("  needs itself: {}", one.cycle.join(" → ")));
     }
-    lines.push("instances".to_owned());
+    lines.push("instances, by their own count".to_owned());
     for it in &one.instances {
         let load = load(std::slice::from_ref(it));
         let calls = match it.calls {
@@ -182,7 +206,11 @@ fn operation(it: &OperationView) -> Vec<String> {
     about.extend(it.heartbeat.iter().map(|time| format!("long work, a sign of life every {time}")));
     if it.calls > 0 {
         let (errors, took) = (share(it.errors, it.calls), micros(it.p99_us));
-        about.push(format!("{} calls seen, {errors} failed, 99% within {took}", it.calls));
+        let seen = format!("{} calls seen by this engine", it.calls);
+        about.push(format!("{seen}, {errors} failed, 99% within {took}"));
+    }
+    if it.conflicts > 0 {
+        about.push(format!("{} answered twice, and differently", it.conflicts));
     }
     if it.in_flight + it.waiting > 0 {
         about.push(format!("{} under way, {} held", it.in_flight, it.waiting));
@@ -251,34 +279,86 @@ mod tests {
         assert_eq!(short(&json!(true)), "true");
     }
 
-    #[test]
-    fn a_row_tells_what_is_known_and_a_dash_for_the_rest() {
-        let instance = |state, load: Option<(u32, u32)>| PluginInstanceView {
+    fn row(one: &PluginView, by_engine: bool) -> String {
+        (table(std::slice::from_ref(one), by_engine).cells)(one).join(" ")
+    }
+
+    fn instance(state: PluginState, load: Option<(u32, u32)>) -> PluginInstanceView {
+        PluginInstanceView {
             state,
             in_flight: load.map(|(in_flight, _)| in_flight),
             capacity: load.map(|(_, capacity)| capacity),
+            calls: 41,
+            average_us: 3_000,
             ..PluginInstanceView::default()
-        };
-        let bare = PluginView {
+        }
+    }
+
+    fn bare() -> PluginView {
+        PluginView {
             name: "validator".to_owned(),
             version: "1.2.0".to_owned(),
             instances: vec![instance(PluginState::Unknown, None)],
             ..PluginView::default()
-        };
-        let row = (PLUGINS.cells)(&bare).join(" ");
-        assert_eq!(row, "validator 1.2.0 1 - - 0 - - closed");
+        }
+    }
+
+    #[test]
+    fn a_row_tells_what_is_known_and_a_dash_for_the_rest() {
+        assert_eq!(row(&bare(), true), "validator 1.2.0 1 - - 0 - - closed");
         let states = [PluginState::Active, PluginState::Active, PluginState::Degraded];
         let told = PluginView {
             instances: states.map(|state| instance(state, Some((3, 16)))).to_vec(),
+            ..bare()
+        };
+        assert_eq!(row(&told, true), "validator 1.2.0 3 2 active, 1 degraded 9/48 0 - - closed");
+    }
+
+    #[test]
+    fn the_numbers_of_a_row_are_of_one_source() {
+        let told = PluginView {
             operations: vec![OperationView {
-                calls: 1_000,
-                errors: 4,
+                calls: 11,
+                errors: 3,
                 p99_us: 1_024,
                 ..OperationView::default()
             }],
-            ..bare
+            ..bare()
         };
-        let row = (PLUGINS.cells)(&told).join(" ");
-        assert_eq!(row, "validator 1.2.0 3 2 active, 1 degraded 9/48 1000 0.4% 1ms closed");
+        assert_eq!(row(&told, true), "validator 1.2.0 1 - - 11 27.2% 1ms closed");
+        assert_eq!(row(&told, false), "validator 1.2.0 1 - - 41 0.0% ~3ms -");
+        let shown = shown(&told, Look { color: false }).join("\n");
+        let own = "by their own count\n    unknown  load -  41 calls, 0.0% failed";
+        assert!(shown.contains(own) && shown.contains("11 calls seen by this engine"), "{shown}");
+    }
+
+    #[test]
+    fn p3_answers_that_contradict_each_other_are_shown() {
+        let told = |conflicts| PluginView {
+            operations: vec![OperationView { conflicts, ..OperationView::default() }],
+            ..bare()
+        };
+        let lines = |conflicts| shown(&told(conflicts), Look { color: false }).join("\n");
+        assert!(lines(2).contains("2 answered twice, and differently"), "{}", lines(2));
+        assert!(!lines(0).contains("answered twice"));
+    }
+
+    #[test]
+    fn interfaces_have_a_column_where_there_are_some() {
+        let told = PluginView { interfaces: vec!["checker".to_owned()], ..bare() };
+        let table = table(&[bare(), told.clone()], true);
+        assert_eq!(table.headings.last(), Some(&"IMPLEMENTS"));
+        assert!((table.cells)(&told).join(" ").ends_with("closed checker"));
+        assert!((table.cells)(&bare()).join(" ").ends_with("closed -"));
+        let lines = providers("checker", &[told]);
+        assert_eq!(lines[1], "  validator 1.2.0  1 instance  ");
+    }
+
+    #[test]
+    fn p10_another_protocol_is_shown_as_such() {
+        let told = PluginView { foreign_protocol: Some("99".to_owned()), ..bare() };
+        assert!(row(&told, true).starts_with("validator 1.2.0 1 foreign protocol 99 -"));
+        let shown = shown(&told, Look { color: false }).join("\n");
+        assert!(shown.contains("foreign protocol 99: it is not asked, as `1` is needed"));
     }
 }

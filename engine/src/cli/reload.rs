@@ -153,7 +153,7 @@ impl Loader {
             let before = deployed.len();
             deployed.extend(self.deploy(&source).await?);
             if deployed.len() > before {
-                tell_missing(&self.client, &known, &path, self.look).await;
+                tell_missing(&self.client, &known, &[], &path, self.look).await;
             }
             self.seen.insert(path, source.text);
         }

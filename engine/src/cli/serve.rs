@@ -241,7 +241,7 @@ async fn load(
             }
         };
         loaded.extend(reply.definitions.iter().map(|one| format!("{}@{}", one.name, one.version)));
-        deploy::tell_missing(&client, &known, path, global.stderr_look()).await;
+        deploy::tell_missing(&client, &known, &deploy::TOLD, path, global.stderr_look()).await;
     }
     Ok(loaded)
 }

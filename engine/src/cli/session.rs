@@ -20,7 +20,7 @@ use super::script::Step;
 use super::steps;
 use super::timeline::{Row, Timeline, elapsed, width};
 use super::verdicts::in_words;
-use super::words::{plain, span, states};
+use super::words::{span, states};
 use crate::runtime::{Clock, NoticeMessage};
 
 /// Notices may be lost, so look again after so long without one.
@@ -338,23 +338,22 @@ impl Session {
             "input": detail.input,
             "output": detail.output,
             "stuck_reason": one.stuck_reason,
+            "end": one.end,
             "progress": detail.steps.progress,
             "steps": detail.steps.steps,
             "timeline": timeline.collect::<Vec<_>>(),
         }))?;
-        let states = states(&one.active);
-        let reason = plain(one.stuck_reason.as_deref().unwrap_or_default());
-        let spent = span(spent);
+        let (states, spent) = (states(&one.active), span(spent));
+        let place = super::look::place(one);
         let line = if gave_up && Instant::now() < self.deadline {
             format!("stopped after {spent} · {states} · nothing more happens: {}", awaits(detail))
         } else if gave_up {
             format!("gave up after {spent} · still in {states}: {}", awaits(detail))
-        } else if one.status == Status::Stuck {
-            format!("stuck after {spent} · {states} · {reason}")
         } else {
-            format!("{} in {spent} · {states}", one.status.as_str())
+            let when = if one.status == Status::Stuck { "after" } else { "in" };
+            format!("{} {when} {spent} · {place}", one.status.as_str())
         };
-        for step in steps::table(&detail.steps, self.output.look) {
+        for step in steps::table(&detail.steps, self.output.look, steps::IN_JSON) {
             self.output.line(step)?;
         }
         self.output.line(clean(&line))?;

@@ -11,11 +11,21 @@ const WIDTH: usize = 80;
 const NAME_MAX: usize = 28;
 /// `completed`, the longest status.
 const STATUS: usize = 9;
+/// Where nobody can ask for the rest any more.
+pub(super) const IN_JSON: Option<&str> = Some("`-o json` has all of them");
+/// Steps that are listed one by one, whatever they are.
+const LISTED: usize = 30;
+/// Of more, those that failed or are under way.
+const TELLING: usize = 20;
+/// Of more, those that come next.
+const NEXT: usize = 3;
 /// `23h59m`.
 const TOOK: usize = 7;
 
-/// `steps     3 of 5 completed · 60 %`, and a line for each step.
-pub(super) fn table(view: &StepsView, look: Look) -> Vec<String> {
+/// `steps     3 of 5 completed · 60 %`, and a line for each step. Of many only those that say
+/// something: what failed, what is under way, what is next; of the rest how many there are, and
+/// `more` says how to see them. Without it, all of them.
+pub(super) fn table(view: &StepsView, look: Look, more: Option<&str>) -> Vec<String> {
     if view.steps.is_empty() {
         return Vec::new();
     }
@@ -23,9 +33,15 @@ pub(super) fn table(view: &StepsView, look: Look) -> Vec<String> {
     let percent = (view.progress.unwrap_or_default() * 100.0).floor();
     let (completed, total) = (view.completed_steps, view.total_steps);
     let mut lines = vec![format!("steps     {completed} of {total} completed · {percent:.0} %")];
-    let longest = view.steps.iter().map(|step| step.id.chars().count()).max().unwrap_or_default();
+    let more = more.filter(|_| view.steps.len() > LISTED);
+    let shown: Vec<_> =
+        if more.is_some() { telling(&view.steps) } else { view.steps.iter().collect() };
+    let longest = shown.iter().map(|step| step.id.chars().count()).max().unwrap_or_default();
     let name = longest.min(NAME_MAX);
-    lines.extend(view.steps.iter().map(|step| line(step, look, name)));
+    lines.extend(shown.iter().map(|step| line(step, look, name)));
+    if let Some(more) = more.filter(|_| shown.len() < view.steps.len()) {
+        lines.push(format!("  … {}; {more}", rest(&view.steps, &shown)));
+    }
     if let Some(rollback) = &view.rollback {
         let now = match (&rollback.step, rollback.awaited) {
             (Some(step), _) => format!(" · now {step}"),
@@ -37,6 +53,38 @@ pub(super) fn table(view: &StepsView, look: Look) -> Vec<String> {
             .push(cut(&format!("undo      {left} left{now} · {}", clean(&rollback.reason)), WIDTH));
     }
     lines
+}
+
+/// What an operator looks for first, in that order.
+fn telling(steps: &[StepView]) -> Vec<&StepView> {
+    let of = |status: StepStatus| steps.iter().filter(move |step| step.status == status);
+    let wrong = of(StepStatus::Failed).chain(of(StepStatus::Retrying));
+    let under_way = wrong.chain(of(StepStatus::Running)).take(TELLING);
+    // What only waits for a failure comes last, if ever.
+    let waits = |step: &&StepView| step.waits_for.iter().any(|it| it.starts_with("failure of "));
+    under_way.chain(of(StepStatus::Pending).filter(|step| !waits(step)).take(NEXT)).collect()
+}
+
+/// `12 running, 200 pending, 680 completed`.
+fn rest(steps: &[StepView], shown: &[&StepView]) -> String {
+    const ORDER: [StepStatus; 9] = [
+        StepStatus::Failed,
+        StepStatus::Retrying,
+        StepStatus::Running,
+        StepStatus::Pending,
+        StepStatus::Cancelled,
+        StepStatus::Undone,
+        StepStatus::Skipped,
+        StepStatus::Completed,
+        StepStatus::Other,
+    ];
+    let counted = ORDER.iter().filter_map(|status| {
+        let is_it = |step: &StepView| step.status == *status;
+        let all = steps.iter().filter(|step| is_it(step)).count();
+        let left = all - shown.iter().filter(|step| is_it(step)).count();
+        (left > 0).then(|| format!("{left} {}", status.as_str()))
+    });
+    counted.collect::<Vec<_>>().join(", ")
 }
 
 /// `  ✓ load_data   completed   12ms  2 retries`.
@@ -130,6 +178,8 @@ mod tests {
 
     use super::*;
 
+    const MORE: Option<&str> = Some("`--all` shows them");
+
     fn step(id: &str, status: StepStatus) -> StepView {
         StepView { id: id.to_owned(), status, ..StepView::default() }
     }
@@ -170,7 +220,7 @@ mod tests {
             }),
             ..StepsView::default()
         };
-        let lines = table(&view, Look { color: false });
+        let lines = table(&view, Look { color: false }, MORE);
         assert_eq!(
             lines,
             [
@@ -183,6 +233,28 @@ mod tests {
             ]
         );
         assert!(lines.iter().all(|line| line.chars().count() <= WIDTH));
-        assert!(table(&StepsView::default(), Look { color: false }).is_empty());
+        assert!(table(&StepsView::default(), Look { color: false }, MORE).is_empty());
+    }
+
+    #[test]
+    fn of_many_steps_those_are_told_that_went_wrong_run_or_come_next() {
+        let mut steps: Vec<_> =
+            (0..900).map(|at| step(&format!("s{at}"), StepStatus::Completed)).collect();
+        for (from, to, status) in [
+            (500, 900, StepStatus::Pending),
+            (480, 500, StepStatus::Running),
+            (470, 475, StepStatus::Failed),
+        ] {
+            steps[from..to].iter_mut().for_each(|step| step.status = status);
+        }
+        steps[500].waits_for = vec!["failure of s1".to_owned()];
+        let view = StepsView { total_steps: 900, steps, ..StepsView::default() };
+        let lines = table(&view, Look { color: false }, MORE);
+        assert_eq!(lines.len(), 1 + 20 + 3 + 1, "{lines:#?}");
+        assert!(lines[1].contains("s470") && lines[5].contains("s474"), "{lines:#?}");
+        assert!(lines[6].contains("s480") && lines[20].contains("s494"), "{lines:#?}");
+        assert!(lines[21].contains("s501"), "{lines:#?}");
+        assert_eq!(lines[24], "  … 5 running, 397 pending, 475 completed; `--all` shows them");
+        assert_eq!(table(&view, Look { color: false }, None).len(), 901);
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use gearshift_client::protocol::query::Instances;
-use gearshift_client::protocol::view::{InstanceDetail, InstanceSummary};
-use gearshift_client::protocol::{InstanceVerdict, Verdict, Wait};
+use gearshift_client::protocol::view::{InstanceDetail, InstanceSummary, MemberView};
+use gearshift_client::protocol::{InstanceVerdict, Status, Verdict, Wait};
 
 use super::args::Global;
 use super::bulk::late;
@@ -15,7 +15,7 @@ use super::failure::{Failure, Outcome};
 use super::ids::incomplete;
 use super::output::{Table, clean};
 use super::verdicts::in_words;
-use super::words::{age, duration, states};
+use super::words::{age, duration, plain, states};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,6 +31,8 @@ what they did, newest first over all of them, and ends those that run. A transac
 by itself when its time is over, and when a member fails or is cancelled. It isolates nothing:
 others see what members did before the commit. Exit 3: there is none; 4: it is not open any more.";
 
+/// Members that `show` lists of very many.
+const LISTED: usize = 20;
 /// Transactions that `ls` shows at most.
 const LISTED_MAX: u32 = 1_000;
 
@@ -70,6 +72,9 @@ enum TransactionCommand {
     Show {
         /// Its name
         name: String,
+        /// Every member, where there are many; `-o json` always has all
+        #[arg(long)]
+        all: bool,
     },
     /// List transactions
     Ls,
@@ -113,10 +118,10 @@ pub(super) async fn transaction(global: &Global, args: &TransactionArgs) -> Outc
             output.line(format!("{name}  rolled back"))?;
             Ok(0)
         }
-        TransactionCommand::Show { name } => {
+        TransactionCommand::Show { name, all } => {
             let detail = client.instance(&id(name)).await?;
             output.json(&detail)?;
-            for line in lines(&detail) {
+            for line in lines(&detail, *all) {
                 output.line(clean(&line))?;
             }
             Ok(0)
@@ -164,8 +169,43 @@ fn phase(active: &[String]) -> String {
     }
 }
 
+/// One member, and what was left out of what it did.
+fn told_of(member: &MemberView) -> Vec<String> {
+    let stand = match member.stand.as_str() {
+        "hold" => "is told to stop",
+        "held" => "stands still",
+        "rolled_back" => "rolled back",
+        other => other,
+    };
+    let status = member.status.map_or("", |status| status.as_str());
+    let words = member.end.as_deref().unwrap_or_default();
+    let end = match words {
+        "" => status.to_owned(),
+        _ if words.starts_with(status) => plain(words),
+        _ => format!("{status}, {}", plain(words)),
+    };
+    let id = &member.id;
+    let first = format!("{:<9} {id}  {stand}  {end}", "member").trim_end().to_owned();
+    let left_out = member.left_out.iter().filter(|what| !words.contains(what.as_str()));
+    let left_out = left_out.map(|what| format!("{:<9} {id}  {what}", "left out"));
+    std::iter::once(first).chain(left_out).collect()
+}
+
+/// Of many members those first that something is the matter with; then the first that joined.
+fn shown(members: &[MemberView], all: bool) -> Vec<&MemberView> {
+    let mut shown: Vec<_> = members.iter().collect();
+    if !all && members.len() > LISTED {
+        shown.sort_by_key(|member| {
+            let is = |status| member.status == Some(status);
+            (!is(Status::Stuck), !is(Status::Compensating), member.stand != "hold")
+        });
+        shown.truncate(LISTED);
+    }
+    shown
+}
+
 /// A transaction as `show` has it.
-pub(super) fn lines(detail: &InstanceDetail) -> Vec<String> {
+pub(super) fn lines(detail: &InstanceDetail, all: bool) -> Vec<String> {
     let one = &detail.summary;
     let mut lines = vec![
         format!("{:<9} {}", "name", one.key),
@@ -182,15 +222,11 @@ pub(super) fn lines(detail: &InstanceDetail) -> Vec<String> {
     if let Some(waits_for) = &scope.waits_for {
         lines.push(format!("{:<9} {waits_for}", "waits for"));
     }
-    for member in &scope.members {
-        let stand = match member.stand.as_str() {
-            "hold" => "is told to stop",
-            "held" => "stands still",
-            "rolled_back" => "rolled back",
-            other => other,
-        };
-        let status = member.status.map_or("", |status| status.as_str());
-        lines.push(format!("{:<9} {}  {stand}  {status}", "member", member.id).trim_end().into());
+    let members = shown(&scope.members, all);
+    lines.extend(members.iter().flat_map(|member| told_of(member)));
+    let more = scope.members.len() - members.len();
+    if more > 0 {
+        lines.push(format!("{:<9} … and {more} more; `--all` shows them", "member"));
     }
     for call in &scope.newest {
         lines.push(format!("{:<9} {call}", "done"));
@@ -205,8 +241,7 @@ pub(super) fn lines(detail: &InstanceDetail) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use gearshift_client::protocol::Status;
-    use gearshift_client::protocol::view::{MemberView, ScopeView};
+    use gearshift_client::protocol::view::ScopeView;
 
     use super::*;
 
@@ -226,9 +261,19 @@ mod tests {
             generation: 1,
             stand: "held".into(),
             status: Some(Status::Compensating),
+            left_out: vec!["skipped undo of step `book`".into()],
+            ..MemberView::default()
+        };
+        let killed = MemberView {
+            id: "order/b".into(),
+            generation: 1,
+            stand: "rolled_back".into(),
+            status: Some(Status::Cancelled),
+            end: Some("killed by ann: late; skipped undo of step `pay`".into()),
+            left_out: vec!["skipped undo of step `pay`".into()],
         };
         let scope = ScopeView {
-            members: vec![member],
+            members: vec![member, killed],
             calls: 12,
             newest: vec!["charge of order/a".into()],
             waits_for: Some("charge of order/a to be taken back".into()),
@@ -243,14 +288,30 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(
-            lines(&detail)[3..],
+            lines(&detail, false)[3..],
             [
                 "reason    by hand",
                 "waits for charge of order/a to be taken back",
                 "member    order/a  stands still  compensating",
+                "left out  order/a  skipped undo of step `book`",
+                "member    order/b  rolled back  cancelled, killed by ann: late; skipped undo of \
+                 step `pay`",
                 "done      charge of order/a",
                 "done      … and 11 more",
             ]
         );
+    }
+
+    #[test]
+    fn tx_of_many_members_those_come_first_that_something_is_the_matter_with() {
+        let member = |at: usize| MemberView {
+            id: format!("order/{at}"),
+            status: Some(if at == 70 { Status::Stuck } else { Status::Done }),
+            ..MemberView::default()
+        };
+        let members: Vec<_> = (0..100).map(member).collect();
+        let ids = |all| shown(&members, all).into_iter().map(|it| &*it.id).collect::<Vec<_>>();
+        assert_eq!(ids(false)[..3], ["order/70", "order/0", "order/1"]);
+        assert_eq!((ids(false).len(), ids(true).len()), (LISTED, 100));
     }
 }

@@ -136,7 +136,13 @@ impl Watching {
     }
 
     fn has_ended(&self, now: &InstanceSummary) -> Outcome {
-        self.output.line(format!("{}  is {}", now.key, now.status.as_str()))?;
+        let status = now.status.as_str();
+        let told = match &now.end {
+            Some(end) if end.words.starts_with(status) => words::plain(&end.words),
+            Some(end) => format!("{status}, {}", words::plain(&end.words)),
+            None => status.to_owned(),
+        };
+        self.output.line(clean(&format!("{}  is {told}", now.key)))?;
         self.output.json(now)?;
         Ok(if now.status == Status::Done { 0 } else { ENDED_BADLY })
     }
@@ -182,8 +188,8 @@ const fn said(kind: NoticeKind) -> (&'static str, &'static [&'static str]) {
     match kind {
         NoticeKind::Started => ("started", &["input"]),
         NoticeKind::Completed => ("done", &["state", "output"]),
-        NoticeKind::Failed => ("failed", &["reason"]),
-        NoticeKind::Cancelled => ("cancelled", &["reason"]),
+        NoticeKind::Failed => ("failed", &["reason", "step", "kind", "code"]),
+        NoticeKind::Cancelled => ("cancelled", &["reason", "by"]),
         NoticeKind::Stuck => ("stuck", &["state", "reason"]),
         NoticeKind::Resumed => ("goes on", &[]),
         NoticeKind::ApprovalRequested => ("waits for a decision", &["title", "assign", "choices"]),
@@ -212,7 +218,8 @@ fn happened(notice: &Notice) -> String {
     if words.is_empty() {
         return format!("{}{}", notice.kind.as_str().replace('_', " "), fields(notice));
     }
-    let mut text = words.to_owned();
+    let is_killed = notice.data.get("killed").and_then(serde_json::Value::as_bool) == Some(true);
+    let mut text = if is_killed { "killed".to_owned() } else { words.to_owned() };
     for (at, name) in members.iter().enumerate() {
         let value = notice.data.get(name).map(plain).filter(|value| !value.is_empty());
         let Some(value) = value.filter(|value| value != "null") else { continue };
@@ -298,6 +305,13 @@ mod tests {
         let stuck = Notice { kind: NoticeKind::Stuck, data, ..notice.clone() };
         let expected = "2026-11-21T12:00:01.000Z  doc-44  stuck  … charging  reason no";
         assert_eq!(line(&stuck), expected);
+        let data = serde_json::json!({"by": "ann", "reason": "too late", "killed": true});
+        let killed = Notice { kind: NoticeKind::Cancelled, data, ..notice.clone() };
+        assert_eq!(line(&killed), "2026-11-21T12:00:01.000Z  doc-44  killed  too late  by ann");
+        let data = serde_json::json!({"by": null, "reason": "no", "step": "pay", "code": "422"});
+        let ended = Notice { kind: NoticeKind::Failed, data, ..notice.clone() };
+        let expected = "2026-11-21T12:00:01.000Z  doc-44  failed  no  step pay  code 422";
+        assert_eq!(line(&ended), expected);
         let data = serde_json::json!({"from": ["a"], "to": ["b"], "name": "=done.state.a",
             "event": "done.invoke.a~1.0"});
         let moved = Notice { data, ..notice.clone() };

@@ -1,6 +1,7 @@
 //! Asks: what a partition's loop is asked, and what becomes of what it does not take.
 
 use gearshift_bus::Request;
+use gearshift_machine::machine::Timestamp;
 use gearshift_machine::partition::{Done, Partition, PartitionInput, Position};
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,7 +17,7 @@ pub(crate) enum Asker {
     /// Somebody of this process who waits.
     Waiting(oneshot::Sender<Done>),
     /// A request of the bus; whoever answers it takes it out of a queue.
-    Request(Replying),
+    Request(Box<Replying>),
 }
 
 /// A request of the bus on its way through a partition.
@@ -83,7 +84,10 @@ impl Ask {
     pub(super) fn into_request(self) -> Option<Request> {
         match self {
             Self::Input(_, Some(Asker::Request(replying))) => replying.take(),
-            Self::Input(_, Some(Asker::Waiting(_)) | None) | Self::Told(..) | Self::Read(_) => None,
+            Self::Input(_, Some(Asker::Waiting(_)) | None)
+            | Self::Told(..)
+            | Self::Read(_)
+            | Self::Heard(_) => None,
         }
     }
 }
@@ -138,13 +142,26 @@ pub(crate) enum Ask {
     Told(Round, Box<PartitionInput>, Asker),
     /// Look at the durable state.
     Read(Read),
+    /// All answers that had come are told: they stand before this.
+    Heard(Heard),
+}
+
+/// How far a partition was told what comes for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Heard {
+    /// The drive that wanted to know.
+    pub(crate) session: u64,
+    /// Until when, at least.
+    pub(crate) until: Timestamp,
+    /// Over which connection.
+    pub(crate) connection: u64,
 }
 
 /// Nothing was done for the asker: the partition is elsewhere.
 pub(super) fn not_here(ask: Ask) {
     match ask {
         // Looks change nothing, so whoever hears nothing may look again, there.
-        Ask::Input(_, None) | Ask::Read(_) => {}
+        Ask::Input(_, None) | Ask::Read(_) | Ask::Heard(_) => {}
         Ask::Input(_, Some(asker)) | Ask::Told(_, _, asker) => asker.tell(moved(None)),
     }
 }

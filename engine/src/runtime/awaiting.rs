@@ -48,7 +48,7 @@ struct Waiting {
     number: u64,
     wish: Wish,
     done: Done,
-    replying: Replying,
+    replying: Box<Replying>,
 }
 
 impl Awaiting {

@@ -38,6 +38,9 @@ pub struct EngineConfig {
     /// How long the fate of a frame is looked for before the bus counts as failed and the partition
     /// is rebuilt: an election takes up to 10 s.
     pub frame_wait: Duration,
+    /// How long a large body stays after it was stored or taken last: a result may wait so long for
+    /// an engine. All engines of a bus say the same; plugins store for a day.
+    pub bodies_kept: Duration,
     /// How partitions are shared with other engines of the bus; `None`: this one has them all.
     pub cluster: Option<ClusterConfig>,
     /// Partitions whose journals a person accepts as they are, although they are shorter than what
@@ -81,6 +84,15 @@ impl EngineConfig {
         !self.mocked.is_empty()
             && (self.mocked.contains("*") || self.mocked.contains(&format!("{plugin}.{operation}")))
     }
+
+    /// Do mocks answer operations of the plugin?
+    #[must_use]
+    pub(crate) fn mocks_of(&self, plugin: &str) -> bool {
+        let of_plugin = |mock: &String| {
+            mock == "*" || mock.split_once('.').is_some_and(|(name, _)| name == plugin)
+        };
+        self.mocked.iter().any(of_plugin)
+    }
 }
 
 impl Default for EngineConfig {
@@ -99,6 +111,7 @@ impl Default for EngineConfig {
             owner_wait: Duration::from_secs(5),
             owner_reply: Duration::from_secs(5),
             frame_wait: Duration::from_secs(12),
+            bodies_kept: Duration::from_secs(24 * 3_600),
             cluster: None,
             accept_lost: BTreeSet::new(),
             accept_new_inbox: false,

@@ -2,7 +2,7 @@
 //!
 //! Everything here may happen again after a restart, under the same id: effects are at least once.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -103,9 +103,9 @@ impl Dispatch {
                 tracing::warn!(instance = %key, event = %event.name, %reason, "dead letter");
             }
             Effect::Letter(letter) => self.letters.send(key.clone(), letter),
-            Effect::Keep { under, operation, output, ttl_ms } => {
+            Effect::Keep { under, step, operation, output, ttl_ms } => {
                 let by = key.clone();
-                self.keep(ToKeep { by, under, operation, output, ttl_ms });
+                self.keep(ToKeep { by, under, step, operation, output, ttl_ms });
             }
             // Kept by the partition itself, or announced by the drive.
             Effect::SendSelf { .. } | Effect::Notice(_) => {}
@@ -127,6 +127,18 @@ impl Dispatch {
             | Effect::SendSelf { .. }
             | Effect::Notice(_) => {}
         }
+    }
+
+    /// Does something beside the effects, at most until the stop.
+    pub(crate) fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = work => {}
+            }
+        });
     }
 
     /// The calls under way; waiting for it ends whenever there are none.
@@ -157,6 +169,7 @@ impl Dispatch {
             rules: definition.rules_of(&call.operation).cloned(),
             id: call.call.to_string(),
             call,
+            in_hand: Mutex::default(),
         };
         if let Some(under) = attempt.call.cache {
             return self.call_or_find(attempt, under);

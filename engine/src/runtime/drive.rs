@@ -3,13 +3,17 @@
 //! Nothing leaves before the frame is durable; reads happen between frames, so that nobody ever
 //! sees what might still be lost (01 §1, guarantee 2).
 
+mod clocks;
+mod release;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearshift_machine::machine::{Effect, Outcome, Timestamp};
-use gearshift_machine::partition::{Done, Partition, Stamped};
+use gearshift_machine::machine::{Outcome, Timestamp};
+use gearshift_machine::partition::{Partition, Stamped};
 use tokio::sync::{mpsc, oneshot};
 
+use super::arrivals::Arrivals;
 use super::asks::{Ask, Asker, Read, is_own, not_here, position_of, refer};
 use super::awaiting::Awaiting;
 use super::cluster::{Standing, Tenure};
@@ -17,7 +21,7 @@ use super::dispatch::Dispatch;
 use super::held::{Held, Place};
 use super::journal::{Journal, Lost};
 use super::marks::Mark;
-use super::notices::{Hearings, NoticeMessage};
+use super::notices::Hearings;
 use super::schedules::Planner;
 use super::seat::SeatState;
 use super::shared::Shared;
@@ -49,6 +53,7 @@ pub(crate) struct Drive {
     snapshots: Snapshots,
     tenure: Tenure,
     planner: Planner,
+    arrivals: Arrivals,
     incarnation: u128,
     session: u64,
     /// The last stamp given: time never goes back inside a partition (01 §6).
@@ -79,6 +84,7 @@ impl Drive {
         let snapshots = Snapshots::new(Arc::clone(&shared), id, incarnation);
         let tenure = Tenure::new(shared.cluster.as_ref(), id);
         let planner = Planner::new(Arc::clone(&shared));
+        let arrivals = Arrivals::new(Arc::clone(&shared), id, session);
         Self {
             shared,
             partition,
@@ -87,6 +93,7 @@ impl Drive {
             snapshots,
             tenure,
             planner,
+            arrivals,
             incarnation,
             session,
             now: Timestamp(0),
@@ -199,8 +206,9 @@ impl Drive {
             }
             return Ok(!self.shared.stop.is_cancelled());
         }
-        let due = self.partition.next_due();
-        let clock = self.shared.config.clock.clone();
+        let (due, waits) = self.next_due();
+        let (shared, id) = (Arc::clone(&self.shared), self.partition.id());
+        let clock = &shared.config.clock;
         let calls = self.dispatch.calls();
         let over = async {
             match end {
@@ -217,6 +225,7 @@ impl Drive {
                 if taken == 0 { return Ok(false) }
             }
             () = clock.sleep_until(due.unwrap_or_default()), if due.is_some() => {}
+            () = shared.seat(id).in_hand.told(), if waits => {}
             () = self.awaiting.due() => {}
             () = self.planner.changed() => {}
             Ok(lost) = &mut self.gone => return Err(lost),
@@ -258,6 +267,11 @@ impl Drive {
                     places.push(place);
                 }
                 Ask::Read(read) => self.reads.push((inputs.len(), read)),
+                Ask::Heard(heard) => {
+                    if self.arrivals.reached(heard) {
+                        self.partition.deaf_until(heard.until);
+                    }
+                }
             }
         }
         // What is due is offered again only when nothing of it is left over from the last frame.
@@ -266,7 +280,7 @@ impl Drive {
             false if inputs.iter().any(|one| is_own(&one.input)) => 0,
             false => DUE_BESIDE_EVENTS_MAX,
         };
-        for input in self.planner.due(&self.partition, self.now, due_max) {
+        for input in self.due(due_max) {
             inputs.push(Stamped { input, at: self.now });
             askers.push(None);
             places.push(None);
@@ -332,62 +346,6 @@ impl Drive {
             self.release(done, asker, &mut hearings);
         }
         Ok(())
-    }
-
-    /// The frame is durable: effects go out, the asker hears, views follow.
-    fn release(&mut self, mut done: Done, asker: Option<Asker>, hearings: &mut Hearings) {
-        if let (Some(key), Some(definition)) = (&done.key, &done.definition) {
-            for effect in std::mem::take(&mut done.effects) {
-                if let Effect::Notice(notice) = effect {
-                    let (kind, shared) = (notice.kind, &self.shared);
-                    let ask = || shared.hearing(&definition.name, kind);
-                    let Some(hearing) = hearings.of(&definition.name, kind, ask) else { continue };
-                    let message = NoticeMessage {
-                        key: key.clone(),
-                        generation: done.generation,
-                        step: done.step,
-                        at: self.now,
-                        kind,
-                        data: notice.data.to_value(definition),
-                        version: definition.version,
-                    };
-                    shared.announce(hearing, message);
-                } else {
-                    self.dispatch.perform(key, definition, effect);
-                }
-            }
-            if !self.shared.waiters.is_idle() {
-                self.shared.waiters.reached(key, &done);
-            }
-            self.awaiting.reached(key, &done);
-            let awaits = |call, attempt| self.partition.awaits(key, call, attempt);
-            super::longwork::settle(&self.shared, key, awaits, self.now);
-        } else if let Some(key) = &done.key {
-            let effects = std::mem::take(&mut done.effects).into_iter();
-            effects.for_each(|effect| self.dispatch.perform_alone(key, effect));
-        }
-        if let Some(asker) = asker {
-            self.awaiting.tell(asker, done);
-        }
-    }
-
-    /// Calls and publishes that were decided but not confirmed are sent again after a restart.
-    fn resend(&self) {
-        for (key, call, attempt) in self.partition.calls_sent_once() {
-            self.dispatch.unanswered(key, call, attempt);
-        }
-        let index = self.shared.definitions.index();
-        self.dispatch.listen(self.partition.calls_pending(&index.definitions));
-        for (key, effect) in self.partition.pending_effects(&index.definitions) {
-            let instance = self.partition.instance(&key);
-            let pinned = instance
-                .and_then(|instance| index.definitions.pinned(key.workflow(), instance.pin))
-                .or_else(|| index.definitions.latest(key.workflow()));
-            match pinned {
-                Some(definition) => self.dispatch.perform(&key, definition, effect),
-                None => self.dispatch.perform_alone(&key, effect),
-            }
-        }
     }
 
     const fn mark(&self) -> Mark {

@@ -22,7 +22,7 @@ use super::marks::{self, Marks};
 use super::notices::NoticeSubjects;
 use super::outage::Outage;
 use super::owner::own;
-use super::providers::{Providers, hear};
+use super::providers::{Providers, hear, hear_second};
 use super::seat::{STARTING, Seat, SeatState};
 use super::shared::Shared;
 use super::waiters::Waiters;
@@ -102,6 +102,7 @@ impl Engine {
             membership.tasks.spawn(keep(Arc::clone(cluster), membership.ended.clone()));
         }
         let engine = Self { handle: Handle(Arc::clone(&shared)), membership };
+        hear_second(&shared);
         shared.tasks.spawn(keep_hearing(Arc::clone(&shared)));
         engine.settled().await;
         intake::start(&shared).await?;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use gearshift_bus::{Bus, Request};
 use gearshift_machine::definition::model::Early;
-use gearshift_machine::machine::{Command, Generation, InstanceKey, Outcome, Principal};
+use gearshift_machine::machine::{
+    Command, Generation, InstanceKey, Outcome, Principal, TraceContext,
+};
 use gearshift_machine::partition::{Done, Partition, PartitionInput};
 use gearshift_machine::value::Value;
 use tokio::sync::broadcast;
@@ -185,7 +187,7 @@ impl Handle {
         }
         let event = incoming.event;
         let input = Box::new(PartitionInput::Deliver { key, event, early, source: None });
-        let asker = Asker::Request(Replying::new(request, replies.clone(), wish));
+        let asker = Asker::Request(Box::new(Replying::new(request, replies.clone(), wish)));
         match seat.asks.try_send(Ask::Input(input, Some(asker))) {
             Ok(()) => None,
             Err(error) => error.into_inner().into_request(),
@@ -203,7 +205,7 @@ impl Handle {
         Ok((key, self.0.ask(partition, input).await?))
     }
 
-    /// Starts a life of `key`.
+    /// Starts a life of `key`, which goes on with the trace of whoever asks, if there is one.
     ///
     /// # Errors
     /// [`Error::Saturated`], [`Error::Unavailable`].
@@ -213,9 +215,11 @@ impl Handle {
         version: Option<u32>,
         input: Value,
         by: Principal,
+        trace_context: Option<Arc<TraceContext>>,
     ) -> Result<Done, Error> {
         let partition = self.0.partition_of(&key);
-        self.0.ask(partition, PartitionInput::Start { key, version, input, by }).await
+        let start = PartitionInput::Start { key, version, input, by, trace_context };
+        self.0.ask(partition, start).await
     }
 
     /// Gives an operator's order.

@@ -1,5 +1,6 @@
 //! How the engine touches the world: one loop per partition, effects after the frame is durable.
 
+mod arrivals;
 mod asks;
 mod awaiting;
 mod cache;
@@ -13,6 +14,7 @@ mod engine;
 mod error;
 mod handle;
 mod held;
+mod in_hand;
 mod intake;
 mod journal;
 mod letters;
@@ -33,6 +35,7 @@ mod waiters;
 
 pub(crate) use asks::{Ended, Replied, Replies};
 pub(crate) use awaiting::Wish;
+pub(crate) use cache::Wanted;
 pub use clock::{Clock, VirtualTime, monotonic};
 pub use cluster::EngineInfo;
 pub use config::{ClusterConfig, EngineConfig};

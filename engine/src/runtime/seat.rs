@@ -8,6 +8,7 @@ use gearshift_machine::partition::Done;
 use tokio::sync::{mpsc, watch};
 
 use super::asks::Ask;
+use super::in_hand::InHand;
 use super::marks::Mark;
 
 /// One partition's place.
@@ -18,6 +19,7 @@ pub(crate) struct Seat {
     /// Counts the drives of the partition in this engine.
     session: AtomicU64,
     was_served: AtomicBool,
+    pub(super) in_hand: InHand,
 }
 
 /// Why nothing is said yet of a partition.
@@ -87,6 +89,7 @@ impl Seat {
             mark: Mutex::new(mark),
             session: AtomicU64::new(0),
             was_served: AtomicBool::new(false),
+            in_hand: InHand::default(),
         }
     }
 

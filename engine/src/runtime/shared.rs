@@ -87,7 +87,7 @@ impl Shared {
         let told = self.seat(partition).asks.try_send(Ask::Input(Box::new(input), None));
         match told.map_err(mpsc::error::TrySendError::into_inner) {
             Err(Ask::Input(input, _)) => Some(*input),
-            Ok(()) | Err(Ask::Told(..) | Ask::Read(_)) => None,
+            Ok(()) | Err(Ask::Told(..) | Ask::Read(_) | Ask::Heard(_)) => None,
         }
     }
 

@@ -26,7 +26,8 @@ pub(crate) struct UnderWay {
 #[derive(Default)]
 struct Calls {
     next: u64,
-    sent: HashMap<u64, Sent>,
+    /// Each in a place of its own: they are large, and the table changes all the time.
+    sent: HashMap<u64, Box<Sent>>,
 }
 
 /// A call that was sent.
@@ -49,6 +50,7 @@ impl UnderWay {
 
     /// Keeps a call; its number.
     pub(crate) fn keep(&self, sent: Sent) -> u64 {
+        let sent = Box::new(sent);
         let mut calls = self.calls();
         let number = calls.next;
         calls.next += 1;
@@ -66,7 +68,7 @@ impl UnderWay {
     /// Hears what became of a call, on whatever task the bus tells it.
     pub(crate) fn heard(&self, number: u64, reply: Result<Message, Error>) {
         let Some(sent) = self.calls().sent.remove(&number) else { return };
-        let Sent { attempt, sending, permit, token } = sent;
+        let Sent { attempt, sending, permit, token } = *sent;
         drop(permit);
         if self.stop.is_cancelled() {
             return;
@@ -75,7 +77,10 @@ impl UnderWay {
         drop(sending);
         match asked {
             Asked::Again => self.again(attempt, token),
-            Asked::Stored(_) => self.fetch(attempt, asked, token),
+            Asked::Stored(_) => {
+                attempt.came();
+                self.fetch(attempt, asked, token);
+            }
             Asked::Ended(_) | Asked::Promised(_) | Asked::Nothing => {
                 self.told(attempt, asked, token);
             }
@@ -110,6 +115,7 @@ impl UnderWay {
     fn told(&self, attempt: Attempt, asked: Asked, token: TaskTrackerToken) {
         let Some(input) = attempt.input(asked) else { return };
         let Some(input) = attempt.shared.try_tell(attempt.partition, input) else { return };
+        attempt.came();
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             tell(&attempt.shared, attempt.partition, input, &stop).await;

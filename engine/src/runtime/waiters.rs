@@ -1,5 +1,6 @@
 //! Waiters: askers that want to hear when an instance reaches a state or its end.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -70,8 +71,14 @@ impl Waiters {
     /// Tells those for whom `states` and `status` decide it.
     pub(crate) fn reached(&self, key: &InstanceKey, done: &Done) {
         let (Some(definition), Some(status)) = (&done.definition, done.status) else { return };
-        let names = done.active.iter().map(|id| &*definition.state(*id).id).collect::<Vec<_>>();
-        self.keep(key, |waiter| match waiter.goal.judge(status, &names, done.step) {
+        let names = OnceCell::new();
+        let named = || done.active.iter().map(|id| &*definition.state(*id).id).collect::<Vec<_>>();
+        let states = |goal: &Goal| match goal {
+            Goal::State(_) => names.get_or_init(named).as_slice(),
+            Goal::End | Goal::After(_) => &[],
+        };
+        let judge = |goal: &Goal| goal.judge(status, states(goal), done.step);
+        self.keep(key, |waiter| match judge(&waiter.goal) {
             Some(met) => {
                 let (active, step) = (done.active.clone(), done.step);
                 let definition = Arc::clone(definition);

@@ -3,6 +3,7 @@
 
 mod author;
 mod away;
+mod bodies;
 mod check;
 mod conformance;
 mod control;
@@ -13,11 +14,13 @@ mod dev;
 mod diff;
 mod drive;
 mod further;
+mod held;
 mod longwork;
 mod migrate;
 mod migrate_nats;
 mod nats;
 mod pasted;
+mod places;
 mod plugins;
 mod refused;
 mod roles;
@@ -32,4 +35,5 @@ mod transactions;
 mod usage;
 mod versions;
 mod waiting;
+mod warned;
 mod words;

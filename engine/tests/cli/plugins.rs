@@ -7,6 +7,7 @@ use gearshift_plugins_sdk::{Failure, Plugin};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use crate::nats::serve;
 use crate::server::{Server, runtime};
 use crate::support::Place;
 
@@ -54,7 +55,21 @@ fn plugins_are_listed_shown_and_called_embedded_and_over_nats() {
         let newer = place.gearshift(&["plugin", "call", "validator@^9", "validate"]).ends(3).out;
         assert!(newer.contains("runs as 1.2.0, but `^9` is needed"), "{newer}");
         place.gearshift(&["plugin", "reset", "validator"]).ends(0);
+        place.gearshift(&["plugin", "reset", "validator.validate_document"]).ends(0);
         place.gearshift(&["plugin", "reset", "no name"]).ends(2);
+        let nobody = place.gearshift(&["plugin", "reset", "vlidator"]).ends(3);
+        assert!(nobody.err.contains("did you mean `validator`?"), "{}", nobody.err);
+        let other = place.gearshift(&["plugin", "reset", "validator.nope"]).ends(3).err;
+        assert!(other.contains("has no operation `nope`"), "{other}");
+        assert!(other.contains("it has: validate_document"), "{other}");
+        let nobody = place.gearshift(&["plugin", "ls", "zebra"]).ends(3).err;
+        assert!(nobody.contains("no plugin `zebra` is running"), "{nobody}");
+        assert!(nobody.contains("these run: ") && nobody.contains("validator"), "{nobody}");
+        let newer = place.gearshift(&["plugin", "show", "validator@^9"]).ends(3).err;
+        assert!(newer.contains("runs as 1.2.0, but `^9` is needed"), "{newer}");
+        let pasted = ["plugin", "show", "validator.validate_document"];
+        let pasted = place.gearshift(&pasted).ends(2).err;
+        assert!(pasted.contains("name the plugin alone: `validator`"), "{pasted}");
         drop(dev);
     }
 }
@@ -110,6 +125,81 @@ fn a_definition_is_compared_with_the_plugins_that_run() {
     assert!(deployed.err.contains("GS0226") && deployed.err.contains("GS0227"), "{}", deployed.err);
 }
 
+/// What they are given and give, whatever it is, with an engine between.
+#[test]
+fn plugins_are_called_with_any_json_and_large_answers_are_shown() {
+    let (place, server) = (Place::new(), Server::start(""));
+    let bus = runtime().block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap();
+    let plugin = Plugin::new("calculator", "1.2.0")
+        .implements("adder")
+        .operation(
+            "sum",
+            |list: Vec<u64>| async move { Ok::<_, Failure>(list.iter().sum::<u64>()) },
+        )
+        .operation("repeat", |many: usize| async move { Ok::<_, Failure>("x".repeat(many)) });
+    let running = runtime().block_on(plugin.serve(&bus)).unwrap();
+    let _engine = serve(&place, server.url(), &[]);
+    let on = |line: &[&str]| place.gearshift(&[line, &["-s", server.url()]].concat());
+    let sum = ["plugin", "call", "calculator", "sum", "--data", "[1, 2, 39]"];
+    assert_eq!(on(&sum).ends(0).out.trim(), "42");
+    let repeat = |many: &str| on(&["plugin", "call", "calculator", "repeat", "--data", many]);
+    let large = repeat("200000").ends(0).out;
+    assert_eq!(large.trim(), format!("\"{}\"", "x".repeat(200_000)));
+    let too_large = repeat("2000000").ends(2).err;
+    assert!(too_large.contains("the call succeeded, but its output of 2000"), "{too_large}");
+
+    // Who provides an interface, and what the engine has seen: calls by hand are not among that.
+    let shown = on(&["plugin", "show", "adder"]).ends(0).out;
+    assert!(shown.starts_with("interface adder is provided by\n  calculator 1.2.0  1 "), "{shown}");
+    let list = on(&["plugin", "ls", "adder@^1"]).ends(0).out;
+    let row: Vec<_> = list.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!((row[0], row[5], row[9]), ("calculator", "0", "adder"), "{list}");
+    let newer = on(&["plugin", "show", "adder@^2"]).ends(3).err;
+    let said = "plugin `calculator`, which implements `adder`, runs as 1.2.0, but `^2` is needed";
+    assert!(newer.contains(said), "{newer}");
+    let reset = on(&["plugin", "reset", "adder"]).ends(3).err;
+    assert!(reset.contains("name one of: calculator"), "{reset}");
+    runtime().block_on(running.drain());
+    let none = on(&["plugin", "ls", "-o", "json"]).ends(0);
+    assert_eq!(none.json(), serde_json::json!([]));
+    assert!(none.err.contains("no plugin is running; start one"), "{}", none.err);
+}
+
+/// One of another protocol version is shown as such, and serves nothing.
+#[test]
+fn p10_a_plugin_of_another_protocol_is_told_by_ls_show_and_deploy() {
+    let (place, server) = (Place::new(), Server::start(""));
+    let bus = runtime().block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap();
+    let info = ServiceInfo {
+        name: "bank".to_owned(),
+        id: String::new(),
+        version: "1.4.0".to_owned(),
+        metadata: [("gearshift.plugin".to_owned(), "99".to_owned())].into(),
+        endpoints: vec![EndpointInfo {
+            name: "pay".to_owned(),
+            subject: "gearshift.plugin.bank.v1.pay".to_owned(),
+            metadata: std::collections::BTreeMap::new(),
+        }],
+    };
+    let _offered = runtime().block_on(bus.requests().offer(info, "q")).unwrap();
+    let _engine = serve(&place, server.url(), &[]);
+    let on = |line: &[&str]| place.gearshift(&[line, &["-s", server.url()]].concat());
+    let list = on(&["plugin", "ls"]).ends(0).out;
+    assert!(list.contains("foreign protocol 99"), "{list}");
+    let shown = on(&["plugin", "show", "bank"]).ends(0).out;
+    assert!(shown.contains("it is not asked, as `1` is needed"), "{shown}");
+    place.write(
+        "pays.workflow.yaml",
+        "workflow: pays\nstates:\n  paying: { entry: { call: bank.pay }, done: paid, failed: paid }\n  \
+         paid: { final: true }\n",
+    );
+    let said = "plugin `bank` speaks protocol version `99`, but `1` is needed";
+    let checked = on(&["check", "--live", "pays.workflow.yaml"]).ends(0).out;
+    assert!(checked.contains("GS0226") && checked.contains(said), "{checked}");
+    let deployed = on(&["deploy", "pays.workflow.yaml"]).ends(0).err;
+    assert!(deployed.contains("GS0226") && deployed.contains(said), "{deployed}");
+}
+
 /// A plugin that waits for another one, and one that ends, are seen by those who look.
 #[test]
 fn g2_a_plugin_that_takes_no_calls_is_seen_with_its_state() {
@@ -150,6 +240,8 @@ fn g2_a_plugin_that_takes_no_calls_is_seen_with_its_state() {
     let parser = runtime().block_on(parser.serve(&bus)).unwrap();
     let running = runtime().block_on(starting).unwrap();
     until("active");
+    // It hears what the plugin says of itself, and tells that while the plugin drains.
+    let engine = serve(&place, server.url(), &[]);
     let asked = Subject::parse("gearshift.plugin.waiter.v1.hold").unwrap();
     let (caller, asked) = (bus.clone(), Message::new(asked, "1"));
     let patience = std::time::Duration::from_secs(60);
@@ -159,6 +251,10 @@ fn g2_a_plugin_that_takes_no_calls_is_seen_with_its_state() {
     until("deactivating");
     let shown = on(&["plugin", "show", "waiter"]).ends(0).out;
     assert!(shown.contains("deactivating"), "{shown}");
+    let has_load = |shown: &String| shown.contains("deactivating  load 1/");
+    let shown = (0..2_000).map(|_| on(&["plugin", "show", "waiter"]).ends(0).out).find(has_load);
+    assert!(shown.is_some(), "the load that it told last");
+    drop(engine);
     gate.add_permits(1);
     runtime().block_on(call).unwrap().unwrap();
     runtime().block_on(draining).unwrap();

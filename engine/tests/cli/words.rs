@@ -121,3 +121,79 @@ fn a_schedule_with_a_bad_pattern_and_a_bad_zone_is_told_both() {
     let told = check();
     assert!(told.contains("is never due") && told.contains("Mars/Base"), "{told}");
 }
+
+#[test]
+fn much_is_told_in_a_few_lines_unless_all_is_asked_for() {
+    let (place, _dev) = dev();
+    started(&place, "job", "k");
+    let more = (0..60).map(|number| format!("  s{number}: {{ needs: [ask], call: a.book }}\n"));
+    place.write("more.yaml", &format!("steps:\n{}", more.collect::<String>()));
+    place.gearshift(&["steps", "add", "k", "--file", "more.yaml"]).ends(0);
+    let told = place.gearshift(&["show", "k"]).ends(0).out;
+    assert!(told.contains("▶ ask"), "what waits is told: {told}");
+    assert!(told.contains("pending, 1 completed; `--all` shows them"), "{told}");
+    assert!(told.lines().count() < 30, "{told}");
+    let all = place.gearshift(&["show", "k", "--all"]).ends(0).out;
+    assert!(all.contains("✓ book") && all.contains("· s59"), "{all}");
+    let json = place.gearshift(&["show", "k", "-o", "json"]).ends(0).json();
+    assert_eq!(json["steps"].as_array().unwrap().len(), 62);
+}
+
+#[test]
+fn an_end_is_told_by_show_ls_watch_and_why() {
+    let (place, _dev) = dev();
+    started(&place, "job", "k");
+    place.gearshift(&["kill", "k", "--reason", "too late", "--as", "ann"]).ends(0);
+    let show = place.gearshift(&["show", "k"]).ends(0).out;
+    assert!(
+        show.contains("status    cancelled\nstate     steps\nend       killed by ann: too late")
+    );
+    let list = place.gearshift(&["ls"]).ends(0).out;
+    assert!(list.contains("killed by ann: too late"), "{list}");
+    let watch = place.gearshift(&["watch", "k"]).ends(1).out;
+    assert_eq!(watch, "k  is cancelled, killed by ann: too late\n");
+    let why = place.gearshift(&["why", "k"]).ends(0).out;
+    assert!(why.ends_with("\n  killed by ann: too late\n"), "{why}");
+    let json = place.gearshift(&["show", "k", "-o", "json"]).ends(0).json();
+    assert_eq!((&json["end"]["how"], &json["end"]["by"]), (&"killed".into(), &"ann".into()));
+}
+
+#[test]
+fn a_pause_of_a_plugin_says_what_answers_for_it() {
+    let (place, _dev) = dev();
+    let told = place.gearshift(&["pause", "--plugin", "a"]).ends(0).out;
+    assert_eq!(told, "a  paused, mocked here\n");
+    let told = place.gearshift(&["resume", "--plugin", "a"]).ends(0).out;
+    assert_eq!(told, "a  resumed, mocked here\n");
+    let told = place.gearshift(&["pause", "--plugin", "nobody"]).ends(0).out;
+    assert_eq!(told, "nobody  paused, none of it is running\n");
+}
+
+#[test]
+fn decision_34_kept_results_are_forgotten_when_a_person_says_so() {
+    let (place, _dev) = dev();
+    let text = "workflow: rates\nsteps:\n  look: { call: a.book, with: { id: '${ input.id }' }, \
+                cache: { key: '${ input.id }', ttl: 1h } }\n";
+    place.write("flows/rates.workflow.yaml", text);
+    let deploy = ["deploy", "flows/rates.workflow.yaml"];
+    place.gearshift(&deploy).ends(0);
+    let run = |key: &str, id: &str| {
+        let start = ["start", "rates", "--key", key, "-d", id, "--wait"];
+        place.gearshift(&start).ends(0);
+        let json = place.gearshift(&["show", key, "-o", "json"]).ends(0).json();
+        json["steps"][0]["cached"] == true
+    };
+    assert!(!run("1", "id=a") && !run("2", "id=7") && run("3", "id=a"));
+    let dry = place.gearshift(&["cache", "clear", "--all", "--dry-run"]).ends(0).out;
+    assert!(dry.contains("rates     look  a.book     2\nwould forget 2 results\n"), "{dry}");
+    let unasked = place.gearshift(&["cache", "clear", "rates"]).ends(2);
+    assert!(unasked.err.contains("forget 2 results needs a yes"), "{}", unasked.err);
+    let one = place.gearshift(&["cache", "clear", "rates", "look", "7"]).ends(0).out;
+    assert!(one.ends_with("forgot 1 result\n"), "{one}");
+    assert!(run("4", "id=a") && !run("5", "id=7"));
+    let all = place.gearshift(&["cache", "clear", "rates", "--yes", "-o", "json"]).ends(0).json();
+    assert_eq!(all["results"][0]["count"], 2);
+    assert!(!run("6", "id=a"));
+    let none = place.gearshift(&["cache", "clear", "nothing"]).ends(0).out;
+    assert_eq!(none, "forgot 0 results\n");
+}

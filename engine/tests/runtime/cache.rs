@@ -36,7 +36,7 @@ async fn instance(world: &World, name: &str) -> Option<Instance> {
 /// Starts the instance `name` with `input` and waits for what becomes of it.
 fn run(world: &World, name: &str, input: &str) -> Instance {
     let input = Value::from_json(input.as_bytes()).unwrap();
-    world.run(world.handle().start(key(name), None, input, Principal::default())).unwrap();
+    world.run(world.handle().start(key(name), None, input, Principal::default(), None)).unwrap();
     let over = |one: &Instance| matches!(one.status, Status::Done | Status::Stuck);
     let seen = async || instance(world, name).await.filter(over);
     world.run(eventually_async("the instance ends", seen))

@@ -51,7 +51,7 @@ fn desk(number: usize) -> InstanceKey {
 fn open_desks(world: &World, desks: Range<usize>) {
     for number in desks {
         let by = Principal::default();
-        world.run(world.handle().start(desk(number), None, Value::Null, by)).unwrap();
+        world.run(world.handle().start(desk(number), None, Value::Null, by, None)).unwrap();
     }
 }
 

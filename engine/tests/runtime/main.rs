@@ -4,6 +4,7 @@
 
 mod backpressure;
 mod bodies;
+mod bodies_swept;
 mod cache;
 mod calls_nats;
 mod children;
@@ -14,6 +15,7 @@ mod cluster_nats;
 mod control;
 mod fence_rounds;
 mod fencing;
+mod frozen;
 mod further;
 mod inbox;
 mod intake_damage;

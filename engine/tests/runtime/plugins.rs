@@ -30,6 +30,8 @@ struct Worker {
 struct Shop {
     went: Went,
     fails: Arc<AtomicBool>,
+    /// How many of the next calls are answered later, and never.
+    promises: Arc<AtomicUsize>,
     asked: Arc<AtomicUsize>,
 }
 
@@ -66,6 +68,12 @@ impl Shop {
                     let attempt = attempt.parse().unwrap();
                     shop.went.lock().unwrap().get_mut(&id).unwrap().push(attempt);
                     let mut reply = Message::new(request.message.subject.clone(), "{}");
+                    let less = |left: usize| left.checked_sub(1);
+                    let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+                    if shop.promises.fetch_update(set, fetch, less).is_ok() {
+                        reply = Message::new(request.message.subject.clone(), "");
+                        reply.headers.insert(headers::PENDING, "true").unwrap();
+                    }
                     if shop.fails.load(Ordering::Relaxed) {
                         reply.headers.insert(headers::SERVICE_ERROR_CODE, "503").unwrap();
                         reply.headers.insert(headers::SERVICE_ERROR, "the bank is down").unwrap();
@@ -299,6 +307,32 @@ fn g7_calls_are_balanced_over_instances_and_one_that_is_gone_costs_no_time() {
             let went = shop.went();
             assert_eq!(went[&id], 10);
             assert_eq!(went.values().sum::<usize>(), 42);
+        });
+    });
+}
+
+#[test]
+fn g7_what_an_instance_promised_is_in_flight_there() {
+    on_each_bus(|mut world| {
+        world.start();
+        let shop = Shop::default();
+        world.deploy(&jobs("p.work", "{ balance: least_in_flight }"));
+        let bus = world.bus();
+        world.run(async {
+            let workers =
+                [shop.worker(&bus, "1.0.0", true).await, shop.worker(&bus, "1.0.0", true).await];
+            shop.promises.store(1, Ordering::Relaxed);
+            want(&world, "long").await;
+            let took = async || (shop.asked() == 1).then_some(());
+            eventually_async("it is taken", took).await;
+            for number in 0..10 {
+                want(&world, &format!("a{number}")).await;
+                ends(&world, &format!("a{number}")).await;
+            }
+            let mut went: Vec<_> = shop.went().into_values().collect();
+            went.sort_unstable();
+            assert_eq!(went, [1, 10], "the other one has nothing under way");
+            drop(workers);
         });
     });
 }

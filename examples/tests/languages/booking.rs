@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use crate::load::{signal, until_there_are};
-use crate::world::{LOOK_AGAIN, PATIENCE, World, examples, gearshift, python};
+use crate::world::{LOOK_AGAIN, PATIENCE, World, command_of, examples, gearshift, python};
 
 /// Languages of bookkeepers, and whether one answers what it has at SIGTERM, and ends with 0.
 pub(crate) const WRITTEN_IN: [(&str, bool); 4] =
@@ -131,7 +131,7 @@ impl Office {
     async fn asked(&self, words: &[&str], input: &str) -> String {
         let file = self.world.folder.path().join("ids.txt");
         std::fs::write(&file, input).unwrap();
-        let mut command = Command::new(gearshift());
+        let mut command = command_of(gearshift());
         command.args(["--server", self.world.server.url()]).args(words).kill_on_drop(true);
         command.stdin(Stdio::from(std::fs::File::open(&file).unwrap()));
         let done = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();

@@ -5,7 +5,7 @@ use futures_util::StreamExt as _;
 use tokio::process::Child;
 use tokio::time::Instant;
 
-use crate::world::{LOOK_AGAIN, PATIENCE, World, examples, gearshift, output};
+use crate::world::{LOOK_AGAIN, PATIENCE, World, command_of, examples, gearshift, output};
 
 /// An engine and the scanner.
 async fn world() -> (World, Child) {
@@ -83,7 +83,7 @@ async fn g8_a_result_from_typescript_is_stored_while_no_engine_runs() {
 #[tokio::test]
 async fn the_conformance_kit_finds_nothing_about_long_work_in_typescript() {
     let (world, _scanner) = world().await;
-    let mut command = tokio::process::Command::new(gearshift());
+    let mut command = command_of(gearshift());
     command.args(["plugin", "check", "scanner", "-d", "pages=10", "-d", "msPerPage=100"]);
     let done = output(command.args(["--nats", world.server.url()])).await;
     let said = String::from_utf8_lossy(&done.stdout);

@@ -23,6 +23,11 @@ async fn the_python_package_reads_and_writes_the_protocol() {
 }
 
 #[tokio::test]
+async fn the_python_package_says_what_is_wrong() {
+    tests_of_the_package_pass("test_mistakes").await;
+}
+
+#[tokio::test]
 async fn the_python_package_answers_calls() {
     tests_of_the_package_pass("test_plugin").await;
 }
@@ -50,4 +55,20 @@ async fn the_python_client_drives_a_real_engine() {
 #[tokio::test]
 async fn the_python_package_is_a_wheel() {
     tests_of_the_package_pass("test_wheel").await;
+}
+
+#[test]
+fn every_file_of_the_python_package_s_tests_is_run_here() {
+    let here = include_str!("package.rs");
+    let files = std::fs::read_dir(package().join("tests")).unwrap();
+    let mut count = 0;
+    for name in files.map(|file| file.unwrap().file_name().into_string().unwrap()) {
+        let Some(module) = name.strip_suffix(".py").filter(|it| it.starts_with("test_")) else {
+            continue;
+        };
+        let runs = format!("tests_of_the_package_pass(\"{module}\")");
+        assert!(here.contains(&runs), "nothing runs `{name}`");
+        count += 1;
+    }
+    assert!(count > 0);
 }

@@ -133,7 +133,7 @@ impl World {
     }
 
     pub(crate) async fn gearshift(&self, words: &[&str]) -> Value {
-        let mut command = Command::new(gearshift());
+        let mut command = command_of(gearshift());
         command.args(["--server", self.server.url(), "-o", "json"]).args(words);
         let output = output(command.current_dir(self.folder.path())).await;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -143,7 +143,7 @@ impl World {
 
     /// The conformance kit, which asks with a sample.
     pub(crate) async fn check(&self, language: &Language) {
-        let mut command = Command::new(gearshift());
+        let mut command = command_of(gearshift());
         command.args(["plugin", "check", "title_validator", "-d", "title=a b"]);
         let done = output(command.args(["--nats", self.server.url()])).await;
         let said = String::from_utf8_lossy(&done.stdout);
@@ -165,7 +165,7 @@ impl World {
 
 /// Starts an engine on the server, and waits until it is there.
 async fn engine(server: &PrivateServer, folder: &TempDir, definitions: &[PathBuf]) -> Child {
-    let mut engine = Command::new(gearshift());
+    let mut engine = command_of(gearshift());
     engine.args(["serve", "--no-wait", "-q", "--nats", server.url()]);
     engine.args(definitions).current_dir(folder.path());
     let mut engine = engine.kill_on_drop(true).stdout(Stdio::piped()).spawn().unwrap();
@@ -191,6 +191,13 @@ pub(crate) fn gearshift() -> PathBuf {
     binary
 }
 
+/// A command without what only tests know: the binary refuses variables that it does not know.
+pub(crate) fn command_of(program: PathBuf) -> Command {
+    let mut command = Command::new(program);
+    command.env_remove("GEARSHIFT_LONG");
+    command
+}
+
 /// What `tests/run` installs where it is not there.
 pub(crate) fn tool(variable: &str) -> PathBuf {
     let named = std::env::var_os(variable).map(PathBuf::from);
@@ -199,7 +206,7 @@ pub(crate) fn tool(variable: &str) -> PathBuf {
 
 /// Python with the package as it is in the tree.
 pub(crate) fn python(script: &Path) -> Command {
-    let mut command = Command::new(tool("GEARSHIFT_TEST_PYTHON"));
+    let mut command = command_of(tool("GEARSHIFT_TEST_PYTHON"));
     command.env("PYTHONPATH", package()).env("PYTHONDONTWRITEBYTECODE", "1").arg(script);
     command
 }

@@ -28,6 +28,7 @@ pub struct Client {
     transport: Transport,
     user: String,
     timeout: Duration,
+    trace: Vec<Header>,
 }
 
 impl Client {
@@ -57,7 +58,7 @@ impl Client {
     }
 
     fn new(transport: Transport) -> Self {
-        Self { transport, user: "local".to_owned(), timeout: TIMEOUT }
+        Self { transport, user: "local".to_owned(), timeout: TIMEOUT, trace: Vec::new() }
     }
 
     /// The same way, for this user: commands and events are sent, and recorded, in this name
@@ -66,6 +67,16 @@ impl Client {
     #[must_use]
     pub fn as_user(mut self, user: &str) -> Self {
         user.clone_into(&mut self.user);
+        self
+    }
+
+    /// The same way, in a trace (W3C trace context): events, and instances that are started by
+    /// command, go on with it, unless an event says its own. What is no `traceparent` counts as
+    /// absent.
+    #[must_use]
+    pub fn in_trace(mut self, traceparent: &str, tracestate: Option<&str>) -> Self {
+        self.trace = vec![(headers::TRACEPARENT, traceparent.to_owned())];
+        self.trace.extend(tracestate.map(|state| (headers::TRACESTATE, state.to_owned())));
         self
     }
 
@@ -125,11 +136,20 @@ impl Client {
         body: &I,
     ) -> Result<bool, Error> {
         list.retain(|(name, _)| !matches!(*name, headers::TIMEOUT_MS | headers::WAIT_FOR));
+        self.trace_into(&mut list);
         list.push((headers::CONTENT_TYPE, headers::JSON.to_owned()));
         let body = Encoding::Json.encode(body)?.into();
         let subject = subject.to_owned();
         let ask = Ask { subject, headers: list, body, deadline: self.timeout };
         self.transport.store(&ask).await
+    }
+
+    /// Says the trace where nothing said one; both headers are one thing.
+    fn trace_into(&self, list: &mut Vec<Header>) {
+        if !list.iter().any(|(name, _)| *name == headers::TRACEPARENT) {
+            list.retain(|(name, _)| *name != headers::TRACESTATE);
+            list.extend(self.trace.iter().cloned());
+        }
     }
 
     pub(crate) async fn ask<I: Serialize, O: DeserializeOwned>(
@@ -141,6 +161,7 @@ impl Client {
     ) -> Result<O, Error> {
         let patience = waits.unwrap_or(self.timeout);
         list.retain(|(name, _)| *name != headers::TIMEOUT_MS);
+        self.trace_into(&mut list);
         list.push((headers::CONTENT_TYPE, headers::JSON.to_owned()));
         list.push((headers::TIMEOUT_MS, millis(patience).to_string()));
         let body = Encoding::Json.encode(body)?.into();

@@ -1,9 +1,9 @@
-//! Plugins: looking at them, calls by hand, breakers closed by hand.
+//! Plugins: looking at them, calls by hand, breakers closed by hand, kept results forgotten.
 
 use std::time::Duration;
 
 use gearshift_protocol::command::{
-    PluginCall, PluginCallReply, PluginReset, PluginResetReply, Verb,
+    ClearCache, ClearCacheReply, PluginCall, PluginCallReply, PluginReset, PluginResetReply, Verb,
 };
 use gearshift_protocol::query::{Plugins, What};
 use gearshift_protocol::view::{Page, PluginView};
@@ -37,5 +37,14 @@ impl Client {
     /// Those of every request.
     pub async fn plugin_reset(&self, reset: &PluginReset) -> Result<PluginResetReply, Error> {
         self.command(Verb::PluginReset, reset, None).await
+    }
+
+    /// Has results of calls forgotten that are kept for the same calls again, or counts them.
+    ///
+    /// # Errors
+    ///
+    /// `bad_request` if it names a step without its workflow; and those of every request.
+    pub async fn clear_cache(&self, clear: &ClearCache) -> Result<ClearCacheReply, Error> {
+        self.command(Verb::CacheClear, clear, None).await
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::cache::{ClearCache, ClearCacheReply, KeptResults};
 pub use self::control::{
     Checkpoint, Clocks, Fork, ForkReply, Hold, HoldReply, Pause, Rollback, SetVars, TimerOrder,
 };
@@ -17,6 +18,7 @@ pub use self::steps::{AddSteps, AddStepsReply};
 pub use self::transaction::{BeginTransaction, EndTransaction};
 use crate::verdict::{InstanceVerdict, Wait};
 
+mod cache;
 mod control;
 mod deploy;
 mod plugin;
@@ -88,11 +90,13 @@ pub enum Verb {
     PluginCall,
     /// [`PluginReset`] → [`PluginResetReply`]: close breakers.
     PluginReset,
+    /// [`ClearCache`] → [`ClearCacheReply`]: forget results of calls that are kept.
+    CacheClear,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Deploy,
         Self::Undeploy,
         Self::Start,
@@ -123,6 +127,7 @@ impl Verb {
         Self::ScheduleResume,
         Self::PluginCall,
         Self::PluginReset,
+        Self::CacheClear,
     ];
 
     /// The subject token.
@@ -159,6 +164,7 @@ impl Verb {
             Self::ScheduleResume => "schedule_resume",
             Self::PluginCall => "plugin_call",
             Self::PluginReset => "plugin_reset",
+            Self::CacheClear => "cache_clear",
         }
     }
 

@@ -91,9 +91,13 @@ impl EventHeaders {
 pub fn ce_encode(text: &str) -> String {
     use std::fmt::Write as _;
 
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'%');
+    if text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
     let mut value = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'%') {
+        if is_plain(byte) {
             value.push(char::from(byte));
         } else {
             // Writing to a string cannot fail.

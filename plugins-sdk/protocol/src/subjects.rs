@@ -62,7 +62,7 @@ pub fn query(what: &str) -> String {
 /// `gearshift.result.<call id>`.
 #[must_use]
 pub fn result(call_id: &str) -> String {
-    format!("{RESULT}{call_id}")
+    [RESULT, call_id].concat()
 }
 
 /// `gearshift.heartbeat.<call id>`.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::control::{CheckpointView, PausedView};
+pub use self::end::EndView;
 pub use self::health::{EngineView, Health, HealthStatus, PartitionHealth, SourceHealth};
 pub use self::plugins::{
     BreakerView, OperationView, PluginInstanceView, PluginView, RequirementView,
@@ -17,6 +18,7 @@ pub use self::transaction::{MemberView, MembershipView, ScopeView};
 use crate::verdict::Status;
 
 mod control;
+mod end;
 mod health;
 mod plugins;
 mod schedules;
@@ -76,6 +78,9 @@ pub struct InstanceSummary {
     /// Why only a person can move it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck_reason: Option<String>,
+    /// How its life ended, where that was in no final state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<EndView>,
     /// The instance whose child it is, as `workflow/key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
@@ -133,6 +138,9 @@ pub struct InstanceDetail {
     /// What it knows, where it is a transaction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<ScopeView>,
+    /// What a person left out with `skip` of what was to be taken back, or to be done in any case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// How far its step graphs are.
     #[serde(flatten)]
     pub steps: StepsView,

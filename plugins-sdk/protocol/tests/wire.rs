@@ -156,6 +156,7 @@ fn views() {
         age_s: 12,
         step: 3,
         stuck_reason: Some("no card".into()),
+        end: None,
         parent: None,
     };
     check(

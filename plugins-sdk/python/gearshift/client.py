@@ -68,6 +68,17 @@ class Client:
         self._nats = connection
         self.user = user or _whoami()
         self.timeout = timeout
+        self._trace: Dict[str, str] = {}
+
+    def in_trace(self, traceparent: str, tracestate: Optional[str] = None) -> Client:
+        """The same way, in a trace (W3C trace context).
+
+        Events, and instances that are started by command, go on with it. What is no `traceparent`
+        counts as absent.
+        """
+        traced = Client(self._nats, user=self.user, timeout=self.timeout)
+        traced._trace = _given(traceparent=traceparent, tracestate=tracestate)
+        return traced
 
     # Definitions
 
@@ -215,7 +226,7 @@ class Client:
         await self._ask(f"gearshift.publish.{event_type}", data, self.timeout, headers)
 
     def _event_headers(self, event_id: Optional[str], instance: Optional[str]) -> Dict[str, str]:
-        headers = {wire.USER: wire.ce_encode(self.user)}
+        headers = {**self._trace, wire.USER: wire.ce_encode(self.user)}
         if event_id:
             headers[wire.MESSAGE_ID] = wire.ce_encode(event_id)
         if instance:
@@ -296,6 +307,7 @@ class Client:
         self, subject: str, body: Any, timeout: float, headers: Optional[Dict[str, str]] = None
     ) -> Any:
         sent = {
+            **self._trace,
             **(headers or {}),
             wire.CONTENT_TYPE: wire.JSON,
             wire.TIMEOUT_MS: str(round(timeout * 1000)),

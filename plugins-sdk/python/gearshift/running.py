@@ -90,17 +90,22 @@ class Running:
 
     async def start(self) -> None:
         """Takes calls from when this returns."""
-        await self._hook("initialize")
+        # It is found from now on, and takes no calls yet.
+        await self._service.start()
+        initialized = False
         try:
+            await settle(self._nats)
+            await self._hook("initialize")
+            initialized = True
             await self._activate()
         except BaseException:
             with suppress(nats.errors.Error):
                 await self._service.stop()
-            await self._hook_at_the_end("cleanup")
+            if initialized:
+                await self._hook_at_the_end("cleanup")
             raise
 
     async def _activate(self) -> None:
-        await self._service.start()
         required, patience = self.plugin.required, self.plugin.requires_within
         missing = await requires.wait(self._nats, required, patience, self._become)
         await self._hook("activate")

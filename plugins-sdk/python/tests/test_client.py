@@ -203,6 +203,19 @@ class Papers(OnServer):
             await self.client.wait("n-1", "awake")
         self.assertEqual(ended.exception.code, "cancelled")
 
+    async def test_a_start_brings_the_trace_of_whoever_asks(self) -> None:
+        parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        traced = self.client.in_trace(parent, "v=1")
+        self.assertEqual(traced.user, "rita")
+        await traced.start("nap", {"id": "n-4"}, key="n-4")
+
+        async def called() -> List[Context]:
+            return self.attempts
+
+        context = (await until(called, "it is called"))[0]
+        self.assertEqual((context.traceparent, context.tracestate), (parent, "v=1"))
+        await self.client.kill("n-4")
+
     async def test_a_workflow_of_steps_is_built_deployed_and_started(self) -> None:
         workflow = Workflow("built", "Built in Python", mode="sequential")
         workflow.add(Step("first", "counter", "count", {"text": "${ input.text }"}))

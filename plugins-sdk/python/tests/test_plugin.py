@@ -202,6 +202,7 @@ class Lives(OnServer):
         @plugin.on_initialize
         async def initialize() -> None:
             happened.append("initialize")
+            self.assertEqual((await self.shown("life"))[1:], ("initializing", []))
 
         @plugin.on_activate
         def activate() -> None:

@@ -31,6 +31,8 @@ pub struct Node {
     child: Option<Child>,
 }
 
+/// Between two looks whether a process stands still.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// How long a process may take to end after SIGTERM.
 const END_MAX: Duration = Duration::from_secs(30);
 
@@ -116,6 +118,20 @@ impl Node {
         Err(Error::other(format!("{signal} was not sent to {}", self.name())))
     }
 
+    /// Stops it with SIGSTOP, and waits until all of it stands still: for a moment after the signal
+    /// its threads go on.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub async fn stop(&self) -> Result<(), Error> {
+        self.signal("-STOP").await?;
+        let Some(pid) = self.child.as_ref().and_then(Child::id) else { return Ok(()) };
+        while !stands_still(pid)? {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    }
+
     /// How it ended, where it did so by itself.
     ///
     /// # Errors
@@ -123,4 +139,17 @@ impl Node {
     pub fn exited(&mut self) -> Result<Option<ExitStatus>, Error> {
         self.child.as_mut().map_or(Ok(None), Child::try_wait)
     }
+}
+
+/// Does no thread of the process run? Systems that do not tell are taken at their word.
+fn stands_still(pid: u32) -> Result<bool, Error> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Ok(true) };
+    for thread in threads {
+        // One that has ended meanwhile does not run.
+        let Ok(stat) = std::fs::read_to_string(thread?.path().join("stat")) else { continue };
+        if !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -88,6 +88,7 @@ impl Stage {
             version: None,
             input: Value::empty_map(),
             by: Principal::default(),
+            trace_context: None,
         };
         let mut next = Some(start);
         for _ in 0..INPUTS_MAX {

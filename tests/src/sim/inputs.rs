@@ -122,7 +122,13 @@ pub(super) fn order(random: &mut Random, charts: &Charts) -> PartitionInput {
     if random.chance(250) {
         let versions = [None, None, None, Some(1), Some(2)];
         let input = if random.chance(800) { Value::Null } else { junk(random) };
-        return PartitionInput::Start { key, version: *random.pick(&versions), input, by };
+        return PartitionInput::Start {
+            key,
+            version: *random.pick(&versions),
+            input,
+            by,
+            trace_context: None,
+        };
     }
     let commands = [
         Command::Decide { choice: "approve".into(), data: None },

@@ -71,7 +71,7 @@ fn d12_notices_tell_of_the_whole_life_of_an_instance() {
         world.run(client.resume("job/bad", "")).unwrap();
         released(world, "bad", Status::Failed);
         let mut told = Vec::new();
-        while told.last().is_none_or(|last| last != "failed") {
+        while told.last().is_none_or(|last| last != "failed end") {
             let next = async { tokio::time::timeout(PATIENCE, watch.next()).await };
             let notice = world.run(next).unwrap().unwrap().unwrap();
             let step = notice.data["step"].as_str().map(|step| format!(" {step}"));
@@ -93,7 +93,7 @@ fn d12_notices_tell_of_the_whole_life_of_an_instance() {
             "compensating",
             "step_undone ask",
             "rolled_back",
-            "failed",
+            "failed end",
         ];
         assert_eq!(told, expected);
         // The history has which step it was, the kind of the failure, and its code.

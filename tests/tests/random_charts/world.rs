@@ -82,7 +82,13 @@ impl World {
         for number in 0..INSTANCES {
             let input = Value::empty_map();
             let by = Principal::default();
-            let start = PartitionInput::Start { key: key(number), version: None, input, by };
+            let start = PartitionInput::Start {
+                key: key(number),
+                version: None,
+                input,
+                by,
+                trace_context: None,
+            };
             world.tell(vec![start]);
         }
         world.settle();

@@ -231,15 +231,16 @@ impl Work<'_> {
         };
         let words = format!("publish {subject}");
         let id = self.next_effect_id();
-        let trace_context = self.instance.trace_context.clone();
+        let trace_context = self.instance.trace_of(id);
         Ok(self.emit(Effect::Publish { id, subject, payload, trace_context }, words)?)
     }
 
     /// A call nobody waits for.
     fn run_tell(&mut self, spec: &CallSpec, event: Option<&Event>) -> Result<(), Failure> {
         let input = self.call_input(spec, event)?;
+        let call = self.next_effect_id();
         let request = CallRequest {
-            call: self.next_effect_id(),
+            call,
             attempt: 1,
             operation: Arc::clone(&spec.operation),
             input,
@@ -247,7 +248,7 @@ impl Work<'_> {
             step: Arc::clone(&spec.name),
             per: self.limit_key_of(&spec.operation),
             cache: None,
-            trace_context: self.instance.trace_context.clone(),
+            trace_context: self.instance.trace_of(call),
         };
         let words = format!("tell {}", spec.operation);
         Ok(self.emit(Effect::Call(request), words)?)

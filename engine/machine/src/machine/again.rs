@@ -1,5 +1,7 @@
 //! What `retry` does again and `skip` leaves behind after an error (rule 20).
 
+use std::sync::Arc;
+
 use super::effect::NoticeKind;
 use super::input::Event;
 use super::instance::{FailedBlock, Place, RunningSequence, Stuck, StuckKind, TimerKind};
@@ -48,6 +50,11 @@ impl Work<'_> {
             self.leave_undo_out(sequence);
             self.undo_through(undo, false)?;
         } else {
+            if let Role::Finally { .. } = sequence.role {
+                let call = self.call_of(sequence).map(|(spec, _)| Arc::clone(&spec.operation));
+                let what = call.map_or_else(|| "an action".into(), |call| format!("`{call}`"));
+                self.leave_out(&format!("`finally`: {what} was skipped"));
+            }
             self.skip_step(sequence.id);
         }
         let taken = self.macrostep(Cause::Resume(sequence.event.as_deref()))?;

@@ -33,7 +33,8 @@ pub struct CacheKey {
 
 /// Calls of one workflow that are made by steps (or states) of the same name, ask the same
 /// operation and have the same key are the same call, whichever version or instance makes them.
-fn hash_of(workflow: &str, step: &str, operation: &str, key: &Value) -> ContentHash {
+#[must_use]
+pub fn result_hash(workflow: &str, step: &str, operation: &str, key: &Value) -> ContentHash {
     let mut out = Out::default();
     for text in [FORM, workflow, step, operation] {
         out.blob(text.as_bytes());
@@ -62,7 +63,7 @@ impl Work<'_> {
         }
         let step = self.asking(state, role);
         let workflow = &self.definition.name;
-        let hash = hash_of(workflow, &step, &spec.operation, &key);
+        let hash = result_hash(workflow, &step, &spec.operation, &key);
         Ok(Some(CacheKey { hash, fresh: false }))
     }
 
@@ -111,6 +112,7 @@ impl Work<'_> {
             self.entry.effects.push(format!("keep {} for {ttl}", spec.operation).into());
             self.effects.push(Effect::Keep {
                 under: key.hash,
+                step: self.asking(sequence.state, sequence.role),
                 operation: Arc::clone(&spec.operation),
                 output: output.clone(),
                 ttl_ms: rules.ttl_ms,
@@ -126,7 +128,7 @@ mod tests {
     #[test]
     fn c17_only_the_same_call_has_the_same_hash() {
         let of = |workflow, step, operation, key: &str| {
-            hash_of(workflow, step, operation, &Value::from_json(key.as_bytes()).unwrap())
+            result_hash(workflow, step, operation, &Value::from_json(key.as_bytes()).unwrap())
         };
         let one = of("w", "s", "p.o", r#"{"a":1,"b":[2]}"#);
         assert_eq!(one, of("w", "s", "p.o", r#"{"b":[2],"a":1}"#), "members have no order");

@@ -1,19 +1,18 @@
-//! One call's life: attempt, deadline, retry delay, late reply (rules 35-37).
+//! One call's life: what its answers do, retries, its end (rules 35-37).
 
 use std::sync::Arc;
 
-use super::cache::CacheKey;
-use super::effect::{CallRequest, Effect, NoticeKind};
+use super::effect::NoticeKind;
+use super::end::End;
 use super::ids::EffectId;
 use super::input::{CallOutcome, ErrorKind, Event, EventKind};
 use super::instance::{
     FailedBlock, Place, Reply, RunningCall, RunningSequence, StuckKind, TimerKind,
 };
 use super::invoked::{CallFailure, Invoked, call_at, invoked_at, repeats, retry_delay_ms};
-use super::macrostep::{Cause, Taken, error_text};
+use super::macrostep::{Cause, Taken};
 use super::once::is_unknown;
 use super::progress::Role;
-use super::transaction::{TRANSACTION, verb_of};
 use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::expr::Expr;
 use crate::definition::model::{CallSpec, SetPath};
@@ -29,81 +28,6 @@ pub const PLUGIN_LIMITED: &str = "plugin_limited";
 pub const ENGINE_AWAY: &str = "engine_away";
 
 impl Work<'_> {
-    /// Makes one attempt of a call.
-    pub(super) fn send_call(
-        &mut self,
-        sequence: u32,
-        spec: &CallSpec,
-        call: EffectId,
-        attempt: u32,
-        input: Value,
-        cache: Option<CacheKey>,
-    ) -> Result<(), Overrun> {
-        let deadline = self.now.plus_ms(spec.timeout_ms);
-        let Some(at) = self.sequence_index(sequence) else { return Ok(()) };
-        let per = self.limit_key(&spec.operation, at, call);
-        let Some(running) = self.instance.sequences.get_mut(at) else { return Ok(()) };
-        running.call = Some(RunningCall {
-            id: call,
-            attempt,
-            sent: true,
-            once: false,
-            input: input.clone(),
-            deadline,
-            child: None,
-            heartbeat_ms: None,
-            per: per.clone(),
-            cache,
-        });
-        let (state, role) = (running.state, running.role);
-        let step = self.asking(state, role);
-        self.step_attempt(role, attempt);
-        self.arm(spec.timeout_ms, TimerKind::CallDeadline { sequence });
-        if let Some(verb) = verb_of(&spec.operation) {
-            let asked = self.ask_transaction(verb, (call, attempt), &input)?;
-            if let Some(at) = self.sequence_index(sequence)
-                && let Some(running) = self.instance.sequences.get_mut(at)
-                && let Some(call) = &mut running.call
-            {
-                // It is no plugin's: nobody is asked again after a restart but by letter.
-                call.child = asked;
-            }
-            return Ok(());
-        }
-        let operation = Arc::clone(&spec.operation);
-        let words = format!("call {operation}");
-        let cache = cache.filter(|key| !key.fresh).map(|key| key.hash);
-        let trace_context = self.instance.trace_context.clone();
-        let request = CallRequest {
-            call,
-            attempt,
-            operation,
-            input,
-            deadline,
-            step,
-            per,
-            cache,
-            trace_context,
-        };
-        self.emit(Effect::Call(request), words)
-    }
-
-    /// Removes the deadline and retry timers of a sequence.
-    pub(super) fn disarm_call(&mut self, id: u32) {
-        self.instance.timers.retain(|timer| match timer.kind {
-            TimerKind::CallDeadline { sequence } | TimerKind::CallRetry { sequence } => {
-                sequence != id
-            }
-            TimerKind::After { .. }
-            | TimerKind::Send { .. }
-            | TimerKind::SendTo { .. }
-            | TimerKind::DeferredExpiry { .. }
-            | TimerKind::Steps { .. }
-            | TimerKind::MoreSteps { .. }
-            | TimerKind::Retention => true,
-        });
-    }
-
     /// The call a sequence stands at, and its invoke id.
     pub(super) fn call_of(
         &self,
@@ -346,54 +270,12 @@ impl Work<'_> {
         if let Taken::Unhandled(_) = taken {
             let (state, sequence) = (Some(sequence.state), Some(sequence));
             let origin = Origin { state, sequence, ..Origin::default() };
-            self.unhandled_error(StuckKind::CallFailed, error_text(event), origin);
+            let end = End::by_error(event, self.definition);
+            self.unhandled_error(StuckKind::CallFailed, end, origin);
             if !self.ready.is_empty() {
                 return self.macrostep(Cause::Resume(None));
             }
         }
         Ok(Taken::Yes)
-    }
-
-    pub(super) fn set_call(&mut self, sequence: u32, call: Option<RunningCall>) {
-        if let Some(at) = self.sequence_index(sequence)
-            && let Some(running) = self.instance.sequences.get_mut(at)
-        {
-            running.call = call;
-        }
-    }
-
-    /// The next attempt of a call is due.
-    pub(super) fn retry_call(&mut self, sequence: u32) -> Result<Taken, Overrun> {
-        let definition = self.definition;
-        let Some(at) = self.sequence_index(sequence) else { return Ok(Taken::Yes) };
-        let Some(running) = self.instance.sequences.get(at) else { return Ok(Taken::Yes) };
-        if self.instance.is_last_reply(running) {
-            return self.ask_last_again(&running.clone());
-        }
-        if let (Some((spec, _)), Some(call)) = (call_at(definition, running), running.call.clone())
-        {
-            let attempt = call.attempt.saturating_add(1);
-            self.send_call(sequence, spec, call.id, attempt, call.input, call.cache)?;
-        }
-        Ok(Taken::Yes)
-    }
-
-    /// Makes a call that failed for good again, under the same id, as this attempt (`retry`).
-    pub(super) fn begin_call_again(
-        &mut self,
-        sequence: &RunningSequence,
-        attempt: u32,
-    ) -> Result<(), Overrun> {
-        let definition = self.definition;
-        if let Some(RunningCall { child: Some(child), input, .. }) = &sequence.call
-            && child.workflow() != TRANSACTION
-        {
-            return self.start_child_again(sequence, input);
-        }
-        if let (Some((spec, _)), Some(call)) = (call_at(definition, sequence), &sequence.call) {
-            let cache = call.cache.map(|key| CacheKey { fresh: true, ..key });
-            self.send_call(sequence.id, spec, call.id, attempt, call.input.clone(), cache)?;
-        }
-        Ok(())
     }
 }

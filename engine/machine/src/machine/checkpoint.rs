@@ -10,6 +10,7 @@ use super::input::Event;
 use super::instance::{Instance, RunningSequence, Status};
 use super::outcome::Outcome;
 use super::progress::{Checkpoint, ItemState, Role, RunningGraph, StepState};
+use super::transaction::{Membership, Standing};
 use super::work::{ActionError, Failure, Origin, Overrun, Work};
 use crate::definition::expr::Template;
 use crate::value::Value;
@@ -63,14 +64,36 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Points that actions asked for wait until a person lets the instance go on.
+    fn save_later(&mut self, names: Vec<Arc<str>>) {
+        for name in names {
+            self.note(format!("checkpoint {name} is saved as soon as it goes on"));
+            let waiting = &mut self.instance.progress.get_or_insert_default().saves;
+            waiting.retain(|known| *known != name);
+            // No more than there can be checkpoints: the rest would be refused then.
+            if waiting.len() < CHECKPOINTS_MAX {
+                waiting.push(name);
+            }
+        }
+    }
+
     /// Saves the points that actions asked for; false where there are none.
     pub(super) fn save_points(&mut self) -> Result<bool, Overrun> {
-        let names = std::mem::take(&mut self.saves);
+        let mut names = std::mem::take(&mut self.saves);
+        if self.trouble.is_some() {
+            // What failed is still in the middle: a fork could not begin there.
+            self.save_later(names);
+            return Ok(false);
+        }
+        // What is taken back meanwhile is no point to go on from either.
+        if !self.is_rolling_back()
+            && let Some(progress) = self.instance.progress.as_deref_mut()
+        {
+            let waiting = std::mem::take(&mut progress.saves).into_iter();
+            let waiting = waiting.filter(|name| !names.contains(name)).collect::<Vec<_>>();
+            names.splice(0..0, waiting);
+        }
         for name in &names {
-            if self.trouble.is_some() {
-                self.note(format!("checkpoint {name} is not saved: the instance is stuck"));
-                continue;
-            }
             match self.save_point(name) {
                 Ok(()) => self.note(format!("checkpoint {name} saved")),
                 Err(reason) => self.queue_error(refused(reason), Origin::default())?,
@@ -126,9 +149,17 @@ impl Work<'_> {
                 "checkpoints of {total} bytes exceed the limit of {CHECKPOINTS_BYTES_MAX} bytes"
             ));
         }
-        let list = &mut self.instance.progress.get_or_insert_default().checkpoints;
-        list.retain(|known| known.name != *name);
-        list.push(checkpoint);
+        let is_member = |member: &Membership| {
+            member.standing.is_bound() && member.standing != Standing::Joining
+        };
+        let is_within = self.instance.membership().is_some_and(is_member);
+        let progress = self.instance.progress.get_or_insert_default();
+        progress.checkpoints.retain(|known| known.name != *name);
+        progress.checkpoints.push(checkpoint);
+        progress.within.retain(|known| known != name);
+        if is_within {
+            progress.within.push(Arc::clone(name));
+        }
         let id = |state: StateId| Value::String(Arc::clone(&self.state(state).id));
         let states = Value::list(self.leaves().into_iter().map(id).collect());
         let fields = vec![("name", Value::String(Arc::clone(name))), ("state", states)];
@@ -162,6 +193,7 @@ fn step_weight(step: &StepState) -> usize {
         let items = fan.items.iter().map(|item| match item {
             ItemState::Done(output) => 1 + output.weight(),
             ItemState::Open | ItemState::Failed(_) => 32,
+            ItemState::Unkept(unkept) => 32 + unkept.output.weight(),
         });
         fan.list.weight() + items.sum::<usize>()
     };

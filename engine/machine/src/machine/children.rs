@@ -157,8 +157,10 @@ impl Work<'_> {
         let (life, invoke_id) = (self.instance.generation, Arc::clone(invoke_id));
         let parent = Parent { key: own, life, call, invoke_id, depth };
         let initiator = self.instance.initiator.clone();
-        let body =
-            self.within(LetterBody::Start { version, input, parent, initiator, reason: "".into() });
+        let trace_context = self.instance.trace_of(call);
+        let reason = "".into();
+        let body = LetterBody::Start { version, input, parent, initiator, reason, trace_context };
+        let body = self.within(body);
         Ok(self.emit_letter(key, body, format!("invoke {text}"))?)
     }
 

@@ -8,6 +8,9 @@ use std::sync::Arc;
 /// Items of one chunk.
 const CHUNK: usize = 32;
 
+/// Items that a chunk has room for at first where nobody knows how many come.
+const FEW: usize = 4;
+
 /// A list in chunks; all but the last are full.
 #[derive(Clone, Debug)]
 pub struct Chunks<T> {
@@ -119,10 +122,15 @@ impl<T: Clone + PartialEq> Chunks<T> {
 
     /// Appends one.
     pub fn push(&mut self, item: T) {
+        self.push_of(item, FEW);
+    }
+
+    /// Appends one, the first of about so many.
+    pub(crate) fn push_of(&mut self, item: T, many: usize) {
         match self.chunks.last_mut() {
             Some(last) if last.len() < CHUNK => Arc::make_mut(last).push(item),
             Some(_) | None => {
-                let mut chunk = Vec::with_capacity(CHUNK);
+                let mut chunk = Vec::with_capacity(many.clamp(1, CHUNK));
                 chunk.push(item);
                 self.chunks.push(Arc::new(chunk));
             }
@@ -157,8 +165,9 @@ impl<T> Chunks<T> {
 impl<T: Clone + PartialEq> FromIterator<T> for Chunks<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let mut chunks = Self::default();
-        for item in items {
-            chunks.push(item);
+        let mut items = items.into_iter();
+        while let Some(item) = items.next() {
+            chunks.push_of(item, items.size_hint().0 + 1);
         }
         chunks
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{Pin, Timestamp};
 use super::progress::Clocks;
+use super::trace_context::TraceContext;
 use crate::value::Value;
 
 /// An operator's orders to one instance.
@@ -91,6 +92,9 @@ pub enum Command {
         input: Value,
         /// The transaction's name.
         transaction: Arc<str>,
+        /// The trace that whoever asked is in.
+        #[serde(default)]
+        trace_context: Option<Arc<TraceContext>>,
     },
 }
 

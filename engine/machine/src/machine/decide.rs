@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::children::{on_child_event, on_child_reply};
 use super::commands::{on_command, rejected};
 use super::deferral::repeated;
+use super::end::End;
 use super::ending::on_orphaned;
 use super::fork::begin_fork;
 use super::ids::{EffectId, InstanceKey, StateId, Timestamp};
 use super::input::{CallOutcome, Command, Event, EventKind, Input, Principal};
 use super::instance::{Instance, Reply, Status, StuckKind, TimerKind};
 use super::invoked::invoked_at;
-use super::macrostep::{Again, Cause, Taken, error_text};
+use super::macrostep::{Again, Cause, Taken};
 use super::once::on_started;
 use super::outcome::{Decision, Outcome};
 use super::pending::on_pending;
@@ -38,27 +39,26 @@ pub fn decide(
     }
     let over = instance.is_none_or(|old| old.status.is_ended());
     match (instance, input) {
-        (old, Input::Start { input, event, by }) if over => {
-            start(old, key, definition, Beginning::asked(input, event.as_ref(), by), now)
+        (old, Input::Start { input, event, by, trace_context }) if over => {
+            let trace = trace_context.as_ref();
+            start(old, key, definition, Beginning::asked(input, event.as_ref(), by, trace), now)
         }
-        (old, Input::StartChild { input, parent, by, reason }) if over => {
-            let parent = Some(parent);
-            start(old, key, definition, Beginning { input, event: None, by, parent, reason }, now)
+        (old, Input::StartChild { input, parent, by, reason, trace_context }) if over => {
+            let trace = trace_context.as_ref();
+            start(old, key, definition, Beginning::child(input, parent, by, reason, trace), now)
         }
         (old, Input::Held { start, by, reason }) if over => {
             start_held(old, key, definition, (start, by, reason), now)
         }
         (old, Input::Held { start, .. }) => decide(old, key, definition, start, now),
         (_, Input::StartChild { .. }) => unchanged(rejected("it runs already")),
-        (Some(old), Input::Start { input, .. }) => unchanged(if old.input == *input {
-            Outcome::Duplicate { at: 1 }
-        } else {
-            rejected("exists with other input")
-        }),
+        (Some(old), Input::Start { input, .. }) if old.input == *input => {
+            unchanged(Outcome::Duplicate { at: 1 })
+        }
+        (_, Input::Start { .. }) => unchanged(rejected("exists with other input")),
         (
             None,
-            Input::Start { .. }
-            | Input::Event(_)
+            Input::Event(_)
             | Input::ChildEvent { .. }
             | Input::ChildReply { .. }
             | Input::CallReply { .. }
@@ -133,11 +133,14 @@ pub(super) fn on_reply(
         .sequences
         .iter()
         .find(|sequence| sequence.call.as_ref().is_some_and(|known| known.id == call));
-    let mut work = Work::new(definition, old.clone(), Some(old), now, "reply".into());
-    if let Some(invoked) = owner.and_then(|owner| invoked_at(definition, owner)) {
-        let of = owner.map(|owner| work.whose_words(owner.role)).unwrap_or_default();
-        work.entry.input = format!("reply {}{of}", invoked.name).into();
+    let mut work = Work::new(definition, old.clone(), Some(old), now, Arc::default());
+    let mut words = String::with_capacity(64);
+    words.push_str("reply");
+    if let Some((owner, invoked)) = owner.and_then(|it| Some((it, invoked_at(definition, it)?))) {
+        words.extend([" ", &invoked.name]);
+        work.say_whose(owner.role, &mut words);
     }
+    work.entry.input = words.into();
     let reply = Reply { call, attempt, outcome: outcome.clone() };
     let parked = old.kept_replies().any(|known| known.call == call);
     let state = old.status;
@@ -262,7 +265,8 @@ impl Work<'_> {
             (taken, event.kind, is_error(&event.name))
         {
             let origin = Origin { event: Some(event.clone()), ..Origin::default() };
-            self.unhandled_error(StuckKind::Error, error_text(event), origin);
+            let end = End::by_error(event, self.definition);
+            self.unhandled_error(StuckKind::Error, end, origin);
         }
         Ok(taken)
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ContentHash, EffectId, StateId, Timestamp};
-use super::input::Event;
+use super::input::{ErrorKind, Event};
 use super::letter::Letter;
 use super::trace_context::TraceContext;
 use crate::definition::model::Definition;
@@ -38,6 +38,8 @@ pub enum Effect {
     Keep {
         /// What makes two calls the same.
         under: ContentHash,
+        /// The step that asked, or the state.
+        step: Arc<str>,
         /// What was asked.
         operation: Arc<str>,
         /// What came back.
@@ -134,6 +136,13 @@ pub enum NoticeData {
         /// What came of it.
         output: Value,
     },
+    /// Something became of a step.
+    Step {
+        /// Which.
+        step: Arc<str>,
+        /// What went wrong with it, and how it says so.
+        error: Option<(ErrorKind, Arc<str>)>,
+    },
 }
 
 impl NoticeData {
@@ -156,12 +165,20 @@ impl NoticeData {
             Self::Completed { state, output } => {
                 vec![("state", names(state)), ("output", output.clone())]
             }
+            Self::Step { step, error } => {
+                let mut fields = vec![("step", Value::String(Arc::clone(step)))];
+                if let Some((kind, message)) = error {
+                    fields.push(("kind", Value::from(kind.as_str())));
+                    fields.push(("message", Value::String(Arc::clone(message))));
+                }
+                fields
+            }
         };
         Self::present(fields)
     }
 
     /// A map of those fields that are not null.
-    pub(super) fn present(fields: Vec<(&str, Value)>) -> Value {
+    pub(crate) fn present(fields: Vec<(&str, Value)>) -> Value {
         fields.into_iter().filter(|(_, value)| !value.is_null()).collect::<Map>().into()
     }
 }

@@ -17,6 +17,7 @@
 mod call;
 mod codec;
 mod control;
+mod fan;
 mod letters;
 mod moved;
 mod parts;

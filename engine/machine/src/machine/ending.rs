@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::decide::unchanged;
 use super::effect::{NoticeData, NoticeKind};
+use super::end::End;
 use super::ids::Timestamp;
 use super::input::{CallOutcome, ErrorKind};
 use super::instance::{Instance, Status, Stuck, StuckKind, TimerKind};
@@ -13,7 +14,9 @@ use super::progress::{Phase, Role, Then};
 use super::timers::RETENTION_MS;
 use super::work::{Overrun, Work, is_error};
 use crate::definition::model::Definition;
-use crate::value::Value;
+
+/// Why a child ends that its parent left.
+pub(crate) const UNAWAITED: &str = "its parent does not wait for it any more";
 
 /// Its parent does not wait for it any more: it takes back what it did and ends, and says nothing
 /// more (rules 20, 36; decision 0028).
@@ -32,7 +35,7 @@ pub(super) fn on_orphaned(
     }
     let input = if kill { "command kill" } else { "command cancel" };
     let mut work = Work::new(definition, old.clone(), None, now, input.into());
-    let reason = Arc::from("its parent does not wait for it any more");
+    let reason = Arc::from(UNAWAITED);
     let outcome = work.orphan(kill, reason);
     work.finish(outcome)
 }
@@ -126,25 +129,28 @@ impl Work<'_> {
     }
 
     /// `on_error: fail` met an error nobody handles (rule 38).
-    pub(super) fn end_failed(&mut self, reason: &Arc<str>) {
+    pub(super) fn end_failed(&mut self, end: End) {
+        let reason = self.with_left_out(&end.reason);
         self.note(format!("failed: {reason}"));
         self.run_exits();
         self.close(Status::Failed);
-        self.abort_transaction(reason);
+        self.abort_transaction(&reason);
         self.tell_parent(CallOutcome::Failure {
             kind: ErrorKind::ChildFailed,
             code: "".into(),
-            message: Arc::clone(reason),
+            message: Arc::clone(&reason),
             retry_after_ms: None,
         });
-        let reason = Value::String(Arc::clone(reason));
-        self.notice(NoticeKind::Failed, vec![("reason", reason)]);
+        let end = End { reason, ..end };
+        self.notice(NoticeKind::Failed, end.fields());
+        self.keep_end(end);
     }
 
     /// An operator or the parent ends it: exit actions run after `cancel`, nothing after `kill`
     /// (rule 20). What exit actions say does not reach the parent; a parent that still waits hears
     /// that nothing comes any more.
     pub(super) fn end_cancelled(&mut self, softly: bool, by: &Arc<str>, reason: &Arc<str>) {
+        let reason = &self.with_left_out(reason);
         let is_awaited = !std::mem::replace(&mut self.orphaned, true) && !self.is_orphan();
         if softly {
             self.run_exits();
@@ -170,16 +176,9 @@ impl Work<'_> {
             self.tell_parent(ended_by_hand(softly, by, reason));
             self.abort_transaction(if softly { "cancelled" } else { "killed" });
         }
-        let text = |text: &Arc<str>| match &**text {
-            "" => Value::Null,
-            _ => Value::String(Arc::clone(text)),
-        };
-        let fields = vec![
-            ("by", text(by)),
-            ("reason", text(reason)),
-            ("killed", if softly { Value::Null } else { Value::Bool(true) }),
-        ];
-        self.notice(NoticeKind::Cancelled, fields);
+        let end = End::ordered(softly, by, reason);
+        self.notice(NoticeKind::Cancelled, end.fields());
+        self.keep_end(end);
     }
 
     /// Runs all exit blocks in reverse document order; the active states stay readable.
@@ -224,6 +223,7 @@ impl Work<'_> {
         }
         if let Some(progress) = self.instance.progress.as_deref_mut() {
             progress.rollback = None;
+            progress.saves.clear();
         }
         self.instance.votes.clear();
         self.instance.timers.clear();

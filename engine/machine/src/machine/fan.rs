@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::chunks::Chunks;
 use super::input::ErrorKind;
-use super::progress::{FanState, ItemState, Role, StepError, StepStatus};
+use super::instance::RunningSequence;
+use super::progress::{FanState, ItemState, Role, StepError, StepStatus, Unkept};
 use super::work::{ActionError, Overrun, Work};
 use crate::definition::model::{Collect, Fanout};
 use crate::value::{Map, Value};
@@ -59,7 +60,7 @@ impl Work<'_> {
                 .items
                 .iter()
                 .map(|item| match item {
-                    ItemState::Done(output) => ItemState::Done(output.clone()),
+                    ItemState::Done(_) | ItemState::Unkept(_) => item.clone(),
                     ItemState::Open | ItemState::Failed(_) => ItemState::Open,
                 })
                 .collect(),
@@ -76,7 +77,7 @@ impl Work<'_> {
             else {
                 return Ok(());
             };
-            while fan.items.get(fan.next as usize).is_some_and(|it| *it != ItemState::Open) {
+            while fan.items.get(fan.next as usize).is_some_and(|it| !is_to_start(it)) {
                 fan.next += 1;
             }
             let all_started = fan.next as usize >= fan.items.len();
@@ -94,7 +95,8 @@ impl Work<'_> {
             let item = fan.next;
             fan.next += 1;
             fan.open += 1;
-            self.start_program(graph, step, Some(item))?;
+            let unkept = fan.take_unkept(item);
+            self.start_program(graph, step, Some(item), unkept)?;
         }
     }
 
@@ -137,7 +139,7 @@ impl Work<'_> {
         graph: u32,
         step: u16,
         item: u32,
-        error: StepError,
+        (error, sequence): (StepError, Option<RunningSequence>),
     ) -> Result<(), Overrun> {
         let Some(fanout) = self.step_of(graph, step).and_then(|spec| spec.each.as_ref()) else {
             return Ok(());
@@ -149,7 +151,12 @@ impl Work<'_> {
         let message = format!("item {item}: {}", error.message);
         let whole = StepError { message: message.into(), ..error.clone() };
         if let Some(place) = fan.items.get_mut(item as usize) {
-            *place = ItemState::Failed(Box::new(error));
+            *place = match sequence.and_then(|it| Some((it.position, it.reply?))) {
+                Some((position, output)) => {
+                    ItemState::Unkept(Box::new(Unkept { error, position, output: *output }))
+                }
+                None => ItemState::Failed(Box::new(error)),
+            };
         }
         match fanout.collect {
             Collect::FirstError => {
@@ -208,10 +215,42 @@ impl Work<'_> {
     }
 }
 
+impl FanState {
+    /// What came for the item in an earlier try and could not be kept; the item is open again.
+    fn take_unkept(&mut self, item: u32) -> Option<Unkept> {
+        let place = self.items.get_mut(item as usize)?;
+        match std::mem::replace(place, ItemState::Open) {
+            ItemState::Unkept(unkept) => Some(*unkept),
+            ItemState::Open | ItemState::Done(_) | ItemState::Failed(_) => None,
+        }
+    }
+}
+
+impl FanState {
+    /// What could not be kept is forgotten, and asked for again: another program has its place.
+    pub(super) fn forget_unkept(&mut self) {
+        for at in 0..self.items.len() {
+            let Some(ItemState::Unkept(unkept)) = self.items.get(at) else { continue };
+            let failed = ItemState::Failed(Box::new(unkept.error.clone()));
+            if let Some(place) = self.items.get_mut(at) {
+                *place = failed;
+            }
+        }
+    }
+}
+
+/// Is the item, of those that were not looked at in this try, to be started?
+const fn is_to_start(item: &ItemState) -> bool {
+    match item {
+        ItemState::Open | ItemState::Unkept(_) => true,
+        ItemState::Done(_) | ItemState::Failed(_) => false,
+    }
+}
+
 fn all_failed(fan: &FanState) -> StepError {
-    let failed = (0_usize..).zip(fan.items.iter()).filter_map(|(at, item)| match item {
-        ItemState::Failed(error) => Some(format!("item {at}: {}", error.message)),
-        ItemState::Open | ItemState::Done(_) => None,
+    let failed = (0_usize..).zip(fan.items.iter()).filter_map(|(at, item)| {
+        let error = item.error()?;
+        Some(format!("item {at}: {}", error.message))
     });
     let named: Vec<_> = failed.take(NAMED).collect();
     let count = fan.items.len();
@@ -226,7 +265,7 @@ fn all_failed(fan: &FanState) -> StepError {
 fn fan_output(fan: &FanState, fanout: &Fanout) -> Result<Value, String> {
     let done = fan.items.iter().filter_map(|item| match item {
         ItemState::Done(output) => Some(output),
-        ItemState::Open | ItemState::Failed(_) => None,
+        ItemState::Open | ItemState::Failed(_) | ItemState::Unkept(_) => None,
     });
     let results = super::aggregate::aggregate(&fanout.aggregate, done)?;
     if fanout.collect != Collect::Partial {
@@ -234,10 +273,10 @@ fn fan_output(fan: &FanState, fanout: &Fanout) -> Result<Value, String> {
     }
     let mut missing = Vec::new();
     for (at, item) in (0_i64..).zip(fan.items.iter()) {
-        let (kind, message) = match item {
-            ItemState::Done(_) => continue,
-            ItemState::Open => ("unfinished", "not finished before the deadline".into()),
-            ItemState::Failed(error) => (error.kind.as_str(), Arc::clone(&error.message)),
+        let (kind, message) = match (item, item.error()) {
+            (ItemState::Done(_), _) => continue,
+            (_, Some(error)) => (error.kind.as_str(), Arc::clone(&error.message)),
+            (_, None) => ("unfinished", "not finished before the deadline".into()),
         };
         let place = usize::try_from(at).unwrap_or(usize::MAX);
         let own = fan.list.as_list().and_then(|list| list.get(place)).cloned();

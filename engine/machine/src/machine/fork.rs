@@ -13,8 +13,9 @@ use super::instance::{Instance, RunningSequence, Status, TimerKind};
 use super::macrostep::{Again, Cause, Taken};
 use super::outcome::{Decision, Outcome};
 use super::progress::{Phase, Progress, Role, RunningGraph, StepState, StepStatus};
+use super::transaction::{Verb, verb_of};
 use super::work::{Overrun, Work};
-use crate::definition::model::{Definition, Graph, StateKind, StepFailure};
+use crate::definition::model::{Definition, Graph, SeqStep, Sequence, StateKind, StepFailure};
 use crate::value::Value;
 
 /// The definition that a fork of `old` from `from` runs: that of the checkpoint, else its own.
@@ -24,12 +25,29 @@ pub fn fork_pin(old: &Instance, from: &str) -> super::ids::Pin {
     saved.map_or(old.pin, |checkpoint| checkpoint.pin)
 }
 
+/// Why an instance is not forked so, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoFork {
+    /// There is no such point, or nothing before it.
+    #[error("{0}")]
+    NoPoint(String),
+    /// It lies in a transaction that the fork would not belong to.
+    #[error("{0}")]
+    InTransaction(String),
+}
+
+impl From<String> for NoFork {
+    fn from(reason: String) -> Self {
+        Self::NoPoint(reason)
+    }
+}
+
 /// What a fork of `old` begins with: its state at the checkpoint `from`, or before the step
 /// `from` ran. A checkpoint wins over a step of the same name.
 ///
 /// # Errors
-/// Why not, in words: there is no such point, or the step did not begin yet.
-pub fn fork_of(old: &Instance, definition: &Definition, from: &str) -> Result<Fork, String> {
+/// Why not: there is no such point, the step did not begin yet, or a transaction lies around it.
+pub fn fork_of(old: &Instance, definition: &Definition, from: &str) -> Result<Fork, NoFork> {
     let saved = old.checkpoints().iter().find(|known| *known.name == *from);
     let seed = match saved {
         Some(checkpoint) => Instance {
@@ -43,6 +61,12 @@ pub fn fork_of(old: &Instance, definition: &Definition, from: &str) -> Result<Fo
         },
         None => before_step(old, definition, from)?,
     };
+    if is_within(old, definition, (&seed, from, saved.is_some())) {
+        return Err(NoFork::InTransaction(format!(
+            "`{from}` lies in a transaction, and a fork belongs to none: what the definition asks \
+             of it there could not be done; fork from before its `begin` or `join`"
+        )));
+    }
     let seed = Instance {
         status: Status::Running,
         stuck: None,
@@ -63,6 +87,65 @@ pub fn fork_of(old: &Instance, definition: &Definition, from: &str) -> Result<Fo
     };
     let origin = old.key.to_string().into();
     Ok(Fork { origin, from: from.into(), pin: seed.pin, seed: seed.encode() })
+}
+
+/// Does the point lie behind the `begin` or `join` of a transaction that is not over there?
+///
+/// Only a definition that asks something of transactions can meet the difference.
+fn is_within(
+    old: &Instance,
+    definition: &Definition,
+    (seed, from, is_saved): (&Instance, &str, bool),
+) -> bool {
+    if !definition.sequences.iter().any(|program| verbs(program).next().is_some()) {
+        return false;
+    }
+    let progress = old.progress.as_deref();
+    let (begun, ended) = kept_verbs(seed, definition);
+    if is_saved {
+        let within = progress.is_some_and(|it| it.within.iter().any(|name| **name == *from));
+        // The answer to `commit` comes before the word that all is settled.
+        return within && (ended == 0 || begun > ended);
+    }
+    // Did the graph begin when the instance was a member already?
+    let since = old.membership().filter(|member| member.standing.is_bound()).map(|it| it.since);
+    let graph = definition.step_named(from).map(|(graph, _)| graph);
+    let run = progress.and_then(|it| it.graphs.iter().find(|run| Some(run.graph) == graph));
+    let inside = since.zip(run).is_some_and(|(since, run)| run.id >= since);
+    begun + usize::from(inside) > ended
+}
+
+/// How many steps that stay done began or joined a transaction, and how many ended one.
+fn kept_verbs(seed: &Instance, definition: &Definition) -> (usize, usize) {
+    let (mut begun, mut ended) = (0, 0);
+    for run in seed.progress.iter().flat_map(|it| &it.graphs) {
+        let Some(graph) = definition.graphs.get(usize::from(run.graph)) else { continue };
+        let all = graph.steps.iter().zip(run.steps.iter());
+        let kept = all.filter(|(_, state)| state.status == StepStatus::Completed);
+        let programs =
+            kept.filter_map(|(step, _)| definition.sequences.get(usize::from(step.program)));
+        for verb in programs.flat_map(verbs) {
+            match verb {
+                Verb::Begin | Verb::Join => begun += 1,
+                Verb::Commit | Verb::RollBack => ended += 1,
+            }
+        }
+    }
+    (begun, ended)
+}
+
+/// What a program asks of transactions.
+fn verbs(program: &Sequence) -> impl Iterator<Item = Verb> {
+    program.steps.iter().filter_map(|step| match step {
+        SeqStep::Call { spec, .. } => verb_of(&spec.operation),
+        SeqStep::Do(_)
+        | SeqStep::Child { .. }
+        | SeqStep::Wait { .. }
+        | SeqStep::Approval { .. }
+        | SeqStep::Name { .. }
+        | SeqStep::JumpUnless { .. }
+        | SeqStep::Jump { .. } => None,
+    })
 }
 
 fn with_graphs(graphs: Vec<RunningGraph>) -> Option<Box<Progress>> {

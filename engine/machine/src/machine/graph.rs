@@ -6,12 +6,15 @@
 use std::sync::Arc;
 
 use super::chunks::Chunks;
-use super::effect::NoticeKind;
+use super::effect::{NoticeData, NoticeKind};
+use super::end::End;
 use super::ids::StateId;
 use super::input::{Event, EventKind};
 use super::instance::{RunningSequence, StuckKind, TimerKind};
 use super::needs::{Verdict, has_room, run_count, verdict};
-use super::progress::{Phase, Progress, Role, RunningGraph, StepError, StepState, StepStatus};
+use super::progress::{
+    Phase, Progress, Role, RunningGraph, StepError, StepState, StepStatus, Unkept,
+};
 use super::work::{Origin, Overrun, Work};
 use crate::definition::model::{Graph, Mode, Step, StepFailure};
 use crate::value::Value;
@@ -215,15 +218,17 @@ impl<'a> Work<'a> {
         if let Some(fanout) = &spec.each {
             return self.start_fanout(id, step, fanout);
         }
-        self.start_program(id, step, None)
+        self.start_program(id, step, None, None)
     }
 
-    /// Starts the program of a step, or of one item of it.
+    /// Starts the program of a step, or of one item of it: where something came that could not be
+    /// kept, with that.
     pub(super) fn start_program(
         &mut self,
         graph: u32,
         step: u16,
         item: Option<u32>,
+        unkept: Option<Unkept>,
     ) -> Result<(), Overrun> {
         let (Some(spec), Some(of)) = (self.step_of(graph, step), self.graph_of(graph)) else {
             return Ok(());
@@ -237,10 +242,10 @@ impl<'a> Work<'a> {
             id,
             state: of.state,
             sequence: spec.program,
-            position: 0,
+            position: unkept.as_ref().map_or(0, |unkept| unkept.position),
             event,
             call: None,
-            reply: None,
+            reply: unkept.map(|unkept| Box::new(unkept.output)),
             role: Role::Step { graph, step, item },
         });
         self.advance(id)
@@ -356,16 +361,12 @@ impl<'a> Work<'a> {
 
     fn deadlock(&mut self, state: StateId, reason: &str) -> Result<(), Overrun> {
         let origin = Origin { state: Some(state), ..Origin::default() };
-        self.unhandled_error(StuckKind::Deadlock, reason.into(), origin);
+        self.unhandled_error(StuckKind::Deadlock, End::failed(reason), origin);
         Ok(())
     }
 
     pub(super) fn step_notice(&mut self, kind: NoticeKind, spec: &Step, error: Option<&StepError>) {
-        let mut fields = vec![("step", Value::String(Arc::clone(&spec.id)))];
-        if let Some(error) = error {
-            fields.push(("kind", Value::from(error.kind.as_str())));
-            fields.push(("message", Value::String(Arc::clone(&error.message))));
-        }
-        self.notice(kind, fields);
+        let error = error.map(|error| (error.kind, Arc::clone(&error.message)));
+        self.tell(kind, NoticeData::Step { step: Arc::clone(&spec.id), error });
     }
 }

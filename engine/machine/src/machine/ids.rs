@@ -196,13 +196,21 @@ impl EffectId {
     /// The id of action `index` of decision `step` of one life of an instance.
     #[must_use]
     pub fn new(instance: &InstanceKey, generation: Generation, step: u64, index: u32) -> Self {
-        let mut bytes = Vec::with_capacity(instance.raw().len() + 20);
-        bytes.extend_from_slice(instance.raw().as_bytes());
-        bytes.push(0);
-        bytes.extend_from_slice(&generation.0.to_le_bytes());
-        bytes.extend_from_slice(&step.to_le_bytes());
-        bytes.extend_from_slice(&index.to_le_bytes());
-        Self(xxhash_rust::xxh3::xxh3_128(&bytes).to_be_bytes())
+        let (generation, step, index) =
+            (generation.0.to_le_bytes(), step.to_le_bytes(), index.to_le_bytes());
+        let parts: [&[u8]; 5] = [instance.raw().as_bytes(), &[0], &generation, &step, &index];
+        // No key is longer, so that nothing is allocated for it.
+        let mut bytes = [0; 2 * InstanceKey::NAME_MAX + 1 + 17];
+        let mut length = 0;
+        for part in parts {
+            let Some(place) = bytes.get_mut(length..length + part.len()) else {
+                return Self(xxhash_rust::xxh3::xxh3_128(&parts.concat()).to_be_bytes());
+            };
+            place.copy_from_slice(part);
+            length += part.len();
+        }
+        let bytes = bytes.get(..length).unwrap_or_default();
+        Self(xxhash_rust::xxh3::xxh3_128(bytes).to_be_bytes())
     }
 
     /// Reads the 26 letters that [`fmt::Display`] writes.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 pub use super::command::{Command, Fork, TimerOrder};
 use super::ids::{EffectId, Generation, Timestamp};
 use super::letter::Parent;
+use super::trace_context::TraceContext;
 use super::transaction::Word;
 use crate::value::Value;
 
@@ -21,6 +22,8 @@ pub enum Input {
         event: Option<Event>,
         /// Who asked.
         by: Principal,
+        /// The trace that whoever asked is in; that of the event goes before it.
+        trace_context: Option<Arc<TraceContext>>,
     },
     /// Begin a life as the child of another instance.
     StartChild {
@@ -32,6 +35,8 @@ pub enum Input {
         by: Principal,
         /// Why, in the words of that person; empty where nobody said.
         reason: Arc<str>,
+        /// The trace that the parent is in.
+        trace_context: Option<Arc<TraceContext>>,
     },
     /// Begin a life that is paused from the start, because its definition is: nothing of it runs
     /// before it is resumed. A life that is there already is told the start.

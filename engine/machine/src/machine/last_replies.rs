@@ -153,7 +153,7 @@ impl Work<'_> {
             per: call.per.clone(),
             // What is to be taken back is never answered from the cache.
             cache: None,
-            trace_context: self.instance.trace_context.clone(),
+            trace_context: self.instance.trace_of(call.id),
         };
         self.emit(Effect::Call(request), words)?;
         Ok(Taken::Yes)

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{EffectId, Generation, InstanceKey};
 use super::input::{CallOutcome, Event};
+use super::trace_context::TraceContext;
 use super::transaction::Word;
 use crate::value::Value;
 
@@ -56,6 +57,9 @@ pub enum LetterBody {
         /// Why, in the words of the person who wants it; empty where nobody said.
         #[serde(default)]
         reason: Arc<str>,
+        /// The trace that the parent is in.
+        #[serde(default)]
+        trace_context: Option<Arc<TraceContext>>,
     },
     /// The parent does not wait for its child any more (rule 36).
     Cancel {

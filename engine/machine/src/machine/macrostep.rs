@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::effect::{NoticeData, NoticeKind};
+use super::end::End;
 use super::gate::Offered;
 use super::ids::{StateId, TransitionId};
 use super::input::{Event, EventKind};
@@ -183,36 +184,33 @@ impl Work<'_> {
         if &*event.name == "error.execution.guard" {
             return;
         }
-        let reason = error_text(event);
         if &*event.name == "error.platform.defer" {
-            self.note(reason);
+            self.note(error_text(event));
             return;
         }
+        let end = End::by_error(event, self.definition);
         let origin = origin.map_or_else(Origin::default, |origin| *origin);
         if origin.fails {
-            self.failing.get_or_insert(reason);
+            self.failing.get_or_insert_with(|| Box::new(end));
             return;
         }
         let kind = if origin.of_call { StuckKind::CallFailed } else { StuckKind::Error };
-        self.unhandled_error(kind, reason, origin);
+        self.unhandled_error(kind, end, origin);
     }
 
-    /// Applies `on_error:` to an error nobody handles.
-    pub(super) fn unhandled_error(&mut self, kind: StuckKind, reason: Arc<str>, origin: Origin) {
-        let reason = match origin.finally() {
-            Some(id) => {
-                let reason: Arc<str> = format!("`finally`: {reason}").into();
-                if self.goes_on_behind_finally(id, &reason) {
-                    return;
-                }
-                reason
+    /// Applies `on_error:` to an error nobody handles, by which the instance would end.
+    pub(super) fn unhandled_error(&mut self, kind: StuckKind, mut end: End, origin: Origin) {
+        if let Some(id) = origin.finally() {
+            end.reason = format!("`finally`: {}", end.reason).into();
+            if self.goes_on_behind_finally(id, &end.reason) {
+                return;
             }
-            None => reason,
-        };
+        }
+        let reason = Arc::clone(&end.reason);
         match self.definition.on_error {
             OnError::Ignore => self.note(reason),
             OnError::Fail => {
-                self.failing.get_or_insert(reason);
+                self.failing.get_or_insert_with(|| Box::new(end));
             }
             OnError::Suspend => {
                 if self.trouble.is_none() {
@@ -262,8 +260,8 @@ impl Work<'_> {
             self.end_cancelled(true, &by, &reason);
         } else if !self.running {
             self.end_done();
-        } else if let Some(reason) = self.failing.take() {
-            self.fail_or_clean_up(&reason);
+        } else if let Some(end) = self.failing.take() {
+            self.fail_or_clean_up(*end);
         } else if let Some(stuck) = trouble {
             self.become_stuck(stuck);
         }

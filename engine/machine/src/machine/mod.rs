@@ -20,6 +20,7 @@ mod progress;
 mod actions;
 mod again;
 mod aggregate;
+mod attempts;
 mod by_hand;
 mod bytes;
 mod cache;
@@ -30,6 +31,7 @@ mod commands;
 mod control;
 mod decide;
 mod deferral;
+mod end;
 mod ending;
 mod entry;
 mod fan;
@@ -63,7 +65,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-pub use cache::CacheKey;
+pub use cache::{CacheKey, result_hash};
 pub use calls::{BREAKER_OPEN, ENGINE_AWAY, PLUGIN_LIMITED, PLUGIN_PAUSED};
 pub(crate) use checkpoint::checked_name;
 pub use checkpoint::{CHECKPOINT_BYTES_MAX, CHECKPOINTS_BYTES_MAX, CHECKPOINTS_MAX};
@@ -74,8 +76,9 @@ pub use delta::Delta;
 pub use effect::{CallRequest, Effect, Notice, NoticeData, NoticeKind};
 pub(crate) use encoding::{Codec, Out, Reader, is_newer_log, read_log};
 pub use encoding::{DecodeError, TraceLog};
-pub(crate) use ending::ended_by_hand;
-pub use fork::{fork_of, fork_pin};
+pub use end::{End, Ending, FatalError};
+pub(crate) use ending::{UNAWAITED, ended_by_hand};
+pub use fork::{NoFork, fork_of, fork_pin};
 pub use ids::{
     ContentHash, EffectId, Generation, InstanceKey, Pin, StateId, Timestamp, TransitionId,
 };
@@ -96,7 +99,7 @@ pub(crate) use outputs::Weighed;
 pub use pending::HEARTBEAT_LOST;
 pub use progress::{
     Checkpoint, Clocks, FanState, ItemState, Paused, Phase, Progress, Role, Rollback, RunningGraph,
-    StepError, StepState, StepStatus, Then, Undoable,
+    StepError, StepState, StepStatus, Then, Undoable, Unkept,
 };
 pub(crate) use send::address;
 pub use tasks::{Task, open_tasks};

@@ -26,7 +26,8 @@ fn step_weight(step: &StepState) -> usize {
     let items = step.fan.iter().flat_map(|fan| fan.items.iter());
     let done = items.map(|item| match item {
         ItemState::Done(output) => weight(output),
-        ItemState::Open | ItemState::Failed(_) => 0,
+        // What a sequence holds until it can be kept does not count either.
+        ItemState::Open | ItemState::Failed(_) | ItemState::Unkept(_) => 0,
     });
     weight(&step.output) + done.sum::<usize>()
 }
@@ -60,7 +61,8 @@ impl Work<'_> {
         let place = fan.and_then(|(fan, item)| fan.items.get_mut(item as usize));
         let before = match (&place, item) {
             (Some(ItemState::Done(before)), _) => weight(before),
-            (Some(ItemState::Open | ItemState::Failed(_)), _) | (None, Some(_)) => 0,
+            (Some(ItemState::Open | ItemState::Failed(_) | ItemState::Unkept(_)), _)
+            | (None, Some(_)) => 0,
             (None, None) => weight(&state.output),
         };
         let all = all.saturating_sub(before).saturating_add(weight(output));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::chunks::Chunks;
+use super::end::End;
 use super::ids::{Pin, StateId, Timestamp};
 use super::input::{ErrorKind, Event};
 use super::instance::{Reply, RunningSequence, Vote};
@@ -24,6 +25,14 @@ pub struct Progress {
     pub paused: Option<Box<Paused>>,
     /// Points that a fork can begin from, oldest first.
     pub checkpoints: Vec<Checkpoint>,
+    /// Checkpoints that are saved as soon as it goes on: it is stuck where they were to be saved.
+    pub saves: Vec<Arc<str>>,
+    /// Checkpoints that were saved in a transaction, which a fork of them would not belong to.
+    pub within: Vec<Arc<str>>,
+    /// What a person left out of what was to be taken back, or done in any case.
+    pub left_out: Vec<Arc<str>>,
+    /// How its life ended, or ends once all is cleaned up; nothing of a final state.
+    pub end: Option<Box<End>>,
     /// What all outputs of steps weigh.
     pub(crate) weighed: Weighed,
 }
@@ -166,6 +175,31 @@ pub enum ItemState {
     Done(Value),
     /// Why it failed.
     Failed(Box<StepError>),
+    /// Its call, child or event gave something that could not be kept.
+    Unkept(Box<Unkept>),
+}
+
+/// What came for an item of a fan-out, and why it could not be kept: only that is done again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unkept {
+    /// Why it failed.
+    pub error: StepError,
+    /// Where in its program it halted.
+    pub position: u16,
+    /// What came.
+    pub output: Value,
+}
+
+impl ItemState {
+    /// Why it failed, where it did.
+    #[must_use]
+    pub fn error(&self) -> Option<&StepError> {
+        match self {
+            Self::Open | Self::Done(_) => None,
+            Self::Failed(error) => Some(error),
+            Self::Unkept(unkept) => Some(&unkept.error),
+        }
+    }
 }
 
 /// Whose work a sequence is.

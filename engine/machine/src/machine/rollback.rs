@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::effect::NoticeKind;
+use super::end::{End, REASON_MAX};
 use super::input::{Event, EventKind};
 use super::instance::{RunningSequence, Status, Stuck, StuckKind};
 use super::invoked::CallFailure;
@@ -10,10 +11,6 @@ use super::progress::{Phase, Role, Rollback, StepStatus, Then, Undoable};
 use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::model::{CallSpec, SeqStep};
 use crate::value::{Map, Value};
-
-/// Bytes of the reason of a rollback and what it could not do: what is more stands in the history
-/// alone.
-const REASON_MAX: usize = 2_048;
 
 impl Work<'_> {
     /// Is anything to be taken back?
@@ -179,8 +176,7 @@ impl Work<'_> {
             Some(step) => format!("step `{step}` was not taken back: `{call}` was skipped"),
             None => format!("`{call}` was skipped: what it takes back stays"),
         };
-        self.note(what.as_str());
-        self.add_to_reason(&what);
+        self.leave_out(&what);
     }
 
     /// What the end of the rollback is to tell beside what it is for.
@@ -275,7 +271,11 @@ impl Work<'_> {
                     origin: Some(Box::new(origin)),
                 });
             }
-            Then::Fail => self.failing = Some(reason),
+            Then::Fail => {
+                let end = self.instance.progress.as_deref_mut().and_then(|it| it.end.take());
+                let error = end.and_then(|end| end.error);
+                self.failing = Some(Box::new(End { error, ..End::failed(reason) }));
+            }
             Then::Cancel { by } => self.cancelling = Some((by, reason)),
             Then::Orphaned => {
                 self.orphaned = true;
@@ -294,22 +294,24 @@ impl Work<'_> {
     }
 
     /// The end of an instance that failed, once `finally:` of its graphs ran.
-    pub(super) fn fail_or_clean_up(&mut self, reason: &Arc<str>) {
+    pub(super) fn fail_or_clean_up(&mut self, end: End) {
         if self.open_finals().is_empty() {
-            return self.end_failed(reason);
+            return self.end_failed(end);
         }
+        let reason = Arc::clone(&end.reason);
+        self.keep_end(end.clone());
         let dropped = self.drop_sequences(|_| true);
         // Nothing is taken back: no entry is that new. What failed in a `finally:` that needed no
         // call waits in the queue, and nothing else would take it out.
         let begun = dropped
-            .and_then(|()| self.begin_rollback(Then::Fail, Some(u32::MAX), Arc::clone(reason)))
+            .and_then(|()| self.begin_rollback(Then::Fail, Some(u32::MAX), reason))
             .and_then(|()| self.run_to_completion(None));
         match begun {
-            Err(_) => self.end_failed(reason),
+            Err(_) => self.end_failed(end),
             Ok(()) => {
                 // Where it needed no call, all is over already.
-                if let Some(reason) = self.failing.take() {
-                    self.end_failed(&reason);
+                if let Some(end) = self.failing.take() {
+                    self.end_failed(*end);
                 } else if let Some(stuck) = self.trouble.take() {
                     self.become_stuck(stuck);
                 }

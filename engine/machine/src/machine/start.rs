@@ -26,6 +26,8 @@ pub(super) struct Beginning<'a> {
     pub(super) parent: Option<&'a Parent>,
     /// Why, in the words of a person.
     pub(super) reason: &'a str,
+    /// The trace that whoever begins it is in.
+    pub(super) trace_context: Option<&'a Arc<TraceContext>>,
 }
 
 impl<'a> Beginning<'a> {
@@ -34,8 +36,20 @@ impl<'a> Beginning<'a> {
         input: &'a Value,
         event: Option<&'a Event>,
         by: &'a Principal,
+        trace_context: Option<&'a Arc<TraceContext>>,
     ) -> Self {
-        Self { input, event, by, parent: None, reason: "" }
+        Self { input, event, by, parent: None, reason: "", trace_context }
+    }
+
+    /// What a child begins with.
+    pub(super) const fn child(
+        input: &'a Value,
+        parent: &'a Parent,
+        by: &'a Principal,
+        reason: &'a str,
+        trace_context: Option<&'a Arc<TraceContext>>,
+    ) -> Self {
+        Self { input, event: None, by, parent: Some(parent), reason, trace_context }
     }
 }
 
@@ -67,7 +81,7 @@ pub(super) fn prepared<'d>(
     old: Option<&Instance>,
     key: &InstanceKey,
     definition: &'d Definition,
-    Beginning { input, event, by, parent, reason }: Beginning<'_>,
+    Beginning { input, event, by, parent, reason, trace_context }: Beginning<'_>,
     now: Timestamp,
 ) -> Work<'d> {
     let generation = Generation(old.map_or(1, |old| old.generation.0.saturating_add(1)));
@@ -97,7 +111,7 @@ pub(super) fn prepared<'d>(
         parent: parent.map(|parent| Box::new(parent.clone())),
         progress: None,
         transaction: None,
-        trace_context: event.and_then(TraceContext::of),
+        trace_context: event.and_then(TraceContext::of).or_else(|| trace_context.cloned()),
     };
     let mut work = Work::new(definition, instance, None, now, "start".into());
     work.entry.by = initiator;
@@ -124,9 +138,11 @@ pub(super) fn begun<'d>(
     now: Timestamp,
 ) -> Option<(Work<'d>, Waiting)> {
     let (beginning, held) = match input {
-        Input::Start { input, event, by } => (Beginning::asked(input, event.as_ref(), by), None),
-        Input::StartChild { input, parent, by, reason } => {
-            (Beginning { input, event: None, by, parent: Some(parent), reason }, None)
+        Input::Start { input, event, by, trace_context } => {
+            (Beginning::asked(input, event.as_ref(), by, trace_context.as_ref()), None)
+        }
+        Input::StartChild { input, parent, by, reason, trace_context } => {
+            (Beginning::child(input, parent, by, reason, trace_context.as_ref()), None)
         }
         Input::Held { start, by, reason } => {
             let (work, (event, _)) = begun(old, key, definition, start, now)?;

@@ -89,7 +89,7 @@ impl Work<'_> {
             if let Some(sequence) = &sequence {
                 self.instance.sequences.retain(|known| known.id != sequence.id);
             }
-            return self.item_failed(graph, step, item, error);
+            return self.item_failed(graph, step, item, (error, sequence));
         }
         let Some(spec) = self.step_of(graph, step) else { return Ok(()) };
         let Some(of) = self.graph_of(graph) else { return Ok(()) };
@@ -288,19 +288,22 @@ impl Work<'_> {
     }
 
     /// `` (load[3])`` or `` (undo of load)`` behind what a program is told; nothing for a state.
-    pub(super) fn whose_words(&self, role: Role) -> String {
-        let name = |graph, step| self.step_of(graph, step).map(|spec| &*spec.id);
+    pub(super) fn say_whose(&self, role: Role, words: &mut String) {
         match role {
-            Role::State => String::new(),
+            Role::State => {}
             Role::Step { graph, step, item } => {
-                let item = item.map_or_else(String::new, |item| format!("[{item}]"));
-                name(graph, step).map_or_else(String::new, |id| format!(" ({id}{item})"))
+                let Some(spec) = self.step_of(graph, step) else { return };
+                words.extend([" (", &spec.id]);
+                if let Some(item) = item {
+                    words.extend(["[", &item.to_string(), "]"]);
+                }
+                words.push(')');
             }
             Role::Undo { undo } => match self.step_undone(undo) {
-                Some(id) => format!(" (undo of {id})"),
-                None => " (undo)".to_owned(),
+                Some(id) => words.extend([" (undo of ", &id, ")"]),
+                None => words.push_str(" (undo)"),
             },
-            Role::Finally { .. } => " (finally)".to_owned(),
+            Role::Finally { .. } => words.push_str(" (finally)"),
         }
     }
 }

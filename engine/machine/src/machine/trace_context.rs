@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{EffectId, InstanceKey};
 use super::input::Event;
+use super::instance::Instance;
 use super::work::Work;
 use crate::value::{Map, Value};
 
@@ -30,20 +31,37 @@ impl TraceContext {
     pub(super) fn of(event: &Event) -> Option<Arc<Self>> {
         let headers = event.headers.as_ref()?;
         let header = |name| headers.get(name).and_then(Value::as_str);
-        let parent = header(PARENT).filter(|text| is_parent(text))?.into();
-        let state = header(STATE).filter(|text| (1..=STATE_BYTES_MAX).contains(&text.len()));
-        Some(Arc::new(Self { parent, state: state.map(Into::into) }))
+        Self::read(header(PARENT)?, header(STATE)).map(Arc::new)
+    }
+
+    /// `traceparent` and `tracestate` as they were sent; `None` where it is no trace context.
+    #[must_use]
+    pub fn read(parent: &str, state: Option<&str>) -> Option<Self> {
+        let state = state.filter(|text| (1..=STATE_BYTES_MAX).contains(&text.len()));
+        is_parent(parent).then(|| Self { parent: parent.into(), state: state.map(Into::into) })
     }
 
     /// That of an instance whose events bring none: one trace for each `workflow/key`, and in it
     /// the effect `cause`. Nothing of it has to be kept.
     #[must_use]
     pub fn made(key: &InstanceKey, cause: EffectId) -> Self {
+        Self { parent: Self::made_parent(key, cause).into(), state: None }
+    }
+
+    /// Its `traceparent`.
+    #[must_use]
+    pub fn made_parent(key: &InstanceKey, cause: EffectId) -> String {
         // Zeros only are no ids.
         let trace = xxhash_rust::xxh3::xxh3_128(key.raw().as_bytes()).max(1);
-        let [a, b, c, d, e, f, g, h, ..] = cause.0;
-        let span = u64::from_be_bytes([a, b, c, d, e, f, g, h]).max(1);
-        Self { parent: format!("00-{trace:032x}-{span:016x}-01").into(), state: None }
+        let span = cause.seed().max(1);
+        // Every call says it, so it is written without a formatter.
+        let mut text = String::with_capacity(55);
+        text.push_str("00-");
+        push_hex(&mut text, &trace.to_be_bytes());
+        text.push('-');
+        push_hex(&mut text, &span.to_be_bytes());
+        text.push_str("-01");
+        text
     }
 
     /// As headers of an event.
@@ -54,6 +72,25 @@ impl TraceContext {
             map.insert(STATE, Value::String(Arc::clone(state)));
         }
         map.into()
+    }
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    text.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+}
+
+impl Instance {
+    /// The trace that the effect `cause` belongs to: the one that was brought, else that of the
+    /// parent; `None` where the instance is its own beginning.
+    #[must_use]
+    pub fn trace_of(&self, cause: EffectId) -> Option<Arc<TraceContext>> {
+        // A schedule is no parent: each of its runs begins a trace.
+        let of_parent = || {
+            let parent = self.parent.as_deref().filter(|parent| parent.depth > 0)?;
+            Some(Arc::new(TraceContext::made(&parent.key, cause)))
+        };
+        self.trace_context.clone().or_else(of_parent)
     }
 }
 

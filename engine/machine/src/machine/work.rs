@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::effect::{Effect, Notice, NoticeData, NoticeKind};
+use super::end::End;
 use super::ids::{EffectId, StateId, Timestamp, TransitionId};
 use super::input::{Event, EventKind};
 use super::instance::{FailedBlock, Instance, RunningSequence, Stuck};
@@ -154,7 +155,7 @@ pub(super) struct Work<'a> {
     /// The first error of this macrostep that nobody handled.
     pub(super) trouble: Option<Box<Stuck>>,
     /// `on_error: fail` met an error.
-    pub(super) failing: Option<Arc<str>>,
+    pub(super) failing: Option<Box<End>>,
     /// Who may take the event about to be offered.
     pub(super) offered: super::gate::Offered,
     /// Checkpoints to be saved when the macrostep is quiescent.

@@ -37,7 +37,7 @@ impl Run<'_> {
         input: &Input,
         at: Timestamp,
     ) -> Draft {
-        let old = self.live.get(key).map(|live| &live.instance);
+        let old = self.live.get(key).map(|live| &live.known.instance);
         let now = old.map_or(at, |old| at.max(old.updated_at));
         let machine = self.partition.machine;
         let queues = &self.partition.queues;
@@ -116,7 +116,7 @@ impl Run<'_> {
         if self.fetch(&key).is_none_or(|old| old.status.is_ended()) {
             return self.failed_start(&key, &input, TOO_LARGE, at);
         }
-        let Some(old) = self.live.get(&key).map(|live| &live.instance) else {
+        let Some(old) = self.live.get(&key).map(|live| &live.known.instance) else {
             return self.failed_start(&key, &input, TOO_LARGE, at);
         };
         let definition = self.definitions.pinned(key.workflow(), old.pin);
@@ -177,9 +177,12 @@ impl Run<'_> {
                 by: by.clone(),
                 reason: Arc::clone(reason),
             },
-            PartitionInput::Start { input, by, .. } => {
-                Input::Start { input: input.clone(), event: None, by: by.clone() }
-            }
+            PartitionInput::Start { input, by, trace_context, .. } => Input::Start {
+                input: input.clone(),
+                event: None,
+                by: by.clone(),
+                trace_context: trace_context.clone(),
+            },
             PartitionInput::Letter { sender, letter, .. } => match &letter.body {
                 LetterBody::Transaction(word) => {
                     Input::Transaction { from: sender.clone(), word: word.clone() }

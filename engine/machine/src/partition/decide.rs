@@ -17,6 +17,7 @@ use super::frame::{self, Chain, Item, OVERHEAD};
 use super::input::{Batch, Done, PartitionInput, Stamped};
 use super::memory::Partition;
 use super::plan::{Attempt, Live, Run};
+use super::resting::Known;
 use super::subject;
 
 /// The machine's one door, as a partition calls it.
@@ -165,7 +166,7 @@ impl Run<'_> {
         if let Some(Change { new, trace, keep, mute: _ }) = &draft.change {
             page.delta.clear();
             page.line.clear();
-            let old = self.live.get(&new.key).map(|live| &live.instance);
+            let old = self.live.get(&new.key).map(|live| &live.known.instance);
             Delta::write(old, new, &mut page.delta);
             page.entry.deepest = page.delta.deepest;
             if let Some(trace) = trace {
@@ -193,23 +194,25 @@ impl Run<'_> {
         if let Some(Change { new, trace, keep, mute }) = change {
             let live = match self.live.entry(new.key.clone()) {
                 Entry::Vacant(place) => {
-                    let trace = TraceLog::new();
-                    place.insert(Box::new(Live { instance: new, trace, dirty: true, mute }))
+                    let known = Box::new(Known { instance: new, trace: TraceLog::new() });
+                    place.insert(Live { known, dirty: true, mute })
                 }
                 Entry::Occupied(place) => {
                     let live = place.into_mut();
-                    let book = (live.instance.generation, live.instance.pin);
-                    if is_other_book(book, &new, trace.as_ref()) {
-                        live.trace = TraceLog::new();
+                    let Known { instance, trace: log } = &mut *live.known;
+                    if is_other_book((instance.generation, instance.pin), &new, trace.as_ref()) {
+                        *log = TraceLog::new();
                     }
-                    (live.instance, live.dirty, live.mute) = (new, true, mute);
+                    *instance = new;
+                    (live.dirty, live.mute) = (true, mute);
                     live
                 }
             };
             if let Some(trace) = &trace {
                 // Shortened as in the frame, so that replay gives the same log.
-                let pushed = live.trace.push(trace, usize::try_from(keep).unwrap_or(usize::MAX));
-                debug_assert_eq!(pushed, Ok(()), "trace of {}", live.instance.key);
+                let Known { instance, trace: log } = &mut *live.known;
+                let pushed = log.push(trace, usize::try_from(keep).unwrap_or(usize::MAX));
+                debug_assert_eq!(pushed, Ok(()), "trace of {}", instance.key);
             }
             done.trace = trace;
         }
@@ -223,16 +226,20 @@ impl Run<'_> {
         done
     }
 
-    /// Encodes what changed, once per instance.
+    /// Puts what changed to rest, once per instance.
     fn rest(self) {
         for (key, live) in self.live {
-            let Live { instance, trace, dirty, mute } = *live;
+            let Live { known, dirty, mute } = live;
             if dirty {
-                self.partition.instances.put(instance, trace, mute);
-            } else if mute {
+                self.partition.instances.put(known, mute);
+                continue;
+            }
+            self.partition.instances.give_back(known);
+            if mute {
                 self.partition.instances.mute(&key);
             }
         }
+        self.partition.instances.make_room();
     }
 }
 

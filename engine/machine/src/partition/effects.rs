@@ -142,7 +142,7 @@ fn call_request(
         step: Arc::clone(step),
         per: call.per.clone(),
         cache: call.cache.filter(|key| !key.fresh && spec.cache.is_some()).map(|key| key.hash),
-        trace_context: instance.trace_context.clone(),
+        trace_context: instance.trace_of(call.id),
     })
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::definition::model::{Definition, Early};
 use crate::machine::{
     CallOutcome, Command, Effect, EffectId, Event, Generation, InstanceKey, Letter, Outcome,
-    Principal, StateId, Status, Timestamp, TraceEntry,
+    Principal, StateId, Status, Timestamp, TraceContext, TraceEntry,
 };
 use crate::value::Value;
 
@@ -50,6 +50,9 @@ pub enum PartitionInput {
         input: Value,
         /// Who asked.
         by: Principal,
+        /// The trace that whoever asked is in.
+        #[serde(default)]
+        trace_context: Option<Arc<TraceContext>>,
     },
     /// A plugin answered, or the dispatcher knows that it cannot.
     CallReply {

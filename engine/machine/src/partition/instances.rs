@@ -4,27 +4,10 @@ use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use serde::{Deserialize, Serialize};
+use crate::machine::{Codec, DecodeError, Instance, InstanceKey, Out, Timestamp, TraceLog};
 
-use crate::machine::{
-    Codec, DecodeError, Instance, InstanceKey, Out, Reader, Status, StuckKind, Timestamp, TraceLog,
-};
-
-/// One instance at rest: 32 bytes beside its encoding.
-#[derive(Clone, Debug)]
-pub(super) struct Resting {
-    kept: Kept,
-    /// When its earliest timer is due; [`NEVER`] where it has none that may fire.
-    due: Timestamp,
-    /// That timer.
-    timer: u32,
-    parked: u16,
-    status: Status,
-    /// Is an attempt of a call under way?
-    calling: bool,
-}
-
-const NEVER: Timestamp = Timestamp(i64::MAX);
+use super::counts::Counts;
+use super::resting::{Kept, Known, NEVER, Resting, pack, unpack, unpacked};
 
 /// An instance with this many bytes stays decoded while it changes: to read and write all of it for
 /// each of ten thousand items or undo calls would cost their square.
@@ -32,205 +15,155 @@ const LARGE: usize = 16 * 1_024;
 /// How many large instances stay decoded: those that changed last.
 const DECODED_MAX: usize = 4;
 /// How many others stay decoded: what changed again since it was read changes once more soon, for
-/// step after step is answered.
+/// step after step is answered, and so does what waits for the answer to a call.
 const RECENT_MAX: usize = 64;
 
-/// How an instance rests.
-#[derive(Clone, Debug)]
-enum Kept {
-    /// Length of the instance's bytes, these bytes, then the bytes of its trace.
-    Packed(Box<[u8]>),
-    /// One that changed a moment ago; it shares what did not change with its copies.
-    Decoded {
-        one: Box<(Instance, TraceLog)>,
-        /// Bytes it had when it was packed last.
-        size: usize,
-    },
-}
-
-impl Kept {
-    /// Bytes, as far as that is known without writing them.
-    fn size(&self) -> usize {
-        match self {
-            Self::Packed(bytes) => bytes.len(),
-            Self::Decoded { size, .. } => *size,
-        }
-    }
-}
-
-impl Resting {
-    /// Takes an instance in as it is kept.
-    fn new(kept: Kept, instance: &Instance, muted: bool) -> Self {
-        let timer = (!muted && !is_halted(instance))
-            .then(|| {
-                let may_fire = instance.timers.iter().filter(|it| instance.lets_fire(&it.kind));
-                may_fire.min_by_key(|timer| (timer.due, timer.id))
-            })
-            .flatten();
-        Self {
-            kept,
-            due: timer.map_or(NEVER, |timer| timer.due),
-            timer: timer.map_or(0, |timer| timer.id),
-            parked: u16::try_from(instance.parked.len()).unwrap_or(u16::MAX),
-            status: instance.status,
-            calling: instance
-                .sequences
-                .iter()
-                .any(|sequence| sequence.call.as_ref().is_some_and(|call| call.sent)),
-        }
-    }
-}
-
-/// May no timer of the instance fire, because nothing could decide about it?
-fn is_halted(instance: &Instance) -> bool {
-    instance.stuck.as_ref().is_some_and(|stuck| match stuck.kind {
-        StuckKind::Panic | StuckKind::DefinitionMissing => true,
-        StuckKind::Error
-        | StuckKind::Livelock
-        | StuckKind::StateTooLarge
-        | StuckKind::CallFailed
-        | StuckKind::OutcomeUnknown
-        | StuckKind::UndoFailed
-        | StuckKind::Deadlock
-        | StuckKind::RolledBack => false,
-    })
-}
-
-/// The bytes of one instance and its trace, as they rest and as snapshots hold them.
-fn pack(instance: &Instance, trace: &TraceLog) -> Box<[u8]> {
-    let mut body = Out::with_capacity(384);
-    instance.write(&mut body);
-    let length = body.bytes.len();
-    // Exactly, so that the box is not a copy.
-    let mut out = Out::with_capacity(Out::size_of(length) + length + trace.as_bytes().len());
-    out.blob(&body.bytes);
-    out.bytes.extend_from_slice(trace.as_bytes());
-    out.bytes.into_boxed_slice()
-}
-
-fn unpack<'a>(key: &InstanceKey, bytes: &'a [u8]) -> Result<(Instance, &'a [u8]), DecodeError> {
-    let mut from = Reader::new(bytes);
-    let instance = Instance::decode(key, from.blob()?)?;
-    Ok((instance, from.rest()))
-}
-
-/// Is there something in the bytes of an instance and its history that programs of the first format
-/// do not know?
-pub(super) fn is_newer(packed: &[u8]) -> bool {
-    let mut from = Reader::new(packed);
-    let Ok(instance) = from.blob() else { return false };
-    Instance::is_newer(instance) || crate::machine::is_newer_log(from.rest()).unwrap_or(false)
-}
-
-/// How many there are of everything.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Instances, ended ones included.
-    pub instances: usize,
-    /// Instances that are running.
-    pub running: usize,
-    /// Instances that are paused.
-    pub paused: usize,
-    /// Instances that are compensating.
-    pub compensating: usize,
-    /// Instances that are stuck.
-    pub stuck: usize,
-    /// Instances that are done.
-    pub done: usize,
-    /// Instances that failed.
-    pub failed: usize,
-    /// Instances that were cancelled.
-    pub cancelled: usize,
-    /// Effects that wait for a confirmation.
-    pub pending: usize,
-    /// Dead letters.
-    pub dead_letters: usize,
-    /// Early events that wait for their instance.
-    pub buffered: usize,
-    /// Events parked by stuck and paused instances.
-    pub parked: usize,
-    /// Events that instances sent to themselves and that wait.
-    pub self_events: usize,
-}
-
-impl Counts {
-    /// The count of `status`.
-    pub const fn of(&mut self, status: Status) -> &mut usize {
-        match status {
-            Status::Running => &mut self.running,
-            Status::Paused => &mut self.paused,
-            Status::Compensating => &mut self.compensating,
-            Status::Stuck => &mut self.stuck,
-            Status::Done => &mut self.done,
-            Status::Failed => &mut self.failed,
-            Status::Cancelled => &mut self.cancelled,
-        }
-    }
-}
+/// Says of an instance with a call under way, and of the moment its earliest timer is due, whether
+/// an answer may have come before that is not told yet.
+pub type Waits<'a> = dyn Fn(Timestamp, &InstanceKey) -> bool + 'a;
 
 /// All instances of a partition and the queue of their timers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Instances {
     map: BTreeMap<InstanceKey, Resting>,
-    /// The earliest timer of every instance that has one.
-    queue: BTreeSet<(Timestamp, InstanceKey)>,
-    /// Instances with a call under way.
-    calling: BTreeSet<InstanceKey>,
+    index: Index,
     /// Large instances that rest decoded, the one that changed last at the end.
     decoded: VecDeque<InstanceKey>,
     /// Others that came to rest decoded, in that order; some of them may rest as bytes again.
     recent: VecDeque<InstanceKey>,
+}
+
+/// What follows from all instances together.
+#[derive(Clone, Debug, Default)]
+struct Index {
+    /// The earliest timer of every instance that has one.
+    queue: BTreeSet<(Timestamp, InstanceKey)>,
+    /// Instances with a call under way.
+    calling: BTreeSet<InstanceKey>,
     counts: Counts,
     bytes: usize,
 }
 
-impl Instances {
-    /// Puts an instance to rest; a muted one fires no timer until it changes again.
-    pub(super) fn put(&mut self, instance: Instance, trace: TraceLog, muted: bool) {
-        let key = instance.key.clone();
-        let known = self.map.get(&key).map(|resting| &resting.kept);
-        let before = known.map_or(0, Kept::size);
-        let was_decoded = known.is_some_and(|kept| matches!(kept, Kept::Decoded { .. }));
-        // Many instances are started and never hear anything before their end.
-        if known.is_none() || instance.status.is_ended() {
-            self.decoded.retain(|known| *known != key);
-            let kept = Kept::Packed(pack(&instance, &trace));
-            return self.insert(Resting::new(kept, &instance, muted), &key);
+impl Index {
+    /// An instance becomes another one; there may be none before or after.
+    fn change(&mut self, key: &InstanceKey, old: Option<&Resting>, new: Option<&Resting>) {
+        if let Some(resting) = new {
+            self.counts.instances += 1;
+            *self.counts.of(resting.status) += 1;
+            self.counts.parked += usize::from(resting.parked);
+            self.bytes += resting.weight(key);
         }
-        let oldest = match before < LARGE {
-            true if was_decoded => None,
-            true => {
-                self.recent.push_back(key.clone());
-                let is_full = self.recent.len() > RECENT_MAX;
-                is_full.then(|| self.recent.pop_front()).flatten()
+        if let Some(resting) = old {
+            self.counts.instances -= 1;
+            *self.counts.of(resting.status) -= 1;
+            self.counts.parked -= usize::from(resting.parked);
+            self.bytes -= resting.weight(key);
+        }
+        let told = |it: Option<&Resting>| it.map_or((NEVER, false), |it| (it.due, it.calling));
+        let ((old_due, was_calling), (due, calling)) = (told(old), told(new));
+        if calling && !was_calling {
+            self.calling.insert(key.clone());
+        } else if was_calling && !calling {
+            self.calling.remove(key);
+        }
+        if due != old_due {
+            if old_due != NEVER {
+                self.queue.remove(&(old_due, key.clone()));
             }
-            false => self.changed_last(&key),
-        };
-        let mut resting = Resting::new(Kept::Packed(Box::default()), &instance, muted);
-        resting.kept = Kept::Decoded { one: Box::new((instance, trace)), size: before };
-        self.insert(resting, &key);
-        if let Some(oldest) = oldest {
-            self.pack_again(&oldest);
+            if due != NEVER {
+                self.queue.insert((due, key.clone()));
+            }
+        }
+    }
+}
+
+impl Instances {
+    /// Gives an instance to the batch under way, which brings it back by [`Instances::put`] where
+    /// it changed it and by [`Instances::give_back`] where not.
+    pub(super) fn take(&mut self, key: &InstanceKey) -> Option<Box<Known>> {
+        let Entry::Occupied(mut place) = self.map.entry(key.clone()) else { return None };
+        // One key object is shared by all that name the instance.
+        let key = place.key().clone();
+        let kept = &mut place.get_mut().kept;
+        if let Kept::Packed(bytes) = kept {
+            return Some(Box::new(unpacked(&key, bytes)));
+        }
+        let size = kept.size();
+        match std::mem::replace(kept, Kept::Lent { size }) {
+            Kept::Decoded { one, .. } => Some(one),
+            Kept::Packed(_) | Kept::Lent { .. } => panic!("instance {key} is lent already"),
         }
     }
 
-    /// A large instance changed; the one that it displaces.
-    fn changed_last(&mut self, key: &InstanceKey) -> Option<InstanceKey> {
-        if self.decoded.back() != Some(key) {
-            self.decoded.retain(|known| known != key);
-            self.decoded.push_back(key.clone());
+    /// Takes back an instance that did not change.
+    pub(super) fn give_back(&mut self, known: Box<Known>) {
+        if let Some(Resting { kept, .. }) = self.map.get_mut(&known.instance.key)
+            && let Kept::Lent { size } = *kept
+        {
+            *kept = Kept::Decoded { one: known, size };
         }
-        (self.decoded.len() > DECODED_MAX).then(|| self.decoded.pop_front()).flatten()
+    }
+
+    /// Puts an instance to rest; a muted one fires no timer until it changes again. What rests
+    /// decoded may be one more now, until [`Instances::make_room`].
+    pub(super) fn put(&mut self, known: Box<Known>, muted: bool) {
+        let Self { map, index, decoded, recent } = self;
+        let ended = known.instance.status.is_ended();
+        let mut resting = Resting::new(Kept::Lent { size: 0 }, &known.instance, muted);
+        let packed = |known: &Known| Kept::Packed(pack(&known.instance, &known.trace));
+        match map.entry(known.instance.key.clone()) {
+            Entry::Vacant(place) => {
+                // Many instances are started and never hear anything before their end.
+                resting.kept = if ended || !resting.calling {
+                    packed(&known)
+                } else {
+                    recent.push_back(place.key().clone());
+                    Kept::Decoded { one: known, size: 0 }
+                };
+                index.change(place.key(), None, Some(&resting));
+                place.insert(resting);
+            }
+            Entry::Occupied(mut place) => {
+                let (key, kept) = (place.key(), &place.get().kept);
+                let size = kept.size();
+                resting.kept = if ended {
+                    decoded.retain(|other| other != key);
+                    packed(&known)
+                } else {
+                    match kept {
+                        _ if size >= LARGE => changed_last(decoded, key),
+                        Kept::Packed(_) => recent.push_back(key.clone()),
+                        Kept::Decoded { .. } | Kept::Lent { .. } => {}
+                    }
+                    Kept::Decoded { one: known, size }
+                };
+                index.change(key, Some(place.get()), Some(&resting));
+                place.insert(resting);
+            }
+        }
+    }
+
+    /// Has no more of them rest decoded than may.
+    pub(super) fn make_room(&mut self) {
+        let room = |list: &mut VecDeque<InstanceKey>, most| {
+            (list.len() > most).then(|| list.pop_front()).flatten()
+        };
+        while let Some(key) = room(&mut self.recent, RECENT_MAX) {
+            self.pack_again(&key);
+        }
+        while let Some(key) = room(&mut self.decoded, DECODED_MAX) {
+            self.pack_again(&key);
+        }
     }
 
     /// An instance that others displaced rests as bytes again.
     fn pack_again(&mut self, key: &InstanceKey) {
         let Some(resting) = self.map.get_mut(key) else { return };
         let Kept::Decoded { one, .. } = &resting.kept else { return };
-        let bytes = pack(&one.0, &one.1);
-        self.bytes -= weight(key, resting);
+        let bytes = pack(&one.instance, &one.trace);
+        self.index.bytes -= resting.weight(key);
         resting.kept = Kept::Packed(bytes);
-        self.bytes += weight(key, resting);
+        self.index.bytes += resting.weight(key);
     }
 
     /// Puts the bytes of an instance to rest, as [`Instances::packed`] gave them.
@@ -241,91 +174,52 @@ impl Instances {
     ) -> Result<(), DecodeError> {
         let (instance, trace) = unpack(key, bytes)?;
         crate::machine::read_log(trace)?;
-        let kept = Kept::Packed(bytes.into());
-        self.insert(Resting::new(kept, &instance, false), key);
-        Ok(())
-    }
-
-    fn insert(&mut self, resting: Resting, key: &InstanceKey) {
-        let (due, calling) = (resting.due, resting.calling);
-        self.count(key, &resting);
-        // One key object is shared by the map and the queues.
-        let (key, old) = match self.map.entry(key.clone()) {
-            Entry::Occupied(mut place) => (place.key().clone(), Some(place.insert(resting))),
+        let resting = Resting::new(Kept::Packed(bytes.into()), &instance, false);
+        match self.map.entry(key.clone()) {
             Entry::Vacant(place) => {
-                let key = place.key().clone();
+                self.index.change(place.key(), None, Some(&resting));
                 place.insert(resting);
-                (key, None)
             }
-        };
-        let (old_due, old_calling) = old.as_ref().map_or((NEVER, false), |o| (o.due, o.calling));
-        if let Some(old) = &old {
-            self.discount(&key, old);
-        }
-        if calling && !old_calling {
-            self.calling.insert(key.clone());
-        } else if old_calling && !calling {
-            self.calling.remove(&key);
-        }
-        if due != old_due {
-            self.queue.remove(&(old_due, key.clone()));
-            if due != NEVER {
-                self.queue.insert((due, key));
+            Entry::Occupied(mut place) => {
+                self.index.change(place.key(), Some(place.get()), Some(&resting));
+                place.insert(resting);
             }
         }
-    }
-
-    fn count(&mut self, key: &InstanceKey, resting: &Resting) {
-        self.counts.instances += 1;
-        *self.counts.of(resting.status) += 1;
-        self.counts.parked += usize::from(resting.parked);
-        self.bytes += weight(key, resting);
-    }
-
-    fn discount(&mut self, key: &InstanceKey, resting: &Resting) {
-        self.counts.instances -= 1;
-        *self.counts.of(resting.status) -= 1;
-        self.counts.parked -= usize::from(resting.parked);
-        self.bytes -= weight(key, resting);
+        Ok(())
     }
 
     pub(super) fn remove(&mut self, key: &InstanceKey) {
         let Some((key, resting)) = self.map.remove_entry(key) else { return };
-        self.discount(&key, &resting);
+        self.index.change(&key, Some(&resting), None);
         self.decoded.retain(|known| *known != key);
-        if resting.calling {
-            self.calling.remove(&key);
-        }
-        self.queue.remove(&(resting.due, key));
     }
 
     /// Lets no timer of the instance fire until it changes again.
     pub(super) fn mute(&mut self, key: &InstanceKey) {
         if let Some(resting) = self.map.get_mut(key) {
-            self.bytes -= weight(key, resting);
-            self.queue.remove(&(resting.due, key.clone()));
+            self.index.bytes -= resting.weight(key);
+            self.index.queue.remove(&(resting.due, key.clone()));
             resting.due = NEVER;
-            self.bytes += weight(key, resting);
+            self.index.bytes += resting.weight(key);
         }
     }
 
     /// The decoded instance and its trace.
     pub(super) fn load(&self, key: &InstanceKey) -> Option<(Instance, TraceLog)> {
-        let bytes = match &self.map.get(key)?.kept {
-            Kept::Packed(bytes) => bytes,
-            Kept::Decoded { one, .. } => return Some((**one).clone()),
+        let Known { instance, trace } = match &self.map.get(key)?.kept {
+            Kept::Packed(bytes) => unpacked(key, bytes),
+            Kept::Decoded { one, .. } => (**one).clone(),
+            Kept::Lent { .. } => panic!("instance {key} is lent"),
         };
-        // These bytes were made by `pack` or verified by `put_packed`.
-        let (instance, trace) = unpack(key, bytes)
-            .unwrap_or_else(|error| panic!("bytes of instance {key} in memory: {error}"));
-        Some((instance, TraceLog::from_bytes(trace)))
+        Some((instance, trace))
     }
 
     /// The instance's bytes and its trace's, in one piece.
     pub(super) fn packed(&self, key: &InstanceKey) -> Option<Cow<'_, [u8]>> {
         Some(match &self.map.get(key)?.kept {
             Kept::Packed(bytes) => Cow::Borrowed(&**bytes),
-            Kept::Decoded { one, .. } => Cow::Owned(pack(&one.0, &one.1).into_vec()),
+            Kept::Decoded { one, .. } => Cow::Owned(pack(&one.instance, &one.trace).into_vec()),
+            Kept::Lent { .. } => panic!("instance {key} is lent"),
         })
     }
 
@@ -345,23 +239,38 @@ impl Instances {
 
     /// Instances with a call under way.
     pub(super) fn calling(&self) -> impl Iterator<Item = &InstanceKey> {
-        self.calling.iter()
+        self.index.calling.iter()
     }
 
-    /// Instances with a due timer, and it, earliest first.
-    pub(super) fn due(&self, now: Timestamp) -> impl Iterator<Item = (&InstanceKey, u32)> {
-        self.queue
-            .iter()
-            .take_while(move |(due, _)| *due <= now)
+    /// Instances with a due timer, and it, earliest first; without those that wait.
+    pub(super) fn due(
+        &self,
+        now: Timestamp,
+        waits: &Waits<'_>,
+    ) -> impl Iterator<Item = (&InstanceKey, u32)> {
+        let due = self.index.queue.iter().take_while(move |(due, _)| *due <= now);
+        due.filter(|(due, key)| !self.waits(*due, key, waits))
             .filter_map(|(_, key)| self.map.get(key).map(|resting| (key, resting.timer)))
     }
 
-    pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.queue.first().map(|(due, _)| *due)
+    /// When the next timer is due that does not wait.
+    pub(super) fn next_due(&self, waits: &Waits<'_>) -> Option<Timestamp> {
+        let next = self.index.queue.iter().find(|(due, key)| !self.waits(*due, key, waits));
+        next.map(|(due, _)| *due)
+    }
+
+    fn waits(&self, due: Timestamp, key: &InstanceKey, waits: &Waits<'_>) -> bool {
+        self.index.calling.contains(key) && waits(due, key)
     }
 
     pub(super) const fn counts(&self) -> Counts {
-        self.counts
+        self.index.counts
+    }
+
+    /// How many rest decoded.
+    #[cfg(test)]
+    pub(super) fn decoded(&self) -> usize {
+        self.map.values().filter(|one| matches!(one.kept, Kept::Decoded { .. })).count()
     }
 
     /// Bytes of memory, roughly; those that rest decoded count as if they were packed.
@@ -369,20 +278,20 @@ impl Instances {
         let decoded: BTreeSet<_> = self.decoded.iter().chain(&self.recent).collect();
         let kept = decoded.into_iter().filter_map(|key| Some(&self.map.get(key)?.kept));
         let grown = kept.map(|kept| match kept {
-            Kept::Packed(_) => (0, 0),
-            Kept::Decoded { one, size } => (pack(&one.0, &one.1).len(), *size),
+            Kept::Packed(_) | Kept::Lent { .. } => (0, 0),
+            Kept::Decoded { one, size } => (pack(&one.instance, &one.trace).len(), *size),
         });
         let (now, before) = grown.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        self.bytes + now - before
+        self.index.bytes + now - before
     }
 }
 
-/// Bytes of memory of one instance, roughly: two allocations, its place in the map (whose nodes
-/// are about three quarters full) and in the timer queue.
-fn weight(key: &InstanceKey, resting: &Resting) -> usize {
-    let allocations = (key.raw().len() + 16 + 16) + (resting.kept.size() + 16);
-    let queued = if resting.due == NEVER { 0 } else { 32 };
-    allocations + 64 + queued
+/// A large instance changed: it goes to the end of those that rest decoded.
+fn changed_last(decoded: &mut VecDeque<InstanceKey>, key: &InstanceKey) {
+    if decoded.back() != Some(key) {
+        decoded.retain(|known| known != key);
+        decoded.push_back(key.clone());
+    }
 }
 
 /// A snapshot's list of instances: key, then packed bytes, each.

@@ -93,14 +93,18 @@ impl Run<'_> {
             LetterBody::FromChild { call, event } => {
                 Input::ChildEvent { call: *call, event: event.clone() }
             }
-            LetterBody::Start { input, parent, initiator, reason, .. } => Input::StartChild {
-                input: input.clone(),
-                parent: parent.clone(),
-                by: Principal { user: initiator.clone().unwrap_or_default(), roles: Vec::new() },
-                reason: Arc::clone(reason),
-            },
+            LetterBody::Start { input, parent, initiator, reason, trace_context, version: _ } => {
+                let user = initiator.clone().unwrap_or_default();
+                Input::StartChild {
+                    input: input.clone(),
+                    parent: parent.clone(),
+                    by: Principal { user, roles: Vec::new() },
+                    reason: Arc::clone(reason),
+                    trace_context: trace_context.clone(),
+                }
+            }
             LetterBody::Cancel { call, kill } => {
-                let child = self.live.get(&letter.to).map(|live| &live.instance)?;
+                let child = self.live.get(&letter.to).map(|live| &live.known.instance)?;
                 let of_parent = child.parent.as_ref().is_some_and(|parent| parent.call == *call);
                 if !of_parent || child.status.is_ended() {
                     return None;

@@ -2,12 +2,14 @@
 
 use crate::machine::{DecodeError, Event, Instance, InstanceKey, Reader, Timestamp, TraceEntry};
 
+use super::counts::Counts;
 use super::decide::{Machine, is_other_book};
 use super::frame::{self, Chain, Head, Item};
 use super::input::PartitionInput;
-use super::instances::{Counts, Instances};
+use super::instances::{Instances, Waits};
 use super::limits::PartitionLimits;
 use super::queues::{Cursor, DeadLetter, Queues};
+use super::resting::Known;
 
 /// All that one partition remembers; its journal's frames and it say the same.
 #[derive(Clone, Debug)]
@@ -22,7 +24,8 @@ pub struct Partition {
     pub(super) recorded_at: Timestamp,
     /// The latest time seen; never goes back.
     pub(super) clock: Timestamp,
-    /// The time of the first batch that this owner decided; not recorded.
+    /// The time of the first batch that this owner decided, or since when it hears all answers,
+    /// where it did not for a while; not recorded.
     pub(super) owned_since: Option<Timestamp>,
     pub(super) instances: Instances,
     pub(super) queues: Queues,
@@ -82,11 +85,23 @@ impl Partition {
         Head { opens: false, partition: *id, epoch: *epoch, previous: *chain, at }
     }
 
+    /// Answers that came before may be lost, though the owner is the same: deadlines of undos count
+    /// as if it had begun now.
+    pub fn deaf_until(&mut self, at: Timestamp) {
+        self.owned_since = self.owned_since.max(Some(at));
+    }
+
     /// What is due at `now`, at most `limit` inputs: self-sent events in the order they were sent,
     /// then early events that waited too long, then timers in the order they are due, one per
     /// instance. Hand them to [`Partition::decide`] before asking again.
     #[must_use]
     pub fn due(&self, now: Timestamp, limit: usize) -> Vec<PartitionInput> {
+        self.due_but(now, limit, &|_, _| false)
+    }
+
+    /// [`Partition::due`] without the timers that wait for an answer that came before them.
+    #[must_use]
+    pub fn due_but(&self, now: Timestamp, limit: usize, waits: &Waits<'_>) -> Vec<PartitionInput> {
         if self.hold.is_some_and(|hold| now < hold) {
             return Vec::new();
         }
@@ -97,7 +112,7 @@ impl Partition {
         let schedules = self.due_schedules(now);
         let timers = self
             .instances
-            .due(now)
+            .due(now, waits)
             .map(|(key, timer)| PartitionInput::TimerDue { key: key.clone(), timer });
         // Half of a batch is left to timers, so that an endless chain of own events stops none.
         let share = limit.div_ceil(2);
@@ -111,11 +126,17 @@ impl Partition {
     /// When [`Partition::due`] next has something; the beginning of time where it has now.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
+        self.next_due_but(&|_, _| false)
+    }
+
+    /// [`Partition::next_due`] without the timers that wait for an answer that came before them.
+    #[must_use]
+    pub fn next_due_but(&self, waits: &Waits<'_>) -> Option<Timestamp> {
         let queues = &self.queues;
         let next = if queues.self_events.items.is_empty() {
             let buffered = queues.index.buffered_due.first().map(|(due, _)| *due);
             let scheduled = queues.index.schedules_due.first().map(|(due, _)| *due);
-            [self.instances.next_due(), buffered, scheduled].into_iter().flatten().min()
+            [self.instances.next_due(waits), buffered, scheduled].into_iter().flatten().min()
         } else {
             Some(Timestamp(i64::MIN))
         };
@@ -222,7 +243,8 @@ impl Partition {
         keep: u32,
         at: Timestamp,
     ) -> Result<(), DecodeError> {
-        let (old, log) = self.instances.load(key).unzip();
+        let known = self.instances.take(key).map(|known| *known);
+        let (old, log) = known.map(|Known { instance, trace }| (instance, trace)).unzip();
         let book = old.as_ref().map(|old| (old.generation, old.pin));
         let mut from = Reader::new(delta);
         let new = crate::machine::Delta::read_onto(key, old, &mut from)?;
@@ -233,7 +255,8 @@ impl Partition {
         if let Some(line) = &line {
             log.push(line, usize::try_from(keep).unwrap_or(usize::MAX))?;
         }
-        self.instances.put(new, log, false);
+        self.instances.put(Box::new(Known { instance: new, trace: log }), false);
+        self.instances.make_room();
         Ok(())
     }
 }

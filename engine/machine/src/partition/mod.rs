@@ -1,6 +1,7 @@
 //! Who remembers: instances, timers, pending effects and cursors of one partition.
 
 mod consult;
+mod counts;
 mod decide;
 mod definitions;
 mod draft;
@@ -19,6 +20,7 @@ mod pending;
 mod plan;
 mod queues;
 mod replies;
+mod resting;
 mod restore;
 mod schedule;
 mod schedule_made;
@@ -31,12 +33,13 @@ mod subject;
 mod tests;
 mod transactions;
 
+pub use counts::Counts;
 pub use decide::Machine;
 pub use definitions::{Definitions, HeldBy, HeldDefinitions, Inserted, VersionConflict};
 pub use effects::PendingCall;
 pub use frame::{Inspected, inspect};
 pub use input::{Batch, Done, PartitionInput, Position, Stamped};
-pub use instances::Counts;
+pub use instances::Waits;
 pub use limits::PartitionLimits;
 pub use memory::Partition;
 pub use queues::{Cursor, DeadLetter};

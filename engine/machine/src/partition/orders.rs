@@ -23,8 +23,10 @@ impl Run<'_> {
         if let Command::Fork(fork) = command {
             return self.fork(key, fork, (by, reason), at);
         }
-        if let Command::StartIn { version, input, transaction } = command {
-            return self.start_in(key, (*version, input, transaction), by, at);
+        if let Command::StartIn { version, input, transaction, trace_context } = command {
+            let (input, trace_context) = (input.clone(), trace_context.clone());
+            let start = Input::Start { input, event: None, by: by.clone(), trace_context };
+            return self.start_within(key, *version, (start, transaction), at);
         }
         let begins = matches!(command, Command::Begin { .. });
         let (command, by, reason) = (command.clone(), by.clone(), Arc::clone(reason));

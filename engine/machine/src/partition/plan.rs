@@ -5,9 +5,7 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use crate::definition::model::Early;
-use crate::machine::{
-    Event, Input, Instance, InstanceKey, Outcome, TimerKind, Timestamp, TraceLog,
-};
+use crate::machine::{Event, Input, Instance, InstanceKey, Outcome, TimerKind, Timestamp};
 use crate::value::Value;
 
 use super::definitions::Definitions;
@@ -16,15 +14,15 @@ use super::frame::Item;
 use super::input::{PartitionInput, Position};
 use super::memory::Partition;
 use super::queues::Buffered;
+use super::resting::Known;
 use super::stick::without_definition;
 use super::subject::{consumed, is_own, position, target};
 
 /// A decoded instance of the batch under way.
 #[derive(Debug)]
 pub(super) struct Live {
-    pub(super) instance: Instance,
-    pub(super) trace: TraceLog,
-    /// Did it change since it was decoded?
+    pub(super) known: Box<Known>,
+    /// Did it change since it was lent?
     pub(super) dirty: bool,
     pub(super) mute: bool,
 }
@@ -34,7 +32,7 @@ pub(super) struct Live {
 pub(super) struct Run<'a> {
     pub(super) partition: &'a mut Partition,
     pub(super) definitions: &'a Definitions,
-    pub(super) live: BTreeMap<InstanceKey, Box<Live>>,
+    pub(super) live: BTreeMap<InstanceKey, Live>,
 }
 
 /// How hard an input is tried to be made to fit a frame.
@@ -136,9 +134,10 @@ impl Run<'_> {
             PartitionInput::Deliver { key, event, early, source } => {
                 self.deliver(key, event.clone(), *early, *source, at)
             }
-            PartitionInput::Start { key, version, input, by } => {
-                let (input, by) = (input.clone(), by.clone());
-                self.start(key, *version, Input::Start { input, event: None, by }, at)
+            PartitionInput::Start { key, version, input, by, trace_context } => {
+                let (input, by, trace_context) = (input.clone(), by.clone(), trace_context.clone());
+                let start = Input::Start { input, event: None, by, trace_context };
+                self.start(key, *version, start, at)
             }
             PartitionInput::CallReply { key, call, .. }
             | PartitionInput::CallResult { key, call, .. }
@@ -206,7 +205,8 @@ impl Run<'_> {
             Early::Start => {
                 let by = event.by.clone().unwrap_or_default();
                 let input = event.data.clone().unwrap_or(Value::Null);
-                self.start(key, None, Input::Start { input, event: Some(event), by }, at)
+                let start = Input::Start { input, event: Some(event), by, trace_context: None };
+                self.start(key, None, start, at)
             }
             Early::Buffer { ttl_ms } => {
                 let mut draft = Draft::answer(Some(key), Outcome::Deferred);
@@ -317,7 +317,7 @@ impl Run<'_> {
                     return Draft::not_found(Some(key), "instance");
                 };
                 let decision = without_definition(old, input, at.max(old.updated_at));
-                let old = self.live.get(key).map(|live| &live.instance);
+                let old = self.live.get(key).map(|live| &live.known.instance);
                 Draft::decision(decision, key, old, None, &self.partition.queues)
             }
         }
@@ -344,11 +344,10 @@ impl Run<'_> {
     /// The instance, decoded at most once per batch.
     pub(super) fn fetch(&mut self, key: &InstanceKey) -> Option<&Instance> {
         match self.live.entry(key.clone()) {
-            Entry::Occupied(place) => Some(&place.into_mut().instance),
+            Entry::Occupied(place) => Some(&place.into_mut().known.instance),
             Entry::Vacant(place) => {
-                let (instance, trace) = self.partition.instances.load(key)?;
-                let live = Live { instance, trace, dirty: false, mute: false };
-                Some(&place.insert(Box::new(live)).instance)
+                let known = self.partition.instances.take(key)?;
+                Some(&place.insert(Live { known, dirty: false, mute: false }).known.instance)
             }
         }
     }

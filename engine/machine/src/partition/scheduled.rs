@@ -336,7 +336,9 @@ impl Work<'_> {
         let version = Some(self.definition.version);
         let reason = self.state.reason_of(&wanted);
         let initiator = Some(initiator);
-        let body = LetterBody::Start { version, input, parent, initiator, reason };
+        // Each run in a trace of its own.
+        let trace_context = None;
+        let body = LetterBody::Start { version, input, parent, initiator, reason, trace_context };
         self.post(run, key.clone(), body);
         self.state.started += 1;
         self.state.left_out = None;

@@ -7,9 +7,10 @@
 use crate::machine::{Codec, DecodeError, InstanceKey, Out, Reader, Timestamp};
 
 use super::frame::Chain;
-use super::instances::{is_newer, write_packed};
+use super::instances::write_packed;
 use super::memory::Partition;
 use super::queues::Queues;
+use super::resting::is_newer;
 
 const MAGIC: [u8; 4] = *b"GSSN";
 /// The newest version of the snapshots this program writes.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::machine::{
-    CallOutcome, Command, Decision, Effect, EffectId, Event, Input, Instance, InstanceKey, Letter,
-    LetterBody, Notice, NoticeData, NoticeKind, Outcome, Reply, Status, Stuck, StuckKind,
-    Timestamp, TraceEntry, ended_by_hand, is_of_invoke,
+    CallOutcome, Command, Decision, Effect, EffectId, End, Event, Input, Instance, InstanceKey,
+    Letter, LetterBody, Notice, NoticeData, NoticeKind, Outcome, Reply, Status, Stuck, StuckKind,
+    Timestamp, TraceEntry, UNAWAITED, ended_by_hand, is_of_invoke,
 };
 use crate::value::{Map, Value};
 
@@ -95,9 +95,13 @@ pub(super) fn without_definition(old: &Instance, input: &Input, at: Timestamp) -
     match input {
         Input::Command { command: Command::Kill, by, reason } => {
             let told = || ended_by_hand(false, &by.user, reason);
-            kill(old, input, old.parent.as_ref().map(|parent| parent.reply(told())), at)
+            let end = End::ordered(false, &by.user, reason);
+            kill(old, (input, end), old.parent.as_ref().map(|parent| parent.reply(told())), at)
         }
-        Input::Orphaned { kill: true } => kill(old, input, None, at),
+        Input::Orphaned { kill: true } => {
+            let end = End::ordered(false, &Arc::default(), &UNAWAITED.into());
+            kill(old, (input, end), None, at)
+        }
         Input::Command { .. }
         | Input::Start { .. }
         | Input::StartChild { .. }
@@ -123,7 +127,7 @@ pub(super) fn without_definition(old: &Instance, input: &Input, at: Timestamp) -
 /// told so.
 fn kill(
     old: &Instance,
-    input: &Input,
+    (input, end): (&Input, End),
     told: Option<(InstanceKey, LetterBody)>,
     at: Timestamp,
 ) -> Decision {
@@ -154,9 +158,13 @@ fn kill(
         kind: crate::machine::TimerKind::Retention,
     });
     new.next_id += 1;
-    let data = NoticeData::Fields(Value::empty_map());
+    let data = NoticeData::Fields(NoticeData::present(end.fields()));
     effects.push(Effect::Notice(Notice { kind: NoticeKind::Cancelled, data }));
-    let trace = line(&new, input, None);
+    let note = Some(Arc::clone(&end.reason)).filter(|reason| !reason.is_empty());
+    let progress = new.progress.get_or_insert_default();
+    (progress.rollback, progress.paused) = (None, None);
+    progress.end = Some(Box::new(end));
+    let trace = line(&new, input, note);
     Decision { instance: Some(new), effects, trace: Some(trace), outcome: Outcome::Done }
 }
 

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use crate::machine::{
-    Ask, Generation, Input, InstanceKey, Letter, LetterBody, Outcome, Parent, Principal, Refusal,
-    Status, TRANSACTION, Timestamp, Word, transaction_definition,
+    Ask, Generation, Input, InstanceKey, Letter, LetterBody, Outcome, Parent, Refusal, Status,
+    TRANSACTION, Timestamp, Word, transaction_definition,
 };
-use crate::value::Value;
 
 use super::draft::Draft;
 use super::frame::Item;
@@ -61,7 +60,7 @@ impl Run<'_> {
         let LetterBody::Transaction(_) = &letter.body else { return None };
         let key = &letter.to;
         let pin = match self.live.get(key) {
-            Some(live) => live.instance.pin,
+            Some(live) => live.known.instance.pin,
             None => self.partition.instances.load(key)?.0.pin,
         };
         let missing = self.definitions.pinned(key.workflow(), pin).is_none();
@@ -92,19 +91,8 @@ impl Run<'_> {
         self.refused_start(draft, letter, parent)
     }
 
-    /// An operator's order to begin a life in a transaction.
-    pub(super) fn start_in(
-        &mut self,
-        key: &InstanceKey,
-        (version, input, transaction): (Option<u32>, &Value, &Arc<str>),
-        by: &Principal,
-        at: Timestamp,
-    ) -> Draft {
-        let start = Input::Start { input: input.clone(), event: None, by: by.clone() };
-        self.start_within(key, version, (start, transaction), at)
-    }
-
-    fn start_within(
+    /// A life begins in a transaction.
+    pub(super) fn start_within(
         &mut self,
         key: &InstanceKey,
         version: Option<u32>,

@@ -85,7 +85,10 @@ impl Map {
 impl<K: Into<Arc<str>>> FromIterator<(K, Value)> for Map {
     /// Collects entries; the last one of a repeated key wins.
     fn from_iter<I: IntoIterator<Item = (K, Value)>>(entries: I) -> Self {
-        let mut map = Self::new();
+        let entries = entries.into_iter();
+        let (least, most) = entries.size_hint();
+        // Filters know only how many there are at most: few maps have many entries.
+        let mut map = Self(Vec::with_capacity(least.max(most.unwrap_or(0).min(4))));
         for (name, value) in entries {
             map.insert(name, value);
         }

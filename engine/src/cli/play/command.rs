@@ -217,7 +217,13 @@ impl Play {
         let key = InstanceKey::new(&workflow, &key)?;
         let by = self.principal(None);
         let input = value_of(data)?;
-        let start = PartitionInput::Start { key: key.clone(), version: None, input, by };
+        let start = PartitionInput::Start {
+            key: key.clone(),
+            version: None,
+            input,
+            by,
+            trace_context: None,
+        };
         let done = self.stage.tell(start)?;
         if let Some(reason) = refusal(&key, &done) {
             return Err(reason);

@@ -137,11 +137,22 @@ impl Run<'_> {
                 let start = match transaction {
                     Some(transaction) => PartitionInput::Command {
                         key: key.clone(),
-                        command: Command::StartIn { version, input, transaction },
+                        command: Command::StartIn {
+                            version,
+                            input,
+                            transaction,
+                            trace_context: None,
+                        },
                         by,
                         reason: Arc::from(""),
                     },
-                    None => PartitionInput::Start { key: key.clone(), version, input, by },
+                    None => PartitionInput::Start {
+                        key: key.clone(),
+                        version,
+                        input,
+                        by,
+                        trace_context: None,
+                    },
                 };
                 let done = self.stage.tell(start)?;
                 Ok(vec![(key, done)])

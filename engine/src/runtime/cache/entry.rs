@@ -13,6 +13,9 @@ pub(super) const ENTRY_MAX: usize = 64 * 1_024 + 2 * 1_024;
 pub(super) struct Entry {
     /// The instance that made the call, for people who look into the bucket.
     pub(super) by: String,
+    /// Its step that asked, or the state; empty where an earlier engine kept it.
+    #[serde(default)]
+    pub(super) step: String,
     /// What it asked.
     pub(super) operation: String,
     /// When it was answered.
@@ -27,17 +30,23 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(
         by: &InstanceKey,
-        operation: &str,
+        (step, operation): (&str, &str),
         output: Value,
         (at, ttl_ms): (Timestamp, u64),
     ) -> Self {
         Self {
             by: by.to_string(),
+            step: step.to_owned(),
             operation: operation.to_owned(),
             at,
             until: at.plus_ms(ttl_ms),
             output,
         }
+    }
+
+    /// The workflow whose call it answers.
+    pub(super) fn workflow(&self) -> &str {
+        self.by.split_once('/').map_or("", |(workflow, _)| workflow)
     }
 
     /// What it answers at `now`, if it does.
@@ -63,7 +72,7 @@ mod tests {
 
     fn entry(output: Value) -> Entry {
         let key = InstanceKey::new("w", "k").unwrap();
-        Entry::new(&key, "p.o", output, (Timestamp(1_000), 5_000))
+        Entry::new(&key, ("s", "p.o"), output, (Timestamp(1_000), 5_000))
     }
 
     #[test]

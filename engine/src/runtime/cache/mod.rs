@@ -4,4 +4,4 @@
 mod entry;
 mod results;
 
-pub(crate) use results::{Results, ToKeep};
+pub(crate) use results::{Results, ToKeep, Wanted};

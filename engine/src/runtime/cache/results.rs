@@ -1,17 +1,18 @@
 //! [`Results`]: finds and keeps what calls gave. Whatever goes wrong here is a miss, never a
 //! failure of a call.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gearshift_bus::{Bucket, Bus, Error as BusError};
-use gearshift_machine::machine::{ContentHash, InstanceKey, Timestamp};
+use gearshift_machine::machine::{ContentHash, InstanceKey, Timestamp, result_hash};
 use gearshift_machine::value::Value;
 use tokio::sync::OnceCell;
 
 use super::entry::Entry;
 use crate::runtime::clock::monotonic;
+use crate::runtime::{Error, Handle};
 
 /// The bucket of all results.
 const BUCKET: &str = "results";
@@ -32,12 +33,56 @@ pub(crate) struct ToKeep {
     pub(crate) by: InstanceKey,
     /// Under what.
     pub(crate) under: ContentHash,
+    /// The step that asked, or the state.
+    pub(crate) step: std::sync::Arc<str>,
     /// What was asked.
     pub(crate) operation: std::sync::Arc<str>,
     /// What came back.
     pub(crate) output: Value,
     /// How long, in milliseconds.
     pub(crate) ttl_ms: u64,
+}
+
+/// Which results are meant: all, or those of a workflow, of a step of it, of a key of that.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    /// The workflow.
+    pub(crate) workflow: Option<String>,
+    /// The step, or the state.
+    pub(crate) step: Option<String>,
+    /// The key, or the whole input.
+    pub(crate) key: Option<Value>,
+}
+
+impl Wanted {
+    fn is_met(&self, entry: &Entry, under: &str) -> bool {
+        let (workflow, step) = (entry.workflow(), &*entry.step);
+        let has_key = |key| result_hash(workflow, step, &entry.operation, key).to_string() == under;
+        self.workflow.as_deref().is_none_or(|it| it == workflow)
+            && self.step.as_deref().is_none_or(|it| it == step)
+            && self.key.as_ref().is_none_or(has_key)
+    }
+}
+
+/// Results of one operation, asked by one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Forgotten {
+    /// The workflow.
+    pub(crate) workflow: String,
+    /// The step, or the state.
+    pub(crate) step: String,
+    /// What was asked.
+    pub(crate) operation: String,
+    /// How many results.
+    pub(crate) count: u64,
+}
+
+fn count(counts: &mut BTreeMap<[String; 3], Forgotten>, entry: &Entry) {
+    let (workflow, step) = (entry.workflow().to_owned(), entry.step.clone());
+    let operation = entry.operation.clone();
+    let place = [workflow.clone(), step.clone(), operation.clone()];
+    let new = Forgotten { workflow, step, operation, count: 0 };
+    counts.entry(place).or_insert(new).count += 1;
 }
 
 /// The results of calls.
@@ -80,12 +125,12 @@ impl Results {
     /// Begins to keep a result: the same call finds it from now on. [`Results::keep`] ends it;
     /// `None` where it is not kept.
     pub(crate) fn begin(&self, result: ToKeep, now: Timestamp) -> Option<Keeping> {
-        let ToKeep { by, under, operation, output, ttl_ms } = result;
+        let ToKeep { by, under, step, operation, output, ttl_ms } = result;
         let mut entries = self.entries();
         if entries.len() >= UNDER_WAY_MAX || self.rests() {
             return None;
         }
-        let entry = Entry::new(&by, &operation, output, (now, ttl_ms));
+        let entry = Entry::new(&by, (&step, &operation), output, (now, ttl_ms));
         let Some(bytes) = entry.encode() else {
             tracing::debug!(%operation, "a result is too large to be kept");
             return None;
@@ -106,7 +151,56 @@ impl Results {
             Ok(Err(error)) => drop(self.rest::<()>(&error.to_string())),
             Err(_) => drop(self.rest::<()>("no answer in time")),
         }
-        self.entries().remove(&under);
+        let is_forgotten = self.entries().remove(&under).is_none();
+        // Somebody had it forgotten on its way.
+        if is_forgotten && let Ok(bucket) = self.bucket(bus).await {
+            let gone = tokio::time::timeout(KEEP_MAX, bucket.delete(&under.to_string())).await;
+            if !matches!(gone, Ok(Ok(()))) {
+                tracing::warn!(%under, "a forgotten result stays until its time is over");
+            }
+        }
+    }
+
+    /// Forgets the results that are meant, or only counts them: of each step and operation so many.
+    ///
+    /// # Errors
+    /// What the bus answers; what was forgotten until then is.
+    pub(crate) async fn forget(
+        &self,
+        bus: &Bus,
+        wanted: &Wanted,
+        is_dry: bool,
+    ) -> Result<Vec<Forgotten>, BusError> {
+        let mut counts = BTreeMap::new();
+        let mut met = Vec::new();
+        self.entries().retain(|under, entry| {
+            let is_meant = wanted.is_met(entry, &under.to_string());
+            if is_meant {
+                count(&mut counts, entry);
+                met.push(under.to_string());
+            }
+            !is_meant || is_dry
+        });
+        let bucket = self.bucket(bus).await?;
+        for under in bucket.keys("").await? {
+            let Some(found) = bucket.get(&under).await? else { continue };
+            // What nobody can read answers nothing, and goes with all others.
+            let entry = Entry::decode(&found.value);
+            let is_meant = match &entry {
+                Some(entry) => wanted.is_met(entry, &under),
+                None => wanted.workflow.is_none(),
+            };
+            if !is_meant {
+                continue;
+            }
+            if !is_dry {
+                bucket.delete(&under).await?;
+            }
+            if let Some(entry) = entry.filter(|_| !met.contains(&under)) {
+                count(&mut counts, &entry);
+            }
+        }
+        Ok(counts.into_values().collect())
     }
 
     async fn bucket(&self, bus: &Bus) -> Result<&Bucket, BusError> {
@@ -126,6 +220,20 @@ impl Results {
 
     fn entries(&self) -> MutexGuard<'_, HashMap<ContentHash, Entry>> {
         lock(&self.under_way)
+    }
+}
+
+impl Handle {
+    /// Forgets the results that are meant, or only counts them.
+    ///
+    /// # Errors
+    /// [`Error::Bus`].
+    pub(crate) async fn forget_results(
+        &self,
+        wanted: &Wanted,
+        is_dry: bool,
+    ) -> Result<Vec<Forgotten>, Error> {
+        Ok(self.0.results.forget(&self.0.bus, wanted, is_dry).await?)
     }
 }
 

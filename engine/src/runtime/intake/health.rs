@@ -1,8 +1,14 @@
 //! [`IntakeHealth`]: how far the sources are read, and why one is not.
 
+use std::time::Duration;
+
 use super::plan::INBOX;
+use crate::runtime::error::Error;
 use crate::runtime::handle::Handle;
 use crate::runtime::shared::Shared;
+
+/// Between two looks how far the inbox was read.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How a source of events is doing, for health reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +45,16 @@ impl Shared {
             name.clone_into(&mut entry.stream);
         }
         change(entry);
+    }
+
+    /// Returns once the partitions of this engine have taken what the inbox holds now.
+    pub(in crate::runtime) async fn inbox_taken(&self) -> Result<(), Error> {
+        let last = self.inbox_of(None).await?.tail().await?.last;
+        let taken = || self.intake.health().get(INBOX).map_or(0, |health| health.position);
+        while taken() < last {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
     }
 
     /// A source is read no more.

@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearshift_bus::{BackendKind, Inbox, Message, SubjectPattern, Subscription};
+use bytes::Bytes;
+use gearshift_bus::{BackendKind, Inbox, Message, Subject, SubjectPattern, Subscription};
 use gearshift_machine::machine::{
     CallOutcome, EffectId, ErrorKind, HEARTBEAT_LOST, InstanceKey, NoticeKind, Timestamp,
 };
@@ -14,18 +15,23 @@ use gearshift_protocol::long_work::HEARTBEAT_DEFAULT_MS;
 use gearshift_protocol::{Heartbeat, Pending, ce_decode, headers, subjects};
 
 use super::watched::{Heard, Watched};
+use crate::runtime::arrivals::all_told;
 use crate::runtime::clock::Clock;
 use crate::runtime::notices::NoticeMessage;
 use crate::runtime::shared::Shared;
 
 /// Wait before signs of life are subscribed to again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// How long it may be looked whose a sign of life is.
+/// How long it may be looked whose a sign of life is, and whether there are more.
 const LOOK_MAX: Duration = Duration::from_secs(1);
 /// Between two looks while the bus is away.
 const AWAY_POLL: Duration = Duration::from_millis(200);
 /// The engine itself stood still where it comes this much later to a silence than it wanted to.
 const STOOD_STILL_MS: u64 = 2_000;
+
+/// What follows the prefix of signs of life where an engine asks itself what it has heard; no call
+/// is called so.
+const MARK: &str = "mark-";
 
 /// The shortest interval that counts, and the longest, in milliseconds.
 const INTERVAL_MS: RangeInclusive<u64> = 100..=24 * 60 * 60 * 1_000;
@@ -84,7 +90,13 @@ async fn hear_all(shared: &Arc<Shared>, mut subscription: Subscription) {
 
 async fn hear(shared: &Arc<Shared>, message: &Message) {
     let subject = message.subject.as_str();
-    let call = subject.strip_prefix(subjects::HEARTBEAT).and_then(EffectId::parse);
+    let token = subject.strip_prefix(subjects::HEARTBEAT);
+    if token.is_some_and(|token| token.starts_with(MARK)) {
+        // Another engine's is none of ours.
+        shared.longwork.reached(token.unwrap_or_default());
+        return;
+    }
+    let call = token.and_then(EffectId::parse);
     let (Some(call), Some(beat)) = (call, Heartbeat::parse(&message.payload)) else {
         tracing::debug!(subject, "a sign of life cannot be read");
         return;
@@ -195,14 +207,36 @@ pub(crate) async fn keep_missing(shared: Arc<Shared>) {
             shared.longwork.all_live(now);
         } else if is_nats && connects % 2 == 1 {
             // The connection is away.
-
             tokio::time::sleep(AWAY_POLL).await;
         } else {
+            tokio::select! {
+                biased;
+                () = shared.stop.cancelled() => return,
+                () = all_heard(&shared) => {}
+            }
+            if now_at() != connects {
+                continue;
+            }
             for watched in shared.longwork.silent(now) {
                 miss(&shared, watched).await;
             }
         }
     }
+}
+
+/// Returns once what plugins had said before is heard, as far as the bus carries it: this engine
+/// may have stood still meanwhile.
+async fn all_heard(shared: &Shared) {
+    all_told(shared, true).await;
+    let token = format!("{MARK}{}", uuid::Uuid::new_v4().simple());
+    let Ok(subject) = Subject::parse(&format!("{}{token}", subjects::HEARTBEAT)) else { return };
+    let reached = shared.longwork.mark(token);
+    // It comes the way of all signs of life, behind those that were said before.
+    if let Err(error) = shared.bus.notify(Message::new(subject, Bytes::new())) {
+        tracing::debug!(%error, "it is not known which signs of life have come");
+        return;
+    }
+    drop(tokio::time::timeout(LOOK_MAX, reached).await);
 }
 
 async fn miss(shared: &Arc<Shared>, watched: Watched) {

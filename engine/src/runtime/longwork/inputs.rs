@@ -44,7 +44,8 @@ pub(crate) fn too_large(size: usize, limit: usize, why: &str) -> Asked {
 
 /// What stands for the body once that is stored.
 async fn store(shared: &Shared, body: Bytes) -> Result<Bytes, BusError> {
-    let digest = shared.bus.blobs(BLOBS).await?.put(body).await?;
+    let blobs = shared.bus.blobs(BLOBS).await?;
+    let digest = blobs.put_for(body, shared.config.bodies_kept).await?;
     shared.bodies.took(digest.clone(), shared.config.clock.now());
     let object = ObjectRef { bucket: BUCKET.to_owned(), name: digest.as_str().to_owned() };
     Ok(object.to_body().into())

@@ -13,10 +13,8 @@ use gearshift_machine::machine::Timestamp;
 use super::bodies::{BLOBS, READ_AGAIN};
 use crate::runtime::shared::Shared;
 
-/// How long an object stays after it was put or taken: a result may wait so long for an engine.
-const KEPT_MS: u64 = 24 * 3_600 * 1_000;
-/// How often it is looked which may go, in milliseconds.
-const SWEEP_MS: u64 = 3_600 * 1_000;
+/// So often it is looked which may go, while one stays.
+const LOOKS: u32 = 24;
 
 /// When this engine saw each object first, or took it last.
 #[derive(Debug, Default)]
@@ -28,8 +26,8 @@ impl Bodies {
         self.known().insert(digest, now);
     }
 
-    /// Those of `stored` that nobody took for long; what is not stored is forgotten.
-    fn idle(&self, stored: Vec<Digest>, now: Timestamp) -> Vec<Digest> {
+    /// Those of `stored` that nobody took for so long; what is not stored is forgotten.
+    fn idle(&self, stored: Vec<Digest>, now: Timestamp, kept: Duration) -> Vec<Digest> {
         let mut known = self.known();
         let mut seen = BTreeMap::new();
         for digest in stored {
@@ -37,7 +35,8 @@ impl Bodies {
             seen.insert(digest, last);
         }
         *known = seen;
-        let idle = known.iter().filter(|(_, last)| now.since_ms(**last) >= KEPT_MS);
+        let is_idle = |last| Duration::from_millis(now.since_ms(last)) >= kept;
+        let idle = known.iter().filter(|(_, last)| is_idle(**last));
         idle.map(|(digest, _)| digest.clone()).collect()
     }
 
@@ -54,7 +53,8 @@ pub(crate) async fn keep_bodies(shared: Arc<Shared>) {
             () = shared.stop.cancelled() => return,
             swept = sweep(&shared) => swept,
         };
-        let next = shared.config.clock.now().plus_ms(SWEEP_MS);
+        let pause_ms = u64::try_from((shared.config.bodies_kept / LOOKS).as_millis());
+        let next = shared.config.clock.now().plus_ms(pause_ms.unwrap_or(u64::MAX));
         let pause = async {
             match swept {
                 Ok(()) => shared.config.clock.sleep_until(next).await,
@@ -76,11 +76,11 @@ async fn sweep(shared: &Shared) -> Result<(), BusError> {
     let blobs = shared.bus.blobs(BLOBS).await?;
     let stored = blobs.list().await?;
     let now = shared.config.clock.now();
-    let kept = Duration::from_millis(KEPT_MS);
-    for digest in shared.bodies.idle(stored, now) {
+    let kept = shared.config.bodies_kept;
+    for digest in shared.bodies.idle(stored, now, kept) {
         // Another engine, or a plugin, may have put it since: the server knows.
         if blobs.delete_idle(&digest, kept).await? {
-            tracing::debug!(%digest, "a large body that nobody took for a day was removed");
+            tracing::debug!(%digest, "a large body that nobody took for long was removed");
         }
     }
     blobs.delete_orphans(kept).await
@@ -91,6 +91,7 @@ mod tests {
     use super::*;
 
     const HOUR: u64 = 3_600 * 1_000;
+    const DAY: Duration = Duration::from_secs(24 * 3_600);
 
     #[test]
     fn p4_a_body_goes_a_day_after_it_was_taken_last_and_not_before() {
@@ -98,14 +99,14 @@ mod tests {
         let (one, two) = (Digest::of(b"one"), Digest::of(b"two"));
         let at = |hours: u64| Timestamp(0).plus_ms(hours * HOUR);
         let stored = || vec![one.clone(), two.clone()];
-        assert_eq!(bodies.idle(stored(), at(0)), []);
+        assert_eq!(bodies.idle(stored(), at(0), DAY), []);
         bodies.took(one.clone(), at(20));
-        assert_eq!(bodies.idle(stored(), at(23)), []);
-        assert_eq!(bodies.idle(stored(), at(24)), std::slice::from_ref(&two));
-        assert_eq!(bodies.idle(vec![one.clone()], at(43)), []);
-        assert_eq!(bodies.idle(vec![one.clone()], at(44)), std::slice::from_ref(&one));
+        assert_eq!(bodies.idle(stored(), at(23), DAY), []);
+        assert_eq!(bodies.idle(stored(), at(24), DAY), std::slice::from_ref(&two));
+        assert_eq!(bodies.idle(vec![one.clone()], at(43), DAY), []);
+        assert_eq!(bodies.idle(vec![one.clone()], at(44), DAY), std::slice::from_ref(&one));
         // Put again after it was gone, it is new.
-        assert_eq!(bodies.idle(Vec::new(), at(45)), []);
-        assert_eq!(bodies.idle(vec![one], at(46)), []);
+        assert_eq!(bodies.idle(Vec::new(), at(45), DAY), []);
+        assert_eq!(bodies.idle(vec![one], at(46), DAY), []);
     }
 }

@@ -30,10 +30,14 @@ pub(crate) enum Said {
     Stored(Box<(Message, ObjectRef)>),
 }
 
-/// Tells the operation what came of an attempt that its plugin promised a result of; once.
+/// Tells the operation what came of an attempt that its plugin promised a result of; once. Another
+/// result of the same attempt is compared with it (row P3).
 pub(crate) fn redeem(shared: &Arc<Shared>, call: EffectId, attempt: u32, outcome: &CallOutcome) {
     if let Some((operation, promised)) = shared.longwork.redeem(call, attempt) {
+        shared.longwork.said.keep((call, attempt), outcome, &operation);
         promised.ended(shared, &operation, outcome);
+    } else if let Some(operation) = shared.longwork.said.otherwise((call, attempt), outcome) {
+        shared.providers.answered_otherwise_by(&operation);
     }
 }
 

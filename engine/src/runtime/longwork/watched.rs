@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gearshift_machine::machine::{CallRequest, EffectId, InstanceKey, Timestamp};
 use gearshift_protocol::Heartbeat;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, oneshot};
 
-use crate::runtime::providers::Promised;
+use crate::runtime::providers::{Promised, SaidLast};
 
 /// Between two notices of the progress of one call, in milliseconds.
 const TOLD_EVERY_MS: u64 = 1_000;
@@ -75,6 +75,10 @@ pub(crate) struct Longwork {
     /// How many there are; asked for every decision.
     count: AtomicUsize,
     changed: Notify,
+    /// What the results that came last said.
+    pub(super) said: SaidLast,
+    /// What is waited for among the signs of life, and who waits.
+    mark: Mutex<Option<(String, oneshot::Sender<()>)>>,
 }
 
 #[derive(Debug, Default)]
@@ -154,6 +158,12 @@ impl Longwork {
         over
     }
 
+    /// Is there a call of this instance whose result is promised?
+    pub(crate) fn is_promised(&self, key: &InstanceKey) -> bool {
+        let known = self.known();
+        known.instances.get(key).is_some_and(|all| all.iter().any(|one| one.promised.is_some()))
+    }
+
     /// Calls whose results are promised by the operation `<plugin>.v<major>.<operation>`.
     pub(crate) fn promised_at(&self, key: &str) -> u64 {
         if self.is_idle() {
@@ -215,6 +225,25 @@ impl Longwork {
         let silent = known.drop_all(|one| one.due().is_some_and(|due| due < now));
         self.counted(&known);
         silent
+    }
+
+    /// Resolves once this mark comes; one that is waited for already is given up.
+    pub(super) fn mark(&self, token: String) -> oneshot::Receiver<()> {
+        let (tell, reached) = oneshot::channel();
+        *self.marked() = Some((token, tell));
+        reached
+    }
+
+    /// A mark has come.
+    pub(super) fn reached(&self, token: &str) {
+        if let Some((_, tell)) = self.marked().take_if(|(wanted, _)| wanted == token) {
+            // Whoever waited may have given up.
+            tell.send(()).unwrap_or_default();
+        }
+    }
+
+    fn marked(&self) -> MutexGuard<'_, Option<(String, oneshot::Sender<()>)>> {
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When the next one will have been silent for too long.

@@ -1,6 +1,6 @@
 //! One attempt of a call over request/reply.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gearshift_bus::{ErrorKind as BusErrorKind, Message, Subject};
@@ -10,6 +10,7 @@ use gearshift_machine::partition::PartitionInput;
 use gearshift_protocol::{ObjectRef, headers};
 
 use super::breakers::{self, Pass};
+use super::fate::{Fate, fate};
 use super::instances::Picked;
 use super::prefer::Prefer;
 use super::promised::Promised;
@@ -17,6 +18,7 @@ use super::registry::{Route, Unroutable};
 use super::reply::{failure, promise_of, read_reply};
 use super::signs::{Sign, sign_of, words_of};
 use crate::runtime::clock::monotonic;
+use crate::runtime::in_hand::Answer;
 use crate::runtime::longwork::{Watched, heartbeat_ms, object_of, read_object_by, too_large};
 use crate::runtime::shared::Shared;
 use tokio::sync::Semaphore;
@@ -38,6 +40,8 @@ pub(crate) struct Attempt {
     pub(crate) call: CallRequest,
     /// The call's id in letters, as messages name it.
     pub(crate) id: String,
+    /// Its answer, from when it came until the partition is told.
+    pub(crate) in_hand: Mutex<Option<Answer>>,
 }
 
 /// How an attempt is sent.
@@ -106,7 +110,7 @@ impl Attempt {
                     return Asked::Ended(failure(ErrorKind::Permanent, "request_invalid", text));
                 }
             };
-            let reply = self.shared.bus.requests().request(message, self.limit()).await;
+            let reply = self.request(message).await;
             let asked = self.ended(&sending, reply);
             // Each time one instance less is picked from.
             return match asked {
@@ -225,6 +229,7 @@ impl Attempt {
                 let heartbeat_ms = heartbeat_ms(promise, told);
                 let asked = (route, sending.began);
                 let promised = Promised::new(heartbeat_ms, self.rules.clone(), sending.pass, asked);
+                let promised = promised.at(sending.picked.clone());
                 Asked::Promised(Box::new(promised))
             }
             None => match object_of(reply) {
@@ -357,41 +362,5 @@ fn words(asked: &Asked) -> String {
         Asked::Ended(outcome) => words_of(outcome),
         Asked::Nothing => "no answer in time".to_owned(),
         Asked::Promised(_) | Asked::Stored(_) | Asked::Again => String::new(),
-    }
-}
-
-/// What a failed request says of the operation.
-enum Fate {
-    /// It may have happened.
-    Unknown,
-    /// It did not happen, and may later.
-    NotSent,
-    /// It did not happen and never will.
-    Useless,
-}
-
-const fn fate(error: &BusErrorKind) -> Fate {
-    match error {
-        BusErrorKind::NoResponders { .. }
-        | BusErrorKind::Disconnected
-        | BusErrorKind::Full { .. }
-        | BusErrorKind::Refused { .. }
-        | BusErrorKind::Closed => Fate::NotSent,
-        BusErrorKind::TooLarge { .. }
-        | BusErrorKind::InvalidSubject { .. }
-        | BusErrorKind::InvalidName { .. }
-        | BusErrorKind::InvalidHeader { .. } => Fate::Useless,
-        BusErrorKind::Unknown
-        | BusErrorKind::Timeout { .. }
-        | BusErrorKind::NotFound { .. }
-        | BusErrorKind::NotCaptured { .. }
-        | BusErrorKind::Overlap { .. }
-        | BusErrorKind::Trimmed { .. }
-        | BusErrorKind::Corrupt { .. }
-        | BusErrorKind::Locked { .. }
-        | BusErrorKind::DiskFull
-        | BusErrorKind::Io
-        | BusErrorKind::Mismatch { .. }
-        | BusErrorKind::Poisoned { .. } => Fate::Unknown,
     }
 }

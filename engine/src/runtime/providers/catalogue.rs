@@ -26,7 +26,7 @@ pub(crate) struct Instance {
     pub(crate) metadata: PluginMetadata,
     major: Option<u64>,
     /// The protocol that it speaks, where that is another one than this engine's.
-    foreign: Option<String>,
+    pub(crate) foreign: Option<String>,
 }
 
 /// Where an operation is asked now.
@@ -62,6 +62,12 @@ impl Instance {
         let metadata = told.unwrap_or_default();
         let major = info.version.split('.').next().and_then(|text| text.parse().ok());
         Self { info, metadata, major, foreign }
+    }
+
+    /// Is it asked for anything? One that takes no calls yet, or no more, is shown to people and to
+    /// nobody else, and one that speaks another protocol is not understood.
+    pub(crate) fn takes_calls(&self) -> bool {
+        self.metadata.state.is_none() && self.foreign.is_none()
     }
 
     /// The endpoint at this subject.
@@ -146,8 +152,7 @@ impl Catalogue {
     /// # Errors
     /// Why it must not be asked although the plugin runs: no version of it is the one meant.
     pub(super) fn target(&self, wanted: &OperationRef, prefer: Prefer) -> Result<Target, String> {
-        // One that takes no calls yet, or no more, is shown to people and to nobody else.
-        let takes_calls = |one: &&Instance| one.metadata.state.is_none() && one.foreign.is_none();
+        let takes_calls = |one: &&Instance| one.takes_calls();
         let mut running: Vec<_> = self.of(&wanted.plugin).filter(takes_calls).collect();
         if running.is_empty() {
             running = self.implementing(wanted, prefer);
@@ -194,17 +199,20 @@ impl Catalogue {
     /// The instances of the best plugin that implements the interface `wanted` names.
     fn implementing(&self, wanted: &OperationRef, prefer: Prefer) -> Vec<&Instance> {
         let implements = |one: &&Instance| {
-            one.metadata.interfaces.contains(&wanted.plugin)
-                && wanted.accepts(&one.info.version)
+            one.takes_calls()
+                && one.metadata.interfaces.contains(&wanted.plugin)
                 && one.operation(&wanted.operation).is_some()
         };
-        let able = || self.instances.iter().filter(implements);
-        let best = able().max_by(|left, right| {
-            let score = |one: &Instance| prefer.score(&one.metadata);
+        let able = self.instances.iter().filter(implements);
+        let best = able.max_by(|left, right| {
+            // One of a version that is not meant is found as well, so that it can be told.
+            let score =
+                |one: &Instance| (wanted.accepts(&one.info.version), prefer.score(&one.metadata));
             // Of equal ones the first by name, so that all engines choose alike.
             score(left).cmp(&score(right)).then_with(|| right.info.name.cmp(&left.info.name))
         });
-        best.map(|best| self.of(&best.info.name).collect()).unwrap_or_default()
+        let Some(best) = best else { return Vec::new() };
+        self.of(&best.info.name).filter(|one| one.takes_calls()).collect()
     }
 }
 
@@ -214,11 +222,17 @@ fn not_spoken(name: &str, spoken: &str) -> String {
     format!("plugin `{name}` speaks protocol version `{spoken}`, but `{known}` is needed")
 }
 
-/// `` `validator` runs as 1.0.3 and 2.0.0, but `^1.2` is needed ``.
+/// `` plugin `validator` runs as 1.0.3, 2.0.0, but `^1.2` is needed ``.
 fn not_meant(wanted: &OperationRef, running: &[&Instance]) -> String {
     let versions: BTreeSet<_> = running.iter().map(|one| one.info.version.as_str()).collect();
     let versions = versions.into_iter().collect::<Vec<_>>().join(", ");
     let needed = wanted.requirement.as_deref().unwrap_or("a semantic version");
     let plugin = running.first().map_or(&*wanted.plugin, |one| &*one.info.name);
-    format!("plugin `{plugin}` runs as {versions}, but `{needed}` is needed")
+    let interface = &wanted.plugin;
+    let role = if plugin == interface {
+        String::new()
+    } else {
+        format!(", which implements `{interface}`,")
+    };
+    format!("plugin `{plugin}`{role} runs as {versions}, but `{needed}` is needed")
 }

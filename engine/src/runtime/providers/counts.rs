@@ -1,10 +1,13 @@
 //! Counts: calls of one operation as this engine saw them end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Buckets of durations: the one at `n` holds those below `2^n` microseconds.
 const BUCKETS: usize = 40;
+/// Between two warnings about the same operation.
+const WARNED_EVERY: Duration = Duration::from_secs(60);
 
 /// Calls, failures among them, and how long they took.
 #[derive(Debug)]
@@ -13,6 +16,9 @@ pub(super) struct Counts {
     waiting: AtomicU64,
     calls: AtomicU64,
     errors: AtomicU64,
+    conflicts: AtomicU64,
+    /// When a person was told of the last ones.
+    warned: Mutex<Option<Instant>>,
     micros: AtomicU64,
     took: [AtomicU64; BUCKETS],
 }
@@ -24,6 +30,8 @@ pub(crate) struct Counted {
     pub(crate) calls: u64,
     /// Failures among them.
     pub(crate) errors: u64,
+    /// Attempts that were answered once more, otherwise than the first time.
+    pub(crate) conflicts: u64,
     /// How long an attempt took on average.
     pub(crate) average: Duration,
     /// At most as long took 99 of 100; up to the next power of two in microseconds.
@@ -51,6 +59,8 @@ impl Default for Counts {
             waiting: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            conflicts: AtomicU64::new(0),
+            warned: Mutex::new(None),
             micros: AtomicU64::new(0),
             took: std::array::from_fn(|_| AtomicU64::new(0)),
         }
@@ -89,6 +99,18 @@ impl Counts {
         }
     }
 
+    /// An attempt was answered once more, and otherwise (row P3); how often that happened, where it
+    /// is time to tell a person.
+    pub(super) fn answered_otherwise(&self, now: Instant) -> Option<u64> {
+        let conflicts = self.conflicts.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.is_some_and(|before| now.duration_since(before) < WARNED_EVERY) {
+            return None;
+        }
+        *warned = Some(now);
+        Some(conflicts)
+    }
+
     pub(super) fn read(&self) -> Counted {
         let calls = self.calls.load(Ordering::Relaxed);
         let micros = self.micros.load(Ordering::Relaxed);
@@ -103,6 +125,7 @@ impl Counts {
         Counted {
             calls,
             errors: self.errors.load(Ordering::Relaxed),
+            conflicts: self.conflicts.load(Ordering::Relaxed),
             average: Duration::from_micros(micros.checked_div(timed).unwrap_or(0)),
             p99: Duration::from_micros(p99),
             in_flight: self.sent.load(Ordering::Relaxed),
@@ -142,6 +165,16 @@ mod tests {
         assert_eq!((counts.read().in_flight, counts.read().waiting), (0, 1));
         drop(two);
         assert_eq!(counts.read(), Counted::default());
+    }
+
+    #[test]
+    fn p3_conflicts_are_counted_each_and_told_once_a_minute() {
+        let counts = Counts::default();
+        let now = crate::runtime::clock::monotonic();
+        let told = [0, 1, 59, 60, 61]
+            .map(|seconds| counts.answered_otherwise(now + Duration::from_secs(seconds)));
+        assert_eq!(told, [Some(1), None, None, Some(4), None]);
+        assert_eq!(counts.read(), Counted { conflicts: 5, ..Counted::default() });
     }
 
     #[test]

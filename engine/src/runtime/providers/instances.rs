@@ -2,14 +2,15 @@
 //! call.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use gearshift_bus::{Error as BusError, Subject};
 use gearshift_machine::definition::model::Balance;
 use gearshift_protocol::{Load, PluginState, PluginStatus};
 
 use super::catalogue::Candidate;
+use super::order::{Fit, Order, Stirred};
 
 /// What is known of one instance, kept while it can be discovered.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub(super) struct Busy {
     state: AtomicU8,
     /// Nobody answered at its subject.
     gone: AtomicBool,
+    /// The orders that it has a place in, and which.
+    orders: Mutex<Vec<(Weak<Stirred>, usize)>>,
 }
 
 /// States in the order of their numbers.
@@ -37,14 +40,19 @@ impl Busy {
     /// It told how it is.
     pub(super) fn tell(&self, status: PluginStatus) {
         let at = STATES.iter().position(|state| *state == status.state).unwrap_or(0);
-        self.state.store(u8::try_from(at).unwrap_or(0), Ordering::Relaxed);
+        let at = u8::try_from(at).unwrap_or(0);
+        if self.state.swap(at, Ordering::Relaxed) != at {
+            self.changed();
+        }
         self.tell_load(status.load);
     }
 
     /// It told how busy it is.
     pub(super) fn tell_load(&self, load: Load) {
         let told = (u64::from(load.in_flight) << 32) | u64::from(load.capacity);
-        self.told.store(told, Ordering::Relaxed);
+        if self.told.swap(told, Ordering::Relaxed) != told {
+            self.changed();
+        }
     }
 
     /// What it told last.
@@ -67,7 +75,35 @@ impl Busy {
 
     /// Nobody answered at its subject, until it is discovered again.
     pub(super) fn set_gone(&self, gone: bool) {
-        self.gone.store(gone, Ordering::Relaxed);
+        if self.gone.swap(gone, Ordering::Relaxed) != gone {
+            self.changed();
+        }
+    }
+
+    /// One call more is under way, until [`Busy::leave`].
+    fn enter(&self) {
+        self.own.fetch_add(1, Ordering::Relaxed);
+        self.changed();
+    }
+
+    fn leave(&self) {
+        self.own.fetch_sub(1, Ordering::Relaxed);
+        self.changed();
+    }
+
+    /// Changes are marked there from now on.
+    fn stir(&self, order: &Arc<Stirred>, at: usize) {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        orders.retain(|(order, _)| order.strong_count() > 0);
+        orders.push((Arc::downgrade(order), at));
+    }
+
+    fn changed(&self) {
+        for (order, at) in &*self.orders.lock().unwrap_or_else(PoisonError::into_inner) {
+            if let Some(order) = order.upgrade() {
+                order.mark(*at);
+            }
+        }
     }
 
     fn takes_calls(&self) -> bool {
@@ -84,6 +120,8 @@ pub(super) struct Pool {
     turn: AtomicUsize,
     /// Counts what is drawn again, apart: numbers picked out of an even sequence are not even.
     turn_again: AtomicUsize,
+    /// By calls under way and by the taken share, each from its first pick on.
+    orders: [Mutex<Option<Order>>; 2],
 }
 
 #[derive(Debug)]
@@ -94,6 +132,8 @@ struct Member {
     weight: u32,
     capacity: Option<u32>,
     score: i64,
+    /// Which tier it is in.
+    tier: usize,
     /// The weights of those before it in its tier, and its own.
     weights: u64,
 }
@@ -117,9 +157,17 @@ impl Picked {
     }
 }
 
+impl Clone for Picked {
+    /// The same call, which is under way until the last of them is dropped.
+    fn clone(&self) -> Self {
+        self.busy.enter();
+        Self { subject: self.subject.clone(), busy: Arc::clone(&self.busy) }
+    }
+}
+
 impl Drop for Picked {
     fn drop(&mut self) {
-        self.busy.own.fetch_sub(1, Ordering::Relaxed);
+        self.busy.leave();
     }
 }
 
@@ -140,6 +188,7 @@ impl Pool {
                 weight: one.weight,
                 capacity: one.capacity,
                 score: one.score,
+                tier: 0,
                 weights: 0,
             });
         }
@@ -150,13 +199,13 @@ impl Pool {
             let mut weights = 0_u64;
             for member in &mut *tier {
                 weights += u64::from(member.weight);
-                member.weights = weights;
+                (member.weights, member.tier) = (weights, tiers.len());
             }
             tiers.push(start..start + tier.len());
             start += tier.len();
         }
         let (turn, turn_again) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let pool = Self { members, tiers, turn, turn_again };
+        let pool = Self { members, tiers, turn, turn_again, orders: Default::default() };
         Ok((!pool.members.is_empty()).then(|| Arc::new(pool)))
     }
 
@@ -176,61 +225,64 @@ impl Pool {
     /// The instance that gets the next call: the best that has room, and of equal ones as
     /// `balance` says; where none has room, any of the best.
     pub(super) fn pick(&self, balance: Balance) -> Option<Picked> {
-        let has_room = |one: &Member| one.busy.takes_calls() && !one.is_full();
-        let takes_calls = |one: &Member| one.busy.takes_calls();
+        let [by_calls, by_share] = &self.orders;
+        let draw = match balance {
+            Balance::Group | Balance::RoundRobin => Self::in_turn,
+            Balance::Random => Self::by_chance,
+            Balance::Weighted => Self::by_weight,
+            Balance::LeastInFlight => return self.least(by_calls, |it| u64::from(it.busy.own())),
+            Balance::Resource => return self.least(by_share, Member::share),
+        };
+        let has_room: Fits = |one| one.fit() == Fit::Room;
+        let takes_calls: Fits = |one| one.fit() != Fit::Nobody;
         let tiers = || self.tiers.iter().filter_map(|tier| self.members.get(tier.clone()));
-        let member = tiers()
-            .find_map(|tier| self.pick_of(tier, balance, has_room))
-            .or_else(|| tiers().find_map(|tier| self.pick_of(tier, balance, takes_calls)))?;
-        member.busy.own.fetch_add(1, Ordering::Relaxed);
-        Some(Picked { subject: member.subject.clone(), busy: Arc::clone(&member.busy) })
+        let first = |fits: Fits| tiers().find_map(|tier| draw(self, tier, fits));
+        first(has_room).or_else(|| first(takes_calls)).map(Member::picked)
     }
 
+    /// The one with the least load, and of equal ones another one each time.
+    fn least(&self, order: &Mutex<Option<Order>>, load: fn(&Member) -> u64) -> Option<Picked> {
+        let mut order = order.lock().unwrap_or_else(PoisonError::into_inner);
+        let order = order.get_or_insert_with(|| self.order());
+        let rank = |at: usize| match self.members.get(at) {
+            Some(one) => (one.fit(), one.tier, load(one)),
+            None => (Fit::Nobody, 0, 0),
+        };
+        // Under the lock, so that of two picks at once the second one sees the first.
+        Some(self.members.get(order.next(rank)?)?.picked())
+    }
+
+    fn order(&self) -> Order {
+        let order = Order::new(self.members.len());
+        for (at, member) in self.members.iter().enumerate() {
+            member.busy.stir(order.stirred(), at);
+        }
+        order
+    }
     /// One of a tier that fits. Where one is drawn that does not, another one is drawn, so that
     /// nobody's share goes to his neighbor.
-    fn pick_of<'p>(
-        &self,
-        tier: &'p [Member],
-        balance: Balance,
-        fits: impl Fn(&Member) -> bool,
-    ) -> Option<&'p Member> {
-        let turn = || self.turn.fetch_add(1, Ordering::Relaxed);
-        let rotated = |first: usize| {
-            let (before, from) = tier.split_at(first % tier.len());
-            from.iter().chain(before).filter(|one| fits(one))
-        };
-        match balance {
-            Balance::Group | Balance::RoundRobin => {
-                let mut drawn = (0..tier.len()).filter_map(|_| tier.get(turn() % tier.len()));
-                drawn.find(|one| fits(one)).or_else(|| rotated(turn()).next())
-            }
-            Balance::Random => {
-                let drawn = tier.get(chance(turn()) % tier.len()).filter(|one| fits(one));
-                drawn.or_else(|| {
-                    let count = tier.iter().filter(|one| fits(one)).count().max(1);
-                    let at = chance(turn()) % count;
-                    tier.iter().filter(|one| fits(one)).nth(at).or_else(|| rotated(at).next())
-                })
-            }
-            Balance::Weighted => {
-                let at = spread(turn(), tier.last()?.weights);
-                let drawn = tier.get(tier.partition_point(|one| one.weights <= at));
-                drawn.filter(|one| fits(one)).or_else(|| self.by_weight(tier, fits))
-            }
-            // Of equal ones another one each time.
-            Balance::LeastInFlight => rotated(turn()).min_by_key(|one| one.busy.own()),
-            Balance::Resource => rotated(turn()).min_by_key(|one| one.share()),
-        }
+    fn in_turn<'p>(&self, tier: &'p [Member], fits: Fits) -> Option<&'p Member> {
+        let mut drawn = (0..tier.len()).filter_map(|_| tier.get(self.turn() % tier.len()));
+        drawn.find(|one| fits(one)).or_else(|| rotated(tier, self.turn(), fits))
     }
-}
 
-impl Pool {
+    fn by_chance<'p>(&self, tier: &'p [Member], fits: Fits) -> Option<&'p Member> {
+        let drawn = tier.get(chance(self.turn()) % tier.len()).filter(|one| fits(one));
+        drawn.or_else(|| {
+            let count = tier.iter().filter(|one| fits(one)).count().max(1);
+            let at = chance(self.turn()) % count;
+            tier.iter().filter(|one| fits(one)).nth(at).or_else(|| rotated(tier, at, fits))
+        })
+    }
+
+    fn by_weight<'p>(&self, tier: &'p [Member], fits: Fits) -> Option<&'p Member> {
+        let at = spread(self.turn(), tier.last()?.weights);
+        let drawn = tier.get(tier.partition_point(|one| one.weights <= at));
+        drawn.filter(|one| fits(one)).or_else(|| self.by_weight_again(tier, fits))
+    }
+
     /// One of those of a tier that fit, each by its weight.
-    fn by_weight<'p>(
-        &self,
-        tier: &'p [Member],
-        fits: impl Fn(&Member) -> bool,
-    ) -> Option<&'p Member> {
+    fn by_weight_again<'p>(&self, tier: &'p [Member], fits: Fits) -> Option<&'p Member> {
         let fitting = || tier.iter().filter(|one| fits(one));
         let total = fitting().map(|one| u64::from(one.weight)).sum();
         let mut left = spread(self.turn_again.fetch_add(1, Ordering::Relaxed), total);
@@ -244,9 +296,37 @@ impl Pool {
         }
         last
     }
+
+    fn turn(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// May a member be drawn?
+type Fits = fn(&Member) -> bool;
+
+/// The first that fits from the one at `first` on.
+fn rotated(tier: &[Member], first: usize, fits: Fits) -> Option<&Member> {
+    let (before, from) = tier.split_at(first % tier.len().max(1));
+    from.iter().chain(before).find(|one| fits(one))
 }
 
 impl Member {
+    /// Gets a call.
+    fn picked(&self) -> Picked {
+        self.busy.enter();
+        Picked { subject: self.subject.clone(), busy: Arc::clone(&self.busy) }
+    }
+
+    /// May it be asked?
+    fn fit(&self) -> Fit {
+        match self.busy.takes_calls() {
+            false => Fit::Nobody,
+            true if self.is_full() => Fit::Full,
+            true => Fit::Room,
+        }
+    }
+
     /// More than 90 % of what it can do is taken, by what it told and by what we sent.
     fn is_full(&self) -> bool {
         self.known_load().is_some_and(Load::is_overloaded)

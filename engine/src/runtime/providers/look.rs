@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gearshift_bus::{Bus, Message, ServiceStats};
 use gearshift_machine::machine::{CallOutcome, ErrorKind, Timestamp};
 use gearshift_machine::value::Value;
-use gearshift_protocol::{OperationRef, PluginStatus, headers};
+use gearshift_protocol::{Load, OperationRef, PluginStatus, headers};
 use uuid::Uuid;
 
 use super::breaker::Tripped;
@@ -20,6 +20,7 @@ use super::reply::{failure, read_reply};
 use crate::runtime::clock::monotonic;
 use crate::runtime::error::Error;
 use crate::runtime::handle::Handle;
+use crate::runtime::longwork::{object_of, read_object};
 
 /// What is known of the plugins that run.
 pub(crate) struct Looked {
@@ -43,6 +44,12 @@ impl Looked {
     pub(crate) fn of_instance(&self, id: &str) -> (Option<&ServiceStats>, Option<PluginStatus>) {
         let stats = self.stats.get(id);
         (stats, stats.and_then(status_of))
+    }
+
+    /// The load that an instance told this engine last: one that drains is asked for none any more.
+    pub(crate) fn load_of(&self, id: &str) -> Option<Load> {
+        let Handle(shared) = self.handle.as_ref()?;
+        shared.providers.load_of(id)
     }
 
     /// What this engine counted at the subject of an operation, and its breaker where that is not
@@ -145,7 +152,7 @@ impl Handle {
         let outcome = match message {
             Err(error) => failure(ErrorKind::Permanent, "request_invalid", error.to_string()),
             Ok(message) => match self.0.bus.requests().request(message, limit).await {
-                Ok(reply) => read_reply(&reply, &call),
+                Ok(reply) => self.whole(reply, &call, began, limit).await,
                 Err(error) if is_nobody(&error) => {
                     let text = providers.instead(operation).await;
                     failure(ErrorKind::PluginNotFound, "plugin_not_found", text)
@@ -154,6 +161,28 @@ impl Handle {
             },
         };
         Ok(Called { outcome, subject: subject.to_string(), took: began.elapsed() })
+    }
+}
+
+impl Handle {
+    /// What the reply to a call by hand says, also where it is an object's content.
+    async fn whole(
+        &self,
+        reply: Message,
+        call: &str,
+        began: Instant,
+        limit: Duration,
+    ) -> CallOutcome {
+        let Some(object) = object_of(&reply) else { return read_reply(&reply, call) };
+        let left = limit.saturating_sub(began.elapsed());
+        let read = read_object(&self.0, reply, &object, call);
+        match tokio::time::timeout(left, Box::pin(read)).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => {
+                failure(ErrorKind::Retryable, "bus", format!("the output is not read: {error}"))
+            }
+            Err(_) => failure(ErrorKind::Timeout, "timeout", "the output was not read in time"),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use gearshift_machine::machine::CallOutcome;
 use gearshift_protocol::OperationRef;
 
 use super::breakers::{self, Pass};
+use super::instances::Picked;
 use super::limits::Room;
 use super::prefer::Prefer;
 use super::registry::Route;
@@ -30,6 +31,9 @@ pub(crate) struct Promised {
     /// of it.
     #[expect(dead_code, reason = "held for its drop")]
     room: Arc<Room>,
+    /// The instance that has it, where this engine chose one: it is under way there.
+    #[expect(dead_code, reason = "held for its drop")]
+    picked: Option<Arc<Picked>>,
 }
 
 impl PartialEq for Promised {
@@ -49,7 +53,12 @@ impl Promised {
         (route, began): (&Arc<Route>, Instant),
     ) -> Self {
         let asked = Some((Arc::clone(route), began));
-        Self { heartbeat_ms, rules, pass, asked, room: Arc::default() }
+        Self { heartbeat_ms, rules, pass, asked, room: Arc::default(), picked: None }
+    }
+
+    /// The same, under way at this instance.
+    pub(super) fn at(self, picked: Option<Picked>) -> Self {
+        Self { picked: picked.map(Arc::new), ..self }
     }
 
     /// The same with the place that its call has among those under way.
@@ -59,7 +68,8 @@ impl Promised {
 
     /// An owner before asked: since when is not known.
     pub(crate) fn taken_over(heartbeat_ms: u64, rules: Option<Arc<PluginRules>>) -> Self {
-        Self { heartbeat_ms, rules, pass: Pass::Normal, asked: None, room: Arc::default() }
+        let (pass, room) = (Pass::Normal, Arc::default());
+        Self { heartbeat_ms, rules, pass, asked: None, room, picked: None }
     }
 
     /// The same, counted among the calls of this engine that are under way, as far as there is

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use gearshift_bus::{Bucket, Bus, Error as BusError, ServiceStats, Subject};
 use gearshift_machine::definition::model::Balance;
-use gearshift_protocol::{Announcement, AnnouncementKind, OperationRef, PluginStatus};
+use gearshift_protocol::{Announcement, AnnouncementKind, Load, OperationRef, PluginStatus};
 use tokio::sync::OnceCell;
 
 use super::breaker::{Breaker, Tripped};
@@ -84,7 +84,7 @@ pub(crate) struct Providers {
     /// By `<plugin>.v<major>.<operation>`.
     pub(super) breakers: DashMap<String, Arc<Breaker>>,
     /// By the same.
-    counts: DashMap<String, Arc<Counts>>,
+    pub(super) counts: DashMap<String, Arc<Counts>>,
     pub(super) limits: Limits,
     /// By service id.
     busy: DashMap<String, Arc<Busy>>,
@@ -189,6 +189,11 @@ impl Providers {
             return Arc::clone(&known);
         }
         Arc::clone(&self.busy.entry(id.to_owned()).or_default())
+    }
+
+    /// The load that an instance told last, where it told any.
+    pub(super) fn load_of(&self, id: &str) -> Option<Load> {
+        self.busy.get(id)?.load()
     }
 
     /// What was counted of an operation.

@@ -172,6 +172,13 @@ async fn an_interface_is_the_best_plugin_that_implements_it() {
         let route = providers.find(&operation.into(), prefer).await.unwrap();
         assert_eq!(route.subject.as_str(), format!("gearshift.plugin.{best}.v1.check"));
     }
+    let found = Providers::new(bus.clone());
+    let found = found.find(&"checker@^2.check".into(), Prefer::default()).await;
+    let Err(Unroutable::Version(told)) = found else { panic!("{found:?}") };
+    assert_eq!(
+        told,
+        "plugin `sure`, which implements `checker`, runs as 1.4.0, but `^2` is needed"
+    );
     // A plugin of that name is asked before any that implements it.
     let _named = implement(&bus, "checker", "1.0.0", &[]).await;
     let route = Providers::new(bus).find(&"checker.check".into(), Prefer::default()).await.unwrap();

@@ -5,6 +5,7 @@ use gearshift_machine::machine::{CallOutcome, ErrorKind};
 use gearshift_machine::value::Value;
 use gearshift_protocol::{Pending, headers};
 
+use super::redact::redacted;
 use crate::runtime::intake::from_msgpack;
 
 /// The largest output of a plugin taken inline, in bytes (01 §10).
@@ -13,6 +14,9 @@ const REPLY_MAX: usize = 64 * 1_024;
 const ERROR_TEXT_MAX: usize = 4_096;
 /// The longest error code kept of a plugin, in bytes.
 const CODE_MAX: usize = 64;
+
+/// The code of a handler that stopped because nobody waits for it any more.
+const GIVEN_UP: &str = "499";
 
 /// Body and headers → outcome of the call `call`.
 pub(crate) fn read_reply(reply: &Message, call: &str) -> CallOutcome {
@@ -69,6 +73,9 @@ fn read_failure(reply: &Message) -> CallOutcome {
     let header = |name| reply.headers.get(name);
     let code = header(headers::SERVICE_ERROR_CODE).map_or("", str::trim);
     let kind = match header(headers::ERROR_KIND).map(str::trim) {
+        // The handler stopped as it found that nobody waits any more, which is so at the deadline:
+        // whoever hears of it there still waits, and its time is up as if nothing had come.
+        _ if code == GIVEN_UP => ErrorKind::Timeout,
         Some("permanent") => ErrorKind::Permanent,
         Some("retryable") => ErrorKind::Retryable,
         // Row P9: what it means is anybody's guess, so a person looks.
@@ -79,8 +86,8 @@ fn read_failure(reply: &Message) -> CallOutcome {
     let text = header(headers::SERVICE_ERROR).unwrap_or("no reason given");
     CallOutcome::Failure {
         kind,
-        code: shortened(code, CODE_MAX).into(),
-        message: shortened(text, ERROR_TEXT_MAX).into(),
+        code: told(code, CODE_MAX).into(),
+        message: told(text, ERROR_TEXT_MAX).into(),
         retry_after_ms: header(headers::RETRY_AFTER).and_then(retry_after),
     }
 }
@@ -97,9 +104,19 @@ pub(crate) fn failure(kind: ErrorKind, code: &str, message: impl AsRef<str>) -> 
     CallOutcome::Failure {
         kind,
         code: code.into(),
-        message: shortened(message.as_ref(), ERROR_TEXT_MAX).into(),
+        message: told(message.as_ref(), ERROR_TEXT_MAX).into(),
         retry_after_ms: None,
     }
+}
+
+/// What is kept of a text about a failure: at most `limit` bytes, and nothing that looks like a
+/// secret. What is looked at is bounded too; a secret that is cut there is still known by how it
+/// begins.
+fn told(text: &str, limit: usize) -> String {
+    let seen = shortened(text, ERROR_TEXT_MAX);
+    // The bus may have cut it before, up to a character earlier.
+    let was_cut = text.len() + 4 > ERROR_TEXT_MAX;
+    shortened(&redacted(seen, was_cut), limit).to_owned()
 }
 
 /// At most `limit` bytes, cut between characters.

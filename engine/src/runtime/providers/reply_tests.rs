@@ -43,6 +43,15 @@ fn outputs_are_json_or_message_pack_or_nothing() {
 }
 
 #[test]
+fn a_handler_that_stopped_because_nobody_waits_counts_as_a_timeout_for_who_does() {
+    let permanent = [(headers::SERVICE_ERROR_CODE, "499"), (headers::ERROR_KIND, "permanent")];
+    for list in [&permanent[..], &permanent[..1]] {
+        let (kind, code, _) = failed("", list);
+        assert_eq!((kind, &*code), (ErrorKind::Timeout, "499"));
+    }
+}
+
+#[test]
 fn p4_a_reply_that_is_too_large_names_size_and_limit() {
     let (kind, code, text) = failed(vec![b' '; 65_537], &[]);
     assert_eq!((kind, &*code), (ErrorKind::InvalidReply, "reply_too_large"));
@@ -80,6 +89,35 @@ fn p7_error_texts_and_codes_are_cut() {
     assert_eq!(code.len(), CODE_MAX);
     assert_eq!(shortened(&"é".repeat(600_000), ERROR_TEXT_MAX).len(), ERROR_TEXT_MAX);
     assert_eq!(shortened(&format!("x{}", "é".repeat(4_000)), 4).len(), 3, "between characters");
+}
+
+#[test]
+fn p7_a_long_text_with_a_secret_anywhere_stays_within_its_limit_and_without_it() {
+    const SECRET: &str = "hunter2hunter2";
+    for (before, after) in [("password=", ""), ("nats://ann:", "@bus:4222"), ("bearer ", "")] {
+        // Around the cut, and so often that what takes its place is longer than it.
+        for place in (ERROR_TEXT_MAX - 60..ERROR_TEXT_MAX + 4).chain([0, 7]) {
+            let text = format!(
+                "{} {before}{SECRET}{after} {}",
+                "é".repeat(place / 2),
+                "x y".repeat(350_000)
+            );
+            let kept = told(&text, ERROR_TEXT_MAX);
+            assert!(kept.len() <= ERROR_TEXT_MAX && kept.len() > 3_900, "{}", kept.len());
+            let shown = kept.find("hunt").map(|at| kept[at..].to_owned());
+            assert_eq!(shown, None, "{before} at {place}");
+        }
+    }
+    let many = "pwd=a ".repeat(200_000);
+    assert_eq!(told(&many, ERROR_TEXT_MAX).len(), ERROR_TEXT_MAX);
+    let (_, code, text) = failed(
+        "",
+        &[
+            (headers::SERVICE_ERROR_CODE, "token=0123456789"),
+            (headers::SERVICE_ERROR, "at f(): Authorization: Bearer 0123456789"),
+        ],
+    );
+    assert_eq!((&*code, &*text), ("token=***", "at f(): Authorization: Bearer ***"));
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! The request of a call.
 
-use std::borrow::Cow;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
-use gearshift_bus::{Error, Message, Subject};
+use gearshift_bus::{Error, ErrorKind, Message, Subject};
 use gearshift_machine::machine::{EffectId, InstanceKey, TraceContext};
 use gearshift_protocol::{ce_encode, headers, subjects};
+use tokio::sync::oneshot;
 
 use super::ask::Attempt;
+use crate::runtime::in_hand::Answer;
 
 /// Headers of a call.
 const HEADERS: usize = 10;
@@ -28,6 +30,37 @@ impl Attempt {
             .with_known(headers::STEP, ce_encode(&call.step))?
             .with_known(headers::RESULT_TO, subjects::result(&self.id))
     }
+
+    /// Asks, and waits; an answer is in hand from the moment it comes.
+    pub(super) async fn request(&self, message: Message) -> Result<Message, Error> {
+        let (tell, told) = oneshot::channel();
+        // What the bus keeps must not keep the engine.
+        let (shared, partition, key) =
+            (Arc::downgrade(&self.shared), self.partition, self.key.clone());
+        let then = Box::new(move |reply: Result<Message, Error>| {
+            let shared = shared.upgrade().filter(|_| reply.is_ok());
+            let answer = shared.map(|shared| Answer::came(shared, partition, key));
+            // Whoever asked may be gone, as its engine stops.
+            drop(tell.send((reply, answer)));
+        });
+        let (requests, limit) = (self.shared.bus.requests(), self.limit());
+        if let Err((message, _)) = requests.request_told(message, limit, then) {
+            return requests.request(message, limit).await;
+        }
+        let (reply, answer) = told.await.map_err(|_closed| Error::from(ErrorKind::Closed))?;
+        self.keep(answer);
+        reply
+    }
+
+    /// Its answer has come, and is not told at once.
+    pub(crate) fn came(&self) {
+        let shared = Arc::clone(&self.shared);
+        self.keep(Some(Answer::came(shared, self.partition, self.key.clone())));
+    }
+
+    fn keep(&self, answer: Option<Answer>) {
+        *self.in_hand.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+    }
 }
 
 /// With the trace that it belongs to: the one that an event brought, else the instance's own.
@@ -37,10 +70,10 @@ pub(crate) fn with_trace(
     key: &InstanceKey,
     cause: EffectId,
 ) -> Result<Message, Error> {
-    let made = || TraceContext::made(key, cause);
-    let context = brought.map_or_else(|| Cow::Owned(made()), Cow::Borrowed);
-    let message = message.with_known(headers::TRACEPARENT, context.parent.to_string())?;
-    match &context.state {
+    let made = || TraceContext::made_parent(key, cause);
+    let parent = brought.map_or_else(made, |context| context.parent.to_string());
+    let message = message.with_known(headers::TRACEPARENT, parent)?;
+    match brought.and_then(|context| context.state.as_ref()) {
         Some(state) => message.with_known(headers::TRACESTATE, state.to_string()),
         None => Ok(message),
     }

@@ -40,7 +40,13 @@ fn inputs_come_back_as_they_were_an_explicit_null_too() {
         inputs.push(PartitionInput::Command { key: key(), command, by, reason });
     }
     let (version, input) = (Some(3), some);
-    inputs.push(PartitionInput::Start { key: key(), version, input, by: by.clone() });
+    inputs.push(PartitionInput::Start {
+        key: key(),
+        version,
+        input,
+        by: by.clone(),
+        trace_context: None,
+    });
     inputs.push(PartitionInput::Drop { dead_letter: 7, by });
     for input in inputs {
         let question = Question::Input(input);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gearshift_machine::definition::model::{Recurrence, Schedule};
 use gearshift_machine::machine::Timestamp;
-use gearshift_machine::partition::{Partition, PartitionInput, ScheduleOrder};
+use gearshift_machine::partition::{Partition, PartitionInput, ScheduleOrder, Waits};
 use tokio::sync::watch;
 
 use super::calendar::{Calendar, DueMoments};
@@ -38,16 +38,16 @@ impl Planner {
         }
     }
 
-    /// What is next for the partition by itself: at most `limit` inputs that are due, and before
-    /// them what it has to be told of schedules.
+    /// What is next for the partition by itself: at most `limit` inputs that are due, without the
+    /// timers that wait, and before them what it has to be told of schedules.
     pub(in crate::runtime) fn due(
         &mut self,
         partition: &Partition,
-        now: Timestamp,
-        limit: usize,
+        (now, limit): (Timestamp, usize),
+        waits: &Waits<'_>,
     ) -> Vec<PartitionInput> {
         let mut inputs = self.plans(partition, now);
-        let due = partition.due(now, limit).into_iter();
+        let due = partition.due_but(now, limit, waits).into_iter();
         inputs.extend(due.map(|input| filled(partition, input, now)));
         inputs
     }

@@ -156,4 +156,8 @@ pub struct HoldReply {
     /// How many of the plugin run now: none may be a misspelled name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running: Option<u32>,
+    /// Do mocks of the engine that was asked answer for it? Nobody runs it then, and its calls
+    /// wait all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mocked: bool,
 }

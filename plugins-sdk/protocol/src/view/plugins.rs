@@ -12,6 +12,9 @@ pub struct PluginView {
     pub name: String,
     /// The version.
     pub version: String,
+    /// The protocol that it speaks, where that is another one than the engine's: it is not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign_protocol: Option<String>,
     /// The instances of this version.
     pub instances: Vec<PluginInstanceView>,
     /// What it can be asked, by name.
@@ -86,6 +89,9 @@ pub struct OperationView {
     /// Failures among them.
     #[serde(default)]
     pub errors: u64,
+    /// Attempts that were answered once more, otherwise than the first time.
+    #[serde(default)]
+    pub conflicts: u64,
     /// How long they took on average, in microseconds.
     #[serde(default)]
     pub average_us: u64,

@@ -9,7 +9,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StepsView {
-    /// Steps that are over, of all steps: 0 to 1.
+    /// Steps that are done for good (completed or skipped), of all steps: 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<f64>,
     /// Steps under way, in document order.

@@ -44,4 +44,10 @@ pub struct MemberView {
     /// How it is itself; absent where it is forgotten, or one of very many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// How its life ended, in words, where that was in no final state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<String>,
+    /// What a person left out with `skip` of what was to be taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }

@@ -99,7 +99,7 @@ impl Life {
         let key = InstanceKey::new(&story.workflow, "run")?;
         if look(&handle, &key).await?.is_none() {
             let by = Principal::default();
-            let started = handle.start(key.clone(), None, Value::empty_map(), by).await;
+            let started = handle.start(key.clone(), None, Value::empty_map(), by, None).await;
             started.map_err(|error| error.to_string())?;
         }
         for _ in 0..WAITS_MAX {

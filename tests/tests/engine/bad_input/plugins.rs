@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use gearshift_bus::{Bus, Message, SubjectPattern};
 use gearshift_client::protocol::headers;
+use gearshift_client::protocol::query::Plugins;
 use gearshift_client::protocol::view::InstanceDetail;
-use gearshift_tests::world::{Answer, Recorded, World, eventually};
+use gearshift_tests::world::{Answer, Recorded, World, eventually, eventually_async};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -116,6 +117,44 @@ fn p3_of_two_different_replies_the_first_counts() {
         assert!(output == json!({ "n": 1 }) || output == json!({ "n": 2 }), "{output}");
         world.restart();
         assert_eq!(world.instance("caller/a").vars["output"], output);
+    });
+}
+
+#[test]
+fn p3_a_second_reply_that_differs_is_counted_at_the_operation_and_an_equal_one_is_not() {
+    each(CALLER, |world| {
+        let plugin = Recorded::new(|_| Answer::Output(json!({ "n": 1 })));
+        let _running = world.run(plugin.serve(&world.bus()));
+        let others = vec![message("{\"n\":1}"), message("{\"n\":2}")];
+        let _others = world.run(raw_each(&world.bus(), "p", others));
+        let client = world.client();
+        let conflicts = async || {
+            let page = client.plugins(&Plugins::default()).await.ok()?;
+            Some(page.items.first()?.operations.first()?.conflicts)
+        };
+        for (key, expected) in [("r0", 0), ("r1", 1)] {
+            world.send("call.wanted", None, &json!({ "key": key }));
+            world.wait_for(&format!("caller/{key}"), "finished");
+            world.run(eventually_async("the second reply", async || {
+                (conflicts().await? == expected).then_some(())
+            }));
+        }
+    });
+}
+
+#[test]
+fn p7_a_secret_in_an_error_text_is_not_kept() {
+    each(CALLER, |world| {
+        let secret = "hunter2hunter2";
+        let text = format!("at f(): nats://ann:{secret}@bus, password={secret}, token: {secret}");
+        let plugin = Recorded::new(move |_| Answer::Permanent(text.clone()));
+        let _running = world.run(plugin.serve(&world.bus()));
+        wanted(world);
+        let broken = world.wait_for("caller/a", "broken");
+        let kept = broken.vars["message"].as_str().unwrap();
+        assert_eq!(kept, "at f(): nats://***@bus, password=***, token: ***");
+        let history = serde_json::to_string(&world.history("caller/a")).unwrap();
+        assert!(!history.contains(secret), "{history}");
     });
 }
 

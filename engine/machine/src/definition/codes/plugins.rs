@@ -39,4 +39,8 @@ super::codes! { PLUGINS;
         "Calls of the plugin are not sent until somebody lets them go on: `gearshift resume \
          --plugin NAME`. No attempt is counted meanwhile. `gearshift health` tells who paused it \
          and why."
+    OUTPUT_NOT_SHOWN 5009 "output_not_shown" "the output of a call by hand is too large to be shown"
+        "The plugin answered with an object of more bytes than a message of NATS carries, so what \
+         asked for the call cannot be given it; the call itself is done. Over the HTTP door of an \
+         engine outputs up to 8 MiB are shown."
 }

@@ -95,6 +95,12 @@ super::codes! { RUNTIME;
         "The step did not begin yet, its parallel regions are not known any more, or an instance \
          with the key runs. Nothing was begun. Fork from a checkpoint or another step, or give \
          another key."
+    FORK_IN_TRANSACTION 4039 "fork_in_transaction" "the fork would begin in a transaction"
+        "The step or checkpoint lies behind the `begin` or `join` of a transaction, and before its \
+         end. A fork belongs to no transaction: its calls could not be taken back with those of \
+         the members, and its own `commit` or `rollback` would be refused, or mean the transaction \
+         of the other one. Nothing was begun. Fork from before the `begin`, or from behind the \
+         `commit`."
     NOT_SET 4020 "not_set" "the variables cannot be set so"
         "Only declared variables and members of maps in them can be set, and all of them together \
          have a limit. Nothing was changed. The message says which and what is declared."

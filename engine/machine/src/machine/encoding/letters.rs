@@ -4,6 +4,9 @@ use super::codec::{Codec, DecodeError, Out, Reader};
 use super::parts::structs;
 use crate::machine::{Address, Letter, LetterBody, Parent};
 
+/// The tag of a [`LetterBody::Start`] that says its trace.
+const TRACED: u8 = 12;
+
 structs! {
     Parent { key, life, call, invoke_id, depth }
     Letter { id, number, to, body }
@@ -47,15 +50,23 @@ impl Codec for LetterBody {
                 call.write(out);
                 event.write(out);
             }
-            Self::Start { version, input, parent, initiator, reason } => {
-                out.newer_if(!reason.is_empty());
-                out.byte(if reason.is_empty() { 2 } else { 7 });
+            Self::Start { version, input, parent, initiator, reason, trace_context } => {
+                let tag = match trace_context {
+                    Some(_) => TRACED,
+                    None if reason.is_empty() => 2,
+                    None => 7,
+                };
+                out.newer_if(tag != 2);
+                out.byte(tag);
                 version.write(out);
                 input.write(out);
                 parent.write(out);
                 initiator.write(out);
-                if !reason.is_empty() {
+                if tag != 2 {
                     reason.write(out);
+                }
+                if let Some(trace_context) = trace_context {
+                    trace_context.write(out);
                 }
             }
             Self::Cancel { call, kill } => {
@@ -86,8 +97,7 @@ impl Codec for LetterBody {
         Ok(match from.byte()? {
             0 => Self::Event { event: Codec::read(from)?, forwarded: Codec::read(from)? },
             1 => Self::FromChild { call: Codec::read(from)?, event: Codec::read(from)? },
-            2 => read_start(from, false)?,
-            7 => read_start(from, true)?,
+            tag @ (2 | 7 | TRACED) => read_start(from, tag)?,
             3 => Self::Cancel { call: Codec::read(from)?, kill: Codec::read(from)? },
             4 => Self::Reply {
                 call: Codec::read(from)?,
@@ -100,8 +110,8 @@ impl Codec for LetterBody {
                 let transaction = Codec::read(from)?;
                 // Nothing else begins a life: no letter is nested any deeper.
                 match from.byte()? {
-                    tag @ (2 | 7) => {
-                        let start = Box::new(read_start(from, tag == 7)?);
+                    tag @ (2 | 7 | TRACED) => {
+                        let start = Box::new(read_start(from, tag)?);
                         Self::Within { transaction, start }
                     }
                     _ => return Err(DecodeError::Invalid("start in a transaction")),
@@ -112,13 +122,14 @@ impl Codec for LetterBody {
     }
 }
 
-/// The fields of [`LetterBody::Start`].
-fn read_start(from: &mut Reader<'_>, has_reason: bool) -> Result<LetterBody, DecodeError> {
+/// The fields of [`LetterBody::Start`], as its tag says.
+fn read_start(from: &mut Reader<'_>, tag: u8) -> Result<LetterBody, DecodeError> {
     Ok(LetterBody::Start {
         version: Codec::read(from)?,
         input: Codec::read(from)?,
         parent: Codec::read(from)?,
         initiator: Codec::read(from)?,
-        reason: if has_reason { Codec::read(from)? } else { "".into() },
+        reason: if tag == 2 { "".into() } else { Codec::read(from)? },
+        trace_context: if tag == TRACED { Some(Codec::read(from)?) } else { None },
     })
 }

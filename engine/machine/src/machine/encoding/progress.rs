@@ -6,15 +6,13 @@ use super::moved::{read_moved, write_moved};
 use super::parts::{structs, words};
 use super::value::same;
 use crate::machine::{
-    Chunks, FanState, ItemState, Phase, Progress, Role, Rollback, RunningGraph, RunningSequence,
-    StepError, StepState, StepStatus, Then, Undoable, Weighed,
+    Chunks, FanState, Phase, Progress, Role, Rollback, RunningGraph, RunningSequence, StepError,
+    StepState, StepStatus, Then, Undoable, Weighed,
 };
 
 structs! {
-    Progress { graphs, undo, rollback, paused, checkpoints, weighed }
     RunningGraph { id, graph, phase, event, steps, open, started_at, ended_at }
     StepError { kind, code, message }
-    FanState { list, next, open, failed, items }
     Undoable { id, sequence, position, state, step, input, output, at }
     Rollback { down_to, then, reason }
 }
@@ -93,31 +91,6 @@ impl Codec for StepState {
 
 fn field<T: Codec>(mask: u8, bit: u8, from: &mut Reader<'_>) -> Result<Option<T>, DecodeError> {
     if mask & bit == 0 { Ok(None) } else { T::read(from).map(Some) }
-}
-
-impl Codec for ItemState {
-    fn write(&self, out: &mut Out) {
-        match self {
-            Self::Open => out.byte(0),
-            Self::Done(output) => {
-                out.byte(1);
-                output.write(out);
-            }
-            Self::Failed(error) => {
-                out.byte(2);
-                error.write(out);
-            }
-        }
-    }
-
-    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(match from.byte()? {
-            0 => Self::Open,
-            1 => Self::Done(Codec::read(from)?),
-            2 => Self::Failed(Codec::read(from)?),
-            _ => return Err(DecodeError::Invalid("item of a fan-out")),
-        })
-    }
 }
 
 impl Codec for Then {
@@ -239,8 +212,8 @@ impl<T: Codec + Clone + PartialEq> Codec for Chunks<T> {
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let length = from.length()?;
         let mut list = Self::default();
-        for _ in 0..length {
-            list.push(T::read(from)?);
+        for left in (1..=length).rev() {
+            list.push_of(T::read(from)?, left);
         }
         Ok(list)
     }

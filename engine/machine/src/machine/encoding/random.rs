@@ -144,6 +144,7 @@ impl Random {
             parent: self.parent(),
             initiator: self.maybe(Self::text),
             reason: if self.chance() { self.text() } else { "".into() },
+            trace_context: self.trace_context(),
         }
     }
 

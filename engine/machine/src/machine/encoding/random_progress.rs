@@ -2,8 +2,9 @@
 
 use super::random::Random;
 use crate::machine::{
-    CacheKey, Checkpoint, Chunks, Clocks, ContentHash, FanState, ItemState, Paused, Phase, Pin,
-    Progress, Role, Rollback, RunningGraph, StepError, StepState, StepStatus, Then, Undoable, Vote,
+    CacheKey, Checkpoint, Chunks, Clocks, ContentHash, End, Ending, FanState, FatalError,
+    ItemState, Paused, Phase, Pin, Progress, Role, Rollback, RunningGraph, StepError, StepState,
+    StepStatus, Then, Undoable, Unkept, Vote,
 };
 
 impl Random {
@@ -29,7 +30,27 @@ impl Random {
             rollback: self.maybe(Self::rollback),
             paused: self.maybe(Self::paused),
             checkpoints: self.list(Self::checkpoint),
+            saves: if self.below(8) == 0 { self.list(Self::text) } else { Vec::new() },
+            within: if self.below(8) == 0 { self.list(Self::text) } else { Vec::new() },
+            left_out: if self.below(8) == 0 { self.list(Self::text) } else { Vec::new() },
+            end: if self.below(8) == 0 { self.maybe(Self::end) } else { None },
             weighed: crate::machine::Weighed::default(),
+        })
+    }
+
+    fn end(&mut self) -> Box<End> {
+        Box::new(End {
+            how: self.pick(&[Ending::Failed, Ending::Cancelled, Ending::Killed]),
+            by: self.text(),
+            reason: self.text(),
+            error: self.maybe(|random| {
+                Box::new(FatalError {
+                    name: random.text(),
+                    step: random.text(),
+                    kind: random.text(),
+                    code: random.text(),
+                })
+            }),
         })
     }
 
@@ -56,6 +77,11 @@ impl Random {
         }
         if self.below(3) == 0 {
             progress.checkpoints.push(self.checkpoint());
+        }
+        if self.below(4) == 0 {
+            progress.end = self.maybe(Self::end);
+            progress.left_out.push(self.text());
+            progress.saves.clear();
         }
         progress.undo.remove_last(|_| true);
         progress.undo.push(self.undoable());
@@ -111,9 +137,14 @@ impl Random {
 
     fn fan(&mut self) -> Box<FanState> {
         let items: Vec<_> = (0..self.below(70))
-            .map(|_| match self.below(3) {
+            .map(|_| match self.below(4) {
                 0 => ItemState::Open,
                 1 => ItemState::Done(self.value(1)),
+                2 => ItemState::Unkept(Box::new(Unkept {
+                    error: *self.step_error(),
+                    position: self.small(),
+                    output: self.value(1),
+                })),
                 _ => ItemState::Failed(self.step_error()),
             })
             .collect();

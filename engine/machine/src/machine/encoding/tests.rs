@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::random::Random;
 use super::{Codec, DecodeError, Out, Reader, TraceLog, is_newer_log};
 use crate::machine::{
-    Delta, EffectId, Instance, Letter, Role, RunningCall, RunningSequence, StateId, Timer,
-    TimerKind, Timestamp, TraceEntry,
+    Delta, EffectId, Instance, Letter, Progress, Role, RunningCall, RunningSequence, StateId,
+    Timer, TimerKind, Timestamp, TraceEntry,
 };
 use crate::value::Value;
 
@@ -183,12 +183,37 @@ fn e15_what_older_programs_do_not_know_raises_the_version_where_it_is_written() 
     assert_eq!(version(&with(&limited)), 5);
     let timer = Timer { id: 1, due: Timestamp(9), kind: TimerKind::MoreSteps { graph: 0 } };
     assert_eq!(version(&Instance { timers: vec![timer], ..plain.clone() }), 5);
+    let progress =
+        |progress: Progress| Instance { progress: Some(Box::new(progress)), ..plain.clone() };
+    assert_eq!(version(&progress(Progress::default())), 3);
+    let with_saves = Progress { saves: vec!["a".into()], ..Progress::default() };
+    assert_eq!(version(&progress(with_saves)), 7);
+    let left_out = Progress { left_out: vec!["a".into()], ..Progress::default() };
+    assert_eq!(version(&progress(left_out)), 7);
     let mut log = TraceLog::new();
     let line = TraceEntry { before: None, ..random.trace(1) };
     assert_eq!(log.push(&line, 9), Ok(()));
     assert_eq!(is_newer_log(log.as_bytes()), Ok(false));
     assert_eq!(log.push(&TraceEntry { before: Some(1), ..line }, 9), Ok(()));
     assert_eq!(is_newer_log(log.as_bytes()), Ok(true));
+}
+
+#[test]
+fn a_long_history_with_long_lines_keeps_its_last_entries() {
+    let mut random = Random(11);
+    let noted = |step: u64, line: TraceEntry| {
+        let note = "n".repeat(usize::try_from(step * 7 % 400).unwrap_or(0));
+        TraceEntry { note: Some(note.into()), ..line }
+    };
+    let entries: Vec<_> = (1..=400).map(|step| noted(step, random.trace(step))).collect();
+    for keep in [100, 127, 128, 300] {
+        let mut log = TraceLog::new();
+        for (told, entry) in entries.iter().enumerate() {
+            assert_eq!(log.push(entry, keep), Ok(()));
+            let kept = &entries[(told + 1).saturating_sub(keep)..=told];
+            assert_eq!(log.entries().as_deref(), Ok(kept), "{told} of {keep}");
+        }
+    }
 }
 
 #[test]

@@ -152,6 +152,9 @@ impl TraceEntry {
     }
 }
 
+/// The largest length that takes one byte.
+const IN_ONE_BYTE: usize = 127;
+
 /// The last entries of one instance's history, as bytes that are appended to.
 ///
 /// Layout: number of entries, time and step of the entry before the first, then each entry behind
@@ -185,8 +188,8 @@ impl TraceLog {
     /// # Errors
     /// The bytes that the log was made of are damaged.
     pub fn push(&mut self, entry: &TraceEntry, keep: usize) -> Result<(), DecodeError> {
-        let (mut count, mut first, entries) = head(&self.bytes)?;
-        let mut entries = entries;
+        let (mut count, mut first, mut entries) = head(&self.bytes)?;
+        let stays = count > 0 && count < keep && count < IN_ONE_BYTE;
         if count == 0 {
             first = Base { at: entry.at.0, step: entry.step.wrapping_sub(1) };
         }
@@ -201,6 +204,10 @@ impl TraceLog {
         for _ in 0..count {
             last = read_base(last, &mut Reader::new(reader.blob()?))?.1;
         }
+        if stays {
+            self.append(entry, last);
+            return Ok(());
+        }
         let mut out = Out::with_capacity(entries.len() + 64);
         out.length(count + 1);
         out.zigzag(first.at);
@@ -211,6 +218,27 @@ impl TraceLog {
         out.blob(&body.bytes);
         self.bytes = out.bytes;
         Ok(())
+    }
+
+    /// Appends behind what there is, which stays where it is.
+    fn append(&mut self, entry: &TraceEntry, last: Base) {
+        let mut out = Out { bytes: std::mem::take(&mut self.bytes), ..Out::default() };
+        if let Some(count) = out.bytes.first_mut() {
+            *count += 1;
+        }
+        let begin = out.bytes.len();
+        out.byte(0);
+        write_entry(entry, last, &mut out);
+        let length = out.bytes.len() - begin - 1;
+        match (u8::try_from(length), out.bytes.get_mut(begin)) {
+            (Ok(length), Some(place)) if usize::from(length) <= IN_ONE_BYTE => *place = length,
+            _ => {
+                let body = out.bytes.split_off(begin + 1);
+                out.bytes.truncate(begin);
+                out.blob(&body);
+            }
+        }
+        self.bytes = out.bytes;
     }
 
     /// The entries, oldest first.

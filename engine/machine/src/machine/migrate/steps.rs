@@ -127,7 +127,13 @@ impl Moving<'_> {
         for step in &run.to.steps {
             let before = at(run.from, &step.id).and_then(|it| run.old.steps.get(usize::from(it)));
             steps.push(match before {
-                Some(state) => state.clone(),
+                Some(state) => {
+                    let mut state = state.clone();
+                    if let Some(fan) = state.fan.as_deref_mut() {
+                        fan.forget_unkept();
+                    }
+                    state
+                }
                 None if ended => self.passed_over(),
                 None => StepState::pending(),
             });

@@ -82,12 +82,18 @@ impl World {
             "start" => {
                 let event = line.words.first().map(|name| line.event(name));
                 let input = line.value.clone().unwrap_or_default();
-                self.tell(&Input::Start { input, event, by: by.unwrap_or_default() });
+                self.tell(&Input::Start {
+                    input,
+                    event,
+                    by: by.unwrap_or_default(),
+                    trace_context: None,
+                });
             }
             "held" => {
                 let event = line.words.first().map(|name| line.event(name));
                 let input = line.value.clone().unwrap_or_default();
-                let start = Input::Start { input, event, by: by.unwrap_or_default() };
+                let start =
+                    Input::Start { input, event, by: by.unwrap_or_default(), trace_context: None };
                 let (by, reason) = ("ops".into(), "INC-1".into());
                 self.tell(&Input::Held { start: Box::new(start), by, reason });
             }
@@ -159,7 +165,8 @@ impl World {
             other => control(other, line),
         };
         let by = line.by().unwrap_or_else(|| Principal { user: "ops".into(), roles: vec![] });
-        self.tell(&Input::Command { command, by, reason: "".into() });
+        let reason = line.option("reason").unwrap_or_default().into();
+        self.tell(&Input::Command { command, by, reason });
     }
 
     /// Moves the clock; timers that are due fire in (due time, arm order).

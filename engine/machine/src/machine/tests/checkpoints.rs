@@ -110,6 +110,77 @@ fn what_cannot_be_saved_is_an_error() {
     assert!(reason.contains("16 checkpoints, which is the limit"), "{reason}");
 }
 
+const TROUBLED: &str = "
+workflow: t
+vars: { n: 0, m: 1 }
+initial: a
+states:
+  a:
+    on:
+      go: { do: [{ checkpoint: here }, { set: { n: 6 / vars.n } }], to: b }
+  b: { entry: { call: p.work }, on: { on: c } }
+  c: {}
+";
+
+fn note(world: &World) -> String {
+    let note = world.last.as_ref().unwrap().trace.as_ref().unwrap().note.clone();
+    note.unwrap_or_default().to_string()
+}
+
+#[test]
+fn a_checkpoint_of_a_decision_that_ends_stuck_is_saved_by_retry() {
+    let mut world = world(TROUBLED, &["start", "event go"]);
+    assert_eq!(saved(&world), [""; 0]);
+    assert!(note(&world).starts_with("checkpoint here is saved as soon as it goes on"));
+    world.run("command retry");
+    assert_eq!(saved(&world), [""; 0], "it is stuck again");
+    world.run("command set {n: 2}");
+    world.run("command retry");
+    assert_eq!(saved(&world), ["here"]);
+    assert!(note(&world).ends_with("checkpoint here saved"), "{}", note(&world));
+    let instance = world.instance.as_ref().unwrap();
+    assert_eq!(instance.checkpoints()[0].vars[0].to_json(), "3");
+    assert_eq!(instance.progress.as_ref().map(|progress| progress.saves.len()), Some(0));
+    assert_eq!(forked(&world, "here"), "1 fork -> call p.work | b");
+}
+
+#[test]
+fn a_checkpoint_of_a_decision_that_ends_stuck_is_saved_by_skip() {
+    let mut world = world(TROUBLED, &["start", "event go", "command skip"]);
+    assert_eq!(saved(&world), ["here"]);
+    assert_eq!(forked(&world, "here"), "1 fork -> call p.work | b");
+    world.run("reply p.work");
+    world.run("event on");
+    assert_eq!(saved(&world), ["here"], "once");
+}
+
+#[test]
+fn a_checkpoint_that_waits_is_forgotten_at_the_end() {
+    let world = world(TROUBLED, &["start", "event go", "command kill"]);
+    assert_eq!(saved(&world), [""; 0]);
+    let progress = world.instance.as_ref().unwrap().progress.as_deref();
+    assert_eq!(progress.map(|progress| progress.saves.len()), Some(0));
+}
+
+#[test]
+fn a_checkpoint_of_steps_waits_while_another_step_is_in_trouble() {
+    let text = "
+workflow: t
+steps:
+  load: { call: p.load }
+  other: { needs: [load], set: { n: 6 / vars.n } }
+  saved: { needs: [load], checkpoint: loaded }
+  work: { needs: [saved, other], call: p.work }
+vars: { n: 0 }
+";
+    let mut world = world(text, &["start", "reply p.load {rows: 3}"]);
+    assert_eq!(saved(&world), [""; 0], "{}", world.out);
+    world.run("command set {n: 2}");
+    world.run("command retry");
+    assert_eq!(saved(&world), ["loaded"], "{}", world.out);
+    assert_eq!(forked(&world, "loaded"), "1 fork -> call p.work | steps");
+}
+
 #[test]
 fn an_instance_that_ends_saves_nothing() {
     let text = "

@@ -178,7 +178,7 @@ fn k3_a_paused_instance_can_be_cancelled_and_killed() {
     last(&world, "command cancel -> cancel p.one, dead_letter go | a cancelled");
     world = after(&["start", "command pause", "command kill"]);
     last(&world, "command kill -> cancel p.one | a cancelled");
-    assert!(world.instance.is_some_and(|instance| instance.progress.is_none()));
+    assert!(world.instance.is_some_and(|instance| instance.paused().is_none()));
 }
 
 #[test]

@@ -113,7 +113,12 @@ fn a_list_of_a_million_items_is_refused_with_the_limit_and_nothing_is_asked() {
         let list = Value::list(vec![Value::Int(0); count]);
         let input = Value::from(Map::from_iter([("list", list)]));
         let mut world = check::World::new(check::definition(&text("collect: all")));
-        world.tell(&Input::Start { input, event: None, by: Principal::default() });
+        world.tell(&Input::Start {
+            input,
+            event: None,
+            by: Principal::default(),
+            trace_context: None,
+        });
         assert_eq!((status(&world), world.calls.len()), (Some(Status::Stuck), 0));
         let stuck = world.instance.as_ref().and_then(|it| it.stuck.as_ref());
         let reason = stuck.map(|stuck| stuck.reason.to_string()).unwrap_or_default();

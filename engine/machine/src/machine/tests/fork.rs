@@ -2,7 +2,8 @@
 
 use super::check::{World, definition};
 use crate::machine::{
-    CHECKPOINTS_MAX, Command, Instance, InstanceKey, NoticeKind, StepStatus, fork_of,
+    Ask, CHECKPOINTS_MAX, Command, Instance, InstanceKey, NoFork, NoticeKind, StepStatus,
+    TRANSACTION, Word, fork_of,
 };
 
 const STEPS: &str = "
@@ -117,7 +118,8 @@ fn i2_calls_and_timers_of_states_begin_again_in_a_fork() {
 fn k7_an_unknown_point_is_refused_with_those_there_are() {
     let mut old = world(STEPS, &["start"]);
     let refused = |old: &World, point: &str| {
-        fork_of(instance(old), &old.definition, point).err().unwrap_or_default()
+        let refused = fork_of(instance(old), &old.definition, point).err();
+        refused.map(|why| why.to_string()).unwrap_or_default()
     };
     assert_eq!(
         refused(&old, "nope"),
@@ -153,4 +155,55 @@ fn i2_checkpoints_are_bounded_and_one_of_the_same_name_is_replaced() {
     assert!(old.out.contains("bytes exceed the limit of 1048576 bytes"), "all together");
     old.run("command checkpoint a/b");
     assert!(old.out.ends_with("of the characters `A-Z a-z 0-9 _ - .`\n"));
+}
+
+const SAGA: &str = "
+workflow: t
+mode: sequential
+steps:
+  before: { call: p.before }
+  begin: { call: transaction.begin, with: { name: \"${ key }\" } }
+  book: { call: p.book, undo: p.unbook }
+  saved: { checkpoint: booked }
+  commit: { call: transaction.commit, with: { name: \"${ key }\" } }
+  after: { call: p.after }
+  last: { checkpoint: behind }
+  rest: { call: p.rest }
+";
+
+/// The transaction answers what its member asked last.
+fn answered(world: &mut World, with: impl Fn(crate::machine::Generation, Ask) -> Word) {
+    let running = instance(world).sequences.first().and_then(|it| it.call.clone());
+    let call = running.unwrap_or_else(|| panic!("nothing is asked: {}", world.out));
+    let from = InstanceKey::new(TRANSACTION, "k1").unwrap_or_else(|why| panic!("{why}"));
+    let word = with(instance(world).generation, Ask::new(call.id, call.attempt));
+    world.tell(&crate::machine::Input::Transaction { from, word });
+}
+
+#[test]
+fn k7_a_fork_from_within_a_transaction_is_refused_and_one_from_before_or_behind_it_is_not() {
+    let mut world = world(SAGA, &["start", "reply p.before"]);
+    answered(&mut world, |life, ask| Word::Joined { life, ask: Some(ask) });
+    world.run("reply p.book");
+    let refused =
+        |world: &World, point: &str| match fork_of(instance(world), &world.definition, point) {
+            Ok(_) => None,
+            Err(NoFork::InTransaction(reason)) => Some(reason),
+            Err(NoFork::NoPoint(reason)) => panic!("{reason}"),
+        };
+    for within in ["book", "commit", "booked"] {
+        let reason = refused(&world, within).unwrap_or_else(|| panic!("{within} is forked"));
+        assert!(reason.contains("a fork belongs to none"), "{reason}");
+    }
+    // From before it, the fork begins a transaction of its own.
+    assert_eq!(refused(&world, "before"), None);
+    let fork = forked(&world, "begin");
+    assert!(fork.out.contains("fork -> begin transaction/k2"), "{}", fork.out);
+    answered(&mut world, |life, ask| Word::Answered { life, ask });
+    world.run("reply p.after");
+    for within in ["book", "commit", "booked"] {
+        assert!(refused(&world, within).is_some(), "{within}: the transaction is over");
+    }
+    assert_eq!(refused(&world, "after"), None);
+    assert_eq!(refused(&world, "behind"), None);
 }

@@ -14,6 +14,7 @@ mod checkpoints;
 mod commands;
 mod control;
 mod deferral;
+mod ends;
 mod errors;
 mod events;
 mod fan;

@@ -1,9 +1,11 @@
 //! Decision 0038: calls and messages belong to the trace that the last event with one brought.
 
+use std::sync::Arc;
+
 use super::check::{World, definition};
 use crate::machine::{
-    Effect, EffectId, Event, Generation, Input, Instance, InstanceKey, LetterBody, Principal,
-    TraceContext,
+    Effect, EffectId, Event, Generation, Input, Instance, InstanceKey, Letter, LetterBody,
+    Principal, TraceContext,
 };
 use crate::value::{Map, Value};
 
@@ -35,7 +37,12 @@ fn event(name: &str, parent: &str) -> Event {
 fn started(parent: &str) -> World {
     let mut world = World::new(definition(TEXT));
     let event = Some(event("begin", parent));
-    world.tell(&Input::Start { input: Value::Null, event, by: Principal::default() });
+    world.tell(&Input::Start {
+        input: Value::Null,
+        event,
+        by: Principal::default(),
+        trace_context: None,
+    });
     world
 }
 
@@ -114,4 +121,79 @@ fn decision_38_without_any_it_is_made_of_the_instance_and_the_effect() {
     assert_ne!(one[35..], two[35..], "of several effects");
     assert_ne!(one[..35], other[..35]);
     assert_eq!(parents(&started(&one)), [Some(&*one)], "and it is one");
+}
+
+/// The start of a child that was asked for.
+fn child(world: &World) -> Letter {
+    let start = world.effects.iter().find_map(|effect| {
+        let Effect::Letter(letter) = effect else { return None };
+        Some(letter.clone())
+    });
+    start.unwrap()
+}
+
+fn asked(text: &str, event: Option<Event>, trace: Option<&str>) -> World {
+    let mut world = World::new(definition(text));
+    let trace_context = trace.and_then(|it| TraceContext::read(it, Some("b=2"))).map(Arc::new);
+    let (input, by) = (Value::Null, Principal::default());
+    world.tell(&Input::Start { input, event, by, trace_context });
+    world
+}
+
+/// Boss, child and grandchild, as the letters between them say; what the last one calls.
+fn family(brought: Option<&str>) -> [World; 3] {
+    const BOSS: &str = "
+workflow: boss
+initial: a
+states:
+  a: { invoke: { id: kid, workflow: boss } }
+";
+    let boss = asked(BOSS, brought.map(|it| event("begin", it)), None);
+    let begin = |of: &World, text| {
+        let Letter { to, body, .. } = child(of);
+        let LetterBody::Start { input, parent, reason, trace_context, .. } = body else { panic!() };
+        let mut kid = World::new(definition(text));
+        kid.key = to;
+        let by = Principal::default();
+        kid.tell(&Input::StartChild { input, parent, by, reason, trace_context });
+        kid
+    };
+    let kid = begin(&boss, BOSS);
+    let last = begin(&kid, TEXT);
+    [boss, kid, last]
+}
+
+#[test]
+fn decision_41_a_child_goes_on_with_the_trace_of_its_parent() {
+    let [boss, kid, last] = family(Some(FIRST));
+    assert_eq!(parents(&last), [Some(FIRST)]);
+    let kept = [&boss, &kid, &last].map(|it| kept(it.instance.as_ref().unwrap()).unwrap());
+    assert_eq!(kept, [FIRST; 3]);
+}
+
+#[test]
+fn decision_41_without_one_all_below_a_parent_are_in_the_trace_that_is_made_for_it() {
+    let [boss, kid, last] = family(None);
+    let made = TraceContext::made(&boss.key, EffectId([1; 16])).parent;
+    let told = parents(&last)[0].unwrap();
+    assert_eq!(told[..35], made[..35]);
+    // What can be made again is not kept.
+    assert!(kept(kid.instance.as_ref().unwrap()).is_none());
+    // A run of a schedule has no parent above it.
+    let mut run = last.instance.clone().unwrap();
+    run.trace_context = None;
+    assert!(run.trace_of(EffectId([1; 16])).is_some());
+    run.parent.as_mut().unwrap().depth = 0;
+    assert!(run.trace_of(EffectId([1; 16])).is_none());
+}
+
+#[test]
+fn decision_41_a_start_by_command_goes_on_with_the_trace_of_whoever_asked() {
+    let world = asked(TEXT, None, Some(FIRST));
+    assert_eq!(parents(&world), [Some(FIRST)]);
+    let state = world.calls[0].trace_context.as_deref().and_then(|it| it.state.as_deref());
+    assert_eq!(state, Some("b=2"));
+    let own = asked(TEXT, Some(event("begin", SECOND)), Some(FIRST));
+    assert_eq!(parents(&own), [Some(SECOND)], "what the event says goes before it");
+    assert_eq!(parents(&asked(TEXT, None, Some("00-x"))), [None], "what is none is absent");
 }

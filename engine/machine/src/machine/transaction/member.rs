@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::commands::rejected;
 use super::super::decide::{on_reply, unchanged};
 use super::super::effect::Effect;
+use super::super::end::End;
 use super::super::ids::{Generation, InstanceKey, Timestamp};
 use super::super::input::{CallOutcome, ErrorKind, Input};
 use super::super::instance::{Instance, RunningSequence, Status, TimerKind};
@@ -301,7 +302,7 @@ impl Work<'_> {
             return Outcome::Done;
         }
         self.take_pause();
-        self.end_failed(message);
+        self.end_failed(End::failed(Arc::clone(message)));
         Outcome::Done
     }
 
@@ -329,7 +330,7 @@ impl Work<'_> {
         let reason: Arc<str> = format!("transaction `{name}` was rolled back").into();
         if self.instance.active.is_empty() {
             self.take_pause();
-            self.end_failed(&reason);
+            self.end_failed(End::failed(reason));
             return Outcome::Done;
         }
         self.instance.status = Status::Compensating;

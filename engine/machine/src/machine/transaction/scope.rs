@@ -39,7 +39,7 @@ pub(in super::super) fn begin_scope(
         return unchanged(rejected("a transaction is begun by `transaction begin`"));
     };
     let options = options(timeout_ms);
-    let beginning = Beginning::asked(&options, None, by);
+    let beginning = Beginning::asked(&options, None, by, None);
     let mut work = prepared(old, key, definition, beginning, now);
     work.instance.transaction = Some(Box::new(Transaction::Scope(Scope::default())));
     work.enter_initial(None);

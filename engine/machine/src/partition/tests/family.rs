@@ -63,7 +63,13 @@ impl Family {
     pub(super) fn start(&mut self, key: &str, input: &str) -> Done {
         let input = Value::from_json(input.as_bytes()).unwrap();
         let by = super::world::principal("ann");
-        self.tell(PartitionInput::Start { key: at(key), version: None, input, by })
+        self.tell(PartitionInput::Start {
+            key: at(key),
+            version: None,
+            input,
+            by,
+            trace_context: None,
+        })
     }
 
     /// Offers an event, and lets everything happen that follows.

@@ -186,7 +186,13 @@ fn a_crash_at_any_frame_changes_nothing_of_what_letters_do() {
         ] {
             let input = if event.is_empty() {
                 let (input, by) = (crate::value::Value::Null, super::world::principal("ann"));
-                PartitionInput::Start { key: at(key), version: None, input, by }
+                PartitionInput::Start {
+                    key: at(key),
+                    version: None,
+                    input,
+                    by,
+                    trace_context: None,
+                }
             } else {
                 let event = super::world::event(event, data);
                 let early = crate::definition::model::Early::DeadLetter;

@@ -3,7 +3,8 @@
 use super::world::{World, definition, deliver, event, key, principal};
 use crate::definition::model::Definition;
 use crate::machine::{
-    Command, Decision, Input, Instance, InstanceKey, Outcome, Status, StuckKind, Timestamp, decide,
+    Command, Decision, End, Input, Instance, InstanceKey, Outcome, Status, StuckKind, Timestamp,
+    decide,
 };
 use crate::partition::{Definitions, Machine, PartitionInput};
 
@@ -121,6 +122,8 @@ fn without_its_definition_an_instance_can_be_killed() {
     world.tell(deliver("a", event("noted", "{}")));
     world.tell(command(Command::Kill));
     let instance = world.partition.instance(&key("a")).unwrap();
+    let end = instance.end().map(End::words);
+    assert!(end.as_ref().is_some_and(|end| end.starts_with("killed")), "{end:?}");
     assert_eq!((instance.status, instance.stuck), (Status::Cancelled, None));
     assert_eq!(world.partition.counts().dead_letters, 1, "the event it was stuck with");
     world.now = world.partition.next_due().unwrap().0;

@@ -91,7 +91,13 @@ fn taking_back_ten_thousand_calls_costs_one_each() {
     let key = InstanceKey::new("many", "m").unwrap();
     let input = Value::list((0..count).map(Value::Int).collect());
     let by = principal("ann");
-    many.batch(vec![PartitionInput::Start { key: key.clone(), version: None, input, by }]);
+    many.batch(vec![PartitionInput::Start {
+        key: key.clone(),
+        version: None,
+        input,
+        by,
+        trace_context: None,
+    }]);
     let instance = |many: &Many| many.partition.instance(&key).unwrap();
     while instance(&many).status == Status::Running {
         many.answer(&key);
@@ -127,7 +133,13 @@ fn large_instances_that_others_displaced_rest_as_bytes_and_go_on() {
     let input = Value::list((0..1_000).map(Value::Int).collect());
     for key in &keys {
         let (key, input, by) = (key.clone(), input.clone(), principal("ann"));
-        many.batch(vec![PartitionInput::Start { key, version: None, input, by }]);
+        many.batch(vec![PartitionInput::Start {
+            key,
+            version: None,
+            input,
+            by,
+            trace_context: None,
+        }]);
         many.calls.clear();
     }
     // Each one's turn comes again when the others have displaced it.

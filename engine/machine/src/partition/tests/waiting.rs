@@ -119,7 +119,13 @@ states: { a: { on: { go: a } } }
     let noted = PartitionInput::Deliver { key: key.clone(), event, early, source: None };
     assert_eq!(world.tell(noted).outcome, Outcome::Deferred);
     let (input, by) = (Value::Null, principal("ann"));
-    world.tell(PartitionInput::Start { key: key.clone(), version: None, input, by });
+    world.tell(PartitionInput::Start {
+        key: key.clone(),
+        version: None,
+        input,
+        by,
+        trace_context: None,
+    });
     let done = world.settle();
     assert_eq!(done[0].outcome, Outcome::DeadLettered { reason: "unhandled".into() });
     let trace = done[0].trace.as_ref().unwrap();

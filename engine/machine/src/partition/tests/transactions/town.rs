@@ -77,12 +77,18 @@ impl Town {
     pub(super) fn start_in(&mut self, key: &str, transaction: &str) -> Outcome {
         let transaction = transaction.into();
         let input = Value::Null;
-        self.order(key, Command::StartIn { version: None, input, transaction })
+        self.order(key, Command::StartIn { version: None, input, transaction, trace_context: None })
     }
 
     pub(super) fn start(&mut self, key: &str) -> Outcome {
         let (key, by) = (at(key), principal("ann"));
-        self.tell(PartitionInput::Start { key, version: None, input: Value::Null, by })
+        self.tell(PartitionInput::Start {
+            key,
+            version: None,
+            input: Value::Null,
+            by,
+            trace_context: None,
+        })
     }
 
     pub(super) fn commit(&mut self, name: &str) -> Outcome {

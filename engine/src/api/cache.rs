@@ -1,0 +1,36 @@
+//! Results of calls that are kept, and having them forgotten.
+
+use gearshift_machine::machine::Principal;
+use gearshift_protocol::ProblemKind;
+use gearshift_protocol::command::{ClearCache, ClearCacheReply, KeptResults};
+
+use super::commands::value_of;
+use super::{Reply, problem, reply};
+use crate::runtime::{Handle, Wanted};
+
+/// Forgets what is meant, or counts it.
+pub(super) async fn clear(handle: &Handle, order: ClearCache, by: &Principal) -> Reply {
+    let refused = |told| Err(problem(ProblemKind::BadRequest, told));
+    match (&order.workflow, &order.step, &order.key) {
+        (None, Some(_), _) | (None, None, Some(_)) => {
+            return refused("name the workflow of the results as well");
+        }
+        (Some(_), None, Some(_)) => return refused("name the step that has this key as well"),
+        (None, None, None) | (Some(_), None, None) | (Some(_), Some(_), _) => {}
+    }
+    let key = order.key.as_ref().map(value_of).transpose()?;
+    let wanted = Wanted { workflow: order.workflow, step: order.step, key };
+    let forgotten = handle.forget_results(&wanted, order.dry_run).await?;
+    let results = forgotten.into_iter().map(|one| KeptResults {
+        workflow: one.workflow,
+        step: one.step,
+        operation: one.operation,
+        count: one.count,
+    });
+    let told = ClearCacheReply { results: results.collect(), dry_run: order.dry_run };
+    if !told.dry_run && told.count() > 0 {
+        let (count, user, reason) = (told.count(), &by.user, &order.reason);
+        tracing::info!(count, %user, %reason, ?wanted, "kept results are forgotten");
+    }
+    reply(&told)
+}
