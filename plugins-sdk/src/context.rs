@@ -101,8 +101,10 @@ impl Context {
         }
     }
 
-    /// Resolves once nobody waits for the answer any more; a handler may then stop with
-    /// [`crate::Failure::cancelled`]. The cancellation may get lost, so it may never resolve.
+    /// Resolves once nobody waits for the answer any more, as the call was cancelled or its
+    /// deadline is over; a handler may then stop with [`crate::Failure::cancelled`]. Cancellations
+    /// may get lost, so without a deadline it may never resolve. A deadline that was over when the
+    /// call began is not heeded, as clocks may differ.
     pub async fn cancelled(&self) {
         self.cancelled.cancelled().await;
     }
@@ -117,9 +119,7 @@ impl Context {
     /// deadline.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
-        let deadline: jiff::Timestamp = self.deadline.as_deref()?.parse().ok()?;
-        let left = deadline.as_millisecond().saturating_sub(Clock::system().now_ms());
-        Some(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
+        time_left(self.deadline.as_deref()?)
     }
 
     /// Tells how far the work is, 0 to 100 percent where that is known, and in a few words what is
@@ -199,6 +199,13 @@ impl Context {
     pub fn span(&self) -> tracing::Span {
         self.span.clone()
     }
+}
+
+/// How long it is until a deadline, zero behind it; `None` where it is none.
+pub(crate) fn time_left(deadline: &str) -> Option<Duration> {
+    let deadline: jiff::Timestamp = deadline.parse().ok()?;
+    let left = deadline.as_millisecond().saturating_sub(Clock::system().now_ms());
+    Some(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
 }
 
 impl Progress {

@@ -1,5 +1,6 @@
 //! [`Desk`]: takes the calls of one operation and answers them.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +9,13 @@ use bytes::Bytes;
 use gearshift_bus::{Bus, Message, Request, Server, Subject};
 use gearshift_protocol::{CallHeaders, Encoding, Pending, headers, subjects};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::answer::{Answered, answer};
-use crate::context::{Context, Shared};
+use crate::context::{Context, Shared, time_left};
 use crate::failure::Failure;
 use crate::inflight::InFlight;
 use crate::life::Gauge;
@@ -96,7 +97,7 @@ impl Desk {
                     let work = self.work(request, taken, attempt, heartbeat, &to);
                     return Box::pin(work).instrument(span).await;
                 }
-                self.run(taken).instrument(span.clone()).await
+                self.run_in_time(taken).instrument(span.clone()).await
             }
             Err(error) => Err(Failure::permanent(error.to_string()).code(415)),
         };
@@ -108,6 +109,25 @@ impl Desk {
         // The caller learns of the loss at its deadline and asks again.
         if let Err(error) = request.respond(reply).await {
             span.in_scope(|| tracing::warn!(%error, "the answer could not be sent"));
+        }
+    }
+
+    /// Runs the handler, and tells it once its deadline is over. One that was over before says
+    /// nothing: it may be that clocks differ.
+    async fn run_in_time(&self, taken: Taken) -> Answered {
+        let Some(deadline) = taken.context.deadline.clone() else { return self.run(taken).await };
+        let unwanted = taken.context.cancelled.clone();
+        let over = async {
+            if let Some(left) = time_left(&deadline).filter(|left| !left.is_zero()) {
+                sleep(left).await;
+                unwanted.cancel();
+            }
+            std::future::pending::<Infallible>().await
+        };
+        tokio::select! {
+            biased;
+            answer = self.run(taken) => answer,
+            never = over => match never {},
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use gearshift_bus::{Bus, ErrorKind, Message, Subject};
+use gearshift_bus::{Bus, Clock, ErrorKind, Message, Subject};
 use gearshift_plugins_sdk::{Context, Error, Failure, JsonSchema, Plugin, State, schemars};
 use gearshift_protocol::{CallHeaders, Encoding, FailureKind, PluginFailure, headers};
 use serde::{Deserialize, Serialize};
@@ -260,6 +260,27 @@ async fn a_cancellation_reaches_its_call() {
     }
     cancel("c2").await;
     assert_eq!(second.await.unwrap_err().code, "499");
+}
+
+#[tokio::test]
+async fn a_deadline_cancels_its_call_unless_it_was_over_before() {
+    let (bus, gate) = (Bus::in_memory(), Gate::new());
+    let plugin = Plugin::new("words", "2.0.0").operation("wait", until_cancelled);
+    let _running = plugin.state(gate.clone()).serve(&bus).await.unwrap();
+    let waiting = |millis: i64| {
+        let deadline = Clock::system().now_ms() + millis;
+        let deadline = jiff::Timestamp::from_millisecond(deadline).unwrap();
+        let message = request("wait", Encoding::Json, &Value::Null);
+        message.with_header(headers::DEADLINE, &deadline.to_string()).unwrap()
+    };
+    let over = ask(&bus, waiting(-200));
+    let soon = ask(&bus, waiting(200));
+    tokio::select! {
+        biased;
+        // Clocks may differ, so such a deadline says nothing.
+        _ = over => panic!("it was cancelled at once"),
+        answer = soon => assert_eq!(answer.unwrap_err().code, "499"),
+    }
 }
 
 #[tokio::test]

@@ -113,7 +113,9 @@ impl Reading {
             self.complain(&format!("header `{name}` stands more than once"));
             return;
         }
-        let end = (0..=VALUE_BYTES_MAX).rev().find(|at| value.is_char_boundary(*at)).unwrap_or(0);
+        // Searched from the end of what there is: most values are short.
+        let most = value.len().min(VALUE_BYTES_MAX);
+        let end = (0..=most).rev().find(|at| value.is_char_boundary(*at)).unwrap_or(0);
         let kept = value.get(..end).unwrap_or(value);
         let size = self.headers.bytes() + name.len() + value.len();
         if let Err(error) = check_size(size, HEADER_BYTES_MAX) {

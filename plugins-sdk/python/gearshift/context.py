@@ -52,6 +52,7 @@ class Context:
         self._source = ""
         self._beat: Callable[[Context], None] = lambda context: None
         self._gone = False
+        self._over: Optional[asyncio.TimerHandle] = None
         self._told: Optional[asyncio.Event] = None
         self._emitted = 0
 

@@ -229,6 +229,12 @@ class Running:
             if not self._enter(context, is_late):
                 await self._respond(message, self._pending(operation))
                 return
+            left = context.remaining()
+            # Nobody waits for the answer behind the deadline, and the handler is told so. One that
+            # was over before says nothing: it may be that clocks differ.
+            if left is not None and left > 0:
+                loop = asyncio.get_running_loop()
+                context._over = loop.call_later(left, context._cancel)
             # The permit is awaited here, so that what exceeds the limit stays in the queue.
             await self._permits.acquire()
             self._weigh(1)
@@ -242,6 +248,8 @@ class Running:
     def _done(self, task: asyncio.Task[None], context: Context) -> None:
         self._tasks.discard(task)
         self._permits.release()
+        if context._over is not None:
+            context._over.cancel()
         if context in self._calls.get(context.call_id, []):
             self._leave(context)
         if not task.cancelled() and task.exception() is not None:
@@ -321,6 +329,9 @@ class Running:
     ) -> Tuple[Answer, str]:
         """The answer, and what went wrong where it tells of a failure."""
         try:
+            if context.cancelled():
+                # It had to wait for its turn, and meanwhile whoever asked has gone.
+                raise Failure.cancelled()
             packed = wire.is_msgpack(wire.header(message.headers, wire.CONTENT_TYPE))
             value = await read_input(self._nats, message.data, packed)
             output = await operation.run(context, value, self._threads)

@@ -30,7 +30,7 @@ impl Work<'_> {
             Ok(Value::Null) | Err(_) => "".into(),
             Ok(other) => other.to_json().into(),
         };
-        let cut = (0..=KEY_MAX).rev().find(|at| key.is_char_boundary(*at));
+        let cut = (0..=KEY_MAX.min(key.len())).rev().find(|at| key.is_char_boundary(*at));
         match cut.and_then(|cut| key.get(..cut)).filter(|_| key.len() > KEY_MAX) {
             Some(cut) => Some(cut.into()),
             None => Some(key),

@@ -121,7 +121,7 @@ fn told(text: &str, limit: usize) -> String {
 
 /// At most `limit` bytes, cut between characters.
 fn shortened(text: &str, limit: usize) -> &str {
-    let cut = (0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let cut = (0..=limit.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     text.get(..cut).unwrap_or(text)
 }
 
