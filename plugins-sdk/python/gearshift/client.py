@@ -8,13 +8,14 @@ import json
 import os
 import time
 from contextlib import asynccontextmanager
-from typing import Any, AsyncIterator, Dict, List, Mapping, Optional, Union
+from typing import Any, AsyncIterator, Dict, List, Optional, Union
 
 import nats.errors
 from nats.aio.client import Client as Nats
 from nats.aio.subscription import Subscription
 
 from . import wire
+from .connection import Options
 from .connection import connect as connect_nats
 from .connection import explain
 from .errors import GearshiftError, NotReached, OutcomeUnknown, Unreachable, answer_of
@@ -35,14 +36,15 @@ _ENDED = {"done", "failed", "cancelled"}
 
 @asynccontextmanager
 async def connect(
-    options: Optional[Mapping[str, Any]] = None,
+    options: Optional[Options] = None,
     *,
     user: Optional[str] = None,
     timeout: float = 30.0,
 ) -> AsyncIterator[Client]:
     """A client as long as the block lasts: `async with gearshift.connect() as client:`.
 
-    Servers and login come from the environment, or are the options of `nats.connect`.
+    Servers and login come from the environment, or are the options of `nats.connect`; an address
+    alone, such as `nats://127.0.0.1:4222`, or a list of them, leaves the login to the environment.
     """
     try:
         client = await connect_nats("gearshift client", options, patient=False)

@@ -8,7 +8,19 @@ import os
 import ssl
 import weakref
 from contextlib import contextmanager
-from typing import Any, Awaitable, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import (
+    Any,
+    Awaitable,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 from urllib.parse import urlsplit
 
 import nats
@@ -23,6 +35,9 @@ DEFAULT_SERVER = "nats://127.0.0.1:4222"
 SCHEMES = ("nats", "tls", "ws", "wss")
 
 ErrorCallback = Callable[[Exception], Awaitable[None]]
+
+#: The options of `nats.connect`, or nothing but the servers: then the environment says who we are.
+Options = Union[Mapping[str, Any], str, Sequence[str]]
 
 #: Who waits for a word of the server that it refuses something: by connection, with what the word
 #: must have.
@@ -58,6 +73,21 @@ def options_from_environment(environment: Optional[Mapping[str, str]] = None) ->
     return options
 
 
+def _settings(options: Optional[Options]) -> Dict[str, Any]:
+    """The options of `nats.connect` that are meant."""
+    if options is None:
+        return options_from_environment()
+    if isinstance(options, Mapping):
+        return dict(options)
+    servers = options.split(",") if isinstance(options, str) else options
+    if not isinstance(servers, (list, tuple)) or not all(isinstance(one, str) for one in servers):
+        raise TypeError(
+            f"servers such as `nats://127.0.0.1:4222`, or a dict with options of `nats.connect`, "
+            f"are needed, not {type(options).__name__}"
+        )
+    return {**options_from_environment(), "servers": [one.strip() for one in servers]}
+
+
 def _login(text: Callable[..., Optional[str]]) -> Dict[str, Any]:
     keys = {
         "user_credentials": ("GEARSHIFT_NATS_CREDENTIALS", "NATS_CREDS"),
@@ -90,7 +120,7 @@ def _tls(text: Callable[..., Optional[str]]) -> Dict[str, Any]:
 
 async def connect(
     name: str,
-    options: Optional[Mapping[str, Any]] = None,
+    options: Optional[Options] = None,
     error_cb: Optional[ErrorCallback] = None,
     patient: bool = True,
 ) -> Nats:
@@ -99,7 +129,7 @@ async def connect(
     A patient one waits for servers that are away. A refused login is raised either way, and so is
     what is no address. `explain` has words for all of it.
     """
-    wanted = dict(options_from_environment() if options is None else options)
+    wanted = _settings(options)
     for server in _servers(wanted):
         if "://" in server and urlsplit(server).scheme.lower() not in SCHEMES:
             raise ValueError(f"`{_shown(server)}` is no address of a NATS server: `nats://host:4222`")
@@ -119,9 +149,9 @@ async def connect(
         wait = min(wait * 2, 4.0)
 
 
-def explain(error: BaseException, options: Optional[Mapping[str, Any]] = None) -> str:
+def explain(error: BaseException, options: Optional[Options] = None) -> str:
     """Why there is no connection, where to, and what to do about it."""
-    wanted = options_from_environment() if options is None else options
+    wanted = _settings(options)
     servers = ", ".join(map(_shown, _servers(wanted)))
     words = str(error) or repr(error)
     if isinstance(error, ImportError) and "nkeys" in words:
@@ -213,7 +243,9 @@ async def _once(name: str, options: Dict[str, Any], error_cb: Optional[ErrorCall
     try:
         await client.connect(**settings)
     except nats.errors.NoServersError as error:
-        raise refused[-1] if refused else error from None
+        # A server that refuses a login hangs up, which may be heard of last.
+        told = [one for one in refused if "authorization" in str(one).lower()] or refused
+        raise told[-1] if told else error from None
     connected = True
     client.options["max_reconnect_attempts"] = -1
     return client

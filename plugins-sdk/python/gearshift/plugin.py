@@ -11,7 +11,6 @@ from typing import (
     Callable,
     Dict,
     List,
-    Mapping,
     Optional,
     TypeVar,
     Union,
@@ -21,6 +20,7 @@ from typing import (
 from nats.aio.client import Client as Nats
 
 from . import wire
+from .connection import Options
 from .context import Context
 from .operation import Operation
 from .process import run_process
@@ -169,11 +169,12 @@ class Plugin:
         await running.start()
         return running
 
-    def run(self, options: Optional[Mapping[str, Any]] = None) -> None:
+    def run(self, options: Optional[Options] = None) -> None:
         """Answers calls until the process is told to end: the `main` of a plugin.
 
         Servers and login come from the environment (`options_from_environment`), or are the
-        options of `nats.connect`. At the first SIGTERM or Ctrl-C the plugin takes itself off and
+        options of `nats.connect`; an address alone leaves the login to the environment. At the
+        first SIGTERM or Ctrl-C the plugin takes itself off and
         answers what it has taken; at the second one it ends at once.
         """
         if not self.operations:

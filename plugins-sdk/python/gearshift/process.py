@@ -7,11 +7,11 @@ import logging
 import os
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, List, Optional
 
 from nats.aio.client import Client as Nats
 
-from .connection import connect, explain
+from .connection import Options, connect, explain
 from .health import open_door
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class _Ends:
             log.warning("NATS: %s", words or repr(error))
 
 
-async def run_process(plugin: Plugin, options: Optional[Mapping[str, Any]]) -> int:
+async def run_process(plugin: Plugin, options: Optional[Options]) -> int:
     """The exit code of the process."""
     ends = _Ends(plugin)
     address = os.environ.get("GEARSHIFT_HEALTH")
@@ -66,7 +66,7 @@ async def run_process(plugin: Plugin, options: Optional[Mapping[str, Any]]) -> i
     return await _run(plugin, options, ends)
 
 
-async def _run(plugin: Plugin, options: Optional[Mapping[str, Any]], ends: _Ends) -> int:
+async def _run(plugin: Plugin, options: Optional[Options], ends: _Ends) -> int:
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):
         # Windows has none; there an interrupt is an exception.

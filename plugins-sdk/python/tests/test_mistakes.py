@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import unittest
 from typing import Any, AsyncIterator, Dict, Iterator
@@ -223,6 +224,20 @@ class Ways(Process):
         with self.assertRaisesRegex(ValueError, "`http://foo` is no address"):
             async with connect({"servers": ["nats://127.0.0.1:4222", "http://a:b@foo"]}):
                 pass
+
+    async def test_an_address_alone_is_enough_and_the_login_is_that_of_the_environment(self) -> None:
+        login = {"NATS_URL": "nats://nowhere:1", "NATS_USER": "ann", "NATS_PASSWORD": "pw"}
+        with mock.patch.dict(os.environ, login):
+            for servers in (self.server.url, [self.server.url], f" {self.server.url} "):
+                async with connect(servers) as client:
+                    self.assertEqual(client.timeout, 30.0)
+        with self.assertRaisesRegex(Unreachable, "no login was given"):
+            async with connect(self.server.url):
+                pass
+        for nonsense in (4222, [4222], b"nats://x:1"):
+            with self.assertRaisesRegex(TypeError, "servers such as `nats://127.0.0.1:4222`"):
+                async with connect(nonsense):  # type: ignore[arg-type]
+                    pass
 
     async def test_a_login_that_needs_another_package_says_which(self) -> None:
         options = options_from_environment({"GEARSHIFT_NATS_CREDENTIALS": "/no/such/file.creds"})
