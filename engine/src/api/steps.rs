@@ -13,7 +13,7 @@ use gearshift_protocol::view::{
     WorkflowMetrics,
 };
 
-use super::wire;
+use super::{items, wire};
 
 /// The heaviest result that a view shows.
 const RESULT_MAX: usize = 4 * 1_024;
@@ -135,12 +135,15 @@ fn step_view(
     one.retry_count = state.attempts.saturating_sub(1);
     one.cached = state.cached;
     one.started_at = state.started_at.map(|at| at.to_string());
-    one.ended_at = state.ended_at.map(|at| at.to_string());
-    // What failed and waits for a person takes no longer for that.
+    // What failed and waits for a person, or for its fallback, takes no longer for that.
+    let failed_at = state.stopped_at.filter(|_| one.status == Wire::Failed);
+    let ended_at = state.ended_at.or(failed_at);
+    one.ended_at = ended_at.map(|at| at.to_string());
     let works = matches!(one.status, Wire::Running | Wire::Retrying);
-    let until = state.ended_at.or_else(|| works.then_some(now));
+    let until = ended_at.or_else(|| works.then_some(now));
     one.duration_ms = state.started_at.zip(until).map(|(began, until)| until.since_ms(began));
-    one.items = state.fan.as_deref().map(items);
+    one.items = state.fan.as_deref().map(counted);
+    items::add(&mut one, state);
     let goes_on = instance.progress.as_deref().is_none_or(|progress| progress.rollback.is_none());
     if state.status == StepStatus::Pending && run.phase == Phase::Running && goes_on {
         one.waits_for = waits_for(graph, run, step);
@@ -161,7 +164,7 @@ const fn status(status: StepStatus) -> Wire {
     }
 }
 
-fn items(fan: &FanState) -> ItemsView {
+fn counted(fan: &FanState) -> ItemsView {
     let mut counted = ItemsView::default();
     for item in fan.items.iter() {
         counted.total += 1;
@@ -288,6 +291,7 @@ pub(super) fn waits(instance: &Instance, definition: &Definition, view: &StepsVi
         match (step.status, &step.error) {
             (Wire::Failed, Some(error)) => {
                 lines.push(format!("step `{}` failed: {}: {}", step.id, error.kind, error.message));
+                items::why(step, &mut lines);
             }
             (Wire::Retrying, Some(error)) => lines.push(format!(
                 "step `{}` will be tried again after {}: {}",
@@ -299,6 +303,7 @@ pub(super) fn waits(instance: &Instance, definition: &Definition, view: &StepsVi
                     "step `{}` has {done} of {total} items done, {failed} failed",
                     step.id
                 ));
+                items::why(step, &mut lines);
             }
             (Wire::Pending, _) if !step.waits_for.is_empty() && is_due(definition, &step.id) => {
                 pending += 1;

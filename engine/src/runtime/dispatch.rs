@@ -18,12 +18,14 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::asking::ask;
 use super::cache::ToKeep;
 use super::letters::Letters;
 use super::longwork::Watched;
-use super::providers::{Asked, Attempt, Pass, Promised, with_trace};
+use super::providers::{Asked, Attempt, Pass, Promised, keep_giving_up, with_trace};
 use super::shared::Shared;
 use super::under_way::{Sent, UnderWay};
+use super::unsent::Unsent;
 
 /// Performs the effects of one partition.
 ///
@@ -37,6 +39,7 @@ pub(crate) struct Dispatch {
     letters: Letters,
     permits: Arc<Semaphore>,
     under_way: Arc<UnderWay>,
+    unsent: Arc<Unsent>,
     tasks: TaskTracker,
     calls: TaskTracker,
     stop: CancellationToken,
@@ -69,8 +72,12 @@ impl Dispatch {
         calls.close();
         let session = shared.seat(partition).session();
         let letters = Letters::new(Arc::clone(&shared), partition, tasks.clone(), stop.clone());
-        let kept = UnderWay::new(Arc::clone(&permits), tasks.clone(), stop.clone());
+        let unsent = Arc::new(Unsent::default());
+        let waits = (Arc::clone(&permits), Arc::clone(&unsent));
+        let kept = UnderWay::new(waits, tasks.clone(), stop.clone());
         let under_way = Arc::new(kept);
+        let calls_of = Arc::downgrade(&under_way);
+        tasks.spawn(keep_giving_up(Arc::clone(&shared), calls_of, stop.clone()));
         Self {
             shared,
             partition,
@@ -79,17 +86,24 @@ impl Dispatch {
             letters,
             permits,
             under_way,
+            unsent,
             tasks,
             calls,
             stop,
         }
     }
 
-    /// Performs one effect of a durable decision.
-    pub(crate) fn perform(&self, key: &InstanceKey, definition: &Definition, effect: Effect) {
+    /// Performs one effect of a durable decision; `first`: nobody can have performed it before.
+    pub(crate) fn perform(
+        &self,
+        key: &InstanceKey,
+        definition: &Definition,
+        (effect, first): (Effect, bool),
+    ) {
         match effect {
-            Effect::Call(call) => self.call(key.clone(), definition, call),
+            Effect::Call(call) => self.call(key.clone(), definition, (call, first)),
             Effect::CancelCall { call } => self.cancel(call),
+            Effect::WithdrawCall { call, attempt } => self.unsent.withdraw(call, attempt),
             Effect::Publish { id, subject, payload, trace_context } => {
                 let key = key.clone();
                 let publish = Publish { id, subject, payload, key, trace_context };
@@ -121,6 +135,7 @@ impl Dispatch {
                 tracing::error!(instance = %key, "pending effect of an unknown workflow");
             }
             Effect::CancelCall { .. }
+            | Effect::WithdrawCall { .. }
             | Effect::Keep { .. }
             | Effect::Log { .. }
             | Effect::DeadLetter { .. }
@@ -159,8 +174,25 @@ impl Dispatch {
         }
     }
 
-    fn call(&self, key: InstanceKey, definition: &Definition, call: CallRequest) {
-        let attempt = Attempt {
+    fn call(&self, key: InstanceKey, definition: &Definition, (call, first): (CallRequest, bool)) {
+        let attempt = self.attempt(key, definition, call, first);
+        if let Some(under) = attempt.call.cache {
+            return self.call_or_find(attempt.that_waits(&self.unsent), under);
+        }
+        let Some(attempt) = self.call_at_once(attempt) else { return };
+        let attempt = attempt.that_waits(&self.unsent);
+        let (permits, stop) = (Arc::clone(&self.permits), self.stop.clone());
+        self.tasks.spawn(ask(attempt, permits, stop, (self.calls.token(), false)));
+    }
+
+    fn attempt(
+        &self,
+        key: InstanceKey,
+        definition: &Definition,
+        call: CallRequest,
+        first: bool,
+    ) -> Attempt {
+        Attempt {
             shared: Arc::clone(&self.shared),
             partition: self.partition,
             session: self.session,
@@ -169,31 +201,39 @@ impl Dispatch {
             rules: definition.rules_of(&call.operation).cloned(),
             id: call.call.to_string(),
             call,
+            first,
+            turn: None,
             in_hand: Mutex::default(),
-        };
-        if let Some(under) = attempt.call.cache {
-            return self.call_or_find(attempt, under);
         }
-        let Some(attempt) = self.call_at_once(attempt) else { return };
+    }
+
+    /// An owner before held back the next attempt of this call: it is held on.
+    pub(crate) fn hold(&self, key: InstanceKey, definition: &Definition, call: CallRequest) {
+        let call = CallRequest { attempt: call.attempt.saturating_add(1), ..call };
+        let attempt = self.attempt(key, definition, call, true).that_waits(&self.unsent);
         let (permits, stop) = (Arc::clone(&self.permits), self.stop.clone());
-        self.tasks.spawn(self.calls.track_future(ask(attempt, permits, stop)));
+        self.tasks.spawn(ask(attempt, permits, stop, (self.calls.token(), true)));
     }
 
     /// The call is made where what it gave before is not kept.
     fn call_or_find(&self, attempt: Attempt, under: ContentHash) {
         let (permits, stop) = (Arc::clone(&self.permits), self.stop.clone());
-        self.tasks.spawn(self.calls.track_future(async move {
+        let token = self.calls.token();
+        self.tasks.spawn(async move {
             let (shared, partition) = (Arc::clone(&attempt.shared), attempt.partition);
             let found = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 found = shared.results.find(&shared.bus, under, shared.config.clock.now()) => found,
             };
-            let Some(output) = found else { return ask(attempt, permits, stop).await };
+            let Some(output) = found else {
+                return ask(attempt, permits, stop, (token, false)).await;
+            };
             if let Some(input) = attempt.input(Asked::Ended(CallOutcome::Cached(output))) {
                 tell(&shared, partition, input, &stop).await;
             }
-        }));
+            drop(token);
+        });
     }
 
     /// Keeps a result for the same call again; a stop waits for it.
@@ -271,6 +311,8 @@ impl Dispatch {
     }
 
     fn cancel(&self, call: EffectId) {
+        // What is not sent yet never is. An attempt before it may have been.
+        self.unsent.forget(call);
         let shared = Arc::clone(&self.shared);
         self.tasks.spawn(async move {
             let Ok(subject) = Subject::parse(&subjects::cancel(&call.to_string())) else { return };
@@ -287,25 +329,6 @@ impl Drop for Dispatch {
         self.stop.cancel();
         self.under_way.clear();
         self.shared.longwork.leave(self.partition, self.session);
-    }
-}
-
-/// Makes an attempt that may have to wait for something, and tells what came of it.
-pub(super) async fn ask(attempt: Attempt, permits: Arc<Semaphore>, stop: CancellationToken) {
-    let made = async {
-        // What waits for an operator takes no place from what can be asked.
-        match Box::pin(attempt.held()).await {
-            Some(held) => held,
-            None => attempt.make(&permits).await,
-        }
-    };
-    let asked = tokio::select! {
-        biased;
-        () = stop.cancelled() => return,
-        asked = made => asked,
-    };
-    if let Some(input) = attempt.input(asked) {
-        tell(&attempt.shared, attempt.partition, input, &stop).await;
     }
 }
 

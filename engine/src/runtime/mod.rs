@@ -1,6 +1,7 @@
 //! How the engine touches the world: one loop per partition, effects after the frame is durable.
 
 mod arrivals;
+mod asking;
 mod asks;
 mod awaiting;
 mod cache;
@@ -31,6 +32,7 @@ mod shared;
 mod snapshots;
 mod telemetry;
 mod under_way;
+mod unsent;
 mod waiters;
 
 pub(crate) use asks::{Ended, Replied, Replies};
@@ -41,7 +43,7 @@ pub use cluster::EngineInfo;
 pub use config::{ClusterConfig, EngineConfig};
 pub(crate) use definitions::Index;
 pub use definitions::{DefinitionStore, Deployed};
-pub use engine::Engine;
+pub use engine::{Engine, Stopped};
 pub use error::Error;
 pub use handle::{AskError, Handle, Verdicts};
 pub(crate) use intake::{BODY_MAX, route};

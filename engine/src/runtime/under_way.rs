@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::dispatch::{ask, tell};
+use super::asking::ask;
+use super::dispatch::tell;
 use super::providers::{Asked, Attempt, Sending};
+use super::unsent::Unsent;
 
 /// The calls of one partition that the bus tells the replies of.
 ///
@@ -19,6 +21,7 @@ use super::providers::{Asked, Attempt, Sending};
 pub(crate) struct UnderWay {
     calls: Mutex<Calls>,
     permits: Arc<Semaphore>,
+    unsent: Arc<Unsent>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -41,11 +44,11 @@ pub(crate) struct Sent {
 
 impl UnderWay {
     pub(crate) fn new(
-        permits: Arc<Semaphore>,
+        (permits, unsent): (Arc<Semaphore>, Arc<Unsent>),
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        Self { calls: Mutex::default(), permits, tasks, stop }
+        Self { calls: Mutex::default(), permits, unsent, tasks, stop }
     }
 
     /// Keeps a call; its number.
@@ -87,13 +90,28 @@ impl UnderWay {
         }
     }
 
+    /// Ends those whose instance is gone for good.
+    pub(crate) fn give_up_lost(&self) {
+        let mut calls = self.calls();
+        let lost = calls.sent.iter().filter(|(_, sent)| sent.sending.is_lost());
+        let lost = lost.map(|(number, _)| *number).collect::<Vec<_>>();
+        let lost = lost.iter().filter_map(|number| calls.sent.remove(number));
+        let lost = lost.collect::<Vec<_>>();
+        drop(calls);
+        for sent in lost {
+            let Sent { attempt, sending, permit, token } = *sent;
+            drop(permit);
+            let asked = attempt.lost(&sending);
+            drop(sending);
+            self.told(attempt, asked, token);
+        }
+    }
+
     /// Another instance is asked, which may take a while to find.
     fn again(&self, attempt: Attempt, token: TaskTrackerToken) {
+        let attempt = attempt.that_waits(&self.unsent);
         let (permits, stop) = (Arc::clone(&self.permits), self.stop.clone());
-        self.tasks.spawn(async move {
-            ask(attempt, permits, stop).await;
-            drop(token);
-        });
+        self.tasks.spawn(ask(attempt, permits, stop, (token, false)));
     }
 
     /// The answer is an object's content, which is read first.

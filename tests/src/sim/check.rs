@@ -64,6 +64,7 @@ impl World<'_> {
             }
             Effect::Letter(letter) => (letter.id, !self.released.contains_key(&letter.id)),
             Effect::CancelCall { .. }
+            | Effect::WithdrawCall { .. }
             | Effect::SendSelf { .. }
             | Effect::DeadLetter { .. }
             | Effect::Keep { .. }
@@ -121,6 +122,7 @@ impl World<'_> {
                     letters.insert(letter.number, (key, letter.clone()));
                 }
                 Effect::CancelCall { .. }
+                | Effect::WithdrawCall { .. }
                 | Effect::SendSelf { .. }
                 | Effect::DeadLetter { .. }
                 | Effect::Keep { .. }

@@ -140,6 +140,7 @@ impl World {
                     Effect::Call(call) => self.calls.push((key.clone(), call.call, call.attempt)),
                     // A plugin may answer all the same.
                     Effect::CancelCall { .. }
+                    | Effect::WithdrawCall { .. }
                     | Effect::Publish { .. }
                     | Effect::SendSelf { .. }
                     | Effect::DeadLetter { .. }

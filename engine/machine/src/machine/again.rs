@@ -40,20 +40,20 @@ impl Work<'_> {
     }
 
     /// The body of `skip` after an error: what failed counts as over.
-    pub(super) fn leave_behind(&mut self, stuck: &Stuck) -> Result<Taken, Overrun> {
+    pub(super) fn leave_behind(&mut self, stuck: &Stuck, by: &str) -> Result<Taken, Overrun> {
         let Some(sequence) = &stuck.sequence else {
             self.skip_steps()?;
             self.skip_graph(stuck)?;
             return self.macrostep(Cause::Resume(None));
         };
         if let Role::Undo { undo } = sequence.role {
-            self.leave_undo_out(sequence);
+            self.leave_undo_out(sequence, by);
             self.undo_through(undo, false)?;
         } else {
             if let Role::Finally { .. } = sequence.role {
                 let call = self.call_of(sequence).map(|(spec, _)| Arc::clone(&spec.operation));
                 let what = call.map_or_else(|| "an action".into(), |call| format!("`{call}`"));
-                self.leave_out(&format!("`finally`: {what} was skipped"));
+                self.leave_out(&format!("`finally`: {what} was skipped{by}"));
             }
             self.skip_step(sequence.id);
         }
@@ -158,6 +158,7 @@ impl Work<'_> {
         }
         state.status = StepStatus::Running;
         state.error = None;
+        state.stopped_at = None;
         if let Some(deadline) = self.step_of(graph, step).and_then(|spec| spec.deadline_ms) {
             self.arm(deadline, TimerKind::Steps { graph, step: Some(step) });
         }
@@ -348,7 +349,7 @@ fn wait_again(run: &mut RunningGraph, graph: &Graph, at: u16) {
         && let Some(state) = run.steps.get_mut(usize::from(primary))
         && state.status == StepStatus::Failed
     {
-        state.ended_at = None;
+        state.stopped_at = state.ended_at.take();
     }
 }
 

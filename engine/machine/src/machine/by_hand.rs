@@ -85,6 +85,7 @@ impl Work<'_> {
 
     /// Steps that run go back to waiting: a rollback by hand may be followed by `retry`.
     pub(super) fn hold_graphs(&mut self) {
+        let now = self.now;
         let Some(progress) = self.instance.progress.as_deref_mut() else { return };
         for run in progress.graphs.iter_mut().filter(|run| run.phase != Phase::Ended) {
             for at in 0..run.steps.len() {
@@ -93,6 +94,8 @@ impl Work<'_> {
                 });
                 if runs && let Some(state) = run.steps.get_mut(at) {
                     state.status = StepStatus::Pending;
+                    // Should the person not let it go on, it ended here.
+                    state.stopped_at.get_or_insert(now);
                 }
             }
         }
@@ -123,7 +126,7 @@ impl Work<'_> {
             return self.macrostep(Cause::Resume(None));
         };
         progress.forget_weight();
-        let (mut wakes, mut timeouts) = (Vec::new(), Vec::new());
+        let (mut wakes, mut timeouts, mut over) = (Vec::new(), Vec::new(), Vec::new());
         for run in &mut progress.graphs {
             let Some(graph) = definition.graphs.get(usize::from(run.graph)) else { continue };
             if self.instance.active.binary_search(&graph.state).is_err() {
@@ -134,6 +137,11 @@ impl Work<'_> {
                 continue;
             }
             reopen(run, graph, Vec::new());
+            // Its last call may have succeeded meanwhile, and its undo been skipped.
+            if run.open == 0 && run.phase == Phase::Running {
+                over.push(run.id);
+                continue;
+            }
             timeouts.extend(graph.timeout_ms.map(|timeout| (run.id, timeout)));
             wakes.extend((0_u16..).zip(run.steps.iter()).map(|(at, _)| (run.id, at)));
         }
@@ -141,6 +149,9 @@ impl Work<'_> {
             self.arm(timeout, TimerKind::Steps { graph, step: None });
         }
         self.wakes.extend(wakes);
+        for graph in over {
+            self.graph_over(graph)?;
+        }
         self.macrostep(Cause::Resume(None))
     }
 }

@@ -12,6 +12,7 @@ use super::instance::{
 use super::invoked::{CallFailure, Invoked, call_at, invoked_at, repeats, retry_delay_ms};
 use super::macrostep::{Cause, Taken};
 use super::once::is_unknown;
+use super::outcome::Outcome;
 use super::progress::Role;
 use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::expr::Expr;
@@ -24,8 +25,28 @@ pub const PLUGIN_PAUSED: &str = "plugin_paused";
 pub const BREAKER_OPEN: &str = "breaker_open";
 /// The code of an attempt that was not sent because a limit of the definition was reached.
 pub const PLUGIN_LIMITED: &str = "plugin_limited";
+/// [`CallOutcome::Failure::retry_after_ms`] of what is held back until whoever does so lets it go
+/// ([`super::Input::CallStarted`]); no timer is armed meanwhile.
+pub const UNTIL_LET_GO: u64 = u64::MAX;
+/// The code of an attempt whose plugin's instance, which had taken it, is gone without an answer.
+pub const PLUGIN_GONE: &str = "plugin_gone";
+/// The code of an attempt that waited to be sent when something began to be taken back, and was not.
+pub const NOT_SENT: &str = "not_sent";
 /// The code of an undo whose deadline passed while no engine could have heard the answer.
 pub const ENGINE_AWAY: &str = "engine_away";
+
+impl Reply {
+    /// As it is kept until the instance goes on: whoever held the attempt back does so no more, so
+    /// that it is asked for again then.
+    pub(super) fn parked(mut self) -> Self {
+        if let CallOutcome::Failure { retry_after_ms, .. } = &mut self.outcome
+            && *retry_after_ms == Some(UNTIL_LET_GO)
+        {
+            *retry_after_ms = Some(0);
+        }
+        self
+    }
+}
 
 impl Work<'_> {
     /// The call a sequence stands at, and its invoke id.
@@ -44,6 +65,19 @@ impl Work<'_> {
                 .as_ref()
                 .is_some_and(|known| known.id == call && known.sent && known.attempt == attempt)
         })
+    }
+
+    /// An answer that nobody waits for: which attempt it is of and, where nothing here tells the
+    /// call any more, the id of that.
+    pub(super) fn unawaited(
+        &mut self,
+        reason: &str,
+        (call, attempt): (EffectId, u32),
+        owner: Option<&RunningSequence>,
+    ) -> Outcome {
+        let of = if owner.is_some() { String::new() } else { format!(" of call {call}") };
+        self.note(format!("{reason}: attempt {attempt}{of}"));
+        Outcome::Ignored { reason: reason.into() }
     }
 
     /// Takes a reply that is waited for; the body of a macrostep, or no macrostep where the call
@@ -204,10 +238,18 @@ impl Work<'_> {
         let Some(call) = sequence.call.clone() else { return Ok(Taken::Yes) };
         self.disarm_call(sequence.id);
         let of = self.step_words(sequence.role);
-        self.note(format!("{of}attempt {} {}", call.attempt, failed.words()));
         // What was held back and not sent is no attempt.
-        let held = failed.kind == ErrorKind::PluginNotFound
-            && [PLUGIN_PAUSED, BREAKER_OPEN, PLUGIN_LIMITED].contains(&&**failed.code);
+        let held = failed.is_held();
+        if held {
+            let (code, message) = (failed.code, failed.message);
+            self.note(format!("{of}attempt {} is held back, {code}: {message}", call.attempt));
+        } else {
+            self.note(format!("{of}attempt {} {}", call.attempt, failed.words()));
+        }
+        if held && retry_after_ms == Some(UNTIL_LET_GO) {
+            self.hold_call(&sequence, &call, failed, &operation);
+            return Ok(Taken::Yes);
+        }
         // What is to be taken back is not given up because nobody heard (decision 0033).
         let unheard = failed.kind == ErrorKind::Timeout && **failed.code == *ENGINE_AWAY;
         let policy =
@@ -218,6 +260,7 @@ impl Work<'_> {
                 sequence.id,
                 Some(RunningCall {
                     sent: false,
+                    held: false,
                     once: false,
                     attempt: call.attempt.saturating_sub(u32::from(held)),
                     heartbeat_ms: None,
@@ -258,6 +301,21 @@ impl Work<'_> {
         self.cause.get_or_insert_with(|| Arc::clone(&event.name));
         self.forward(&event);
         self.offer_call_error(sequence, &event)
+    }
+
+    /// The attempt was not sent, and whoever holds it back says when it may be.
+    fn hold_call(
+        &mut self,
+        sequence: &RunningSequence,
+        call: &RunningCall,
+        failed: &CallFailure<'_>,
+        operation: &Arc<str>,
+    ) {
+        let attempt = call.attempt.saturating_sub(1);
+        let waits = RunningCall { sent: false, held: true, once: false, attempt, ..call.clone() };
+        self.set_call(sequence.id, Some(waits));
+        self.notice(NoticeKind::CallRetrying, failed.fields(operation, call.attempt));
+        self.step_retrying(sequence.role, failed.to_error());
     }
 
     /// Offers the error; nobody handling it is the instance's trouble (rule 38).

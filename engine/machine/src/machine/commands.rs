@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::decide::{unchanged, user};
 use super::effect::NoticeKind;
+use super::end::{UNSAID, by_whom};
 use super::ids::Timestamp;
 use super::input::{Command, Event, Principal};
 use super::instance::{Instance, Reply, Status, Stuck, StuckKind};
@@ -85,7 +86,7 @@ impl Work<'_> {
                 true => "a rollback is stuck: retry or skip its undo, or kill the instance",
             }),
             Command::Cancel if self.has_to_clean_up() => {
-                let words = if reason.is_empty() { "cancelled".into() } else { Arc::clone(reason) };
+                let words = if reason.is_empty() { UNSAID.into() } else { Arc::clone(reason) };
                 self.undo_and_end(Then::Cancel { by: Arc::clone(&by.user) }, words)
             }
             Command::Cancel | Command::Kill => {
@@ -107,7 +108,7 @@ impl Work<'_> {
                 rejected("the instance has one definition only")
             }
             Command::Retry => self.retry(),
-            Command::Skip => self.skip(),
+            Command::Skip => self.skip(&by_whom(&by.user, reason)),
             Command::Pause { clocks } => self.pause(*clocks, by, reason),
             Command::Resume if self.is_awaiting_transaction() => {
                 rejected("it was started in a transaction, which does not have it yet")
@@ -143,6 +144,7 @@ impl Work<'_> {
         self.instance.stuck = None;
         let taken = self.attempt(&|| Again::Event(None), |work| {
             work.stop_but_undoable(|_| true)?;
+            work.cut_off_steps();
             work.begin_rollback(then, None, words)?;
             work.macrostep(Cause::Resume(None))
         });
@@ -183,8 +185,9 @@ impl Work<'_> {
         self.take_what_waited(replies)
     }
 
-    /// Leaves what made the instance stuck behind, then takes what waited meanwhile.
-    fn skip(&mut self) -> Outcome {
+    /// Leaves what made the instance stuck behind, then takes what waited meanwhile. What is left
+    /// out of what cleans up is told with `by` whom it was.
+    fn skip(&mut self, by: &str) -> Outcome {
         if self.instance.active.is_empty() {
             return rejected("the start cannot be skipped: retry, cancel or kill");
         }
@@ -200,7 +203,7 @@ impl Work<'_> {
             | StuckKind::UndoFailed
             | StuckKind::Deadlock
             | StuckKind::RolledBack => {
-                self.attempt(&|| Again::Event(None), |work| work.leave_behind(&stuck));
+                self.attempt(&|| Again::Event(None), |work| work.leave_behind(&stuck, by));
             }
             StuckKind::Livelock
             | StuckKind::Panic

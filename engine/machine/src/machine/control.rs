@@ -27,8 +27,9 @@ impl Instance {
         self.progress.as_deref()?.paused.as_deref()
     }
 
-    /// Answers that are kept until it goes on.
-    pub(crate) fn kept_replies(&self) -> impl Iterator<Item = &Reply> {
+    /// Answers that are kept until it goes on: while it is stuck or paused, and calls of states
+    /// also while a rollback by hand is under way.
+    pub fn kept_replies(&self) -> impl Iterator<Item = &Reply> {
         let stuck = self.stuck.as_deref();
         let of_stuck =
             stuck.into_iter().flat_map(|it| it.replies.iter().chain(it.reply.as_deref()));
@@ -138,13 +139,12 @@ impl Work<'_> {
         }
     }
 
-    /// Calls that succeeded while nothing was taken and can be taken back, with what they gave.
-    fn kept_undo(&self) -> Vec<(RunningSequence, Value)> {
+    /// Calls and children that succeeded while nothing was taken, with what they gave.
+    fn kept_done(&self) -> Vec<(RunningSequence, Value)> {
         let succeeded = |reply: &Reply| match &reply.outcome {
             CallOutcome::Success(output) | CallOutcome::Cached(output) => {
                 let sequence = self.waiting_for(reply.call, reply.attempt)?;
-                let (spec, _) = self.call_of(sequence)?;
-                let counts = spec.undo.is_some() && !matches!(sequence.role, Role::Undo { .. });
+                let counts = matches!(sequence.role, Role::State | Role::Step { .. });
                 counts.then(|| (sequence.clone(), output.clone()))
             }
             CallOutcome::Failure { .. } => None,
@@ -152,12 +152,16 @@ impl Work<'_> {
         self.instance.kept_replies().filter_map(succeeded).collect()
     }
 
-    pub(super) fn has_kept_undo(&self) -> bool {
-        !self.kept_undo().is_empty()
+    fn may_undo(&self, sequence: &RunningSequence) -> bool {
+        self.call_of(sequence).is_some_and(|(spec, _)| spec.undo.is_some())
     }
 
-    /// The instance does not go on with what those calls gave, but it was done. What failed and is
-    /// stopped is not waited for.
+    pub(super) fn has_kept_undo(&self) -> bool {
+        self.kept_done().iter().any(|(sequence, _)| self.may_undo(sequence))
+    }
+
+    /// The instance does not go on with what those calls gave, but it was done: steps show it. What
+    /// failed and is stopped is not waited for.
     pub(super) fn remember_kept(&mut self, stopped: impl Fn(Role) -> bool) {
         let failed = |reply: &Reply| match reply.outcome {
             CallOutcome::Failure { .. } => self.waiting_for(reply.call, reply.attempt),
@@ -169,10 +173,19 @@ impl Work<'_> {
             self.disarm_call(id);
             self.set_call(id, None);
         }
-        for (sequence, output) in self.kept_undo() {
+        for (sequence, output) in self.kept_done() {
+            let is_step = matches!(sequence.role, Role::Step { .. }) && stopped(sequence.role);
+            if !is_step && !self.may_undo(&sequence) {
+                continue;
+            }
             self.remember_call(&sequence, &output);
             self.disarm_call(sequence.id);
             self.set_call(sequence.id, None);
+            if is_step {
+                self.take_last(&sequence, &output);
+                self.instance.sequences.retain(|known| known.id != sequence.id);
+                self.end_awaited(sequence.role, true);
+            }
         }
     }
 

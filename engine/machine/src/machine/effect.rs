@@ -23,6 +23,15 @@ pub enum Effect {
         /// Which call.
         call: EffectId,
     },
+    /// Tell whoever holds back this attempt, and has not sent it, to give it up and to answer so
+    /// ([`super::NOT_SENT`]). What was sent, or may have been by an engine that is gone, is answered
+    /// as ever.
+    WithdrawCall {
+        /// Which call.
+        call: EffectId,
+        /// Which attempt, counted from 1.
+        attempt: u32,
+    },
     /// Publish a message; repeated until the bus has it, under the same id.
     Publish {
         /// The message's stable id.

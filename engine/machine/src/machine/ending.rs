@@ -108,6 +108,7 @@ impl Work<'_> {
         }
         self.attempt(&|| Again::Event(None), |work| {
             work.stop_but_undoable(own)?;
+            work.cut_off_steps();
             if waits {
                 return Ok(Taken::Yes);
             }
@@ -134,14 +135,14 @@ impl Work<'_> {
         self.note(format!("failed: {reason}"));
         self.run_exits();
         self.close(Status::Failed);
-        self.abort_transaction(&reason);
+        let end = End { reason: Arc::clone(&reason), ..end };
+        self.abort_transaction(&end);
         self.tell_parent(CallOutcome::Failure {
             kind: ErrorKind::ChildFailed,
             code: "".into(),
-            message: Arc::clone(&reason),
+            message: reason,
             retry_after_ms: None,
         });
-        let end = End { reason, ..end };
         self.notice(NoticeKind::Failed, end.fields());
         self.keep_end(end);
     }
@@ -150,7 +151,11 @@ impl Work<'_> {
     /// (rule 20). What exit actions say does not reach the parent; a parent that still waits hears
     /// that nothing comes any more.
     pub(super) fn end_cancelled(&mut self, softly: bool, by: &Arc<str>, reason: &Arc<str>) {
-        let reason = &self.with_left_out(reason);
+        let mut reason = self.with_left_out(reason);
+        if !softly {
+            reason = self.with_broken_off(reason);
+        }
+        let reason = &reason;
         let is_awaited = !std::mem::replace(&mut self.orphaned, true) && !self.is_orphan();
         if softly {
             self.run_exits();
@@ -171,12 +176,12 @@ impl Work<'_> {
             }
         }
         self.close(Status::Cancelled);
+        let end = End::ordered(softly, by, reason);
         // Whom its parent does not wait for any more is no failure of anybody.
         if is_awaited {
             self.tell_parent(ended_by_hand(softly, by, reason));
-            self.abort_transaction(if softly { "cancelled" } else { "killed" });
+            self.abort_transaction(&end);
         }
-        let end = End::ordered(softly, by, reason);
         self.notice(NoticeKind::Cancelled, end.fields());
         self.keep_end(end);
     }

@@ -262,7 +262,7 @@ fn all_failed(fan: &FanState) -> StepError {
 }
 
 /// The result: the aggregate, and for `partial` what is missing beside it.
-fn fan_output(fan: &FanState, fanout: &Fanout) -> Result<Value, String> {
+pub(super) fn fan_output(fan: &FanState, fanout: &Fanout) -> Result<Value, String> {
     let done = fan.items.iter().filter_map(|item| match item {
         ItemState::Done(output) => Some(output),
         ItemState::Open | ItemState::Failed(_) | ItemState::Unkept(_) => None,

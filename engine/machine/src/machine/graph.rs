@@ -29,6 +29,7 @@ impl StepState {
             error: None,
             started_at: None,
             ended_at: None,
+            stopped_at: None,
             fan: None,
             votes: Vec::new(),
             cached: false,
@@ -208,6 +209,7 @@ impl<'a> Work<'a> {
             state.status = StepStatus::Running;
             state.started_at = Some(now);
             state.ended_at = None;
+            state.stopped_at = None;
             state.error = None;
             state.votes.clear();
         }
@@ -275,6 +277,7 @@ impl<'a> Work<'a> {
         }
         state.status = status;
         state.ended_at = Some(now);
+        state.stopped_at = None;
         let error = state.error.as_deref().cloned();
         self.disarm_step(graph, step);
         let kind = match status {

@@ -191,7 +191,8 @@ impl Work<'_> {
                 if state.status != StepStatus::Failed {
                     state.status = StepStatus::Cancelled;
                 }
-                state.ended_at = Some(now);
+                // It ended with what it failed by, or with what stopped it, if that was before.
+                state.ended_at = state.stopped_at.take().or(Some(now));
             }
         }
     }

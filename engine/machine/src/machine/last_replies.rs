@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::calls::{NOT_SENT, PLUGIN_GONE, UNTIL_LET_GO};
 use super::effect::{CallRequest, Effect};
 use super::input::{CallOutcome, ErrorKind};
 use super::instance::{Instance, Reply, RunningSequence, TimerKind};
@@ -58,10 +59,33 @@ impl Work<'_> {
     }
 
     /// Cuts off what is under way, by its role, but for calls that could be taken back once they
-    /// succeed.
+    /// succeed. Of these what is not sent yet never is: whoever holds it back is told.
     pub(super) fn stop_but_undoable(&mut self, of: impl Fn(Role) -> bool) -> Result<(), Overrun> {
         let definition = self.definition;
-        self.drop_running(|it| of(it.role) && !may_be_undone(definition, it))
+        self.drop_running(|it| of(it.role) && !may_be_undone(definition, it))?;
+        let instance = &self.instance;
+        // An attempt that was asked for again is none of these: an engine that is gone may have
+        // sent it.
+        let kept =
+            instance.sequences.iter().filter(|it| of(it.role) && !instance.is_last_reply(it));
+        let calls =
+            kept.filter_map(|it| it.call.as_ref().filter(|_| may_be_undone(definition, it)));
+        let unsent = calls.filter(|call| !call.once && call.heartbeat_ms.is_none());
+        self.effects.extend(
+            unsent.map(|call| Effect::WithdrawCall { call: call.id, attempt: call.attempt }),
+        );
+        Ok(())
+    }
+
+    /// All steps that run are cut off now, and not when that ends for which they are; but for those
+    /// whose call is waited for.
+    pub(super) fn cut_off_steps(&mut self) {
+        let runs = self.instance.progress.iter().flat_map(|progress| &progress.graphs);
+        let open = runs.filter(|run| run.phase == Phase::Running).map(|run| run.id);
+        for graph in open.collect::<Vec<_>>() {
+            self.cut_off(graph, Phase::Running);
+            self.keep_awaited_running(graph);
+        }
     }
 
     /// Steps whose call is waited for run until it is answered.
@@ -89,9 +113,12 @@ impl Work<'_> {
         if self.is_asked_again(sequence, &reply.outcome) {
             return Ok(Taken::Yes);
         }
+        let mut succeeded = false;
         match &reply.outcome {
             CallOutcome::Success(output) | CallOutcome::Cached(output) => {
                 self.remember_call(sequence, output);
+                self.take_last(sequence, output);
+                succeeded = true;
             }
             // Nobody makes another attempt of it.
             CallOutcome::Failure { kind, message, .. } => {
@@ -103,7 +130,7 @@ impl Work<'_> {
         }
         self.disarm_call(sequence.id);
         self.instance.sequences.retain(|known| known.id != sequence.id);
-        self.end_awaited(sequence.role);
+        self.end_awaited(sequence.role, succeeded);
         if self.is_given_up() {
             self.hold_if_still();
             return Ok(Taken::Yes);
@@ -112,13 +139,17 @@ impl Work<'_> {
         self.macrostep(Cause::Resume(None))
     }
 
-    /// The attempt could not be sent, but may have been before, by an engine that is gone: as long
-    /// as its time is not over it is sent again.
+    /// The attempt could not be sent, but may have been before, by an engine that is gone; or who
+    /// took it is gone: as long as its time is not over it is sent again.
     fn is_asked_again(&mut self, sequence: &RunningSequence, outcome: &CallOutcome) -> bool {
-        let CallOutcome::Failure { kind: ErrorKind::PluginNotFound, retry_after_ms, .. } = outcome
-        else {
+        let CallOutcome::Failure { kind, code, retry_after_ms, .. } = outcome else { return false };
+        if *kind != ErrorKind::PluginNotFound && **code != *PLUGIN_GONE {
             return false;
-        };
+        }
+        // Whoever held it back gave it up, and nobody else had it.
+        if **code == *NOT_SENT {
+            return false;
+        }
         let deadline = sequence.call.as_ref().map_or(self.now, |call| call.deadline);
         if deadline <= self.now {
             return false;
@@ -126,7 +157,7 @@ impl Work<'_> {
         self.note("its plugin is not there: it is asked again until the deadline");
         let left = deadline.since_ms(self.now);
         let own = (left / 8).clamp(*ASK_AGAIN_MS.start(), *ASK_AGAIN_MS.end());
-        let delay = retry_after_ms.unwrap_or(own).min(left);
+        let delay = retry_after_ms.filter(|ms| *ms != UNTIL_LET_GO).unwrap_or(own).min(left);
         self.arm(delay, TimerKind::CallRetry { sequence: sequence.id });
         true
     }
@@ -157,26 +188,6 @@ impl Work<'_> {
         };
         self.emit(Effect::Call(request), words)?;
         Ok(Taken::Yes)
-    }
-
-    /// A step none of whose calls is waited for any more is cut off.
-    fn end_awaited(&mut self, role: Role) {
-        let Role::Step { graph, step, .. } = role else { return };
-        let own = |it: &RunningSequence| match it.role {
-            Role::Step { graph: of, step: at, .. } => (of, at) == (graph, step),
-            Role::State | Role::Undo { .. } | Role::Finally { .. } => false,
-        };
-        if self.instance.sequences.iter().any(own) {
-            return;
-        }
-        let now = self.now;
-        // One that a person may have done again waits as it did.
-        if let Some(state) = self.step_state_mut(graph, step)
-            && matches!(state.status, StepStatus::Running | StepStatus::Retrying)
-        {
-            state.status = StepStatus::Cancelled;
-            state.ended_at = Some(now);
-        }
     }
 
     /// Is an undo, or what is to run behind it in any case, under way?

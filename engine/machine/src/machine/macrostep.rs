@@ -228,7 +228,7 @@ impl Work<'_> {
     }
 
     /// Refuses variables above the limit (row E12).
-    fn check_vars(&mut self) -> Result<(), Overrun> {
+    pub(super) fn check_vars(&mut self) -> Result<(), Overrun> {
         if !std::mem::take(&mut self.vars_changed) {
             return Ok(());
         }

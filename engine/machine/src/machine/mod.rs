@@ -41,6 +41,7 @@ mod graph;
 mod graph_end;
 mod invoked;
 mod last_replies;
+mod late_done;
 mod legal;
 mod limit_key;
 mod macrostep;
@@ -66,7 +67,9 @@ mod work;
 mod tests;
 
 pub use cache::{CacheKey, result_hash};
-pub use calls::{BREAKER_OPEN, ENGINE_AWAY, PLUGIN_LIMITED, PLUGIN_PAUSED};
+pub use calls::{
+    BREAKER_OPEN, ENGINE_AWAY, NOT_SENT, PLUGIN_GONE, PLUGIN_LIMITED, PLUGIN_PAUSED, UNTIL_LET_GO,
+};
 pub(crate) use checkpoint::checked_name;
 pub use checkpoint::{CHECKPOINT_BYTES_MAX, CHECKPOINTS_BYTES_MAX, CHECKPOINTS_MAX};
 pub use chunks::Chunks;
@@ -94,6 +97,7 @@ pub use letter::{Address, Letter, LetterBody, Parent};
 pub(crate) use macrostep::is_of_invoke;
 pub(crate) use migrate::go_on;
 pub use migrate::{Migrated, Renamed, migrate, migrate_extended};
+pub use once::NEXT_ATTEMPT;
 pub use outcome::{Decision, Outcome};
 pub(crate) use outputs::Weighed;
 pub use pending::HEARTBEAT_LOST;

@@ -84,6 +84,9 @@ pub struct StepState {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// When its work stopped, as long as a person, its fallback or the end of a rollback is to say
+    /// what becomes of it.
+    pub stopped_at: Option<Timestamp>,
     /// The items of `foreach:`.
     pub fan: Option<Box<FanState>>,
     /// Votes on its approval, where several must agree.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::effect::NoticeKind;
 use super::end::{End, REASON_MAX};
+use super::ids::StateId;
 use super::input::{Event, EventKind};
 use super::instance::{RunningSequence, Status, Stuck, StuckKind};
 use super::invoked::CallFailure;
@@ -39,8 +40,19 @@ impl Work<'_> {
 
     /// The newest of what is still to be taken back.
     fn newest_undo(&self) -> Option<Undoable> {
-        let progress = self.instance.progress.as_deref()?;
-        let rollback = progress.rollback.as_deref()?;
+        self.still_to_undo().next().cloned()
+    }
+
+    /// What is still to be taken back, newest first.
+    pub(super) fn still_to_undo(&self) -> impl Iterator<Item = &Undoable> {
+        let progress = self.instance.progress.as_deref();
+        let rollback = progress.and_then(|it| Some((it, it.rollback.as_deref()?)));
+        rollback.into_iter().flat_map(move |(progress, rollback)| {
+            progress.undo.iter().rev().filter(move |entry| self.is_to_undo(rollback, entry))
+        })
+    }
+
+    fn is_to_undo(&self, rollback: &Rollback, entry: &Undoable) -> bool {
         let only = match &rollback.then {
             Then::Raise { graph, .. } => Some(*graph),
             Then::Fail
@@ -51,16 +63,36 @@ impl Work<'_> {
         };
         // What a transaction may have to take back is not this instance's to take back alone, but
         // for a graph of its own.
-        let others = |entry: &Undoable| only.is_none() && self.is_transactions(entry.id);
-        let meant = |entry: &&Undoable| {
-            if rollback.then == Then::Transaction {
-                return rollback.down_to.is_some_and(|least| entry.id >= least);
-            }
-            rollback.down_to.is_none_or(|least| entry.id >= least)
-                && !others(entry)
-                && only.is_none_or(|graph| entry.step.is_some_and(|(run, _)| run == graph))
-        };
-        progress.undo.iter().rev().find(meant).cloned()
+        let others = only.is_none() && self.is_transactions(entry.id);
+        if rollback.then == Then::Transaction {
+            return rollback.down_to.is_some_and(|least| entry.id >= least);
+        }
+        rollback.down_to.is_none_or(|least| entry.id >= least)
+            && !others
+            && only.is_none_or(|graph| entry.step.is_some_and(|(run, _)| run == graph))
+    }
+
+    /// ``step `book` ``, or the operation that a state called.
+    pub(super) fn what_was_done(&self, entry: &Undoable) -> String {
+        let step = entry.step.and_then(|(graph, step)| self.step_of(graph, step));
+        if let Some(step) = step {
+            return format!("step `{}`", step.id);
+        }
+        let program = self.definition.sequences.get(usize::from(entry.sequence));
+        let program = program.and_then(|it| it.steps.get(usize::from(entry.position)));
+        match program {
+            Some(SeqStep::Call { spec, .. }) => format!("`{}`", spec.operation),
+            Some(
+                SeqStep::Do(_)
+                | SeqStep::Child { .. }
+                | SeqStep::Wait { .. }
+                | SeqStep::Approval { .. }
+                | SeqStep::Name { .. }
+                | SeqStep::JumpUnless { .. }
+                | SeqStep::Jump { .. },
+            )
+            | None => "a call".to_owned(),
+        }
     }
 
     /// Starts the next undo, or ends the rollback.
@@ -167,14 +199,14 @@ impl Work<'_> {
         self.step_of(graph, step).map(|spec| Arc::clone(&spec.id))
     }
 
-    /// A person leaves behind what could not be taken back: its end tells of it.
-    pub(super) fn leave_undo_out(&mut self, sequence: &RunningSequence) {
+    /// A person leaves behind what could not be taken back: its end tells of it, by whom and why.
+    pub(super) fn leave_undo_out(&mut self, sequence: &RunningSequence, by: &str) {
         let Role::Undo { undo } = sequence.role else { return };
         let call = self.call_of(sequence).map(|(spec, _)| Arc::clone(&spec.operation));
         let call = call.unwrap_or_default();
         let what = match self.step_undone(undo) {
-            Some(step) => format!("step `{step}` was not taken back: `{call}` was skipped"),
-            None => format!("`{call}` was skipped: what it takes back stays"),
+            Some(step) => format!("step `{step}` was not taken back: `{call}` was skipped{by}"),
+            None => format!("what it takes back stays: `{call}` was skipped{by}"),
         };
         self.leave_out(&what);
     }
@@ -232,16 +264,7 @@ impl Work<'_> {
 
     /// All is taken back: `finally:` comes next, then what the rollback was for.
     fn rolled_all_back(&mut self) -> Result<(), Overrun> {
-        let rollback =
-            self.instance.progress.as_deref().and_then(|progress| progress.rollback.as_deref());
-        let only = match rollback.map(|rollback| &rollback.then) {
-            Some(Then::Raise { graph, .. }) => Some(*graph),
-            Some(Then::Fail | Then::Cancel { .. } | Then::Orphaned) => None,
-            Some(Then::Hold { .. } | Then::Transaction) | None => return self.rollback_over(),
-        };
-        let finals = self.open_finals();
-        let next = finals.into_iter().find(|(graph, ..)| only.is_none_or(|it| it == *graph));
-        match next {
+        match self.finals_of_rollback().into_iter().next() {
             Some((graph, program, state)) => {
                 if let Some(run) = self.run_mut(graph) {
                     run.phase = Phase::Finally;
@@ -252,8 +275,22 @@ impl Work<'_> {
         }
     }
 
+    /// Each `finally:` that is still to run behind the rollback.
+    pub(super) fn finals_of_rollback(&self) -> Vec<(u32, u16, StateId)> {
+        let rollback =
+            self.instance.progress.as_deref().and_then(|progress| progress.rollback.as_deref());
+        let only = match rollback.map(|rollback| &rollback.then) {
+            Some(Then::Raise { graph, .. }) => Some(*graph),
+            Some(Then::Fail | Then::Cancel { .. } | Then::Orphaned) => None,
+            Some(Then::Hold { .. } | Then::Transaction) | None => return Vec::new(),
+        };
+        let mut finals = self.open_finals();
+        finals.retain(|(graph, ..)| only.is_none_or(|it| it == *graph));
+        finals
+    }
+
     fn rollback_over(&mut self) -> Result<(), Overrun> {
-        if self.held_after_rollback() {
+        if self.held_after_rollback()? {
             return Ok(());
         }
         let Some(progress) = self.instance.progress.as_deref_mut() else { return Ok(()) };
@@ -276,7 +313,7 @@ impl Work<'_> {
                 let error = end.and_then(|end| end.error);
                 self.failing = Some(Box::new(End { error, ..End::failed(reason) }));
             }
-            Then::Cancel { by } => self.cancelling = Some((by, reason)),
+            Then::Cancel { by } => self.cancelling = Some((by, End::given(&reason))),
             Then::Orphaned => {
                 self.orphaned = true;
                 self.cancelling = Some((Arc::default(), reason));
@@ -301,6 +338,7 @@ impl Work<'_> {
         let reason = Arc::clone(&end.reason);
         self.keep_end(end.clone());
         let dropped = self.drop_sequences(|_| true);
+        self.cut_off_steps();
         // Nothing is taken back: no entry is that new. What failed in a `finally:` that needed no
         // call waits in the queue, and nothing else would take it out.
         let begun = dropped

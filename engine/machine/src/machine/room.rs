@@ -50,6 +50,7 @@ impl Work<'_> {
         if let Some(state) = self.step_state_mut(graph, step) {
             state.status = StepStatus::Pending;
             state.error = None;
+            state.stopped_at = None;
         }
         Ok(())
     }

@@ -92,10 +92,11 @@ impl Work<'_> {
             return self.item_failed(graph, step, item, (error, sequence));
         }
         let Some(spec) = self.step_of(graph, step) else { return Ok(()) };
-        let Some(of) = self.graph_of(graph) else { return Ok(()) };
+        let (Some(of), now) = (self.graph_of(graph), self.now) else { return Ok(()) };
         if let Some(state) = self.step_state_mut(graph, step) {
             state.status = StepStatus::Failed;
             state.error = Some(Box::new(error.clone()));
+            state.stopped_at = Some(now);
         }
         self.disarm_step(graph, step);
         let tolerated = match spec.on_failure {

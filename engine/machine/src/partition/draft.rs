@@ -143,6 +143,7 @@ impl Draft {
                 self.wait_for(key, Pending::Letter(letter.clone()), queues);
             }
             Effect::CancelCall { .. }
+            | Effect::WithdrawCall { .. }
             | Effect::Keep { .. }
             | Effect::Log { .. }
             | Effect::Notice(_) => {}

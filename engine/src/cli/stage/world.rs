@@ -269,7 +269,9 @@ impl Stage {
                 self.post(key?, letter);
                 None
             }
-            Effect::Keep { .. }
+            // The world sends at once: nothing is held back.
+            Effect::WithdrawCall { .. }
+            | Effect::Keep { .. }
             | Effect::SendSelf { .. }
             | Effect::Log { .. }
             | Effect::Notice(_) => None,

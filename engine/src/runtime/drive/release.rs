@@ -33,7 +33,7 @@ impl Drive {
                     };
                     shared.announce(hearing, message);
                 } else {
-                    self.dispatch.perform(key, definition, effect);
+                    self.dispatch.perform(key, definition, (effect, true));
                 }
             }
             if !self.shared.waiters.is_idle() {
@@ -58,13 +58,20 @@ impl Drive {
         }
         let index = self.shared.definitions.index();
         self.dispatch.listen(self.partition.calls_pending(&index.definitions));
+        for (key, call) in self.partition.calls_held(&index.definitions) {
+            let pin = self.partition.instance(&key).map(|instance| instance.pin);
+            let pinned = pin.and_then(|pin| index.definitions.pinned(key.workflow(), pin));
+            if let Some(definition) = pinned {
+                self.dispatch.hold(key, definition, call);
+            }
+        }
         for (key, effect) in self.partition.pending_effects(&index.definitions) {
             let instance = self.partition.instance(&key);
             let pinned = instance
                 .and_then(|instance| index.definitions.pinned(key.workflow(), instance.pin))
                 .or_else(|| index.definitions.latest(key.workflow()));
             match pinned {
-                Some(definition) => self.dispatch.perform(&key, definition, effect),
+                Some(definition) => self.dispatch.perform(&key, definition, (effect, false)),
                 None => self.dispatch.perform_alone(&key, effect),
             }
         }

@@ -35,11 +35,18 @@ const ATTEMPTS: u8 = 1 << 5;
 const VOTES: u8 = 1 << 6;
 const CACHED: u8 = 1 << 7;
 
+/// In front of the status, which is less: when the step's work stopped, which follows.
+const STOPPED: u8 = 8;
+
 impl Codec for StepState {
     fn write(&self, out: &mut Out) {
         let Self { status, attempts, output, error, started_at, ended_at, fan, .. } = self;
-        let Self { votes, cached, .. } = self;
-        out.newer_if(*cached);
+        let Self { votes, cached, stopped_at, .. } = self;
+        out.newer_if(*cached || stopped_at.is_some());
+        if let Some(at) = stopped_at {
+            out.byte(STOPPED);
+            at.write(out);
+        }
         status.write(out);
         let bit = |present: bool, bit: u8| if present { bit } else { 0 };
         out.byte(
@@ -73,10 +80,17 @@ impl Codec for StepState {
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let status = Codec::read(from)?;
+        let mut status = from.byte()?;
+        let mut stopped_at = None;
+        if status == STOPPED {
+            stopped_at = Some(Codec::read(from)?);
+            status = from.byte()?;
+        }
+        let status = Codec::read(&mut Reader::new(&[status]))?;
         let mask = from.byte()?;
         Ok(Self {
             status,
+            stopped_at,
             output: field(mask, OUTPUT, from)?.unwrap_or_default(),
             error: field(mask, ERROR, from)?,
             started_at: field(mask, STARTED, from)?,

@@ -124,6 +124,7 @@ impl Random {
             error: self.maybe(Self::step_error),
             started_at: self.maybe(Self::at),
             ended_at: self.maybe(Self::at),
+            stopped_at: if self.below(8) == 0 { self.maybe(Self::at) } else { None },
             fan: if self.below(8) == 0 { Some(self.fan()) } else { None },
             votes: if self.below(8) == 0 { self.list(Self::vote) } else { Vec::new() },
             cached: self.chance(),

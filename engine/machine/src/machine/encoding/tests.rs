@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::random::Random;
 use super::{Codec, DecodeError, Out, Reader, TraceLog, is_newer_log};
 use crate::machine::{
-    Delta, EffectId, Instance, Letter, Progress, Role, RunningCall, RunningSequence, StateId,
-    Timer, TimerKind, Timestamp, TraceEntry,
+    Delta, EffectId, Instance, Letter, Phase, Progress, Role, RunningCall, RunningGraph,
+    RunningSequence, StateId, StepState, StepStatus, Timer, TimerKind, Timestamp, TraceEntry,
 };
 use crate::value::Value;
 
@@ -147,6 +147,7 @@ fn e15_what_older_programs_do_not_know_raises_the_version_where_it_is_written() 
         id: EffectId([7; 16]),
         attempt: 1,
         sent: true,
+        held: false,
         once: false,
         input: Value::Null,
         deadline: Timestamp(9),
@@ -179,6 +180,9 @@ fn e15_what_older_programs_do_not_know_raises_the_version_where_it_is_written() 
     assert_eq!(version(&with(&long_call)), 5);
     let cached = RunningCall { cache: Some(random.cache_key()), ..short_call.clone() };
     assert_eq!(version(&with(&cached)), 5);
+    let held = RunningCall { sent: false, held: true, ..short_call.clone() };
+    assert_eq!(version(&with(&held)), 5);
+    assert_eq!(version(&with(&RunningCall { held: false, ..held })), 1);
     let limited = RunningCall { per: Some("ann".into()), ..short_call };
     assert_eq!(version(&with(&limited)), 5);
     let timer = Timer { id: 1, due: Timestamp(9), kind: TimerKind::MoreSteps { graph: 0 } };
@@ -190,6 +194,22 @@ fn e15_what_older_programs_do_not_know_raises_the_version_where_it_is_written() 
     assert_eq!(version(&progress(with_saves)), 7);
     let left_out = Progress { left_out: vec!["a".into()], ..Progress::default() };
     assert_eq!(version(&progress(left_out)), 7);
+    let steps = |stopped_at| {
+        let step = StepState { status: StepStatus::Failed, stopped_at, ..StepState::default() };
+        let graph = RunningGraph {
+            id: 1,
+            graph: 0,
+            phase: Phase::Running,
+            event: None,
+            steps: std::iter::once(step).collect(),
+            open: 1,
+            started_at: Timestamp(1),
+            ended_at: None,
+        };
+        progress(Progress { graphs: vec![graph], ..Progress::default() })
+    };
+    assert_eq!(version(&steps(None)), 3);
+    assert_eq!(version(&steps(Some(Timestamp(9)))), 7);
     let mut log = TraceLog::new();
     let line = TraceEntry { before: None, ..random.trace(1) };
     assert_eq!(log.push(&line, 9), Ok(()));

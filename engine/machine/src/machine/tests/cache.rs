@@ -41,6 +41,7 @@ fn kept(world: &World) -> Vec<(ContentHash, String, u64)> {
         Effect::Keep { under, output, ttl_ms, .. } => Some((*under, output.to_json(), *ttl_ms)),
         Effect::Call(_)
         | Effect::CancelCall { .. }
+        | Effect::WithdrawCall { .. }
         | Effect::Publish { .. }
         | Effect::SendSelf { .. }
         | Effect::Letter(_)

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::script::Line;
+use super::script::{Line, control};
 use crate::definition::model::{Definition, StateKind};
 use crate::definition::{Format, load};
 use crate::machine::{
-    CallOutcome, CallRequest, Clocks, Command, Decision, Delta, Effect, ErrorKind, HEARTBEAT_LOST,
-    Input, Instance, InstanceKey, NoticeKind, Outcome, Principal, StateId, Status, TimerOrder,
-    Timestamp, decide,
+    BREAKER_OPEN, CallOutcome, CallRequest, Command, Decision, Delta, Effect, EffectId, ErrorKind,
+    HEARTBEAT_LOST, Input, Instance, InstanceKey, NOT_SENT, NoticeKind, Outcome, PLUGIN_GONE,
+    Principal, StateId, Status, Timestamp, UNTIL_LET_GO, decide,
 };
 use crate::value::{Map, Value};
 
@@ -113,40 +113,50 @@ impl World {
         }
     }
 
-    fn reply(&mut self, operation: &str, line: &Line<'_>, outcome: CallOutcome) {
+    /// The latest call of an operation, and which attempt is meant.
+    fn asked(&self, operation: &str, line: &Line<'_>) -> (EffectId, u32) {
         let call = self.calls.iter().rev().find(|call| *call.operation == *operation);
         let call = call.unwrap_or_else(|| panic!("`{operation}` was never called"));
         let attempt = line.option("attempt").map_or(call.attempt, |text| text.parse().unwrap());
-        self.tell(&Input::CallReply { call: call.call, attempt, outcome });
+        (call.call, attempt)
+    }
+
+    fn reply(&mut self, operation: &str, line: &Line<'_>, outcome: CallOutcome) {
+        let (call, attempt) = self.asked(operation, line);
+        self.tell(&Input::CallReply { call, attempt, outcome });
     }
 
     fn sending(&mut self, operation: &str, line: &Line<'_>) {
-        let call = self.calls.iter().rev().find(|call| *call.operation == *operation);
-        let call = call.unwrap_or_else(|| panic!("`{operation}` was never called"));
-        let attempt = line.option("attempt").map_or(call.attempt, |text| text.parse().unwrap());
-        self.tell(&Input::CallStarted { call: call.call, attempt });
+        let (call, attempt) = self.asked(operation, line);
+        self.tell(&Input::CallStarted { call, attempt });
     }
 
     fn pending(&mut self, operation: &str, line: &Line<'_>) {
-        let call = self.calls.iter().rev().find(|call| *call.operation == *operation);
-        let call = call.unwrap_or_else(|| panic!("`{operation}` was never called"));
-        let attempt = line.option("attempt").map_or(call.attempt, |text| text.parse().unwrap());
-        self.tell(&Input::CallPending { call: call.call, attempt, heartbeat_ms: 10_000 });
+        let (call, attempt) = self.asked(operation, line);
+        self.tell(&Input::CallPending { call, attempt, heartbeat_ms: 10_000 });
     }
 
     fn fail(&mut self, operation: &str, line: &Line<'_>) {
         let kind = match line.words.get(1).copied().unwrap_or_default() {
             "retryable" => ErrorKind::Retryable,
             "permanent" => ErrorKind::Permanent,
-            "not_found" => ErrorKind::PluginNotFound,
+            "not_found" | "unsent" | "held" => ErrorKind::PluginNotFound,
             "invalid" => ErrorKind::InvalidReply,
             "unknown" => ErrorKind::OutcomeUnknown,
-            "silent" => ErrorKind::Retryable,
+            "silent" | "gone" => ErrorKind::Retryable,
             other => panic!("unknown kind `{other}`"),
         };
         let message = line.words.get(2..).unwrap_or_default().join(" ").into();
-        let retry_after_ms = line.option("after").map(|text| text.parse().unwrap());
-        let code = if line.words.get(1) == Some(&"silent") { HEARTBEAT_LOST } else { "" };
+        let is_held = line.words.get(1) == Some(&"held");
+        let after = line.option("after").map(|text| text.parse().unwrap());
+        let retry_after_ms = after.or(is_held.then_some(UNTIL_LET_GO));
+        let code = match line.words.get(1).copied() {
+            Some("silent") => HEARTBEAT_LOST,
+            Some("unsent") => NOT_SENT,
+            Some("gone") => PLUGIN_GONE,
+            Some("held") => BREAKER_OPEN,
+            Some(_) | None => "",
+        };
         let outcome = CallOutcome::Failure { kind, code: code.into(), message, retry_after_ms };
         self.reply(operation, line, outcome);
     }
@@ -225,6 +235,7 @@ impl World {
                     self.notices.push((notice.kind, data));
                 }
                 Effect::CancelCall { .. }
+                | Effect::WithdrawCall { .. }
                 | Effect::Publish { .. }
                 | Effect::DeadLetter { .. }
                 | Effect::Letter(_)
@@ -287,43 +298,18 @@ impl World {
     }
 }
 
-/// The orders of control.
-fn control(word: &str, line: &Line<'_>) -> Command {
-    let first = line.words.get(1).copied();
-    match word {
-        "pause" if first == Some("keep") => Command::Pause { clocks: Clocks::Keep },
-        "pause" => Command::Pause { clocks: Clocks::Freeze },
-        "resume" => Command::Resume,
-        "rollback" => Command::RollBack { from: first.map(Into::into) },
-        "checkpoint" => Command::Checkpoint { name: first.unwrap_or_default().into() },
-        "set" => {
-            let value = line.value.clone().unwrap_or_default();
-            let pairs = value.as_map().into_iter().flat_map(Map::iter);
-            Command::Set {
-                values: pairs.map(|(path, value)| (path.clone(), value.clone())).collect(),
-            }
-        }
-        "fire" | "move" => {
-            let timer = first.unwrap_or_default().parse().unwrap();
-            let order = match line.words.get(2) {
-                Some(by) => TimerOrder::By(by.parse().unwrap()),
-                None => TimerOrder::Fire,
-            };
-            Command::Timer { timer, order }
-        }
-        other => panic!("unknown command `{other}`"),
-    }
-}
-
 /// Effects in words; logs show their value.
 fn effect_words(decision: &Decision) -> Vec<String> {
     let Some(trace) = &decision.trace else { return Vec::new() };
-    let told = decision.effects.iter().filter(|effect| !matches!(effect, Effect::Notice(_)));
+    let wordless =
+        |effect: &&Effect| matches!(effect, Effect::Notice(_) | Effect::WithdrawCall { .. });
+    let told = decision.effects.iter().filter(|effect| !wordless(effect));
     let words = trace.effects.iter().zip(told).map(|(words, effect)| match effect {
         Effect::Log { label, value } => format!("{label}={}", value.to_json()),
         Effect::Call(call) if call.attempt > 1 => format!("{words} #{}", call.attempt),
         Effect::Call(_)
         | Effect::CancelCall { .. }
+        | Effect::WithdrawCall { .. }
         | Effect::Keep { .. }
         | Effect::Publish { .. }
         | Effect::SendSelf { .. }

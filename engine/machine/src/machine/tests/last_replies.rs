@@ -364,6 +364,19 @@ fn a_plugin_that_is_away_is_asked_again_until_the_deadline() {
         6 reply p.refund -> - | steps failed"
         ),
     );
+    // The same where the instance is gone that had it.
+    let gone = came.iter().map(|line| line.replace("not_found away", "gone it is"));
+    let gone = gone.collect::<Vec<_>>();
+    let gone = gone.iter().map(String::as_str).collect::<Vec<_>>();
+    check(
+        BESIDE,
+        &gone,
+        &format!(
+            "{head}
+        5 reply p.pay -> call p.refund | steps compensating
+        6 reply p.refund -> - | steps failed"
+        ),
+    );
     let late = [&lines[..], &["fail p.pay not_found away", "advance 30s"]].concat();
     let end = "
         5 reply p.pay -> - | steps compensating

@@ -22,6 +22,7 @@ mod fork;
 mod gate;
 mod graph;
 mod graph_bounds;
+mod held_back;
 mod invoke;
 mod last_replies;
 mod limit_keys;
@@ -38,6 +39,7 @@ mod script;
 mod selection;
 mod starting;
 mod states;
+mod step_ends;
 mod timers;
 mod trace_context;
 

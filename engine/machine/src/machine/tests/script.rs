@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::machine::{Event, Principal};
+use crate::machine::{Clocks, Command, Event, Principal, TimerOrder};
 use crate::value::{Map, Value};
 
 /// One line of a script, read.
@@ -105,5 +105,33 @@ fn closes(rest: &mut &str, bracket: char) -> bool {
             true
         }
         None => false,
+    }
+}
+
+/// The orders of control.
+pub(super) fn control(word: &str, line: &Line<'_>) -> Command {
+    let first = line.words.get(1).copied();
+    match word {
+        "pause" if first == Some("keep") => Command::Pause { clocks: Clocks::Keep },
+        "pause" => Command::Pause { clocks: Clocks::Freeze },
+        "resume" => Command::Resume,
+        "rollback" => Command::RollBack { from: first.map(Into::into) },
+        "checkpoint" => Command::Checkpoint { name: first.unwrap_or_default().into() },
+        "set" => {
+            let value = line.value.clone().unwrap_or_default();
+            let pairs = value.as_map().into_iter().flat_map(Map::iter);
+            Command::Set {
+                values: pairs.map(|(path, value)| (path.clone(), value.clone())).collect(),
+            }
+        }
+        "fire" | "move" => {
+            let timer = first.unwrap_or_default().parse().unwrap();
+            let order = match line.words.get(2) {
+                Some(by) => TimerOrder::By(by.parse().unwrap()),
+                None => TimerOrder::Fire,
+            };
+            Command::Timer { timer, order }
+        }
+        other => panic!("unknown command `{other}`"),
     }
 }

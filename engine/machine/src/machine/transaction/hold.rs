@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::super::end::short;
 use super::super::instance::Status;
 use super::super::macrostep::{Again, Taken};
 use super::super::outcome::Outcome;
 use super::super::progress::{Rollback, Then};
-use super::super::work::Work;
+use super::super::work::{Overrun, Work};
 use super::model::Standing;
 use super::word::Word;
 
@@ -17,7 +18,11 @@ impl Work<'_> {
             return self.ignored("held already");
         }
         self.set_standing(Standing::Holding);
+        if let Some(member) = self.member_mut() {
+            member.reason = short(reason).into();
+        }
         if self.instance.status.is_ended() || self.instance.active.is_empty() {
+            self.note(format!("its transaction is rolled back: {reason}"));
             self.stands_still();
             return Outcome::Done;
         }
@@ -31,12 +36,19 @@ impl Work<'_> {
         let reason = Arc::clone(reason);
         let taken = self.attempt(&|| Again::Event(None), |work| {
             work.stop_but_undoable(|_| true)?;
-            work.hold_graphs();
+            work.cut_off_steps();
             work.note(format!("held: {reason}"));
             work.give_up_to_transaction(reason);
             Ok(Taken::Yes)
         });
         if taken == Taken::RolledBack { self.rolled_back() } else { self.hold_if_still() }
+    }
+
+    /// Why its transaction is rolled back.
+    fn why_rolled_back(&self) -> Arc<str> {
+        let known = self.instance.membership().map(|it| Arc::clone(&it.reason));
+        let known = known.filter(|reason| !reason.is_empty());
+        known.unwrap_or_else(|| "the transaction is rolled back".into())
     }
 
     /// From now on only what the transaction says happens to it.
@@ -74,14 +86,17 @@ impl Work<'_> {
         member.is_some_and(|it| it.standing == Standing::Joining || it.standing.is_held())
     }
 
-    /// A rollback of its own is through, and the transaction wants it to stand still.
-    pub(in super::super) fn held_after_rollback(&mut self) -> bool {
+    /// A rollback of its own is through, and the transaction wants it to stand still: so does what
+    /// went on meanwhile in other regions.
+    pub(in super::super) fn held_after_rollback(&mut self) -> Result<bool, Overrun> {
         if self.instance.membership().map(|it| it.standing) != Some(Standing::Holding) {
-            return false;
+            return Ok(false);
         }
-        self.give_up_to_transaction("the transaction is rolled back".into());
-        self.stands_still();
-        true
+        self.stop_but_undoable(|_| true)?;
+        self.cut_off_steps();
+        self.give_up_to_transaction(self.why_rolled_back());
+        self.hold_if_still();
+        Ok(true)
     }
 
     /// The transaction asks for what it did to be taken back, from the newest on down to one.
@@ -95,7 +110,7 @@ impl Work<'_> {
             if let Some(member) = self.member_mut() {
                 member.ended = Some(status);
             }
-            self.give_up_to_transaction("the transaction is rolled back".into());
+            self.give_up_to_transaction(self.why_rolled_back());
         }
         let progress = self.instance.progress.as_deref_mut();
         if let Some(rollback) = progress.and_then(|progress| progress.rollback.as_deref_mut()) {

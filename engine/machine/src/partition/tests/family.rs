@@ -148,6 +148,7 @@ impl Family {
                 Effect::Call(call) => Some((key.clone(), call.clone())),
                 Effect::Letter(_)
                 | Effect::CancelCall { .. }
+                | Effect::WithdrawCall { .. }
                 | Effect::Publish { .. }
                 | Effect::SendSelf { .. }
                 | Effect::DeadLetter { .. }
@@ -164,6 +165,7 @@ impl Family {
                 }
                 Effect::Call(_)
                 | Effect::CancelCall { .. }
+                | Effect::WithdrawCall { .. }
                 | Effect::Publish { .. }
                 | Effect::SendSelf { .. }
                 | Effect::DeadLetter { .. }

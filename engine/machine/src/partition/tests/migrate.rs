@@ -150,6 +150,7 @@ fn an_instance_with_a_call_under_way_goes_on_waiting_for_it() {
     let call = asked.effects.iter().find_map(|effect| match effect {
         crate::machine::Effect::Call(call) => Some(call.clone()),
         crate::machine::Effect::CancelCall { .. }
+        | crate::machine::Effect::WithdrawCall { .. }
         | crate::machine::Effect::Publish { .. }
         | crate::machine::Effect::SendSelf { .. }
         | crate::machine::Effect::DeadLetter { .. }

@@ -47,6 +47,7 @@ impl Many {
             self.calls.extend(effects.filter_map(|effect| match effect {
                 Effect::Call(call) => Some(call.clone()),
                 Effect::CancelCall { .. }
+                | Effect::WithdrawCall { .. }
                 | Effect::Publish { .. }
                 | Effect::SendSelf { .. }
                 | Effect::DeadLetter { .. }

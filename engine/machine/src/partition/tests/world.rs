@@ -141,6 +141,7 @@ pub(super) fn publishes(done: &Done) -> Vec<String> {
             Effect::Publish { subject, .. } => Some(subject.to_string()),
             Effect::Call(_)
             | Effect::CancelCall { .. }
+            | Effect::WithdrawCall { .. }
             | Effect::SendSelf { .. }
             | Effect::DeadLetter { .. }
             | Effect::Letter(_)

@@ -21,6 +21,7 @@ fn step(status: StepStatus, output: &str) -> StepState {
         error: None,
         started_at: None,
         ended_at: None,
+        stopped_at: None,
         fan: None,
         votes: Vec::new(),
         cached: false,

@@ -41,6 +41,7 @@ fn asked_again(family: &Family) -> Vec<String> {
     let operation = |(_, effect): &(_, Effect)| match effect {
         Effect::Call(call) => Some(call.operation.to_string()),
         Effect::CancelCall { .. }
+        | Effect::WithdrawCall { .. }
         | Effect::Publish { .. }
         | Effect::SendSelf { .. }
         | Effect::DeadLetter { .. }

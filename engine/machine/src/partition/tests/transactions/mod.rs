@@ -2,6 +2,7 @@
 
 mod crash;
 mod ends;
+mod held;
 mod steps;
 mod town;
 mod verbs;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::machine::{
-    CallOutcome, CallRequest, Command, Effect, ErrorKind, Instance, InstanceKey, Outcome, Status,
-    Timestamp,
+    CallOutcome, CallRequest, Command, Effect, EffectId, ErrorKind, Instance, InstanceKey,
+    NOT_SENT, Outcome, Status, Timestamp,
 };
 use crate::partition::tests::family::at;
 use crate::partition::tests::world::{definition, event, principal};
@@ -34,6 +34,8 @@ pub(super) struct Town {
     letters: BTreeMap<(usize, usize), VecDeque<PartitionInput>>,
     /// Calls that wait for an answer.
     calls: Vec<(InstanceKey, CallRequest)>,
+    /// Calls that are not to be sent any more.
+    withdrawn: Vec<EffectId>,
     /// Every call that was asked for, as `key operation`.
     pub(super) asked: Vec<String>,
     /// What became of each input, as `key: input → effects`.
@@ -59,6 +61,7 @@ impl Town {
             now: 1_750_000_000_000,
             letters: BTreeMap::new(),
             calls: Vec::new(),
+            withdrawn: Vec::new(),
             asked: Vec::new(),
             told: Vec::new(),
             seed: None,
@@ -120,6 +123,18 @@ impl Town {
         let kind = ErrorKind::Permanent;
         let outcome = CallOutcome::Failure { kind, code, message, retry_after_ms: None };
         self.reply(key, operation, outcome);
+    }
+
+    /// Nothing was sent of what is not to be any more: that is its answer.
+    pub(super) fn give_up(&mut self) {
+        for id in std::mem::take(&mut self.withdrawn) {
+            let found = self.calls.iter().find(|(_, call)| call.call == id);
+            let Some((key, call)) = found.cloned() else { continue };
+            let (kind, code) = (ErrorKind::PluginNotFound, NOT_SENT.into());
+            let message = "it was not sent".into();
+            let outcome = CallOutcome::Failure { kind, code, message, retry_after_ms: None };
+            self.reply(&key.to_string(), &call.operation, outcome);
+        }
     }
 
     fn reply(&mut self, key: &str, operation: &str, outcome: CallOutcome) {
@@ -201,6 +216,7 @@ impl Town {
                 self.calls.push((key.clone(), call.clone()));
             }
             Effect::CancelCall { call } => self.calls.retain(|(_, known)| known.call != *call),
+            Effect::WithdrawCall { call, .. } => self.withdrawn.push(*call),
             Effect::Publish { .. }
             | Effect::SendSelf { .. }
             | Effect::DeadLetter { .. }
@@ -304,7 +320,7 @@ impl Town {
 }
 
 /// The effect that a letter is.
-fn letter_id(input: &PartitionInput) -> crate::machine::EffectId {
+fn letter_id(input: &PartitionInput) -> EffectId {
     let PartitionInput::Letter { letter, .. } = input else { panic!("no letter") };
     letter.id
 }
