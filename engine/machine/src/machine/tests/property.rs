@@ -6,7 +6,8 @@ use super::check::{World, definition};
 use super::script::relaxed;
 use crate::definition::model::Definition;
 use crate::machine::{
-    CallOutcome, Command, Effect, EffectId, ErrorKind, Event, EventKind, Input, Principal,
+    CallOutcome, Clocks, Command, Effect, EffectId, ErrorKind, Event, EventKind, Input, NOT_SENT,
+    Principal,
 };
 use crate::value::Value;
 
@@ -131,7 +132,7 @@ pub(super) fn told() -> impl Strategy<Value = Told> {
             .prop_map(|(call, attempt, good, kind)| Told::Reply(call, attempt, good, kind)),
         2 => (0_u64..4_000).prop_map(Told::Advance),
         1 => (0_u32..20).prop_map(Told::Timer),
-        2 => (0_u8..7, 0_u8..3).prop_map(|(command, by)| Told::Command(command, by)),
+        2 => (0_u8..10, 0_u8..3).prop_map(|(command, by)| Told::Command(command, by)),
         1 => Just(Told::Start),
     ]
 }
@@ -172,7 +173,7 @@ pub(super) fn play(world: &mut World, told: &Told) {
             } else {
                 CallOutcome::Failure {
                     kind: kinds[usize::from(*kind)],
-                    code: "c".into(),
+                    code: if *kind == 3 { NOT_SENT.into() } else { "c".into() },
                     message: "m".into(),
                     retry_after_ms: (*kind == 0).then_some(u64::MAX),
                 }
@@ -188,6 +189,9 @@ pub(super) fn play(world: &mut World, told: &Told) {
                 1 => Command::Kill,
                 2 | 3 => Command::Retry,
                 4 => Command::Skip,
+                5 => Command::RollBack { from: None },
+                6 => Command::Pause { clocks: Clocks::Freeze },
+                7 => Command::Resume,
                 _ => Command::Decide { choice: "approve".into(), data: Some(Value::empty_map()) },
             };
             let by = Principal { user: by.into(), roles: vec!["*".into()] };
@@ -227,6 +231,12 @@ proptest! {
             ids.sort_unstable();
             ids.dedup();
             prop_assert_eq!(ids.len(), count, "effect ids are unique");
+            let ended = world.instance.as_ref().filter(|instance| instance.status.is_ended());
+            let progress = ended.and_then(|instance| instance.progress.as_deref());
+            for step in progress.into_iter().flat_map(|it| &it.graphs).flat_map(|it| it.steps.iter()) {
+                prop_assert!(step.status.is_over() && step.stopped_at.is_none(), "{step:?}");
+                prop_assert!(step.ended_at >= step.started_at && step.ended_at.is_some());
+            }
         }
     }
 }
