@@ -13,6 +13,9 @@ use crate::{Error, ErrorKind, Message, Subject, SubjectPattern};
 /// How long closing waits until everything is sent.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
 
+/// How long closing may take where the connection is lost.
+const LOST_MAX: Duration = Duration::from_millis(100);
+
 /// The connections, shared by all handles: one for what is stored, one for requests (strangers
 /// can end it), one for reading what strangers stored.
 #[derive(Debug, Clone)]
@@ -115,9 +118,10 @@ impl Store {
         let flushed = flushed.await;
         self.lifecycle.close();
         // Ends the subscriptions; a server that takes nothing is not told. Without a connection
-        // there is nothing to end.
+        // there is nothing to end, and the client hears of it only when it has one.
         let draining = async { tokio::join!(self.client.drain(), self.traffic.drain()) };
-        drop(tokio::time::timeout(FLUSH_MAX, draining).await);
+        let limit = if self.link.is_up() { FLUSH_MAX } else { LOST_MAX };
+        drop(tokio::time::timeout(limit, draining).await);
         match flushed {
             Ok((stored, asked)) => stored.and(asked),
             Err(_elapsed) => Err(ErrorKind::Disconnected.into()),

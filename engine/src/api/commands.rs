@@ -13,6 +13,7 @@ use gearshift_protocol::{InstanceVerdict, Problem, ProblemKind, Verdict, Wait, h
 use tokio::time::Instant;
 
 use super::joining::{self, StartIn};
+use super::rehearsal::{Run, ordered};
 use super::{
     Reply, body, cache, control, dead_letters, decided, events, holds, plugins, problem, reply,
     resolve, schedules, transactions, wire,
@@ -47,7 +48,7 @@ pub(super) async fn perform(
             let order = body::<Decide>(bytes)?;
             let data = order.data.as_ref().map(value_of).transpose()?;
             let command = Command::Decide { choice: order.choice.into(), data };
-            one(handle, &order.instance, command, by, &order.reason).await
+            one(handle, &order.instance, command, (by, &order.reason, Run::ForReal)).await
         }
         Verb::Cancel => order(handle, bytes, Command::Cancel, by).await,
         Verb::Kill => order(handle, bytes, Command::Kill, by).await,
@@ -179,15 +180,20 @@ async fn start(
 }
 
 async fn order(handle: &Handle, bytes: &[u8], command: Command, by: Principal) -> Reply {
-    let order = body::<Order>(bytes)?;
-    one(handle, &order.instance, command, by, &order.reason).await
+    let Order { instance, reason, dry_run } = body::<Order>(bytes)?;
+    one(handle, &instance, command, (by, &reason, dry_run.into())).await
 }
 
-async fn one(handle: &Handle, id: &str, command: Command, by: Principal, reason: &str) -> Reply {
+async fn one(
+    handle: &Handle,
+    id: &str,
+    command: Command,
+    (by, reason, run): (Principal, &str, Run),
+) -> Reply {
     let key = resolve::instance(handle, id).await?;
     let choice =
         if let Command::Decide { choice, .. } = &command { Some(choice.clone()) } else { None };
-    let done = handle.command(key.clone(), command, by, Arc::from(reason)).await?;
+    let done = ordered(handle, &key, command, (by, reason), run).await?;
     let verdict = wire::verdict(&key, &done);
     if let Some(choice) = choice
         && matches!(verdict.verdict, Verdict::Rejected { .. })

@@ -14,6 +14,7 @@ use gearshift_protocol::view::{CheckpointView, PausedView, TimerView, Why};
 use gearshift_protocol::{InstanceVerdict, Problem, ProblemKind, Verdict};
 
 use super::commands::{refuse, value_of};
+use super::rehearsal::{Run, ordered};
 use super::{Reply, describe, problem, remedies, reply, resolve, wire};
 use crate::runtime::{Error, Handle};
 
@@ -35,7 +36,9 @@ pub(super) async fn order(
     command: Command,
     by: Principal,
 ) -> Reply {
-    give(handle, &order.instance, command, (by, &order.reason), INVALID_STATE).await
+    let Order { instance, reason, dry_run } = order;
+    let how = (by, reason.as_str(), (*dry_run).into());
+    give(handle, instance, command, how, INVALID_STATE).await
 }
 
 pub(super) async fn pause(handle: &Handle, order: Pause, by: Principal) -> Reply {
@@ -44,12 +47,14 @@ pub(super) async fn pause(handle: &Handle, order: Pause, by: Principal) -> Reply
         WireClocks::Keep => Clocks::Keep,
     };
     let command = Command::Pause { clocks };
-    give(handle, &order.instance, command, (by, &order.reason), INVALID_STATE).await
+    let how = (by, &*order.reason, order.dry_run.into());
+    give(handle, &order.instance, command, how, INVALID_STATE).await
 }
 
 pub(super) async fn rollback(handle: &Handle, order: Rollback, by: Principal) -> Reply {
     let command = Command::RollBack { from: order.from.map(Arc::from) };
-    give(handle, &order.instance, command, (by, &order.reason), INVALID_STATE).await
+    let how = (by, &*order.reason, order.dry_run.into());
+    give(handle, &order.instance, command, how, INVALID_STATE).await
 }
 
 pub(super) async fn set(handle: &Handle, order: SetVars, by: Principal) -> Reply {
@@ -58,12 +63,14 @@ pub(super) async fn set(handle: &Handle, order: SetVars, by: Principal) -> Reply
         values.push((Arc::from(path.as_str()), value_of(value)?));
     }
     let command = Command::Set { values };
-    give(handle, &order.instance, command, (by, &order.reason), NOT_SET).await
+    let how = (by, &*order.reason, order.dry_run.into());
+    give(handle, &order.instance, command, how, NOT_SET).await
 }
 
 pub(super) async fn checkpoint(handle: &Handle, order: Checkpoint, by: Principal) -> Reply {
     let command = Command::Checkpoint { name: order.name.into() };
-    give(handle, &order.instance, command, (by, &order.reason), INVALID_STATE).await
+    let how = (by, &*order.reason, Run::ForReal);
+    give(handle, &order.instance, command, how, INVALID_STATE).await
 }
 
 /// Fires or moves the timer that is meant.
@@ -83,7 +90,8 @@ pub(super) async fn timer(handle: &Handle, asked: Asked, fires: bool, by: Princi
     let key = resolve::instance(handle, &asked.instance).await?;
     let timer = timer_of(handle, &key, &asked.timer).await?;
     let command = Command::Timer { timer, order };
-    give(handle, &key.to_string(), command, (by, &asked.reason), INVALID_STATE).await
+    let how = (by, &*asked.reason, Run::ForReal);
+    give(handle, &key.to_string(), command, how, INVALID_STATE).await
 }
 
 fn moment(text: &str) -> Result<Timestamp, Box<Problem>> {
@@ -181,11 +189,11 @@ async fn give(
     handle: &Handle,
     id: &str,
     command: Command,
-    (by, reason): (Principal, &str),
+    (by, reason, run): (Principal, &str, Run),
     refused: (&str, &str),
 ) -> Reply {
     let key = resolve::instance(handle, id).await?;
-    let done = handle.command(key.clone(), command, by, Arc::from(reason)).await?;
+    let done = ordered(handle, &key, command, (by, reason), run).await?;
     let verdict = wire::verdict(&key, &done);
     refuse_as(&verdict, refused)?;
     reply(&verdict)

@@ -199,7 +199,7 @@ pub(super) enum Command {
     Transaction(transaction::TransactionArgs),
     /// Look at the plugins that run, call them, and check them
     Plugin(plugin::PluginArgs),
-    /// Forget results of calls that are kept for the same calls again
+    /// Forget results of calls that `cache:` keeps for the same calls again
     Cache(cache::CacheArgs),
     /// Look at the schedules of workflows, or let one start an instance now
     Schedule(schedule::ScheduleArgs),

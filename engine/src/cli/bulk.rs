@@ -4,10 +4,13 @@ use clap::Args;
 use gearshift_client::protocol::view::InstanceDetail;
 use gearshift_client::protocol::{InstanceVerdict, ProblemKind, Status, Wait};
 use gearshift_client::{Client, Error, ErrorKind};
+use serde_json::{Value, json};
 
 use super::args::Global;
 use super::connect;
-use super::failure::{ENDED_BADLY, Failure, Outcome, TIMED_OUT};
+use super::failure::{
+    CONFLICT, DENIED, ENDED_BADLY, Failure, NOT_FOUND, Outcome, TIMED_OUT, USAGE,
+};
 use super::ids::{Tally, alive, confirm, given};
 use super::output::clean;
 use super::verdicts::in_words;
@@ -22,7 +25,7 @@ pub(super) struct Chosen {
     /// All instances for which this CEL expression is true
     #[arg(long = "where", id = "filter", value_name = "CEL", conflicts_with = "ids")]
     pub(super) filter: Option<String>,
-    /// Only tell what would be done
+    /// Only tell of each what would become of it: taken, or refused and why. Exits as the order
     #[arg(long)]
     pub(super) dry_run: bool,
 }
@@ -58,19 +61,14 @@ pub(super) async fn to_each(
         Some(filter) => alive(&client, filter).await?,
         None => given(&chosen.ids)?,
     };
-    let many = count(ids.len(), "instance");
+    let several = ids.len() > 1 || chosen.filter.is_some();
     if chosen.dry_run {
-        output.json(&ids)?;
-        for id in &ids {
-            output.line(id)?;
-        }
-        output.line(format!("would {} {many}", deed.verb))?;
-        return Ok(0);
+        return rehearse(global, (&client.rehearsing(), &ids, several), deed, order).await;
     }
+    let many = count(ids.len(), "instance");
     if chosen.filter.is_some() && !ids.is_empty() {
         confirm(global, &format!("{} {many}", deed.verb))?;
     }
-    let several = ids.len() > 1 || chosen.filter.is_some();
     let mut tally = Tally::default();
     let mut under_way = 0;
     for id in &ids {
@@ -98,6 +96,62 @@ pub(super) async fn to_each(
     Ok(tally.exit_code())
 }
 
+/// Tells of each instance whether it would take the order, or why not, and ends as the order would.
+async fn rehearse(
+    global: &Global,
+    (client, ids, several): (&Client, &[String], bool),
+    deed: Deed,
+    order: impl AsyncFn(&Client, &str) -> Result<InstanceVerdict, Error>,
+) -> Outcome {
+    let output = global.out();
+    let mut tally = Tally::default();
+    let mut document = Vec::with_capacity(ids.len());
+    for id in ids {
+        let result = match order(client, id).await.map_err(Failure::from) {
+            Ok(verdict) => {
+                let told = words(&verdict, deed);
+                output.line(clean(&format!("{}  would be {told}", verdict.key)))?;
+                document.push(dry(json!(verdict)));
+                Ok(verdict.verdict.exit_code())
+            }
+            Err(failure) if several => {
+                let problem = &failure.problem;
+                let named = problem.instance.as_ref().unwrap_or(id);
+                let mut told = json!({ "instance": named, "problem": problem });
+                if is_refusal(&failure) {
+                    told["refused"] = json!(problem.detail);
+                    output.line(clean(&refused(&failure)))?;
+                }
+                document.push(dry(told));
+                if is_refusal(&failure) { Ok(failure.exit) } else { Err(failure) }
+            }
+            Err(failure) => Err(ending(client, id, failure).await),
+        };
+        tally.add(output.without_documents(), global, several, result)?;
+    }
+    output.list(&document)?;
+    if several {
+        output.line(tally.summary(&format!("would {}", deed.verb)))?;
+    }
+    Ok(tally.exit_code())
+}
+
+/// The answer to an order that was not carried out.
+fn dry(mut answer: Value) -> Value {
+    answer["dry_run"] = Value::Bool(true);
+    answer
+}
+
+/// Is it the answer to the order, and not that there is none?
+fn is_refusal(failure: &Failure) -> bool {
+    [USAGE, NOT_FOUND, CONFLICT, DENIED].contains(&failure.exit)
+}
+
+/// `refused  order/o-3: the instance is not stuck [GS4014]`, as the order is refused.
+fn refused(failure: &Failure) -> String {
+    format!("refused  {} {}", failure.problem.detail, failure.code()).trim_end().to_owned()
+}
+
 /// What came of an order; what is killed has the status `cancelled`.
 fn words(verdict: &InstanceVerdict, deed: Deed) -> String {
     match verdict.status {
@@ -115,7 +169,7 @@ async fn rest(global: &Global, client: &Client, verdict: &InstanceVerdict) -> St
         return String::new();
     }
     let detail = client.instance(&verdict.instance).await.ok();
-    let member = detail.and_then(|detail| detail.transaction);
+    let member = detail.and_then(|detail| detail.summary.transaction);
     match member.filter(|it| !["committed", "rolled_back"].contains(&&*it.standing)) {
         Some(member) => format!("; transaction {} takes back what it did", member.name),
         None => String::new(),

@@ -6,7 +6,7 @@ use gearshift_client::protocol::command::{ClearCache, ClearCacheReply, KeptResul
 use super::args::Global;
 use super::connect;
 use super::data;
-use super::failure::Outcome;
+use super::failure::{Failure, Outcome};
 use super::ids::confirm;
 use super::output::Table;
 use super::words::count;
@@ -33,7 +33,7 @@ pub(super) struct CacheArgs {
 /// What to do with kept results.
 #[derive(Debug, Subcommand)]
 enum CacheCommand {
-    /// Forget results that are kept: the same calls ask their plugins again
+    /// Forget results that `cache:` keeps: the same calls ask their plugins again
     #[command(after_help = EXAMPLES)]
     Clear(ClearArgs),
 }
@@ -41,7 +41,6 @@ enum CacheCommand {
 #[derive(Debug, Args)]
 struct ClearArgs {
     /// Only those of this workflow, whichever its version
-    #[arg(required_unless_present = "all")]
     workflow: Option<String>,
     /// Only those that this step, or state, asked for
     step: Option<String>,
@@ -50,7 +49,7 @@ struct ClearArgs {
     /// Those of all workflows
     #[arg(long, conflicts_with = "workflow")]
     all: bool,
-    /// Only tell what would be done
+    /// Only count them
     #[arg(long)]
     dry_run: bool,
 }
@@ -67,6 +66,11 @@ const RESULTS: Table<'static, KeptResults> = Table {
 /// Forgets results.
 pub(super) async fn cache(global: &Global, args: &CacheArgs) -> Outcome {
     let CacheCommand::Clear(args) = &args.command;
+    if args.workflow.is_none() && !args.all {
+        let told = "it is not said which results to forget: name a workflow, or say `--all`";
+        let help = "`gearshift cache clear --all --dry-run` counts what is kept, and of what";
+        return Err(Failure::usage(told).with_help(help));
+    }
     let client = connect::client(global).await?;
     let order = ClearCache {
         workflow: args.workflow.clone(),
@@ -83,11 +87,19 @@ pub(super) async fn cache(global: &Global, args: &CacheArgs) -> Outcome {
     if is_broad && !global.yes {
         let found = client.clear_cache(&order).await?;
         if found.count() > 0 {
-            confirm(global, &format!("forget {}", results(&found)))?;
+            confirm(global, &format!("forget {} {}", results(&found), whose(args)))?;
         }
     }
     let done = client.clear_cache(&ClearCache { dry_run: false, ..order }).await?;
     told(global, &done, "forgot")
+}
+
+/// Whose results are meant where no step is named.
+fn whose(args: &ClearArgs) -> String {
+    match &args.workflow {
+        Some(workflow) => format!("that are kept for workflow `{workflow}`"),
+        None => "that are kept for all workflows".to_owned(),
+    }
 }
 
 fn results(reply: &ClearCacheReply) -> String {

@@ -83,7 +83,7 @@ struct HeldArgs {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["ids", "filter", "definition"])]
     #[arg(conflicts_with = "dry_run")]
     plugin: Option<String>,
-    /// Only tell what would be done
+    /// Only tell of each what would become of it: taken, or refused and why. Exits as the order
     #[arg(long)]
     dry_run: bool,
 }
@@ -163,7 +163,7 @@ pub(super) struct SetArgs {
     /// All instances for which this CEL expression is true
     #[arg(long = "where", value_name = "CEL")]
     filter: Option<String>,
-    /// Only tell what would be done
+    /// Only tell of each what would become of it: taken, or refused and why. Exits as the order
     #[arg(long)]
     dry_run: bool,
 }

@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 
 use super::args::Global;
 use super::connect::{self, write_private};
-use super::failure::{BUG, ENDED_BADLY, Failure, NOT_FOUND};
+use super::failure::{BUG, ENDED_BADLY, Failure, NOT_FOUND, UNREACHABLE};
 use crate::api::{self, BusDoor};
 use crate::http::{self, Door, Token};
-use crate::runtime::Engine;
+use crate::runtime::{Engine, Stopped};
 
 /// How long open connections may keep the HTTP door from closing.
 const DOOR_CLOSES: Duration = Duration::from_secs(1);
@@ -68,13 +68,19 @@ impl Doors {
 
 /// Stops the engine while doors and plugins still answer for what is under way.
 pub(super) async fn stop(engine: Engine, doors: Option<Doors>) -> Result<(), Failure> {
-    let ended = engine.shutdown().await;
+    let ended = engine.end().await;
     if let Some(doors) = doors {
         doors.close().await;
     }
     match ended {
-        true => Ok(()),
-        false => Err(Failure::new(ENDED_BADLY, "the engine did not stop in time")),
+        Stopped::InOrder => Ok(()),
+        Stopped::Late => Err(Failure::new(ENDED_BADLY, "the engine did not stop in time")),
+        Stopped::WithoutBus(reason) => {
+            let told = format!("{reason}: the engine ended without it");
+            let help = "nothing acknowledged is lost: the next start goes on from the journal, and \
+                        makes calls that were under way again, under the same ids";
+            Err(Failure::new(UNREACHABLE, told).with_help(help))
+        }
     }
 }
 

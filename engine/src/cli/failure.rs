@@ -119,6 +119,12 @@ impl Failure {
         self
     }
 
+    /// `[GS4009]`; nothing where `gearshift explain` does not tell of this very problem.
+    pub(super) fn code(&self) -> String {
+        let known = explain(&self.problem.code).filter(|it| it.name == self.problem.name);
+        known.map_or_else(String::new, |it| format!("[{}]", it.code))
+    }
+
     /// The lines for stderr: `error[GS4009]: …` and advice.
     pub(super) fn render(&self, look: Look) -> String {
         let red = look.red();
@@ -126,9 +132,7 @@ impl Failure {
         if self.exit == INTERRUPTED {
             return format!("{detail}\n");
         }
-        // A code is shown only where `gearshift explain` tells of this very problem.
-        let known = explain(&self.problem.code).filter(|it| it.name == self.problem.name);
-        let code = known.map_or_else(String::new, |it| format!("[{}]", it.code));
+        let code = self.code();
         let mut text = format!("{red}error{code}{red:#}: {detail}\n");
         if let Some(help) = &self.help {
             text.push_str(&format!("help: {help}\n"));

@@ -15,6 +15,7 @@ mod connect;
 mod contexts;
 mod data;
 mod ids;
+mod items;
 mod login;
 mod sources;
 
@@ -28,6 +29,7 @@ mod control;
 mod convert;
 mod definitions;
 mod deploy;
+mod detail;
 mod dev;
 mod diff;
 mod dlq;

@@ -175,6 +175,23 @@ impl Output {
         Ok(out.flush()?)
     }
 
+    /// The same, for what is told beside one document: that is written alone.
+    pub(super) const fn without_documents(self) -> Self {
+        match self.format {
+            Format::Json | Format::Jsonl => Self { format: Format::None, ..self },
+            Format::Text | Format::None => self,
+        }
+    }
+
+    /// An array or lines of JSON; nothing for people, who were told in words.
+    pub(super) fn list<T: Serialize>(self, items: &[T]) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.json(&items),
+            Format::Jsonl => items.iter().try_for_each(|item| self.json(item)),
+            Format::Text | Format::None => Ok(()),
+        }
+    }
+
     /// A list: a table for people, an array or lines of JSON for programs.
     pub(super) fn items<T: Serialize>(
         self,

@@ -14,7 +14,8 @@ Examples:
   gearshift ls -o jsonl | jq -r .id | gearshift kill - --yes
 
 `cancel` takes back what was done and lets exit actions run, `kill` does neither. `retry` re-runs
-only what failed, `skip` leaves it behind. Exit 8: some of several failed.";
+only what failed, `skip` leaves it behind. `--dry-run` tells of each whether it would be taken, or
+refused and why, and ends as the order would: nothing is done. Exit 8: some of several failed.";
 
 /// `gearshift cancel`, `kill`, `retry` and `skip`.
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 use gearshift_client::protocol::view::{ProgressView, StepStatus, StepView, StepsView};
 
+use super::items;
 use super::output::{Look, clean};
 use super::words::span;
 
@@ -33,12 +34,16 @@ pub(super) fn table(view: &StepsView, look: Look, more: Option<&str>) -> Vec<Str
     let percent = (view.progress.unwrap_or_default() * 100.0).floor();
     let (completed, total) = (view.completed_steps, view.total_steps);
     let mut lines = vec![format!("steps     {completed} of {total} completed · {percent:.0} %")];
+    let of_items = more;
     let more = more.filter(|_| view.steps.len() > LISTED);
     let shown: Vec<_> =
         if more.is_some() { telling(&view.steps) } else { view.steps.iter().collect() };
     let longest = shown.iter().map(|step| step.id.chars().count()).max().unwrap_or_default();
     let name = longest.min(NAME_MAX);
-    lines.extend(shown.iter().map(|step| line(step, look, name)));
+    for step in &shown {
+        lines.push(line(step, look, name));
+        lines.extend(items::lines(step, of_items));
+    }
     if let Some(more) = more.filter(|_| shown.len() < view.steps.len()) {
         lines.push(format!("  … {}; {more}", rest(&view.steps, &shown)));
     }

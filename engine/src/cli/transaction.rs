@@ -19,12 +19,12 @@ use super::words::{age, duration, plain, states};
 
 const EXAMPLES: &str = "\
 Examples:
-  gearshift transaction begin move-7 --open-for 5m
-  gearshift start order --key o-9 --transaction move-7
-  gearshift start shipment --key s-9 --transaction move-7
-  gearshift transaction show move-7
-  gearshift transaction commit move-7
-  gearshift transaction rollback move-7 --wait --reason 'wrong address'
+  gearshift transaction begin release-7 --open-for 5m
+  gearshift start order --key o-9 --transaction release-7
+  gearshift start system_update --key u-9 --transaction release-7
+  gearshift transaction show release-7
+  gearshift transaction commit release-7
+  gearshift transaction rollback release-7 --wait --reason 'wrong package'
 
 After `commit` nothing of what its members did is taken back any more. `rollback` runs the `undo` of
 what they did, newest first over all of them, and ends those that run. A transaction is rolled back
@@ -169,8 +169,8 @@ fn phase(active: &[String]) -> String {
     }
 }
 
-/// One member, and what was left out of what it did.
-fn told_of(member: &MemberView) -> Vec<String> {
+/// One member, and what was left out of what it did; `why` it is rolled back was told before.
+fn told_of(member: &MemberView, why: &str) -> Vec<String> {
     let stand = match member.stand.as_str() {
         "hold" => "is told to stop",
         "held" => "stands still",
@@ -179,10 +179,12 @@ fn told_of(member: &MemberView) -> Vec<String> {
     };
     let status = member.status.map_or("", |status| status.as_str());
     let words = member.end.as_deref().unwrap_or_default();
-    let end = match words {
+    let told = format!(" was rolled back: {why}");
+    let short = words.replacen(&told, " was rolled back", 1);
+    let end = match &*short {
         "" => status.to_owned(),
-        _ if words.starts_with(status) => plain(words),
-        _ => format!("{status}, {}", plain(words)),
+        short if short.starts_with(status) => plain(short),
+        short => format!("{status}, {}", plain(short)),
     };
     let id = &member.id;
     let first = format!("{:<9} {id}  {stand}  {end}", "member").trim_end().to_owned();
@@ -223,7 +225,8 @@ pub(super) fn lines(detail: &InstanceDetail, all: bool) -> Vec<String> {
         lines.push(format!("{:<9} {waits_for}", "waits for"));
     }
     let members = shown(&scope.members, all);
-    lines.extend(members.iter().flat_map(|member| told_of(member)));
+    let why = scope.reason.as_deref().unwrap_or_default();
+    lines.extend(members.iter().flat_map(|member| told_of(member, why)));
     let more = scope.members.len() - members.len();
     if more > 0 {
         lines.push(format!("{:<9} … and {more} more; `--all` shows them", "member"));
@@ -272,8 +275,16 @@ mod tests {
             end: Some("killed by ann: late; skipped undo of step `pay`".into()),
             left_out: vec!["skipped undo of step `pay`".into()],
         };
+        let failed = MemberView {
+            id: "order/c".into(),
+            generation: 1,
+            stand: "rolled_back".into(),
+            status: Some(Status::Failed),
+            end: Some("failed: transaction `t` was rolled back: by hand; step `a` was not".into()),
+            ..MemberView::default()
+        };
         let scope = ScopeView {
-            members: vec![member, killed],
+            members: vec![member, killed, failed],
             calls: 12,
             newest: vec!["charge of order/a".into()],
             waits_for: Some("charge of order/a to be taken back".into()),
@@ -296,6 +307,8 @@ mod tests {
                 "left out  order/a  skipped undo of step `book`",
                 "member    order/b  rolled back  cancelled, killed by ann: late; skipped undo of \
                  step `pay`",
+                "member    order/c  rolled back  failed: transaction `t` was rolled back; step `a` \
+                 was not",
                 "done      charge of order/a",
                 "done      … and 11 more",
             ]

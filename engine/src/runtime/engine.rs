@@ -22,7 +22,7 @@ use super::marks::{self, Marks};
 use super::notices::NoticeSubjects;
 use super::outage::Outage;
 use super::owner::own;
-use super::providers::{Providers, hear, hear_second};
+use super::providers::{Providers, hear, hear_second, keep_losses};
 use super::seat::{STARTING, Seat, SeatState};
 use super::shared::Shared;
 use super::waiters::Waiters;
@@ -32,6 +32,17 @@ use super::waiters::Waiters;
 pub struct Engine {
     handle: Handle,
     membership: Membership,
+}
+
+/// How an engine ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// All that was accepted is decided and stored.
+    InOrder,
+    /// Something did not end in time.
+    Late,
+    /// The bus was away, for the reason given, and did not come back.
+    WithoutBus(String),
 }
 
 /// The task that keeps this engine among others: it outlives all that needs leases.
@@ -44,6 +55,11 @@ struct Membership {
 const MARKS_EVERY: Duration = Duration::from_secs(1);
 /// How long partitions may take to go over to other engines at a stop.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+/// How long an engine that stops waits for a bus that is away: servers that are started again are
+/// back by then, and what is gone for good keeps nothing.
+const AWAY_LIMIT: Duration = Duration::from_secs(3);
+/// How often it looks whether the bus is back.
+const AWAY_LOOK: Duration = Duration::from_millis(50);
 /// How long an engine waits, in leases, to see where each partition is before it says that it runs.
 const PLACES_LEASES: u32 = 5;
 
@@ -110,6 +126,7 @@ impl Engine {
         shared.tasks.spawn(keep_holds(Arc::clone(&shared)));
         shared.tasks.spawn(keep_plugins(Arc::clone(&shared)));
         shared.tasks.spawn(keep_missing(Arc::clone(&shared)));
+        shared.tasks.spawn(keep_losses(Arc::clone(&shared)));
         shared.tasks.spawn(keep_bodies(Arc::clone(&shared)));
         Ok(engine)
     }
@@ -135,19 +152,52 @@ impl Engine {
     /// calls under way may finish within 5 s and are asked again, under the same ids, by the next
     /// start otherwise, snapshots are taken, the bus is closed. Where other engines live, they get
     /// the partitions first, while everything here still answers; calls then have 1 s. False when
-    /// something did not end in time; the next start picks that up as after a crash.
+    /// something did not end in time, or the bus was away; the next start picks that up as after a
+    /// crash.
     pub async fn shutdown(self) -> bool {
+        matches!(self.end().await, Stopped::InOrder)
+    }
+
+    /// [`Engine::shutdown`], which says why it did not end in order. A bus that is away is waited
+    /// for no longer than 3 s: what would be kept there cannot be kept, and nothing of it was
+    /// acknowledged.
+    pub async fn end(self) -> Stopped {
         let bus = self.handle.0.bus.clone();
-        let ended = self.stop().await;
+        let ended = self.halt().await;
         if let Err(error) = bus.close().await {
             tracing::error!(%error, "bus did not close cleanly");
-            return false;
+            return if matches!(ended, Stopped::InOrder) { Stopped::Late } else { ended };
         }
         ended
     }
 
     /// [`Engine::shutdown`] on a bus that others of this process go on with.
     pub async fn stop(self) -> bool {
+        matches!(self.halt().await, Stopped::InOrder)
+    }
+
+    async fn halt(self) -> Stopped {
+        let shared = Arc::clone(&self.handle.0);
+        let absence = tokio::select! {
+            biased;
+            ended = self.in_order() => return if ended { Stopped::InOrder } else { Stopped::Late },
+            absence = away_for(&shared.bus, AWAY_LIMIT) => absence,
+        };
+        // Whatever still waits for the bus hears of the end, and is not waited for.
+        shared.stop.cancel();
+        self.membership.ended.cancel();
+        let is_open = |seat: &&Seat| !matches!(&*seat.state(), SeatState::Stopped);
+        let open = shared.seats.iter().filter(is_open).count();
+        tracing::warn!(
+            reason = absence,
+            partitions = open,
+            "the bus is away: ended without it; calls under way and what was not stored yet are \
+             left to the next start, which replays the journal"
+        );
+        Stopped::WithoutBus(absence)
+    }
+
+    async fn in_order(&self) -> bool {
         let shared = &self.handle.0;
         let began = monotonic();
         if let Some(cluster) = &shared.cluster
@@ -188,6 +238,20 @@ impl Engine {
                 drop(tokio::time::timeout(limit, all).await);
             }
         }
+    }
+}
+
+/// Ends with the reason once the bus has been away for `limit` without a break; else never.
+async fn away_for(bus: &Bus, limit: Duration) -> String {
+    let mut since = tokio::time::Instant::now();
+    loop {
+        let now = tokio::time::Instant::now();
+        match bus.absence() {
+            None => since = now,
+            Some(reason) if now.duration_since(since) >= limit => return reason,
+            Some(_) => {}
+        }
+        tokio::time::sleep(AWAY_LOOK).await;
     }
 }
 

@@ -231,3 +231,47 @@ fn a_signal_ends_commands_that_wait() {
         assert_eq!(child.wait(), code, "{line:?}");
     }
 }
+
+/// A timer is due while nothing can be written, and a call waits.
+const BUSY: &str = "\
+workflow: busy
+version: 1
+initial: off
+states:
+  off: { entry: { call: nobody.work }, after: { 2s: on_ } }
+  on_: {}
+";
+
+#[test]
+fn an_engine_whose_server_is_gone_for_good_ends_soon_and_says_what_it_gave_up() {
+    let place = Place::new();
+    let mut server = Server::start("");
+    place.write("busy.workflow.yaml", BUSY);
+    let told = place.path("told.txt");
+    let line = ["serve", "busy.workflow.yaml", "--data", "kept", "--nats", server.url()];
+    let mut command = place.command(&[&line[..], &["-o", "json", "--no-wait"]].concat());
+    command.stderr(std::fs::File::create(&told).unwrap());
+    let mut engine = Dev::spawn(command);
+    engine.line();
+    let said = |words: &str| std::fs::read_to_string(&told).unwrap().contains(words);
+    for key in ["a", "b", "c", "d", "e"] {
+        place.gearshift(&["start", "busy", "--key", key, "-s", server.url()]).ends(0);
+    }
+    server.kill();
+    until(LONG, || said("sign of life was not confirmed").then_some(()));
+    engine.signal("-TERM");
+    let began = Instant::now();
+    assert_eq!(engine.wait(), Some(6));
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    for words in ["the bus is away: ended without it", "is lost", "nothing acknowledged is lost"] {
+        assert!(said(words), "{words}: {}", std::fs::read_to_string(&told).unwrap());
+    }
+    // What was stored goes on.
+    runtime().block_on(server.restart());
+    let _next = serve(&place, server.url(), &["--data", "kept"]);
+    until(LONG, || {
+        let list = place.gearshift(&["ls", "--where", "state == 'on_'", "-s", server.url()]);
+        (list.out.matches("busy@1").count() == 5).then_some(())
+    });
+}

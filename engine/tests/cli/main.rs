@@ -23,6 +23,7 @@ mod pasted;
 mod places;
 mod plugins;
 mod refused;
+mod rehearsed;
 mod roles;
 mod roles_plugin;
 mod run;

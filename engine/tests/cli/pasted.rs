@@ -96,6 +96,43 @@ fn a_document_that_is_not_fit_is_mended_as_its_readme_says() {
     pasted(&place, "gearshift retry doc-13").ends(0);
 }
 
+#[test]
+fn the_transaction_of_its_page_is_taken_back_as_told() {
+    let page = page("docs/TRANSACTIONS.md");
+    let lines = commands(consoles(&page)[0], "$ gearshift ");
+    let place = with_examples();
+    let copied = place.copy_example("system-update");
+    std::fs::rename(copied, place.path("examples/system-update")).unwrap();
+    assert!(lines[0].starts_with("gearshift dev examples"), "{lines:?}");
+    let _engine = place.dev(&["examples"]);
+    let told: Vec<Done> = lines[1..].iter().map(|line| pasted(&place, line).ends(0)).collect();
+    let [_, _, _, shown, back, after] = told.as_slice() else { panic!("{lines:?}") };
+    assert!(shown.out.contains("o-9") && shown.out.contains("u-9"), "{}", shown.out);
+    assert!(back.out.contains("rolled"), "{}", back.out);
+    assert!(after.out.contains("↶ backup"), "{}", after.out);
+}
+
+#[test]
+fn what_the_pages_do_before_a_run_works_when_pasted() {
+    let readme = page("README.md");
+    let block = consoles(&readme).into_iter().find(|block| block.contains("$ gearshift check"));
+    let place = with_examples();
+    let lines = commands(block.unwrap(), "$ gearshift ");
+    assert!(lines.len() >= 4, "{lines:?}");
+    for line in &lines {
+        // A session ends with its input.
+        pasted(&place, line).ends(0);
+    }
+    let plugins = page("docs/PLUGINS.md");
+    let _engine = place.dev(&["examples"]);
+    let lines: Vec<String> =
+        consoles(&plugins).into_iter().flat_map(|block| commands(block, "$ gearshift ")).collect();
+    assert!(!lines.is_empty());
+    for line in &lines {
+        assert!(pasted(&place, line).ends(0).out.contains("PLUGIN"), "{line}");
+    }
+}
+
 /// The examples that a command's `--help` shows.
 fn examples(place: &Place, command: &[&str]) -> Vec<String> {
     let help = place.gearshift(&[command, &["--help"]].concat()).ends(0).out;

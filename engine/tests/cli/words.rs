@@ -187,13 +187,24 @@ fn decision_34_kept_results_are_forgotten_when_a_person_says_so() {
     let dry = place.gearshift(&["cache", "clear", "--all", "--dry-run"]).ends(0).out;
     assert!(dry.contains("rates     look  a.book     2\nwould forget 2 results\n"), "{dry}");
     let unasked = place.gearshift(&["cache", "clear", "rates"]).ends(2);
-    assert!(unasked.err.contains("forget 2 results needs a yes"), "{}", unasked.err);
+    let title = "forget 2 results that are kept for workflow `rates` needs a yes";
+    assert!(unasked.err.contains(title), "{}", unasked.err);
     let one = place.gearshift(&["cache", "clear", "rates", "look", "7"]).ends(0).out;
     assert!(one.ends_with("forgot 1 result\n"), "{one}");
     assert!(run("4", "id=a") && !run("5", "id=7"));
     let all = place.gearshift(&["cache", "clear", "rates", "--yes", "-o", "json"]).ends(0).json();
     assert_eq!(all["results"][0]["count"], 2);
     assert!(!run("6", "id=a"));
-    let none = place.gearshift(&["cache", "clear", "nothing"]).ends(0).out;
+    let none = place.gearshift(&["cache", "clear", "rates", "look", "nobody"]).ends(0).out;
     assert_eq!(none, "forgot 0 results\n");
+    for (words, told) in [
+        (&["nothing"][..], "error[GS4001]"),
+        (&["rates", "lok"], "no version of `rates` has a step or a state `lok`"),
+        (&["rates", "lok", "--dry-run"], "error[GS4040]"),
+    ] {
+        let refused = place.gearshift(&[&["cache", "clear"][..], words].concat()).ends(3).err;
+        assert!(refused.contains(told), "{refused}");
+    }
+    let unsaid = place.gearshift(&["cache", "clear"]).ends(2).err;
+    assert!(unsaid.contains("name a workflow, or say `--all`"), "{unsaid}");
 }

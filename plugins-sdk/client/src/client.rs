@@ -5,7 +5,7 @@ use std::time::Duration;
 use gearshift_bus::{Bus, NatsOptions};
 use gearshift_protocol::command::Verb;
 use gearshift_protocol::query::What;
-use gearshift_protocol::{Encoding, Header, headers, subjects};
+use gearshift_protocol::{Encoding, Header, Problem, ProblemKind, headers, subjects};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -29,7 +29,20 @@ pub struct Client {
     user: String,
     timeout: Duration,
     trace: Vec<Header>,
+    rehearses: bool,
 }
+
+/// The orders that the engine tells the outcome of without carrying them out.
+const REHEARSED: [Verb; 8] = [
+    Verb::Cancel,
+    Verb::Kill,
+    Verb::Retry,
+    Verb::Skip,
+    Verb::Pause,
+    Verb::Resume,
+    Verb::Rollback,
+    Verb::Set,
+];
 
 impl Client {
     /// The way over a bus of this process.
@@ -58,7 +71,8 @@ impl Client {
     }
 
     fn new(transport: Transport) -> Self {
-        Self { transport, user: "local".to_owned(), timeout: TIMEOUT, trace: Vec::new() }
+        let (user, trace) = ("local".to_owned(), Vec::new());
+        Self { transport, user, timeout: TIMEOUT, trace, rehearses: false }
     }
 
     /// The same way, for this user: commands and events are sent, and recorded, in this name
@@ -85,6 +99,30 @@ impl Client {
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+
+    /// The same way for a dry run: the engine decides about an order as ever, answers with the
+    /// verdict or the refusal, and does nothing. So do `cancel`, `kill`, `retry`, `skip`, `pause`,
+    /// `resume`, `rollback` and `set_vars`; other commands and events are refused with
+    /// `bad_request` before they are sent. An engine that knows no dry run refuses the order.
+    #[must_use]
+    pub const fn rehearsing(mut self) -> Self {
+        self.rehearses = true;
+        self
+    }
+
+    /// Is nothing to be done?
+    pub(crate) const fn rehearses(&self) -> bool {
+        self.rehearses
+    }
+
+    /// Refuses what there is no dry run of.
+    pub(crate) fn only_for_real(&self, what: &str) -> Result<(), Error> {
+        if !self.rehearses {
+            return Ok(());
+        }
+        let told = format!("{what} have no dry run: nothing was sent");
+        Err(Problem::new(ProblemKind::BadRequest, told).into())
     }
 
     /// The user commands are sent for.
@@ -115,6 +153,9 @@ impl Client {
         body: &I,
         waits: Option<Duration>,
     ) -> Result<O, Error> {
+        if !REHEARSED.contains(&verb) {
+            self.only_for_real(&format!("commands `{}`", verb.as_str()))?;
+        }
         let subject = subjects::command(&self.user, verb.as_str());
         self.ask(subject, Vec::new(), body, waits).await
     }

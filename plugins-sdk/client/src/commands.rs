@@ -13,12 +13,13 @@ use serde_json::Value;
 
 use crate::{Client, Error};
 
-/// An order to one instance.
-fn order(instance: &str, reason: &str) -> Order {
-    Order { instance: instance.to_owned(), reason: reason.to_owned() }
-}
-
 impl Client {
+    /// An order to one instance.
+    pub(crate) fn order(&self, instance: &str, reason: &str) -> Order {
+        let (instance, reason) = (instance.to_owned(), reason.to_owned());
+        Order { instance, reason, dry_run: self.rehearses() }
+    }
+
     /// Makes the definitions of a text available.
     ///
     /// # Errors
@@ -74,6 +75,7 @@ impl Client {
         data: &Value,
         headers: &EventHeaders,
     ) -> Result<EventReply, Error> {
+        self.only_for_real("events")?;
         let waits = headers.timeout_ms.map(Duration::from_millis);
         self.ask(subjects::event(event_type), self.signed(headers), data, waits).await
     }
@@ -93,6 +95,7 @@ impl Client {
         data: &Value,
         headers: &EventHeaders,
     ) -> Result<(), Error> {
+        self.only_for_real("events")?;
         if self.store(event_type, self.signed(headers), data).await? {
             return Ok(());
         }
@@ -152,7 +155,7 @@ impl Client {
     ///
     /// `not_found`, and those of every request.
     pub async fn cancel(&self, instance: &str, reason: &str) -> Result<InstanceVerdict, Error> {
-        self.command(Verb::Cancel, &order(instance, reason), None).await
+        self.command(Verb::Cancel, &self.order(instance, reason), None).await
     }
 
     /// Ends an instance at once: nothing runs.
@@ -161,7 +164,7 @@ impl Client {
     ///
     /// `not_found`, and those of every request.
     pub async fn kill(&self, instance: &str, reason: &str) -> Result<InstanceVerdict, Error> {
-        self.command(Verb::Kill, &order(instance, reason), None).await
+        self.command(Verb::Kill, &self.order(instance, reason), None).await
     }
 
     /// Re-runs what made an instance stuck, and only that.
@@ -170,7 +173,7 @@ impl Client {
     ///
     /// `not_found`, and those of every request.
     pub async fn retry(&self, instance: &str, reason: &str) -> Result<InstanceVerdict, Error> {
-        self.command(Verb::Retry, &order(instance, reason), None).await
+        self.command(Verb::Retry, &self.order(instance, reason), None).await
     }
 
     /// Leaves behind what made an instance stuck.
@@ -179,7 +182,7 @@ impl Client {
     ///
     /// `not_found`, and those of every request.
     pub async fn skip(&self, instance: &str, reason: &str) -> Result<InstanceVerdict, Error> {
-        self.command(Verb::Skip, &order(instance, reason), None).await
+        self.command(Verb::Skip, &self.order(instance, reason), None).await
     }
 
     /// Lets an instance go on under another version, or tells what that would mean.

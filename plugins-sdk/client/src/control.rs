@@ -3,7 +3,7 @@
 use gearshift_protocol::InstanceVerdict;
 use gearshift_protocol::command::{
     AddSteps, AddStepsReply, Checkpoint, Clocks, Fork, ForkReply, Hold, HoldReply, HoldSchedule,
-    Order, Pause, Rollback, SetVars, TimerOrder, TriggerReply, TriggerSchedule, Verb,
+    Pause, Rollback, SetVars, TimerOrder, TriggerReply, TriggerSchedule, Verb,
 };
 use gearshift_protocol::view::ScheduleView;
 use serde_json::{Map, Value};
@@ -23,7 +23,8 @@ impl Client {
         reason: &str,
     ) -> Result<InstanceVerdict, Error> {
         let (instance, reason) = (instance.to_owned(), reason.to_owned());
-        self.command(Verb::Pause, &Pause { instance, timers, reason }, None).await
+        let order = Pause { instance, timers, reason, dry_run: self.rehearses() };
+        self.command(Verb::Pause, &order, None).await
     }
 
     /// Lets a paused instance go on.
@@ -32,8 +33,7 @@ impl Client {
     ///
     /// `conflict` if it is not paused; and those of every request.
     pub async fn resume(&self, instance: &str, reason: &str) -> Result<InstanceVerdict, Error> {
-        let order = Order { instance: instance.to_owned(), reason: reason.to_owned() };
-        self.command(Verb::Resume, &order, None).await
+        self.command(Verb::Resume, &self.order(instance, reason), None).await
     }
 
     /// Takes back what an instance has done, newest first, down to the step `from` where one is
@@ -49,7 +49,8 @@ impl Client {
         reason: &str,
     ) -> Result<InstanceVerdict, Error> {
         let (instance, reason) = (instance.to_owned(), reason.to_owned());
-        let order = Rollback { instance, from: from.map(str::to_owned), reason };
+        let from = from.map(str::to_owned);
+        let order = Rollback { instance, from, reason, dry_run: self.rehearses() };
         self.command(Verb::Rollback, &order, None).await
     }
 
@@ -65,7 +66,8 @@ impl Client {
         reason: &str,
     ) -> Result<InstanceVerdict, Error> {
         let (instance, reason) = (instance.to_owned(), reason.to_owned());
-        self.command(Verb::Set, &SetVars { instance, vars, reason }, None).await
+        let order = SetVars { instance, vars, reason, dry_run: self.rehearses() };
+        self.command(Verb::Set, &order, None).await
     }
 
     /// Saves a point that a fork can begin from.

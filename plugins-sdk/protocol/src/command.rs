@@ -239,6 +239,9 @@ pub struct Order {
     /// Why, in the operator's words.
     #[serde(default)]
     pub reason: String,
+    /// Only tell what would become of it: the answer is that of the order, and nothing is done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// Takes a version of a workflow away; refused while instances live on it.

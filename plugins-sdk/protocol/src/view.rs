@@ -11,10 +11,11 @@ pub use self::plugins::{
 };
 pub use self::schedules::{LeftOutView, ScheduleOrderView, SchedulePauseView, ScheduleView};
 pub use self::steps::{
-    ItemsView, ProgressView, RollbackView, StepErrorView, StepStatus, StepView, StepsView,
-    WorkflowMetrics,
+    ItemView, ItemsView, ProgressView, RollbackView, StepErrorView, StepStatus, StepView,
+    StepsView, WorkflowMetrics,
 };
 pub use self::transaction::{MemberView, MembershipView, ScopeView};
+pub use self::waits::{CallView, ChildView, TimerView};
 use crate::verdict::Status;
 
 mod control;
@@ -24,6 +25,7 @@ mod plugins;
 mod schedules;
 mod steps;
 mod transaction;
+mod waits;
 
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +86,9 @@ pub struct InstanceSummary {
     /// The instance whose child it is, as `workflow/key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// The transaction that it belongs to, or did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<MembershipView>,
 }
 
 /// All there is to show of one instance.
@@ -132,71 +137,16 @@ pub struct InstanceDetail {
     /// Points that a fork can begin from, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checkpoints: Vec<CheckpointView>,
-    /// The transaction that it belongs to, or did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub transaction: Option<MembershipView>,
     /// What it knows, where it is a transaction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<ScopeView>,
-    /// What a person left out with `skip` of what was to be taken back, or to be done in any case.
+    /// What a person left out with `skip` of what was to be taken back, or to be done in any case,
+    /// with the person's reason; and what a `kill` left of a rollback that it broke off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
     /// How far its step graphs are.
     #[serde(flatten)]
     pub steps: StepsView,
-}
-
-/// An armed timer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TimerView {
-    /// Names it for `timer fire` and `timer move`.
-    #[serde(default)]
-    pub id: u32,
-    /// What it is for, such as `after 24h in under_review`.
-    pub name: String,
-    /// When it is due.
-    pub due: String,
-}
-
-/// A call under way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CallView {
-    /// The call id.
-    pub id: String,
-    /// The step that makes it, where it is one of a step graph.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<String>,
-    /// `plugin.operation`.
-    pub operation: String,
-    /// The attempt under way, or the one that failed last; from 1.
-    pub attempt: u32,
-    /// Attempts in all, where the definition bounds them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attempts: Option<u32>,
-    /// When the call began, where that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// The latest time an answer to the attempt under way counts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deadline: Option<String>,
-    /// When the next attempt begins, between attempts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_attempt: Option<String>,
-    /// The plugin took the attempt and answers later.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub pending: bool,
-    /// How far its plugin says it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub progress: Option<ProgressView>,
-}
-
-/// An instance that runs as a call of another one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChildView {
-    /// The parent's name for it, as in `done.invoke.<id>`.
-    pub id: String,
-    /// `workflow/key`.
-    pub instance: String,
 }
 
 /// One input of an instance and all it caused.

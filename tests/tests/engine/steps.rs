@@ -170,10 +170,54 @@ fn a_fan_out_has_so_many_items_under_way_and_tells_what_is_missing() {
             (&result["complete"], &result["missing"][0]["item"]),
             (&json!(false), &json!(4))
         );
+        let [missing] = step(&done, "each").missing_items.as_slice() else { panic!("{done:?}") };
+        assert_eq!((missing.index, &missing.item), (4, &json!(4)));
+        assert_eq!(missing.error.as_ref().unwrap().message, "not this one");
         let detail = world.run(world.client().definition("items", None)).unwrap();
         let metrics = detail.metrics;
         assert_eq!((metrics.total, metrics.completed, metrics.steps_completed), (1, 1, 2));
         assert!(metrics.mean_ms.is_some(), "{metrics:?}");
+    });
+}
+
+const ALL_ITEMS: &str = "
+workflow: shops
+version: 1
+correlate: data.key
+events: { shops.came: { start: true } }
+steps:
+  each:
+    foreach: { in: input.list, max_parallel: 2 }
+    call: recorded.work
+    timeout: 1h
+";
+
+#[test]
+fn items_without_result_are_told_by_show_and_why() {
+    each(ALL_ITEMS, |world| {
+        let plugin = Recorded::new(|seen| match seen.input["shop"].as_str() {
+            Some("b") => Answer::Permanent("no such shop".to_owned()),
+            Some("c") => Answer::Never,
+            _ => Answer::Output(json!({})),
+        });
+        let _running = world.run(plugin.serve(&world.bus()));
+        let large = "x".repeat(2_000);
+        let list = json!([{ "shop": "c" }, { "shop": "a" }, { "shop": "b" }, { "shop": large }]);
+        world.send("shops.came", None, &json!({ "key": "s", "list": list }));
+        let stuck = world.wait_for("shops/s", "stuck");
+        let each = step(&stuck, "each");
+        assert_eq!(each.items, Some(ItemsView { total: 4, done: 1, failed: 1 }));
+        let told = each.missing_items.iter().map(|one| (one.index, one.status));
+        use StepStatus::{Cancelled, Failed, Pending};
+        assert_eq!(told.collect::<Vec<_>>(), [(0, Cancelled), (2, Failed), (3, Pending)]);
+        let [_, failed, heavy] = each.missing_items.as_slice() else { panic!("{each:?}") };
+        assert_eq!(failed.item, json!({ "shop": "b" }));
+        let error = failed.error.as_ref().unwrap();
+        assert_eq!((&*error.kind, &*error.message), ("permanent", "no such shop"));
+        assert!(heavy.item.is_null() && heavy.item_bytes > Some(2_000), "{heavy:?}");
+        let why = world.run(world.client().why("s")).unwrap();
+        let line = r#"item 2 of `each` failed: {"shop":"b"}: permanent: no such shop"#;
+        assert!(why.lines.iter().any(|it| it == line), "{why:?}");
     });
 }
 

@@ -19,6 +19,7 @@ mod orders;
 mod pending;
 mod plan;
 mod queues;
+mod rehearse;
 mod replies;
 mod resting;
 mod restore;

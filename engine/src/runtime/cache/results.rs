@@ -85,12 +85,55 @@ fn count(counts: &mut BTreeMap<[String; 3], Forgotten>, entry: &Entry) {
     counts.entry(place).or_insert(new).count += 1;
 }
 
+/// Results on their way to the bucket, each with a number of its own: instances that make the same
+/// call at the same time keep one each under the same name, and the end of one must not look like
+/// the other's being forgotten.
+#[derive(Debug, Default)]
+struct UnderWay {
+    entries: HashMap<ContentHash, Vec<(u64, Entry)>>,
+    next: u64,
+    count: usize,
+}
+
+impl UnderWay {
+    /// The latest.
+    fn get(&self, under: &ContentHash) -> Option<&Entry> {
+        self.entries.get(under)?.last().map(|(_, entry)| entry)
+    }
+
+    fn add(&mut self, under: ContentHash, entry: Entry) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.count += 1;
+        self.entries.entry(under).or_default().push((number, entry));
+        number
+    }
+
+    /// Takes one out; false where it was forgotten meanwhile.
+    fn take(&mut self, under: &ContentHash, number: u64) -> bool {
+        let Some(list) = self.entries.get_mut(under) else { return false };
+        let before = list.len();
+        list.retain(|(known, _)| *known != number);
+        let taken = before - list.len();
+        self.count -= taken;
+        if list.is_empty() {
+            self.entries.remove(under);
+        }
+        taken > 0
+    }
+
+    /// Forgets those of a name.
+    fn forget(&mut self, under: &ContentHash) {
+        self.count -= self.entries.remove(under).map_or(0, |list| list.len());
+    }
+}
+
 /// The results of calls.
 #[derive(Default)]
 pub(crate) struct Results {
     bucket: OnceCell<Bucket>,
     /// What is being kept: an engine finds its own results at once.
-    under_way: Mutex<HashMap<ContentHash, Entry>>,
+    under_way: Mutex<UnderWay>,
     rests_until: Mutex<Option<Instant>>,
 }
 
@@ -102,7 +145,7 @@ impl Results {
         under: ContentHash,
         now: Timestamp,
     ) -> Option<Value> {
-        let found = self.entries().get(&under).cloned();
+        let found = self.under_way().get(&under).cloned();
         if let Some(answer) = found.and_then(|entry| entry.answer(now)) {
             return Some(answer);
         }
@@ -126,8 +169,8 @@ impl Results {
     /// `None` where it is not kept.
     pub(crate) fn begin(&self, result: ToKeep, now: Timestamp) -> Option<Keeping> {
         let ToKeep { by, under, step, operation, output, ttl_ms } = result;
-        let mut entries = self.entries();
-        if entries.len() >= UNDER_WAY_MAX || self.rests() {
+        let mut under_way = self.under_way();
+        if under_way.count >= UNDER_WAY_MAX || self.rests() {
             return None;
         }
         let entry = Entry::new(&by, (&step, &operation), output, (now, ttl_ms));
@@ -135,13 +178,13 @@ impl Results {
             tracing::debug!(%operation, "a result is too large to be kept");
             return None;
         };
-        entries.insert(under, entry);
-        Some(Keeping { under, bytes, ttl: Duration::from_millis(ttl_ms) })
+        let number = under_way.add(under, entry);
+        Some(Keeping { under, number, bytes, ttl: Duration::from_millis(ttl_ms) })
     }
 
     /// Stores the result.
     pub(crate) async fn keep(&self, bus: &Bus, keeping: Keeping) {
-        let Keeping { under, bytes, ttl } = keeping;
+        let Keeping { under, number, bytes, ttl } = keeping;
         let put = async {
             let bucket = self.bucket(bus).await?;
             bucket.put_expiring(&under.to_string(), bytes, ttl).await
@@ -151,7 +194,7 @@ impl Results {
             Ok(Err(error)) => drop(self.rest::<()>(&error.to_string())),
             Err(_) => drop(self.rest::<()>("no answer in time")),
         }
-        let is_forgotten = self.entries().remove(&under).is_none();
+        let is_forgotten = !self.under_way().take(&under, number);
         // Somebody had it forgotten on its way.
         if is_forgotten && let Ok(bucket) = self.bucket(bus).await {
             let gone = tokio::time::timeout(KEEP_MAX, bucket.delete(&under.to_string())).await;
@@ -173,14 +216,21 @@ impl Results {
     ) -> Result<Vec<Forgotten>, BusError> {
         let mut counts = BTreeMap::new();
         let mut met = Vec::new();
-        self.entries().retain(|under, entry| {
-            let is_meant = wanted.is_met(entry, &under.to_string());
-            if is_meant {
+        {
+            let mut under_way = self.under_way();
+            let names: Vec<_> = under_way.entries.keys().copied().collect();
+            for under in names {
+                let Some(entry) = under_way.get(&under) else { continue };
+                if !wanted.is_met(entry, &under.to_string()) {
+                    continue;
+                }
                 count(&mut counts, entry);
                 met.push(under.to_string());
+                if !is_dry {
+                    under_way.forget(&under);
+                }
             }
-            !is_meant || is_dry
-        });
+        }
         let bucket = self.bucket(bus).await?;
         for under in bucket.keys("").await? {
             let Some(found) = bucket.get(&under).await? else { continue };
@@ -218,7 +268,7 @@ impl Results {
         lock(&self.rests_until).is_some_and(|until| monotonic() < until)
     }
 
-    fn entries(&self) -> MutexGuard<'_, HashMap<ContentHash, Entry>> {
+    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
         lock(&self.under_way)
     }
 }
@@ -240,6 +290,8 @@ impl Handle {
 /// A result on its way to the bucket.
 pub(crate) struct Keeping {
     under: ContentHash,
+    /// Which of those that are being kept under this name.
+    number: u64,
     bytes: bytes::Bytes,
     ttl: Duration,
 }
@@ -248,3 +300,7 @@ pub(crate) struct Keeping {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[path = "results_tests.rs"]
+mod tests;

@@ -17,6 +17,9 @@ pub struct Pause {
     /// Why, in the operator's words.
     #[serde(default)]
     pub reason: String,
+    /// Only tell what would become of it: the answer is that of the order, and nothing is done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// What becomes of the timers of a paused instance.
@@ -53,6 +56,9 @@ pub struct Rollback {
     /// Why, in the operator's words.
     #[serde(default)]
     pub reason: String,
+    /// Only tell what would become of it: the answer is that of the order, and nothing is done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// Writes to variables of an instance: all of them, or none.
@@ -66,6 +72,9 @@ pub struct SetVars {
     /// Why, in the operator's words.
     #[serde(default)]
     pub reason: String,
+    /// Only tell what would become of it: the answer is that of the order, and nothing is done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// Saves a point that a fork can begin from.

@@ -34,6 +34,11 @@ const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_none_left(number: &u64) -> bool {
+    *number == 0
+}
+
 /// How far a call is, as its plugin says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -87,6 +92,13 @@ pub struct StepView {
     /// The items of its `foreach`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<ItemsView>,
+    /// The items of its `foreach` that failed and, once the step is over, those that have no result
+    /// for another reason; in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_items: Vec<ItemView>,
+    /// How many more of them there are, where they are heavier than a view may be.
+    #[serde(skip_serializing_if = "is_none_left")]
+    pub missing_items_left: u64,
     /// What a pending step needs and has not got yet: names, or `one of a, b`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<String>,
@@ -166,6 +178,25 @@ pub struct ItemsView {
     pub done: u64,
     /// Those that failed for good.
     pub failed: u64,
+}
+
+/// One item of a fan-out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ItemView {
+    /// Its number in the list, from 0.
+    pub index: u64,
+    /// The item; absent where it is heavier than a view may be.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub item: Value,
+    /// How heavy an item is that is left out, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item_bytes: Option<u64>,
+    /// `failed`; `cancelled` where it was cut off, `pending` where it was never begun.
+    pub status: StepStatus,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<StepErrorView>,
 }
 
 /// A rollback under way.

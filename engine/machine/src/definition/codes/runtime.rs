@@ -149,8 +149,8 @@ super::codes! { RUNTIME;
         "It has as many members as a transaction may have, which the message names. Nothing was \
          started. Use several transactions."
     NOTHING_THERE 4040 "not_found" "there is no such thing"
-        "What the request names does not exist: a dead letter, a command, a query. The message \
-         says what was looked for."
+        "What the request names does not exist: a dead letter, a step, a command, a query. The \
+         message says what was looked for."
     CONFLICT_NOW 4090 "conflict" "it does not fit what is the case"
         "The request is well formed but cannot be done now. The message says what is the case; \
          nothing was changed."

@@ -9,6 +9,7 @@ mod letters;
 mod limits;
 mod migrate;
 mod orphans;
+mod rehearsals;
 mod resting;
 mod rollbacks;
 mod routing;

@@ -1,0 +1,80 @@
+//! The items of a `foreach` that have no result, below the line of their step.
+
+use gearshift_client::protocol::view::{ItemView, StepStatus, StepView};
+
+use super::output::clean;
+use super::words::{FEW, cut};
+
+/// The widest that a line becomes.
+const WIDTH: usize = 80;
+/// Letters of an item that are shown at most.
+const ITEM_SHOWN: usize = 30;
+
+/// `      [3] "b.example"  failed  permanent: no such shop`, of each; without `all` of the first,
+/// and `more` says how to see the others.
+pub(super) fn lines(step: &StepView, more: Option<&str>) -> Vec<String> {
+    let most = if more.is_some() { FEW } else { usize::MAX };
+    let shown = step.missing_items.iter().take(most);
+    let mut lines: Vec<_> = shown.map(|one| line(one, more.is_some())).collect();
+    let hidden = step.missing_items.len().saturating_sub(most);
+    if let Some(more) = more.filter(|_| hidden > 0) {
+        lines.push(format!("      … {hidden} more without result; {more}"));
+    }
+    if step.missing_items_left > 0 {
+        let left = step.missing_items_left;
+        lines.push(format!("      … {left} more without result, too many to be listed"));
+    }
+    lines
+}
+
+fn line(one: &ItemView, short: bool) -> String {
+    let item = match one.item_bytes {
+        Some(bytes) => format!("({bytes} bytes)"),
+        None => one.item.to_string(),
+    };
+    let item = if short { cut(&item, ITEM_SHOWN) } else { item };
+    let status = match one.status {
+        StepStatus::Cancelled => "not finished",
+        StepStatus::Pending => "not begun",
+        other => other.as_str(),
+    };
+    let why = one.error.as_ref().map_or_else(String::new, |error| {
+        let code = if error.code.is_empty() { &error.kind } else { &error.code };
+        format!("  {code}: {}", error.message.replace('\n', " "))
+    });
+    let told = clean(&format!("      [{}] {item}  {status}{why}", one.index)).into_owned();
+    if short { cut(&told, WIDTH - 1) } else { told }
+}
+
+#[cfg(test)]
+mod tests {
+    use gearshift_client::protocol::view::StepErrorView;
+    use serde_json::json;
+
+    use super::*;
+
+    fn failed(index: u64) -> ItemView {
+        let (kind, message) = ("permanent".to_owned(), "no such shop".to_owned());
+        let error = Some(StepErrorView { kind, message, ..StepErrorView::default() });
+        let item = json!({ "shop": format!("shop {index}") });
+        ItemView { index, item, error, status: StepStatus::Failed, ..ItemView::default() }
+    }
+
+    #[test]
+    fn items_without_result_are_named_the_first_of_many() {
+        let cut_off = ItemView { index: 90, status: StepStatus::Cancelled, ..failed(90) };
+        let cut_off = ItemView { error: None, item_bytes: Some(900), ..cut_off };
+        let missing = (0..11).map(failed).chain([cut_off]).collect();
+        let step = StepView { missing_items: missing, ..StepView::default() };
+        let few = lines(&step, Some("`--all` shows them"));
+        assert_eq!(few.len(), FEW + 1);
+        assert_eq!(few[0], r#"      [0] {"shop":"shop 0"}  failed  permanent: no such shop"#);
+        assert_eq!(few[FEW], "      … 2 more without result; `--all` shows them");
+        let all = lines(&step, None);
+        assert_eq!(all.len(), 12);
+        assert_eq!(all[11], "      [90] (900 bytes)  not finished");
+        let left = StepView { missing_items_left: 7, ..step };
+        let last = lines(&left, None).pop().unwrap();
+        assert_eq!(last, "      … 7 more without result, too many to be listed");
+    }
+}

@@ -1,0 +1,120 @@
+//! `--dry-run` of orders: each instance is told as the order itself would tell it, and nothing is
+//! done.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{Dev, Done, Place, until};
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(30);
+
+const JOB: &str = "\
+workflow: job
+vars: { watts: 1 }
+steps:
+  book: { call: a.book, undo: a.back }
+  check: { call: a.check, needs: [book], when: input.bad }
+  ask: { needs: [book], approval: { title: Go on } }
+";
+
+const MOCKS: &str = "\
+a.book: {}
+a.back: {}
+a.check: { fail: permanent, code: torn, message: page 3 is torn }
+";
+
+/// How the instances of one order stand.
+const STANDS: [&str; 4] = ["running", "paused", "stuck", "cancelled"];
+
+fn dev() -> (Place, Dev) {
+    let place = Place::new();
+    place.write("flows/job.workflow.yaml", JOB);
+    place.write("flows/mocks.yaml", MOCKS);
+    let dev = place.dev(&["flows"]);
+    (place, dev)
+}
+
+/// Instances that stand so: `retry-running`, `retry-paused`, ….
+fn instances(place: &Place, order: &str) -> Vec<String> {
+    let key = |stands: &&str| format!("{order}-{stands}");
+    let keys: Vec<_> = STANDS.iter().map(key).collect();
+    for key in &keys {
+        let bad = format!("bad={}", key.ends_with("stuck"));
+        place.gearshift(&["start", "job", "--key", key, "-d", &bad]).ends(0);
+        let filter = format!("key == '{key}' && size(stuck) > 0");
+        let booked = format!("key == '{key}' && steps.book.status == 'completed'");
+        let filter = if key.ends_with("stuck") { filter } else { booked };
+        let list = ["ls", "--where", &filter];
+        until(LONG, || (!place.gearshift(&list).ends(0).out.is_empty()).then_some(()));
+    }
+    place.gearshift(&["pause", &keys[1]]).ends(0);
+    place.gearshift(&["kill", &keys[3]]).ends(0);
+    keys
+}
+
+fn documents(done: &Done) -> Vec<Value> {
+    done.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The document of the order itself.
+fn for_real(mut dry: Value) -> Value {
+    assert_eq!(dry["dry_run"], true, "{dry}");
+    dry.as_object_mut().unwrap().remove("dry_run");
+    if dry["refused"].is_string() {
+        assert_eq!(dry["refused"], dry["problem"]["detail"], "{dry}");
+        return dry["problem"].take();
+    }
+    dry
+}
+
+#[test]
+fn a_dry_run_tells_of_each_what_the_order_comes_to_and_does_nothing() {
+    let (place, _dev) = dev();
+    for order in ["cancel", "kill", "retry", "skip", "pause", "resume", "rollback", "set"] {
+        let keys = instances(&place, order);
+        let filter = format!("key.startsWith('{order}-')");
+        let mut words = vec![order];
+        if order == "set" {
+            words.extend(["--where", &filter, "watts=2"]);
+        } else {
+            words.extend(keys.iter().map(String::as_str).chain(["nobody"]));
+        }
+        let seen = || {
+            let keys = keys.iter().map(String::as_str);
+            let all = ["history", "-o", "jsonl"].into_iter().chain(keys).collect::<Vec<_>>();
+            place.gearshift(&all).ends(0).out
+        };
+        let before = seen();
+        let dry = place.gearshift(&[&words[..], &["--dry-run", "-o", "jsonl"]].concat());
+        let array = place.gearshift(&[&words[..], &["--dry-run", "-o", "json"]].concat());
+        assert_eq!(seen(), before, "{order} was only to be told");
+        let real = place.gearshift(&[&words[..], &["--yes", "-o", "jsonl"]].concat());
+        assert_eq!((dry.code, array.code), (real.code, real.code), "{order}: {}", real.err);
+        let told = documents(&dry);
+        assert_eq!(array.json(), Value::from(told.clone()), "{order}");
+        let told: Vec<_> = told.into_iter().map(for_real).collect();
+        assert_eq!(told, documents(&real), "{order}");
+        assert!(told.len() >= 3, "{order}: {told:?}");
+    }
+}
+
+#[test]
+fn a_dry_run_counts_what_would_be_refused_and_says_why_with_the_code() {
+    let (place, _dev) = dev();
+    let keys = instances(&place, "k");
+    let filter = ["--where", "workflow == 'job'"];
+    let dry = place.gearshift(&[&["retry"][..], &filter, &["--dry-run"]].concat()).ends(8);
+    assert!(dry.out.contains("k-stuck  would be running in steps\n"), "{}", dry.out);
+    let why = "refused  job/k-running: the instance is not stuck [GS4014]\n";
+    assert!(dry.out.contains(why), "{}", dry.out);
+    assert!(dry.out.ends_with("would retry 1 instance, 2 could not be\n"), "{}", dry.out);
+    assert_eq!(dry.err, "", "it is the answer, and no failure");
+    // Of one alone the refusal is told as ever.
+    let one = place.gearshift(&["retry", &keys[0], "--dry-run"]).ends(4);
+    let same = place.gearshift(&["retry", &keys[0]]).ends(4);
+    assert_eq!((one.out, one.err), (same.out, same.err));
+    let none = place.gearshift(&["skip", &keys[0], &keys[1], "--dry-run"]).ends(4);
+    assert!(none.out.ends_with("would skip 0 instances, 2 could not be\n"), "{}", none.out);
+}
