@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use gearshift_bus::{Bus, Offer, Registration, ServiceInfo, SubjectPattern, Subscription};
-use gearshift_protocol::metadata::METADATA_STATE;
+use gearshift_bus::{Bus, Clock, Offer, Registration, ServiceInfo, SubjectPattern, Subscription};
+use gearshift_protocol::metadata::{METADATA_SINCE, METADATA_STATE};
 use gearshift_protocol::{AnnouncementKind, PluginState, subjects};
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -193,6 +193,9 @@ async fn show(
 ) -> Result<Registration, gearshift_bus::Error> {
     let mut metadata = info.metadata.clone();
     metadata.insert(METADATA_STATE.to_owned(), state.to_string());
+    if let Ok(now) = jiff::Timestamp::from_second(Clock::system().now_ms() / 1_000) {
+        metadata.insert(METADATA_SINCE.to_owned(), now.to_string());
+    }
     let shown = ServiceInfo { metadata, endpoints: Vec::new(), ..info.clone() };
     let (registration, _) = bus.requests().offer_as(shown, offer).await?;
     Ok(registration)

@@ -1,19 +1,18 @@
 //! Durable state → what people read: summary, detail, history, tasks, and why it waits.
 
-use gearshift_machine::definition::duration;
-use gearshift_machine::definition::model::{Definition, Descriptor, SeqStep, Trigger};
+use gearshift_machine::definition::model::{CallSpec, Definition, Descriptor, SeqStep, Trigger};
 use gearshift_machine::machine::{
-    End, Fired, Instance, Role, RunningSequence, StateId, Timer, TimerKind, Timestamp, TraceEntry,
-    asks_transaction, open_tasks,
+    CallOutcome, End, Fired, Instance, Reply, Role, RunningCall, RunningSequence, StateId,
+    TimerKind, Timestamp, TraceEntry, asks_transaction, open_tasks,
 };
 use gearshift_machine::partition::DeadLetter;
 use gearshift_machine::value::{Map, Value};
 use gearshift_protocol::view::{
     CallView, ChildView, DeadLetter as DeadLetterView, EndView, GuardView, HistoryEntry,
-    InstanceDetail, InstanceSummary, Task, TimerView, TransitionView, VoteView,
+    InstanceDetail, InstanceSummary, Task, TransitionView, VoteView,
 };
 
-use super::{control, steps, transactions, wire};
+use super::{control, steps, timers, transactions, wire};
 
 /// One line of a list.
 pub(super) fn summary(
@@ -36,6 +35,7 @@ pub(super) fn summary(
         stuck_reason: instance.stuck.as_ref().map(|stuck| stuck.reason.to_string()),
         end: instance.end().map(end),
         parent: instance.parent.as_ref().map(|parent| parent.key.to_string()),
+        transaction: transactions::membership(instance),
     }
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn detail(
         input: wire::json(&instance.input),
         output: wire::json(&instance.output),
         initiator: instance.initiator.as_ref().map(ToString::to_string),
-        timers: instance.timers.iter().filter_map(|one| timer(definition, instance, one)).collect(),
+        timers: timers::views(definition, instance),
         calls: calls.collect(),
         children: instance.sequences.iter().filter_map(|one| child(definition, one)).collect(),
         deferred: names(&instance.deferred),
@@ -91,43 +91,10 @@ pub(crate) fn detail(
         approvals: tasks(instance, definition, now),
         paused: control::paused(instance),
         checkpoints: control::checkpoints(instance),
-        transaction: transactions::membership(instance),
         scope: transactions::scope(instance),
         left_out: instance.left_out().iter().map(ToString::to_string).collect(),
         steps: steps::view(instance, definition, now),
     }
-}
-
-/// A timer of the author's flow; when an ended life is forgotten is none.
-fn timer(definition: &Definition, instance: &Instance, timer: &Timer) -> Option<TimerView> {
-    let name = match &timer.kind {
-        TimerKind::After { state, armed: Some(armed), .. } => {
-            format!("{}, armed as {armed}", definition.state(*state).id)
-        }
-        TimerKind::After { state, index, armed: None } => {
-            let state = definition.state(*state);
-            let delay = state.after.get(usize::from(*index)).map(|after| &after.delay);
-            match delay {
-                Some(gearshift_machine::definition::model::Delay::Fixed(ms)) => {
-                    format!("{} after {}", state.id, duration::format(*ms))
-                }
-                Some(gearshift_machine::definition::model::Delay::Computed(_)) | None => {
-                    format!("{} after (computed)", state.id)
-                }
-            }
-        }
-        TimerKind::Send { event } | TimerKind::SendTo { event, .. } => {
-            format!("send {}", event.name)
-        }
-        TimerKind::CallDeadline { .. } => "call deadline".to_owned(),
-        TimerKind::CallRetry { .. } => "call retry".to_owned(),
-        TimerKind::DeferredExpiry { .. } => "deferred event expires".to_owned(),
-        TimerKind::Steps { graph, step } => {
-            steps::deadline_name(definition, instance, *graph, *step)
-        }
-        TimerKind::MoreSteps { .. } | TimerKind::Retention => return None,
-    };
-    Some(TimerView { id: timer.id, name, due: timer.due.to_string() })
 }
 
 /// The child that a sequence waits for.
@@ -147,16 +114,7 @@ fn call(
     running: &RunningSequence,
 ) -> Option<CallView> {
     let call = running.call.as_ref().filter(|call| call.child.is_none())?;
-    let sequence = definition.sequences.get(usize::from(running.sequence))?;
-    let Some(SeqStep::Call { spec, .. }) = sequence.steps.get(usize::from(running.position)) else {
-        return None;
-    };
-    let spec = match (running.role, &spec.undo) {
-        (Role::Undo { .. }, Some(undo)) => undo,
-        (Role::Undo { .. }, None) | (Role::State | Role::Step { .. } | Role::Finally { .. }, _) => {
-            spec
-        }
-    };
+    let spec = spec_of(definition, running)?;
     let retry = instance.timers.iter().find_map(|timer| match timer.kind {
         TimerKind::CallRetry { sequence } if sequence == running.id => Some(timer.due),
         TimerKind::CallRetry { .. }
@@ -173,14 +131,62 @@ fn call(
         id: call.id.to_string(),
         step: steps::name_of(definition, instance, running.role),
         operation: spec.operation.to_string(),
-        attempt: call.attempt,
+        // Of what is held back the one that waits.
+        attempt: call.attempt.saturating_add(u32::from(call.held)),
         // Who waits for a plugin is asked for more often than its policy says.
         attempts: Some(spec.retry.attempts).filter(|all| call.attempt <= *all),
         since: None,
         deadline: call.sent.then(|| call.deadline.to_string()),
         next_attempt: retry.map(|due| due.to_string()),
+        held: None,
         pending: call.sent && call.heartbeat_ms.is_some(),
+        answered: answered(instance, call),
         progress: None,
+    })
+}
+
+/// The call that a sequence stands at; of one that takes something back the undo.
+fn spec_of<'d>(definition: &'d Definition, running: &RunningSequence) -> Option<&'d CallSpec> {
+    let sequence = definition.sequences.get(usize::from(running.sequence))?;
+    let Some(SeqStep::Call { spec, .. }) = sequence.steps.get(usize::from(running.position)) else {
+        return None;
+    };
+    Some(match (running.role, &spec.undo) {
+        (Role::Undo { .. }, Some(undo)) => undo,
+        (Role::Undo { .. }, None) | (Role::State | Role::Step { .. } | Role::Finally { .. }, _) => {
+            spec
+        }
+    })
+}
+
+/// `step load`, `the undo of step load`, `recorded.work`: whose call a sequence makes.
+pub(super) fn call_words(
+    definition: &Definition,
+    instance: &Instance,
+    running: &RunningSequence,
+) -> Option<String> {
+    let name = steps::name_of(definition, instance, running.role);
+    match (running.role, name) {
+        (Role::Step { .. }, Some(step)) => Some(format!("step {step}")),
+        (Role::Undo { .. }, Some(step)) => Some(format!("the undo of step {step}")),
+        (Role::Finally { .. }, Some(name)) => Some(name),
+        (Role::State | Role::Step { .. } | Role::Undo { .. } | Role::Finally { .. }, _) => {
+            Some(spec_of(definition, running)?.operation.to_string())
+        }
+    }
+}
+
+/// How a call was answered whose answer is kept.
+fn answered(instance: &Instance, call: &RunningCall) -> Option<String> {
+    let fits = |reply: &&Reply| (reply.call, reply.attempt) == (call.id, call.attempt);
+    let reply = instance.kept_replies().find(fits)?;
+    Some(match &reply.outcome {
+        CallOutcome::Success(_) | CallOutcome::Cached(_) => "succeeded".to_owned(),
+        CallOutcome::Failure { kind, code, message, .. } => match (kind.as_str(), &**code) {
+            (kind, "") => format!("{kind}: {message}"),
+            (kind, code) if kind == code => format!("{kind}: {message}"),
+            (kind, code) => format!("{kind} {code}: {message}"),
+        },
     })
 }
 

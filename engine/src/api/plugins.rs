@@ -97,6 +97,7 @@ fn of_instance(looked: &Looked, instance: &ProviderInstance) -> PluginInstanceVi
     PluginInstanceView {
         id: instance.info.id.clone(),
         state: status.map(|it| it.state).or(instance.metadata.state).unwrap_or_default(),
+        since: instance.metadata.since.clone(),
         in_flight: load.map(|load| load.in_flight),
         capacity: load.map(|load| load.capacity).or(instance.metadata.concurrency),
         calls,

@@ -1,4 +1,4 @@
-//! How far long work is, as its plugins say.
+//! How far long work is, as its plugins say, and what limits hold calls back.
 
 use gearshift_machine::machine::InstanceKey;
 use gearshift_protocol::view::{InstanceDetail, ProgressView};
@@ -19,6 +19,8 @@ pub(super) async fn add(handle: &Handle, key: &InstanceKey, seen: &mut InstanceD
         }
     };
     for call in &mut seen.calls {
+        let mut held = known.iter().filter(|one| one.call.to_string() == call.id);
+        call.held = held.find_map(|one| one.held.clone());
         let mut fitting = known.iter().filter(|one| one.attempt == call.attempt);
         let Some(one) = fitting.find(|one| one.call.to_string() == call.id) else { continue };
         let (percent, note) = (one.percent, one.note.clone());

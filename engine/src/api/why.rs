@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use gearshift_bus::ServiceInfo;
 use gearshift_machine::definition::duration;
 use gearshift_machine::definition::model::{Definition, Trigger};
-use gearshift_machine::machine::{End, Instance, InstanceKey, Status, Timestamp, TraceEntry};
+use gearshift_machine::machine::{
+    Clocks, End, Instance, InstanceKey, Status, Timestamp, TraceEntry,
+};
 use gearshift_protocol::view::{CallView, ChildView, Task, Why};
 use gearshift_protocol::{OperationRef, PluginMetadata};
 
 use super::describe::{detail, tasks};
 use super::transactions::quoted;
-use super::{control, holds, plugins, progress, remedies, resolve, steps, transactions};
+use super::{control, holds, plugins, progress, remedies, resolve, steps, timers, transactions};
 use crate::runtime::Handle;
 
 /// Calls, children and timers that are told one by one; of more the number is enough.
@@ -36,6 +38,7 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
         why.summary = format!("{id} ended {since} ago in `{states}`: {status}");
         transactions::why(instance, &mut why);
         why.lines.extend(instance.end().map(End::words));
+        left_out(instance, &mut why);
         return why;
     }
     if let Some(stuck) = &instance.stuck {
@@ -51,16 +54,23 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
     let mut now_is = detail(instance, definition, now);
     progress::add(handle, &instance.key, &mut now_is).await;
     why.lines.extend(steps::waits(instance, definition, &now_is.steps));
-    waits_for_calls(handle, &now_is.calls, &mut why).await;
-    holds::why(handle, &now_is.calls, &mut why);
-    plugins::why(handle, &now_is.calls, &mut why);
+    left_out(instance, &mut why);
+    // What is answered waits for the instance, and not the other way round.
+    let (kept, calls): (Vec<_>, Vec<_>) =
+        now_is.calls.into_iter().partition(|call| call.answered.is_some());
+    waits_for_calls(handle, instance, &calls, &mut why).await;
+    kept_answers(instance, &kept, &mut why);
+    holds::why(handle, &calls, &mut why);
+    plugins::why(handle, &calls, &mut why);
     for child in now_is.children.iter().take(SHOWN) {
         waits_for_child(handle, child, &mut why).await;
     }
     if let Some(more) = now_is.children.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         why.lines.push(format!("{more} more children"));
     }
-    if instance.sequences.iter().filter_map(|one| one.call.as_ref()).any(|call| call.once) {
+    let awaited = |id: &str| calls.iter().any(|call| call.id == id);
+    let once = instance.sequences.iter().filter_map(|one| one.call.as_ref());
+    if once.filter(|call| call.once).any(|call| awaited(&call.id.to_string())) {
         why.lines.push(
             "the operation is not idempotent: without an answer in time it is not asked again"
                 .to_owned(),
@@ -72,11 +82,19 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
     if instance.status == Status::Running && !accepted.is_empty() {
         why.lines.push(format!("accepts {} for key `{id}`", accepted.join(", ")));
     }
-    for timer in now_is.timers.iter().take(SHOWN) {
-        why.lines.push(format!("timer {} is due at {}", timer.name, timer.due));
-    }
+    timers::why(instance, &now_is.timers, &mut why);
     waits_in_line(instance, &mut why);
     why
+}
+
+/// What persons left out of what cleans up, as far as no other line tells it.
+fn left_out(instance: &Instance, why: &mut Why) {
+    let told = |what: &str| why.lines.iter().any(|line| line.contains(what));
+    let untold: Vec<_> = instance.left_out().iter().filter(|what| !told(what)).collect();
+    why.lines.extend(untold.iter().take(SHOWN).map(|what| format!("left out: {what}")));
+    if let Some(more) = untold.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        why.lines.push(format!("left out: {more} more; `gearshift show` has them"));
+    }
 }
 
 /// Events that are kept; what waits for a resume was told with the pause.
@@ -160,15 +178,38 @@ fn shown_states(instance: &Instance, definition: &Definition) -> Vec<String> {
         .collect()
 }
 
+/// Calls whose answer is there and waits with the instance.
+fn kept_answers(instance: &Instance, kept: &[CallView], why: &mut Why) {
+    let until = match instance.status {
+        Status::Paused => "it is resumed",
+        Status::Running
+        | Status::Compensating
+        | Status::Stuck
+        | Status::Done
+        | Status::Failed
+        | Status::Cancelled => "it goes on",
+    };
+    for call in kept.iter().take(SHOWN) {
+        let step = call.step.as_ref().map_or_else(String::new, |step| format!("step {step}: "));
+        let CallView { operation, answered, .. } = call;
+        let answered = answered.as_deref().unwrap_or_default();
+        why.lines
+            .push(format!("{step}call {operation} is answered ({answered}): kept until {until}"));
+    }
+    if let Some(more) = kept.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        why.lines.push(format!("{more} more calls are answered: kept until {until}"));
+    }
+}
+
 /// Each call under way, and each plugin that is not there for one of them.
-async fn waits_for_calls(handle: &Handle, calls: &[CallView], why: &mut Why) {
+async fn waits_for_calls(handle: &Handle, instance: &Instance, calls: &[CallView], why: &mut Why) {
     if calls.is_empty() {
         return;
     }
     let services = handle.bus().requests().discover().await.unwrap_or_default();
     let mut named = BTreeSet::new();
     for call in calls.iter().take(SHOWN) {
-        why.lines.push(attempt(call));
+        why.lines.push(attempt(call, instance));
         if named.insert(call.operation.as_str()) {
             missing_plugin(handle, &services, call, why);
         }
@@ -179,19 +220,31 @@ async fn waits_for_calls(handle: &Handle, calls: &[CallView], why: &mut Why) {
 }
 
 /// `step load: call files.load: attempt 1 of 3 is under way until …`.
-fn attempt(call: &CallView) -> String {
+fn attempt(call: &CallView, instance: &Instance) -> String {
     let of = call.attempts.map_or_else(String::new, |all| format!(" of {all}"));
     let step = call.step.as_ref().map_or_else(String::new, |step| format!("step {step}: "));
+    let CallView { operation, attempt, .. } = call;
+    // Clocks of what is paused or stuck stand still.
+    let stands = matches!(instance.status, Status::Paused | Status::Stuck);
+    let frozen = instance.paused().is_some_and(|paused| paused.clocks == Clocks::Freeze);
     let said = match (&call.next_attempt, &call.deadline) {
-        (Some(next), _) => {
-            format!("call {}: attempt {}{of} failed, next at {next}", call.operation, call.attempt)
+        _ if call.held.is_some() => format!("attempt {attempt}{of} waits to be sent"),
+        (Some(_), _) if frozen => format!("attempt {attempt}{of} failed, the next waits as well"),
+        (Some(next), _) if stands => {
+            format!("attempt {attempt}{of} failed, next at {next} or once it goes on")
         }
-        (None, Some(deadline)) => format!(
-            "call {}: attempt {}{of} is under way until {deadline}",
-            call.operation, call.attempt
+        (Some(next), _) => format!("attempt {attempt}{of} failed, next at {next}"),
+        (None, Some(_)) if frozen => {
+            format!("attempt {attempt}{of} is under way, its deadline stands still")
+        }
+        (None, Some(deadline)) if stands => format!(
+            "attempt {attempt}{of} is under way, its deadline {deadline} counts once it goes on"
         ),
-        (None, None) => format!("call {}: waits to be sent", call.operation),
+        (None, Some(deadline)) => format!("attempt {attempt}{of} is under way until {deadline}"),
+        (None, None) => format!("attempt {attempt}{of} waits to be sent"),
     };
+    let held = call.held.as_ref().map_or_else(String::new, |held| format!(": {held}"));
+    let said = format!("call {operation}: {said}{held}");
     let pending = if call.pending { "; its plugin answers later" } else { "" };
     let progress = call.progress.as_ref().map_or_else(String::new, |progress| {
         let percent = progress.percent.map(|percent| format!("{percent} %"));

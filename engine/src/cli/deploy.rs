@@ -9,14 +9,14 @@ use gearshift_client::protocol::query::{Definitions, Instances};
 use gearshift_client::protocol::view::InstanceSummary;
 use gearshift_machine::definition::codes::{self, Code};
 use gearshift_machine::definition::{Format, Problem};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::args::Global;
 use super::connect;
 use super::failure::{Failure, Outcome};
 use super::ids::Tally;
 use super::live::Live;
-use super::output::{Look, Output, clean, tell};
+use super::output::{Format as Form, Look, Output, clean, tell};
 use super::sources::{Known, Source, files};
 use super::words::{count, states};
 
@@ -33,7 +33,9 @@ Examples:
 Running instances stay on their version, and are listed (`left_behind` in JSON); new ones take the
 newest. A deployed version never changes: raise `version:` to deploy other content (exit 4
 otherwise). A child's workflow that is nowhere is a warning, and so is a call that no running plugin
-answers, or whose written input it does not take.";
+answers, or whose written input it does not take. `-o json` is one document for all files: their
+`definitions`, their `diagnostics`, and in `failed` each of several files that was refused; `-o
+jsonl` is a line for each file.";
 
 /// `gearshift deploy`.
 #[derive(Debug, Args)]
@@ -49,21 +51,56 @@ pub(super) async fn deploy(global: &Global, args: &DeployArgs) -> Outcome {
     let client = connect::client(global).await?;
     let output = global.out();
     let paths = files(&args.paths)?;
+    let several = paths.len() > 1;
     let mut tally = Tally::default();
+    let mut documents = Vec::with_capacity(paths.len());
     let known = known(&paths);
     // An engine of an earlier version does not tell which plugins run.
     let live = Live::ask(&client).await.ok();
     for path in &paths {
-        let result = match send(&client, global, path).await {
-            Ok(reply) => {
-                let missing = missing(&client, &known, (live.as_ref(), &TOLD), path).await?;
-                told(&client, global, reply, missing.as_ref()).await.map(|()| 0)
-            }
-            Err(failure) => Err(failure),
-        };
-        tally.add(output, global, paths.len() > 1, result)?;
+        let one = one(&client, global, (&known, live.as_ref()), path).await;
+        let result = one.map(|document| {
+            documents.push(document);
+            0
+        });
+        if let (true, Err(failure)) = (several, &result) {
+            let file = path.display().to_string();
+            documents.push(json!({ "failed": [{ "file": file, "problem": failure.problem }] }));
+        }
+        tally.add(output.without_documents(), global, several, result)?;
+    }
+    match output.format {
+        Form::Json => output.json(&together(documents))?,
+        Form::Jsonl => documents.iter().try_for_each(|one| output.json(one))?,
+        Form::Text | Form::None => {}
     }
     Ok(tally.exit_code())
+}
+
+/// Deploys one file, and gives what programs get of it.
+async fn one(
+    client: &Client,
+    global: &Global,
+    (known, live): (&Known, Option<&Live>),
+    path: &Path,
+) -> Result<Value, Failure> {
+    let reply = send(client, global, path).await?;
+    let missing = missing(client, known, (live, &TOLD), path).await?;
+    told(client, global, reply, missing.as_ref()).await
+}
+
+/// What came of several files as one document: their lists behind each other.
+fn together(documents: Vec<Value>) -> Value {
+    let mut all = Map::from_iter([("definitions".to_owned(), json!([]))]);
+    let lists =
+        documents.into_iter().filter_map(|one| serde_json::from_value::<Map<_, _>>(one).ok());
+    for (name, list) in lists.flatten() {
+        let held = all.entry(name).or_insert_with(|| json!([]));
+        if let (Value::Array(held), Value::Array(list)) = (held, list) {
+            held.extend(list);
+        }
+    }
+    Value::Object(all)
 }
 
 /// What the files hold, all together; what is wrong with one of them is told when its turn comes.
@@ -122,7 +159,7 @@ async fn told(
     global: &Global,
     mut reply: DeployReply,
     missing: Option<&(Source, Vec<Problem>)>,
-) -> Result<(), Failure> {
+) -> Result<Value, Failure> {
     let output = global.out();
     if let Some((source, warnings)) = missing {
         if output.is_text() {
@@ -151,7 +188,7 @@ async fn told(
             shown.insert("left_behind".to_owned(), json!(behind));
         }
     }
-    output.json(&all)
+    Ok(all)
 }
 
 /// Checks one file here, then deploys it.

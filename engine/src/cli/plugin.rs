@@ -259,15 +259,15 @@ fn told(global: &Global, reply: &PluginCallReply) -> Outcome {
         output.line(clean(&text))?;
         return Ok(0);
     };
-    let says = !failure.code.is_empty() && failure.code != failure.kind;
-    let code = if says { format!(" {}", failure.code) } else { String::new() };
+    let what = match (failure.kind.as_str(), failure.code.as_str()) {
+        (kind, code) if code.is_empty() || code == kind => kind.to_owned(),
+        // The code is the engine's own, and says which of those it is.
+        ("plugin_not_found", code) => code.to_owned(),
+        (kind, code) => format!("{kind} {code}"),
+    };
     let again = failure.retry_after_ms.map(|wait| format!("  again in {}", words::span(wait)));
-    output.line(clean(&format!(
-        "{}{code}  {}{}",
-        failure.kind,
-        failure.message,
-        again.unwrap_or_default()
-    )))?;
+    let again = again.unwrap_or_default();
+    output.line(clean(&format!("{what}  {}{again}", failure.message)))?;
     Ok(match failure.kind.as_str() {
         "timeout" => TIMED_OUT,
         "plugin_not_found" => NOT_FOUND,

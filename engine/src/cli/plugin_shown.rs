@@ -10,8 +10,10 @@ use serde_json::Value;
 use super::output::{Look, Table};
 use super::words::{count, span};
 
-/// What is not known.
-const UNKNOWN: &str = "-";
+/// What nobody told.
+const UNKNOWN: &str = "unknown";
+/// What there is none of.
+const NONE: &str = "-";
 
 /// `plugin ls`: what the engine that answered has seen, else what plugins say themselves.
 pub(super) fn table(items: &[PluginView], by_engine: bool) -> Table<'static, PluginView> {
@@ -27,37 +29,21 @@ pub(super) fn table(items: &[PluginView], by_engine: bool) -> Table<'static, Plu
     }
 }
 
-const HEADINGS: [&str; 9] =
-    ["PLUGIN", "VERSION", "INSTANCES", "STATE", "LOAD", "CALLS", "ERRORS", "P99", "BREAKER"];
+const HEADINGS: [&str; 8] =
+    ["PLUGIN", "VERSION", "INSTANCES", "LOAD", "CALLS", "ERRORS", "P99", "BREAKER"];
 
-const WITH_INTERFACES: [&str; 10] = [
-    "PLUGIN",
-    "VERSION",
-    "INSTANCES",
-    "STATE",
-    "LOAD",
-    "CALLS",
-    "ERRORS",
-    "P99",
-    "BREAKER",
-    "IMPLEMENTS",
-];
+const WITH_INTERFACES: [&str; 9] =
+    ["PLUGIN", "VERSION", "INSTANCES", "LOAD", "CALLS", "ERRORS", "P99", "BREAKER", "IMPLEMENTS"];
 
 /// Calls, errors, how long, breaker.
 fn cells(one: &PluginView, seen: [String; 4]) -> Vec<String> {
-    let told = [
-        one.name.clone(),
-        one.version.clone(),
-        one.instances.len().to_string(),
-        state(one),
-        load(&one.instances),
-    ];
+    let told = [one.name.clone(), one.version.clone(), states(one), load(&one.instances)];
     told.into_iter().chain(seen).collect()
 }
 
 fn with_interfaces(one: &PluginView, mut cells: Vec<String>) -> Vec<String> {
     cells.push(match one.interfaces.as_slice() {
-        [] => UNKNOWN.to_owned(),
+        [] => NONE.to_owned(),
         interfaces => interfaces.join(", "),
     });
     cells
@@ -68,7 +54,7 @@ fn by_the_engine(one: &PluginView) -> [String; 4] {
     let sum = |of: fn(&OperationView) -> u64| one.operations.iter().map(of).sum::<u64>();
     let (calls, errors) = (sum(|it| it.calls), sum(|it| it.errors));
     let took = one.operations.iter().map(|it| it.p99_us).max().filter(|took| *took > 0);
-    let took = took.map_or_else(|| UNKNOWN.to_owned(), micros);
+    let took = took.map_or_else(|| NONE.to_owned(), micros);
     [calls.to_string(), share(errors, calls), took, breaker(one)]
 }
 
@@ -78,7 +64,7 @@ fn by_themselves(one: &PluginView) -> [String; 4] {
     let sum = |of: fn(&PluginInstanceView) -> u64| one.instances.iter().map(of).sum::<u64>();
     let (calls, errors) = (sum(|it| it.calls), sum(|it| it.errors));
     let took = one.instances.iter().map(|it| it.average_us).max().filter(|took| *took > 0);
-    let took = took.map_or_else(|| UNKNOWN.to_owned(), |took| format!("~{}", micros(took)));
+    let took = took.map_or_else(|| NONE.to_owned(), |took| format!("~{}", micros(took)));
     [calls.to_string(), share(errors, calls), took, UNKNOWN.to_owned()]
 }
 
@@ -96,19 +82,20 @@ pub(super) fn providers(interface: &str, items: &[PluginView]) -> Vec<String> {
 /// `0.4%`.
 fn share(errors: u64, calls: u64) -> String {
     if calls == 0 {
-        return "-".to_owned();
+        return NONE.to_owned();
     }
     let tenths = errors.saturating_mul(1_000) / calls;
     format!("{}.{}%", tenths / 10, tenths % 10)
 }
 
-/// The state that all instances have, or how many have which.
-fn state(one: &PluginView) -> String {
+/// `3 active`, `2 active, 1 degraded`: how many instances are in which state.
+fn states(one: &PluginView) -> String {
+    let all = one.instances.len();
     if let Some(spoken) = &one.foreign_protocol {
-        return format!("foreign protocol {spoken}");
+        return format!("{all} protocol {spoken}");
     }
     if one.paused.is_some() {
-        return "paused".to_owned();
+        return format!("{all} paused");
     }
     let mut counted: Vec<(PluginState, usize)> = Vec::new();
     for instance in &one.instances {
@@ -117,14 +104,8 @@ fn state(one: &PluginView) -> String {
             None => counted.push((instance.state, 1)),
         }
     }
-    match counted.as_slice() {
-        [(PluginState::Unknown, _)] => "-".to_owned(),
-        [(state, _)] => state.to_string(),
-        several => {
-            let told = several.iter().map(|(state, count)| format!("{count} {state}"));
-            told.collect::<Vec<_>>().join(", ")
-        }
-    }
+    let told = counted.iter().map(|(state, count)| format!("{count} {state}"));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// `3/32`: calls in flight of what all instances together can do.
@@ -135,7 +116,7 @@ fn load(instances: &[PluginInstanceView]) -> String {
     };
     match (told(|it| it.in_flight), told(|it| it.capacity)) {
         (Some(in_flight), Some(capacity)) => format!("{in_flight}/{capacity}"),
-        (None | Some(_), _) => "-".to_owned(),
+        (None | Some(_), _) => UNKNOWN.to_owned(),
     }
 }
 
@@ -150,6 +131,8 @@ fn breaker(one: &PluginView) -> String {
     let worst = tripped.max_by_key(|it| (it.state == "open", it.left_ms));
     match worst {
         None => "closed".to_owned(),
+        // Nobody has called since its time came.
+        Some(it) if it.state == "open" && it.left_ms == 0 => "open, due".to_owned(),
         Some(it) if it.state == "open" => format!("open {}", span(it.left_ms)),
         Some(_) => "half open".to_owned(),
     }
@@ -181,7 +164,16 @@ pub(super) fn shown(one: &PluginView, look: Look) -> Vec<String> {
                 format!("  {calls} calls, {errors} failed, {took} on average")
             }
         };
-        lines.push(format!("  {}  {}  load {load}{calls}", it.id, it.state));
+        let since = it.since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
+        lines.push(format!("  {}  {}{since}  load {load}{calls}", it.id, it.state));
+    }
+    if one.operations.is_empty() {
+        let takes = one.instances.iter().any(|it| it.state.takes_calls());
+        lines.push(match takes {
+            true => "it has no operations".to_owned(),
+            false => "in this state it tells no operations".to_owned(),
+        });
+        return lines;
     }
     lines.push("operations".to_owned());
     for it in &one.operations {
@@ -207,10 +199,13 @@ fn operation(it: &OperationView) -> Vec<String> {
     if it.calls > 0 {
         let (errors, took) = (share(it.errors, it.calls), micros(it.p99_us));
         let seen = format!("{} calls seen by this engine", it.calls);
-        about.push(format!("{seen}, {errors} failed, 99% within {took}"));
+        about.push(format!("{seen}, {errors} failed, 99% within about {took}"));
     }
     if it.conflicts > 0 {
-        about.push(format!("{} answered twice, and differently", it.conflicts));
+        about.push(format!(
+            "{} answered twice, and differently: it has to do an effect once for each call id",
+            it.conflicts
+        ));
     }
     if it.in_flight + it.waiting > 0 {
         about.push(format!("{} under way, {} held", it.in_flight, it.waiting));
@@ -221,12 +216,19 @@ fn operation(it: &OperationView) -> Vec<String> {
     }
     if let Some(breaker) = &it.breaker {
         let state = breaker.state.replace('_', " ");
-        let (failures, error) = (breaker.failures, &breaker.error);
+        let error = &breaker.error;
+        let failures = match breaker.failures {
+            1 => "one failure".to_owned(),
+            several => format!("{several} failures in a row, the last"),
+        };
+        let next = match (breaker.state.as_str(), breaker.left_ms) {
+            ("open", 0) => "the next call is tried".to_owned(),
+            ("open", left) => format!("a call is tried in {}", span(left)),
+            (_, _) => "one call is tried now".to_owned(),
+        };
         lines.push(format!(
-            "    breaker {state} since {}, a call is tried in {}: {failures} failures in a row, \
-             the last: {error}",
+            "    breaker {state} since {}, {next}: {failures}: {error}",
             breaker.since,
-            span(breaker.left_ms)
         ));
     }
     for (what, schema) in [("input ", &it.input), ("output", &it.output)] {
@@ -262,103 +264,5 @@ fn short(schema: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn schemas_are_told_in_one_line() {
-        let schema = json!({
-            "type": "object",
-            "required": ["title"],
-            "properties": { "title": { "type": "string" }, "pages": { "type": ["integer", "null"] } },
-        });
-        assert_eq!(short(&schema), "{ pages?: integer|null, title: string }");
-        assert_eq!(short(&json!({ "type": "integer" })), "integer");
-        assert_eq!(short(&json!(true)), "true");
-    }
-
-    fn row(one: &PluginView, by_engine: bool) -> String {
-        (table(std::slice::from_ref(one), by_engine).cells)(one).join(" ")
-    }
-
-    fn instance(state: PluginState, load: Option<(u32, u32)>) -> PluginInstanceView {
-        PluginInstanceView {
-            state,
-            in_flight: load.map(|(in_flight, _)| in_flight),
-            capacity: load.map(|(_, capacity)| capacity),
-            calls: 41,
-            average_us: 3_000,
-            ..PluginInstanceView::default()
-        }
-    }
-
-    fn bare() -> PluginView {
-        PluginView {
-            name: "validator".to_owned(),
-            version: "1.2.0".to_owned(),
-            instances: vec![instance(PluginState::Unknown, None)],
-            ..PluginView::default()
-        }
-    }
-
-    #[test]
-    fn a_row_tells_what_is_known_and_a_dash_for_the_rest() {
-        assert_eq!(row(&bare(), true), "validator 1.2.0 1 - - 0 - - closed");
-        let states = [PluginState::Active, PluginState::Active, PluginState::Degraded];
-        let told = PluginView {
-            instances: states.map(|state| instance(state, Some((3, 16)))).to_vec(),
-            ..bare()
-        };
-        assert_eq!(row(&told, true), "validator 1.2.0 3 2 active, 1 degraded 9/48 0 - - closed");
-    }
-
-    #[test]
-    fn the_numbers_of_a_row_are_of_one_source() {
-        let told = PluginView {
-            operations: vec![OperationView {
-                calls: 11,
-                errors: 3,
-                p99_us: 1_024,
-                ..OperationView::default()
-            }],
-            ..bare()
-        };
-        assert_eq!(row(&told, true), "validator 1.2.0 1 - - 11 27.2% 1ms closed");
-        assert_eq!(row(&told, false), "validator 1.2.0 1 - - 41 0.0% ~3ms -");
-        let shown = shown(&told, Look { color: false }).join("\n");
-        let own = "by their own count\n    unknown  load -  41 calls, 0.0% failed";
-        assert!(shown.contains(own) && shown.contains("11 calls seen by this engine"), "{shown}");
-    }
-
-    #[test]
-    fn p3_answers_that_contradict_each_other_are_shown() {
-        let told = |conflicts| PluginView {
-            operations: vec![OperationView { conflicts, ..OperationView::default() }],
-            ..bare()
-        };
-        let lines = |conflicts| shown(&told(conflicts), Look { color: false }).join("\n");
-        assert!(lines(2).contains("2 answered twice, and differently"), "{}", lines(2));
-        assert!(!lines(0).contains("answered twice"));
-    }
-
-    #[test]
-    fn interfaces_have_a_column_where_there_are_some() {
-        let told = PluginView { interfaces: vec!["checker".to_owned()], ..bare() };
-        let table = table(&[bare(), told.clone()], true);
-        assert_eq!(table.headings.last(), Some(&"IMPLEMENTS"));
-        assert!((table.cells)(&told).join(" ").ends_with("closed checker"));
-        assert!((table.cells)(&bare()).join(" ").ends_with("closed -"));
-        let lines = providers("checker", &[told]);
-        assert_eq!(lines[1], "  validator 1.2.0  1 instance  ");
-    }
-
-    #[test]
-    fn p10_another_protocol_is_shown_as_such() {
-        let told = PluginView { foreign_protocol: Some("99".to_owned()), ..bare() };
-        assert!(row(&told, true).starts_with("validator 1.2.0 1 foreign protocol 99 -"));
-        let shown = shown(&told, Look { color: false }).join("\n");
-        assert!(shown.contains("foreign protocol 99: it is not asked, as `1` is needed"));
-    }
-}
+#[path = "plugin_shown_tests.rs"]
+mod tests;

@@ -148,3 +148,66 @@ fn g16_a_promise_that_nobody_can_keep_is_one_fault() {
     drop(registration);
     task.abort();
 }
+
+/// Each major version is tried, or those that are asked for, also behind an interface.
+#[test]
+fn g16_every_major_version_is_checked() {
+    let (place, server) = (Place::new(), Server::start(""));
+    let bus = connect(&server);
+    let serve = |version: &str| {
+        let plugin = Plugin::new("counter", version).implements("counts").operation("count", count);
+        runtime().block_on(plugin.serve(&bus)).unwrap()
+    };
+    let running = ["1.4.0", "2.0.0"].map(serve);
+    let check = |name: &str, more: &[&str]| {
+        let line = ["plugin", "check", name, "--nats", server.url(), "-d", "title=a b"];
+        place.gearshift(&[&line[..], more].concat())
+    };
+    let sections = |name: &str| {
+        let report = check(name, &["-o", "json"]).ends(0).json();
+        let list = report["sections"].as_array().unwrap().iter();
+        let of = list.filter(|one| one["operation"] == "count");
+        of.map(|one| one["major"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(sections("counter"), [1, 2]);
+    assert_eq!(sections("counts"), [1, 2]);
+    assert_eq!(sections("counter@^2"), [2]);
+    assert_eq!(sections("counter@^1.4.count"), [1]);
+    let shown = check("counter.count", &[]).ends(0).out;
+    assert!(shown.contains("\ncounter.count v1\n") && shown.contains("\ncounter v2\n"), "{shown}");
+    let newer = check("counter@^3", &[]).ends(3).err;
+    assert!(newer.contains("`counter` runs as 1.4.0, 2.0.0, but `^3` is needed"), "{newer}");
+    assert!(check("counter.weigh", &[]).ends(2).err.contains("it has: count"));
+    let two = check("counter.count", &["--operation", "weigh"]).ends(2).err;
+    assert!(two.contains("name one of them"), "{two}");
+    check("no name", &[]).ends(2);
+    running.map(|one| runtime().block_on(one.drain()));
+}
+
+/// One of another protocol version is a problem, and nothing is sent to it.
+#[test]
+fn p10_a_plugin_of_another_protocol_is_not_called() {
+    let (place, server) = (Place::new(), Server::start(""));
+    let bus = connect(&server);
+    let info = ServiceInfo {
+        name: "bank".to_owned(),
+        id: "one".to_owned(),
+        version: "1.4.0".to_owned(),
+        metadata: [("gearshift.plugin".to_owned(), "99".to_owned())].into(),
+        endpoints: vec![EndpointInfo {
+            name: "pay".to_owned(),
+            subject: "gearshift.plugin.bank.v1.pay".to_owned(),
+            metadata: BTreeMap::new(),
+        }],
+    };
+    let (registration, mut servers) = runtime().block_on(bus.requests().offer(info, "q")).unwrap();
+    let line = ["plugin", "check", "bank", "--nats", server.url(), "-d", "amount=1", "-o", "json"];
+    let report = place.gearshift(&line).ends(1).json();
+    assert_eq!(told(&report), ["protocol/problem", "call/skipped"], "{report}");
+    let mut calls = servers.remove(0);
+    drop(registration);
+    let asked = runtime().block_on(async {
+        tokio::time::timeout(std::time::Duration::from_millis(1), calls.next()).await
+    });
+    assert!(!matches!(asked, Ok(Some(_))), "it was asked for nothing");
+}

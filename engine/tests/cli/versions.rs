@@ -76,6 +76,28 @@ fn a_child_that_is_neither_in_the_files_nor_deployed_is_a_warning() {
 }
 
 #[test]
+fn several_files_are_one_document_and_those_that_are_refused_stand_in_it() {
+    let (place, _engine) = with_one_instance();
+    place.write("all/a.workflow.yaml", &FIRST.replace("order", "a"));
+    place.write("all/b.workflow.yaml", &FIRST.replace("order", "b"));
+    let names = |data: &serde_json::Value| {
+        let list = data["definitions"].as_array().unwrap().iter();
+        list.map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let data = place.gearshift(&["deploy", "all", "-o", "json"]).ends(0).json();
+    assert_eq!((names(&data), data.get("failed")), (vec!["a".to_owned(), "b".into()], None));
+    // The same version with other content is refused, and the other file is not.
+    place.write("all/a.workflow.yaml", &FIRST.replace("order", "a").replace("note: none", "n: 1"));
+    let data = place.gearshift(&["deploy", "all", "-o", "json"]).ends(8).json();
+    assert_eq!(names(&data), ["b"], "{data}");
+    let failed = &data["failed"][0];
+    assert!(failed["file"].as_str().unwrap().ends_with("a.workflow.yaml"), "{data}");
+    assert_eq!(failed["problem"]["status"], 409, "{data}");
+    let lines = place.gearshift(&["deploy", "all", "-o", "jsonl"]).ends(8).out;
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+}
+
+#[test]
 fn an_instance_goes_on_under_another_version_after_a_dry_run() {
     let (place, _engine) = with_one_instance();
     place.gearshift(&["deploy", "second"]).ends(0);

@@ -83,6 +83,17 @@ async fn ends(world: &World, name: &str) {
     eventually_async(&format!("{name} ends"), seen).await;
 }
 
+/// What holds back calls of these instances, in words.
+async fn held(world: &World, name: &str, count: usize) -> Vec<String> {
+    let mut told = Vec::new();
+    for number in 0..count {
+        let key = InstanceKey::new("job", &format!("{name}{number}")).unwrap();
+        let known = world.handle().progress(&key).await.unwrap();
+        told.extend(known.into_iter().filter_map(|one| one.held));
+    }
+    told
+}
+
 #[test]
 fn limits_of_a_key_hold_for_it_and_no_other_key_waits() {
     on_each_bus(|world| {
@@ -100,6 +111,16 @@ fn limits_of_a_key_hold_for_it_and_no_other_key_waits() {
             }
             let two = || (till.under_way("ann") == 2).then_some(());
             eventually("two calls of ann are under way", two).await;
+            // Of those that wait it is told for which limit, whose that is, and who is ahead.
+            let told = async || {
+                let told = held(&world, "ann", 8).await;
+                (told.len() == 6).then_some(told)
+            };
+            let told = eventually_async("six of ann's wait", told).await;
+            let limit = "the limit of 2 calls of `shop` for `ann` at once is reached, and";
+            assert!(told.iter().all(|one| one.starts_with(limit)), "{told:#?}");
+            let says = |what: &str| told.iter().filter(|one| one.ends_with(what)).count();
+            assert_eq!((says("it is the next"), says("5 calls that wait are ahead")), (1, 1));
             // Six of ann's wait, and nobody else's for them.
             till.gate("bob").add_permits(100);
             for number in 0..8 {

@@ -19,7 +19,7 @@ use crate::support::{World, event, eventually_async, on_each_bus};
 type Went = Arc<Mutex<BTreeMap<String, Vec<u32>>>>;
 
 /// An instance of the plugin `p` with the operation `work`.
-struct Worker {
+pub(crate) struct Worker {
     id: String,
     _serving: JoinSet<()>,
     _offered: Registration,
@@ -27,9 +27,9 @@ struct Worker {
 
 /// How workers behave, and what they saw.
 #[derive(Clone, Default)]
-struct Shop {
+pub(crate) struct Shop {
     went: Went,
-    fails: Arc<AtomicBool>,
+    pub(crate) fails: Arc<AtomicBool>,
     /// How many of the next calls are answered later, and never.
     promises: Arc<AtomicUsize>,
     asked: Arc<AtomicUsize>,
@@ -37,7 +37,7 @@ struct Shop {
 
 impl Shop {
     /// One more instance; `alone` ones can also be asked alone.
-    async fn worker(&self, bus: &Bus, version: &str, alone: bool) -> Worker {
+    pub(crate) async fn worker(&self, bus: &Bus, version: &str, alone: bool) -> Worker {
         let serial = self.asked.load(Ordering::Relaxed) + self.went.lock().unwrap().len();
         let mut metadata = BTreeMap::from([("gearshift.plugin".to_owned(), "1".to_owned())]);
         if alone {
@@ -96,7 +96,7 @@ impl Shop {
     }
 }
 
-fn jobs(operation: &str, rules: &str) -> String {
+pub(crate) fn jobs(operation: &str, rules: &str) -> String {
     format!(
         "workflow: job\ncorrelate: data.key\nevents: {{ job.wanted: {{ start: true }} }}\n\
          plugins: {{ p: {rules} }}\nstates:\n  working:\n    entry:\n      - call: {operation}\n        \
@@ -106,7 +106,7 @@ fn jobs(operation: &str, rules: &str) -> String {
     )
 }
 
-async fn want(world: &World, name: &str) {
+pub(crate) async fn want(world: &World, name: &str) {
     world.handle().event(event("job.wanted", &json!({ "key": name }))).await.unwrap();
 }
 
@@ -115,7 +115,7 @@ async fn status(world: &World, name: &str) -> Option<Status> {
     Some(world.handle().instance(&key).await.ok()??.status)
 }
 
-async fn ends(world: &World, name: &str) {
+pub(crate) async fn ends(world: &World, name: &str) {
     let seen = async || (status(world, name).await? == Status::Done).then_some(());
     eventually_async(&format!("{name} ends"), seen).await;
 }

@@ -34,6 +34,8 @@ pub const METADATA_OBJECTS: &str = "gearshift.objects";
 /// Service: `initializing` or `deactivating` of an instance that takes no calls yet, or no more;
 /// it has no endpoints then.
 pub const METADATA_STATE: &str = "gearshift.state";
+/// Service: since when it is in that state, in RFC 3339; absent: nobody knows.
+pub const METADATA_SINCE: &str = "gearshift.since";
 
 /// Endpoint: the JSON Schema of the input.
 pub const METADATA_INPUT: &str = "gearshift.input";
@@ -51,6 +53,8 @@ pub const METADATA_HEARTBEAT: &str = "gearshift.heartbeat";
 pub const LIST_MAX: usize = 64;
 /// Longest version requirement, in bytes.
 const REQUIREMENT_BYTES_MAX: usize = 128;
+/// Longest time that is read, in bytes.
+const SINCE_BYTES_MAX: usize = 40;
 
 /// Another plugin that this one needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +121,8 @@ pub struct PluginMetadata {
     pub objects: bool,
     /// Its state, where it is one in which it takes no calls.
     pub state: Option<PluginState>,
+    /// Since when it is in that state, in RFC 3339, where it says so.
+    pub since: Option<String>,
 }
 
 impl Default for PluginMetadata {
@@ -132,11 +138,19 @@ impl Default for PluginMetadata {
             instance: false,
             objects: false,
             state: None,
+            since: None,
         }
     }
 }
 
 impl PluginMetadata {
+    /// `initializing since 2026-11-22T10:00:00Z`: why it takes no calls; `None` where it does.
+    #[must_use]
+    pub fn why_no_calls(&self) -> Option<String> {
+        let since = self.since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
+        self.state.map(|state| format!("{state}{since}"))
+    }
+
     /// The metadata to tell, without what is as it is unless told.
     #[must_use]
     pub fn to_map(&self) -> BTreeMap<String, String> {
@@ -176,6 +190,9 @@ impl PluginMetadata {
         if let Some(state) = self.state {
             tell(METADATA_STATE, state.to_string());
         }
+        if let Some(since) = &self.since {
+            tell(METADATA_SINCE, since.clone());
+        }
         map
     }
 
@@ -194,6 +211,10 @@ impl PluginMetadata {
         let share = text(METADATA_RELIABILITY).and_then(|text| text.parse().ok());
         let calls = text(METADATA_CONCURRENCY).and_then(|text| text.parse().ok());
         let weight = text(METADATA_WEIGHT).and_then(|text| text.parse().ok());
+        let state = [PluginState::Initializing, PluginState::Deactivating]
+            .into_iter()
+            .find(|state| text(METADATA_STATE) == Some(state.as_str()));
+        let is_time = |text: &&str| text.len() <= SINCE_BYTES_MAX && text.is_ascii();
         Some(Self {
             requires,
             interfaces,
@@ -204,9 +225,8 @@ impl PluginMetadata {
             concurrency: calls.filter(|calls| *calls > 0),
             instance: text(METADATA_INSTANCE) == Some("true"),
             objects: text(METADATA_OBJECTS) == Some("true"),
-            state: [PluginState::Initializing, PluginState::Deactivating]
-                .into_iter()
-                .find(|state| text(METADATA_STATE) == Some(state.as_str())),
+            since: state.and_then(|_| text(METADATA_SINCE)).filter(is_time).map(str::to_owned),
+            state,
         })
     }
 }

@@ -31,6 +31,7 @@ fn metadata_says_only_what_is_not_usual_and_reads_back() {
         instance: true,
         objects: true,
         state: Some(PluginState::Deactivating),
+        since: Some("2026-11-22T10:00:00Z".into()),
     };
     let told = map(&[
         ("gearshift.plugin", "1"),
@@ -47,6 +48,7 @@ fn metadata_says_only_what_is_not_usual_and_reads_back() {
         ("gearshift.instance", "true"),
         ("gearshift.objects", "true"),
         ("gearshift.state", "deactivating"),
+        ("gearshift.since", "2026-11-22T10:00:00Z"),
     ]);
     assert_eq!(full.to_map(), told);
     for one in [usual, full] {

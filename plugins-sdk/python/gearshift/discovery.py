@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 from nats.aio.client import Client as Nats
 from nats.aio.msg import Msg
@@ -59,6 +59,10 @@ class Endpoint:
         return {"name": self.name, "subject": self.subject, "queue_group": group}
 
 
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 class Service:
     """The answers to `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`."""
 
@@ -76,7 +80,8 @@ class Service:
         self._same: Dict[str, Any] = {"name": name, "id": self.id, "version": version, "metadata": metadata}
         self._endpoints = endpoints
         self._status = status
-        self._started = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._started = _now()
+        self._since: Tuple[str, str] = ("initializing", self._started)
         self._subscriptions: List[Subscription] = []
 
     async def start(self) -> None:
@@ -106,7 +111,14 @@ class Service:
         state = self._status()["state"]
         if state not in HIDDEN:
             return self._same
-        return {**self._same, "metadata": {**self._same["metadata"], "gearshift.state": state}}
+        told = {"gearshift.state": state, "gearshift.since": self.since(state)}
+        return {**self._same, "metadata": {**self._same["metadata"], **told}}
+
+    def since(self, state: str) -> str:
+        """Since when it is in this state, which it is now."""
+        if self._since[0] != state:
+            self._since = (state, _now())
+        return self._since[1]
 
     def _ping(self) -> Dict[str, Any]:
         return {"type": "io.nats.micro.v1.ping_response", **self._told()}

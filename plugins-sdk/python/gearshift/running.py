@@ -44,6 +44,10 @@ log = logging.getLogger("gearshift")
 #: How long a change of the load is kept back that follows another one, in seconds.
 SETTLE = 0.25
 
+#: Calls of one operation that wait for their turn; more are refused, and the caller's bus asks
+#: another instance.
+QUEUE_MAX = 1024
+
 #: Body and headers of an answer.
 Answer = Tuple[bytes, Dict[str, str]]
 
@@ -59,6 +63,8 @@ class Running:
         self._nats = connection
         self._permits = asyncio.Semaphore(plugin.concurrency)
         self._threads = ThreadPoolExecutor(plugin.concurrency, f"{plugin.name}-call")
+        #: Calls of each operation that were not begun.
+        self._waiting: Dict[str, int] = {}
         self._calls: Dict[str, List[Context]] = {}
         self._tasks: Set[asyncio.Task[None]] = set()
         self._subscriptions: List[Subscription] = []
@@ -144,6 +150,7 @@ class Running:
             if companion is not None:
                 companion.cancel()
         self.state = "deactivating"
+        self._service.since(self.state)
         await self._announce("unregistered")
         drains = (leave(self._nats, one) for one in self._subscriptions[1:])
         await asyncio.gather(*drains, return_exceptions=True)
@@ -224,30 +231,57 @@ class Running:
         self, endpoint: Endpoint, operation: Operation
     ) -> Callable[[Msg], Coroutine[Any, Any, None]]:
         async def take(message: Msg) -> None:
+            if self._waiting.get(operation.name, 0) >= QUEUE_MAX:
+                await self._refuse(message)
+                return
             context = self._context(message)
             is_late = operation.heartbeat is not None and context.result_to is not None
             if not self._enter(context, is_late):
                 await self._respond(message, self._pending(operation))
                 return
             left = context.remaining()
-            # Nobody waits for the answer behind the deadline, and the handler is told so. One that
-            # was over before says nothing: it may be that clocks differ.
+            # Nobody waits for the answer behind the deadline: the handler is told so, and a call
+            # that still waits for its turn is not made. A deadline that was over when the call came
+            # says nothing: it may be that clocks differ.
             if left is not None and left > 0:
                 loop = asyncio.get_running_loop()
                 context._over = loop.call_later(left, context._cancel)
-            # The permit is awaited here, so that what exceeds the limit stays in the queue.
-            await self._permits.acquire()
-            self._weigh(1)
-            serve = self._work if is_late else self._serve
-            task = asyncio.create_task(serve(message, context, endpoint, operation))
+            task = asyncio.create_task(self._in_turn(message, context, endpoint, operation))
             self._tasks.add(task)
             task.add_done_callback(lambda done: self._done(done, context))
 
         return take
 
+    async def _in_turn(
+        self, message: Msg, context: Context, endpoint: Endpoint, operation: Operation
+    ) -> None:
+        """Answers a call once there is room for it."""
+        name = operation.name
+        self._waiting[name] = self._waiting.get(name, 0) + 1
+        try:
+            await self._permits.acquire()
+        finally:
+            self._waiting[name] -= 1
+        context._begun = True
+        self._weigh(1)
+        is_late = operation.heartbeat is not None and context.result_to is not None
+        serve = self._work if is_late and not context.cancelled() else self._serve
+        await serve(message, context, endpoint, operation)
+
+    async def _refuse(self, message: Msg) -> None:
+        """Answers as a full queue does."""
+        if message.reply:
+            headers = {
+                wire.FULL: str(QUEUE_MAX),
+                wire.SERVICE_ERROR_CODE: "503",
+                wire.SERVICE_ERROR: f"the queue of {QUEUE_MAX} calls is full",
+            }
+            await self._nats.publish(message.reply, b"", headers=headers)
+
     def _done(self, task: asyncio.Task[None], context: Context) -> None:
         self._tasks.discard(task)
-        self._permits.release()
+        if context._begun:
+            self._permits.release()
         if context._over is not None:
             context._over.cancel()
         if context in self._calls.get(context.call_id, []):
@@ -273,7 +307,8 @@ class Running:
         same.remove(context)
         if not same:
             del self._calls[context.call_id]
-        self._weigh(-1)
+        if context._begun:
+            self._weigh(-1)
 
     def _pending(self, operation: Operation) -> Answer:
         interval = wire.format_duration(operation.heartbeat or 30.0)
@@ -331,7 +366,7 @@ class Running:
         try:
             if context.cancelled():
                 # It had to wait for its turn, and meanwhile whoever asked has gone.
-                raise Failure.cancelled()
+                raise Failure.expired() if context.is_over() else Failure.cancelled()
             packed = wire.is_msgpack(wire.header(message.headers, wire.CONTENT_TYPE))
             value = await read_input(self._nats, message.data, packed)
             output = await operation.run(context, value, self._threads)

@@ -97,25 +97,6 @@ class Calls(OnServer):
         ping = json.loads((await self.call("$SRV.PING", b"")).data)
         self.assertEqual(ping["name"], "validator")
 
-    async def test_a_deadline_cancels_its_call_and_one_that_waited_is_not_made(self) -> None:
-        plugin = Plugin("sleeper", "1.0.0", concurrency=1)
-        started: List[str] = []
-
-        @plugin.operation()
-        async def wait(context: Context, value: Any) -> None:
-            started.append(context.call_id)
-            await context.wait_cancelled()
-            raise Failure.cancelled()
-
-        await self.serve(plugin)
-        deadline = datetime.now(timezone.utc) + timedelta(seconds=0.3)
-        headers = {"Gearshift-Deadline": deadline.isoformat()}
-        subject = "gearshift.plugin.sleeper.v1.wait"
-        calls = (self.call(subject, b"null", headers) for _ in range(2))
-        for reply in await asyncio.gather(*calls):
-            self.assertEqual((reply.headers or {})["Nats-Service-Error-Code"], "499")
-        self.assertEqual(len(started), 1)
-
     async def test_a_cancelled_call_is_told_so(self) -> None:
         plugin = Plugin("sleeper", "1.0.0")
         started: List[str] = []
@@ -223,6 +204,8 @@ class Lives(OnServer):
         async def initialize() -> None:
             happened.append("initialize")
             self.assertEqual((await self.shown("life"))[1:], ("initializing", []))
+            info = json.loads((await self.call("$SRV.INFO.life", b"")).data)
+            self.assertRegex(info["metadata"]["gearshift.since"], r"^20\d\d-.*Z$")
 
         @plugin.on_activate
         def activate() -> None:

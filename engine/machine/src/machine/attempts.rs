@@ -32,6 +32,7 @@ impl Work<'_> {
             id: call,
             attempt,
             sent: true,
+            held: false,
             once: false,
             input: input.clone(),
             deadline,

@@ -78,7 +78,12 @@ pub(super) fn on_child_reply(
             work.finish(outcome)
         }
         CallOutcome::Success(_) | CallOutcome::Cached(_) | CallOutcome::Failure { .. } => {
-            on_reply(old, definition, (call, 1, outcome), now)
+            let mut decision = on_reply(old, definition, (call, 1, outcome), now);
+            // Nobody waits for it, but it says itself whose it is.
+            if let Some(trace) = decision.trace.as_mut().filter(|it| &*it.input == "reply") {
+                trace.input = format!("reply {invoke_id}").into();
+            }
+            decision
         }
     }
 }
@@ -141,6 +146,7 @@ impl Work<'_> {
                 id: call,
                 attempt: 1,
                 sent: true,
+                held: false,
                 once: false,
                 input: input.clone(),
                 deadline: self.now,

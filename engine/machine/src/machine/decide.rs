@@ -145,19 +145,21 @@ pub(super) fn on_reply(
     let parked = old.kept_replies().any(|known| known.call == call);
     let state = old.status;
     let outcome = if state.is_ended() || (owner.is_none() && !parked) {
-        work.ignored("late_reply")
+        work.unawaited("late_reply", (call, attempt), owner)
     } else if parked || work.waiting_for(call, attempt).is_none() {
         // An answered attempt is either retried, and this one is of the attempt before, or kept
         // until the instance goes on.
         let older = owner
             .and_then(|owner| owner.call.as_ref())
             .is_some_and(|known| attempt < known.attempt);
-        work.ignored(if older { "late_reply" } else { "second_reply" })
+        let reason = if older { "late_reply" } else { "second_reply" };
+        work.unawaited(reason, (call, attempt), owner)
     } else if let Some(stuck) = &mut work.instance.stuck {
-        stuck.replies.push(reply);
+        stuck.replies.push(reply.parked());
+        work.note("kept until it goes on");
         Outcome::Deferred
     } else if let Some(paused) = work.pause_mut() {
-        paused.replies.push(reply);
+        paused.replies.push(reply.parked());
         work.note("kept until it is resumed");
         Outcome::Deferred
     } else {

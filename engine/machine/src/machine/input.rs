@@ -92,11 +92,12 @@ pub enum Input {
         outcome: CallOutcome,
     },
     /// An attempt of a call that may not be repeated is about to be sent, once; it may be sent
-    /// where the answer is [`super::Outcome::Done`], and only then.
+    /// where the answer is [`super::Outcome::Done`], and only then. Or, of a call that was held
+    /// back, the next attempt is: it is under way from then on, and whoever says this sends it.
     CallStarted {
         /// Which call.
         call: EffectId,
-        /// Which attempt, counted from 1.
+        /// Which attempt, counted from 1; [`super::NEXT_ATTEMPT`] of what was held back.
         attempt: u32,
     },
     /// A plugin answered an attempt with the promise of a later result: the call stays under way,

@@ -325,6 +325,10 @@ pub struct RunningCall {
     pub attempt: u32,
     /// Is an attempt under way (to be sent again after a restart)?
     pub sent: bool,
+    /// Does the next attempt wait, unsent and without a timer, until it is let go: by whoever
+    /// paused its plugin, by its breaker, or by a limit?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
     /// Was it recorded that this attempt is sent, because it may be sent only once?
     pub once: bool,
     /// The evaluated input, the same for every attempt.

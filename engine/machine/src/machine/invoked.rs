@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::calls::{BREAKER_OPEN, PLUGIN_LIMITED, PLUGIN_PAUSED};
 use super::ids::EffectId;
 use super::input::ErrorKind;
 use super::instance::RunningSequence;
@@ -95,6 +96,12 @@ pub(super) struct CallFailure<'a> {
 }
 
 impl CallFailure<'_> {
+    /// It was held back and not sent: its plugin is paused, its breaker open, or a limit reached.
+    pub(super) fn is_held(&self) -> bool {
+        self.kind == ErrorKind::PluginNotFound
+            && [PLUGIN_PAUSED, BREAKER_OPEN, PLUGIN_LIMITED].contains(&&**self.code)
+    }
+
     /// Kind, code and message: `permanent 422: no such file`.
     pub(super) fn words(&self) -> String {
         let Self { kind, code, message } = self;

@@ -4,13 +4,18 @@ use super::decide::unchanged;
 use super::effect::{Effect, NoticeKind};
 use super::ids::{EffectId, Timestamp};
 use super::input::ErrorKind;
-use super::instance::{Instance, RunningCall, RunningSequence, Stuck, StuckKind};
+use super::instance::{
+    Instance, RunningCall, RunningSequence, Status, Stuck, StuckKind, TimerKind,
+};
 use super::invoked::{CallFailure, call_at};
 use super::macrostep::Taken;
 use super::outcome::{Decision, Outcome};
 use super::pending::HEARTBEAT_LOST;
 use super::work::{Overrun, Work};
 use crate::definition::model::Definition;
+
+/// The attempt that [`super::Input::CallStarted`] names where it lets go of what is held.
+pub const NEXT_ATTEMPT: u32 = 0;
 
 /// Is the outcome of the sequence's call unknown, now that its attempt failed like this?
 pub(super) fn is_unknown(sequence: &RunningSequence, kind: ErrorKind, code: &str) -> bool {
@@ -27,6 +32,9 @@ pub(super) fn on_started(
     now: Timestamp,
 ) -> Decision {
     let late = || unchanged(Outcome::Ignored { reason: "late_start".into() });
+    if attempt == NEXT_ATTEMPT {
+        return let_go(old, definition, call, now).unwrap_or_else(late);
+    }
     let mut work = Work::new(definition, old.clone(), Some(old), now, "sending".into());
     let Some(sequence) = work.waiting_for(call, attempt).cloned() else { return late() };
     let Some(known) = &sequence.call else { return late() };
@@ -40,6 +48,32 @@ pub(super) fn on_started(
     }
     work.set_call(sequence.id, Some(RunningCall { once: true, ..known.clone() }));
     work.finish(Outcome::Done)
+}
+
+/// What was held back is sent now, with its time in full: by whoever says so, and so by no effect.
+/// Where the instance stands still it is asked for again when that goes on. `None`: it is not held.
+fn let_go(
+    old: &Instance,
+    definition: &Definition,
+    call: EffectId,
+    now: Timestamp,
+) -> Option<Decision> {
+    let is_it = |it: &&RunningSequence| it.call.as_ref().is_some_and(|it| it.held && it.id == call);
+    let sequence = old.sequences.iter().find(is_it)?.clone();
+    let mut work = Work::new(definition, old.clone(), Some(old), now, "sending".into());
+    if let Some((spec, _)) = work.call_of(&sequence) {
+        work.entry.input = format!("sending {}", spec.operation).into();
+    }
+    let waits = sequence.call.map(|call| RunningCall { held: false, ..call });
+    work.set_call(sequence.id, waits);
+    let again = TimerKind::CallRetry { sequence: sequence.id };
+    if matches!(old.status, Status::Stuck | Status::Paused) {
+        work.arm(0, again);
+        return Some(work.finish(Outcome::Deferred));
+    }
+    let outcome = work.attempt_timer(&again, |work| work.retry_call(sequence.id));
+    work.effects.retain(|effect| !matches!(effect, Effect::Call(it) if it.call == call));
+    Some(work.finish(outcome))
 }
 
 impl Work<'_> {

@@ -239,7 +239,8 @@ impl Work<'_> {
     /// Not counted against the limit of effects: each cancels one that was counted, and a state
     /// with more calls under way than one macrostep may start can be left all the same.
     pub(super) fn cancel_call(&mut self, sequence: &RunningSequence) {
-        let sent = |call: &&RunningCall| call.sent && call.child.is_none();
+        // Whoever holds one back lets go of it as well.
+        let sent = |call: &&RunningCall| (call.sent || call.held) && call.child.is_none();
         let Some(call) = sequence.call.as_ref().filter(sent) else { return };
         let operation = self.call_of(sequence).map(|(spec, _)| &*spec.operation);
         let words = format!("cancel {}", operation.unwrap_or_default());

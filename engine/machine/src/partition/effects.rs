@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::definition::model::{Definition, PluginRules, SeqStep};
-use crate::machine::{CallRequest, Effect, EffectId, Instance, InstanceKey, Role, RunningSequence};
+use crate::machine::{
+    CallRequest, Effect, EffectId, Instance, InstanceKey, Role, RunningCall, RunningSequence,
+};
 
 use super::definitions::Definitions;
 use super::memory::Partition;
@@ -42,6 +44,23 @@ impl Partition {
         calls
     }
 
+    /// Calls that were held back: whoever takes over holds them, until they may be sent.
+    #[must_use]
+    pub fn calls_held(&self, definitions: &Definitions) -> Vec<(InstanceKey, CallRequest)> {
+        let mut calls = Vec::new();
+        for key in self.instances.calling() {
+            let Some((instance, _)) = self.instances.load(key) else { continue };
+            let Some(definition) = definitions.pinned(key.workflow(), instance.pin) else {
+                continue;
+            };
+            let held = |it: &&RunningSequence| it.call.as_ref().is_some_and(|call| call.held);
+            calls.extend(instance.sequences.iter().filter(held).filter_map(|running| {
+                Some((key.clone(), call_request(definition, &instance, running)?))
+            }));
+        }
+        calls
+    }
+
     /// The attempt under way of a call that the instance waits for, as it was sent.
     #[must_use]
     pub fn call_under_way(
@@ -53,7 +72,9 @@ impl Partition {
         let (instance, _) = self.instances.load(key)?;
         let definition = definitions.pinned(key.workflow(), instance.pin)?;
         let mut running = instance.sequences.iter();
-        let running = running.find(|one| one.call.as_ref().is_some_and(|it| it.id == call))?;
+        let is_it =
+            |one: &&RunningSequence| one.call.as_ref().is_some_and(|it| it.id == call && it.sent);
+        let running = running.find(is_it)?;
         call_request(definition, &instance, running)
     }
 
@@ -84,7 +105,7 @@ impl Partition {
                 |call: &CallRequest| instance.kept_replies().any(|reply| reply.call == call.call);
             let calls = instance.sequences.iter().filter(|running| {
                 let call = running.call.as_ref();
-                call.is_some_and(|call| !call.once && call.heartbeat_ms.is_none())
+                call.is_some_and(|call| call.sent && !call.once && call.heartbeat_ms.is_none())
             });
             let calls = calls.filter_map(|running| call_request(definition, &instance, running));
             let calls = calls.filter(|call| !answered(call));
@@ -107,13 +128,14 @@ pub struct PendingCall {
     pub rules: Option<Arc<PluginRules>>,
 }
 
-/// The attempt under way of a sequence, as it was sent.
+/// The attempt under way of a sequence, as it was sent, or would be.
 fn call_request(
     definition: &Definition,
     instance: &Instance,
     running: &RunningSequence,
 ) -> Option<CallRequest> {
-    let call = running.call.as_ref().filter(|call| call.sent && call.child.is_none())?;
+    let is_asked = |call: &&RunningCall| (call.sent || call.held) && call.child.is_none();
+    let call = running.call.as_ref().filter(is_asked)?;
     let sequence = definition.sequences.get(usize::from(running.sequence))?;
     let SeqStep::Call { spec, .. } = sequence.steps.get(usize::from(running.position))? else {
         return None;

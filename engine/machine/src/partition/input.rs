@@ -81,14 +81,14 @@ pub enum PartitionInput {
         /// The letter, with the number its partition gave it.
         letter: Letter,
     },
-    /// An attempt of a call that may not be repeated is about to be sent. It may be sent where
-    /// the answer is [`Outcome::Done`] and the frame is durable, and only then.
+    /// An attempt of a call that may not be repeated, or was held back, is about to be sent. It may
+    /// be sent where the answer is [`Outcome::Done`] and the frame is durable, and only then.
     CallStarted {
         /// Whose call.
         key: InstanceKey,
         /// Which call.
         call: EffectId,
-        /// Which attempt, from 1.
+        /// Which attempt, from 1; [`crate::machine::NEXT_ATTEMPT`] of what was held back.
         attempt: u32,
     },
     /// A plugin answered an attempt with the promise of a later result.

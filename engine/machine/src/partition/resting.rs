@@ -73,7 +73,7 @@ impl Resting {
             calling: instance
                 .sequences
                 .iter()
-                .any(|sequence| sequence.call.as_ref().is_some_and(|call| call.sent)),
+                .any(|it| it.call.as_ref().is_some_and(|call| call.sent || call.held)),
         }
     }
 

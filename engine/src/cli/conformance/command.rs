@@ -1,21 +1,24 @@
 //! `plugin check`: tries a plugin, says what it finds, and how to mend it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
-use gearshift_bus::{Bus, Message, ServiceInfo, Subject};
-use gearshift_protocol::{OperationRef, PluginMetadata, metadata, plugin};
+use gearshift_bus::{Bus, Message, Subject};
+use gearshift_protocol::{OperationRef, metadata, plugin};
 use serde::Serialize;
 use serde_json::json;
 
 use super::super::args::Global;
 use super::super::connect;
-use super::super::failure::{ENDED_BADLY, Failure, NOT_FOUND, Outcome};
+use super::super::failure::{ENDED_BADLY, Failure, Outcome};
 use super::super::finding::{Finding, Level, summary};
 use super::super::joining::unusable;
+use super::super::output::clean;
 use super::super::words::count;
 use super::desk::Desk;
 use super::samples::{SampleArgs, Samples};
+use super::targets::{Target, foreign, targets, wanted};
 use super::{calls, declared};
 
 /// How long an answer is waited for where the operation names no time of its own.
@@ -24,19 +27,23 @@ const LIMIT: Duration = Duration::from_secs(10);
 const EXAMPLES: &str = "\
 Examples:
   gearshift plugin check validator
-  gearshift plugin check validator --operation validate_document -d title='Q3 report'
+  gearshift plugin check validator.validate_document -d title='Q3 report'
+  gearshift plugin check validator@^2            only these versions; else every major that runs
+  gearshift plugin check document-validator      all plugins that provide the interface
   gearshift plugin check validator --samples samples.yaml -o json
 
 It asks the plugin over NATS as an engine does, whatever language it is written in. Without a sample
 it only looks at what the plugin says of itself, and sends nonsense that must be refused. With one,
-the operation is really called, up to a dozen times: use a sample whose effect does no harm.
+the operation is really called, up to a dozen times in each major version: use a sample whose effect
+does no harm. What speaks another protocol version is a problem, and is not called.
 Exit 0: no problem; 1: at least one; 3: no such plugin runs.";
 
 /// `gearshift plugin check`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct CheckArgs {
-    /// The plugin
+    /// The plugin, or an interface: all that provide it; `docs@^2`: in these versions
+    #[arg(value_name = "NAME[@VERSIONS][.OPERATION]")]
     name: String,
     #[command(flatten)]
     samples: SampleArgs,
@@ -45,19 +52,46 @@ pub(in crate::cli) struct CheckArgs {
     nats: Option<String>,
 }
 
-/// What was found about the plugin, or about one operation.
+/// What was found about a major version of a plugin, or about one operation of it.
 #[derive(Debug, Serialize)]
 struct Section {
+    plugin: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    major: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<String>,
+    /// Is it what was looked at when all had been called?
+    #[serde(skip)]
+    is_last: bool,
     findings: Vec<Finding>,
+}
+
+impl Section {
+    fn of(target: &Target<'_>, operation: Option<String>, findings: Vec<Finding>) -> Self {
+        let (plugin, major) = (target.name.to_owned(), target.major);
+        Self { plugin, major, operation, is_last: false, findings }
+    }
+
+    /// What stands above it; `several` plugins or versions are told apart.
+    fn title(&self, several: bool) -> String {
+        let plugin = &self.plugin;
+        let version = self.major.filter(|_| several).map(|major| format!(" v{major}"));
+        let version = version.unwrap_or_default();
+        match &self.operation {
+            Some(operation) => format!("{plugin}.{operation}{version}"),
+            None if self.is_last && several => format!("{plugin} afterwards"),
+            None if self.is_last => "afterwards".to_owned(),
+            None => format!("{plugin}{version}"),
+        }
+    }
 }
 
 /// Tries everything.
 pub(in crate::cli) async fn check(global: &Global, args: &CheckArgs) -> Outcome {
+    let wanted = wanted(&args.name)?;
     let (target, _) = connect::nats_to_look_at(global, args.nats.as_deref())?;
     let bus = Bus::connect(&target.options).await.map_err(|error| unusable(&target, &error))?;
-    let sections = Box::pin(examine(global, args, &bus)).await?;
+    let sections = Box::pin(examine(global, args, &wanted, &bus)).await?;
     if let Err(error) = bus.close().await {
         tracing::debug!(%error, "connection did not close cleanly");
     }
@@ -67,55 +101,79 @@ pub(in crate::cli) async fn check(global: &Global, args: &CheckArgs) -> Outcome 
     Ok(if is_bad { ENDED_BADLY } else { 0 })
 }
 
-async fn examine(global: &Global, args: &CheckArgs, bus: &Bus) -> Result<Vec<Section>, Failure> {
+async fn examine(
+    global: &Global,
+    args: &CheckArgs,
+    wanted: &OperationRef,
+    bus: &Bus,
+) -> Result<Vec<Section>, Failure> {
     let services = bus.requests().discover().await;
     let services = services.map_err(|error| Failure::new(ENDED_BADLY, error.to_string()))?;
-    let mut ours: Vec<&ServiceInfo> = services.iter().filter(|one| one.name == args.name).collect();
-    let takes_no_calls = |one: &ServiceInfo| PluginMetadata::from_map(&one.metadata)?.state;
-    let states: Vec<_> = ours.iter().filter_map(|one| takes_no_calls(one)).collect();
-    ours.retain(|one| takes_no_calls(one).is_none());
-    let Some(first) = ours.first() else {
-        return Err(match states.first() {
-            Some(state) => {
-                let words = format!("plugin `{}` takes no calls: it is {state}", args.name);
-                Failure::new(NOT_FOUND, words)
+    let targets = targets(&services, wanted)?;
+    let names = targets.iter().flat_map(|one| one.endpoints()).map(|(_, it)| it.name.as_str());
+    let names = Vec::from_iter(names.collect::<BTreeSet<_>>());
+    let samples = Samples::read(&args.samples, &wanted.operation, &names)?;
+    let mut sections = Vec::new();
+    let mut known = BTreeSet::new();
+    for target in &targets {
+        let mut findings = Vec::from_iter(target.not_asked());
+        if !target.services.is_empty() {
+            findings.extend(declared::service(&target.services));
+        }
+        // Both are asked by the name, whatever the version.
+        if known.insert(target.name) {
+            for verb in ["PING", "STATS"] {
+                findings.push(answers(bus, verb, target.name).await);
             }
-            None => absent(&args.name, &services),
-        });
-    };
-    let names: Vec<&str> = first.endpoints.iter().map(|one| one.name.as_str()).collect();
-    let samples = Samples::read(&args.samples, &names)?;
-    let mut findings = declared::service(&ours);
-    for verb in ["PING", "STATS"] {
-        findings.push(answers(bus, verb, &args.name).await);
+        }
+        sections.push(Section::of(target, None, findings));
+        sections.extend(Box::pin(operations(global, bus, target, &samples)).await);
     }
-    let mut sections = vec![Section { operation: None, findings }];
-    for endpoint in &first.endpoints {
+    // They must have survived all of that.
+    for name in known {
+        let findings = vec![answers(bus, "PING", name).await];
+        let plugin = name.to_owned();
+        sections.push(Section { plugin, major: None, operation: None, is_last: true, findings });
+    }
+    Ok(sections)
+}
+
+/// Tries each operation of a plugin that is meant.
+async fn operations(
+    global: &Global,
+    bus: &Bus,
+    target: &Target<'_>,
+    samples: &Samples,
+) -> Vec<Section> {
+    let mut sections = Vec::new();
+    for (service, endpoint) in target.endpoints() {
         if samples.only.as_ref().is_some_and(|only| *only != endpoint.name) {
             continue;
         }
-        let mut findings = declared::endpoint(first, endpoint);
+        // What another protocol means by its words is not known here.
+        let mut findings = match foreign(service) {
+            None => declared::endpoint(service, endpoint),
+            Some(_) => Vec::new(),
+        };
         let told = endpoint.metadata.get(metadata::METADATA_TIMEOUT);
         let told = told.and_then(|text| plugin::parse_duration(text)).map(Duration::from_millis);
-        match Subject::parse(&endpoint.subject) {
-            Ok(subject) => {
+        match target.subject(endpoint).map(|text| Subject::parse(&text)) {
+            Ok(Ok(subject)) => {
                 let limit = told.unwrap_or(LIMIT).min(global.timeout);
                 let desk = Desk { bus, subject, limit };
                 let sample = samples.of(&endpoint.name);
                 findings.extend(calls::operation(&desk, endpoint, sample).await);
             }
-            Err(error) => findings.push(Finding::problem(
+            Ok(Err(error)) => findings.push(Finding::problem(
                 "subject",
                 format!("`{}`: {error}", endpoint.subject),
                 "use a subject without wildcards and spaces",
             )),
+            Err(why) => findings.push(Finding::skipped("call", why)),
         }
-        sections.push(Section { operation: Some(endpoint.name.clone()), findings });
+        sections.push(Section::of(target, Some(endpoint.name.clone()), findings));
     }
-    // It must have survived all of that.
-    let after = Section { operation: None, findings: vec![answers(bus, "PING", &args.name).await] };
-    sections.push(after);
-    Ok(sections)
+    sections
 }
 
 /// Does the plugin answer what every NATS service does?
@@ -149,27 +207,6 @@ async fn answers(bus: &Bus, verb: &'static str, name: &str) -> Finding {
     }
 }
 
-fn absent(name: &str, services: &[ServiceInfo]) -> Failure {
-    let (key, _) = metadata::METADATA_PROTOCOL;
-    let mut running: Vec<&str> = services
-        .iter()
-        .filter(|one| one.metadata.contains_key(key))
-        .map(|one| one.name.as_str())
-        .collect();
-    running.dedup();
-    let help = match &running[..] {
-        [] => "no plugin answers here at all: are these its servers?".to_owned(),
-        running => format!("these run: {}", running.join(", ")),
-    };
-    let mut failure = Failure::new(NOT_FOUND, format!("no plugin `{name}` runs")).with_help(help);
-    // People paste what stands in a definition.
-    if let Ok(asked) = name.parse::<OperationRef>() {
-        let help = format!("name the plugin: `gearshift plugin check {}`", asked.plugin);
-        failure = failure.with_help(help);
-    }
-    failure
-}
-
 fn print(global: &Global, name: &str, sections: &[Section]) -> Result<(), Failure> {
     let output = global.out();
     let all: Vec<Finding> = sections.iter().flat_map(|one| one.findings.clone()).collect();
@@ -180,12 +217,11 @@ fn print(global: &Global, name: &str, sections: &[Section]) -> Result<(), Failur
         "warnings": level(Level::Warning),
         "sections": sections,
     }))?;
+    let whole = |one: &&Section| one.operation.is_none() && !one.is_last;
+    let several = sections.iter().filter(whole).count() > 1;
     for (index, section) in sections.iter().enumerate() {
-        match (&section.operation, index) {
-            (Some(operation), _) => output.line(format!("\n{name}.{operation}"))?,
-            (None, 0) => output.line(name)?,
-            (None, _) => output.line("\nafterwards")?,
-        }
+        let gap = if index == 0 { "" } else { "\n" };
+        output.line(clean(&format!("{gap}{}", section.title(several))))?;
         for finding in &section.findings {
             output.line(format!("  {}", finding.render(output.look).replace('\n', "\n  ")))?;
         }

@@ -6,5 +6,6 @@ mod declared;
 mod desk;
 mod long;
 mod samples;
+mod targets;
 
 pub(super) use command::{CheckArgs, check};

@@ -31,9 +31,21 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    /// Reads what the command line names; `operations` are those that the plugin has.
-    pub(super) fn read(args: &SampleArgs, operations: &[&str]) -> Result<Self, Failure> {
-        let only = args.operation.clone();
+    /// Reads what the command line names; `named` is the operation behind the plugin's name, and
+    /// `operations` are those that the plugin has.
+    pub(super) fn read(
+        args: &SampleArgs,
+        named: &str,
+        operations: &[&str],
+    ) -> Result<Self, Failure> {
+        let named = (!named.is_empty()).then(|| named.to_owned());
+        let only = match (named, args.operation.clone()) {
+            (Some(named), Some(only)) if named != only => {
+                let what = format!("`{named}` stands behind the name, and `--operation {only}`");
+                return Err(Failure::usage(what).with_help("name one of them"));
+            }
+            (named, only) => named.or(only),
+        };
         if let Some(only) = &only {
             known(only, operations)?;
         }

@@ -55,6 +55,9 @@ pub struct CallProgress {
     pub note: String,
     /// When the plugin was heard of last.
     pub heard: Timestamp,
+    /// What holds the call back before it is sent, in words: then nothing else of this is known.
+    #[serde(default)]
+    pub held: Option<String>,
 }
 
 /// What became of a sign of life.
@@ -75,8 +78,8 @@ pub(crate) struct Longwork {
     /// How many there are; asked for every decision.
     count: AtomicUsize,
     changed: Notify,
-    /// What the results that came last said.
-    pub(super) said: SaidLast,
+    /// What the answers that came last said.
+    pub(crate) said: SaidLast,
     /// What is waited for among the signs of life, and who waits.
     mark: Mutex<Option<(String, oneshot::Sender<()>)>>,
 }
@@ -266,6 +269,7 @@ impl Longwork {
             percent: one.percent,
             note: one.note.clone(),
             heard: one.heard,
+            held: None,
         };
         list.iter().map(progress).collect()
     }

@@ -7,6 +7,8 @@ use gearshift_machine::machine::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::lately::Lately;
+
 /// The breaker of one operation. Each engine counts the failures that it sees itself; that it is
 /// open is known to all of them.
 #[derive(Debug)]
@@ -17,7 +19,11 @@ pub(crate) struct Breaker {
     failures: AtomicU32,
     /// Is there something in `tripped`? The one thing that the way of most calls looks at.
     open: AtomicBool,
+    /// Is somebody here about to claim its one call?
+    claiming: AtomicBool,
     tripped: watch::Sender<Option<Tripped>>,
+    /// Since when it is known to answer.
+    pub(super) lately: Lately,
 }
 
 /// That a breaker is not closed, and why.
@@ -57,7 +63,9 @@ impl Breaker {
             key: key.into(),
             failures: AtomicU32::new(0),
             open: AtomicBool::new(false),
+            claiming: AtomicBool::new(false),
             tripped: watch::Sender::new(None),
+            lately: Lately::new(),
         }
     }
 
@@ -76,6 +84,12 @@ impl Breaker {
             Some(tripped) if now < tripped.until => Gate::Held(tripped),
             Some(tripped) => Gate::Due(tripped),
         }
+    }
+
+    /// Who may try to claim its one call: of many that wait here one at a time.
+    pub(super) fn claims(&self) -> Option<Claim<'_>> {
+        let is_first = !self.claiming.swap(true, Ordering::AcqRel);
+        is_first.then_some(Claim(self))
     }
 
     /// It answered a call while closed.
@@ -145,6 +159,15 @@ impl Breaker {
     }
 }
 
+/// The turn to claim, until it is dropped.
+pub(super) struct Claim<'b>(&'b Breaker);
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.0.claiming.store(false, Ordering::Release);
+    }
+}
+
 impl Tripped {
     /// `the breaker of x is open: 5 failures in a row, the last: …`.
     pub(crate) fn words(&self, key: &str) -> String {
@@ -153,9 +176,11 @@ impl Tripped {
             true => "half open, one call is tried".to_owned(),
             false => format!("open, the next call is tried at {until}"),
         };
-        format!(
-            "the breaker of `{key}` is {state}: {failures} failures in a row, the last: {error}"
-        )
+        let failures = match failures {
+            1 => "one failure".to_owned(),
+            several => format!("{several} failures in a row, the last"),
+        };
+        format!("the breaker of `{key}` is {state}: {failures}: {error}")
     }
 }
 

@@ -113,6 +113,7 @@ impl Providers {
 
 /// Claims the one call of a breaker whose time has come; false where somebody else has it.
 pub(super) async fn claim(shared: &Shared, breaker: &Breaker, was: &Tripped) -> bool {
+    let Some(_turn) = breaker.claims() else { return false };
     let now = shared.config.clock.now();
     let by = shared.config.name.clone();
     let half = Tripped { half_open: true, until: now.plus_ms(PROBE_MS), by, ..was.clone() };

@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Buckets of durations: the one at `n` holds those below `2^n` microseconds.
-const BUCKETS: usize = 40;
+/// Durations below so many microseconds have a bucket each.
+const EXACT: usize = 16;
+/// Buckets of durations: above [`EXACT`] eight of each power of two microseconds, up to `2^40`.
+const BUCKETS: usize = EXACT + (40 - 4) * 8;
 /// Between two warnings about the same operation.
 const WARNED_EVERY: Duration = Duration::from_secs(60);
 
@@ -34,7 +36,7 @@ pub(crate) struct Counted {
     pub(crate) conflicts: u64,
     /// How long an attempt took on average.
     pub(crate) average: Duration,
-    /// At most as long took 99 of 100; up to the next power of two in microseconds.
+    /// At most as long took 99 of 100; too long by an eighth at most.
     pub(crate) p99: Duration,
     /// Attempts that were sent and have not ended.
     pub(crate) in_flight: u64,
@@ -93,8 +95,7 @@ impl Counts {
         let Some(took) = took else { return };
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.micros.fetch_add(micros, Ordering::Relaxed);
-        let bits = usize::try_from(u64::BITS - micros.leading_zeros()).unwrap_or(BUCKETS);
-        if let Some(bucket) = self.took.get(bits.min(BUCKETS - 1)) {
+        if let Some(bucket) = self.took.get(bucket_of(micros)) {
             bucket.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -121,7 +122,7 @@ impl Counts {
             seen += bucket.load(Ordering::Relaxed);
             seen >= most
         });
-        let p99 = at.filter(|_| timed > 0).map_or(0, |at| 1_u64 << at);
+        let p99 = at.filter(|_| timed > 0).map_or(0, longest_of);
         Counted {
             calls,
             errors: self.errors.load(Ordering::Relaxed),
@@ -134,9 +135,38 @@ impl Counts {
     }
 }
 
+/// The bucket of a duration in microseconds: its highest four bits, and how many are behind them.
+fn bucket_of(micros: u64) -> usize {
+    let bits = u64::BITS - micros.leading_zeros();
+    let Some(behind) = bits.checked_sub(4).filter(|behind| *behind > 0) else {
+        return usize::try_from(micros).unwrap_or(0);
+    };
+    let highest = usize::try_from(micros >> behind).unwrap_or(0);
+    let at = EXACT + (usize::try_from(behind).unwrap_or(0) - 1) * 8 + (highest - 8);
+    at.min(BUCKETS - 1)
+}
+
+/// The longest duration of a bucket, in microseconds.
+fn longest_of(bucket: usize) -> u64 {
+    let Some(above) = bucket.checked_sub(EXACT) else { return bucket as u64 };
+    let (behind, highest) = (above / 8 + 1, above % 8 + 8);
+    ((highest as u64 + 1) << behind) - 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_is_told_too_long_by_an_eighth_at_most() {
+        let shorts = 0..2_000_u64;
+        let longs = (11..39).flat_map(|bits| [1_u64 << bits, (1 << bits) + 1, (3 << bits) - 1]);
+        for micros in shorts.chain(longs) {
+            let told = longest_of(bucket_of(micros));
+            assert!(told >= micros && told <= micros + micros / 8, "{micros}: {told}");
+        }
+        assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
+    }
 
     #[test]
     fn ninety_nine_of_a_hundred_took_no_longer() {
@@ -148,7 +178,7 @@ mod tests {
         counts.add(Some(Duration::from_millis(500)), true);
         let counted = counts.read();
         assert_eq!((counted.calls, counted.errors), (100, 1));
-        assert_eq!(counted.p99, Duration::from_micros(1_024));
+        assert_eq!(counted.p99, Duration::from_micros(959));
         counts.add(Some(Duration::from_secs(1)), true);
         counts.add(Some(Duration::from_secs(1)), true);
         assert!(counts.read().p99 >= Duration::from_millis(500));

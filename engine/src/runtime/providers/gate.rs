@@ -1,12 +1,14 @@
-//! Gates: what a call waits for before it is sent. What waits here was not sent, and no attempt is
-//! counted.
+//! Gates: what a call waits for before it is sent, as long as it takes. What waits here was not
+//! sent, and no attempt is counted.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gearshift_machine::definition::model::{BreakerRules, WhileOpen};
-use gearshift_machine::machine::{
-    BREAKER_OPEN, CallOutcome, ErrorKind, PLUGIN_LIMITED, PLUGIN_PAUSED,
-};
+use gearshift_machine::machine::{BREAKER_OPEN, CallOutcome, ErrorKind, PLUGIN_PAUSED};
+use gearshift_machine::partition::PartitionInput;
+use tokio::time::Instant;
 
 use super::ask::{Asked, Attempt};
 use super::breaker::{Gate, Tripped};
@@ -15,13 +17,18 @@ use super::limits::Room;
 use super::registry::Route;
 use super::reply::failure;
 use super::signs::Sign;
+use super::unsent::Passed;
+use super::waits::{Holder, Waiter};
 
-/// An attempt that is held waits all of its time but this part of it, so that the machine hears of
-/// it before its own timer calls it a timeout.
-const HELD_PART: u64 = 5;
+/// How soon a breaker that is due is tried again to be claimed, where nobody was heard to do so.
+const CLAIM_AGAIN: Duration = Duration::from_secs(1);
 
-/// How soon a call that is still held is held again, in milliseconds.
-const HELD_AGAIN_MS: u64 = 1_000;
+/// An attempt may be sent.
+pub(crate) struct Open {
+    pub(super) route: Arc<Route>,
+    pub(super) pass: Pass,
+    pub(super) room: Room,
+}
 
 impl Attempt {
     /// Nothing is to be waited for, as far as rules and breaker are concerned?
@@ -38,41 +45,100 @@ impl Attempt {
         self.rules.as_deref().map_or(default, |rules| rules.breaker)
     }
 
-    /// How long an attempt is held at most.
-    fn patience(&self) -> Duration {
-        let left = self.call.deadline.since_ms(self.shared.config.clock.now());
-        Duration::from_millis(left / HELD_PART * (HELD_PART - 1))
+    /// Its place among those that wait.
+    pub(crate) fn waits(&self) -> Waiter<'_> {
+        self.shared.providers.waits.begin(&self.key, self.call.call)
     }
 
-    /// Where an operator paused the plugin: waits until it is let go on, or until the attempt's
-    /// time is nearly over. It was not sent, and the next attempt has all of its time again.
-    pub(crate) async fn held(&self) -> Option<Asked> {
+    /// Waits until it may be sent: for the operator who paused the plugin, for the breaker, for
+    /// room.
+    ///
+    /// # Errors
+    /// How the attempt ended without being sent.
+    pub(crate) async fn opens(&self, waits: &Waiter<'_>) -> Result<Open, Asked> {
         let providers = &self.shared.providers;
-        let (what, hold) = providers.hold_of(&self.call.operation)?;
-        let route = self.known();
-        let _waits = route.as_ref().map(|route| route.counts.waits());
-        let released = tokio::time::timeout(self.patience(), providers.released(&what)).await;
-        let again = if released.is_ok() { 0 } else { HELD_AGAIN_MS };
-        Some(held(PLUGIN_PAUSED, hold.words(&what), again))
-    }
-
-    /// Waits for the breaker and for room.
-    pub(super) async fn pass(&self, route: &Route) -> Result<(Pass, Room), Asked> {
-        let pass = self.pass_breaker(route).await?;
-        let Some(rules) = self.rules.as_deref() else { return Ok((pass, Room::default())) };
-        // What found room late is sent all the same, so half of its time is left for that.
-        let left = self.call.deadline.since_ms(self.shared.config.clock.now());
-        let patience = Duration::from_millis(left / 2);
-        let room = self.shared.providers.limits.room(rules, self.call.per.as_ref(), patience);
-        match room.await {
-            Ok(room) => Ok((pass, room)),
-            Err(full) => {
-                self.not_sent(route, pass);
-                let after = full.after.map_or(0, |after| after.as_millis());
-                let after = u64::try_from(after).unwrap_or(HELD_AGAIN_MS);
-                Err(held(PLUGIN_LIMITED, format!("the limit of {} is reached", full.limit), after))
+        loop {
+            if let Some((what, hold)) = providers.hold_of(&self.call.operation) {
+                let route = self.known();
+                let _held = route.as_ref().map(|route| route.counts.waits());
+                waits.by(Holder::Pause(what.clone(), hold));
+                providers.released(&what).await;
+                waits.is_free();
+            }
+            let route = Box::pin(self.route()).await?;
+            self.refresh();
+            let held = route.counts.waits();
+            let pass = self.pass_breaker(&route, waits).await?;
+            let passed = Passed::new(self, &route, pass);
+            let room = match self.rules.as_deref() {
+                None => Room::default(),
+                Some(rules) => {
+                    let told = |place| waits.by(Holder::Limit(place));
+                    let key = self.call.per.as_ref();
+                    Box::pin(providers.limits.room(rules, key, &told)).await
+                }
+            };
+            waits.is_free();
+            // What was open when it got in line may be closed now.
+            let still =
+                pass == Pass::Probe || route.breaker.is_closed() || self.breaker_rules().is_none();
+            if still && providers.hold_of(&self.call.operation).is_none() {
+                passed.is_sent();
+                drop(held);
+                return Ok(Open { route, pass, room });
             }
         }
+    }
+
+    /// The same, as long as nobody needs to hear of it; `None`: it takes longer than that. Room is
+    /// waited for half of the attempt's time, as who finds it then is sent in the other half.
+    pub(crate) async fn opens_soon<F>(
+        &self,
+        waits: &Waiter<'_>,
+        mut opens: Pin<&mut F>,
+    ) -> Option<F::Output>
+    where
+        F: Future + Send,
+    {
+        let left = self.call.deadline.since_ms(self.shared.config.clock.now());
+        let half = Instant::now() + Duration::from_millis(left / 2);
+        loop {
+            tokio::select! {
+                biased;
+                opened = opens.as_mut() => return Some(opened),
+                () = waits.changed() => {}
+                () = tokio::time::sleep_until(half), if waits.is_limited() == Some(true) => {
+                    return None;
+                }
+            }
+            if waits.is_limited() == Some(false) {
+                return None;
+            }
+        }
+    }
+
+    /// What the partition hears of an attempt that is held back; `None` where it is not any more.
+    pub(crate) fn is_held(&self, waits: &Waiter<'_>) -> Option<PartitionInput> {
+        let (key, call, attempt) = (self.key.clone(), self.call.call, self.call.attempt);
+        let outcome = waits.outcome()?;
+        Some(PartitionInput::CallReply { key, call, attempt, outcome })
+    }
+
+    /// What came of an attempt whose definition asks for something else since it was held back: it
+    /// is decided anew, and was none.
+    pub(crate) fn anew(&self) -> Asked {
+        let message = format!("`{}` is not what is called any more", self.call.operation);
+        Asked::Ended(CallOutcome::Failure {
+            kind: ErrorKind::PluginNotFound,
+            code: PLUGIN_PAUSED.into(),
+            message: message.into(),
+            retry_after_ms: Some(0),
+        })
+    }
+
+    /// Lets another call be tried, unless it is sent.
+    pub(crate) fn passed<'a>(&'a self, open: &'a Open) -> Passed<'a> {
+        Passed::new(self, &open.route, open.pass)
     }
 
     /// What was let pass goes nowhere: another call may be the one that is tried.
@@ -82,44 +148,36 @@ impl Attempt {
         }
     }
 
-    async fn pass_breaker(&self, route: &Route) -> Result<Pass, Asked> {
+    async fn pass_breaker(&self, route: &Route, waits: &Waiter<'_>) -> Result<Pass, Asked> {
         let Some(rules) = self.breaker_rules() else { return Ok(Pass::Normal) };
         let breaker = &route.breaker;
-        let (was, is_due) = match breaker.gate(self.shared.config.clock.now()) {
-            Gate::Closed => return Ok(Pass::Normal),
-            Gate::Due(was) if breakers::claim(&self.shared, breaker, &was).await => {
-                return Ok(Pass::Probe);
+        loop {
+            let (was, is_due) = match breaker.gate(self.shared.config.clock.now()) {
+                Gate::Closed => return Ok(Pass::Normal),
+                Gate::Due(was) if breakers::claim(&self.shared, breaker, &was).await => {
+                    return Ok(Pass::Probe);
+                }
+                Gate::Due(was) => (was, true),
+                Gate::Held(was) => (was, false),
+            };
+            if rules.open == WhileOpen::Fail {
+                let words = was.words(&breaker.key);
+                return Err(Asked::Ended(failure(ErrorKind::Permanent, BREAKER_OPEN, words)));
             }
-            Gate::Due(was) => (was, true),
-            Gate::Held(was) => (was, false),
-        };
-        let words = was.words(&breaker.key);
-        if rules.open == WhileOpen::Fail {
-            return Err(Asked::Ended(failure(ErrorKind::Permanent, BREAKER_OPEN, words)));
+            waits.by(Holder::Breaker(breaker.key.clone(), was.clone()));
+            self.over(route, &was, is_due).await;
         }
-        let over = tokio::time::timeout(self.patience(), self.over(route, &was, is_due)).await;
-        // Whoever comes back at once finds it closed, or is the one that is tried.
-        let again = if over.is_ok() { 0 } else { HELD_AGAIN_MS };
-        Err(held(BREAKER_OPEN, words, again))
     }
 
     /// Resolves once the breaker is not as it `was`, or its next call is due. One that is due, and
-    /// was claimed by another call, is waited for until that has ended.
+    /// was claimed by another call, is waited for until that is heard.
     async fn over(&self, route: &Route, was: &Tripped, is_due: bool) {
+        let clock = &self.shared.config.clock;
         tokio::select! {
             biased;
             () = route.breaker.changed(was) => {}
-            () = self.shared.config.clock.sleep_until(was.until), if !is_due => {}
+            () = clock.sleep_until(was.until), if !is_due => {}
+            () = tokio::time::sleep(CLAIM_AGAIN), if is_due => {}
         }
     }
-}
-
-/// It was not sent, and is no attempt.
-fn held(code: &str, words: String, again_ms: u64) -> Asked {
-    Asked::Ended(CallOutcome::Failure {
-        kind: ErrorKind::PluginNotFound,
-        code: code.into(),
-        message: words.into(),
-        retry_after_ms: Some(again_ms),
-    })
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use gearshift_protocol::OperationRef;
+use gearshift_protocol::{OperationRef, PluginState, Requirement};
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Instance};
 
 /// Names that are told at most.
 const NAMED_MAX: usize = 8;
@@ -36,6 +36,45 @@ impl Catalogue {
         let names = running.iter().flat_map(|one| one.operations()).map(|(name, _)| name);
         let names = nearest(operation, names).unwrap_or_default();
         format!("plugin `{plugin}` {versions} has no operation `{operation}`; it has {names}")
+    }
+}
+
+impl Catalogue {
+    /// Why `wanted` is not asked although it runs: it takes no calls yet, or no more. What it waits
+    /// for, and what helps.
+    pub(super) fn not_ready(&self, wanted: &OperationRef) -> Option<String> {
+        let is_named = |one: &&Instance| one.info.name == wanted.plugin;
+        let implements = |one: &&Instance| one.metadata.interfaces.contains(&wanted.plugin);
+        let accepts = |one: &&Instance| wanted.accepts(&one.info.version);
+        let mut meant: Vec<_> = self.instances().iter().filter(is_named).collect();
+        if meant.is_empty() {
+            meant = self.instances().iter().filter(implements).collect();
+        }
+        meant.retain(accepts);
+        if meant.iter().any(|one| one.takes_calls()) {
+            return None;
+        }
+        let one = meant.iter().find(|one| one.metadata.state.is_some())?;
+        let (name, why) = (&one.info.name, one.metadata.why_no_calls()?);
+        let runs = |needed: &Requirement| {
+            let mut others = self.instances().iter().filter(|it| it.takes_calls());
+            others.any(|it| needed.accepts(&it.info.name, &it.info.version))
+        };
+        let needs = one.metadata.requires.iter().filter(|it| !it.optional && !runs(it));
+        let needs = needs.map(|it| format!(", it needs {it}, which does not run"));
+        let helps = match one.metadata.state.unwrap_or_default() {
+            PluginState::Initializing => {
+                format!("call it when `gearshift plugin show {name}` says that it is active")
+            }
+            PluginState::Deactivating
+            | PluginState::Stopped
+            | PluginState::Active
+            | PluginState::Degraded
+            | PluginState::Unknown
+            | _ => "it ends, so start another instance of it".to_owned(),
+        };
+        let needs = needs.collect::<String>();
+        Some(format!("plugin `{name}` takes no calls: it is {why}{needs}; {helps}"))
     }
 }
 
@@ -99,8 +138,24 @@ mod tests {
         assert_eq!(said("bnak.pay"), "no plugin `bnak` is running; there is `bank`, `validator`");
         assert_eq!(said("bank.pay"), "nobody answers `pay` of plugin `bank` any more");
         let none = Catalogue::new(now, Vec::new());
-        let wanted = "bank.pay".parse().unwrap();
+        let wanted: OperationRef = "bank.pay".parse().unwrap();
         assert_eq!(none.instead(&wanted), "no plugin `bank` is running, nor is any other");
+        let mut starting = service("bank", &[]);
+        let told = [
+            ("gearshift.state", "initializing"),
+            ("gearshift.since", "2026-01-02T03:04:05Z"),
+            ("gearshift.requires", r#"[{"plugin":"vault","version":"^2"}]"#),
+        ];
+        let told = told.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        starting.metadata.extend(told);
+        let one = Catalogue::new(now, vec![starting]);
+        let said = "plugin `bank` takes no calls: it is initializing since 2026-01-02T03:04:05Z, \
+                    it needs vault ^2, which does not run; call it when `gearshift plugin show \
+                    bank` says that it is active";
+        assert_eq!(one.not_ready(&wanted).as_deref(), Some(said));
+        assert_eq!(one.not_ready(&"checker.pay".parse().unwrap()).as_deref(), Some(said));
+        assert_eq!(one.not_ready(&"bank@^9.pay".parse().unwrap()), None);
+        assert_eq!(some.not_ready(&wanted), None);
         let many = (0..20).map(|number| service(&format!("p{number}"), &["work"])).collect();
         let many = Catalogue::new(now, many).instead(&wanted);
         assert!(many.ends_with(" and 12 more"), "{many}");

@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
+use gearshift_machine::definition::duration;
 use gearshift_machine::definition::model::{PluginRules, Rate};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
+
+use super::line::{InLine, Line};
 
 /// So many windows are kept before it is looked which of them nobody needs.
 const LOOK_AT: usize = 1_024;
@@ -18,7 +21,7 @@ const LOOK_AT: usize = 1_024;
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     /// Those with a call under way or waiting, by plugin, number and key.
-    concurrency: Arc<DashMap<At<u32>, Arc<Semaphore>>>,
+    concurrency: Arc<DashMap<At<u32>, Arc<Line>>>,
     /// By plugin, number, time and key.
     rates: DashMap<At<(u32, u64)>, Arc<Window>>,
     /// How many windows there may be before those that are over go.
@@ -28,9 +31,12 @@ pub(super) struct Limits {
 /// Plugin, limit and key.
 type At<L> = (Arc<str>, L, Option<Arc<str>>);
 
-/// The calls that were sent last, or have a moment at which they will be.
-#[derive(Debug, Default)]
-struct Window(Mutex<VecDeque<Instant>>);
+/// The calls that were sent last, and who waits to be the next one.
+#[derive(Debug)]
+struct Window {
+    sent: Mutex<VecDeque<Instant>>,
+    line: Arc<Line>,
+}
 
 /// A call may be sent; it counts as under way until this is dropped.
 #[derive(Debug, Default)]
@@ -42,27 +48,18 @@ struct Place {
     /// `None` once it is dropped.
     permit: Option<OwnedSemaphorePermit>,
     at: At<u32>,
-    all: Arc<DashMap<At<u32>, Arc<Semaphore>>>,
-}
-
-/// There is no room in time.
-#[derive(Debug, PartialEq)]
-pub(super) struct NoRoom {
-    /// Which limit it is, in words.
-    pub(super) limit: String,
-    /// When there may be.
-    pub(super) after: Option<Duration>,
+    all: Arc<DashMap<At<u32>, Arc<Line>>>,
 }
 
 impl Limits {
-    /// Waits for room, at most `limit`; `key` is what the rules count by.
+    /// Waits for room, in the order in which it is asked for; `key` is what the rules count by. Who
+    /// has to wait is `told` for what, with a place in its line.
     pub(super) async fn room(
         &self,
         rules: &PluginRules,
         key: Option<&Arc<str>>,
-        limit: Duration,
-    ) -> Result<Room, NoRoom> {
-        let end = Instant::now() + limit;
+        told: &(dyn Fn(InLine) + Send + Sync),
+    ) -> Room {
         let whose = || match key {
             None => format!("`{}`", rules.name),
             Some(key) => format!("`{}` for `{key}`", rules.name),
@@ -70,62 +67,61 @@ impl Limits {
         let room = match rules.concurrency {
             None => Room::default(),
             Some(calls) => {
-                let place = self.place((Arc::clone(&rules.name), calls, key.cloned()), end).await;
-                let limit = || format!("{calls} calls of {} at once", whose());
-                Room(Some(place.ok_or_else(|| NoRoom { limit: limit(), after: None })?))
+                let (mut place, line) = self.seat((Arc::clone(&rules.name), calls, key.cloned()));
+                let limit = || match calls {
+                    1 => format!("one call of {} at once", whose()),
+                    _ => format!("{calls} calls of {} at once", whose()),
+                };
+                place.permit = line.join(limit, told).await;
+                Room(Some(place))
             }
         };
         if let Some(rate) = rules.rate {
-            let slot = self.slot(rules, rate, key, end).map_err(|after| NoRoom {
-                limit: format!("{} calls of {} in {} ms", rate.count, whose(), rate.period_ms),
-                after: Some(after),
-            })?;
-            tokio::time::sleep_until(slot).await;
+            let period = duration::format(rate.period_ms);
+            let limit = || match rate.count {
+                1 => format!("one call of {} in {period}", whose()),
+                count => format!("{count} calls of {} in {period}", whose()),
+            };
+            let at = (Arc::clone(&rules.name), (rate.count, rate.period_ms), key.cloned());
+            self.turn(rate, at, limit, told).await;
         }
-        Ok(room)
+        room
     }
 
     /// The room that there is at once, for a call that is under way already.
     pub(super) fn room_at_once(&self, rules: &PluginRules, key: Option<&Arc<str>>) -> Room {
         Room(rules.concurrency.and_then(|calls| {
-            let (mut place, semaphore) = self.seat((Arc::clone(&rules.name), calls, key.cloned()));
-            place.permit = Some(semaphore.try_acquire_owned().ok()?);
+            let (mut place, line) = self.seat((Arc::clone(&rules.name), calls, key.cloned()));
+            place.permit = Some(line.at_once()?);
             Some(place)
         }))
     }
 
-    /// A place among the calls under way, in the order in which it was asked for.
-    async fn place(&self, at: At<u32>, end: Instant) -> Option<Place> {
-        let (mut place, semaphore) = self.seat(at);
-        let permit = tokio::time::timeout_at(end, semaphore.acquire_owned()).await;
-        place.permit = Some(permit.ok()?.ok()?);
-        Some(place)
-    }
-
     /// A place without a permit, and what gives permits.
-    fn seat(&self, at: At<u32>) -> (Place, Arc<Semaphore>) {
-        let calls = usize::try_from(at.1).unwrap_or(usize::MAX >> 4);
-        let made = || Arc::new(Semaphore::new(calls));
+    fn seat(&self, at: At<u32>) -> (Place, Arc<Line>) {
         let place = Place { permit: None, at, all: Arc::clone(&self.concurrency) };
-        let semaphore = Arc::clone(&place.all.entry(place.at.clone()).or_insert_with(made));
-        (place, semaphore)
+        let made = || Arc::new(Line::new(place.at.1));
+        let line = Arc::clone(&place.all.entry(place.at.clone()).or_insert_with(made));
+        (place, line)
     }
 
-    /// The moment of the next call, where that is before `end`.
-    fn slot(
+    /// Waits for the moment of the next call. Only who is first in line has one to come, so that
+    /// whoever gives up takes none away.
+    async fn turn(
         &self,
-        rules: &PluginRules,
         rate: Rate,
-        key: Option<&Arc<str>>,
-        end: Instant,
-    ) -> Result<Instant, Duration> {
-        let (now, at) = (Instant::now(), (rate.count, rate.period_ms));
-        let at = (Arc::clone(&rules.name), at, key.cloned());
+        at: At<(u32, u64)>,
+        limit: impl Fn() -> String,
+        told: &(dyn Fn(InLine) + Send + Sync),
+    ) {
         let window = Arc::clone(&self.rates.entry(at).or_default());
-        let slot = window.slot(rate, now, end);
-        drop(window);
-        self.forget_windows(now);
-        slot
+        let first = window.line.join(&limit, told).await;
+        while let Err(after) = window.slot(rate, Instant::now()) {
+            told(window.line.first(limit()));
+            tokio::time::sleep(after).await;
+        }
+        drop((first, window));
+        self.forget_windows(Instant::now());
     }
 
     /// Lets go of windows whose calls are all past, each time there are twice as many as stayed.
@@ -146,32 +142,37 @@ impl Drop for Place {
     fn drop(&mut self) {
         drop(self.permit.take());
         // Whoever has a call under way, or waits, has a hold of it.
-        self.all.remove_if(&self.at, |_, semaphore| Arc::strong_count(semaphore) == 1);
+        self.all.remove_if(&self.at, |_, line| Arc::strong_count(line) == 1 && line.is_idle());
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { sent: Mutex::default(), line: Arc::new(Line::new(1)) }
     }
 }
 
 impl Window {
-    /// The moment of the next call: there are never more than `rate` has in any such time. None
-    /// is kept where that is behind `end`, and the answer is how long that would be.
-    fn slot(&self, rate: Rate, now: Instant, end: Instant) -> Result<Instant, Duration> {
+    /// A call is sent now: there are never more than `rate` has in any such time. Else the answer
+    /// is how long it is until one may be.
+    fn slot(&self, rate: Rate, now: Instant) -> Result<(), Duration> {
         let count = usize::try_from(rate.count).unwrap_or(usize::MAX);
-        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let first = sent.len().checked_sub(count).and_then(|at| sent.get(at));
         let free = first.map_or(now, |first| *first + Duration::from_millis(rate.period_ms));
-        let slot = free.max(now);
-        if slot > end {
-            return Err(slot.saturating_duration_since(now));
+        if free > now {
+            return Err(free.saturating_duration_since(now));
         }
-        sent.push_back(slot);
+        sent.push_back(now);
         while sent.len() > count {
             sent.pop_front();
         }
-        Ok(slot)
+        Ok(())
     }
 
     /// Does none of its calls count any more?
     fn is_over(&self, period_ms: u64, now: Instant) -> bool {
-        let sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.back().is_none_or(|last| *last + Duration::from_millis(period_ms) <= now)
     }
 }

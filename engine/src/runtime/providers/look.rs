@@ -134,7 +134,8 @@ impl Handle {
             Ok(route) => route,
             Err(Unroutable::Name(text)) => return Err(text),
             Err(Unroutable::Version(text)) => {
-                return Ok(refused(ErrorKind::PluginNotFound, "plugin_not_found", text));
+                let (code, text) = providers.instead(operation, Some(text)).await;
+                return Ok(refused(ErrorKind::PluginNotFound, code, text));
             }
             Err(Unroutable::Bus(error)) => {
                 return Ok(refused(ErrorKind::Retryable, "bus", error.to_string()));
@@ -154,8 +155,8 @@ impl Handle {
             Ok(message) => match self.0.bus.requests().request(message, limit).await {
                 Ok(reply) => self.whole(reply, &call, began, limit).await,
                 Err(error) if is_nobody(&error) => {
-                    let text = providers.instead(operation).await;
-                    failure(ErrorKind::PluginNotFound, "plugin_not_found", text)
+                    let (code, text) = providers.instead(operation, None).await;
+                    failure(ErrorKind::PluginNotFound, code, text)
                 }
                 Err(error) => lost(&error),
             },
@@ -205,12 +206,19 @@ const fn is_nobody(error: &gearshift_bus::Error) -> bool {
 }
 
 impl Providers {
-    /// Why nobody answers an operation, and what there is instead.
-    async fn instead(&self, operation: &str) -> String {
-        let nobody = format!("no service answers `{operation}`");
-        let Ok(wanted) = operation.parse::<OperationRef>() else { return nobody };
+    /// Why nobody answers an operation, and what there is instead; `known` is why it is not asked,
+    /// where that is known. With the code of that.
+    async fn instead(&self, operation: &str, known: Option<String>) -> (&'static str, String) {
+        const NOBODY: &str = "plugin_not_found";
+        let nobody = || format!("no service answers `{operation}`");
         let seen = self.discover(monotonic()).await;
-        seen.map_or(nobody, |seen| seen.instead(&wanted))
+        let (Ok(wanted), Ok(seen)) = (operation.parse::<OperationRef>(), seen) else {
+            return (NOBODY, known.unwrap_or_else(nobody));
+        };
+        match seen.not_ready(&wanted) {
+            Some(text) => ("plugin_not_ready", text),
+            None => (NOBODY, known.unwrap_or_else(|| seen.instead(&wanted))),
+        }
     }
 }
 

@@ -17,12 +17,15 @@ use gearshift_protocol::{Announcement, AnnouncementKind, Load, OperationRef, Plu
 use tokio::sync::OnceCell;
 
 use super::breaker::{Breaker, Tripped};
+use super::busy::Busy;
 use super::catalogue::{Catalogue, Target};
 use super::counts::{Counted, Counts};
 use super::holds::Holds;
-use super::instances::{Busy, Pool};
+use super::instances::Pool;
 use super::limits::Limits;
+use super::lost::Losses;
 use super::prefer::Prefer;
+use super::waits::Waits;
 use crate::runtime::clock::monotonic;
 
 /// How old a catalogue may be while calls happen.
@@ -86,8 +89,10 @@ pub(crate) struct Providers {
     /// By the same.
     pub(super) counts: DashMap<String, Arc<Counts>>,
     pub(super) limits: Limits,
+    pub(crate) waits: Waits,
+    pub(super) losses: Losses,
     /// By service id.
-    busy: DashMap<String, Arc<Busy>>,
+    pub(super) busy: DashMap<String, Arc<Busy>>,
 }
 
 impl Providers {
@@ -103,6 +108,8 @@ impl Providers {
             breakers: DashMap::new(),
             counts: DashMap::new(),
             limits: Limits::default(),
+            waits: Waits::default(),
+            losses: Losses::default(),
             busy: DashMap::new(),
         }
     }

@@ -169,7 +169,7 @@ impl Shared {
         }
         if let Look::Progress(key) = look {
             self.look_here(partition, |_| ()).await?;
-            return Some(Seen::Progress(self.longwork.progress(&key)));
+            return Some(Seen::Progress(self.progress_here(&key)));
         }
         self.look_here(partition, move |partition| look.on(partition)).await
     }

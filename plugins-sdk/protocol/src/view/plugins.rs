@@ -41,6 +41,9 @@ pub struct PluginInstanceView {
     /// How far it is in its life; `unknown` where it does not tell.
     #[serde(default)]
     pub state: PluginState,
+    /// Since when it is in that state, where it takes no calls and says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
     /// Calls it has taken and not answered, where it tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u32>,

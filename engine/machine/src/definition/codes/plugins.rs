@@ -28,8 +28,9 @@ super::codes! { PLUGINS;
          shows it. Repair the plugin; `gearshift plugin reset NAME` lets calls go on at once."
     PLUGIN_LIMITED 5007 "plugin_limited" "a limit of the definition is reached"
         "`concurrency` or `rate` of `plugins:` lets no more calls of this plugin go at the moment. \
-         The call was not sent, no attempt is counted, and it is tried again. If it lasts, raise \
-         the limit, or send less."
+         The call was not sent and no attempt is counted; it is sent when there is room, in the \
+         order of arrival. `gearshift why` tells which limit it is, whose, and how many are ahead. If \
+         it lasts, raise the limit, or send less."
     INPUT_TOO_LARGE 5021 "input_too_large" "an input is larger than what can be sent"
         "A plugin that says `gearshift.objects` takes inputs up to 8 MiB, through the object store; \
          any other one up to 1 MiB, with headers, or what the server's `max_payload` allows. Nothing \
@@ -39,6 +40,11 @@ super::codes! { PLUGINS;
         "Calls of the plugin are not sent until somebody lets them go on: `gearshift resume \
          --plugin NAME`. No attempt is counted meanwhile. `gearshift health` tells who paused it \
          and why."
+    PLUGIN_NOT_READY 5013 "plugin_not_ready" "a plugin takes no calls in the state that it is in"
+        "It is `initializing`: it gets ready, or waits for a plugin that it requires; or it is \
+         `deactivating`: it answers what it has and ends. The message says since when. A call by \
+         hand is not made then; calls of instances wait until somebody answers. `gearshift plugin \
+         show NAME` tells what it needs. Start what is missing, or another instance."
     OUTPUT_NOT_SHOWN 5009 "output_not_shown" "the output of a call by hand is too large to be shown"
         "The plugin answered with an object of more bytes than a message of NATS carries, so what \
          asked for the call cannot be given it; the call itself is done. Over the HTTP door of an \

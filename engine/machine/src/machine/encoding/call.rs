@@ -50,14 +50,18 @@ const CACHE: u8 = 17;
 const CACHE_FRESH: u8 = 18;
 /// In front of the mark: what limits count the call by, which follows.
 const PER: u8 = 19;
+/// Instead of 0: it waits until it is let go.
+const HELD: u8 = 20;
 
 impl Codec for RunningCall {
     fn write(&self, out: &mut Out) {
         let Self { id, attempt, sent, once, input, deadline, child, heartbeat_ms, .. } = self;
-        let Self { per, cache, .. } = self;
+        let Self { per, cache, held, .. } = self;
         id.write(out);
         attempt.write(out);
-        out.newer_if(cache.is_some() || per.is_some() || (*sent && heartbeat_ms.is_some()));
+        let waits = *held && !*sent && child.is_none();
+        out.newer_if(cache.is_some() || per.is_some() || waits);
+        out.newer_if(*sent && heartbeat_ms.is_some());
         if let Some(CacheKey { hash, fresh }) = cache {
             out.byte(if *fresh { CACHE_FRESH } else { CACHE });
             hash.write(out);
@@ -76,6 +80,7 @@ impl Codec for RunningCall {
                 heartbeat_ms.write(out);
             }
             (None, _) => out.byte(match (sent, once) {
+                (false, _) if waits => HELD,
                 (false, _) => 0,
                 (true, false) => 1,
                 (true, true) => 2,
@@ -99,7 +104,7 @@ impl Codec for RunningCall {
             mark = from.byte()?;
         }
         let (sent, once) = match mark {
-            0 => (false, false),
+            0 | HELD => (false, false),
             1 => (true, false),
             2 => (true, true),
             3 => {
@@ -116,6 +121,7 @@ impl Codec for RunningCall {
             id,
             attempt,
             sent,
+            held: mark == HELD,
             once,
             input: Codec::read(from)?,
             deadline: Codec::read(from)?,

@@ -216,6 +216,7 @@ impl Random {
                     id: random.id(),
                     attempt: random.int(),
                     sent,
+                    held: !sent && random.chance(),
                     once: sent && child.is_none() && random.chance(),
                     input: random.value(2),
                     deadline: random.at(),

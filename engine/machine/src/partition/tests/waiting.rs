@@ -2,7 +2,10 @@
 
 use super::world::{World, definition, deliver, event, key, principal, publishes};
 use crate::definition::model::Early;
-use crate::machine::{CallOutcome, Effect, InstanceKey, Outcome, Timestamp};
+use crate::machine::{
+    BREAKER_OPEN, CallOutcome, Effect, ErrorKind, InstanceKey, NEXT_ATTEMPT, Outcome, Timestamp,
+    UNTIL_LET_GO,
+};
 use crate::partition::PartitionInput;
 use crate::value::Value;
 
@@ -41,6 +44,36 @@ fn a_call_under_way_is_sent_again_after_a_restart_until_it_is_answered() {
         outcome: CallOutcome::Success(Value::Null),
     });
     assert!(world.restored().pending_effects(&world.definitions).is_empty());
+}
+
+#[test]
+fn decision_47_a_call_that_was_held_back_is_held_on_after_a_restart() {
+    let mut world = World::new();
+    world.tell(deliver("a", event("opened", "{}")));
+    let done = world.tell(deliver("a", event("asked", "{\"q\": 1}")));
+    let sent = done.effects.iter().find(|effect| matches!(effect, Effect::Call(_)));
+    let Some(Effect::Call(request)) = sent else { panic!("{sent:?}") };
+    let (call, attempt) = (request.call, request.attempt);
+    let outcome = CallOutcome::Failure {
+        kind: ErrorKind::PluginNotFound,
+        code: BREAKER_OPEN.into(),
+        message: "open".into(),
+        retry_after_ms: Some(UNTIL_LET_GO),
+    };
+    world.tell(PartitionInput::CallReply { key: key("a"), call, attempt, outcome });
+    let restored = world.restored();
+    assert!(restored.pending_effects(&world.definitions).is_empty());
+    let held = restored.calls_held(&world.definitions);
+    let [(of, again)] = &held[..] else { panic!("{held:?}") };
+    assert_eq!((of, again.call, again.attempt), (&key("a"), call, 0));
+    assert_eq!((&again.operation, &again.input), (&request.operation, &request.input));
+    assert_eq!(restored.call_under_way(&world.definitions, of, call), None);
+    let sending = PartitionInput::CallStarted { key: key("a"), call, attempt: NEXT_ATTEMPT };
+    assert_eq!(world.tell(sending).outcome, Outcome::Done);
+    let restored = world.restored();
+    assert!(restored.calls_held(&world.definitions).is_empty());
+    let now = restored.call_under_way(&world.definitions, &key("a"), call).unwrap();
+    assert_eq!(now.attempt, 1);
 }
 
 #[test]

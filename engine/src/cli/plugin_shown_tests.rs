@@ -1,0 +1,152 @@
+//! Tests of what people read of plugins.
+
+use gearshift_client::protocol::view::BreakerView;
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn schemas_are_told_in_one_line() {
+    let schema = json!({
+        "type": "object",
+        "required": ["title"],
+        "properties": { "title": { "type": "string" }, "pages": { "type": ["integer", "null"] } },
+    });
+    assert_eq!(short(&schema), "{ pages?: integer|null, title: string }");
+    assert_eq!(short(&json!({ "type": "integer" })), "integer");
+    assert_eq!(short(&json!(true)), "true");
+}
+
+fn row(one: &PluginView, by_engine: bool) -> String {
+    (table(std::slice::from_ref(one), by_engine).cells)(one).join(" ")
+}
+
+fn instance(state: PluginState, load: Option<(u32, u32)>) -> PluginInstanceView {
+    PluginInstanceView {
+        state,
+        in_flight: load.map(|(in_flight, _)| in_flight),
+        capacity: load.map(|(_, capacity)| capacity),
+        calls: 41,
+        average_us: 3_000,
+        ..PluginInstanceView::default()
+    }
+}
+
+fn bare() -> PluginView {
+    PluginView {
+        name: "validator".to_owned(),
+        version: "1.2.0".to_owned(),
+        instances: vec![instance(PluginState::Unknown, None)],
+        ..PluginView::default()
+    }
+}
+
+#[test]
+fn a_row_tells_what_is_known_and_what_nobody_told() {
+    assert_eq!(row(&bare(), true), "validator 1.2.0 1 unknown unknown 0 - - closed");
+    let states = [PluginState::Active, PluginState::Active, PluginState::Degraded];
+    let told = PluginView {
+        instances: states.map(|state| instance(state, Some((3, 16)))).to_vec(),
+        ..bare()
+    };
+    assert_eq!(row(&told, true), "validator 1.2.0 2 active, 1 degraded 9/48 0 - - closed");
+}
+
+#[test]
+fn the_numbers_of_a_row_are_of_one_source() {
+    let told = PluginView {
+        operations: vec![OperationView {
+            calls: 11,
+            errors: 3,
+            p99_us: 1_024,
+            ..OperationView::default()
+        }],
+        ..bare()
+    };
+    assert_eq!(row(&told, true), "validator 1.2.0 1 unknown unknown 11 27.2% 1ms closed");
+    assert_eq!(row(&told, false), "validator 1.2.0 1 unknown unknown 41 0.0% ~3ms unknown");
+    let shown = shown(&told, Look { color: false }).join("\n");
+    let own = "by their own count\n    unknown  load unknown  41 calls, 0.0% failed";
+    assert!(shown.contains(own) && shown.contains("11 calls seen by this engine"), "{shown}");
+}
+
+#[test]
+fn p3_answers_that_contradict_each_other_are_shown() {
+    let told = |conflicts| PluginView {
+        operations: vec![OperationView { conflicts, ..OperationView::default() }],
+        ..bare()
+    };
+    let lines = |conflicts| shown(&told(conflicts), Look { color: false }).join("\n");
+    assert!(lines(2).contains("2 answered twice, and differently"), "{}", lines(2));
+    assert!(!lines(0).contains("answered twice"));
+}
+
+#[test]
+fn interfaces_have_a_column_where_there_are_some() {
+    let told = PluginView { interfaces: vec!["checker".to_owned()], ..bare() };
+    let table = table(&[bare(), told.clone()], true);
+    assert_eq!(table.headings.last(), Some(&"IMPLEMENTS"));
+    assert!((table.cells)(&told).join(" ").ends_with("closed checker"));
+    assert!((table.cells)(&bare()).join(" ").ends_with("closed -"));
+    let lines = providers("checker", &[told]);
+    assert_eq!(lines[1], "  validator 1.2.0  1 instance  ");
+}
+
+#[test]
+fn a_breaker_that_is_due_says_so_and_not_a_time() {
+    let told = |state: &str, left_ms| PluginView {
+        operations: vec![OperationView {
+            breaker: Some(BreakerView {
+                state: state.to_owned(),
+                left_ms,
+                ..BreakerView::default()
+            }),
+            ..OperationView::default()
+        }],
+        ..bare()
+    };
+    let lines = |one: &PluginView| shown(one, Look { color: false }).join("\n");
+    assert!(row(&told("open", 0), true).ends_with(" open, due"));
+    assert!(row(&told("open", 12_000), true).ends_with(" open 12.0s"));
+    assert!(row(&told("half_open", 0), true).ends_with(" half open"));
+    assert!(lines(&told("open", 0)).contains("the next call is tried:"));
+    assert!(lines(&told("half_open", 7)).contains("one call is tried now:"));
+}
+
+#[test]
+fn one_that_takes_no_calls_has_no_heading_without_operations() {
+    let mut starting = instance(PluginState::Initializing, None);
+    starting.since = Some("2026-01-02T03:04:05Z".to_owned());
+    let told = PluginView { instances: vec![starting], ..bare() };
+    let lines = shown(&told, Look { color: false });
+    assert_eq!(lines.last().unwrap(), "in this state it tells no operations");
+    assert!(lines.iter().any(|line| line.contains("initializing since 2026-01-02T03:04:05Z")));
+    let none = shown(&bare(), Look { color: false });
+    assert_eq!(none.last().unwrap(), "it has no operations");
+}
+
+#[test]
+fn usual_rows_have_room_in_80_columns() {
+    let told = PluginView {
+        name: "document-parser".to_owned(),
+        version: "1.12.0".to_owned(),
+        instances: vec![instance(PluginState::Initializing, Some((16, 16)))],
+        operations: vec![OperationView {
+            calls: 81_144,
+            errors: 7_000,
+            p99_us: 20_000_000,
+            ..OperationView::default()
+        }],
+        ..bare()
+    };
+    let text = table(std::slice::from_ref(&told), true).render(&[told.clone()]);
+    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+}
+
+#[test]
+fn p10_another_protocol_is_shown_as_such() {
+    let told = PluginView { foreign_protocol: Some("99".to_owned()), ..bare() };
+    assert!(row(&told, true).starts_with("validator 1.2.0 1 protocol 99 unknown"));
+    let shown = shown(&told, Look { color: false }).join("\n");
+    assert!(shown.contains("foreign protocol 99: it is not asked, as `1` is needed"));
+}

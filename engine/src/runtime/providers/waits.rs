@@ -1,0 +1,163 @@
+//! [`Waits`]: attempts that are held back before they are sent, and what each waits for.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gearshift_machine::machine::{
+    BREAKER_OPEN, CallOutcome, EffectId, ErrorKind, InstanceKey, PLUGIN_LIMITED, PLUGIN_PAUSED,
+    UNTIL_LET_GO,
+};
+use tokio::sync::Notify;
+
+use super::breaker::Tripped;
+use super::holds::{Held, Hold};
+use super::line::InLine;
+use crate::runtime::longwork::CallProgress;
+use crate::runtime::shared::Shared;
+
+/// What holds an attempt back.
+#[derive(Clone, Debug)]
+pub(super) enum Holder {
+    /// An operator.
+    Pause(Held, Hold),
+    /// The breaker with this key.
+    Breaker(Box<str>, Tripped),
+    /// A limit of its definition.
+    Limit(InLine),
+}
+
+impl Holder {
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Pause(..) => PLUGIN_PAUSED,
+            Self::Breaker(..) => BREAKER_OPEN,
+            Self::Limit(_) => PLUGIN_LIMITED,
+        }
+    }
+
+    /// The same for people.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Pause(what, hold) => hold.words(what),
+            Self::Breaker(key, tripped) => tripped.words(key),
+            Self::Limit(place) => place.words(),
+        }
+    }
+}
+
+/// All that wait, by a number of their own.
+#[derive(Debug, Default)]
+pub(crate) struct Waits(Mutex<All>);
+
+#[derive(Debug, Default)]
+struct All {
+    next: u64,
+    attempts: BTreeMap<u64, Arc<Waiting>>,
+}
+
+/// One attempt.
+#[derive(Debug)]
+struct Waiting {
+    key: InstanceKey,
+    call: EffectId,
+    holder: Mutex<Option<Holder>>,
+    changed: Notify,
+}
+
+/// An attempt among them, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiter<'w> {
+    all: &'w Waits,
+    number: u64,
+    own: Arc<Waiting>,
+}
+
+impl Waits {
+    /// An attempt that may have to wait.
+    pub(super) fn begin(&self, key: &InstanceKey, call: EffectId) -> Waiter<'_> {
+        let (holder, changed) = (Mutex::default(), Notify::new());
+        let own = Arc::new(Waiting { key: key.clone(), call, holder, changed });
+        let mut all = self.all();
+        let number = all.next;
+        all.next += 1;
+        all.attempts.insert(number, Arc::clone(&own));
+        Waiter { all: self, number, own }
+    }
+
+    /// The calls of an instance that wait for a limit, each with what for.
+    fn limited(&self, key: &InstanceKey) -> Vec<(EffectId, String)> {
+        let waiting: Vec<_> =
+            self.all().attempts.values().filter(|one| one.key == *key).cloned().collect();
+        let limited = |one: &Arc<Waiting>| match &*one.holder() {
+            Some(holder @ Holder::Limit(_)) => Some((one.call, holder.words())),
+            // That of a breaker or a pause is known wherever it is asked for.
+            Some(Holder::Pause(..) | Holder::Breaker(..)) | None => None,
+        };
+        waiting.iter().filter_map(limited).collect()
+    }
+
+    fn all(&self) -> MutexGuard<'_, All> {
+        // Nothing under this lock can leave it half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// How far the calls of an instance that is here are, and what holds them back.
+    pub(crate) fn progress_here(&self, key: &InstanceKey) -> Vec<CallProgress> {
+        let limited = self.providers.waits.limited(key);
+        let heard = self.config.clock.now();
+        let held = |(call, held)| {
+            let (attempt, percent, note) = (0, None, String::new());
+            CallProgress { call, attempt, percent, note, heard, held: Some(held) }
+        };
+        self.longwork.progress(key).into_iter().chain(limited.into_iter().map(held)).collect()
+    }
+}
+
+impl Waiting {
+    fn holder(&self) -> MutexGuard<'_, Option<Holder>> {
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiter<'_> {
+    /// It is held back by this.
+    pub(super) fn by(&self, holder: Holder) {
+        *self.own.holder() = Some(holder);
+        self.own.changed.notify_one();
+    }
+
+    /// It is held back by nobody.
+    pub(super) fn is_free(&self) {
+        *self.own.holder() = None;
+    }
+
+    /// Does it wait for a limit? `None`: for nothing that holds it back.
+    pub(super) fn is_limited(&self) -> Option<bool> {
+        self.own.holder().as_ref().map(|holder| matches!(holder, Holder::Limit(_)))
+    }
+
+    /// Resolves when it is held back by something else.
+    pub(super) async fn changed(&self) {
+        self.own.changed.notified().await;
+    }
+
+    /// What the machine hears of it: it was not sent, and is no attempt.
+    pub(super) fn outcome(&self) -> Option<CallOutcome> {
+        let holder = self.own.holder();
+        let holder = holder.as_ref()?;
+        Some(CallOutcome::Failure {
+            kind: ErrorKind::PluginNotFound,
+            code: holder.code().into(),
+            message: holder.words().into(),
+            retry_after_ms: Some(UNTIL_LET_GO),
+        })
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.all.all().attempts.remove(&self.number);
+    }
+}
