@@ -91,6 +91,8 @@ impl Work<'_> {
             }
             Command::Cancel | Command::Kill => {
                 self.base = None;
+                // What was answered was done, and its transaction may have to take it back.
+                self.remember_kept(|_| true);
                 self.take_pause();
                 self.end_cancelled(matches!(command, Command::Cancel), &by.user, reason);
                 Outcome::Done

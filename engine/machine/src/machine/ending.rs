@@ -72,6 +72,7 @@ impl Work<'_> {
         }
         self.note(Arc::clone(&reason));
         self.orphaned = true;
+        self.remember_kept(|_| true);
         self.take_pause();
         self.end_cancelled(!kill, &Arc::default(), &reason);
         Outcome::Done

@@ -1,7 +1,7 @@
 //! Members that are told to stand still: what becomes of what is under way, and when.
 
 use super::town::{ORDER, Town};
-use crate::machine::{Status, StepStatus};
+use crate::machine::{Clocks, Command, Status, StepStatus};
 
 /// Where each step of an instance stands, and how many seconds behind its start it ended.
 fn steps(town: &Town, key: &str) -> Vec<(StepStatus, Option<u64>)> {
@@ -49,6 +49,23 @@ fn tx_a_call_that_was_not_sent_is_given_up_and_not_taken_back() {
     town.answer_all();
     assert_eq!(steps(&town, "order/a")[1], (StepStatus::Cancelled, Some(1)));
     assert_eq!(town.stands("transaction/t"), "rolled_back (done)");
+}
+
+#[test]
+fn tx_what_was_answered_while_a_member_was_paused_is_taken_back_where_it_is_killed() {
+    let mut town = Town::new(&[ORDER]);
+    town.begin("t");
+    town.start_in("order/a", "t");
+    town.answer("order/a", "stock.reserve");
+    town.order("order/a", Command::Pause { clocks: Clocks::Freeze });
+    town.answer("order/a", "bank.charge");
+    town.asked.clear();
+    town.order("order/a", Command::Kill);
+    assert_eq!(steps(&town, "order/a")[1].0, StepStatus::Completed);
+    town.answer_all();
+    assert_eq!(town.asked, ["order/a bank.refund", "order/a stock.release"], "{}", town.trace());
+    assert_eq!(town.status("order/a"), Status::Cancelled);
+    assert_eq!(steps(&town, "order/a")[1].0, StepStatus::Undone);
 }
 
 #[test]
