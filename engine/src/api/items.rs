@@ -16,7 +16,7 @@ const WORDS_MAX: usize = 1_024;
 /// Items that `why` names.
 const NAMED: usize = 5;
 
-/// Tells of a step which items failed and, once it is over, which have no result for another reason.
+/// Tells of a step which items failed and, once it is over, which others have no result.
 pub(super) fn add(one: &mut StepView, state: &StepState) {
     let Some(fan) = state.fan.as_deref() else { return };
     let is_over = !matches!(state.status, StepStatus::Running | StepStatus::Retrying);

@@ -36,7 +36,14 @@ fn line(one: &ItemView, short: bool) -> String {
     let status = match one.status {
         StepStatus::Cancelled => "not finished",
         StepStatus::Pending => "not begun",
-        other => other.as_str(),
+        StepStatus::Failed
+        | StepStatus::Running
+        | StepStatus::Retrying
+        | StepStatus::Completed
+        | StepStatus::Skipped
+        | StepStatus::Undone
+        | StepStatus::Other
+        | _ => one.status.as_str(),
     };
     let why = one.error.as_ref().map_or_else(String::new, |error| {
         let code = if error.code.is_empty() { &error.kind } else { &error.code };
