@@ -260,7 +260,7 @@ impl Round {
         for at in 0..MEMBERS {
             let seen = eventually_async("a member hears the word", async || {
                 let seen = client.instance(&self.member(at)).await.ok()?;
-                let heard = seen.transaction.as_ref().is_some_and(|it| it.standing == word);
+                let heard = seen.summary.transaction.as_ref().is_some_and(|it| it.standing == word);
                 (heard && (word == "committed" || seen.summary.status.is_ended())).then_some(seen)
             })
             .await;

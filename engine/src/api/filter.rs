@@ -12,7 +12,7 @@ use gearshift_protocol::{Problem, ProblemKind};
 use super::{problem, steps};
 
 /// The names a filter may use; those of [`STEPS`] among them.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "workflow",
     "version",
     "key",
@@ -24,6 +24,7 @@ const NAMES: [&str; 16] = [
     "generation",
     "stuck",
     "end",
+    "left_out",
     "progress",
     "current_step",
     "completed_steps",
@@ -118,8 +119,15 @@ fn locals(definition: &Definition, instance: &Instance, now: Timestamp) -> Vec<(
         Value::Int(i64::from(instance.generation.0)),
         stuck.unwrap_or_default(),
         end(instance),
+        left_out(instance),
     ];
     NAMES.map(Arc::from).into_iter().zip(values).collect()
+}
+
+/// What persons left out of what cleans up, each in words.
+fn left_out(instance: &Instance) -> Value {
+    let all = instance.left_out().iter().map(|what| Value::String(Arc::clone(what)));
+    Value::list(all.collect())
 }
 
 /// How it ended; nothing of what lives, or reached a final state.

@@ -14,8 +14,8 @@ use gearshift_protocol::{Problem, ProblemKind};
 
 use super::filter::Filter;
 use super::{
-    Reply, body, describe, health, plugins, problem, progress, reply, resolve, schedules, steps,
-    transactions, why,
+    Reply, body, describe, health, late, plugins, problem, progress, reply, resolve, schedules,
+    steps, transactions, why,
 };
 use crate::runtime::{DeadLetterFilter, Error, Handle};
 
@@ -203,6 +203,7 @@ async fn history(handle: &Handle, query: &ById) -> Reply {
         }
     }
     list.reverse();
+    late::name((&instance, &definition), &entries, &mut list);
     reply(&Page::from(list))
 }
 

@@ -94,7 +94,8 @@ async fn give(
 pub(super) fn membership(instance: &Instance) -> Option<MembershipView> {
     let member = instance.membership()?;
     let standing = member.standing.as_str().to_owned();
-    Some(MembershipView { name: member.name.to_string(), standing })
+    let reason = (!member.reason.is_empty()).then(|| member.reason.to_string());
+    Some(MembershipView { name: member.name.to_string(), standing, reason })
 }
 
 /// A name as a shell takes it.
@@ -114,18 +115,25 @@ pub(super) fn why(instance: &Instance, why: &mut Why) {
     }
     if let Some(member) = instance.membership() {
         let name = &member.name;
+        // Its own end says as much.
+        let end = instance.end().map(End::words).unwrap_or_default();
+        let own = format!("`{}` ", instance.key);
+        let reason = Some(&*member.reason).filter(|reason| {
+            !reason.is_empty() && !end.contains(reason) && !reason.starts_with(&own)
+        });
+        let because = reason.map_or_else(String::new, |reason| format!(": {reason}"));
         why.lines.push(match member.standing {
             Standing::Joining => format!("waits for transaction `{name}` to have it as a member"),
             Standing::Open => format!("belongs to transaction `{name}`, which is open"),
             Standing::Holding | Standing::Held => {
-                format!("belongs to transaction `{name}`, which is being rolled back")
+                format!("belongs to transaction `{name}`, which is being rolled back{because}")
             }
             Standing::Committed => format!("belonged to transaction `{name}`: what it did stays"),
             Standing::RolledBack => {
-                format!("belonged to transaction `{name}`, which is rolled back")
+                format!("belonged to transaction `{name}`, which is rolled back{because}")
             }
         });
-        if member.standing.is_bound() {
+        if member.standing.is_bound() || member.standing == Standing::RolledBack {
             why.try_this.push(format!("gearshift transaction show {}", quoted(name)));
         }
     }

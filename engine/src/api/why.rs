@@ -261,7 +261,7 @@ fn missing_plugin(handle: &Handle, services: &[ServiceInfo], call: &CallView, wh
     if handle.config().is_mocked(&operation.plugin, &operation.operation) {
         return;
     }
-    let state = |one: &ServiceInfo| PluginMetadata::from_map(&one.metadata)?.state;
+    let state = |one: &ServiceInfo| PluginMetadata::from_map(&one.metadata)?.why_no_calls();
     let named = || services.iter().filter(|service| service.name == operation.plugin);
     let running = named().filter(|one| state(one).is_none()).collect::<Vec<_>>();
     if let (true, Some(state)) = (running.is_empty(), named().find_map(state)) {

@@ -3,20 +3,18 @@
 use clap::Args;
 use gearshift_client::Client;
 use gearshift_client::protocol::query::Instances;
-use gearshift_client::protocol::view::{
-    CallView, ChildView, InstanceDetail, InstanceSummary, Task, TimerView, Why,
-};
+use gearshift_client::protocol::view::{InstanceSummary, Why};
 use serde_json::{Value, json};
 
 use super::args::Global;
 use super::connect;
+use super::detail::describe;
 use super::failure::{Failure, Outcome};
 use super::ids::{Tally, given, incomplete};
-use super::output::{Format, Look, Output, Table, clean};
-use super::steps;
+use super::output::{Format, Output, Table, clean};
 use super::timeline::{Row, width};
 use super::transaction;
-use super::words::{FEW, age, cut, names, plain, states, within};
+use super::words::{age, cut, plain, states, within};
 
 const LS_EXAMPLES: &str = "\
 Examples:
@@ -24,14 +22,15 @@ Examples:
   gearshift ls --where \"state == 'under_review' && age_s > 86400\"
   gearshift ls --where \"status == 'stuck' && workflow == 'order'\" -o jsonl | jq -r .id
   gearshift ls --where \"end.how == 'killed' && end.by == 'ann'\"
+  gearshift ls --where \"size(left_out) > 0\"
   gearshift ls --where \"steps.charge.status == 'failed' || 'charge' in current_step\"
 
 A filter is a CEL expression over: workflow version key status state states age_s vars
 generation stuck (the reason), and of steps: progress (0.0 to 1.0) current_step completed_steps
 total_steps steps.ID.status .result .error .retry_count .cached; of what ended badly also end.how
-(failed cancelled killed) .by .reason .step .kind .code. Status is one of running paused
-compensating stuck done failed cancelled, of a step pending running retrying completed failed
-skipped cancelled undone.";
+(failed cancelled killed) .by .reason .step .kind .code. left_out is a list: what people skipped, or
+a kill left, of what was to be taken back. Status is one of running paused compensating stuck done
+failed cancelled, of a step pending running retrying completed failed skipped cancelled undone.";
 
 const IDS_EXAMPLES: &str = "\
 Examples:
@@ -69,8 +68,6 @@ pub(super) struct IdsArgs {
 
 /// Letters of a reason that `ls` prints: `show` has all of it.
 const REASON_SHOWN: usize = 60;
-/// Letters of a value that `show` prints: some lines of a terminal.
-const VALUE_SHOWN: usize = 1_000;
 
 const INSTANCES: Table<'static, InstanceSummary> = Table {
     headings: &["ID", "WORKFLOW", "STATE", "STATUS", "AGE", "REASON"],
@@ -92,12 +89,18 @@ pub(super) fn place(one: &InstanceSummary) -> String {
     all.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
-/// Why it is stuck, or how it ended.
+/// Why it is stuck, how it ended, or that its transaction takes back what it did.
 fn reason(one: &InstanceSummary) -> String {
-    match (&one.stuck_reason, &one.end) {
-        (Some(reason), _) => plain(reason),
-        (None, Some(end)) => plain(end.beside(one.status.as_str())),
-        (None, None) => String::new(),
+    let back = one.transaction.as_ref();
+    let back = back.filter(|it| matches!(&*it.standing, "rolling_back" | "rolled_back"));
+    match (&one.stuck_reason, &one.end, back) {
+        (Some(reason), _, _) => plain(reason),
+        (None, Some(end), _) => plain(end.beside(one.status.as_str())),
+        (None, None, Some(member)) => {
+            let why = member.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+            plain(&format!("rolled back with transaction `{}`{why}", member.name))
+        }
+        (None, None, None) => String::new(),
     }
 }
 
@@ -139,7 +142,8 @@ pub(super) async fn ls(global: &Global, args: LsArgs) -> Outcome {
 pub(super) struct ShowArgs {
     #[command(flatten)]
     ids: IdsArgs,
-    /// Every step, call, timer, child and task, where there are many; `-o json` always has all
+    /// Every step, call, timer, child and task, where there are many, and all of long values;
+    /// `-o json` always has all
     #[arg(long)]
     all: bool,
 }
@@ -202,124 +206,6 @@ pub(super) async fn show(global: &Global, args: &ShowArgs) -> Outcome {
         Ok(json!(detail))
     })
     .await
-}
-
-/// A value as text, where it is long its beginning.
-fn value(value: &Value) -> String {
-    let text = value.to_string();
-    let shown = cut(&text, VALUE_SHOWN);
-    match shown.len() < text.len() {
-        true => format!("{shown} ({} bytes; `-o json` shows all)", text.len()),
-        false => text,
-    }
-}
-
-/// `validator.check  attempt 1 of 3  step check  answers later  40 %  page 4 of 10`.
-fn under_way(call: &CallView) -> String {
-    let of = call.attempts.map_or_else(String::new, |all| format!(" of {all}"));
-    let step = call.step.as_ref().map_or_else(String::new, |step| format!("  step {step}"));
-    let progress = call.progress.as_ref().map(steps::progress).unwrap_or_default();
-    let said = if call.pending { format!("  answers later{progress}") } else { progress };
-    let next = call.next_attempt.as_ref();
-    let next = next.map_or_else(String::new, |next| format!(" failed, next at {next}"));
-    format!("{}  attempt {}{of}{next}{step}{said}", call.operation, call.attempt)
-}
-
-/// The first of many, and how many more there are.
-fn few(
-    lines: &mut Vec<(&'static str, String)>,
-    all: bool,
-    name: &'static str,
-    values: impl ExactSizeIterator<Item = String>,
-) {
-    let (count, most) = (values.len(), if all { usize::MAX } else { FEW });
-    lines.extend(values.take(most).map(|value| (name, value)));
-    if let Some(more) = count.checked_sub(most).filter(|more| *more > 0) {
-        lines.push((name, format!("… and {more} more; `--all` shows them")));
-    }
-}
-
-fn describe(detail: &InstanceDetail, look: Look, all: bool) -> String {
-    let one = &detail.summary;
-    let mut lines = vec![
-        ("id", one.id.clone()),
-        ("workflow", format!("{}@{}", one.workflow, one.version)),
-        ("status", one.status.as_str().to_owned()),
-        ("state", if one.active.is_empty() { "-".to_owned() } else { states(&one.active) }),
-    ];
-    if let Some(reason) = &one.stuck_reason {
-        lines.push(("stuck", plain(reason)));
-    }
-    if let Some(end) = &one.end {
-        lines.push(("end", plain(&end.words)));
-    }
-    let words = one.end.as_ref().map_or("", |end| &end.words);
-    for what in detail.left_out.iter().filter(|what| !words.contains(what.as_str())) {
-        lines.push(("left out", what.clone()));
-    }
-    if let Some(parent) = &one.parent {
-        lines.push(("parent", parent.clone()));
-    }
-    let age = age(one.age_s);
-    lines.push(("started", format!("{} ({age} ago)", one.started_at)));
-    lines.push(("updated", format!("{} (step {})", one.updated_at, one.step)));
-    if one.generation > 1 {
-        lines.push(("life", one.generation.to_string()));
-    }
-    lines.push(("vars", value(&detail.vars)));
-    lines.push(("input", value(&detail.input)));
-    if !detail.output.is_null() {
-        lines.push(("output", value(&detail.output)));
-    }
-    let timer = |it: &TimerView| format!("{}  due {}", it.name, it.due);
-    few(&mut lines, all, "timer", detail.timers.iter().map(timer));
-    few(&mut lines, all, "call", detail.calls.iter().map(under_way));
-    let child = |it: &ChildView| format!("{}  as {}", it.instance, it.id);
-    few(&mut lines, all, "child", detail.children.iter().map(child));
-    for (name, events) in [("deferred", &detail.deferred), ("parked", &detail.parked)] {
-        if !events.is_empty() {
-            lines.push((name, in_row(events, all)));
-        }
-    }
-    lines.extend(stands(detail, all));
-    let shown = lines.iter().map(|(name, value)| format!("{name:<9} {}", clean(value)));
-    let more = (!all).then_some("`--all` shows them");
-    shown.chain(steps::table(&detail.steps, look, more)).collect::<Vec<_>>().join("\n")
-}
-
-/// Names of events in a row, of many the first.
-fn in_row(events: &[String], all: bool) -> String {
-    match events.len().checked_sub(FEW).filter(|more| *more > 0 && !all) {
-        Some(more) => format!("{} and {more} more", names(events.get(..FEW).unwrap_or_default())),
-        None => names(events),
-    }
-}
-
-/// Who holds it, what it belongs to, what it can be forked from, whom it asks.
-fn stands(detail: &InstanceDetail, all: bool) -> Vec<(&'static str, String)> {
-    let mut lines = Vec::new();
-    if let Some(paused) = &detail.paused {
-        let by = if paused.by.is_empty() { "somebody" } else { &paused.by };
-        let (since, timers) = (&paused.since, paused.timers.as_str());
-        let why = match &*paused.reason {
-            "" => String::new(),
-            reason => format!("  {reason}"),
-        };
-        lines.push(("paused", format!("by {by} at {since}  timers {timers}{why}")));
-    }
-    if let Some(member) = &detail.transaction {
-        let standing = member.standing.replace('_', " ");
-        lines.push(("in", format!("transaction {}  {standing}", member.name)));
-    }
-    for saved in &detail.checkpoints {
-        lines.push(("saved", format!("checkpoint `{}` at {}", saved.name, saved.at)));
-    }
-    let task = |it: &Task| {
-        let (who, choices) = (crate::api::asked(it), it.choices.join(" "));
-        format!("{}  for {who}  choices {choices}", it.title)
-    };
-    few(&mut lines, all, "task", detail.approvals.iter().map(task));
-    lines
 }
 
 /// Shows what happened to instances.

@@ -1,9 +1,9 @@
 //! `timer`: look at armed timers, let one fire, or be due at another time.
 
 use clap::{Args, Subcommand};
-use gearshift_client::protocol::InstanceVerdict;
 use gearshift_client::protocol::command::TimerOrder;
 use gearshift_client::protocol::view::TimerView;
+use gearshift_client::protocol::{InstanceVerdict, Status};
 use gearshift_machine::definition::duration;
 
 use super::args::Global;
@@ -11,6 +11,7 @@ use super::connect;
 use super::failure::{Failure, Outcome};
 use super::output::Table;
 use super::verdicts::in_words;
+use super::words::span;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,7 +85,13 @@ fn to(text: &str) -> Result<To, String> {
 
 const TIMERS: Table<'static, TimerView> = Table {
     headings: &["TIMER", "NAME", "DUE"],
-    cells: |one| vec![one.id.to_string(), one.name.clone(), one.due.clone()],
+    cells: |one| {
+        let due = match one.left_ms {
+            Some(left) => format!("{} after the resume", span(left)),
+            None => one.due.clone(),
+        };
+        vec![one.id.to_string(), one.name.clone(), due]
+    },
 };
 
 /// Looks at timers, or orders one.
@@ -97,6 +104,8 @@ pub(super) async fn timer(global: &Global, args: &TimerArgs) -> Outcome {
             output.items(&detail.timers, &TIMERS)?;
             if detail.paused.is_some() {
                 output.line("the instance is paused: no timer fires until it is resumed")?;
+            } else if detail.summary.status == Status::Stuck {
+                output.line("the instance is stuck: no timer fires until it goes on")?;
             }
             Ok(0)
         }

@@ -63,8 +63,12 @@ pub(super) fn plain(reason: &str) -> String {
         let (name, end) = word.strip_suffix(':').map_or((word, ""), |name| (name, ":"));
         format!("{}{end}", event(name))
     });
-    words.collect::<Vec<_>>().join(" ")
+    let text = words.collect::<Vec<_>>().join(" ");
+    // What failed and the engine's event of it have the same word.
+    if text.contains(TWICE) { text.replace(TWICE, "failed: ") } else { text }
 }
+
+const TWICE: &str = "failed: failed: ";
 
 /// A note without the reason of an order where the rollback that it began repeats it.
 fn once(note: &str) -> &str {
@@ -169,6 +173,7 @@ mod tests {
             "rolling back: by hand: too late"
         );
         assert_eq!(plain("late; rolling back: no room"), "late; rolling back: no room");
+        assert_eq!(plain("failed: error.communication.invoke.a.0: gone"), "failed: gone");
         assert_eq!(
             plain("stuck: error.platform.invoke.a~1.0: `x` no"),
             "stuck: call failed: `x` no"

@@ -1,7 +1,7 @@
 //! How lives end: who ended them and why is told wherever an instance is looked at, also behind a
 //! crash; and results of calls that are kept are forgotten when a person says so.
 
-use gearshift_client::protocol::command::{ClearCache, Start};
+use gearshift_client::protocol::command::{ClearCache, Decide, Start};
 use gearshift_client::protocol::query::Instances;
 use gearshift_client::protocol::view::{EndView, InstanceSummary, StepStatus};
 use gearshift_client::protocol::{NoticeKind, Status};
@@ -124,16 +124,17 @@ fn an_end_says_what_failed_or_who_ended_it_and_why() {
             let cancelled = end(world, "c");
             assert_eq!(cancelled.words, "cancelled by ann: no room");
             let skipped = end(world, "s");
-            assert!(skipped.words.starts_with("cancelled by ann: "), "{skipped:?}");
-            let left_out = world.instance("s").left_out;
-            assert_eq!(left_out.len(), 1, "{left_out:?}");
-            assert!(skipped.words.contains(&left_out[0]), "{skipped:?}, {left_out:?}");
-            assert!(left_out[0].contains("book"), "{left_out:?}");
+            let left = "step `book` was not taken back: `recorded.work` was skipped by ann: done \
+                        by phone";
+            assert_eq!(skipped.words, format!("cancelled by ann: {left}"));
+            assert_eq!(world.instance("s").left_out, [left]);
             let keys = |filter: &str| {
                 found(world, filter).into_iter().map(|one| one.key).collect::<Vec<_>>()
             };
             assert_eq!(keys("end.how == 'killed' && end.by == 'ann'"), ["k"]);
             assert_eq!(keys("end.step == 'pay' && end.code == '422'"), ["f"]);
+            assert_eq!(keys("size(left_out) > 0"), ["s"]);
+            assert_eq!(keys("left_out.exists(it, it.contains('by phone'))"), ["s"]);
         };
         look(world);
         // The plugin has the bus, whose folder only one process may use.
@@ -166,9 +167,67 @@ fn tx_a_transaction_tells_how_members_ended_and_which_undo_was_skipped() {
         let member = world.instance("transaction/t").scope.unwrap().members.remove(0);
         assert_eq!(member.status, Some(Status::Failed));
         let end = member.end.unwrap();
-        assert!(end.starts_with("failed: transaction `t` was rolled back"), "{end}");
+        assert!(
+            end.starts_with("failed: transaction `t` was rolled back: by ann: wrong day; step"),
+            "{end}"
+        );
         assert_eq!(member.left_out.len(), 1, "{:?}", member.left_out);
         assert!(member.left_out[0].contains("book"), "{:?}", member.left_out);
+    });
+}
+
+#[test]
+fn tx_a_member_that_had_ended_says_that_and_why_it_is_taken_back() {
+    each(JOB, |world| {
+        let _running = world.run(plugin().serve(&world.bus()));
+        let client = world.client();
+        world.run(client.begin_transaction("t", None, "")).unwrap();
+        let order = Start {
+            workflow: "job".to_owned(),
+            key: Some("a".to_owned()),
+            input: json!({ "undo": "" }),
+            transaction: Some("t".to_owned()),
+            ..Start::default()
+        };
+        world.run(client.start(&order)).unwrap();
+        asks(world, "a");
+        let choice = Decide { instance: "a".into(), choice: "approve".into(), ..Decide::default() };
+        world.run(client.decide(&choice)).unwrap();
+        until(world, "a", Status::Done);
+        world.run(client.roll_back_transaction("t", "wrong day")).unwrap();
+        world.wait_for("transaction/t", "rolled_back");
+        let back = |seen: &InstanceSummary| {
+            let member = seen.transaction.clone().unwrap();
+            (member.standing, member.reason)
+        };
+        let told = ("rolled_back".to_owned(), Some("by ann: wrong day".to_owned()));
+        world.until("a", "it heard", |seen| (back(&seen.summary) == told).then_some(()));
+        assert_eq!(back(&found(world, "key == 'a'")[0]), told);
+        let why = world.run(world.client().why("a")).unwrap();
+        let line = "belonged to transaction `t`, which is rolled back: by ann: wrong day";
+        assert_eq!(why.lines, [line]);
+        assert_eq!(why.try_this, ["gearshift transaction show t"]);
+        let last = world.history("a").pop().unwrap();
+        assert_eq!(
+            last.note.as_deref(),
+            Some("transaction `t` was rolled back: by ann: wrong day")
+        );
+    });
+}
+
+#[test]
+fn a_kill_during_a_rollback_says_what_is_not_taken_back() {
+    each(JOB, |world| {
+        let _running = world.run(plugin().serve(&world.bus()));
+        start(world, "job", "k", json!({ "undo": "refused" }));
+        asks(world, "k");
+        world.run(world.client().cancel("k", "")).unwrap();
+        until(world, "k", Status::Stuck);
+        world.run(world.client().kill("k", "enough")).unwrap();
+        let left = "step `book` was not taken back: `recorded.work` failed";
+        assert_eq!(end(world, "k").words, format!("killed by ann: enough; {left}"));
+        assert_eq!(world.instance("k").left_out, [left]);
+        assert_eq!(found(world, "size(left_out) > 0").len(), 1);
     });
 }
 

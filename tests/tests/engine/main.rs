@@ -9,6 +9,7 @@ mod doors;
 mod ends;
 mod flows;
 mod frozen;
+mod kept;
 mod reached;
 mod remedies;
 mod restart;

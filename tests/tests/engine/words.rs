@@ -137,7 +137,8 @@ fn tx_why_of_a_member_names_its_transaction_before_and_after_the_end() {
         until(world, "a", Status::Failed);
         let over = why(world, "a");
         assert_eq!(over.lines[0], "belonged to transaction `t`, which is rolled back");
-        assert_eq!(over.lines[1], "failed: transaction `t` was rolled back");
+        assert_eq!(over.lines[1], "failed: transaction `t` was rolled back: by ann");
+        assert_eq!(over.try_this, ["gearshift transaction show t"]);
     });
 }
 

@@ -1,10 +1,12 @@
 //! End: how a life ended that reached no final state, and what was left out on the way.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::input::Event;
 use super::instance::Instance;
 use super::macrostep::error_text;
+use super::progress::Role;
 use super::work::Work;
 use crate::definition::model::Definition;
 use crate::value::Value;
@@ -12,6 +14,15 @@ use crate::value::Value;
 /// Bytes of a reason with all that was left out, and of what a person left out: of more the history
 /// tells alone.
 pub(super) const REASON_MAX: usize = 2_048;
+
+/// Bytes of a person's words that are told within others: the history has all of them.
+const SAID_MAX: usize = 256;
+
+/// What a rollback before a cancel is for, where nobody said why.
+pub(super) const UNSAID: &str = "cancelled";
+
+/// Of what a `kill` left, so many are named in the reason of the end.
+const NAMED_MAX: usize = 3;
 
 /// How a life ended that reached no final state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +103,15 @@ impl End {
         Self { how, by: Arc::clone(by), reason: Arc::clone(reason), error: None }
     }
 
+    /// A reason of a cancel without the word for one that nobody gave.
+    pub(super) fn given(reason: &Arc<str>) -> Arc<str> {
+        match reason.strip_prefix(UNSAID) {
+            Some("") => Arc::default(),
+            Some(rest) => rest.strip_prefix("; ").map_or_else(|| Arc::clone(reason), Arc::from),
+            None => Arc::clone(reason),
+        }
+    }
+
     /// `killed by ann: too late`, ``failed: step `load`: permanent 422: no such file``.
     #[must_use]
     pub fn words(&self) -> String {
@@ -102,7 +122,8 @@ impl End {
         }
         let told = self.error.as_deref().and_then(|error| error.words(&self.reason));
         let reason = told.as_deref().unwrap_or(&self.reason);
-        if !reason.is_empty() {
+        // Ends of earlier programs have the word for no reason as one.
+        if !reason.is_empty() && reason != self.how.as_str() {
             words.push_str(": ");
             words.push_str(reason);
         }
@@ -164,6 +185,24 @@ impl Instance {
     }
 }
 
+/// ` by ann: no room`: whose order it was, as far as they said.
+pub(super) fn by_whom(by: &str, reason: &str) -> String {
+    let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
+    if reason.is_empty() {
+        return by;
+    }
+    format!("{by}: {}", short(reason))
+}
+
+/// A person's words, or the beginning of them.
+pub(super) fn short(said: &str) -> Cow<'_, str> {
+    let fits = |(at, letter): &(usize, char)| at + letter.len_utf8() <= SAID_MAX;
+    match said.len() {
+        ..=SAID_MAX => said.into(),
+        _ => said.char_indices().take_while(fits).map(|(_, letter)| letter).chain(['…']).collect(),
+    }
+}
+
 impl Work<'_> {
     /// A person left something out of what cleans up: the end tells of it.
     pub(super) fn leave_out(&mut self, what: &str) {
@@ -188,6 +227,89 @@ impl Work<'_> {
             }
         }
         if told.len() == reason.len() { Arc::clone(reason) } else { told.into() }
+    }
+
+    /// The reason of a `kill`, with what it left of a rollback that it broke off: the first of it,
+    /// and how much more. All of it is kept beside what persons left out.
+    pub(super) fn with_broken_off(&mut self, reason: Arc<str>) -> Arc<str> {
+        let left = self.left_by_kill();
+        if left.is_empty() {
+            return reason;
+        }
+        let mut told = reason.to_string();
+        // One more is named as well: to count it says less and is no shorter.
+        let named = if left.len() == NAMED_MAX + 1 { left.len() } else { NAMED_MAX };
+        let more = left.len().saturating_sub(named);
+        let rest = (more > 0).then(|| format!("{more} more like that"));
+        for what in left.iter().take(named).chain(&rest) {
+            self.note(what.as_str());
+            if told.len() + what.len() + 2 <= REASON_MAX {
+                let between = if told.is_empty() { "" } else { "; " };
+                told.extend([between, what.as_str()]);
+            }
+        }
+        let list = &mut self.instance.progress.get_or_insert_default().left_out;
+        let mut known = list.iter().map(|words| words.len()).sum::<usize>();
+        let mut places = left.len();
+        for what in left {
+            known += what.len();
+            if known > REASON_MAX {
+                list.push(format!("{places} more like that").into());
+                break;
+            }
+            places -= 1;
+            list.push(what.into());
+        }
+        told.into()
+    }
+
+    /// What is not taken back, or not known to be, because a rollback is broken off now.
+    fn left_by_kill(&self) -> Vec<String> {
+        if !self.is_rolling_back() {
+            return Vec::new();
+        }
+        let (mut under_way, mut left) = (None, Vec::new());
+        for sequence in &self.instance.sequences {
+            let call = || self.call_of(sequence).map(|(spec, _)| Arc::clone(&spec.operation));
+            match sequence.role {
+                Role::Undo { undo } => {
+                    let sent = sequence.call.as_ref().is_some_and(|call| call.sent);
+                    under_way = Some((undo, sent, call().unwrap_or_default()));
+                }
+                Role::Finally { .. } => left.push("`finally` was broken off".to_owned()),
+                Role::State | Role::Step { .. } if self.instance.is_last_reply(sequence) => {
+                    let call = call().unwrap_or_default();
+                    left.push(format!("`{call}` was under way: if it is done, it stays"));
+                }
+                Role::State | Role::Step { .. } => {}
+            }
+        }
+        let mut counted: Vec<(String, u32)> = Vec::new();
+        for entry in self.still_to_undo() {
+            let done = self.what_was_done(entry);
+            match &under_way {
+                Some((undo, true, call)) if *undo == entry.id => {
+                    left.push(format!("{done} may not be taken back: `{call}` was under way"));
+                    continue;
+                }
+                Some((undo, false, call)) if *undo == entry.id => {
+                    left.push(format!("{done} was not taken back: `{call}` failed"));
+                    continue;
+                }
+                Some(_) | None => {}
+            }
+            match counted.iter_mut().find(|(known, _)| *known == done) {
+                Some((_, count)) => *count += 1,
+                None => counted.push((done, 1)),
+            }
+        }
+        left.extend(counted.into_iter().map(|(done, count)| match count {
+            1 => format!("{done} was not taken back"),
+            count => format!("{done} was not taken back, {count} calls"),
+        }));
+        let finals = self.finals_of_rollback();
+        left.extend(finals.first().map(|_| "`finally` was not run".to_owned()));
+        left
     }
 
     /// What is kept of the end, to be read afterwards.

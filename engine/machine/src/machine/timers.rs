@@ -40,7 +40,8 @@ impl Instance {
     }
 
     /// May a timer of this kind fire now? While something is taken back, only those of its calls.
-    pub(crate) fn lets_fire(&self, kind: &TimerKind) -> bool {
+    #[must_use]
+    pub fn lets_fire(&self, kind: &TimerKind) -> bool {
         match kind {
             TimerKind::CallDeadline { .. } | TimerKind::CallRetry { .. } | TimerKind::Retention => {
                 true

@@ -11,6 +11,10 @@ pub struct MembershipView {
     pub name: String,
     /// Where the member stands: joining open rolling_back committed rolled_back.
     pub standing: String,
+    /// Why the transaction is rolled back: who asked for it and why, which member failed, or that
+    /// its time was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What a transaction knows.

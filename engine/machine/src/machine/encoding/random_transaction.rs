@@ -44,6 +44,7 @@ impl Random {
             since: self.int(),
             waits: self.chance(),
             ended: self.maybe(|random| random.pick(&[Status::Done, Status::Cancelled])),
+            reason: self.text(),
         }
     }
 

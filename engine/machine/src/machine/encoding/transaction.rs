@@ -13,7 +13,6 @@ structs! {
     Asker { key, life, ask }
     Member { key, life, stand }
     Entry { member, undo, what }
-    Membership { name, standing, since, waits, ended }
     Scope { members, entries, asked, trouble, reason, askers }
 }
 
@@ -23,12 +22,39 @@ words! {
     Refusal { 0 => Unknown, 1 => Exists, 2 => Closed, 3 => Full }
 }
 
+/// All of it but why the transaction is rolled back, which comes behind it where it is told.
+fn write_membership(membership: &Membership, out: &mut Out) {
+    let Membership { name, standing, since, waits, ended, .. } = membership;
+    name.write(out);
+    standing.write(out);
+    since.write(out);
+    waits.write(out);
+    ended.write(out);
+}
+
+fn read_membership(from: &mut Reader<'_>) -> Result<Membership, DecodeError> {
+    Ok(Membership {
+        name: Codec::read(from)?,
+        standing: Codec::read(from)?,
+        since: Codec::read(from)?,
+        waits: Codec::read(from)?,
+        ended: Codec::read(from)?,
+        reason: "".into(),
+    })
+}
+
 impl Codec for Transaction {
     fn write(&self, out: &mut Out) {
         match self {
-            Self::Member(membership) => {
+            Self::Member(membership) if membership.reason.is_empty() => {
                 out.byte(0);
-                membership.write(out);
+                write_membership(membership, out);
+            }
+            Self::Member(membership) => {
+                out.newer_if(true);
+                out.byte(2);
+                write_membership(membership, out);
+                membership.reason.write(out);
             }
             Self::Scope(scope) => {
                 out.byte(1);
@@ -39,8 +65,12 @@ impl Codec for Transaction {
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match from.byte()? {
-            0 => Self::Member(Codec::read(from)?),
+            0 => Self::Member(read_membership(from)?),
             1 => Self::Scope(Codec::read(from)?),
+            2 => {
+                let membership = read_membership(from)?;
+                Self::Member(Membership { reason: Codec::read(from)?, ..membership })
+            }
             _ => return Err(DecodeError::Invalid("transaction")),
         })
     }

@@ -344,3 +344,45 @@ fn a_call_without_with_gets_the_data_of_the_causing_event() {
     world.tell(&Input::CallReply { call, attempt, outcome: CallOutcome::Success(Value::Null) });
     assert_eq!(world.calls.len(), 2);
 }
+
+/// The note of the last decision.
+fn note(world: &World) -> String {
+    let trace = world.last.as_ref().and_then(|last| last.trace.as_ref());
+    trace.and_then(|trace| trace.note.as_deref()).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn rule_36_the_history_says_which_call_a_late_answer_is_of() {
+    let mut world = World::new(definition(TWO));
+    ["start", "event leave", "reply p.one"].into_iter().for_each(|line| world.run(line));
+    assert_eq!(note(&world), format!("late_reply: attempt 1 of call {}", world.calls[0].call));
+    let text = "
+workflow: t
+steps:
+  one: { call: p.one, retry: { attempts: 3, delay: 1s } }
+";
+    let mut world = World::new(definition(text));
+    let lines = ["start", "fail p.one retryable no", "advance 1s", "reply p.one [attempt=1]"];
+    lines.into_iter().for_each(|line| world.run(line));
+    assert_eq!(note(&world), "late_reply: attempt 1");
+}
+
+#[test]
+fn an_answer_that_is_kept_is_told_so_in_the_history() {
+    let text = "
+workflow: t
+mode: parallel
+steps:
+  one: { call: p.one }
+  two: { call: p.two }
+  six: { call: p.six }
+";
+    let mut world = World::new(definition(text));
+    let lines = ["start", "fail p.one permanent no", "reply p.two"];
+    lines.into_iter().for_each(|line| world.run(line));
+    assert_eq!(note(&world), "kept until it goes on");
+    world.run("fail p.six permanent bad");
+    assert_eq!(note(&world), "kept until it goes on");
+    let kept = world.instance.as_ref().unwrap().kept_replies();
+    assert_eq!(kept.count(), 2);
+}

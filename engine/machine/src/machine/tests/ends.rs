@@ -87,7 +87,8 @@ fn rule_20_the_end_says_who_ended_it_and_why() {
     assert_eq!(ended(STEPS, &[start, "command cancel [by=bob]"]), "cancelled by bob");
     let text = UPDATE.replace("finally: [{ call: p.clean }]\n", "");
     let lines = [start, "reply p.one", "fail p.two permanent no", kill];
-    assert_eq!(ended(&text, &lines), "killed by ann: too-late", "in the middle of a rollback");
+    let left = "step `one` may not be taken back: `p.un_one` was under way";
+    assert_eq!(ended(&text, &lines), format!("killed by ann: too-late; {left}"));
     let lines = [start, "reply p.one", "reply p.two", cancel, "reply p.un_two", "reply p.un_one"];
     assert_eq!(ended(&text, &lines), "cancelled by bob: INC-1");
 }
@@ -108,14 +109,14 @@ fn h6_a_finally_that_a_person_skipped_is_told_at_the_end() {
         "command skip",
     ];
     let end = ended(UPDATE, &failed);
-    assert_eq!(end, "failed: step `two`: permanent: no; `finally`: `p.clean` was skipped");
+    assert_eq!(end, "failed: step `two`: permanent: no; `finally`: `p.clean` was skipped by ops");
     let text = UPDATE.replace("[{ call: p.clean }]", "[{ call: p.clean }, { set: { n: 1 / 0 } }]");
     let text = format!("{text}vars: {{ n: 0 }}\n");
     let mut lines = failed.to_vec();
     lines.insert(4, "reply p.clean");
     lines.remove(5);
     let end = ended(&text, &lines);
-    assert!(end.ends_with("; `finally`: an action was skipped"), "{end}");
+    assert!(end.ends_with("; `finally`: an action was skipped by ops"), "{end}");
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn h6_a_finally_that_a_person_skipped_before_it_is_done_is_kept_too() {
     let world = world(UPDATE, &lines);
     let instance = world.instance.as_ref().unwrap();
     assert!(world.out.ends_with("command skip -> - | done done\n"), "{}", world.out);
-    assert_eq!(instance.left_out(), [std::sync::Arc::from("`finally`: `p.clean` was skipped")]);
+    assert_eq!(instance.left_out(), ["`finally`: `p.clean` was skipped by ops".into()]);
 }
 
 #[test]
@@ -147,7 +148,7 @@ fn h6_an_undo_skipped_before_a_cancel_behind_a_rollback_by_hand_is_told_at_the_e
         "command cancel [by=bob reason=INC-1]",
         "reply p.un_one",
     ];
-    let left = "step `two` was not taken back: `p.un_two` was skipped";
+    let left = "step `two` was not taken back: `p.un_two` was skipped by ops";
     assert_eq!(ended(&text, &lines), format!("cancelled by bob: INC-1; {left}"));
     // Where nothing is left that the cancel itself takes back, too.
     let lines = [
@@ -161,5 +162,88 @@ fn h6_an_undo_skipped_before_a_cancel_behind_a_rollback_by_hand_is_told_at_the_e
         "command cancel [by=bob]",
     ];
     let end = ended(&text, &lines);
-    assert_eq!(end, "cancelled by bob: step `one` was not taken back: `p.un_one` was skipped");
+    let left = "step `one` was not taken back: `p.un_one` was skipped by ops";
+    assert_eq!(end, format!("cancelled by bob: {left}"));
+}
+
+#[test]
+fn h6_who_skipped_an_undo_and_why_stands_beside_it() {
+    let text = UPDATE.replace("finally: [{ call: p.clean }]\n", "");
+    let skip = |order: &str| {
+        let lines =
+            ["start", "reply p.one", "command cancel [by=bob]", "fail p.un_one permanent no"];
+        let world = world(&text, &[&lines[..], &[order]].concat());
+        let instance = world.instance.as_ref().unwrap();
+        let end = instance.end().map(|end| end.words()).unwrap_or_default();
+        assert!(end.starts_with("cancelled by bob: step"), "its word is told once: {end}");
+        assert!(end.ends_with(&*instance.left_out()[0]), "{end}");
+        instance.left_out()[0].to_string()
+    };
+    let what = "step `one` was not taken back: `p.un_one` was skipped";
+    let phoned = skip("command skip [by=ann reason=done-by-phone]");
+    assert_eq!(phoned, format!("{what} by ann: done-by-phone"));
+    assert_eq!(skip("command skip [by=ann]"), format!("{what} by ann"));
+    let long = skip(&format!("command skip [by=ann reason={}]", "é".repeat(2_000)));
+    assert!(long.starts_with(&format!("{what} by ann: éé")) && long.ends_with("é…"), "{long}");
+    assert!(long.len() < 400, "of long words only the beginning: {long}");
+}
+
+#[test]
+fn rule_20_a_kill_during_a_rollback_says_what_is_not_taken_back() {
+    let begun = ["start", "reply p.one", "reply p.two", "fail p.three permanent no"];
+    let kill = "command kill [by=ann reason=late]";
+    let left = |lines: &[&str]| {
+        let world = world(UPDATE, &[&begun[..], lines, &[kill]].concat());
+        let instance = world.instance.as_ref().unwrap();
+        let end = instance.end().map(|end| end.words()).unwrap_or_default();
+        let left: Vec<_> = instance.left_out().iter().map(ToString::to_string).collect();
+        assert_eq!(end, format!("killed by ann: late; {}", left.join("; ")));
+        let entry = world.last.as_ref().and_then(|last| last.trace.as_ref()).unwrap();
+        assert_eq!(entry.note.as_deref(), Some(&*format!("late; {}", left.join("; "))));
+        left
+    };
+    let clean = "`finally` was not run".to_owned();
+    let one = "step `one` was not taken back".to_owned();
+    let two = "step `two` may not be taken back: `p.un_two` was under way".to_owned();
+    assert_eq!(left(&[]), [two, one.clone(), clean.clone()]);
+    let two = "step `two` was not taken back: `p.un_two` failed".to_owned();
+    assert_eq!(left(&["fail p.un_two permanent no"]), [two, one, clean]);
+    let finally = "`finally` was broken off".to_owned();
+    assert_eq!(left(&["reply p.un_two", "reply p.un_one"]), [finally]);
+    // Where nothing was being taken back nothing was broken off.
+    assert_eq!(ended(UPDATE, &["start", "reply p.one", kill]), "killed by ann: late");
+}
+
+#[test]
+fn rule_20_a_kill_that_leaves_very_much_names_some_and_counts_the_rest() {
+    let steps = (0..60).map(|at| {
+        format!("  a_step_with_quite_a_long_name_{at}: {{ call: p.do, undo: p.undo }}\n")
+    });
+    let text = format!("workflow: t\nmode: sequential\nsteps:\n{}", steps.collect::<String>());
+    let mut lines = vec!["start"];
+    lines.extend(std::iter::repeat_n("reply p.do", 59));
+    lines.extend(["command cancel", "reply p.do", "command kill [by=ann]"]);
+    let world = world(&text, &lines);
+    let instance = world.instance.as_ref().unwrap();
+    let words = instance.end().map(|end| end.words()).unwrap_or_default();
+    assert!(words.ends_with("; 57 more like that"), "{words}");
+    let left = instance.left_out();
+    let size: usize = left.iter().map(|what| what.len()).sum();
+    assert!(size < 2_200 && left.len() > 20, "{left:?}");
+    let rest = left.last().unwrap().strip_suffix(" more like that").unwrap();
+    assert_eq!(rest.parse::<usize>().unwrap() + left.len() - 1, 60);
+}
+
+#[test]
+fn rule_20_a_call_that_a_rollback_waits_for_is_told_by_the_kill() {
+    let text = "
+workflow: t
+mode: parallel
+steps:
+  one: { call: p.one, undo: p.un_one }
+  two: { call: p.two, undo: p.un_two }
+";
+    let lines = ["start", "reply p.one", "command cancel", "command kill [by=ann]"];
+    let left = "`p.two` was under way: if it is done, it stays; step `one` was not taken back";
+    assert_eq!(ended(text, &lines), format!("killed by ann: {left}"));
 }

@@ -323,7 +323,7 @@ fn h6_what_a_person_left_out_of_a_rollback_is_told_at_its_end() {
     assert_eq!(
         ends("suspend", &script),
         "steps failed: error.platform.invoke.steps.b: bad; step `a` was not taken back: `p.una` \
-         was skipped"
+         was skipped by ops"
     );
 }
 

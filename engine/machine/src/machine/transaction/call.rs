@@ -143,6 +143,7 @@ impl Work<'_> {
                     since: self.instance.next_id,
                     waits: false,
                     ended: None,
+                    reason: Arc::default(),
                 })));
             }
             Verb::Begin | Verb::Join | Verb::Commit | Verb::RollBack => {}

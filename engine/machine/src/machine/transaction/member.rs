@@ -48,6 +48,7 @@ pub(in super::super) fn begin_within(
         since: 0,
         waits,
         ended: None,
+        reason: Arc::default(),
     })));
     let (by, reason) = held.unwrap_or_else(|| {
         ("".into(), format!("until transaction `{transaction}` has it as a member").into())
@@ -232,10 +233,10 @@ impl Work<'_> {
     }
 
     /// The instance ended badly: so does its transaction (decision 0024).
-    pub(in super::super) fn abort_transaction(&mut self, reason: &str) {
+    pub(in super::super) fn abort_transaction(&mut self, end: &End) {
         let standing = self.instance.membership().map(|it| it.standing);
         if matches!(standing, Some(Standing::Joining | Standing::Open)) {
-            let reason = format!("`{}`: {reason}", self.instance.key).into();
+            let reason = format!("`{}` {}", self.instance.key, end.words()).into();
             self.say_up(Word::Aborted { reason });
         }
     }
@@ -321,13 +322,17 @@ impl Work<'_> {
 
     /// All is taken back: a member that lives ends, one that had ended stays ended.
     fn all_taken_back(&mut self) -> Outcome {
-        let name = self.instance.membership().map(|it| Arc::clone(&it.name)).unwrap_or_default();
+        let Some(Membership { name, reason, .. }) = self.instance.membership().cloned() else {
+            return self.ignored("late_transaction");
+        };
         self.set_standing(Standing::RolledBack);
+        let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        let reason: Arc<str> = format!("transaction `{name}` was rolled back{why}").into();
         if self.instance.status.is_ended() {
+            self.note(reason);
             self.forget_transaction();
             return Outcome::Done;
         }
-        let reason: Arc<str> = format!("transaction `{name}` was rolled back").into();
         if self.instance.active.is_empty() {
             self.take_pause();
             self.end_failed(End::failed(reason));

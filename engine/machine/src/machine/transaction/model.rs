@@ -43,6 +43,8 @@ pub struct Membership {
     pub waits: bool,
     /// How it had ended, while what it did is being taken back.
     pub ended: Option<Status>,
+    /// Why the transaction is rolled back; empty where it is not, or that is not known.
+    pub reason: Arc<str>,
 }
 
 /// Where a member stands.

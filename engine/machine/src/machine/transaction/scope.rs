@@ -68,7 +68,7 @@ pub(in super::super) fn on_order(
     let (mut work, outcome) = if let Input::Command { command, by, reason } = input {
         let mut work = begin(command.words());
         work.entry.by = user(by);
-        let outcome = work.ordered(command, reason);
+        let outcome = work.ordered(command, &by.user, reason);
         (work, outcome)
     } else if let Input::Transaction { from, word } = input {
         let mut work = begin(&format!("{} {from}", word.as_str()));
@@ -88,7 +88,7 @@ pub(in super::super) fn on_order(
 
 impl Work<'_> {
     /// An operator's order.
-    fn ordered(&mut self, command: &Command, reason: &Arc<str>) -> Outcome {
+    fn ordered(&mut self, command: &Command, by: &str, reason: &str) -> Outcome {
         let phase = self.phase();
         match (command, phase) {
             (Command::Begin { timeout_ms }, Phase::Open) => {
@@ -104,8 +104,9 @@ impl Work<'_> {
                 Outcome::Done
             }
             (Command::RollBack { from: None }, Phase::Open) => {
-                let reason = if reason.is_empty() { "by hand".into() } else { Arc::clone(reason) };
-                self.begin_to_roll_back(reason);
+                let by = if by.is_empty() { "by hand".to_owned() } else { format!("by {by}") };
+                let why = if reason.is_empty() { by } else { format!("{by}: {reason}") };
+                self.begin_to_roll_back(why.into());
                 Outcome::Done
             }
             (Command::RollBack { from: None }, Phase::RollingBack) => Outcome::Duplicate { at: 1 },
@@ -237,9 +238,11 @@ impl Work<'_> {
             }
             Phase::RolledBack => return self.answer(from, life, ask),
             Phase::Open => {
-                let words = format!("`{from}` asked for it");
-                let reason = if reason.is_empty() { words.into() } else { Arc::clone(reason) };
-                self.begin_to_roll_back(reason);
+                let mut words = format!("`{from}` asked for it");
+                if !reason.is_empty() {
+                    words.extend([": ", &**reason]);
+                }
+                self.begin_to_roll_back(words.into());
             }
             Phase::RollingBack => {}
         }

@@ -135,7 +135,7 @@ fn rule_36_the_end_of_a_child_is_late_where_its_state_was_entered_again() {
     end_and_leave(&mut family);
     assert_eq!(family.stands("parent/p"), "work");
     let late = family.told.iter().find(|line| line.contains("late_reply")).unwrap();
-    assert_eq!(late, "parent/p: reply →  (late_reply)");
+    assert_eq!(late, "parent/p: reply kid →  (late_reply)");
     // The end of the other one counts.
     family.event("child/parent.p.kid.2", "finish", "null");
     assert_eq!(family.stands("parent/p"), "happy (done)");
@@ -151,7 +151,7 @@ fn rule_36_a_failure_that_came_too_late_is_recorded_and_ignored() {
     }
     family.settle();
     assert_eq!(family.stands("parent/p"), "idle");
-    assert!(family.told.iter().any(|line| line == "parent/p: reply →  (late_reply)"));
+    assert!(family.told.iter().any(|line| line == "parent/p: reply kid →  (late_reply)"));
 }
 
 /// The child ends, and the parent leaves its state before it hears so.

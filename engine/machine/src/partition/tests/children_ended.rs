@@ -78,6 +78,6 @@ fn rule_36_a_parent_that_left_before_does_not_care_who_ended_its_child() {
         (family.stands("parent/p"), family.stands(KID)),
         ("idle".into(), "busy (cancelled)".into())
     );
-    let late = "parent/p: reply →  (late_reply)";
+    let late = "parent/p: reply kid →  (late_reply)";
     assert!(family.told.iter().any(|line| line == late), "{:#?}", family.told);
 }

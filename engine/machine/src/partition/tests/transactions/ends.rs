@@ -195,3 +195,62 @@ fn tx_finally_runs_when_a_member_is_taken_back() {
     assert_eq!(town.asked.last().unwrap(), "order/a log.write");
     assert_eq!(town.status("order/a"), Status::Failed);
 }
+
+/// How a member's life ended, in words.
+fn end(town: &Town, key: &str) -> String {
+    town.instance(key).end().map(|end| end.words()).unwrap_or_default()
+}
+
+#[test]
+fn tx_the_end_of_a_member_says_why_its_transaction_was_rolled_back() {
+    // By hand, and by whom.
+    let mut town = Town::new(&[ORDER]);
+    town.begin("t");
+    town.start_in("order/a", "t");
+    town.roll_back("t");
+    town.answer_all();
+    assert_eq!(end(&town, "order/a"), "failed: transaction `t` was rolled back: by ann");
+    // Its time was over; one that had ended knows it too, behind a crash as well.
+    let mut town = Town::new(&[ORDER]);
+    town.begin("t");
+    town.start_in("order/a", "t");
+    town.start_in("order/bb", "t");
+    for operation in ["stock.reserve", "bank.charge"] {
+        town.answer("order/bb", operation);
+    }
+    assert_eq!(town.status("order/bb"), Status::Done);
+    town.pass(60_000);
+    town.crash();
+    town.answer_all();
+    let why = "it was open for 1m, its timeout";
+    let told = format!("failed: transaction `t` was rolled back: {why}");
+    assert_eq!(end(&town, "order/a"), told);
+    town.crash();
+    let done = town.instance("order/bb");
+    assert_eq!((done.status, done.end()), (Status::Done, None));
+    assert_eq!(&*done.membership().unwrap().reason, why);
+    // Another member failed, or was killed.
+    for (order, words) in [(Command::Kill, "killed by ann"), (Command::Cancel, "cancelled by ann")]
+    {
+        let mut town = Town::new(&[ORDER]);
+        town.begin("t");
+        town.start_in("order/a", "t");
+        town.start_in("order/bb", "t");
+        town.answer("order/a", "stock.reserve");
+        town.fail("order/bb", "stock.reserve");
+        town.order("order/bb", order);
+        town.answer_all();
+        let told = format!("failed: transaction `t` was rolled back: `order/bb` {words}");
+        assert_eq!(end(&town, "order/a"), told);
+    }
+    let fails = format!("{ORDER}on_failure: rollback\non_error: fail\n");
+    let mut town = Town::new(&[&fails, &ORDER.replace("order", "other")]);
+    town.begin("t");
+    town.start_in("other/bb", "t");
+    town.start_in("order/a", "t");
+    town.fail("order/a", "stock.reserve");
+    town.answer_all();
+    let told = end(&town, "other/bb");
+    let why = "rolled back: `order/a` failed: step `reserve`: permanent";
+    assert!(told.starts_with(&format!("failed: transaction `t` was {why}")), "{told}");
+}

@@ -95,7 +95,7 @@ steps:
     town.answer("order/a", "stock.release");
     assert_eq!(town.waiting(), ["judge/a log.write"]);
     let scope = town.instance("transaction/t").transaction_scope().unwrap().clone();
-    assert_eq!(&*scope.reason, "no");
+    assert_eq!(&*scope.reason, "`judge/a` asked for it: no");
 }
 
 #[test]

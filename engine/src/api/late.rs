@@ -1,0 +1,117 @@
+//! Answers that nobody waited for any more: the history names their calls, as far as its earlier
+//! lines know them.
+
+use std::collections::BTreeMap;
+
+use gearshift_machine::definition::model::{CallSpec, Definition, SeqStep};
+use gearshift_machine::machine::{EffectId, Instance, TraceEntry};
+use gearshift_protocol::view::HistoryEntry;
+
+/// What the machine writes before the id of a call that it knows no more.
+const OF_CALL: &str = " of call ";
+
+/// Names the calls of late answers in `lines`, which are those of `entries`.
+pub(super) fn name(
+    (instance, definition): (&Instance, &Definition),
+    entries: &[TraceEntry],
+    lines: &mut [HistoryEntry],
+) {
+    let unnamed = |line: &&mut HistoryEntry| line.input == "reply";
+    let mut known = None;
+    for line in lines.iter_mut().filter(unnamed) {
+        let Some(call) = line.note.as_deref().and_then(call_of) else { continue };
+        let known = known.get_or_insert_with(|| calls(instance, entries));
+        let Some(&(entry, operation)) = known.get(&call) else { continue };
+        line.input = format!("reply {operation}");
+        if let Some(step) = step(instance, definition, (entry, operation)) {
+            line.input.push_str(&format!(" ({step})"));
+        }
+    }
+}
+
+/// The call that a note names.
+fn call_of(note: &str) -> Option<EffectId> {
+    let (_, behind) = note.split_once(OF_CALL)?;
+    EffectId::parse(behind.split([';', ' ']).next()?)
+}
+
+/// The calls of this life whose beginning is told: where, and what was called. An id says in which
+/// decision its call began, and at which place.
+fn calls<'e>(
+    instance: &Instance,
+    entries: &'e [TraceEntry],
+) -> BTreeMap<EffectId, (&'e TraceEntry, &'e str)> {
+    let mut known = BTreeMap::new();
+    for entry in entries {
+        // What has no id of its own is not counted.
+        let has_id = |words: &&str| {
+            let no_id = words.starts_with("cancel ") || words.starts_with("log ");
+            !(no_id || words.starts_with("send ") && !words.contains(" to "))
+        };
+        let effects = entry.effects.iter().map(|words| &**words).filter(has_id);
+        for (place, words) in (0_u32..).zip(effects) {
+            if let Some(operation) = words.strip_prefix("call ") {
+                let id = EffectId::new(&instance.key, instance.generation, entry.step, place);
+                known.insert(id, (entry, operation));
+            }
+        }
+    }
+    known
+}
+
+/// The step whose call it was, where only one can be meant.
+fn step(
+    instance: &Instance,
+    definition: &Definition,
+    (entry, operation): (&TraceEntry, &str),
+) -> Option<String> {
+    let is_step = |at: usize| {
+        let mut steps = definition.graphs.iter().flat_map(|graph| &graph.steps);
+        steps.any(|step| usize::from(step.program) == at)
+    };
+    let mut others = definition.sequences.iter().enumerate().filter(|(at, _)| !is_step(*at));
+    if others.any(|(_, it)| it.steps.iter().filter_map(spec).any(|it| *it.operation == *operation))
+    {
+        return None;
+    }
+    let (mut all, mut then) = (Vec::new(), Vec::new());
+    for (number, graph) in (0_u16..).zip(&definition.graphs) {
+        let run = instance.progress.as_deref();
+        let run = run.and_then(|it| it.graphs.iter().find(|run| run.graph == number));
+        for (at, step) in graph.steps.iter().enumerate() {
+            let program = definition.sequences.get(usize::from(step.program));
+            let calls = program.into_iter().flat_map(|program| &program.steps);
+            for call in calls.filter_map(spec) {
+                if *call.operation == *operation {
+                    all.push(step.id.to_string());
+                    let state = run.and_then(|run| run.steps.get(at));
+                    let runs = state.is_some_and(|state| {
+                        state.started_at.is_some_and(|began| began <= entry.at)
+                            && state.ended_at.is_none_or(|ended| ended >= entry.at)
+                    });
+                    then.extend(runs.then(|| step.id.to_string()));
+                }
+                if call.undo.as_ref().is_some_and(|undo| *undo.operation == *operation) {
+                    all.push(format!("undo of {}", step.id));
+                }
+            }
+        }
+    }
+    [all, then].into_iter().find_map(|mut list| {
+        list.dedup();
+        if list.len() == 1 { list.pop() } else { None }
+    })
+}
+
+fn spec(step: &SeqStep) -> Option<&CallSpec> {
+    match step {
+        SeqStep::Call { spec, .. } => Some(spec),
+        SeqStep::Do(_)
+        | SeqStep::Child { .. }
+        | SeqStep::Wait { .. }
+        | SeqStep::Approval { .. }
+        | SeqStep::Name { .. }
+        | SeqStep::JumpUnless { .. }
+        | SeqStep::Jump { .. } => None,
+    }
+}
