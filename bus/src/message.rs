@@ -56,6 +56,14 @@ impl Message {
         self.headers.bytes() + self.payload.len()
     }
 
+    /// Names what it says as a reply, for as long as the process runs: its body, and whether and
+    /// how it is a failure. What else its headers tell may differ in the same answer.
+    #[must_use]
+    pub fn said(&self) -> u64 {
+        let failure = [crate::nats::ERROR_CODE, crate::nats::ERROR_TEXT];
+        crate::second::digest(&self.payload, failure.map(|name| self.headers.get(name)))
+    }
+
     pub(crate) fn check_size(&self) -> Result<(), Error> {
         check_size(self.size(), MESSAGE_BYTES_MAX)
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::local::{Answer, Exchange, Served, Told};
 use crate::second::OnSecond;
 use crate::service::alone;
@@ -40,6 +42,7 @@ pub struct Request {
     /// What is asked.
     pub message: Message,
     reply: Replier,
+    arrived: Instant,
 }
 
 #[derive(Debug)]
@@ -306,12 +309,18 @@ impl Server {
 }
 
 impl Request {
-    pub(crate) const fn new(message: Message, reply: Answer) -> Self {
-        Self { message, reply: Replier::Local(reply) }
+    pub(crate) fn new(message: Message, reply: Answer) -> Self {
+        Self { message, reply: Replier::Local(reply), arrived: Instant::now() }
     }
 
-    pub(crate) const fn told(message: Message, told: Told) -> Self {
-        Self { message, reply: Replier::Told(told) }
+    pub(crate) fn told(message: Message, told: Told) -> Self {
+        Self { message, reply: Replier::Told(told), arrived: Instant::now() }
+    }
+
+    /// How long it has waited for its answer since it came to this process.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.arrived.elapsed()
     }
 
     /// The message, and who is told what becomes of it, unless that was told.
@@ -323,15 +332,15 @@ impl Request {
         (self.message, then)
     }
 
-    pub(crate) const fn nats(message: Message, reply: nats::Replier) -> Self {
-        Self { message, reply: Replier::Nats(reply) }
+    pub(crate) fn nats(message: Message, reply: nats::Replier) -> Self {
+        Self { message, reply: Replier::Nats(reply), arrived: Instant::now() }
     }
 
     /// Answers a request that is delivered to a full queue.
     pub(crate) async fn refuse(self, limit: usize) -> Result<(), Error> {
         match self.reply {
             Replier::Local(_) | Replier::Told(_) => Ok(()),
-            Replier::Nats(requester) => requester.refuse(limit).await,
+            Replier::Nats(requester) => requester.refuse(limit, self.arrived).await,
         }
     }
 
@@ -352,7 +361,7 @@ impl Request {
                 told.answer(reply);
                 Ok(())
             }
-            Replier::Nats(requester) => requester.respond(reply).await,
+            Replier::Nats(requester) => requester.respond(reply, self.arrived).await,
         }
     }
 
@@ -366,7 +375,7 @@ impl Request {
         if reply.check_size().is_err() {
             return Err(Box::new((self, reply)));
         }
-        let Self { message, reply: to } = self;
+        let Self { message, reply: to, arrived } = self;
         match to {
             Replier::Local(requester) => {
                 requester.give(reply);
@@ -376,10 +385,12 @@ impl Request {
                 told.answer(reply);
                 Ok(())
             }
-            Replier::Nats(requester) => requester.respond_at_once(reply).map_err(|unsent| {
-                let (requester, reply) = *unsent;
-                Box::new((Self::nats(message, requester), reply))
-            }),
+            Replier::Nats(requester) => {
+                requester.respond_at_once(reply, arrived).map_err(|unsent| {
+                    let (requester, reply) = *unsent;
+                    Box::new((Self { message, reply: Replier::Nats(requester), arrived }, reply))
+                })
+            }
         }
     }
 }

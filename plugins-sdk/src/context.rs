@@ -11,9 +11,9 @@ use gearshift_bus::Clock;
 use gearshift_protocol::{CallHeaders, EventHeaders, Heartbeat};
 use serde::Serialize;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::Failure;
+use crate::inflight::Unwanted;
 use crate::outlet::Outlet;
 
 /// Signs of life of one call that follow each other quicker are kept back: the next one tells.
@@ -40,9 +40,8 @@ pub struct Context {
     pub traceparent: Option<String>,
     /// W3C trace context of vendors.
     pub tracestate: Option<String>,
-    pub(crate) cancelled: CancellationToken,
     pub(crate) shared: Arc<Shared>,
-    progress: Arc<Progress>,
+    pub(crate) progress: Arc<Progress>,
     span: tracing::Span,
 }
 
@@ -57,9 +56,10 @@ pub(crate) struct Shared {
     pub(crate) outlet: Outlet,
 }
 
-/// What one call has told so far.
+/// What one call has told so far, and whether anybody waits for it.
 #[derive(Debug, Default)]
-struct Progress {
+pub(crate) struct Progress {
+    pub(crate) unwanted: Unwanted,
     last: Mutex<Last>,
     emitted: AtomicU64,
 }
@@ -71,11 +71,7 @@ struct Last {
 }
 
 impl Context {
-    pub(crate) fn new(
-        call: CallHeaders,
-        cancelled: CancellationToken,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(crate) fn new(call: CallHeaders, shared: Arc<Shared>) -> Self {
         let span = tracing::info_span!(
             "call",
             operation = shared.operation,
@@ -94,7 +90,6 @@ impl Context {
             deadline: call.deadline,
             traceparent: call.traceparent,
             tracestate: call.tracestate,
-            cancelled,
             shared,
             progress: Arc::default(),
             span,
@@ -104,15 +99,15 @@ impl Context {
     /// Resolves once nobody waits for the answer any more, as the call was cancelled or its
     /// deadline is over; a handler may then stop with [`crate::Failure::cancelled`]. Cancellations
     /// may get lost, so without a deadline it may never resolve. A deadline that was over when the
-    /// call began is not heeded, as clocks may differ.
+    /// call arrived is not heeded, as clocks may differ.
     pub async fn cancelled(&self) {
-        self.cancelled.cancelled().await;
+        self.progress.unwanted.cancelled().await;
     }
 
     /// Has [`Context::cancelled`] resolved?
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.is_cancelled()
+        self.progress.unwanted.is_cancelled()
     }
 
     /// How long an answer still counts, zero once it does not; `None` where the caller set no
@@ -203,9 +198,21 @@ impl Context {
 
 /// How long it is until a deadline, zero behind it; `None` where it is none.
 pub(crate) fn time_left(deadline: &str) -> Option<Duration> {
+    left_ms(deadline).map(|left| Duration::from_millis(u64::try_from(left).unwrap_or(0)))
+}
+
+/// Is a deadline over that was not when the call arrived, so long ago?
+///
+/// What was over then says nothing: clocks may differ.
+pub(crate) fn is_over_since(deadline: &str, waited: Duration) -> bool {
+    let waited = i64::try_from(waited.as_millis()).unwrap_or(i64::MAX);
+    left_ms(deadline).is_some_and(|left| left <= 0 && left.saturating_add(waited) > 0)
+}
+
+/// How many milliseconds it is until a deadline, below 0 behind it.
+fn left_ms(deadline: &str) -> Option<i64> {
     let deadline: jiff::Timestamp = deadline.parse().ok()?;
-    let left = deadline.as_millisecond().saturating_sub(Clock::system().now_ms());
-    Some(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
+    Some(deadline.as_millisecond().saturating_sub(Clock::system().now_ms()))
 }
 
 impl Progress {

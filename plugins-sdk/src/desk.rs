@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::answer::{Answered, answer};
-use crate::context::{Context, Shared, time_left};
+use crate::context::{Context, Shared, is_over_since, time_left};
 use crate::failure::Failure;
 use crate::inflight::InFlight;
 use crate::life::Gauge;
@@ -25,6 +25,9 @@ use crate::plugin::{Operation, millis};
 
 /// How long requests are waited for that callers sent before they knew that the plugin is gone.
 const ON_THEIR_WAY: Duration = Duration::from_millis(50);
+
+/// How long a call may wait here before it is looked whether its deadline has gone by meanwhile.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// What answering calls of one operation needs.
 pub(crate) struct Desk {
@@ -57,8 +60,9 @@ impl Desk {
             } else {
                 tokio::select! {
                     biased;
-                    () = &mut stopped => continue,
+                    // There is one most often, and to look at the other is not for nothing.
                     request = server.next() => request,
+                    () = &mut stopped => continue,
                 }
             };
             let Some(request) = request else { return };
@@ -83,14 +87,16 @@ impl Desk {
 
     async fn serve(&self, request: Request) {
         let message = &request.message;
-        let call = CallHeaders::from_headers(|name| message.headers.get(name));
-        let entry = self.calls.enter(&call.call_id);
-        let (attempt, result_to) = (call.attempt, call.result_to.clone());
-        let context = Context::new(call, entry.token.clone(), Arc::clone(&self.shared));
+        let mut call = CallHeaders::from_headers(|name| message.headers.get(name));
+        let (attempt, result_to) = (call.attempt, call.result_to.take());
+        let context = Context::new(call, Arc::clone(&self.shared));
+        let entry = self.calls.enter(&context.call_id, &context.progress);
         let span = context.span();
         let encoding = Encoding::of(message.headers.get(headers::CONTENT_TYPE));
         let asked_json = matches!(encoding, Ok(Encoding::Json));
         let answer = match encoding {
+            // Told, as somebody may wait all the same where clocks differ.
+            Ok(_) if is_expired(&request, &context) => Err(Failure::expired()),
             Ok(encoding) => {
                 let taken = Taken { context, encoding, body: message.payload.clone() };
                 if let (Some(heartbeat), Some(to)) = (self.operation.options.heartbeat, result_to) {
@@ -107,7 +113,7 @@ impl Desk {
         let Err(unsent) = request.respond_at_once(reply) else { return };
         let (request, reply) = *unsent;
         // The caller learns of the loss at its deadline and asks again.
-        if let Err(error) = request.respond(reply).await {
+        if let Err(error) = Box::pin(request.respond(reply)).await {
             span.in_scope(|| tracing::warn!(%error, "the answer could not be sent"));
         }
     }
@@ -116,11 +122,11 @@ impl Desk {
     /// nothing: it may be that clocks differ.
     async fn run_in_time(&self, taken: Taken) -> Answered {
         let Some(deadline) = taken.context.deadline.clone() else { return self.run(taken).await };
-        let unwanted = taken.context.cancelled.clone();
+        let call = Arc::clone(&taken.context.progress);
         let over = async {
             if let Some(left) = time_left(&deadline).filter(|left| !left.is_zero()) {
                 sleep(left).await;
-                unwanted.cancel();
+                call.unwanted.cancel();
             }
             std::future::pending::<Infallible>().await
         };
@@ -192,6 +198,14 @@ impl Desk {
             insert(reply, headers::LOAD, left.to_string());
         }
     }
+}
+
+/// Has its deadline gone by while it waited here? Nobody needs its effect any more.
+fn is_expired(request: &Request, context: &Context) -> bool {
+    context.deadline.as_deref().is_some_and(|deadline| {
+        let waited = request.waited();
+        waited >= AT_ONCE && is_over_since(deadline, waited)
+    })
 }
 
 /// Where results go, if it is a place for them: whoever asks names the subject, and it is our

@@ -37,6 +37,12 @@ impl Failure {
         Self::new(FailureKind::Permanent, "499", "cancelled".to_owned())
     }
 
+    /// The answer to a call whose deadline went by before it was begun; code 499.
+    pub(crate) fn expired() -> Self {
+        let message = "it waited in the plugin's queue until its deadline was over";
+        Self::new(FailureKind::Permanent, "499", message.to_owned())
+    }
+
     fn new(kind: FailureKind, code: &str, message: String) -> Self {
         Self { kind, code: code.to_owned(), message, retry_after: None }
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use gearshift_bus::{Bus, Error, ErrorKind, Message};
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
 use crate::answer::Answered;
 use crate::context::Context;
+use crate::inflight::Unwanted;
 
 /// Waits between attempts to publish a result: doubled from the first to the last.
 const WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
@@ -36,7 +36,7 @@ impl Call<'_> {
         run: impl Future<Output = Answered>,
         result: impl FnOnce(Answered) -> Message,
     ) {
-        let unwanted = &self.context.cancelled;
+        let unwanted = &self.context.progress.unwanted;
         let run = async {
             let message = result(run.await);
             self.deliver(message, unwanted).await;
@@ -50,7 +50,7 @@ impl Call<'_> {
     }
 
     /// Gives signs of life for as long as anybody waits; never ends.
-    async fn beat(&self, unwanted: &CancellationToken) {
+    async fn beat(&self, unwanted: &Unwanted) {
         let every = (self.heartbeat / 3).max(BEAT_MIN);
         while !unwanted.is_cancelled() {
             sleep(every).await;
@@ -62,7 +62,7 @@ impl Call<'_> {
     }
 
     /// Tells the handler once its deadline is over; never ends.
-    async fn until_deadline(&self, unwanted: &CancellationToken) {
+    async fn until_deadline(&self, unwanted: &Unwanted) {
         if let Some(left) = self.context.time_left() {
             sleep(left).await;
             unwanted.cancel();
@@ -72,7 +72,7 @@ impl Call<'_> {
 
     /// Publishes the result until it is stored. After the deadline, and where the call was
     /// cancelled, one attempt is made: the engine then keeps what it did not wait for.
-    async fn deliver(&self, message: Message, unwanted: &CancellationToken) {
+    async fn deliver(&self, message: Message, unwanted: &Unwanted) {
         let patience = async {
             match self.context.time_left() {
                 Some(_) => std::future::pending().await,

@@ -6,7 +6,6 @@ use std::time::Duration;
 use gearshift_bus::Clock;
 use gearshift_protocol::{CallHeaders, Encoding, Heartbeat};
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
 use crate::answer::answer;
 use crate::context::{Context, Shared};
@@ -110,11 +109,12 @@ impl TestPlugin {
             return Err(Failure::permanent(format!("no operation `{operation}`")).code(404));
         };
         let body = Encoding::Json.encode(&input)?.into();
-        let token = CancellationToken::new();
+        let context = self.context(found);
+        let call = Arc::clone(&context.progress);
         if self.cancel_after == Some(Duration::ZERO) {
-            token.cancel();
+            call.unwanted.cancel();
         }
-        let run = answer(found, self.context(found, token.clone()), Encoding::Json, body);
+        let run = answer(found, context, Encoding::Json, body);
         tokio::pin!(run);
         let cancelled = async {
             match self.cancel_after {
@@ -126,14 +126,14 @@ impl TestPlugin {
             biased;
             output = &mut run => output?,
             () = cancelled => {
-                token.cancel();
+                call.unwanted.cancel();
                 run.await?
             }
         };
         Ok(encoding.decode(&output)?)
     }
 
-    fn context(&self, operation: &Operation, cancelled: CancellationToken) -> Context {
+    fn context(&self, operation: &Operation) -> Context {
         let deadline = self.time_left.map(|left| {
             let left = i64::try_from(millis(left)).unwrap_or(i64::MAX);
             let at = Clock::system().now_ms().saturating_add(left);
@@ -154,6 +154,6 @@ impl TestPlugin {
             states: self.plugin.shared_states(),
             outlet: Outlet::Record(self.record.clone()),
         };
-        Context::new(call, cancelled, Arc::new(shared))
+        Context::new(call, Arc::new(shared))
     }
 }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gearshift_bus::{Bus, Clock, ErrorKind, Message, Subject};
-use gearshift_plugins_sdk::{Context, Error, Failure, JsonSchema, Plugin, State, schemars};
+use gearshift_plugins_sdk::{
+    Context, Error, Failure, JsonSchema, OperationOptions, Plugin, State, schemars,
+};
 use gearshift_protocol::{CallHeaders, Encoding, FailureKind, PluginFailure, headers};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -281,6 +283,42 @@ async fn a_deadline_cancels_its_call_unless_it_was_over_before() {
         _ = over => panic!("it was cancelled at once"),
         answer = soon => assert_eq!(answer.unwrap_err().code, "499"),
     }
+}
+
+#[tokio::test]
+async fn a_call_that_waited_in_the_queue_past_its_deadline_is_not_made() {
+    let (bus, gate) = (Bus::in_memory(), Gate::new());
+    let long = OperationOptions::new().long(LONG);
+    let plugin = gated(&gate).operation_with("render", pass, long).concurrency(1);
+    let _running = plugin.serve(&bus).await.unwrap();
+    let now = Clock::system().now_ms();
+    let sent = |operation: &str, millis: i64| {
+        let deadline = jiff::Timestamp::from_millisecond(now + millis).unwrap();
+        let message = request(operation, Encoding::Json, &json!(millis));
+        message.with_header(headers::DEADLINE, &deadline.to_string()).unwrap()
+    };
+    let first = ask(&bus, request("pass", Encoding::Json, &json!("first")));
+    let soon = ask(&bus, sent("pass", 100));
+    let to = "gearshift.result.x";
+    let long = ask(&bus, sent("render", 100).with_header(headers::RESULT_TO, to).unwrap());
+    // Over when it came, so clocks differ and nothing is known.
+    let over = ask(&bus, sent("pass", -60_000));
+    let later = ask(&bus, sent("pass", 60_000));
+    let opener = async {
+        gate.entered(1).await;
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        gate.open.add_permits(3);
+    };
+    let (first, soon, long, over, later, ()) = tokio::join!(first, soon, long, over, later, opener);
+    assert_eq!(first.unwrap(), json!("first"));
+    for refused in [soon, long] {
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code, "499");
+        assert!(refused.message.contains("waited in the plugin's queue"), "{refused:?}");
+    }
+    assert_eq!((over.unwrap(), later.unwrap()), (json!(-60_000), json!(60_000)));
+    gate.entered(2).await;
+    assert_eq!(gate.entered.available_permits(), 0);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::mpsc;
 
-use crate::second::{Hearing, digest};
+use crate::second::Hearing;
 use crate::{Message, Subject};
 
 /// Where a reply goes.
@@ -39,8 +39,7 @@ impl Answer {
         let Some(first) = self.first else {
             return self.requester.try_send(reply).unwrap_or_default();
         };
-        let failure = [crate::nats::ERROR_CODE, crate::nats::ERROR_TEXT];
-        let said = digest(&reply.payload, failure.map(|name| reply.headers.get(name)));
+        let said = reply.said();
         let is_second = first.said.get().is_some()
             || self.requester.try_send(reply).is_ok() && first.said.set(said).is_err();
         if is_second {

@@ -16,14 +16,20 @@ pub(super) struct Attended {
     queue: mpsc::Receiver<Request>,
     /// `None` once the subscription has ended for good.
     filling: Option<BoxFuture<'static, ()>>,
+    /// Gives the next request past the empty queue, while there is one to be had at once.
+    direct: Direct,
 }
+
+/// The next request of the subscription that is there already; `None` where there is none now.
+type Direct = Box<dyn FnMut(&mut Context<'_>) -> Option<Request> + Send>;
 
 impl Attended {
     pub(super) fn new(
         queue: mpsc::Receiver<Request>,
         filling: impl Future<Output = ()> + Send + 'static,
+        direct: impl FnMut(&mut Context<'_>) -> Option<Request> + Send + 'static,
     ) -> Self {
-        Self { queue, filling: Some(filling.boxed()) }
+        Self { queue, filling: Some(filling.boxed()), direct: Box::new(direct) }
     }
 
     /// The next request, or `None` once the queue is empty and nothing fills it any more.
@@ -54,6 +60,10 @@ impl Attended {
         if let Ok(request) = self.queue.try_recv() {
             return Poll::Ready(Some(request));
         }
+        // Most requests: there is one, and nothing is in line before it.
+        if let Some(request) = self.filling.as_ref().and_then(|_| (self.direct)(task)) {
+            return Poll::Ready(Some(request));
+        }
         self.poll_fill(task);
         // Only what was just polled fills the queue, so it is also what wakes the task.
         match self.queue.try_recv() {
@@ -66,7 +76,7 @@ impl Attended {
 
 impl fmt::Debug for Attended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { queue, filling } = self;
+        let Self { queue, filling, direct: _ } = self;
         let is_filled = filling.is_some();
         f.debug_struct("Attended").field("queue", queue).field("is_filled", &is_filled).finish()
     }

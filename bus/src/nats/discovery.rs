@@ -128,6 +128,7 @@ async fn ask<T: Told>(traffic: &Traffic) -> Result<Vec<T>, Error> {
     let mut answers = live.subscribe(&inbox).await?;
     let outgoing = Outgoing {
         subject: T::SUBJECT,
+        to: None,
         headers: &Headers::new(),
         stream: None,
         payload: &bytes::Bytes::new(),

@@ -32,6 +32,8 @@ pub(super) struct Live {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outgoing<'a> {
     pub(super) subject: &'a str,
+    /// Likewise, where the client's own form of it is at hand: it is not copied.
+    pub(super) to: Option<&'a async_nats::Subject>,
     pub(super) headers: &'a Headers,
     /// Only a stream of this name may store it.
     pub(super) stream: Option<&'a str>,
@@ -133,7 +135,8 @@ impl Live {
     ) -> Result<(), Error> {
         let client = &self.client;
         let reply_to = reply_to.map(async_nats::Subject::from);
-        let subject = async_nats::Subject::from(outgoing.subject);
+        let copied = || async_nats::Subject::from(outgoing.subject);
+        let subject = outgoing.to.cloned().unwrap_or_else(copied);
         let payload = outgoing.payload.clone();
         let mut headers = wire::outbound(outgoing.headers)?;
         if let Some(stream) = outgoing.stream {
@@ -155,6 +158,6 @@ impl<'a> From<&'a crate::Message> for Outgoing<'a> {
     fn from(message: &'a crate::Message) -> Self {
         let (subject, headers) = (message.subject.as_str(), &message.headers);
         let asked = Some(&message.subject);
-        Self { subject, headers, stream: None, payload: &message.payload, asked }
+        Self { subject, to: None, headers, stream: None, payload: &message.payload, asked }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Requests {
 pub(crate) struct Replier {
     traffic: Traffic,
     reply: async_nats::Subject,
-    counted: Option<(Arc<Counts>, Instant)>,
+    counts: Option<Arc<Counts>>,
 }
 
 impl Requests {
@@ -179,41 +179,50 @@ pub(super) fn not_subscribed(pattern: &str, error: async_nats::SubscribeError) -
 }
 
 impl Replier {
-    pub(super) fn new(
+    pub(super) const fn new(
         traffic: Traffic,
         reply: async_nats::Subject,
         counts: Option<Arc<Counts>>,
     ) -> Self {
-        Self { traffic, reply, counted: counts.map(|counts| (counts, Instant::now())) }
+        Self { traffic, reply, counts }
     }
 
-    pub(crate) async fn respond(self, reply: Message) -> Result<(), Error> {
-        if let Some((counts, since)) = &self.counted {
-            counts.add(&reply, since.elapsed());
-        }
-        let outgoing = Outgoing { subject: &self.reply, ..Outgoing::from(&reply) };
-        self.traffic.tell(outgoing).await
+    /// Answers what was asked at `arrived`.
+    pub(crate) async fn respond(self, reply: Message, arrived: Instant) -> Result<(), Error> {
+        self.count(&reply, arrived);
+        self.traffic.tell(self.outgoing(&reply)).await
     }
 
     /// Answers without waiting, or gives both back.
-    pub(crate) fn respond_at_once(self, reply: Message) -> Result<(), Box<(Self, Message)>> {
-        let outgoing = Outgoing { subject: &self.reply, ..Outgoing::from(&reply) };
-        if !self.traffic.tell_at_once(outgoing) {
+    pub(crate) fn respond_at_once(
+        self,
+        reply: Message,
+        arrived: Instant,
+    ) -> Result<(), Box<(Self, Message)>> {
+        if !self.traffic.tell_at_once(self.outgoing(&reply)) {
             return Err(Box::new((self, reply)));
         }
-        if let Some((counts, since)) = &self.counted {
-            counts.add(&reply, since.elapsed());
-        }
+        self.count(&reply, arrived);
         Ok(())
     }
 
+    fn outgoing<'a>(&'a self, reply: &'a Message) -> Outgoing<'a> {
+        Outgoing { to: Some(&self.reply), ..Outgoing::from(reply) }
+    }
+
+    fn count(&self, reply: &Message, arrived: Instant) {
+        if let Some(counts) = &self.counts {
+            counts.add(reply, arrived.elapsed());
+        }
+    }
+
     /// Answers that the queue is full.
-    pub(crate) async fn refuse(self, limit: usize) -> Result<(), Error> {
+    pub(crate) async fn refuse(self, limit: usize, arrived: Instant) -> Result<(), Error> {
         let subject = crate::Subject::parse("full")?;
         let refusal = Message::new(subject, "")
             .with_header(FULL, &limit.to_string())?
             .with_header(ERROR_CODE, "503")?
             .with_header(ERROR_TEXT, &ErrorKind::Full { limit }.to_string())?;
-        self.respond(refusal).await
+        self.respond(refusal, arrived).await
     }
 }

@@ -59,8 +59,8 @@ impl Shared {
         let subject = &live.client.new_inbox();
         let refusal = live.refusal(subject);
         let payload = &Bytes::new();
-        let outgoing =
-            Outgoing { subject, headers: &NO_HEADERS, stream: None, payload, asked: None };
+        let (headers, to, stream, asked) = (&NO_HEADERS, None, None, None);
+        let outgoing = Outgoing { subject, to, headers, stream, payload, asked };
         tokio::select! {
             biased;
             reply = self.exchange_once(outgoing, ROUND_TRIP_MAX) => reply.map(drop),

@@ -236,6 +236,7 @@ async fn tell(service: Service, questions: Questions, traffic: Traffic, mut gene
             let Some(answer) = service.answer(&question.subject) else { continue };
             let outgoing = Outgoing {
                 subject: &reply,
+                to: Some(&reply),
                 headers: &Headers::new(),
                 stream: None,
                 payload: &Bytes::from(answer),

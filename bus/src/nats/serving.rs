@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_nats::{Subject, Subscriber};
@@ -98,7 +98,15 @@ impl Served {
         let source = Source::open(traffic, pattern, group, counts).await?;
         let (sender, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
         let filling = fill(source.clone(), sender, traffic.clone());
-        Ok(Self { queue: Queue::Attended(Attended::new(queue, filling)), source })
+        let (from, over) = (source.clone(), traffic.clone());
+        let direct = move |task: &mut Context<'_>| loop {
+            // What is none of a request's form is passed over.
+            let Poll::Ready(Some(message)) = from.poll_next(task) else { return None };
+            if let Some(request) = request_of(&from, &over, message) {
+                return Some(request);
+            }
+        };
+        Ok(Self { queue: Queue::Attended(Attended::new(queue, filling, direct)), source })
     }
 
     /// Serves likewise, for one who takes every request at once.
@@ -211,11 +219,14 @@ impl Source {
 
     /// The next message, `None` once the subscription has ended.
     async fn next(&self) -> Option<async_nats::Message> {
-        poll_fn(|context| match lock(&self.0.held).subscriber.as_mut() {
+        poll_fn(|task| self.poll_next(task)).await
+    }
+
+    fn poll_next(&self, task: &mut Context<'_>) -> Poll<Option<async_nats::Message>> {
+        match lock(&self.0.held).subscriber.as_mut() {
             None => Poll::Ready(None),
-            Some(subscriber) => subscriber.poll_next_unpin(context),
-        })
-        .await
+            Some(subscriber) => subscriber.poll_next_unpin(task),
+        }
     }
 
     /// Subscribes over the connection that replaced the last one; whether there is any use.

@@ -33,6 +33,11 @@ async fn the_python_package_answers_calls() {
 }
 
 #[tokio::test]
+async fn the_python_package_lets_calls_wait_for_their_turn() {
+    tests_of_the_package_pass("test_waiting").await;
+}
+
+#[tokio::test]
 async fn the_python_package_works_long() {
     tests_of_the_package_pass("test_long_work").await;
 }

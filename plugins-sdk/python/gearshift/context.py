@@ -52,6 +52,8 @@ class Context:
         self._source = ""
         self._beat: Callable[[Context], None] = lambda context: None
         self._gone = False
+        #: Has it its place among the calls that are answered at once?
+        self._begun = False
         self._over: Optional[asyncio.TimerHandle] = None
         self._told: Optional[asyncio.Event] = None
         self._emitted = 0
@@ -61,6 +63,11 @@ class Context:
         if self.deadline is None:
             return None
         return (self.deadline - datetime.now(timezone.utc)).total_seconds()
+
+    def is_over(self) -> bool:
+        """Is the deadline behind us?"""
+        left = self.remaining()
+        return left is not None and left <= 0
 
     def cancelled(self) -> bool:
         """Does nobody wait for the answer any more? It may get lost, so it may stay `False`."""

@@ -47,6 +47,12 @@ class Failure(Exception):
         """The answer of an operation that stopped because nobody waits for it any more."""
         return cls("cancelled", retryable=False, code=499)
 
+    @classmethod
+    def expired(cls) -> Failure:
+        """The answer to a call whose deadline went by before it was begun."""
+        words = "it waited in the plugin's queue until its deadline was over"
+        return cls(words, retryable=False, code=499)
+
     @property
     def kind(self) -> str:
         """The word on the wire."""

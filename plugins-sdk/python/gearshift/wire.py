@@ -23,6 +23,8 @@ HEARTBEAT = "Gearshift-Heartbeat"
 RESULT_TO = "Gearshift-Result-To"
 LOAD = "Gearshift-Load"
 WAIT_FOR = "Gearshift-Wait-For"
+#: A queue is full, with its limit.
+FULL = "Gearshift-Full"
 TIMEOUT_MS = "Gearshift-Timeout-Ms"
 USER = "Gearshift-User"
 MESSAGE_ID = "Nats-Msg-Id"

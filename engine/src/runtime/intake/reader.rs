@@ -187,7 +187,7 @@ impl Reader {
                     self.tell(REJECTS, sequence, input, handed).await?;
                     continue;
                 }
-                Parcel::Result(Late { key, call, attempt, said }) => {
+                Parcel::Result(Late { key, call, attempt, said, beside }) => {
                     let partition = self.shared.partition_of(&key);
                     if self.stands.wanting(partition, sequence).is_none() {
                         continue;
@@ -200,7 +200,7 @@ impl Reader {
                             Box::pin(read_object(&self.shared, reply, &object, &call)).await?
                         }
                     };
-                    redeem(&self.shared, call, attempt, &outcome);
+                    redeem(&self.shared, (call, attempt), &outcome, beside);
                     let source = position;
                     let input = PartitionInput::CallResult { key, call, attempt, outcome, source };
                     self.tell(partition, sequence, input, handed).await?;

@@ -18,6 +18,7 @@ use super::watched::{Heard, Watched};
 use crate::runtime::arrivals::all_told;
 use crate::runtime::clock::Clock;
 use crate::runtime::notices::NoticeMessage;
+use crate::runtime::providers::redacted_beat;
 use crate::runtime::shared::Shared;
 
 /// Wait before signs of life are subscribed to again.
@@ -97,7 +98,8 @@ async fn hear(shared: &Arc<Shared>, message: &Message) {
         return;
     }
     let call = token.and_then(EffectId::parse);
-    let (Some(call), Some(beat)) = (call, Heartbeat::parse(&message.payload)) else {
+    let beat = Heartbeat::parse(&message.payload).map(redacted_beat);
+    let (Some(call), Some(beat)) = (call, beat) else {
         tracing::debug!(subject, "a sign of life cannot be read");
         return;
     };
@@ -250,7 +252,7 @@ async fn miss(shared: &Arc<Shared>, watched: Watched) {
         message: format!("no heartbeat for {interval} ms, as often as it promised one").into(),
         retry_after_ms: None,
     };
-    promised.ended(shared, &operation, &outcome);
+    promised.silent(shared, &operation, &outcome);
     let input = PartitionInput::CallReply { key, call, attempt, outcome };
     tokio::select! {
         biased;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gearshift_bus::{Headers, Message};
 use gearshift_machine::machine::{CallOutcome, EffectId, InstanceKey, Timestamp};
-use gearshift_protocol::{ObjectRef, ce_decode, headers, subjects};
+use gearshift_protocol::{Load, ObjectRef, ce_decode, headers, subjects};
 
 use super::bodies::object_of;
 use super::watched::Watched;
@@ -19,6 +19,16 @@ pub(crate) struct Late {
     pub(crate) call: EffectId,
     pub(crate) attempt: u32,
     pub(crate) said: Said,
+    pub(crate) beside: Beside,
+}
+
+/// What a result tells beside itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Beside {
+    /// How busy the instance is now.
+    load: Option<Load>,
+    /// Names what it says.
+    digest: u64,
 }
 
 /// What came of it.
@@ -31,12 +41,23 @@ pub(crate) enum Said {
 }
 
 /// Tells the operation what came of an attempt that its plugin promised a result of; once. Another
-/// result of the same attempt is compared with it (row P3).
-pub(crate) fn redeem(shared: &Arc<Shared>, call: EffectId, attempt: u32, outcome: &CallOutcome) {
-    if let Some((operation, promised)) = shared.longwork.redeem(call, attempt) {
-        shared.longwork.said.keep((call, attempt), outcome, &operation);
+/// answer to the same attempt is compared with it (row P3).
+pub(crate) fn redeem(
+    shared: &Arc<Shared>,
+    (call, attempt): (EffectId, u32),
+    outcome: &CallOutcome,
+    beside: Beside,
+) {
+    let owed = shared.longwork.redeem(call, attempt);
+    let operation = owed.as_ref().map(|(operation, _)| Arc::clone(operation));
+    if let Some((operation, promised)) = owed {
+        if let Some(load) = beside.load {
+            promised.tell_load(load);
+        }
         promised.ended(shared, &operation, outcome);
-    } else if let Some(operation) = shared.longwork.said.otherwise((call, attempt), outcome) {
+    }
+    let said = &shared.longwork.said;
+    if let Some(operation) = said.resulted((call, attempt), beside.digest, operation) {
         shared.providers.answered_otherwise_by(&operation);
     }
 }
@@ -84,7 +105,9 @@ fn read(token: &str, message: &Message) -> Result<Late, String> {
         Some(object) => Said::Stored(Box::new((message.clone(), object))),
         None => Said::Outcome(read_reply(message, token)),
     };
-    Ok(Late { key, call, attempt, said })
+    let load = header(list, headers::LOAD).and_then(|load| load.parse().ok());
+    let beside = Beside { load, digest: message.said() };
+    Ok(Late { key, call, attempt, said, beside })
 }
 
 fn header<'a>(list: &'a Headers, name: &str) -> Option<&'a str> {

@@ -1,9 +1,9 @@
 //! One attempt of a call over request/reply.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use gearshift_bus::{ErrorKind as BusErrorKind, Message, Subject};
+use gearshift_bus::{ErrorKind as BusErrorKind, Message};
 use gearshift_machine::definition::model::{Balance, PluginRules};
 use gearshift_machine::machine::{CallOutcome, CallRequest, ErrorKind, InstanceKey, Outcome};
 use gearshift_machine::partition::PartitionInput;
@@ -11,16 +11,19 @@ use gearshift_protocol::{ObjectRef, headers};
 
 use super::breakers::{self, Pass};
 use super::fate::{Fate, fate};
+use super::gate::Open;
 use super::instances::Picked;
 use super::prefer::Prefer;
 use super::promised::Promised;
 use super::registry::{Route, Unroutable};
 use super::reply::{failure, promise_of, read_reply};
+use super::sending::Sending;
 use super::signs::{Sign, sign_of, words_of};
-use crate::runtime::clock::monotonic;
+use super::unsent::Passed;
 use crate::runtime::in_hand::Answer;
 use crate::runtime::longwork::{Watched, heartbeat_ms, object_of, read_object_by, too_large};
 use crate::runtime::shared::Shared;
+use crate::runtime::unsent::Turn;
 use tokio::sync::Semaphore;
 
 /// What the dispatcher waits beyond a call's deadline: the machine's own timer decides first.
@@ -40,17 +43,12 @@ pub(crate) struct Attempt {
     pub(crate) call: CallRequest,
     /// The call's id in letters, as messages name it.
     pub(crate) id: String,
+    /// No engine can have sent it before.
+    pub(crate) first: bool,
+    /// Its place among those that wait before they are sent, where it does.
+    pub(crate) turn: Option<Turn>,
     /// Its answer, from when it came until the partition is told.
     pub(crate) in_hand: Mutex<Option<Answer>>,
-}
-
-/// How an attempt is sent.
-pub(crate) struct Sending {
-    route: Arc<Route>,
-    /// The one instance that is asked; else whichever member of the group the bus picks.
-    picked: Option<Picked>,
-    pass: Pass,
-    began: Instant,
 }
 
 /// What came of an attempt.
@@ -68,36 +66,29 @@ pub(crate) enum Asked {
 }
 
 impl Attempt {
-    /// Makes it.
-    pub(crate) async fn make(&self, permits: &Semaphore) -> Asked {
-        let route = match self.route().await {
-            Ok(route) => route,
-            Err(asked) => return asked,
-        };
-        self.refresh();
-        if self.is_overdue() {
-            return Asked::Nothing;
-        }
+    /// Makes it, now that nobody holds it back.
+    pub(crate) async fn make(&self, open: Open, permits: &Semaphore) -> Asked {
+        let Open { route, pass, room } = open;
         let waits = route.counts.waits();
-        // Rare, so that its size is not every call's.
-        let (pass, room) = match Box::pin(self.pass(&route)).await {
-            Ok(passed) => passed,
-            Err(asked) => return asked,
-        };
+        let passed = Passed::new(self, &route, pass);
         // What waits takes no place from what can be asked.
         let _permit = permits.acquire().await;
         // Before it is recorded as sent: what could not be stored was not.
         let body = match Box::pin(self.body(&route)).await {
             Ok(body) => body,
-            Err(asked) => {
-                self.not_sent(&route, pass);
-                return asked;
-            }
+            Err(asked) => return asked,
         };
-        if self.is_overdue() || route.once && !Box::pin(self.may_start()).await {
-            self.not_sent(&route, pass);
+        if self.is_overdue() {
             return Asked::Nothing;
         }
+        if let Some(given_up) = self.goes() {
+            return given_up;
+        }
+        // That it is recorded may take a while as well.
+        if route.once && (!Box::pin(self.may_start()).await || self.is_overdue()) {
+            return Asked::Nothing;
+        }
+        passed.is_sent();
         drop(waits);
         loop {
             let Some(sending) = self.sending(&route, pass) else {
@@ -110,8 +101,11 @@ impl Attempt {
                     return Asked::Ended(failure(ErrorKind::Permanent, "request_invalid", text));
                 }
             };
-            let reply = self.request(message).await;
-            let asked = self.ended(&sending, reply);
+            let asked = tokio::select! {
+                biased;
+                reply = self.request(message) => self.ended(&sending, reply),
+                () = self.until_lost(&sending) => self.lost(&sending),
+            };
             // Each time one instance less is picked from.
             return match asked {
                 Asked::Again => continue,
@@ -125,7 +119,7 @@ impl Attempt {
     }
 
     /// Where the operation is asked.
-    async fn route(&self) -> Result<Arc<Route>, Asked> {
+    pub(super) async fn route(&self) -> Result<Arc<Route>, Asked> {
         if let Some(route) = self.known() {
             return Ok(route);
         }
@@ -186,7 +180,8 @@ impl Attempt {
         sending: &Sending,
         reply: Result<Message, gearshift_bus::Error>,
     ) -> Asked {
-        let Sending { route, pass, began, .. } = sending;
+        let Sending { route, pass, began, picked } = sending;
+        let is_silence = reply.as_ref().is_err_and(is_timeout);
         let (asked, sign) = match reply {
             Ok(reply) => {
                 let asked = self.answered(sending, &reply);
@@ -204,9 +199,15 @@ impl Attempt {
         }
         if let Some(rules) = self.breaker_rules() {
             let shared = &self.shared;
+            let is_old =
+                || *pass == Pass::Normal && route.breaker.lately.has_answered_since(*began);
+            let is_its = || picked.as_ref().is_some_and(Picked::is_gone);
+            // Silence of one that is gone, or of a time before others were answered, is no sign.
+            let sign = if is_silence && (is_its() || is_old()) { Sign::None } else { sign };
             if (*pass, sign) == (Pass::Normal, Sign::Well) {
                 // The way of most calls.
                 route.breaker.well();
+                route.breaker.lately.answered(*began);
             } else if !matches!(asked, Asked::Again) {
                 breakers::ended(shared, &route.breaker, rules, *pass, (sign, &words(&asked)));
             }
@@ -232,10 +233,13 @@ impl Attempt {
                 let promised = promised.at(sending.picked.clone());
                 Asked::Promised(Box::new(promised))
             }
-            None => match object_of(reply) {
-                Some(object) => Asked::Stored(Box::new((reply.clone(), object))),
-                None => Asked::Ended(read_reply(reply, &self.id)),
-            },
+            None => {
+                self.compare(route, reply);
+                match object_of(reply) {
+                    Some(object) => Asked::Stored(Box::new((reply.clone(), object))),
+                    None => Asked::Ended(read_reply(reply, &self.id)),
+                }
+            }
         }
     }
 
@@ -299,6 +303,7 @@ impl Attempt {
         if let BusErrorKind::NoResponders { .. } = error.kind() {
             if let Some(picked) = &sending.picked {
                 picked.set_gone();
+                self.shared.providers.losses.suspect();
                 return (Asked::Again, Sign::None);
             }
             return (self.nobody(), Sign::None);
@@ -307,7 +312,7 @@ impl Attempt {
             let why = "; the plugin reads no objects";
             return (too_large(size, limit, why), Sign::None);
         }
-        let is_timeout = matches!(error.kind(), BusErrorKind::Timeout { .. });
+        let is_timeout = is_timeout(error);
         let is_full = matches!(error.kind(), BusErrorKind::Full { .. });
         let sign = if is_timeout || is_full { Sign::Bad } else { Sign::None };
         let kind = match fate(error.kind()) {
@@ -320,22 +325,9 @@ impl Attempt {
     }
 }
 
-impl Sending {
-    fn new(route: &Arc<Route>, picked: Option<Picked>, pass: Pass) -> Self {
-        route.counts.is_sent();
-        Self { route: Arc::clone(route), picked, pass, began: monotonic() }
-    }
-
-    /// Where it goes.
-    pub(crate) fn subject(&self) -> &Subject {
-        self.picked.as_ref().map_or(&self.route.subject, |picked| &picked.subject)
-    }
-}
-
-impl Drop for Sending {
-    fn drop(&mut self) {
-        self.route.counts.is_back();
-    }
+/// Did nobody answer in time?
+const fn is_timeout(error: &gearshift_bus::Error) -> bool {
+    matches!(error.kind(), BusErrorKind::Timeout { .. })
 }
 
 /// What an answer says of the operation. One that is to come, or to be read, was taken at least.

@@ -1,115 +1,16 @@
-//! Instances: how busy each instance is, as far as this engine knows, and which of them gets a
-//! call.
+//! Instances: which of them gets a call.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gearshift_bus::{Error as BusError, Subject};
 use gearshift_machine::definition::model::Balance;
-use gearshift_protocol::{Load, PluginState, PluginStatus};
+use gearshift_protocol::Load;
 
+use super::busy::Busy;
 use super::catalogue::Candidate;
-use super::order::{Fit, Order, Stirred};
-
-/// What is known of one instance, kept while it can be discovered.
-#[derive(Debug, Default)]
-pub(super) struct Busy {
-    /// Calls of this engine under way.
-    own: AtomicU32,
-    /// What it told last: calls in flight in the upper half, capacity in the lower; 0: nothing.
-    told: AtomicU64,
-    state: AtomicU8,
-    /// Nobody answered at its subject.
-    gone: AtomicBool,
-    /// The orders that it has a place in, and which.
-    orders: Mutex<Vec<(Weak<Stirred>, usize)>>,
-}
-
-/// States in the order of their numbers.
-const STATES: [PluginState; 6] = [
-    PluginState::Unknown,
-    PluginState::Initializing,
-    PluginState::Active,
-    PluginState::Degraded,
-    PluginState::Deactivating,
-    PluginState::Stopped,
-];
-
-impl Busy {
-    /// It told how it is.
-    pub(super) fn tell(&self, status: PluginStatus) {
-        let at = STATES.iter().position(|state| *state == status.state).unwrap_or(0);
-        let at = u8::try_from(at).unwrap_or(0);
-        if self.state.swap(at, Ordering::Relaxed) != at {
-            self.changed();
-        }
-        self.tell_load(status.load);
-    }
-
-    /// It told how busy it is.
-    pub(super) fn tell_load(&self, load: Load) {
-        let told = (u64::from(load.in_flight) << 32) | u64::from(load.capacity);
-        if self.told.swap(told, Ordering::Relaxed) != told {
-            self.changed();
-        }
-    }
-
-    /// What it told last.
-    pub(super) fn load(&self) -> Option<Load> {
-        let told = self.told.load(Ordering::Relaxed);
-        let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(u32::MAX);
-        (told != 0).then(|| Load::new(half(told >> 32), half(told)))
-    }
-
-    /// How far it is in its life.
-    pub(super) fn state(&self) -> PluginState {
-        let at = usize::from(self.state.load(Ordering::Relaxed));
-        STATES.get(at).copied().unwrap_or_default()
-    }
-
-    /// Calls of this engine under way.
-    pub(super) fn own(&self) -> u32 {
-        self.own.load(Ordering::Relaxed)
-    }
-
-    /// Nobody answered at its subject, until it is discovered again.
-    pub(super) fn set_gone(&self, gone: bool) {
-        if self.gone.swap(gone, Ordering::Relaxed) != gone {
-            self.changed();
-        }
-    }
-
-    /// One call more is under way, until [`Busy::leave`].
-    fn enter(&self) {
-        self.own.fetch_add(1, Ordering::Relaxed);
-        self.changed();
-    }
-
-    fn leave(&self) {
-        self.own.fetch_sub(1, Ordering::Relaxed);
-        self.changed();
-    }
-
-    /// Changes are marked there from now on.
-    fn stir(&self, order: &Arc<Stirred>, at: usize) {
-        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        orders.retain(|(order, _)| order.strong_count() > 0);
-        orders.push((Arc::downgrade(order), at));
-    }
-
-    fn changed(&self) {
-        for (order, at) in &*self.orders.lock().unwrap_or_else(PoisonError::into_inner) {
-            if let Some(order) = order.upgrade() {
-                order.mark(*at);
-            }
-        }
-    }
-
-    fn takes_calls(&self) -> bool {
-        !self.gone.load(Ordering::Relaxed) && self.state().takes_calls()
-    }
-}
+use super::order::{Fit, Order};
 
 /// The instances that can be asked alone for one operation, the best first.
 #[derive(Debug)]
@@ -155,6 +56,16 @@ impl Picked {
     pub(super) fn set_gone(&self) {
         self.busy.set_gone(true);
     }
+
+    /// Does nobody answer there?
+    pub(super) fn is_gone(&self) -> bool {
+        self.busy.is_gone()
+    }
+
+    /// Did it leave without a word?
+    pub(super) fn is_lost(&self) -> bool {
+        self.busy.is_lost()
+    }
 }
 
 impl Clone for Picked {
@@ -181,10 +92,12 @@ impl Pool {
     ) -> Result<Option<Arc<Self>>, BusError> {
         let mut members = Vec::with_capacity(candidates.len());
         for one in candidates {
+            let (subject, busy) = (Subject::parse(&one.subject)?, busy(&one.id));
+            busy.is_called_at(&subject);
             members.push(Member {
                 id: one.id.clone(),
-                subject: Subject::parse(&one.subject)?,
-                busy: busy(&one.id),
+                subject,
+                busy,
                 weight: one.weight,
                 capacity: one.capacity,
                 score: one.score,

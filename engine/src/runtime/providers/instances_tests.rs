@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use gearshift_protocol::{PluginState, PluginStatus};
+
 use super::*;
 
 /// Instances `a`, `b`, … of these weights, capacities and scores.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use gearshift_machine::definition::model::Balance;
 use gearshift_protocol::Load;
 
+use super::busy::Busy;
 use super::catalogue::Candidate;
-use super::instances::{Busy, Pool};
+use super::instances::Pool;
 use crate::runtime::clock::monotonic;
 
 /// Every way to pick, with how long one pick took of so many instances, each with calls under way

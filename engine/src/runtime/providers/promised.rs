@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use gearshift_machine::definition::model::{BreakerRules, PluginRules};
 use gearshift_machine::machine::CallOutcome;
-use gearshift_protocol::OperationRef;
+use gearshift_protocol::{Load, OperationRef};
 
 use super::breakers::{self, Pass};
 use super::instances::Picked;
@@ -32,7 +32,6 @@ pub(crate) struct Promised {
     #[expect(dead_code, reason = "held for its drop")]
     room: Arc<Room>,
     /// The instance that has it, where this engine chose one: it is under way there.
-    #[expect(dead_code, reason = "held for its drop")]
     picked: Option<Arc<Picked>>,
 }
 
@@ -91,15 +90,43 @@ impl Promised {
             && it.major().is_none_or(|wanted| Some(wanted) == major)
     }
 
+    /// The instance that has it told how busy it is.
+    pub(crate) fn tell_load(&self, load: Load) {
+        if let Some(picked) = &self.picked {
+            picked.tell_load(load);
+        }
+    }
+
+    /// Its plugin was silent for too long.
+    pub(crate) fn silent(self, shared: &Arc<Shared>, operation: &Arc<str>, outcome: &CallOutcome) {
+        let sign = self.sign_of_silence();
+        self.tell(shared, operation, sign, true, words_of(outcome));
+    }
+
+    /// What silence says of the operation: nothing where the instance is gone, or a call that was
+    /// sent later was answered (decision 0046).
+    fn sign_of_silence(&self) -> Sign {
+        let is_gone = self.picked.as_ref().is_some_and(|picked| picked.is_gone());
+        let is_old = self.asked.as_ref().is_some_and(|(route, began)| {
+            self.pass == Pass::Normal && route.breaker.lately.has_answered_since(*began)
+        });
+        if is_gone || is_old { Sign::None } else { Sign::Bad }
+    }
+
     /// What became of it.
     pub(crate) fn ended(self, shared: &Arc<Shared>, operation: &Arc<str>, outcome: &CallOutcome) {
         let failed = matches!(outcome, CallOutcome::Failure { .. });
-        self.tell(shared, operation, sign_of(outcome), failed, words_of(outcome));
+        let sign = sign_of(outcome);
+        if sign == Sign::None {
+            return self.given_up(shared);
+        }
+        self.tell(shared, operation, sign, failed, words_of(outcome));
     }
 
     /// Its time was over before there was a result.
     pub(crate) fn overdue(self, shared: &Arc<Shared>, operation: &Arc<str>) {
-        self.tell(shared, operation, Sign::Bad, true, "no result in time".to_owned());
+        let sign = self.sign_of_silence();
+        self.tell(shared, operation, sign, true, "no result in time".to_owned());
     }
 
     /// Nobody waits for it any more, so nothing will be known of it.
@@ -117,11 +144,11 @@ impl Promised {
         failed: bool,
         words: String,
     ) {
-        if sign == Sign::None {
-            return self.given_up(shared);
-        }
         if let Some((route, began)) = &self.asked {
             route.counts.add(Some(began.elapsed()), failed);
+            if sign == Sign::Well {
+                route.breaker.lately.answered(*began);
+            }
             return self.signed(shared, route, sign, &words);
         }
         let (tasks, shared) = (shared.tasks.clone(), Arc::clone(shared));

@@ -1,4 +1,5 @@
-//! Redaction: what looks like a secret in the text of a failure is not kept (row P7).
+//! Redaction: what looks like a secret in the text of a failure, or in the note of a sign of life,
+//! is not kept (row P7).
 //!
 //! The engine knows no secrets of plugins, only what they look like. Every pattern is known by its
 //! beginning, so that a text which was cut hides nothing from them, and none goes back in the text.
@@ -6,26 +7,56 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use gearshift_protocol::Heartbeat;
 use regex::{Captures, Regex};
 
 /// What stands in the place of a secret.
 const HIDDEN: &str = "***";
+/// How a note ends that was cut.
+const CUT: &str = "…";
 /// How long a word has to be to be a secret by its looks alone, in bytes.
 const WORD_MIN: usize = 8;
 /// From how many bytes on a word is one although it has no digit.
 const WORD_LONG: usize = 20;
 
-/// A value: quoted, quoted within a quoted text, or up to what ends a word.
-const VALUE: &str =
-    r#"("(?:[^"\\]|\\.)*"?|\\"(?:[^"\\]|\\[^"])*(?:\\")?|'[^']*'?|[^\s"'\\,;&<>\]\)}]+)"#;
+/// A value: quoted, quoted within a quoted text, a flat list or map, or up to what ends a word.
+const VALUE: &str = concat!(
+    r#"("(?:[^"\\]|\\.)*"?|\\"(?:[^"\\]|\\\\\\.|\\\\[^\\"]|\\[^"\\])*(?:\\")?|'[^']*'?"#,
+    r#"|\[[^\[\]{}]*\]|\{[^\[\]{}]*\}|[\[{][^\s"'\\,;&<>\[\]{}\)]+"#,
+    r#"|[^\s"'\\,;&<>\[\]{}\)][^\s"'\\,;&<>\]\)}]*)"#,
+);
 /// Between a name and its value, in JSON, in addresses and in prose.
 const IS: &str = r#"\\?["']?\s*[:=]+>?\s*"#;
 
-/// One kind of secret: the parts of a match around it, and whether anything of that form is one.
+/// What stands behind `password:` in a sentence about it, and in what lists what is wrong where.
+const SAID: &str = "absent as at blank cannot changed denied does empty expected expired failed \
+    false field for from has in incorrect invalid is may mismatch missing must needed no none not \
+    null of optional rejected required should string the too true undefined unknown unset was \
+    wrong";
+
+/// What may stand before the `:` of an address that has no login.
+const BEFORE_ADDRESS: [&str; 16] = [
+    "acct", "author", "bcc", "by", "cc", "contact", "email", "e-mail", "from", "mail", "mailto",
+    "npm", "sip", "sips", "to", "xmpp",
+];
+
+/// One kind of secret: the parts of a match around it, and what of that form is one.
 struct Kind {
     pattern: Regex,
-    /// Does the text after `=` or in quotes count always, and any other only by its looks?
-    by_looks: bool,
+    rule: Rule,
+}
+
+/// What of a form is a secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    /// All of it.
+    Always,
+    /// What is no word of a sentence.
+    Unsaid,
+    /// What stands after `=` or in quotes; any other by its looks.
+    ByLooks,
+    /// A login, unless it is an address behind a word or the digest of an image.
+    Login,
 }
 
 /// Each has what stays in its first part, and the secret in its second.
@@ -46,19 +77,29 @@ static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
         r"|glpat-[\w-]{16,}|[rs]k_(?:live|test)_\w{12,}|xox[abeprs]-[\w-]{10,}",
         r"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?|S[ACNOU][A-Z2-7]{56})",
     );
+    let cookie = concat!(
+        r#"(?i)(\b(?:set-)?cookie\\?["']?\s*[:=]\s*\\?["']?)"#,
+        r#"([^\s;,"'\\=]+=[^\s;,"'\\]*(?:;\s*[^\s;,"'\\=]+=[^\s;,"'\\]*)*)"#,
+    );
+    let login = concat!(
+        r#"(^|[\s"'=(,\[{<>`])([a-zA-Z0-9._%+~-]+:[^\s/?#"'<>\\`]+@)"#,
+        r#"([a-zA-Z0-9\[][^\s"'<>\\`,;)]*)"#,
+    );
     let all = [
-        (keys.to_owned(), false),
+        (keys.to_owned(), Rule::Always),
         // A login in an address, up to the last `@` of what may be one.
-        (r#"([a-z][a-z0-9+.-]*://)([^\s/?#"'<>\\]+@)"#.to_owned(), false),
-        (header.to_owned(), false),
-        (r"(?i)(\b(?:bearer|basic)\s+)([a-z0-9._~+/=-]+)".to_owned(), true),
-        (format!(r"{name}{sure}{IS}){VALUE}"), false),
-        (format!(r"{name}{often}{IS}){VALUE}"), true),
-        (well_known.to_owned(), false),
+        (r#"([a-z][a-z0-9+.-]*://)([^\s/?#"'<>\\]+@)"#.to_owned(), Rule::Always),
+        (login.to_owned(), Rule::Login),
+        (header.to_owned(), Rule::Always),
+        (cookie.to_owned(), Rule::Always),
+        (r"(?i)(\b(?:bearer|basic)\s+)([a-z0-9._~+/=-]+)".to_owned(), Rule::ByLooks),
+        (format!(r"{name}{sure}{IS}){VALUE}"), Rule::Unsaid),
+        (format!(r"{name}{often}{IS}){VALUE}"), Rule::ByLooks),
+        (well_known.to_owned(), Rule::Always),
     ];
-    let compiled = all.into_iter().filter_map(|(pattern, by_looks)| {
-        Some(Kind { pattern: Regex::new(&pattern).ok()?, by_looks })
-    });
+    let compiled = all
+        .into_iter()
+        .filter_map(|(pattern, rule)| Some(Kind { pattern: Regex::new(&pattern).ok()?, rule }));
     compiled.collect()
 });
 
@@ -69,21 +110,33 @@ static CUT_LOGIN: LazyLock<Option<Regex>> =
 /// The text without what looks like a secret; `was_cut` where it once went on.
 pub(super) fn redacted(text: &str, was_cut: bool) -> Cow<'_, str> {
     let mut kept = Cow::Borrowed(text);
-    for Kind { pattern, by_looks } in KINDS.iter() {
-        kept = replaced(kept, pattern, *by_looks, was_cut);
+    for Kind { pattern, rule } in KINDS.iter() {
+        kept = replaced(kept, pattern, *rule, was_cut);
     }
     match &*CUT_LOGIN {
-        Some(pattern) if was_cut => replaced(kept, pattern, false, was_cut),
+        Some(pattern) if was_cut => replaced(kept, pattern, Rule::Always, was_cut),
         Some(_) | None => kept,
     }
 }
 
-fn replaced<'t>(
-    text: Cow<'t, str>,
-    pattern: &Regex,
-    by_looks: bool,
-    was_cut: bool,
-) -> Cow<'t, str> {
+/// A sign of life whose note has nothing that looks like a secret.
+pub(crate) fn redacted_beat(beat: Heartbeat) -> Heartbeat {
+    if beat.note.is_empty() {
+        return beat;
+    }
+    // Whoever cut it says so by its last character.
+    let (note, was_cut) = match beat.note.strip_suffix(CUT) {
+        Some(note) => (note, true),
+        None => (&*beat.note, false),
+    };
+    let mut kept = redacted(note, was_cut).into_owned();
+    if was_cut {
+        kept.push_str(CUT);
+    }
+    Heartbeat::new(beat.attempt, beat.percent, &kept)
+}
+
+fn replaced<'t>(text: Cow<'t, str>, pattern: &Regex, rule: Rule, was_cut: bool) -> Cow<'t, str> {
     if !pattern.is_match(&text) {
         return text;
     }
@@ -91,23 +144,61 @@ fn replaced<'t>(
     let cut_at = if was_cut { text.len() } else { usize::MAX };
     let hide = |found: &Captures<'_>| {
         let part = |at| found.get(at).map_or("", |part| part.as_str());
-        let (before, secret) = (part(1), part(2));
+        let (before, secret, rest) = (part(1), part(2), part(3));
         let is_cut = found.get(0).is_some_and(|whole| whole.end() == cut_at);
-        if by_looks && !is_cut && !before.ends_with('=') && !is_secret(secret) {
+        let is_sure = is_cut || before.ends_with('=');
+        let is_one = match rule {
+            Rule::Always => true,
+            Rule::Unsaid => is_sure || !is_said(secret),
+            Rule::ByLooks => is_sure || is_secret(before, secret),
+            Rule::Login => is_login(secret, rest),
+        };
+        if !is_one {
             return part(0).to_owned();
         }
         // What ends a login or a key belongs to what is around it.
         let after = if secret.ends_with('@') { "@" } else { "" };
-        format!("{before}{HIDDEN}{after}")
+        let quote = quote_of(before, secret);
+        format!("{before}{quote}{HIDDEN}{quote}{after}{rest}")
     };
     Cow::Owned(pattern.replace_all(&text, hide).into_owned())
 }
 
+/// The quotes that stay around what is hidden: those of the value, else those of its name, so that
+/// what was JSON still is.
+fn quote_of<'t>(before: &'t str, secret: &'t str) -> &'t str {
+    const QUOTES: [&str; 3] = ["\\\"", "\"", "'"];
+
+    if let Some(own) = QUOTES.into_iter().find(|quote| secret.starts_with(quote)) {
+        return own;
+    }
+    let Some(name) = before.trim_end().strip_suffix(':') else { return "" };
+    QUOTES.into_iter().find(|quote| name.trim_end().ends_with(quote)).unwrap_or("")
+}
+
+/// Is it a word of a sentence?
+fn is_said(value: &str) -> bool {
+    let word = value.trim_matches(['"', '\'', '\\', '.', '!']);
+    SAID.split(' ').any(|said| said.eq_ignore_ascii_case(word))
+}
+
+/// Is it a login, in front of this host?
+fn is_login(login: &str, host: &str) -> bool {
+    let user = login.split(':').next().unwrap_or_default();
+    let is_word = BEFORE_ADDRESS.iter().any(|word| word.eq_ignore_ascii_case(user));
+    !is_word && !host.starts_with("sha256:")
+}
+
 /// Does it look like one, where words of a sentence may stand in its place?
-fn is_secret(word: &str) -> bool {
-    let is_quoted = word.starts_with(['"', '\'', '\\']);
-    let is_mixed = word.len() >= WORD_MIN && word.bytes().any(|byte| byte.is_ascii_digit());
-    is_quoted || is_mixed || word.len() >= WORD_LONG
+fn is_secret(before: &str, value: &str) -> bool {
+    if is_said(value) {
+        return false;
+    }
+    let is_quoted = value.starts_with(['"', '\'', '\\']);
+    let is_many = value.starts_with(['[', '{']);
+    let is_mixed = value.len() >= WORD_MIN && value.bytes().any(|byte| byte.is_ascii_digit());
+    let is_long = is_mixed || value.len() >= WORD_LONG;
+    is_quoted || if is_many { !quote_of(before, "").is_empty() } else { is_long }
 }
 
 #[cfg(test)]

@@ -2,22 +2,26 @@
 //! else is told about.
 //!
 //! What tells two answers from one depends on how they travel. Replies to a request are told apart
-//! by the bus, results of long work by the attempt that they name.
+//! by the bus, which keeps the second one; results that were published, and a reply and a result,
+//! by the attempt that they are of.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use gearshift_machine::machine::{CallOutcome, EffectId};
-use sha2::{Digest, Sha256};
+use gearshift_bus::Message;
+use gearshift_machine::machine::EffectId;
 
+use super::ask::Attempt;
 use super::counts::Counts;
 use super::prefer::Prefer;
-use super::registry::{Providers, key_of};
+use super::registry::{Providers, Route, key_of};
 use crate::runtime::clock::monotonic;
 use crate::runtime::shared::Shared;
 
-/// How many results are remembered.
-const REMEMBERED: usize = 1_024;
+/// How many replies are remembered, at most: at 20,000 calls a second those of most of half a
+/// second.
+const REPLIES: usize = 8_192;
+/// Likewise of results that were published.
+const RESULTS: usize = 4_096;
 
 /// Hears of second replies as long as the engine is there.
 pub(crate) fn hear_second(shared: &Arc<Shared>) {
@@ -51,6 +55,16 @@ impl Providers {
     }
 }
 
+impl Attempt {
+    /// A reply came; a result of the same attempt that was published is compared with it.
+    pub(super) fn compare(&self, route: &Route, reply: &Message) {
+        let (said, call) = (&self.shared.longwork.said, &self.call);
+        if said.replied((call.call, call.attempt), reply.said(), &call.operation) {
+            warn(&route.counts, key_of(route.subject.as_str()));
+        }
+    }
+}
+
 fn warn(counts: &Counts, operation: &str) {
     if let Some(conflicts) = counts.answered_otherwise(monotonic()) {
         tracing::warn!(
@@ -61,87 +75,128 @@ fn warn(counts: &Counts, operation: &str) {
     }
 }
 
-/// What the results of long work that came last said, by attempt.
-#[derive(Debug, Default)]
-pub(crate) struct SaidLast(Mutex<VecDeque<Said>>);
+/// An attempt of a call.
+type AttemptOf = (EffectId, u32);
 
+/// What the answers that came last said, by attempt: replies, and results that were published.
+///
+/// Each table is direct-mapped, as ids are random: a newer answer takes the place of an older one,
+/// and nothing is searched for.
 #[derive(Debug)]
+pub(crate) struct SaidLast {
+    replies: Table,
+    results: Table,
+}
+
+/// Its places; made with the first answer, as whoever asks nothing pays nothing.
+#[derive(Debug)]
+struct Table {
+    size: usize,
+    places: OnceLock<Box<[Mutex<Option<Said>>]>>,
+}
+
+#[derive(Clone, Debug)]
 struct Said {
-    attempt: (EffectId, u32),
-    digest: [u8; 32],
-    operation: Arc<str>,
+    attempt: AttemptOf,
+    digest: u64,
+    /// As the definition calls it, where that is known.
+    operation: Option<Arc<str>>,
+}
+
+impl Default for SaidLast {
+    fn default() -> Self {
+        Self { replies: Table::new(REPLIES), results: Table::new(RESULTS) }
+    }
 }
 
 impl SaidLast {
-    /// Remembers the first result of an attempt; the oldest one is forgotten.
-    pub(crate) fn keep(
-        &self,
-        attempt: (EffectId, u32),
-        outcome: &CallOutcome,
-        operation: &Arc<str>,
-    ) {
-        let said = Said { attempt, digest: digest(outcome), operation: Arc::clone(operation) };
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= REMEMBERED {
-            all.pop_front();
+    /// An attempt was answered by a reply; whether a result of it said something else before.
+    pub(crate) fn replied(&self, attempt: AttemptOf, digest: u64, operation: &Arc<str>) -> bool {
+        if let Some(first) = self.results.find(attempt) {
+            return first.digest != digest;
         }
-        all.push_back(said);
+        self.replies.keep(Said { attempt, digest, operation: Some(Arc::clone(operation)) });
+        false
     }
 
-    /// The operation of an attempt whose first result said something else.
-    pub(crate) fn otherwise(
+    /// An attempt was answered by a result; the operation where an answer before said something
+    /// else.
+    pub(crate) fn resulted(
         &self,
-        attempt: (EffectId, u32),
-        outcome: &CallOutcome,
+        attempt: AttemptOf,
+        digest: u64,
+        operation: Option<Arc<str>>,
     ) -> Option<Arc<str>> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = all.iter().rev().find(|said| said.attempt == attempt)?;
-        (first.digest != digest(outcome)).then(|| Arc::clone(&first.operation))
+        let first = self.results.find(attempt).or_else(|| self.replies.find(attempt));
+        let Some(first) = first else {
+            self.results.keep(Said { attempt, digest, operation });
+            return None;
+        };
+        first.operation.or(operation).filter(|_| first.digest != digest)
     }
 }
 
-/// Names what an outcome says.
-fn digest(outcome: &CallOutcome) -> [u8; 32] {
-    let text = match outcome {
-        CallOutcome::Success(output) | CallOutcome::Cached(output) => output.to_json(),
-        CallOutcome::Failure { kind, code, message, retry_after_ms: _ } => {
-            // What is no JSON cannot be an output.
-            format!("!{}\0{code}\0{message}", kind.as_str())
+impl Table {
+    const fn new(size: usize) -> Self {
+        Self { size, places: OnceLock::new() }
+    }
+
+    fn keep(&self, said: Said) {
+        let make = || (0..self.size).map(|_| Mutex::default()).collect();
+        let places: &[Mutex<Option<Said>>] = self.places.get_or_init(make);
+        if let Some(place) = places.get(self.place_of(said.attempt)) {
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
         }
-    };
-    Sha256::digest(text).into()
+    }
+
+    fn find(&self, attempt: AttemptOf) -> Option<Said> {
+        let place = self.places.get()?.get(self.place_of(attempt))?;
+        let said = place.lock().unwrap_or_else(PoisonError::into_inner);
+        said.as_ref().filter(|said| said.attempt == attempt).cloned()
+    }
+
+    fn place_of(&self, (call, attempt): AttemptOf) -> usize {
+        let [first, second, ..] = call.0.as_chunks::<8>().0 else { return 0 };
+        let mixed = u64::from_le_bytes(*first) ^ u64::from_le_bytes(*second) ^ u64::from(attempt);
+        usize::try_from(mixed % self.size as u64).unwrap_or(0)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use gearshift_machine::machine::{ErrorKind, Generation, InstanceKey};
-    use gearshift_machine::value::Value;
+    use gearshift_machine::machine::{Generation, InstanceKey};
 
     use super::*;
 
+    fn call(step: u64) -> EffectId {
+        EffectId::new(&InstanceKey::new("w", "k").unwrap(), Generation(1), step, 0)
+    }
+
     #[test]
     fn p3_a_second_result_is_told_from_an_equal_one_and_only_so_many_are_remembered() {
-        let key = InstanceKey::new("w", "k").unwrap();
-        let call = |step| EffectId::new(&key, Generation(1), step, 0);
-        let (one, two) = (CallOutcome::Success(Value::Int(1)), CallOutcome::Success(Value::Int(2)));
-        let failed = CallOutcome::Failure {
-            kind: ErrorKind::Permanent,
-            code: "1".into(),
-            message: "1".into(),
-            retry_after_ms: None,
-        };
-        let (said, operation) = (SaidLast::default(), Arc::from("p.work"));
-        assert_eq!(said.otherwise((call(1), 1), &one), None, "nothing came before");
-        said.keep((call(1), 1), &one, &operation);
-        assert_eq!(said.otherwise((call(1), 1), &one), None, "it says the same");
-        assert_eq!(said.otherwise((call(1), 2), &two), None, "it is of another attempt");
-        for other in [&two, &failed] {
-            assert_eq!(said.otherwise((call(1), 1), other).as_deref(), Some("p.work"));
+        let said = SaidLast::default();
+        let operation = Some(Arc::<str>::from("p.work"));
+        let resulted =
+            |step, attempt, digest| said.resulted((call(step), attempt), digest, operation.clone());
+        assert_eq!(resulted(1, 1, 10), None, "nothing came before");
+        assert_eq!(resulted(1, 1, 10), None, "it says the same");
+        assert_eq!(resulted(1, 2, 20), None, "it is of another attempt");
+        assert_eq!(resulted(1, 1, 20).as_deref(), Some("p.work"));
+        for step in 2..200_000 {
+            resulted(step, 1, 10);
         }
-        for step in 0..REMEMBERED {
-            said.keep((call(2 + u64::try_from(step).unwrap()), 1), &one, &operation);
-        }
-        assert_eq!(said.otherwise((call(1), 1), &two), None);
-        assert_eq!(said.0.lock().unwrap().len(), REMEMBERED);
+        assert_eq!(resulted(1, 1, 20), None, "it is forgotten");
+    }
+
+    #[test]
+    fn p3_a_reply_and_a_result_of_the_same_attempt_are_compared_whichever_came_first() {
+        let (said, operation) = (SaidLast::default(), Arc::<str>::from("p.work"));
+        assert!(!said.replied((call(1), 1), 10, &operation));
+        assert_eq!(said.resulted((call(1), 1), 10, None), None, "it says the same");
+        assert_eq!(said.resulted((call(1), 1), 20, None).as_deref(), Some("p.work"));
+        assert_eq!(said.resulted((call(1), 2), 20, None), None, "it is of another attempt");
+        assert_eq!(said.resulted((call(2), 1), 10, None), None);
+        assert!(!said.replied((call(2), 1), 10, &operation));
+        assert!(said.replied((call(2), 1), 20, &operation));
     }
 }
