@@ -139,7 +139,7 @@ fn usual_rows_have_room_in_80_columns() {
         }],
         ..bare()
     };
-    let text = table(std::slice::from_ref(&told), true).render(&[told.clone()]);
+    let text = table(std::slice::from_ref(&told), true).render(std::slice::from_ref(&told));
     assert!(text.lines().all(|line| line.len() <= 80), "{text}");
 }
 

@@ -104,7 +104,7 @@ async fn goes(attempt: &Attempt, open: Open) -> Held {
     match let_go(attempt).await {
         // The definition may have been another one since.
         Some(call) if call.operation == attempt.call.operation => {
-            passed.is_sent();
+            passed.goes();
             Held::Goes(Box::new(call), open)
         }
         Some(_) => Held::Ended(attempt.anew()),

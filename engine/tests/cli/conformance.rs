@@ -181,7 +181,9 @@ fn g16_every_major_version_is_checked() {
     let two = check("counter.count", &["--operation", "weigh"]).ends(2).err;
     assert!(two.contains("name one of them"), "{two}");
     check("no name", &[]).ends(2);
-    running.map(|one| runtime().block_on(one.drain()));
+    for one in running {
+        runtime().block_on(one.drain());
+    }
 }
 
 /// One of another protocol version is a problem, and nothing is sent to it.

@@ -88,7 +88,7 @@ impl Attempt {
         if route.once && (!Box::pin(self.may_start()).await || self.is_overdue()) {
             return Asked::Nothing;
         }
-        passed.is_sent();
+        passed.goes();
         drop(waits);
         loop {
             let Some(sending) = self.sending(&route, pass) else {

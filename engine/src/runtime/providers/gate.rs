@@ -83,7 +83,7 @@ impl Attempt {
             let still =
                 pass == Pass::Probe || route.breaker.is_closed() || self.breaker_rules().is_none();
             if still && providers.hold_of(&self.call.operation).is_none() {
-                passed.is_sent();
+                passed.goes();
                 drop(held);
                 return Ok(Open { route, pass, room });
             }

@@ -24,7 +24,7 @@ impl<'a> Passed<'a> {
     }
 
     /// It is sent now, or somebody else sees to it.
-    pub(crate) fn is_sent(mut self) {
+    pub(crate) fn goes(mut self) {
         self.pass = None;
     }
 }
