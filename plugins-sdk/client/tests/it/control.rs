@@ -1,7 +1,7 @@
 //! What the client sends to control instances.
 
-use gearshift_client::protocol::Verdict;
-use gearshift_client::protocol::command::{Clocks, Fork, TimerOrder};
+use gearshift_client::protocol::command::{Clocks, Fork, Start, TimerOrder};
+use gearshift_client::protocol::{EventHeaders, ProblemKind, Verdict};
 use serde_json::{Map, json};
 
 use crate::checks::by_subject;
@@ -44,6 +44,38 @@ async fn control_is_sent_as_it_is_meant(world: World) {
     for (sent, expected) in sent.iter().zip(&expected) {
         assert_eq!((sent.0, sent.1), (expected.0, &expected.1));
     }
+}
+
+/// A dry run says so in every order, and what knows none is not sent.
+async fn nothing_is_sent_for_real_in_a_dry_run(world: World) {
+    let client = world.client.clone().rehearsing();
+    client.pause("k", Clocks::Freeze, "").await.unwrap();
+    client.resume("k", "").await.unwrap();
+    client.rollback("k", None, "").await.unwrap();
+    client.set_vars("k", Map::new(), "").await.unwrap();
+    let asked = world.asked();
+    assert_eq!(asked.len(), 4);
+    assert!(asked.iter().all(|asked| asked.body["dry_run"] == true), "{asked:?}");
+    let refused = [
+        client.checkpoint("k", "half", "").await.map(drop),
+        client.start(&Start::default()).await.map(drop),
+        client.send("light.switched", &json!({})).await.map(drop),
+        client.publish("light.switched", &json!({}), &EventHeaders::default()).await,
+    ];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().problem().unwrap().kind(), ProblemKind::BadRequest);
+    }
+    assert_eq!(world.asked().len(), 4);
+}
+
+#[tokio::test]
+async fn a_dry_run_over_the_bus() {
+    nothing_is_sent_for_real_in_a_dry_run(World::bus(by_subject).await).await;
+}
+
+#[tokio::test]
+async fn a_dry_run_over_http() {
+    nothing_is_sent_for_real_in_a_dry_run(World::http(by_subject).await).await;
 }
 
 #[tokio::test]
