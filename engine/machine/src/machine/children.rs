@@ -82,6 +82,8 @@ pub(super) fn on_child_reply(
             // Nobody waits for it, but it says itself whose it is.
             if let Some(trace) = decision.trace.as_mut().filter(|it| &*it.input == "reply") {
                 trace.input = format!("reply {invoke_id}").into();
+                let reason = trace.note.as_deref().and_then(|note| note.split(": ").next());
+                trace.note = reason.map(Arc::from);
             }
             decision
         }

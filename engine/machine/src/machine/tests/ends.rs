@@ -170,8 +170,13 @@ fn h6_an_undo_skipped_before_a_cancel_behind_a_rollback_by_hand_is_told_at_the_e
 fn h6_who_skipped_an_undo_and_why_stands_beside_it() {
     let text = UPDATE.replace("finally: [{ call: p.clean }]\n", "");
     let skip = |order: &str| {
-        let lines =
-            ["start", "reply p.one", "command cancel [by=bob]", "fail p.un_one permanent no"];
+        let lines = [
+            "start",
+            "reply p.one",
+            "command cancel [by=bob]",
+            "fail p.two permanent no",
+            "fail p.un_one permanent no",
+        ];
         let world = world(&text, &[&lines[..], &[order]].concat());
         let instance = world.instance.as_ref().unwrap();
         let end = instance.end().map(|end| end.words()).unwrap_or_default();

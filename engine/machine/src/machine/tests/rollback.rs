@@ -289,12 +289,12 @@ fn h6_a_failure_of_finally_names_itself_and_what_is_taken_back_ends_all_the_same
         (
             "fail",
             ["command cancel", "reply p.una", "fail p.clean permanent sick", "reply p.sweep"],
-            "steps cancelled: cancelled; `finally`: error.platform.invoke.steps.0: sick",
+            "steps cancelled: `finally`: error.platform.invoke.steps.0: sick",
         ),
         (
             "ignore",
             ["command cancel", "reply p.una", "fail p.clean permanent sick", "reply p.sweep"],
-            "steps cancelled: cancelled; `finally`: error.platform.invoke.steps.0: sick",
+            "steps cancelled: `finally`: error.platform.invoke.steps.0: sick",
         ),
         (
             "suspend",
