@@ -7,6 +7,9 @@ use std::time::Duration;
 use gearshift_client::protocol::Status;
 use gearshift_client::protocol::command::{Clocks, Start};
 use gearshift_client::protocol::view::{InstanceDetail, Why};
+use gearshift_machine::machine::{CallOutcome, EffectId, InstanceKey};
+use gearshift_machine::partition::PartitionInput;
+use gearshift_machine::value::Value;
 use gearshift_tests::world::{Answer, Recorded, World};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -124,7 +127,7 @@ fn a_paused_instance_tells_how_long_its_timers_have_left() {
             assert!(told.iter().any(|it| it.contains("under way, its deadline")), "{told:?}");
             all.into_iter().next().unwrap()
         };
-        assert!(timer("f").contains("open after 24h stands still with "), "{}", timer("f"));
+        assert!(timer("f").contains("open after 1d stands still with "), "{}", timer("f"));
         assert!(timer("k").ends_with("but stands still until it goes on"), "{}", timer("k"));
         gate.close();
         for key in ["f", "k"] {
@@ -158,13 +161,16 @@ fn the_history_names_the_call_of_a_late_answer() {
         world.until("a", "it asks", |seen| seen.calls.first().map(drop));
         world.until("a", "it is asked", |_| plugin.seen().first().map(drop));
         world.send("late.left", None, &json!({ "key": "a" }));
-        gate.add_permits(1);
-        let is_late = |_: &InstanceDetail| {
-            let entry = world.history("a").pop().unwrap();
-            entry.note.clone().filter(|note| note.starts_with("late_reply")).map(|_| entry)
-        };
-        let late = world.until("a", "the answer came", is_late);
+        world.wait_for("a", "gone");
+        let seen = plugin.seen().pop().unwrap();
+        let key = InstanceKey::parse(&seen.instance).unwrap();
+        let call = EffectId::parse(&seen.call_id).unwrap();
+        let outcome = CallOutcome::Success(Value::Null);
+        let input = PartitionInput::CallReply { key: key.clone(), call, attempt: 1, outcome };
+        let handle = world.handle();
+        world.run(handle.input(handle.partition_of(&key), input)).unwrap();
+        let late = world.history("a").pop().unwrap();
         assert_eq!(late.input, "reply recorded.work");
-        assert!(late.note.unwrap().starts_with("late_reply: attempt 1 of call "));
+        assert_eq!(late.note.unwrap(), format!("late_reply: attempt 1 of call {call}"));
     });
 }
