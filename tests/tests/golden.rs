@@ -355,10 +355,10 @@ fn transactions() -> (Vec<Vec<u8>>, Partition) {
 
 #[test]
 fn the_journal_with_transactions_is_written_and_read_as_ever() {
-    journal_is_as_ever("transactions-run-journal.bin", &transactions());
+    journal_is_as_ever("transactions-why-journal.bin", &transactions());
 }
 
 #[test]
 fn the_snapshot_with_transactions_is_written_and_read_as_ever() {
-    snapshot_is_as_ever("transactions-run-snapshot.bin", &transactions());
+    snapshot_is_as_ever("transactions-why-snapshot.bin", &transactions());
 }

@@ -55,10 +55,16 @@ fn journals_and_snapshots_without_codes_or_ends_are_read() {
     }
 }
 
-/// Written when each call was asked for with a letter of its own.
+/// `transactions`: written when each call was asked for with a letter of its own;
+/// `transactions-run`: before members kept why they are taken back.
 #[test]
-fn journals_and_snapshots_of_a_rollback_call_by_call_are_read() {
-    let journal = restored("transactions-journal.bin");
-    let snapshot = opened("transactions-snapshot.bin");
-    assert!(snapshot.state_bytes() == journal.state_bytes());
+fn journals_and_snapshots_of_a_rollback_call_by_call_or_without_its_reason_are_read() {
+    for name in ["transactions", "transactions-run"] {
+        let journal = restored(&format!("{name}-journal.bin"));
+        let snapshot = opened(&format!("{name}-snapshot.bin"));
+        assert!(snapshot.state_bytes() == journal.state_bytes(), "{name}");
+        let reasons = journal.instances_from(None, 100).into_iter();
+        let mut reasons = reasons.filter_map(|one| Some(one.membership()?.reason.clone()));
+        assert!(reasons.all(|reason| reason.is_empty()), "{name}");
+    }
 }
