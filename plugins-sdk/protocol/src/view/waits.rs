@@ -51,7 +51,8 @@ pub struct CallView {
     /// until the instance goes on, which is stuck, paused, or being taken back by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<String>,
-    /// The limit that holds it back before it is sent, in words: whose it is, and how many are ahead.
+    /// The limit that holds it back before it is sent, in words: whose it is, and how many are
+    /// ahead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
     /// The plugin took the attempt and answers later.
