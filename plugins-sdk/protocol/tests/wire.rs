@@ -158,6 +158,7 @@ fn views() {
         stuck_reason: Some("no card".into()),
         end: None,
         parent: None,
+        transaction: None,
     };
     check(
         &Page::from(vec![summary]),

@@ -149,7 +149,7 @@ impl World {
         let message = line.words.get(2..).unwrap_or_default().join(" ").into();
         let is_held = line.words.get(1) == Some(&"held");
         let after = line.option("after").map(|text| text.parse().unwrap());
-        let retry_after_ms = after.or(is_held.then_some(UNTIL_LET_GO));
+        let retry_after_ms = after.or_else(|| is_held.then_some(UNTIL_LET_GO));
         let code = match line.words.get(1).copied() {
             Some("silent") => HEARTBEAT_LOST,
             Some("unsent") => NOT_SENT,

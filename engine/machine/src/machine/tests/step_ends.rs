@@ -181,10 +181,10 @@ fn h6_what_was_answered_while_it_was_stuck_or_paused_is_completed_too() {
         let killed = world(BESIDE, &["start", stop, "reply p.pay", "command kill"]);
         assert_eq!(steps(&killed)[..2], [(Completed, Some(0)), (Cancelled, Some(0))]);
         let lines = ["start", stop, "reply p.pay", "reply p.tell", "command cancel"];
-        let mut world = self::world(BESIDE, &lines);
-        assert_eq!(steps(&world)[..2], [(Completed, Some(0)); 2], "{}", world.out);
-        world.run("reply p.refund");
-        assert_eq!(steps(&world)[..2], [(Undone, Some(0)), (Completed, Some(0))], "{}", world.out);
+        let mut other = world(BESIDE, &lines);
+        assert_eq!(steps(&other)[..2], [(Completed, Some(0)); 2], "{}", other.out);
+        other.run("reply p.refund");
+        assert_eq!(steps(&other)[..2], [(Undone, Some(0)), (Completed, Some(0))], "{}", other.out);
     }
 }
 
