@@ -114,7 +114,7 @@ fn rollback_through_a_crash(world: World) {
         world.run(eventually("one is under way", || (plugin.held() == 1).then_some(())));
         let seen =
             until(&world, "transaction/t", "it is told", |seen| seen["scope"]["calls"] == left);
-        assert_eq!(seen["scope"]["reason"], "wrong");
+        assert_eq!(seen["scope"]["reason"], "by ann: wrong");
         plugin.forget();
         world.restart();
         world.run(eventually("it is asked again", || (plugin.held() == 1).then_some(())));
