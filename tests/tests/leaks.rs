@@ -71,11 +71,11 @@ fn p13_many_plugins_and_calls_in_flight_leak_nothing() {
         (engine, door)
     });
     let handle = own.handle().clone();
-    others.block_on(async move {
+    let _server = others.block_on(async move {
         let client = Client::nats(&NatsOptions::new(&url)).await.unwrap();
         let nats = async_nats::connect(&url).await.unwrap();
         let client = client.as_user("ann").with_timeout(ANSWER_MAX);
-        Test { server, engine: handle, client, nats, wave: 0 }.run().await;
+        Test { server, engine: handle, client, nats, wave: 0 }.run().await
     });
     own.block_on(async move {
         door.close().await;
@@ -84,7 +84,8 @@ fn p13_many_plugins_and_calls_in_flight_leak_nothing() {
 }
 
 impl Test {
-    async fn run(mut self) {
+    /// Gives the server back, which the engine needs to end in order.
+    async fn run(mut self) -> PrivateServer {
         self.deploy().await;
         let mut crowd = self.start_crowd().await;
         // What is made once, at the first call, is no leak.
@@ -125,6 +126,7 @@ impl Test {
             println!("after all were killed, and others came: {after:?}");
         }
         assert!(gone[1].is_back_at(&gone[0]), "kept for killed plugins: {gone:?}");
+        self.server
     }
 
     async fn deploy(&self) {

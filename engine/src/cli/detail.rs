@@ -202,7 +202,7 @@ mod tests {
         let items: Vec<_> = (0..40).map(|at| format!("item-{at}")).collect();
         let more = json!({ "input": { "items": items } });
         let input = of(&shown(more.clone(), false), "input").remove(0);
-        assert!(input.ends_with("… (421 bytes; `--all` shows all)"), "{input}");
+        assert!(input.ends_with("… (401 bytes; `--all` shows all)"), "{input}");
         assert!(input.chars().count() < 250, "{input}");
         let input = of(&shown(more, true), "input").remove(0);
         assert!(input.ends_with("\"item-39\"]}"), "{input}");

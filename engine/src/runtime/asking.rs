@@ -82,6 +82,15 @@ async fn made(
             Some(Err(asked)) => return Held::Ended(asked),
             None => {}
         }
+        // To the machine this one stays under way: an engine that is gone may have sent it, so what
+        // takes back waits for it, until its deadline at most.
+        if !attempt.first {
+            *under_way = None;
+            return match opens.await {
+                Ok(open) => Held::Ended(attempt.make(open, permits).await),
+                Err(asked) => Held::Ended(asked),
+            };
+        }
         // Else it is free by now.
         if let Some(held) = attempt.is_held(&waits) {
             tell(&attempt.shared, attempt.partition, held, stop).await;

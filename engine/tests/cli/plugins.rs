@@ -258,7 +258,8 @@ fn g2_a_plugin_that_takes_no_calls_is_seen_with_its_state() {
     until("deactivating");
     let shown = on(&["plugin", "show", "waiter"]).ends(0).out;
     assert!(shown.contains("deactivating"), "{shown}");
-    let has_load = |shown: &String| shown.contains("deactivating  load 1/");
+    let has_load =
+        |shown: &String| shown.contains("  deactivating since 20") && shown.contains("  load 1/");
     let shown = (0..2_000).map(|_| on(&["plugin", "show", "waiter"]).ends(0).out).find(has_load);
     assert!(shown.is_some(), "the load that it told last");
     let called = on(&["plugin", "call", "waiter", "hold"]).ends(3).out;

@@ -37,7 +37,7 @@ fn tx_members_are_started_shown_and_end_with_the_rollback() {
     let back = ["tx", "rollback", "move", "--wait", "--reason", "wrong address"];
     assert_eq!(place.gearshift(&back).ends(0).out, "move  rolled back\n");
     let shown = place.gearshift(&["tx", "show", "move", "-o", "json"]).ends(0).json();
-    assert_eq!(shown["scope"]["reason"], "wrong address", "{shown}");
+    assert_eq!(shown["scope"]["reason"], "by tester: wrong address", "{shown}");
     let member = &shown["scope"]["members"][0];
     assert_eq!((&member["stand"], &member["status"]), (&json!("rolled_back"), &json!("failed")));
     let why = place.gearshift(&["why", "n"]).ends(0).out;

@@ -52,7 +52,9 @@ fn a_long_value_is_cut_and_says_how_to_see_all_of_it() {
     place.gearshift(&["start", "lamp", "--key", "a", "--data", &data]).ends(0);
     let shown = place.gearshift(&["show", "a"]).ends(0).out;
     assert!(shown.len() < 4_000, "{} bytes", shown.len());
-    assert!(shown.contains("… (40039 bytes; `-o json` shows all)"), "{shown}");
+    assert!(shown.contains("… (40039 bytes; `--all` shows all)"), "{shown}");
+    let all = place.gearshift(&["show", "a", "--all"]).ends(0).out;
+    assert!(all.len() > 40_000, "{} bytes", all.len());
     let all = place.gearshift(&["show", "a", "-o", "json"]).ends(0).json();
     assert_eq!(all["input"]["text"].as_str().map(str::len), Some(40_000));
 }

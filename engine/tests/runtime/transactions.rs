@@ -123,7 +123,8 @@ fn rollback_through_a_crash(world: World) {
     let order_of = taken_back(&world, &plugin);
     assert_eq!(order_of, ["job/b 2", "job/b 1", "job/a 2", "job/a 1"]);
     let seen = until(&world, "job/a", "it is over", |seen| seen["status"] == "done");
-    assert_eq!(seen["transaction"], json!({ "name": "t", "standing": "rolled_back" }));
+    let over = json!({ "name": "t", "standing": "rolled_back", "reason": "by ann: wrong" });
+    assert_eq!(seen["transaction"], over);
     let steps: Vec<_> = seen["steps"].as_array().unwrap().iter().map(|it| &it["status"]).collect();
     assert_eq!(steps, ["undone", "undone"], "{seen}");
     assert_eq!(refused(&world, "transaction_commit", &named()), "GS4021");

@@ -120,3 +120,34 @@ fn h5_what_an_engine_that_is_gone_may_have_sent_is_waited_for() {
     let count = |n| asked(&plugin).iter().filter(|it| **it == n).count();
     assert_eq!((count(Some(2)), count(None)), (1, 2), "both were done, and taken back");
 }
+
+#[test]
+fn h5_what_a_pause_holds_back_after_a_crash_may_have_been_sent_and_is_waited_for() {
+    let plugin = Recorded::new(|seen| match seen.input["n"] == 1 {
+        true => Answer::Hold,
+        false => Answer::Done,
+    });
+    let mut world = World::embedded().serving(&plugin);
+    world.start();
+    all_under_way(&world, &plugin);
+    plugin.forget();
+    order(&world, "hold", &json!({ "plugin": "recorded" }));
+    world.restart();
+    until(&world, "it is there again", |seen| seen["status"] == "running");
+    // What is held back and was never sent is told to the machine by then.
+    world.advance(std::time::Duration::from_secs(60));
+    order(&world, "cancel", &json!({ "instance": "job/a" }));
+    let seen = until(&world, "what may be done is waited for", |seen| {
+        seen["rollback"]["awaited"].as_u64().is_some_and(|awaited| awaited > 0)
+    });
+    assert_eq!(steps(&seen)[0], "one running", "{seen}");
+    order(&world, "release", &json!({ "plugin": "recorded" }));
+    let key = InstanceKey::new("job", "a").unwrap();
+    world.run(eventually_async("it is cancelled", async || {
+        plugin.release().await;
+        world.handle().instance(&key).await.ok()??.status.is_ended().then_some(())
+    }));
+    let seen = until(&world, "it is cancelled", |seen| seen["status"] == "cancelled");
+    assert_eq!(steps(&seen)[0], "one undone", "{seen}");
+    assert!(asked(&plugin).contains(&None), "it was taken back");
+}

@@ -246,9 +246,11 @@ class Running:
             if left is not None and left > 0:
                 loop = asyncio.get_running_loop()
                 context._over = loop.call_later(left, context._cancel)
+            # At once: the next calls may be here before the task begins.
+            self._waiting[operation.name] = self._waiting.get(operation.name, 0) + 1
             task = asyncio.create_task(self._in_turn(message, context, endpoint, operation))
             self._tasks.add(task)
-            task.add_done_callback(lambda done: self._done(done, context))
+            task.add_done_callback(lambda done: self._done(done, context, operation.name))
 
         return take
 
@@ -256,12 +258,8 @@ class Running:
         self, message: Msg, context: Context, endpoint: Endpoint, operation: Operation
     ) -> None:
         """Answers a call once there is room for it."""
-        name = operation.name
-        self._waiting[name] = self._waiting.get(name, 0) + 1
-        try:
-            await self._permits.acquire()
-        finally:
-            self._waiting[name] -= 1
+        await self._permits.acquire()
+        self._waiting[operation.name] -= 1
         context._begun = True
         self._weigh(1)
         is_late = operation.heartbeat is not None and context.result_to is not None
@@ -278,10 +276,12 @@ class Running:
             }
             await self._nats.publish(message.reply, b"", headers=headers)
 
-    def _done(self, task: asyncio.Task[None], context: Context) -> None:
+    def _done(self, task: asyncio.Task[None], context: Context, operation: str) -> None:
         self._tasks.discard(task)
         if context._begun:
             self._permits.release()
+        else:
+            self._waiting[operation] -= 1
         if context._over is not None:
             context._over.cancel()
         if context in self._calls.get(context.call_id, []):

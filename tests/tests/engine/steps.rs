@@ -204,7 +204,9 @@ fn items_without_result_are_told_by_show_and_why() {
         let large = "x".repeat(2_000);
         let list = json!([{ "shop": "c" }, { "shop": "a" }, { "shop": "b" }, { "shop": large }]);
         world.send("shops.came", None, &json!({ "key": "s", "list": list }));
-        let stuck = world.wait_for("shops/s", "stuck");
+        let is_stuck =
+            |seen: &InstanceDetail| (seen.summary.status == Status::Stuck).then(|| seen.clone());
+        let stuck = world.until("shops/s", "it is stuck", is_stuck);
         let each = step(&stuck, "each");
         assert_eq!(each.items, Some(ItemsView { total: 4, done: 1, failed: 1 }));
         let told = each.missing_items.iter().map(|one| (one.index, one.status));

@@ -69,6 +69,11 @@ fn let_go(
     let again = TimerKind::CallRetry { sequence: sequence.id };
     if matches!(old.status, Status::Stuck | Status::Paused) {
         work.arm(0, again);
+        // Its clock stands since then: it is due as soon as that goes on.
+        let since = work.pause_mut().map(|paused| paused.since);
+        if let Some((since, timer)) = since.zip(work.instance.timers.last_mut()) {
+            timer.due = since;
+        }
         return Some(work.finish(Outcome::Deferred));
     }
     let outcome = work.attempt_timer(&again, |work| work.retry_call(sequence.id));

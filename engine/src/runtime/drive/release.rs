@@ -58,13 +58,6 @@ impl Drive {
         }
         let index = self.shared.definitions.index();
         self.dispatch.listen(self.partition.calls_pending(&index.definitions));
-        for (key, call) in self.partition.calls_held(&index.definitions) {
-            let pin = self.partition.instance(&key).map(|instance| instance.pin);
-            let pinned = pin.and_then(|pin| index.definitions.pinned(key.workflow(), pin));
-            if let Some(definition) = pinned {
-                self.dispatch.hold(key, definition, call);
-            }
-        }
         for (key, effect) in self.partition.pending_effects(&index.definitions) {
             let instance = self.partition.instance(&key);
             let pinned = instance
@@ -73,6 +66,14 @@ impl Drive {
             match pinned {
                 Some(definition) => self.dispatch.perform(&key, definition, (effect, false)),
                 None => self.dispatch.perform_alone(&key, effect),
+            }
+        }
+        // Behind those that had their place before.
+        for (key, call) in self.partition.calls_held(&index.definitions) {
+            let pin = self.partition.instance(&key).map(|instance| instance.pin);
+            let pinned = pin.and_then(|pin| index.definitions.pinned(key.workflow(), pin));
+            if let Some(definition) = pinned {
+                self.dispatch.hold(key, definition, call);
             }
         }
     }

@@ -235,7 +235,12 @@ fn p7_a_long_error_text_is_cut() {
 
 #[test]
 fn p8_a_wish_for_the_next_attempt_is_held_within_the_policy() {
-    let wishes = ["315360000", "10000w", "-5", "NaN", "1e999", ""];
+    // So many failures in each world that its breaker stays closed.
+    held_within_the_policy(&["315360000", "10000w", "-5"]);
+    held_within_the_policy(&["NaN", "1e999", ""]);
+}
+
+fn held_within_the_policy(wishes: &[&str]) {
     let replies = wishes
         .iter()
         .map(|wish| {

@@ -95,6 +95,7 @@ fn while_the_instance_stands_still_it_is_asked_for_when_that_goes_on() {
             "start",
             "fail bank.pay held",
             "command pause",
+            "advance 2h",
             "sending bank.pay [attempt=0]",
             "advance 1h",
             "command resume",
