@@ -257,7 +257,7 @@ fn g2_a_plugin_that_takes_no_calls_is_seen_with_its_state() {
     let draining = runtime().spawn(running.drain());
     until("deactivating");
     let shown = on(&["plugin", "show", "waiter"]).ends(0).out;
-    assert!(shown.contains("deactivating"), "{shown}");
+    assert!(shown.contains("  deactivating since 20"), "{shown}");
     let has_load =
         |shown: &String| shown.contains("  deactivating since 20") && shown.contains("  load 1/");
     let shown = (0..2_000).map(|_| on(&["plugin", "show", "waiter"]).ends(0).out).find(has_load);

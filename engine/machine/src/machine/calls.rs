@@ -30,7 +30,8 @@ pub const PLUGIN_LIMITED: &str = "plugin_limited";
 pub const UNTIL_LET_GO: u64 = u64::MAX;
 /// The code of an attempt whose plugin's instance, which had taken it, is gone without an answer.
 pub const PLUGIN_GONE: &str = "plugin_gone";
-/// The code of an attempt that waited to be sent when something began to be taken back, and was not.
+/// The code of an attempt that waited to be sent when something began to be taken back, and never
+/// was.
 pub const NOT_SENT: &str = "not_sent";
 /// The code of an undo whose deadline passed while no engine could have heard the answer.
 pub const ENGINE_AWAY: &str = "engine_away";
@@ -237,15 +238,9 @@ impl Work<'_> {
         };
         let Some(call) = sequence.call.clone() else { return Ok(Taken::Yes) };
         self.disarm_call(sequence.id);
-        let of = self.step_words(sequence.role);
         // What was held back and not sent is no attempt.
         let held = failed.is_held();
-        if held {
-            let (code, message) = (failed.code, failed.message);
-            self.note(format!("{of}attempt {} is held back, {code}: {message}", call.attempt));
-        } else {
-            self.note(format!("{of}attempt {} {}", call.attempt, failed.words()));
-        }
+        self.note_attempt(&sequence, &call, failed);
         if held && retry_after_ms == Some(UNTIL_LET_GO) {
             self.hold_call(&sequence, &call, failed, &operation);
             return Ok(Taken::Yes);
@@ -278,10 +273,7 @@ impl Work<'_> {
             self.step_retrying(sequence.role, failed.to_error());
             return Ok(Taken::Yes);
         }
-        let fields = failed.fields(&operation, call.attempt);
-        self.notice(NoticeKind::CallFailed, fields.clone());
-        self.set_call(sequence.id, None);
-        self.cancel_silent(&call, failed, &operation)?;
+        self.cancel_failed(&sequence, &call, failed, &operation)?;
         match sequence.role {
             Role::Step { graph, step, item } => {
                 self.step_failed((graph, step, item), Some(sequence), failed.to_error())?;
@@ -295,12 +287,41 @@ impl Work<'_> {
         }
         let family = if failed.kind.is_communication() { "communication" } else { "platform" };
         let name = format!("error.{family}.invoke.{invoke_id}");
-        let data = fields.into_iter().collect::<Map>();
+        let data = failed.fields(&operation, call.attempt).into_iter().collect::<Map>();
         let mut event = self.made(name.into(), EventKind::External, Some(data.into()));
         event.invoke_id = Some(Arc::clone(invoke_id));
         self.cause.get_or_insert_with(|| Arc::clone(&event.name));
         self.forward(&event);
         self.offer_call_error(sequence, &event)
+    }
+
+    /// What came of an attempt, for the history.
+    fn note_attempt(
+        &mut self,
+        sequence: &RunningSequence,
+        call: &RunningCall,
+        failed: &CallFailure<'_>,
+    ) {
+        let of = self.step_words(sequence.role);
+        if failed.is_held() {
+            let (code, message) = (failed.code, failed.message);
+            self.note(format!("{of}attempt {} is held back, {code}: {message}", call.attempt));
+        } else {
+            self.note(format!("{of}attempt {} {}", call.attempt, failed.words()));
+        }
+    }
+
+    /// The call failed for good: nobody works on it any more.
+    fn cancel_failed(
+        &mut self,
+        sequence: &RunningSequence,
+        call: &RunningCall,
+        failed: &CallFailure<'_>,
+        operation: &Arc<str>,
+    ) -> Result<(), Overrun> {
+        self.notice(NoticeKind::CallFailed, failed.fields(operation, call.attempt));
+        self.set_call(sequence.id, None);
+        self.cancel_silent(call, failed, operation)
     }
 
     /// The attempt was not sent, and whoever holds it back says when it may be.

@@ -24,8 +24,8 @@ pub enum Effect {
         call: EffectId,
     },
     /// Tell whoever holds back this attempt, and has not sent it, to give it up and to answer so
-    /// ([`super::NOT_SENT`]). What was sent, or may have been by an engine that is gone, is answered
-    /// as ever.
+    /// ([`super::NOT_SENT`]). What was sent, or may have been by an engine that is gone, is
+    /// answered as ever.
     WithdrawCall {
         /// Which call.
         call: EffectId,

@@ -143,19 +143,7 @@ fn e15_what_older_programs_do_not_know_raises_the_version_where_it_is_written() 
         stuck: None,
         ..random.instance()
     };
-    let long_call = RunningCall {
-        id: EffectId([7; 16]),
-        attempt: 1,
-        sent: true,
-        held: false,
-        once: false,
-        input: Value::Null,
-        deadline: Timestamp(9),
-        child: None,
-        heartbeat_ms: Some(10_000),
-        per: None,
-        cache: None,
-    };
+    let long_call = long_call();
     let short_call = RunningCall { heartbeat_ms: None, ..long_call.clone() };
     let with = |call: &RunningCall| {
         let sequence = RunningSequence {
@@ -194,28 +182,46 @@ fn e15_what_older_programs_do_not_know_raises_the_version_where_it_is_written() 
     assert_eq!(version(&progress(with_saves)), 7);
     let left_out = Progress { left_out: vec!["a".into()], ..Progress::default() };
     assert_eq!(version(&progress(left_out)), 7);
-    let steps = |stopped_at| {
-        let step = StepState { status: StepStatus::Failed, stopped_at, ..StepState::default() };
-        let graph = RunningGraph {
-            id: 1,
-            graph: 0,
-            phase: Phase::Running,
-            event: None,
-            steps: std::iter::once(step).collect(),
-            open: 1,
-            started_at: Timestamp(1),
-            ended_at: None,
-        };
-        progress(Progress { graphs: vec![graph], ..Progress::default() })
-    };
-    assert_eq!(version(&steps(None)), 3);
-    assert_eq!(version(&steps(Some(Timestamp(9)))), 7);
+    assert_eq!(version(&progress(steps_of(None))), 3);
+    assert_eq!(version(&progress(steps_of(Some(Timestamp(9))))), 7);
     let mut log = TraceLog::new();
     let line = TraceEntry { before: None, ..random.trace(1) };
     assert_eq!(log.push(&line, 9), Ok(()));
     assert_eq!(is_newer_log(log.as_bytes()), Ok(false));
     assert_eq!(log.push(&TraceEntry { before: Some(1), ..line }, 9), Ok(()));
     assert_eq!(is_newer_log(log.as_bytes()), Ok(true));
+}
+
+fn long_call() -> RunningCall {
+    RunningCall {
+        id: EffectId([7; 16]),
+        attempt: 1,
+        sent: true,
+        held: false,
+        once: false,
+        input: Value::Null,
+        deadline: Timestamp(9),
+        child: None,
+        heartbeat_ms: Some(10_000),
+        per: None,
+        cache: None,
+    }
+}
+
+/// One step that failed, and stopped then.
+fn steps_of(stopped_at: Option<Timestamp>) -> Progress {
+    let step = StepState { status: StepStatus::Failed, stopped_at, ..StepState::default() };
+    let graph = RunningGraph {
+        id: 1,
+        graph: 0,
+        phase: Phase::Running,
+        event: None,
+        steps: std::iter::once(step).collect(),
+        open: 1,
+        started_at: Timestamp(1),
+        ended_at: None,
+    };
+    Progress { graphs: vec![graph], ..Progress::default() }
 }
 
 #[test]

@@ -233,7 +233,8 @@ proptest! {
             prop_assert_eq!(ids.len(), count, "effect ids are unique");
             let ended = world.instance.as_ref().filter(|instance| instance.status.is_ended());
             let progress = ended.and_then(|instance| instance.progress.as_deref());
-            for step in progress.into_iter().flat_map(|it| &it.graphs).flat_map(|it| it.steps.iter()) {
+            let graphs = progress.into_iter().flat_map(|it| &it.graphs);
+            for step in graphs.flat_map(|it| it.steps.iter()) {
                 prop_assert!(step.status.is_over() && step.stopped_at.is_none(), "{step:?}");
                 prop_assert!(step.ended_at >= step.started_at && step.ended_at.is_some());
             }
