@@ -83,8 +83,9 @@ async fn made(
             None => {}
         }
         // To the machine this one stays under way: an engine that is gone may have sent it, so what
-        // takes back waits for it, until its deadline at most.
-        if !attempt.first {
+        // takes back waits for it, until its deadline at most. What waits for room has its time in
+        // full once there is some: its place may be with a call that is promised.
+        if !attempt.first && waits.is_limited() != Some(true) {
             *under_way = None;
             return match opens.await {
                 Ok(open) => Held::Ended(attempt.make(open, permits).await),
