@@ -134,7 +134,7 @@ impl Waiter<'_> {
     }
 
     /// Does it wait for a limit? `None`: for nothing that holds it back.
-    pub(super) fn is_limited(&self) -> Option<bool> {
+    pub(crate) fn is_limited(&self) -> Option<bool> {
         self.own.holder().as_ref().map(|holder| matches!(holder, Holder::Limit(_)))
     }
 
