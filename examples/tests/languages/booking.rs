@@ -40,6 +40,8 @@ pub(crate) struct Order {
     /// these another one follows, so the rest is the number of calls.
     pub(crate) attempts: usize,
     pub(crate) failed: usize,
+    /// Its id and its history, for who looks why something is wrong.
+    pub(crate) told: String,
 }
 
 /// An engine, and who books.
@@ -183,8 +185,14 @@ fn order(mut one: Value, history: &[Value]) -> Order {
         input: one["input"].take(),
         entries: serde_json::from_value(one["output"]["entries"].take()).unwrap(),
         attempts: effects.filter(|effect| text(effect).starts_with("call ")).count(),
-        failed: notes.map(|note| note.matches("attempt ").count()).sum(),
+        failed: notes.map(failures).sum(),
+        told: format!("{}: {history:#?}", one["id"]),
     }
+}
+
+/// Attempts that this note says were held back or failed; an answer that came too late is neither.
+fn failures(note: &str) -> usize {
+    note.matches("attempt ").count() - note.matches("_reply: attempt ").count()
 }
 
 fn lines(text: &str) -> impl Iterator<Item = Value> + use<'_> {

@@ -134,7 +134,7 @@ fn judge(orders: &[Order], books: &BTreeMap<String, Entry>) {
     for order in orders {
         let lines = order.input["lines"].as_array().unwrap();
         let calls = order.attempts - order.failed;
-        assert_eq!(calls, lines.len() + OTHER_CALLS, "calls of {}", order.id);
+        assert_eq!(calls, lines.len() + OTHER_CALLS, "calls of {}", order.told);
         let line = |line: &Value| (format!("line {line}"), line.as_u64().unwrap());
         let wanted = [("open".to_owned(), 1)].into_iter().chain(lines.iter().map(line));
         let wanted: Vec<_> = wanted.chain([("close".to_owned(), 1)]).collect();
