@@ -1,23 +1,28 @@
 //! [`Desk`]: takes the calls of one operation and answers them.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use gearshift_bus::{Bus, Message, Request, Server, Subject};
+use gearshift_protocol::plugin::BODY_BYTES_MAX;
 use gearshift_protocol::{CallHeaders, Encoding, Pending, headers, subjects};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
-use crate::answer::{Answered, answer};
-use crate::context::{Context, Shared, is_over_since, time_left};
+use crate::answer::{Answered, Work, answer, sized};
+use crate::bodies;
+use crate::context::{Context, Progress, Shared, is_over_since, time_left};
 use crate::failure::Failure;
-use crate::inflight::InFlight;
+use crate::inflight::{Entry, InFlight, Unwanted};
 use crate::life::Gauge;
 use crate::long;
 use crate::pace::Pace;
@@ -45,9 +50,50 @@ pub(crate) struct Desk {
 
 /// A call as it was taken.
 struct Taken {
+    request: Request,
+    entry: Entry,
+    span: Span,
+    /// Then its answer may be JSON without saying so.
+    asked_json: bool,
+}
+
+/// How far a call is.
+enum Stage {
+    /// Its handler is at work.
+    Working(Working),
+    /// Its handler came to its end.
+    Done(Taken, Encoding, Vec<u8>),
+    /// Its handler failed, or is not asked.
+    Failed(Taken, Failure),
+    /// Its input has to be fetched.
+    Stored(Box<(Taken, Context, Encoding, Bytes)>),
+    /// Its result is to come later.
+    Long(Box<Long>),
+    /// Its answer did not leave at once.
+    Unsent(Box<Unsent>),
+}
+
+struct Working {
+    taken: Taken,
+    encoding: Encoding,
+    progress: Arc<Progress>,
+    work: Work,
+}
+
+struct Long {
+    taken: Taken,
     context: Context,
     encoding: Encoding,
     body: Bytes,
+    heartbeat: Duration,
+    /// Where the result goes, as the caller said.
+    to: String,
+}
+
+struct Unsent {
+    request: Request,
+    reply: Message,
+    span: Span,
 }
 
 impl Desk {
@@ -73,85 +119,137 @@ impl Desk {
                 Err(_) => server.hold(Arc::clone(&self.permits).acquire_owned()).await,
             };
             let Ok(permit) = permit else { return };
-            let desk = Arc::clone(&self);
             self.gauge.enter();
-            let mut call = self.pace.time(async move {
-                desk.serve(request).await;
-                drop(permit);
-            });
-            if !self.pace.is_quick() || futures_util::poll!(&mut call).is_pending() {
-                self.tasks.spawn(call);
+            let desk = Arc::clone(&self);
+            if self.pace.is_quick() {
+                let mut request = Some(request);
+                let turn = |task: &mut TaskContext<'_>| self.first_turn(request.take()?, task);
+                if let Some(stage) = at_once(turn).await {
+                    self.tasks.spawn(async move {
+                        desk.serve(stage).await;
+                        drop(permit);
+                    });
+                }
+            } else {
+                self.tasks.spawn(self.pace.time(async move {
+                    desk.serve(desk.open(request)).await;
+                    drop(permit);
+                }));
             }
         }
     }
 
-    async fn serve(&self, request: Request) {
+    /// Runs a call here up to its first wait; what is left of it gets a task. It is not one future
+    /// from its beginning, as room for all that may come costs more than a short handler does.
+    fn first_turn(&self, request: Request, task: &mut TaskContext<'_>) -> Option<Stage> {
+        let began = Instant::now();
+        let stage = match self.open(request) {
+            Stage::Working(mut call) => {
+                match call.taken.span.in_scope(|| call.work.poll_unpin(task)) {
+                    Poll::Ready(Ok(output)) => Stage::Done(call.taken, call.encoding, output),
+                    Poll::Ready(Err(failure)) => Stage::Failed(call.taken, failure),
+                    Poll::Pending => Stage::Working(call),
+                }
+            }
+            other => other,
+        };
+        let left = match stage {
+            Stage::Done(taken, encoding, output) if output.len() <= BODY_BYTES_MAX => {
+                self.answer(taken, Ok((encoding, output))).map(Stage::Unsent)
+            }
+            Stage::Failed(taken, failure) => self.answer(taken, Err(failure)).map(Stage::Unsent),
+            left => Some(left),
+        };
+        self.pace.took(began.elapsed());
+        left
+    }
+
+    /// Takes a call, up to where its handler begins.
+    fn open(&self, request: Request) -> Stage {
         let message = &request.message;
         let mut call = CallHeaders::from_headers(|name| message.headers.get(name));
-        let (attempt, result_to) = (call.attempt, call.result_to.take());
+        let result_to = call.result_to.take();
         let context = Context::new(call, Arc::clone(&self.shared));
         let entry = self.calls.enter(&context.call_id, &context.progress);
-        let span = context.span();
         let encoding = Encoding::of(message.headers.get(headers::CONTENT_TYPE));
         let asked_json = matches!(encoding, Ok(Encoding::Json));
-        let answer = match encoding {
-            // Told, as somebody may wait all the same where clocks differ.
-            Ok(_) if is_expired(&request, &context) => Err(Failure::expired()),
-            Ok(encoding) => {
-                let taken = Taken { context, encoding, body: message.payload.clone() };
-                if let (Some(heartbeat), Some(to)) = (self.operation.options.heartbeat, result_to) {
-                    let work = self.work(request, taken, attempt, heartbeat, &to);
-                    return Box::pin(work).instrument(span).await;
-                }
-                self.run_in_time(taken).instrument(span.clone()).await
+        // Told, as somebody may wait all the same where clocks differ.
+        let is_expired = is_expired(&request, &context);
+        let body = message.payload.clone();
+        let taken = Taken { request, entry, span: context.span(), asked_json };
+        let encoding = match encoding {
+            Ok(_) if is_expired => return Stage::Failed(taken, Failure::expired()),
+            Ok(encoding) => encoding,
+            Err(error) => {
+                let failure = Failure::permanent(error.to_string()).code(415);
+                return Stage::Failed(taken, failure);
             }
-            Err(error) => Err(Failure::permanent(error.to_string()).code(415)),
         };
+        if let (Some(heartbeat), Some(to)) = (self.operation.options.heartbeat, result_to) {
+            let long = Long { taken, context, encoding, body, heartbeat, to };
+            return Stage::Long(Box::new(long));
+        }
+        match bodies::named(&self.shared.outlet, encoding, &body) {
+            Ok(None) => {
+                let progress = Arc::clone(&context.progress);
+                let work = Work::new(&self.operation, context, encoding, body);
+                Stage::Working(Working { taken, encoding, progress, work })
+            }
+            Ok(Some(_)) => Stage::Stored(Box::new((taken, context, encoding, body))),
+            Err(failure) => Stage::Failed(taken, failure),
+        }
+    }
+
+    /// Takes a call to its end from where it is.
+    async fn serve(&self, stage: Stage) {
+        let (taken, answer) = match stage {
+            Stage::Working(Working { taken, encoding, progress, work }) => {
+                let run = async { sized(&self.shared.outlet, encoding, work.await?).await };
+                let deadline = taken.request.message.headers.get(headers::DEADLINE);
+                let run = in_time(run, deadline, &progress.unwanted);
+                let answer = run.instrument(taken.span.clone()).await;
+                (taken, answer)
+            }
+            Stage::Done(taken, encoding, output) => {
+                (taken, sized(&self.shared.outlet, encoding, output).await)
+            }
+            Stage::Failed(taken, failure) => (taken, Err(failure)),
+            Stage::Stored(call) => {
+                let (taken, context, encoding, body) = *call;
+                let (deadline, progress) =
+                    (context.deadline.clone(), Arc::clone(&context.progress));
+                let run = answer(&self.operation, context, encoding, body);
+                let run = in_time(run, deadline.as_deref(), &progress.unwanted);
+                let answer = Box::pin(run.instrument(taken.span.clone())).await;
+                (taken, answer)
+            }
+            Stage::Long(call) => {
+                let span = call.taken.span.clone();
+                return Box::pin(self.work(*call)).instrument(span).await;
+            }
+            Stage::Unsent(unsent) => return send(*unsent).await,
+        };
+        if let Some(unsent) = self.answer(taken, answer) {
+            Box::pin(send(*unsent)).await;
+        }
+    }
+
+    /// Answers at once, or says what could not be sent.
+    fn answer(&self, taken: Taken, answer: Answered) -> Option<Box<Unsent>> {
+        let Taken { request, entry, span, asked_json } = taken;
         drop(entry);
-        let mut reply = reply(message.subject.clone(), answer, asked_json);
+        let mut reply = reply(request.message.subject.clone(), answer, asked_json);
         self.leave(&mut reply, self.chosen);
-        let Err(unsent) = request.respond_at_once(reply) else { return };
-        let (request, reply) = *unsent;
-        // The caller learns of the loss at its deadline and asks again.
-        if let Err(error) = Box::pin(request.respond(reply)).await {
-            span.in_scope(|| tracing::warn!(%error, "the answer could not be sent"));
-        }
-    }
-
-    /// Runs the handler, and tells it once its deadline is over. One that was over before says
-    /// nothing: it may be that clocks differ.
-    async fn run_in_time(&self, taken: Taken) -> Answered {
-        let Some(deadline) = taken.context.deadline.clone() else { return self.run(taken).await };
-        let call = Arc::clone(&taken.context.progress);
-        let over = async {
-            if let Some(left) = time_left(&deadline).filter(|left| !left.is_zero()) {
-                sleep(left).await;
-                call.unwanted.cancel();
-            }
-            std::future::pending::<Infallible>().await
-        };
-        tokio::select! {
-            biased;
-            answer = self.run(taken) => answer,
-            never = over => match never {},
-        }
-    }
-
-    async fn run(&self, taken: Taken) -> Answered {
-        answer(&self.operation, taken.context, taken.encoding, taken.body).await
+        let (request, reply) = *request.respond_at_once(reply).err()?;
+        Some(Box::new(Unsent { request, reply, span }))
     }
 
     /// Says that the result comes later, then works.
-    async fn work(
-        &self,
-        request: Request,
-        taken: Taken,
-        attempt: u32,
-        heartbeat: Duration,
-        result_to: &str,
-    ) {
+    async fn work(&self, call: Long) {
+        let Long { taken, context, encoding, body, heartbeat, to } = call;
+        let Taken { request, entry, span: _, asked_json: _ } = taken;
         let at = request.message.subject.clone();
-        let to = match place(result_to) {
+        let to = match place(&to) {
             Ok(to) => to,
             Err(failure) => {
                 let mut refusal = reply(at, Err(failure), false);
@@ -170,18 +268,18 @@ impl Desk {
             self.gauge.leave();
             return warn_unsent(Err(error));
         }
-        let context = taken.context.clone();
+        let run = answer(&self.operation, context.clone(), encoding, body);
         let call = long::Call { bus: &self.bus, context: &context, heartbeat };
-        call.work(self.run(taken), |answer| {
+        call.work(run, |answer| {
             let mut result = reply(to.clone(), answer, false);
             self.leave(&mut result, true);
             for (name, value) in [
                 (headers::CALL_ID, context.call_id.clone()),
-                (headers::ATTEMPT, attempt.to_string()),
+                (headers::ATTEMPT, context.attempt.to_string()),
                 (headers::INSTANCE, gearshift_protocol::ce_encode(&context.instance_id)),
                 (
                     headers::MESSAGE_ID,
-                    gearshift_protocol::long_work::result_id(&context.call_id, attempt),
+                    gearshift_protocol::long_work::result_id(&context.call_id, context.attempt),
                 ),
             ] {
                 insert(&mut result, name, value);
@@ -189,6 +287,7 @@ impl Desk {
             result
         })
         .await;
+        drop(entry);
     }
 
     /// Takes the call off the gauge, and tells what is left.
@@ -198,6 +297,40 @@ impl Desk {
             insert(reply, headers::LOAD, left.to_string());
         }
     }
+}
+
+/// Does something with the task that is here.
+async fn at_once<T>(mut done: impl FnMut(&mut TaskContext<'_>) -> T) -> T {
+    poll_fn(|task| Poll::Ready(done(task))).await
+}
+
+/// Runs the handler, and tells it once its deadline is over. One that was over before says nothing:
+/// it may be that clocks differ.
+async fn in_time<T>(
+    run: impl Future<Output = T>,
+    deadline: Option<&str>,
+    unwanted: &Unwanted,
+) -> T {
+    let Some(deadline) = deadline else { return run.await };
+    let over = async {
+        if let Some(left) = time_left(deadline).filter(|left| !left.is_zero()) {
+            sleep(left).await;
+            unwanted.cancel();
+        }
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        biased;
+        done = run => done,
+        never = over => match never {},
+    }
+}
+
+/// The caller learns of a loss at its deadline and asks again.
+async fn send(unsent: Unsent) {
+    let Unsent { request, reply, span } = unsent;
+    let sent = request.respond(reply).await;
+    span.in_scope(|| warn_unsent(sent));
 }
 
 /// Has its deadline gone by while it waited here? Nobody needs its effect any more.

@@ -49,16 +49,15 @@ struct Calls {
 }
 
 /// One call being answered; it ends with the drop.
-pub(crate) struct Entry<'a> {
-    all: &'a InFlight,
+pub(crate) struct Entry {
     /// `None` where it has no id, and so cannot be cancelled.
-    place: Option<usize>,
+    place: Option<(InFlight, usize)>,
 }
 
 impl InFlight {
-    pub(crate) fn enter(&self, call_id: &str, call: &Arc<Progress>) -> Entry<'_> {
+    pub(crate) fn enter(&self, call_id: &str, call: &Arc<Progress>) -> Entry {
         if call_id.is_empty() {
-            return Entry { all: self, place: None };
+            return Entry { place: None };
         }
         let one = Some((Box::from(call_id), Arc::clone(call)));
         let mut calls = self.lock();
@@ -69,7 +68,7 @@ impl InFlight {
             None => places.push(one),
         }
         drop(calls);
-        Entry { all: self, place: Some(at) }
+        Entry { place: Some((self.clone(), at)) }
     }
 
     pub(crate) fn cancel(&self, call_id: &str) {
@@ -86,12 +85,12 @@ impl InFlight {
     }
 }
 
-impl Drop for Entry<'_> {
+impl Drop for Entry {
     fn drop(&mut self) {
-        let Some(at) = self.place else { return };
-        let mut calls = self.all.lock();
-        let call = calls.places.get_mut(at).and_then(Option::take);
-        calls.free.push(at);
+        let Some((all, at)) = &self.place else { return };
+        let mut calls = all.lock();
+        let call = calls.places.get_mut(*at).and_then(Option::take);
+        calls.free.push(*at);
         drop(calls);
         // Not under the lock.
         drop(call);

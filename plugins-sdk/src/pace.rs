@@ -39,7 +39,8 @@ impl Pace {
         Timed { call: Box::pin(call), pace: Some(self.clone()) }
     }
 
-    fn took(&self, turn: Duration) {
+    /// A call held its thread so long at its first turn.
+    pub(crate) fn took(&self, turn: Duration) {
         let row = self.0.load(Ordering::Relaxed);
         // Of two at once one may be forgotten, which does no harm.
         match turn <= QUICK {
