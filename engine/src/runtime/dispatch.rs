@@ -22,7 +22,9 @@ use super::asking::ask;
 use super::cache::ToKeep;
 use super::letters::Letters;
 use super::longwork::Watched;
-use super::providers::{Asked, Attempt, Pass, Promised, keep_giving_up, with_trace};
+use super::providers::{
+    Asked, Attempt, GoesFirst, Pass, Promised, keep_giving_up, with_trace,
+};
 use super::shared::Shared;
 use super::under_way::{Sent, UnderWay};
 use super::unsent::Unsent;
@@ -175,7 +177,7 @@ impl Dispatch {
     }
 
     fn call(&self, key: InstanceKey, definition: &Definition, (call, first): (CallRequest, bool)) {
-        let attempt = self.attempt(key, definition, call, first);
+        let attempt = self.attempt(key, definition, call, first).that_goes_first();
         if let Some(under) = attempt.call.cache {
             return self.call_or_find(attempt.that_waits(&self.unsent), under);
         }
@@ -202,6 +204,7 @@ impl Dispatch {
             id: call.call.to_string(),
             call,
             first,
+            goes_first: GoesFirst::default(),
             turn: None,
             in_hand: Mutex::default(),
         }
