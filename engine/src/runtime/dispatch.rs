@@ -22,9 +22,7 @@ use super::asking::ask;
 use super::cache::ToKeep;
 use super::letters::Letters;
 use super::longwork::Watched;
-use super::providers::{
-    Asked, Attempt, GoesFirst, Pass, Promised, keep_giving_up, with_trace,
-};
+use super::providers::{Asked, Attempt, GoesFirst, Pass, Promised, keep_giving_up, with_trace};
 use super::shared::Shared;
 use super::under_way::{Sent, UnderWay};
 use super::unsent::Unsent;

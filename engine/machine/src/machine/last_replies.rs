@@ -72,9 +72,8 @@ impl Work<'_> {
             instance.sequences.iter().filter(|it| of(it.role) && !instance.is_last_reply(it));
         let calls =
             kept.filter_map(|it| it.call.as_ref().filter(|_| may_be_undone(definition, it)));
-        let unsent = calls.filter(|call| {
-            call.sent && !call.unsure && !call.once && call.heartbeat_ms.is_none()
-        });
+        let unsent = calls
+            .filter(|call| call.sent && !call.unsure && !call.once && call.heartbeat_ms.is_none());
         self.effects.extend(
             unsent.map(|call| Effect::WithdrawCall { call: call.id, attempt: call.attempt }),
         );

@@ -68,9 +68,7 @@ mod work;
 mod tests;
 
 pub use cache::{CacheKey, result_hash};
-pub use calls::{
-    BREAKER_OPEN, ENGINE_AWAY, NOT_SENT, PLUGIN_GONE, PLUGIN_LIMITED, PLUGIN_PAUSED,
-};
+pub use calls::{BREAKER_OPEN, ENGINE_AWAY, NOT_SENT, PLUGIN_GONE, PLUGIN_LIMITED, PLUGIN_PAUSED};
 pub(crate) use checkpoint::checked_name;
 pub use checkpoint::{CHECKPOINT_BYTES_MAX, CHECKPOINTS_BYTES_MAX, CHECKPOINTS_MAX};
 pub use chunks::Chunks;

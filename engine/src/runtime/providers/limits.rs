@@ -10,7 +10,7 @@ use gearshift_machine::definition::duration;
 use gearshift_machine::definition::model::{PluginRules, Rate};
 use tokio::time::Instant;
 
-use super::ahead::{Ahead, Again};
+use super::ahead::{Again, Ahead};
 use super::line::{InLine, Line, Seat};
 
 /// So many windows are kept before it is looked which of them nobody needs.

@@ -80,10 +80,7 @@ impl Line {
         self.state().free == self.places
     }
 
-    fn enter(
-        self: &Arc<Self>,
-        again: bool,
-    ) -> Result<Seat, (Ticket<'_>, oneshot::Receiver<Seat>)> {
+    fn enter(self: &Arc<Self>, again: bool) -> Result<Seat, (Ticket<'_>, oneshot::Receiver<Seat>)> {
         let mut state = self.state();
         if let Some(seat) = state.seat(self) {
             return Ok(seat);
