@@ -175,7 +175,7 @@ impl Dispatch {
     }
 
     fn call(&self, key: InstanceKey, definition: &Definition, (call, first): (CallRequest, bool)) {
-        let attempt = self.attempt(key, definition, call, first).that_goes_first();
+        let attempt = self.attempt(key, definition, call, first);
         if let Some(under) = attempt.call.cache {
             return self.call_or_find(attempt.that_waits(&self.unsent), under);
         }
@@ -206,12 +206,15 @@ impl Dispatch {
             turn: None,
             in_hand: Mutex::default(),
         }
+        .that_goes_first()
     }
 
-    /// An owner before held back the next attempt of this call: it is held on.
-    pub(crate) fn hold(&self, key: InstanceKey, definition: &Definition, call: CallRequest) {
+    /// An owner before held back the next attempt of this call: it is held on. `first`: nobody can
+    /// have sent it.
+    pub(crate) fn hold(&self, key: InstanceKey, of: &Definition, held: (CallRequest, bool)) {
+        let (call, first) = held;
         let call = CallRequest { attempt: call.attempt.saturating_add(1), ..call };
-        let attempt = self.attempt(key, definition, call, true).that_waits(&self.unsent);
+        let attempt = self.attempt(key, of, call, first).that_waits(&self.unsent);
         let (permits, stop) = (Arc::clone(&self.permits), self.stop.clone());
         self.tasks.spawn(ask(attempt, permits, stop, (self.calls.token(), true)));
     }
