@@ -139,6 +139,7 @@ fn call(
         deadline: call.sent.then(|| call.deadline.to_string()),
         next_attempt: retry.map(|due| due.to_string()),
         held: None,
+        unsure: !call.sent && call.unsure,
         pending: call.sent && call.heartbeat_ms.is_some(),
         answered: answered(instance, call),
         progress: None,

@@ -60,6 +60,7 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
         now_is.calls.into_iter().partition(|call| call.answered.is_some());
     waits_for_calls(handle, instance, &calls, &mut why).await;
     kept_answers(instance, &kept, &mut why);
+    may_be_done(instance, &calls, &mut why);
     holds::why(handle, &calls, &mut why);
     plugins::why(handle, &calls, &mut why);
     for child in now_is.children.iter().take(SHOWN) {
@@ -201,6 +202,17 @@ fn kept_answers(instance: &Instance, kept: &[CallView], why: &mut Why) {
     }
 }
 
+/// What holds up what is taken back, as only the plugin can tell whether it is done.
+fn may_be_done(instance: &Instance, calls: &[CallView], why: &mut Why) {
+    if instance.status == Status::Compensating && calls.iter().any(|call| call.unsure) {
+        why.lines.push(
+            "what may have been sent is sent again once it may be, and is then taken back if it is \
+             done; `gearshift kill` gives it up, and its effect may stay"
+                .to_owned(),
+        );
+    }
+}
+
 /// Each call under way, and each plugin that is not there for one of them.
 async fn waits_for_calls(handle: &Handle, instance: &Instance, calls: &[CallView], why: &mut Why) {
     if calls.is_empty() {
@@ -229,6 +241,9 @@ fn attempt(call: &CallView, instance: &Instance) -> String {
     let frozen = instance.paused().is_some_and(|paused| paused.clocks == Clocks::Freeze);
     let said = match (&call.next_attempt, &call.deadline) {
         _ if call.held.is_some() => format!("attempt {attempt}{of} waits to be sent"),
+        (Some(next), _) if call.unsure && !stands => {
+            format!("attempt {attempt}{of} was held back, next at {next}")
+        }
         (Some(_), _) if frozen => format!("attempt {attempt}{of} failed, the next waits as well"),
         (Some(next), _) if stands => {
             format!("attempt {attempt}{of} failed, next at {next} or once it goes on")
@@ -243,8 +258,9 @@ fn attempt(call: &CallView, instance: &Instance) -> String {
         (None, Some(deadline)) => format!("attempt {attempt}{of} is under way until {deadline}"),
         (None, None) => format!("attempt {attempt}{of} waits to be sent"),
     };
+    let unsure = if call.unsure { ", an engine that is gone may have sent it" } else { "" };
     let held = call.held.as_ref().map_or_else(String::new, |held| format!(": {held}"));
-    let said = format!("call {operation}: {said}{held}");
+    let said = format!("call {operation}: {said}{unsure}{held}");
     let pending = if call.pending { "; its plugin answers later" } else { "" };
     let progress = call.progress.as_ref().map_or_else(String::new, |progress| {
         let percent = progress.percent.map(|percent| format!("{percent} %"));

@@ -33,12 +33,13 @@ fn under_way(call: &CallView, status: Status) -> String {
     }
     let progress = call.progress.as_ref().map(steps::progress).unwrap_or_default();
     let said = if call.pending { format!("  answers later{progress}") } else { progress };
+    let unsure = if call.unsure { ", may have been sent" } else { "" };
     let next = match &call.next_attempt {
         Some(_) if stands => " failed, the next waits as well".to_owned(),
         Some(next) => format!(" failed, next at {next}"),
         None => match &call.held {
-            Some(held) => format!(" waits to be sent: {held}"),
-            None if call.deadline.is_none() => " waits to be sent".to_owned(),
+            Some(held) => format!(" waits to be sent{unsure}: {held}"),
+            None if call.deadline.is_none() => format!(" waits to be sent{unsure}"),
             None => String::new(),
         },
     };

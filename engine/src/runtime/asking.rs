@@ -82,16 +82,6 @@ async fn made(
             Some(Err(asked)) => return Held::Ended(asked),
             None => {}
         }
-        // To the machine this one stays under way: an engine that is gone may have sent it, so what
-        // takes back waits for it, until its deadline at most. What waits for room has its time in
-        // full once there is some: its place may be with a call that is promised.
-        if !attempt.first && waits.is_limited() != Some(true) {
-            *under_way = None;
-            return match opens.await {
-                Ok(open) => Held::Ended(attempt.make(open, permits).await),
-                Err(asked) => Held::Ended(asked),
-            };
-        }
         // Else it is free by now.
         if let Some(held) = attempt.is_held(&waits) {
             tell(&attempt.shared, attempt.partition, held, stop).await;

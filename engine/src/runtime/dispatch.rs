@@ -22,7 +22,7 @@ use super::asking::ask;
 use super::cache::ToKeep;
 use super::letters::Letters;
 use super::longwork::Watched;
-use super::providers::{Asked, Attempt, Pass, Promised, keep_giving_up, with_trace};
+use super::providers::{Asked, Attempt, GoesFirst, Pass, Promised, keep_giving_up, with_trace};
 use super::shared::Shared;
 use super::under_way::{Sent, UnderWay};
 use super::unsent::Unsent;
@@ -202,15 +202,19 @@ impl Dispatch {
             id: call.call.to_string(),
             call,
             first,
+            goes_first: GoesFirst::default(),
             turn: None,
             in_hand: Mutex::default(),
         }
+        .that_goes_first()
     }
 
-    /// An owner before held back the next attempt of this call: it is held on.
-    pub(crate) fn hold(&self, key: InstanceKey, definition: &Definition, call: CallRequest) {
+    /// An owner before held back the next attempt of this call: it is held on. `first`: nobody can
+    /// have sent it.
+    pub(crate) fn hold(&self, key: InstanceKey, of: &Definition, held: (CallRequest, bool)) {
+        let (call, first) = held;
         let call = CallRequest { attempt: call.attempt.saturating_add(1), ..call };
-        let attempt = self.attempt(key, definition, call, true).that_waits(&self.unsent);
+        let attempt = self.attempt(key, of, call, first).that_waits(&self.unsent);
         let (permits, stop) = (Arc::clone(&self.permits), self.stop.clone());
         self.tasks.spawn(ask(attempt, permits, stop, (self.calls.token(), true)));
     }

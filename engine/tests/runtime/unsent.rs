@@ -151,3 +151,44 @@ fn h5_what_a_pause_holds_back_after_a_crash_may_have_been_sent_and_is_waited_for
     assert_eq!(steps(&seen)[0], "one undone", "{seen}");
     assert!(asked(&plugin).contains(&None), "it was taken back");
 }
+
+#[test]
+fn h5_what_a_limit_holds_back_after_a_crash_may_have_been_sent_and_is_waited_for() {
+    let plugin = Recorded::new(|seen| match seen.input["n"].is_u64() {
+        true => Answer::Hold,
+        false => Answer::Done,
+    });
+    let mut world = World::embedded().serving(&plugin);
+    world.start();
+    // Half of that is waited for a place, on the clock of the wall.
+    world.deploy(&JOB.replace("timeout: 1h", "timeout: 16s"));
+    order(&world, "start", &json!({ "workflow": "job", "key": "a" }));
+    world.run(eventually("the first call is under way", || (plugin.held() == 1).then_some(())));
+    world.send("job.more", "a", 1);
+    until(&world, "all are under way", |seen| steps(seen)[2] == "two running");
+    plugin.forget();
+    world.restart();
+    let unsure = |seen: &Value| {
+        let calls = seen["calls"].as_array().cloned().unwrap_or_default();
+        calls.iter().filter(|call| call["unsure"] == true && call["deadline"].is_null()).count()
+    };
+    // Whichever is the first this time is at the plugin.
+    until(&world, "two are held back, and may have been sent", |seen| unsure(seen) == 2);
+    order(&world, "cancel", &json!({ "instance": "job/a" }));
+    let seen = until(&world, "both are waited for", |seen| seen["rollback"]["awaited"] == 2);
+    assert!(unsure(&seen) > 0, "{seen}");
+    let why = request(&world, "gearshift.query.why", &json!({ "id": "job/a" })).unwrap();
+    for said in ["an engine that is gone may have sent it", "`gearshift kill` gives it up"] {
+        assert!(why.to_string().contains(said), "{why:#}");
+    }
+    let key = InstanceKey::new("job", "a").unwrap();
+    world.run(eventually_async("it is cancelled", async || {
+        plugin.release().await;
+        world.handle().instance(&key).await.ok()??.status.is_ended().then_some(())
+    }));
+    let seen = until(&world, "it is cancelled", |seen| seen["status"] == "cancelled");
+    let stands = ["one undone", "more completed", "two undone", "three cancelled"];
+    assert_eq!(steps(&seen), stands, "{seen}");
+    let count = |n| asked(&plugin).iter().filter(|it| **it == n).count();
+    assert_eq!((count(Some(2)), count(None)), (1, 2), "both were done, and taken back");
+}

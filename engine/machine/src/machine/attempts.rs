@@ -28,11 +28,14 @@ impl Work<'_> {
         let Some(at) = self.sequence_index(sequence) else { return Ok(()) };
         let per = self.limit_key(&spec.operation, at, call);
         let Some(running) = self.instance.sequences.get_mut(at) else { return Ok(()) };
+        let before = running.call.as_ref().filter(|it| it.id == call);
+        let unsure = before.is_some_and(|it| it.unsure);
         running.call = Some(RunningCall {
             id: call,
             attempt,
             sent: true,
             held: false,
+            unsure,
             once: false,
             input: input.clone(),
             deadline,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::effect::NoticeKind;
 use super::end::End;
+use super::held::is_until_let_go;
 use super::ids::EffectId;
 use super::input::{CallOutcome, ErrorKind, Event, EventKind};
 use super::instance::{
@@ -25,9 +26,6 @@ pub const PLUGIN_PAUSED: &str = "plugin_paused";
 pub const BREAKER_OPEN: &str = "breaker_open";
 /// The code of an attempt that was not sent because a limit of the definition was reached.
 pub const PLUGIN_LIMITED: &str = "plugin_limited";
-/// [`CallOutcome::Failure::retry_after_ms`] of what is held back until whoever does so lets it go
-/// ([`super::Input::CallStarted`]); no timer is armed meanwhile.
-pub const UNTIL_LET_GO: u64 = u64::MAX;
 /// The code of an attempt whose plugin's instance, which had taken it, is gone without an answer.
 pub const PLUGIN_GONE: &str = "plugin_gone";
 /// The code of an attempt that waited to be sent when something began to be taken back, and never
@@ -35,19 +33,6 @@ pub const PLUGIN_GONE: &str = "plugin_gone";
 pub const NOT_SENT: &str = "not_sent";
 /// The code of an undo whose deadline passed while no engine could have heard the answer.
 pub const ENGINE_AWAY: &str = "engine_away";
-
-impl Reply {
-    /// As it is kept until the instance goes on: whoever held the attempt back does so no more, so
-    /// that it is asked for again then.
-    pub(super) fn parked(mut self) -> Self {
-        if let CallOutcome::Failure { retry_after_ms, .. } = &mut self.outcome
-            && *retry_after_ms == Some(UNTIL_LET_GO)
-        {
-            *retry_after_ms = Some(0);
-        }
-        self
-    }
-}
 
 impl Work<'_> {
     /// The call a sequence stands at, and its invoke id.
@@ -241,10 +226,9 @@ impl Work<'_> {
         // What was held back and not sent is no attempt.
         let held = failed.is_held();
         self.note_attempt(&sequence, &call, failed);
-        if held && retry_after_ms == Some(UNTIL_LET_GO) {
-            self.hold_call(&sequence, &call, failed, &operation);
-            return Ok(Taken::Yes);
-        }
+        // One that was kept while the instance stood still is held by nobody any more.
+        let retry_after_ms =
+            retry_after_ms.map(|ms| if is_until_let_go(Some(ms)) { 0 } else { ms });
         // What is to be taken back is not given up because nobody heard (decision 0033).
         let unheard = failed.kind == ErrorKind::Timeout && **failed.code == *ENGINE_AWAY;
         let policy =
@@ -257,6 +241,8 @@ impl Work<'_> {
                     sent: false,
                     held: false,
                     once: false,
+                    // This one was not sent either.
+                    unsure: call.unsure && failed.kind == ErrorKind::PluginNotFound,
                     attempt: call.attempt.saturating_sub(u32::from(held)),
                     heartbeat_ms: None,
                     ..call.clone()
@@ -296,7 +282,7 @@ impl Work<'_> {
     }
 
     /// What came of an attempt, for the history.
-    fn note_attempt(
+    pub(super) fn note_attempt(
         &mut self,
         sequence: &RunningSequence,
         call: &RunningCall,
@@ -322,21 +308,6 @@ impl Work<'_> {
         self.notice(NoticeKind::CallFailed, failed.fields(operation, call.attempt));
         self.set_call(sequence.id, None);
         self.cancel_silent(call, failed, operation)
-    }
-
-    /// The attempt was not sent, and whoever holds it back says when it may be.
-    fn hold_call(
-        &mut self,
-        sequence: &RunningSequence,
-        call: &RunningCall,
-        failed: &CallFailure<'_>,
-        operation: &Arc<str>,
-    ) {
-        let attempt = call.attempt.saturating_sub(1);
-        let waits = RunningCall { sent: false, held: true, once: false, attempt, ..call.clone() };
-        self.set_call(sequence.id, Some(waits));
-        self.notice(NoticeKind::CallRetrying, failed.fields(operation, call.attempt));
-        self.step_retrying(sequence.role, failed.to_error());
     }
 
     /// Offers the error; nobody handling it is the instance's trouble (rule 38).

@@ -149,6 +149,7 @@ impl Work<'_> {
                 attempt: 1,
                 sent: true,
                 held: false,
+                unsure: false,
                 once: false,
                 input: input.clone(),
                 deadline: self.now,

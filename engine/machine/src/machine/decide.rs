@@ -154,12 +154,14 @@ pub(super) fn on_reply(
             .is_some_and(|known| attempt < known.attempt);
         let reason = if older { "late_reply" } else { "second_reply" };
         work.unawaited(reason, (call, attempt), owner)
+    } else if work.hold_back(&reply) {
+        Outcome::Done
     } else if let Some(stuck) = &mut work.instance.stuck {
-        stuck.replies.push(reply.parked());
+        stuck.replies.push(reply);
         work.note("kept until it goes on");
         Outcome::Deferred
     } else if let Some(paused) = work.pause_mut() {
-        paused.replies.push(reply.parked());
+        paused.replies.push(reply);
         work.note("kept until it is resumed");
         Outcome::Deferred
     } else {

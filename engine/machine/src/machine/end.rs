@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::input::Event;
-use super::instance::Instance;
+use super::instance::{Instance, RunningCall};
 use super::macrostep::error_text;
 use super::progress::Role;
 use super::work::Work;
@@ -23,6 +23,41 @@ pub(super) const UNSAID: &str = "cancelled";
 
 /// Of what a `kill` left, so many are named in the reason of the end.
 const NAMED_MAX: usize = 3;
+
+/// How an undo stood when its rollback was broken off.
+enum Stood {
+    /// It was under way.
+    Sent,
+    /// It was held back.
+    Held,
+    /// The same, and an engine that is gone may have sent it.
+    Unsure,
+    /// It failed, and its next attempt was to come or a person to help.
+    Failed,
+}
+
+impl Stood {
+    const fn of(call: &RunningCall) -> Self {
+        match (call.sent, call.unsure, call.held) {
+            (true, _, _) => Self::Sent,
+            (false, true, _) => Self::Unsure,
+            (false, false, true) => Self::Held,
+            (false, false, false) => Self::Failed,
+        }
+    }
+
+    /// What it was to take back, as that is left.
+    fn words(&self, done: &str, call: &str) -> String {
+        match self {
+            Self::Sent => format!("{done} may not be taken back: `{call}` was under way"),
+            Self::Unsure => {
+                format!("{done} may not be taken back: `{call}` waited to be sent again")
+            }
+            Self::Held => format!("{done} was not taken back: `{call}` waited to be sent"),
+            Self::Failed => format!("{done} was not taken back: `{call}` failed"),
+        }
+    }
+}
 
 /// How a life ended that reached no final state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -273,13 +308,17 @@ impl Work<'_> {
             let call = || self.call_of(sequence).map(|(spec, _)| Arc::clone(&spec.operation));
             match sequence.role {
                 Role::Undo { undo } => {
-                    let sent = sequence.call.as_ref().is_some_and(|call| call.sent);
-                    under_way = Some((undo, sent, call().unwrap_or_default()));
+                    let stood = sequence.call.as_ref().map_or(Stood::Failed, Stood::of);
+                    under_way = Some((undo, stood, call().unwrap_or_default()));
                 }
                 Role::Finally { .. } => left.push("`finally` was broken off".to_owned()),
                 Role::State | Role::Step { .. } if self.instance.is_last_reply(sequence) => {
+                    let stood = match sequence.call.as_ref().is_none_or(|call| call.sent) {
+                        true => "was under way",
+                        false => "waited to be sent, and an engine that is gone may have done so",
+                    };
                     let call = call().unwrap_or_default();
-                    left.push(format!("`{call}` was under way: if it is done, it stays"));
+                    left.push(format!("`{call}` {stood}: if it is done, it stays"));
                 }
                 Role::State | Role::Step { .. } => {}
             }
@@ -288,12 +327,8 @@ impl Work<'_> {
         for entry in self.still_to_undo() {
             let done = self.what_was_done(entry);
             match &under_way {
-                Some((undo, true, call)) if *undo == entry.id => {
-                    left.push(format!("{done} may not be taken back: `{call}` was under way"));
-                    continue;
-                }
-                Some((undo, false, call)) if *undo == entry.id => {
-                    left.push(format!("{done} was not taken back: `{call}` failed"));
+                Some((undo, stood, call)) if *undo == entry.id => {
+                    left.push(stood.words(&done, call));
                     continue;
                 }
                 Some(_) | None => {}

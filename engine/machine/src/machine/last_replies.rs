@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use super::calls::{NOT_SENT, PLUGIN_GONE, UNTIL_LET_GO};
+use super::calls::{NOT_SENT, PLUGIN_GONE};
 use super::effect::{CallRequest, Effect};
+use super::held::is_until_let_go;
 use super::input::{CallOutcome, ErrorKind};
-use super::instance::{Instance, Reply, RunningSequence, TimerKind};
+use super::instance::{Instance, Reply, RunningCall, RunningSequence, TimerKind};
 use super::invoked::call_at;
 use super::macrostep::{Cause, Taken};
 use super::progress::{Phase, Role, StepStatus, Then};
@@ -18,9 +19,11 @@ use crate::definition::model::{CallSpec, Definition};
 /// of the time it has left, within these bounds.
 const ASK_AGAIN_MS: std::ops::RangeInclusive<u64> = 500..=60_000;
 
-/// Could the call that the sequence waits for be taken back, once it succeeds?
+/// Could the call that the sequence waits for be taken back, once it succeeds? Of what is held back
+/// the one that may have been sent before.
 fn may_be_undone(definition: &Definition, sequence: &RunningSequence) -> bool {
-    let sent = sequence.call.as_ref().is_some_and(|it| it.sent && it.child.is_none());
+    let may_be_sent = |it: &RunningCall| (it.sent || it.unsure) && it.child.is_none();
+    let sent = sequence.call.as_ref().is_some_and(may_be_sent);
     let own = matches!(sequence.role, Role::State | Role::Step { .. });
     let undoable =
         |(spec, _): (&Arc<CallSpec>, _)| spec.undo.is_some() && verb_of(&spec.operation).is_none();
@@ -64,13 +67,13 @@ impl Work<'_> {
         let definition = self.definition;
         self.drop_running(|it| of(it.role) && !may_be_undone(definition, it))?;
         let instance = &self.instance;
-        // An attempt that was asked for again is none of these: an engine that is gone may have
-        // sent it.
+        // What was asked for again is none of these: an engine that is gone may have sent it.
         let kept =
             instance.sequences.iter().filter(|it| of(it.role) && !instance.is_last_reply(it));
         let calls =
             kept.filter_map(|it| it.call.as_ref().filter(|_| may_be_undone(definition, it)));
-        let unsent = calls.filter(|call| !call.once && call.heartbeat_ms.is_none());
+        let unsent = calls
+            .filter(|call| call.sent && !call.unsure && !call.once && call.heartbeat_ms.is_none());
         self.effects.extend(
             unsent.map(|call| Effect::WithdrawCall { call: call.id, attempt: call.attempt }),
         );
@@ -121,9 +124,10 @@ impl Work<'_> {
                 succeeded = true;
             }
             // Nobody makes another attempt of it.
-            CallOutcome::Failure { kind, message, .. } => {
+            CallOutcome::Failure { kind, message, retry_after_ms, .. } => {
                 self.note(format!("{}: {message}", kind.as_str()));
-                if *kind == ErrorKind::Timeout {
+                // One that is held back, and never was sent, is let go of by who holds it.
+                if *kind == ErrorKind::Timeout || is_until_let_go(*retry_after_ms) {
                     self.cancel_call(sequence);
                 }
             }
@@ -146,8 +150,8 @@ impl Work<'_> {
         if *kind != ErrorKind::PluginNotFound && **code != *PLUGIN_GONE {
             return false;
         }
-        // Whoever held it back gave it up, and nobody else had it.
-        if **code == *NOT_SENT {
+        // Whoever holds it back gave it up or does so now, and nobody else had it.
+        if **code == *NOT_SENT || is_until_let_go(*retry_after_ms) {
             return false;
         }
         let deadline = sequence.call.as_ref().map_or(self.now, |call| call.deadline);
@@ -157,16 +161,26 @@ impl Work<'_> {
         self.note("its plugin is not there: it is asked again until the deadline");
         let left = deadline.since_ms(self.now);
         let own = (left / 8).clamp(*ASK_AGAIN_MS.start(), *ASK_AGAIN_MS.end());
-        let delay = retry_after_ms.filter(|ms| *ms != UNTIL_LET_GO).unwrap_or(own).min(left);
+        let delay = retry_after_ms.unwrap_or(own).min(left);
         self.arm(delay, TimerKind::CallRetry { sequence: sequence.id });
         true
     }
 
-    /// The same attempt once more, with the time it has left.
+    /// The same attempt once more, with the time it has left; of what was held back the next one,
+    /// with its time in full.
     pub(super) fn ask_last_again(&mut self, sequence: &RunningSequence) -> Result<Taken, Overrun> {
         let (Some((spec, _)), Some(call)) = (self.call_of(sequence), &sequence.call) else {
             return Ok(Taken::Yes);
         };
+        let spec = Arc::clone(spec);
+        // Should it be held back now, it may have been sent all the same.
+        let mut call = RunningCall { sent: true, unsure: true, ..call.clone() };
+        if sequence.call.as_ref().is_some_and(|before| !before.sent) {
+            call.attempt = call.attempt.saturating_add(1);
+            call.deadline = self.now.plus_ms(spec.timeout_ms);
+            self.arm(spec.timeout_ms, TimerKind::CallDeadline { sequence: sequence.id });
+        }
+        self.set_call(sequence.id, Some(call.clone()));
         let step = match sequence.role {
             Role::Step { graph, step, .. } => self.step_of(graph, step).map(|step| &step.id),
             Role::State | Role::Undo { .. } | Role::Finally { .. } => None,
@@ -178,10 +192,10 @@ impl Work<'_> {
             call: call.id,
             attempt: call.attempt,
             operation,
-            input: call.input.clone(),
+            input: call.input,
             deadline: call.deadline,
             step,
-            per: call.per.clone(),
+            per: call.per,
             // What is to be taken back is never answered from the cache.
             cache: None,
             trace_context: self.instance.trace_of(call.id),

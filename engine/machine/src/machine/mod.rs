@@ -39,6 +39,7 @@ mod fork;
 mod gate;
 mod graph;
 mod graph_end;
+mod held;
 mod invoked;
 mod last_replies;
 mod late_done;
@@ -67,9 +68,7 @@ mod work;
 mod tests;
 
 pub use cache::{CacheKey, result_hash};
-pub use calls::{
-    BREAKER_OPEN, ENGINE_AWAY, NOT_SENT, PLUGIN_GONE, PLUGIN_LIMITED, PLUGIN_PAUSED, UNTIL_LET_GO,
-};
+pub use calls::{BREAKER_OPEN, ENGINE_AWAY, NOT_SENT, PLUGIN_GONE, PLUGIN_LIMITED, PLUGIN_PAUSED};
 pub(crate) use checkpoint::checked_name;
 pub use checkpoint::{CHECKPOINT_BYTES_MAX, CHECKPOINTS_BYTES_MAX, CHECKPOINTS_MAX};
 pub use chunks::Chunks;
@@ -82,6 +81,7 @@ pub use encoding::{DecodeError, TraceLog};
 pub use end::{End, Ending, FatalError};
 pub(crate) use ending::{UNAWAITED, ended_by_hand};
 pub use fork::{NoFork, fork_of, fork_pin};
+pub use held::{UNTIL_LET_GO, UNTIL_SENT_AGAIN};
 pub use ids::{
     ContentHash, EffectId, Generation, InstanceKey, Pin, StateId, Timestamp, TransitionId,
 };

@@ -2,11 +2,10 @@
 
 use super::decide::unchanged;
 use super::effect::{Effect, NoticeKind};
+use super::held::let_go;
 use super::ids::{EffectId, Timestamp};
 use super::input::ErrorKind;
-use super::instance::{
-    Instance, RunningCall, RunningSequence, Status, Stuck, StuckKind, TimerKind,
-};
+use super::instance::{Instance, RunningCall, RunningSequence, Stuck, StuckKind};
 use super::invoked::{CallFailure, call_at};
 use super::macrostep::Taken;
 use super::outcome::{Decision, Outcome};
@@ -33,7 +32,7 @@ pub(super) fn on_started(
 ) -> Decision {
     let late = || unchanged(Outcome::Ignored { reason: "late_start".into() });
     if attempt == NEXT_ATTEMPT {
-        return let_go(old, definition, call, now).unwrap_or_else(late);
+        return let_go(old, definition, call, now);
     }
     let mut work = Work::new(definition, old.clone(), Some(old), now, "sending".into());
     let Some(sequence) = work.waiting_for(call, attempt).cloned() else { return late() };
@@ -48,37 +47,6 @@ pub(super) fn on_started(
     }
     work.set_call(sequence.id, Some(RunningCall { once: true, ..known.clone() }));
     work.finish(Outcome::Done)
-}
-
-/// What was held back is sent now, with its time in full: by whoever says so, and so by no effect.
-/// Where the instance stands still it is asked for again when that goes on. `None`: it is not held.
-fn let_go(
-    old: &Instance,
-    definition: &Definition,
-    call: EffectId,
-    now: Timestamp,
-) -> Option<Decision> {
-    let is_it = |it: &&RunningSequence| it.call.as_ref().is_some_and(|it| it.held && it.id == call);
-    let sequence = old.sequences.iter().find(is_it)?.clone();
-    let mut work = Work::new(definition, old.clone(), Some(old), now, "sending".into());
-    if let Some((spec, _)) = work.call_of(&sequence) {
-        work.entry.input = format!("sending {}", spec.operation).into();
-    }
-    let waits = sequence.call.map(|call| RunningCall { held: false, ..call });
-    work.set_call(sequence.id, waits);
-    let again = TimerKind::CallRetry { sequence: sequence.id };
-    if matches!(old.status, Status::Stuck | Status::Paused) {
-        work.arm(0, again);
-        // Its clock stands since then: it is due as soon as that goes on.
-        let since = work.pause_mut().map(|paused| paused.since);
-        if let Some((since, timer)) = since.zip(work.instance.timers.last_mut()) {
-            timer.due = since;
-        }
-        return Some(work.finish(Outcome::Deferred));
-    }
-    let outcome = work.attempt_timer(&again, |work| work.retry_call(sequence.id));
-    work.effects.retain(|effect| !matches!(effect, Effect::Call(it) if it.call == call));
-    Some(work.finish(outcome))
 }
 
 impl Work<'_> {

@@ -37,7 +37,7 @@ pub(super) fn on_pending(
         work.entry.input = format!("pending {}", spec.operation).into();
     }
     let heartbeat_ms = Some(heartbeat_ms);
-    work.set_call(sequence.id, Some(RunningCall { heartbeat_ms, ..known.clone() }));
+    work.set_call(sequence.id, Some(RunningCall { heartbeat_ms, unsure: false, ..known.clone() }));
     work.finish(Outcome::Done)
 }
 

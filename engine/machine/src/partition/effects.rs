@@ -44,9 +44,10 @@ impl Partition {
         calls
     }
 
-    /// Calls that were held back: whoever takes over holds them, until they may be sent.
+    /// Calls that were held back: whoever takes over holds them, until they may be sent. `true`: an
+    /// owner before may have sent it.
     #[must_use]
-    pub fn calls_held(&self, definitions: &Definitions) -> Vec<(InstanceKey, CallRequest)> {
+    pub fn calls_held(&self, definitions: &Definitions) -> Vec<(InstanceKey, CallRequest, bool)> {
         let mut calls = Vec::new();
         for key in self.instances.calling() {
             let Some((instance, _)) = self.instances.load(key) else { continue };
@@ -55,7 +56,8 @@ impl Partition {
             };
             let held = |it: &&RunningSequence| it.call.as_ref().is_some_and(|call| call.held);
             calls.extend(instance.sequences.iter().filter(held).filter_map(|running| {
-                Some((key.clone(), call_request(definition, &instance, running)?))
+                let unsure = running.call.as_ref()?.unsure;
+                Some((key.clone(), call_request(definition, &instance, running)?, unsure))
             }));
         }
         calls

@@ -69,11 +69,11 @@ impl Drive {
             }
         }
         // Behind those that had their place before.
-        for (key, call) in self.partition.calls_held(&index.definitions) {
+        for (key, call, unsure) in self.partition.calls_held(&index.definitions) {
             let pin = self.partition.instance(&key).map(|instance| instance.pin);
             let pinned = pin.and_then(|pin| index.definitions.pinned(key.workflow(), pin));
             if let Some(definition) = pinned {
-                self.dispatch.hold(key, definition, call);
+                self.dispatch.hold(key, definition, (call, !unsure));
             }
         }
     }

@@ -9,6 +9,7 @@ use gearshift_machine::machine::{CallOutcome, CallRequest, ErrorKind, InstanceKe
 use gearshift_machine::partition::PartitionInput;
 use gearshift_protocol::{ObjectRef, headers};
 
+use super::ahead::GoesFirst;
 use super::breakers::{self, Pass};
 use super::fate::{Fate, fate};
 use super::gate::Open;
@@ -45,6 +46,8 @@ pub(crate) struct Attempt {
     pub(crate) id: String,
     /// No engine can have sent it before.
     pub(crate) first: bool,
+    /// Those that nobody can have sent wait for it, where an engine before may have.
+    pub(crate) goes_first: GoesFirst,
     /// Its place among those that wait before they are sent, where it does.
     pub(crate) turn: Option<Turn>,
     /// Its answer, from when it came until the partition is told.

@@ -41,6 +41,9 @@ pub struct Tripped {
     pub error: String,
     /// The engine that wrote this.
     pub by: String,
+    /// The id of the call that is tried just now, where one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
     /// The write of the bucket that made it; 0 where it is on its way.
     #[serde(skip)]
     pub(super) revision: u64,
@@ -119,6 +122,7 @@ impl Breaker {
             failures,
             error: error.to_owned(),
             by: by.to_owned(),
+            call: None,
             revision: 0,
         };
         let is_new = self.tripped.send_if_modified(|tripped| {
@@ -153,7 +157,9 @@ impl Breaker {
     pub(super) async fn changed(&self, was: &Tripped) {
         let mut seen = self.tripped.subscribe();
         // A write that arrives changes nothing for those who wait.
-        let same = |now: &Tripped| now.half_open == was.half_open && now.until == was.until;
+        let same = |now: &Tripped| {
+            (now.half_open, now.until, &now.call) == (was.half_open, was.until, &was.call)
+        };
         // The sender lives as long as this borrow, so waiting cannot fail.
         drop(seen.wait_for(|now| !now.as_ref().is_some_and(same)).await);
     }
@@ -169,6 +175,11 @@ impl Drop for Claim<'_> {
 }
 
 impl Tripped {
+    /// Is this the call that is tried just now?
+    pub(super) fn is_trying(&self, call: &str) -> bool {
+        self.half_open && self.call.as_deref() == Some(call)
+    }
+
     /// `the breaker of x is open: 5 failures in a row, the last: …`.
     pub(crate) fn words(&self, key: &str) -> String {
         let Self { half_open, until, failures, error, .. } = self;

@@ -18,6 +18,9 @@ const PREFIX: &str = "breaker/";
 /// How long the call of a half-open breaker may take before another one is tried.
 const PROBE_MS: u64 = 30_000;
 
+/// How much longer than its own deadline is waited for it: whoever asked hears of that first.
+const PROBE_LATE_MS: u64 = 2_000;
+
 /// How soon another call is tried where one did not reach the plugin.
 const AGAIN_MS: u64 = 1_000;
 
@@ -111,12 +114,20 @@ impl Providers {
     }
 }
 
-/// Claims the one call of a breaker whose time has come; false where somebody else has it.
-pub(super) async fn claim(shared: &Shared, breaker: &Breaker, was: &Tripped) -> bool {
+/// Claims the one call of a breaker whose time has come, for the `call` that has so many
+/// milliseconds `left`; false where somebody else has it.
+pub(super) async fn claim(
+    shared: &Shared,
+    breaker: &Breaker,
+    was: &Tripped,
+    (call, left): (&str, u64),
+) -> bool {
     let Some(_turn) = breaker.claims() else { return false };
     let now = shared.config.clock.now();
     let by = shared.config.name.clone();
-    let half = Tripped { half_open: true, until: now.plus_ms(PROBE_MS), by, ..was.clone() };
+    let until = now.plus_ms(left.saturating_add(PROBE_LATE_MS).min(PROBE_MS));
+    let call = Some(call.to_owned());
+    let half = Tripped { half_open: true, until, by, call, ..was.clone() };
     match shared.providers.write(breaker, was.revision, &half).await {
         Ok(true) => {
             announce(shared, NoticeKind::BreakerHalfOpen, &breaker.key, Some(&half), None);
@@ -158,7 +169,8 @@ pub(super) fn ended(
             let Some(was) = breaker.tripped() else { return };
             let wait = if sign == Sign::Bad { rules.reset_ms } else { AGAIN_MS };
             let (until, half_open) = (now.plus_ms(wait), false);
-            let mut again = Tripped { half_open, until, by: by.clone(), ..was.clone() };
+            let by = by.clone();
+            let mut again = Tripped { half_open, until, by, call: None, ..was.clone() };
             if sign == Sign::Bad {
                 again.failures = was.failures.saturating_add(1);
                 error.clone_into(&mut again.error);

@@ -11,7 +11,7 @@ use gearshift_machine::partition::PartitionInput;
 use tokio::time::Instant;
 
 use super::ask::{Asked, Attempt};
-use super::breaker::{Gate, Tripped};
+use super::breaker::{Breaker, Gate, Tripped};
 use super::breakers::{self, Pass};
 use super::limits::Room;
 use super::registry::Route;
@@ -62,6 +62,7 @@ impl Attempt {
                 let route = self.known();
                 let _held = route.as_ref().map(|route| route.counts.waits());
                 waits.by(Holder::Pause(what.clone(), hold));
+                self.has_its_place();
                 providers.released(&what).await;
                 waits.is_free();
             }
@@ -73,11 +74,15 @@ impl Attempt {
             let room = match self.rules.as_deref() {
                 None => Room::default(),
                 Some(rules) => {
-                    let told = |place| waits.by(Holder::Limit(place));
-                    let key = self.call.per.as_ref();
-                    Box::pin(providers.limits.room(rules, key, &told)).await
+                    let told = |place| {
+                        waits.by(Holder::Limit(place));
+                        self.has_its_place();
+                    };
+                    let asks = (self.call.per.as_ref(), !self.first);
+                    Box::pin(providers.limits.room(rules, asks, &told)).await
                 }
             };
+            self.has_its_place();
             waits.is_free();
             // What was open when it got in line may be closed now.
             let still =
@@ -120,7 +125,7 @@ impl Attempt {
     /// What the partition hears of an attempt that is held back; `None` where it is not any more.
     pub(crate) fn is_held(&self, waits: &Waiter<'_>) -> Option<PartitionInput> {
         let (key, call, attempt) = (self.key.clone(), self.call.call, self.call.attempt);
-        let outcome = waits.outcome()?;
+        let outcome = waits.outcome(self.first)?;
         Some(PartitionInput::CallReply { key, call, attempt, outcome })
     }
 
@@ -154,7 +159,13 @@ impl Attempt {
         loop {
             let (was, is_due) = match breaker.gate(self.shared.config.clock.now()) {
                 Gate::Closed => return Ok(Pass::Normal),
-                Gate::Due(was) if breakers::claim(&self.shared, breaker, &was).await => {
+                Gate::Due(was) if self.is_tried(breaker, &was).await => return Ok(Pass::Probe),
+                // It was tried by an engine that is gone, and nobody else hears what becomes of it.
+                Gate::Held(was)
+                    if !self.first
+                        && was.is_trying(&self.id)
+                        && self.is_tried(breaker, &was).await =>
+                {
                     return Ok(Pass::Probe);
                 }
                 Gate::Due(was) => (was, true),
@@ -165,8 +176,15 @@ impl Attempt {
                 return Err(Asked::Ended(failure(ErrorKind::Permanent, BREAKER_OPEN, words)));
             }
             waits.by(Holder::Breaker(breaker.key.clone(), was.clone()));
+            self.has_its_place();
             self.over(route, &was, is_due).await;
         }
+    }
+
+    /// Is it the one call by which the breaker is tried?
+    async fn is_tried(&self, breaker: &Breaker, was: &Tripped) -> bool {
+        let left = self.call.deadline.since_ms(self.shared.config.clock.now());
+        breakers::claim(&self.shared, breaker, was, (&self.id, left)).await
     }
 
     /// Resolves once the breaker is not as it `was`, or its next call is due. One that is due, and

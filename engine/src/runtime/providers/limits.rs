@@ -8,10 +8,10 @@ use std::time::Duration;
 use dashmap::DashMap;
 use gearshift_machine::definition::duration;
 use gearshift_machine::definition::model::{PluginRules, Rate};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::line::{InLine, Line};
+use super::ahead::{Again, Ahead};
+use super::line::{InLine, Line, Seat};
 
 /// So many windows are kept before it is looked which of them nobody needs.
 const LOOK_AT: usize = 1_024;
@@ -26,6 +26,8 @@ pub(super) struct Limits {
     rates: DashMap<At<(u32, u64)>, Arc<Window>>,
     /// How many windows there may be before those that are over go.
     look_at: AtomicUsize,
+    /// Those that an owner before may have sent, and that are in no line yet.
+    again: Arc<Again>,
 }
 
 /// Plugin, limit and key.
@@ -46,24 +48,33 @@ pub(crate) struct Room(#[expect(dead_code, reason = "held for its drop")] Option
 #[derive(Debug)]
 struct Place {
     /// `None` once it is dropped.
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Seat>,
     at: At<u32>,
     all: Arc<DashMap<At<u32>, Arc<Line>>>,
 }
 
 impl Limits {
-    /// Waits for room, in the order in which it is asked for; `key` is what the rules count by. Who
-    /// has to wait is `told` for what, with a place in its line.
+    /// An attempt that an owner before may have sent: it is in line before those are that nobody
+    /// can have.
+    pub(super) fn ahead(&self) -> Ahead {
+        self.again.one()
+    }
+
+    /// Waits for room, in the order in which it is asked for, but `again` first; `key` is what the
+    /// rules count by. Who has to wait is `told` for what, with a place in its line.
     pub(super) async fn room(
         &self,
         rules: &PluginRules,
-        key: Option<&Arc<str>>,
+        (key, again): (Option<&Arc<str>>, bool),
         told: &(dyn Fn(InLine) + Send + Sync),
     ) -> Room {
         let whose = || match key {
             None => format!("`{}`", rules.name),
             Some(key) => format!("`{}` for `{key}`", rules.name),
         };
+        if !again {
+            self.again.is_in_line().await;
+        }
         let room = match rules.concurrency {
             None => Room::default(),
             Some(calls) => {
@@ -72,7 +83,7 @@ impl Limits {
                     1 => format!("one call of {} at once", whose()),
                     _ => format!("{calls} calls of {} at once", whose()),
                 };
-                place.permit = line.join(limit, told).await;
+                place.permit = line.join(again, limit, told).await;
                 Room(Some(place))
             }
         };
@@ -83,7 +94,7 @@ impl Limits {
                 count => format!("{count} calls of {} in {period}", whose()),
             };
             let at = (Arc::clone(&rules.name), (rate.count, rate.period_ms), key.cloned());
-            self.turn(rate, at, limit, told).await;
+            self.turn((rate, again), at, limit, told).await;
         }
         room
     }
@@ -109,13 +120,13 @@ impl Limits {
     /// whoever gives up takes none away.
     async fn turn(
         &self,
-        rate: Rate,
+        (rate, again): (Rate, bool),
         at: At<(u32, u64)>,
         limit: impl Fn() -> String,
         told: &(dyn Fn(InLine) + Send + Sync),
     ) {
         let window = Arc::clone(&self.rates.entry(at).or_default());
-        let first = window.line.join(&limit, told).await;
+        let first = window.line.join(again, &limit, told).await;
         while let Err(after) = window.slot(rate, Instant::now()) {
             told(window.line.first(limit()));
             tokio::time::sleep(after).await;

@@ -21,7 +21,7 @@ async fn asked(
 ) -> Result<Room, String> {
     let told = Mutex::new(String::new());
     let tell = |place: InLine| *told.lock().unwrap() = place.words();
-    let found = tokio::time::timeout(limit, limits.room(rules, key, &tell)).await;
+    let found = tokio::time::timeout(limit, limits.room(rules, (key, false), &tell)).await;
     found.map_err(|_| told.lock().unwrap().clone())
 }
 

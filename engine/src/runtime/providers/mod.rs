@@ -1,5 +1,6 @@
 //! Plugins as the engine sees them: who runs, where it is asked, and what its answer means.
 
+mod ahead;
 mod ask;
 mod breaker;
 mod breakers;
@@ -32,6 +33,7 @@ mod signs;
 mod unsent;
 mod waits;
 
+pub(crate) use ahead::GoesFirst;
 pub(crate) use ask::{Asked, Attempt};
 pub use breaker::Tripped;
 pub(crate) use breakers::Pass;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gearshift_machine::machine::{
     BREAKER_OPEN, CallOutcome, EffectId, ErrorKind, InstanceKey, PLUGIN_LIMITED, PLUGIN_PAUSED,
-    UNTIL_LET_GO,
+    UNTIL_LET_GO, UNTIL_SENT_AGAIN,
 };
 use tokio::sync::Notify;
 
@@ -143,15 +143,16 @@ impl Waiter<'_> {
         self.own.changed.notified().await;
     }
 
-    /// What the machine hears of it: it was not sent, and is no attempt.
-    pub(super) fn outcome(&self) -> Option<CallOutcome> {
+    /// What the machine hears of it: it was not sent, and is no attempt. `first`: nor can it have
+    /// been before.
+    pub(super) fn outcome(&self, first: bool) -> Option<CallOutcome> {
         let holder = self.own.holder();
         let holder = holder.as_ref()?;
         Some(CallOutcome::Failure {
             kind: ErrorKind::PluginNotFound,
             code: holder.code().into(),
             message: holder.words().into(),
-            retry_after_ms: Some(UNTIL_LET_GO),
+            retry_after_ms: Some(if first { UNTIL_LET_GO } else { UNTIL_SENT_AGAIN }),
         })
     }
 }

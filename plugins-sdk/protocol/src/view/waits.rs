@@ -55,6 +55,10 @@ pub struct CallView {
     /// ahead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
+    /// It waits to be sent again, because an engine that is gone may have sent it: a rollback waits
+    /// until that is known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsure: bool,
     /// The plugin took the attempt and answers later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pending: bool,

@@ -52,15 +52,18 @@ const CACHE_FRESH: u8 = 18;
 const PER: u8 = 19;
 /// Instead of 0: it waits until it is let go.
 const HELD: u8 = 20;
+/// In front of the mark, behind [`PER`]: an engine that is gone may have sent it.
+const UNSURE: u8 = 21;
 
 impl Codec for RunningCall {
     fn write(&self, out: &mut Out) {
         let Self { id, attempt, sent, once, input, deadline, child, heartbeat_ms, .. } = self;
-        let Self { per, cache, held, .. } = self;
+        let Self { per, cache, held, unsure, .. } = self;
         id.write(out);
         attempt.write(out);
         let waits = *held && !*sent && child.is_none();
         out.newer_if(cache.is_some() || per.is_some() || waits);
+        out.newer_if(*unsure);
         out.newer_if(*sent && heartbeat_ms.is_some());
         if let Some(CacheKey { hash, fresh }) = cache {
             out.byte(if *fresh { CACHE_FRESH } else { CACHE });
@@ -69,6 +72,9 @@ impl Codec for RunningCall {
         if let Some(per) = per {
             out.byte(PER);
             per.write(out);
+        }
+        if *unsure {
+            out.byte(UNSURE);
         }
         match (child, heartbeat_ms) {
             (Some(child), _) => {
@@ -103,6 +109,10 @@ impl Codec for RunningCall {
             per = Some(Codec::read(from)?);
             mark = from.byte()?;
         }
+        let unsure = mark == UNSURE;
+        if unsure {
+            mark = from.byte()?;
+        }
         let (sent, once) = match mark {
             0 | HELD => (false, false),
             1 => (true, false),
@@ -122,6 +132,7 @@ impl Codec for RunningCall {
             attempt,
             sent,
             held: mark == HELD,
+            unsure,
             once,
             input: Codec::read(from)?,
             deadline: Codec::read(from)?,

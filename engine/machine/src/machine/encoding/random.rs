@@ -217,6 +217,7 @@ impl Random {
                     attempt: random.int(),
                     sent,
                     held: !sent && random.chance(),
+                    unsure: random.chance(),
                     once: sent && child.is_none() && random.chance(),
                     input: random.value(2),
                     deadline: random.at(),

@@ -171,6 +171,8 @@ fn e15_what_older_programs_do_not_know_raises_the_version_where_it_is_written() 
     let held = RunningCall { sent: false, held: true, ..short_call.clone() };
     assert_eq!(version(&with(&held)), 5);
     assert_eq!(version(&with(&RunningCall { held: false, ..held })), 1);
+    let unsure = RunningCall { unsure: true, ..short_call.clone() };
+    assert_eq!(version(&with(&unsure)), 5);
     let limited = RunningCall { per: Some("ann".into()), ..short_call };
     assert_eq!(version(&with(&limited)), 5);
     let timer = Timer { id: 1, due: Timestamp(9), kind: TimerKind::MoreSteps { graph: 0 } };
@@ -198,6 +200,7 @@ fn long_call() -> RunningCall {
         attempt: 1,
         sent: true,
         held: false,
+        unsure: false,
         once: false,
         input: Value::Null,
         deadline: Timestamp(9),

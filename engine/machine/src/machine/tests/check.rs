@@ -9,7 +9,7 @@ use crate::definition::{Format, load};
 use crate::machine::{
     BREAKER_OPEN, CallOutcome, CallRequest, Command, Decision, Delta, Effect, EffectId, ErrorKind,
     HEARTBEAT_LOST, Input, Instance, InstanceKey, NOT_SENT, NoticeKind, Outcome, PLUGIN_GONE,
-    Principal, StateId, Status, Timestamp, UNTIL_LET_GO, decide,
+    Principal, StateId, Status, Timestamp, UNTIL_LET_GO, UNTIL_SENT_AGAIN, decide,
 };
 use crate::value::{Map, Value};
 
@@ -140,21 +140,24 @@ impl World {
         let kind = match line.words.get(1).copied().unwrap_or_default() {
             "retryable" => ErrorKind::Retryable,
             "permanent" => ErrorKind::Permanent,
-            "not_found" | "unsent" | "held" => ErrorKind::PluginNotFound,
+            "not_found" | "unsent" | "held" | "held_again" => ErrorKind::PluginNotFound,
             "invalid" => ErrorKind::InvalidReply,
             "unknown" => ErrorKind::OutcomeUnknown,
             "silent" | "gone" => ErrorKind::Retryable,
             other => panic!("unknown kind `{other}`"),
         };
         let message = line.words.get(2..).unwrap_or_default().join(" ").into();
-        let is_held = line.words.get(1) == Some(&"held");
         let after = line.option("after").map(|text| text.parse().unwrap());
-        let retry_after_ms = after.or_else(|| is_held.then_some(UNTIL_LET_GO));
+        let retry_after_ms = match line.words.get(1).copied() {
+            Some("held") => Some(UNTIL_LET_GO),
+            Some("held_again") => Some(UNTIL_SENT_AGAIN),
+            Some(_) | None => after,
+        };
         let code = match line.words.get(1).copied() {
             Some("silent") => HEARTBEAT_LOST,
             Some("unsent") => NOT_SENT,
             Some("gone") => PLUGIN_GONE,
-            Some("held") => BREAKER_OPEN,
+            Some("held" | "held_again") => BREAKER_OPEN,
             Some(_) | None => "",
         };
         let outcome = CallOutcome::Failure { kind, code: code.into(), message, retry_after_ms };

@@ -2,7 +2,7 @@
 
 use super::check;
 use super::check::{World, definition};
-use crate::machine::{NoticeKind, TimerKind};
+use crate::machine::NoticeKind;
 
 const PAY: &str = "
 workflow: t
@@ -110,10 +110,182 @@ fn while_the_instance_stands_still_it_is_asked_for_when_that_goes_on() {
         6 timer retry -> call bank.pay | a
     ",
     );
-    let mut world = World::new(definition(PAY));
-    let lines = ["start", "command pause", "fail bank.pay held", "command resume"];
+    // Nor is one kept that is held back meanwhile: who holds it goes on.
+    check(
+        PAY,
+        &[
+            "start",
+            "command pause",
+            "fail bank.pay held",
+            "command resume",
+            "advance 1h",
+            "sending bank.pay [attempt=0]",
+            "reply bank.pay",
+        ],
+        "
+        1 start -> call bank.pay | a
+        2 command pause -> - | a paused
+        3 reply bank.pay -> - | a paused
+        4 command resume -> - | a
+        5 sending bank.pay -> - | a
+        6 reply bank.pay -> - | b
+    ",
+    );
+}
+
+/// Two calls at once, one of which can be taken back.
+const BESIDE: &str = "
+workflow: t
+on_failure: rollback
+on_error: fail
+steps:
+  paid: { call: p.pay, undo: p.refund, timeout: 10s }
+  last: { call: p.last }
+";
+
+#[test]
+fn h5_what_is_held_back_and_never_was_sent_is_given_up() {
+    check(
+        BESIDE,
+        &["start", "fail p.pay held", "fail p.last permanent no"],
+        "
+        1 start -> call p.pay, call p.last | steps
+        2 reply p.pay -> - | steps
+        3 reply p.last -> cancel p.pay | steps failed
+    ",
+    );
+    // Told while it is waited for already.
+    check(
+        BESIDE,
+        &["start", "fail p.last permanent no", "fail p.pay held"],
+        "
+        1 start -> call p.pay, call p.last | steps
+        2 reply p.last -> - | steps compensating
+        3 reply p.pay -> cancel p.pay | steps failed
+    ",
+    );
+}
+
+#[test]
+fn h5_what_is_held_back_and_may_have_been_sent_is_sent_again_and_taken_back() {
+    let end = "
+        4 sending p.pay -> - | steps compensating
+        5 reply p.pay -> call p.refund | steps compensating
+        6 reply p.refund -> - | steps failed";
+    let lines = ["advance 30d", "sending p.pay [attempt=0]", "advance 9s", "reply p.pay"];
+    let lines = [&lines[..], &["reply p.refund"]].concat();
+    check(
+        BESIDE,
+        &[&["start", "fail p.pay held_again", "fail p.last permanent no"], &lines[..]].concat(),
+        &format!(
+            "
+        1 start -> call p.pay, call p.last | steps
+        2 reply p.pay -> - | steps
+        3 reply p.last -> - | steps compensating{end}"
+        ),
+    );
+    // The rollback had begun when its engine was killed.
+    check(
+        BESIDE,
+        &[&["start", "fail p.last permanent no", "fail p.pay held_again"], &lines[..]].concat(),
+        &format!(
+            "
+        1 start -> call p.pay, call p.last | steps
+        2 reply p.last -> - | steps compensating
+        3 reply p.pay -> - | steps compensating{end}"
+        ),
+    );
+}
+
+#[test]
+fn h5_what_may_have_been_sent_is_not_waited_for_once_it_failed_or_is_late() {
+    let begun = ["start", "fail p.pay held_again", "fail p.last permanent no"];
+    let lines = [&begun[..], &["sending p.pay [attempt=0]"]].concat();
+    let head = "
+        1 start -> call p.pay, call p.last | steps
+        2 reply p.pay -> - | steps
+        3 reply p.last -> - | steps compensating
+        4 sending p.pay -> - | steps compensating";
+    check(
+        BESIDE,
+        &[&lines[..], &["fail p.pay retryable busy"]].concat(),
+        &format!("{head}\n        5 reply p.pay -> - | steps failed"),
+    );
+    check(
+        BESIDE,
+        &[&lines[..], &["advance 10s"]].concat(),
+        &format!("{head}\n        5 timer deadline p.pay -> cancel p.pay | steps failed"),
+    );
+}
+
+/// Nobody sends it on the way, so nobody knows: the doubt stays.
+#[test]
+fn h5_the_doubt_stays_until_it_is_sent() {
+    let begun = ["start", "fail p.pay held_again", "command pause", "sending p.pay [attempt=0]"];
+    let again = ["command resume", "advance 1ms", "fail p.pay held", "fail p.last permanent no"];
+    let mut world = World::new(definition(BESIDE));
+    begun.iter().chain(&again).for_each(|line| world.run(line));
+    let call = world.instance.as_ref().unwrap().sequences[0].call.clone().unwrap();
+    assert!(call.held && call.unsure, "{}", world.out);
+    let rest = ["sending p.pay [attempt=0]", "reply p.pay", "reply p.refund"];
+    rest.iter().for_each(|line| world.run(line));
+    assert!(world.out.ends_with("reply p.refund -> - | steps failed\n"), "{}", world.out);
+    // A promise says that it is there by now.
+    let mut world = World::new(definition(BESIDE));
+    let promised = ["start", "fail p.pay held_again", "sending p.pay [attempt=0]", "pending p.pay"];
+    promised.iter().for_each(|line| world.run(line));
+    let call = world.instance.as_ref().unwrap().sequences[0].call.clone().unwrap();
+    assert!(call.sent && !call.unsure, "{}", world.out);
+}
+
+#[test]
+fn h5_a_rollback_by_hand_waits_for_it_and_retry_does_it_again() {
+    check(
+        BESIDE,
+        &[
+            "start",
+            "reply p.last",
+            "fail p.pay held_again",
+            "command rollback",
+            "sending p.pay [attempt=0]",
+            "reply p.pay",
+            "reply p.refund",
+            "command retry",
+        ],
+        "
+        1 start -> call p.pay, call p.last | steps
+        2 reply p.last -> - | steps
+        3 reply p.pay -> - | steps
+        4 command rollback -> - | steps compensating
+        5 sending p.pay -> - | steps compensating
+        6 reply p.pay -> call p.refund | steps compensating
+        7 reply p.refund -> - | steps stuck (rolled back by hand)
+        8 command retry -> call p.pay | steps
+    ",
+    );
+}
+
+#[test]
+fn h5_a_kill_gives_up_what_may_have_been_sent_and_says_so() {
+    let mut world = World::new(definition(BESIDE));
+    let lines = ["start", "fail p.pay held_again", "command cancel", "command kill"];
     lines.iter().for_each(|line| world.run(line));
-    let timers = &world.instance.as_ref().unwrap().timers;
-    let again = |kind: &TimerKind| matches!(kind, TimerKind::CallRetry { .. });
-    assert!(timers.iter().any(|timer| again(&timer.kind) && timer.due <= world.now), "{timers:?}");
+    assert!(world.out.ends_with("command kill -> cancel p.pay | steps cancelled\n"));
+    let left = world.instance.as_ref().unwrap().left_out().to_vec();
+    let said = "`p.pay` waited to be sent, and an engine that is gone may have done so: if it is \
+                done, it stays";
+    assert_eq!(left.iter().map(|it| &**it).collect::<Vec<_>>(), [said]);
+    // So it is of what takes back.
+    for (how, said) in [
+        ("held", "step `paid` was not taken back: `p.refund` waited to be sent"),
+        ("held_again", "step `paid` may not be taken back: `p.refund` waited to be sent again"),
+    ] {
+        let mut world = World::new(definition(BESIDE));
+        let lines = ["start", "reply p.pay", "command cancel"];
+        lines.iter().for_each(|line| world.run(line));
+        world.run(&format!("fail p.refund {how}"));
+        world.run("command kill");
+        let left = world.instance.as_ref().unwrap().left_out().to_vec();
+        assert_eq!(left.iter().map(|it| &**it).collect::<Vec<_>>(), [said]);
+    }
 }

@@ -64,7 +64,7 @@ fn decision_47_a_call_that_was_held_back_is_held_on_after_a_restart() {
     let restored = world.restored();
     assert!(restored.pending_effects(&world.definitions).is_empty());
     let held = restored.calls_held(&world.definitions);
-    let [(of, again)] = &held[..] else { panic!("{held:?}") };
+    let [(of, again, false)] = &held[..] else { panic!("{held:?}") };
     assert_eq!((of, again.call, again.attempt), (&key("a"), call, 0));
     assert_eq!((&again.operation, &again.input), (&request.operation, &request.input));
     assert_eq!(restored.call_under_way(&world.definitions, of, call), None);
