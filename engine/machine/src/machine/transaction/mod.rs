@@ -6,6 +6,7 @@ mod call;
 mod door;
 mod drive;
 mod hold;
+mod killed;
 mod member;
 mod model;
 mod scope;
@@ -15,6 +16,7 @@ pub use built_in::transaction_definition;
 pub use call::asks_transaction;
 pub(crate) use call::{Verb, verb_of};
 pub(super) use door::about_transaction;
+pub(super) use killed::Spared;
 pub use model::{
     Asked, Asker, ENTRIES_MAX, Entry, MEMBERS_MAX, Member, Membership, Scope, Stand, Standing,
     TIMEOUT_MS, TIMEOUT_MS_MAX, TRANSACTION, Transaction,
