@@ -67,9 +67,8 @@ impl Work<'_> {
             calls.into_iter().any(|call| call.id == reply.call)
         };
         let replies = instance.kept_replies().filter(|it| awaited(it)).cloned().collect();
-        let failed = |stuck: &mut Box<Stuck>| {
-            stuck.sequence.as_ref().is_some_and(|it| ids.contains(&it.id))
-        };
+        let failed =
+            |stuck: &mut Box<Stuck>| stuck.sequence.as_ref().is_some_and(|it| ids.contains(&it.id));
         let mut stuck = instance.stuck.take_if(failed);
         if let Some(stuck) = &mut stuck {
             stuck.replies.clear();

@@ -16,7 +16,6 @@ pub use built_in::transaction_definition;
 pub use call::asks_transaction;
 pub(crate) use call::{Verb, verb_of};
 pub(super) use door::about_transaction;
-pub(super) use killed::Spared;
 pub use model::{
     Asked, Asker, ENTRIES_MAX, Entry, MEMBERS_MAX, Member, Membership, Scope, Stand, Standing,
     TIMEOUT_MS, TIMEOUT_MS_MAX, TRANSACTION, Transaction,

@@ -73,7 +73,10 @@ fn tx_an_undo_of_its_own_that_is_under_way_goes_on_when_a_member_is_killed() {
         );
         assert_eq!(town.stands("transaction/t"), "rolled_back (done)");
         assert_eq!(statuses(&town, "order/a")[0], StepStatus::Undone);
-        assert_eq!((end(&town, "order/a"), left_out(&town, "order/a")), ("killed by ann".into(), vec![]));
+        assert_eq!(
+            (end(&town, "order/a"), left_out(&town, "order/a")),
+            ("killed by ann".into(), vec![])
+        );
         let killed = town.instance("order/a");
         assert_eq!((killed.status, killed.timers.len()), (Status::Cancelled, 1));
         assert!(killed.sequences.is_empty() && !killed.is_revived());
@@ -211,8 +214,8 @@ fn tx_the_undo_of_a_killed_member_is_tried_as_often_as_it_says_under_one_id() {
     assert_eq!(town.status("order/a"), Status::Compensating);
     town.crash();
     town.pass(10_000);
-    let ids: std::collections::BTreeSet<_> = town.asked.iter().zip(&town.ids);
-    let ids = ids.into_iter().filter(|it| it.0.ends_with("release")).map(|it| it.1.to_string());
+    let ids = town.asked.iter().zip(&town.ids);
+    let ids = ids.filter(|it| it.0.ends_with("release")).map(|it| it.1.to_string());
     let ids: std::collections::BTreeSet<_> = ids.collect();
     assert_eq!(ids.len(), 1, "{}", town.trace());
     town.answer("order/a", "stock.release");
@@ -305,7 +308,7 @@ fn tx_items_and_children_of_a_killed_member_are_taken_back() {
     let parent = "
 workflow: parent
 steps:
-  all: { foreach: '[1, 2, 3]', as: n, concurrency: 2, call: shelf.fill, undo: shelf.clear }
+  all: { foreach: { in: '[1, 2, 3]', as: n }, call: shelf.fill, undo: shelf.clear }
   child: { run: order }
 ";
     let mut town = Town::new(&[parent, &takes_back()]);
@@ -313,7 +316,8 @@ steps:
     town.start_in("parent/a", "t");
     let waiting = town.waiting();
     let child = waiting.iter().find(|it| it.contains("stock.reserve"));
-    let child = child.unwrap_or_else(|| panic!("{waiting:?}")).split_once(' ').unwrap().0.to_owned();
+    let child =
+        child.unwrap_or_else(|| panic!("{waiting:?}")).split_once(' ').unwrap().0.to_owned();
     town.answer(&child, "stock.reserve");
     town.answer("parent/a", "shelf.fill");
     // Two items are under way, and the child takes back what it did.
@@ -322,7 +326,12 @@ steps:
     let mut waiting = town.waiting();
     waiting.sort();
     let release = format!("{child} stock.release");
-    assert_eq!(waiting, [&release, "parent/a shelf.fill", "parent/a shelf.fill"], "{}", town.trace());
+    assert_eq!(
+        waiting,
+        [&release, "parent/a shelf.fill", "parent/a shelf.fill"],
+        "{}",
+        town.trace()
+    );
     town.crash();
     town.settle();
     town.answer(&child, "stock.release");
