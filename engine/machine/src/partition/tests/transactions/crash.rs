@@ -76,7 +76,8 @@ proptest! {
         prop_assert_eq!(town.stands("transaction/t"), "rolled_back (done)", "{}", town.trace());
         let (done, undone) = balance(&done, &undone);
         prop_assert_eq!(done, undone, "{}", town.trace());
-        for call in town.asked.iter().filter(|it| it.ends_with("refund") || it.ends_with("release")) {
+        let is_undo = |it: &&String| it.ends_with("refund") || it.ends_with("release");
+        for call in town.asked.iter().filter(is_undo) {
             let times = town.asked.iter().filter(|it| *it == call).count();
             prop_assert_eq!(times, 1, "{} is asked for once; {}", call, town.trace());
         }
