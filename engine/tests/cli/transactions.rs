@@ -188,9 +188,11 @@ fn tx_a_dry_kill_names_the_transaction_and_a_member_stuck_in_its_own_undo_is_tol
     let why = place.gearshift(&["why", "transaction/t"]).ends(0).out;
     assert!(why.contains("gearshift skip trip/a") && why.contains("gearshift why trip/a"), "{why}");
     place.gearshift(&["skip", "a", "--reason", "by hand"]).ends(0);
-    let over = ["ls", "--where", "key == 't' && 'rolled_back' in active"];
-    until(long, || (!place.gearshift(&over).ends(0).out.is_empty()).then_some(()));
-    let shown = place.gearshift(&["tx", "show", "t"]).ends(0).out;
+    let over = || {
+        let shown = place.gearshift(&["tx", "show", "t"]).ends(0).out;
+        shown.contains("state     rolled back").then_some(shown)
+    };
+    let shown = until(long, over);
     assert!(shown.contains("`a.free` was skipped by tester: by hand"), "{shown}");
     assert!(!shown.contains("waits for"), "{shown}");
 }
