@@ -47,6 +47,13 @@ fn rolls_back(instance: &Instance) -> bool {
     instance.progress.as_deref().is_some_and(|progress| progress.rollback.is_some())
 }
 
+/// Is what is stuck an undo that its transaction waits for, or would wait for?
+fn is_transactions(instance: &Instance) -> bool {
+    let failed = instance.stuck.as_deref().and_then(|stuck| stuck.sequence.as_ref());
+    let Some(Role::Undo { undo }) = failed.map(|it| it.role) else { return false };
+    instance.membership().is_some_and(|it| it.standing.is_bound() && undo >= it.since)
+}
+
 fn is_in_finally(failed: Option<&RunningSequence>) -> bool {
     failed.is_some_and(|sequence| matches!(sequence.role, Role::Finally { .. }))
 }
@@ -58,8 +65,9 @@ fn verbs(instance: &Instance, kind: StuckKind) -> Vec<&'static str> {
     if !instance.active.is_empty() && kind != StuckKind::RolledBack {
         verbs.push("skip");
     }
-    // A member ends with its transaction; a rollback under way is broken off, or nothing.
-    if !instance.is_held_by_transaction() {
+    // A member ends with its transaction, which has to know what becomes of that undo; a rollback
+    // under way is broken off, or nothing.
+    if !instance.is_held_by_transaction() && !is_transactions(instance) {
         verbs.push(if rolls_back(instance) { "kill" } else { "cancel" });
     }
     verbs

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use gearshift_machine::definition::duration;
 use gearshift_machine::machine::{
-    Asked, Command, End, Instance, InstanceKey, Member, Principal, Stand, Standing, TIMEOUT_MS,
-    TIMEOUT_MS_MAX, TRANSACTION, Timer, TimerKind, transaction_definition,
+    Asked, Command, End, Instance, InstanceKey, Member, Principal, Scope, Stand, Standing, Status,
+    TIMEOUT_MS, TIMEOUT_MS_MAX, TRANSACTION, Timer, TimerKind, transaction_definition,
 };
 use gearshift_protocol::command::{BeginTransaction, EndTransaction};
 use gearshift_protocol::view::{MemberView, MembershipView, ScopeView, Why};
@@ -108,13 +108,33 @@ pub(super) fn quoted(name: &str) -> Cow<'_, str> {
 }
 
 /// What an instance waits for because of a transaction.
-pub(super) fn why(instance: &Instance, why: &mut Why) {
+pub(super) async fn why(handle: &Handle, instance: &Instance, why: &mut Why) {
+    of_member(instance, why);
+    of_scope(instance, why);
+    // Until the member has said that it goes on, its trouble is told; it may be over.
+    let troubled = instance.transaction_scope().and_then(Scope::troubled);
+    let Some(member) = troubled.filter(|_| !instance.status.is_ended()) else { return };
+    let seen = handle.instance(&member.key).await.ok().flatten();
+    if seen.is_some_and(|seen| seen.status == Status::Stuck) {
+        let id = member.key.to_string();
+        for verb in ["retry", "skip"] {
+            why.try_this.push(format!("gearshift {verb} {}", quoted(&id)));
+        }
+    }
+}
+
+/// What an instance waits for as a member, or because it asks for something.
+fn of_member(instance: &Instance, why: &mut Why) {
     let asked = instance.sequences.iter().filter_map(|it| it.call.as_ref()?.child.as_ref());
     for key in asked.filter(|key| key.workflow() == TRANSACTION) {
         why.lines.push(format!("waits for an answer of `{key}`"));
     }
     if let Some(member) = instance.membership() {
         let name = &member.name;
+        if instance.is_revived() {
+            let end = instance.end().map_or_else(|| "done".to_owned(), End::words);
+            why.lines.push(format!("had ended: {end}"));
+        }
         // Its own end says as much.
         let end = instance.end().map(End::words).unwrap_or_default();
         let own = format!("`{}` ", instance.key);
@@ -137,6 +157,10 @@ pub(super) fn why(instance: &Instance, why: &mut Why) {
             why.try_this.push(format!("gearshift transaction show {}", quoted(name)));
         }
     }
+}
+
+/// What a transaction waits for.
+fn of_scope(instance: &Instance, why: &mut Why) {
     let Some(scope) = scope(instance) else { return };
     let many = |count: usize, word: &str| match count {
         1 => format!("1 {word}"),
@@ -169,6 +193,9 @@ pub(super) fn why(instance: &Instance, why: &mut Why) {
 /// The member that a rollback waits for: one says itself what it waits for.
 fn waited_for(instance: &Instance) -> Option<&Member> {
     let scope = instance.transaction_scope().filter(|_| !instance.status.is_ended())?;
+    if let Some(member) = scope.troubled() {
+        return Some(member);
+    }
     let newest = scope.entries.last().filter(|_| scope.asked != Asked::Nothing);
     let undoes = newest.and_then(|entry| scope.members.get(usize::try_from(entry.member).ok()?));
     undoes.or_else(|| scope.members.iter().find(|member| member.stand == Stand::Asked))
@@ -187,7 +214,9 @@ pub(super) fn scope(instance: &Instance) -> Option<ScopeView> {
     let newest: Vec<String> = newest.collect();
     let holding = scope.members.iter().find(|member| member.stand == Stand::Asked);
     let waits_for = match (&scope.trouble, newest.first(), holding) {
-        (Some(trouble), _, _) => Some(format!("a person: {trouble}")),
+        (Some(trouble), _, _) => {
+            Some(format!("a person: {trouble}; `gearshift retry` or `skip` it"))
+        }
         (None, Some(first), _) if scope.asked != Asked::Nothing => {
             Some(format!("{first} to be taken back"))
         }

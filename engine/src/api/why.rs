@@ -36,7 +36,7 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
     if instance.status.is_ended() {
         let status = instance.status.as_str();
         why.summary = format!("{id} ended {since} ago in `{states}`: {status}");
-        transactions::why(instance, &mut why);
+        transactions::why(handle, instance, &mut why).await;
         why.lines.extend(instance.end().map(End::words));
         left_out(instance, &mut why);
         return why;
@@ -46,7 +46,7 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
         remedies::of_stuck(instance, &name, &mut why);
     }
     control::why(instance, &name, &mut why);
-    transactions::why(instance, &mut why);
+    transactions::why(handle, instance, &mut why).await;
     if instance.transaction_scope().is_some() {
         // Its events and its timer are the engine's own; what they mean was told.
         return why;

@@ -1,7 +1,7 @@
 //! The same order to one instance, to several, or to all that a filter finds.
 
 use clap::Args;
-use gearshift_client::protocol::view::InstanceDetail;
+use gearshift_client::protocol::view::{InstanceDetail, MembershipView};
 use gearshift_client::protocol::{InstanceVerdict, ProblemKind, Status, Wait};
 use gearshift_client::{Client, Error, ErrorKind};
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ pub(super) async fn to_each(
             Ok(verdict) if deed.waits => waited(global, &client, &verdict).await,
             Ok(verdict) => {
                 output.json(&verdict)?;
-                let rest = rest(global, &client, &verdict).await;
+                let rest = rest(global, &client, (&verdict, deed)).await;
                 let told = words(&verdict, deed);
                 output.line(clean(&format!("{}  {told}{rest}", verdict.key)))?;
                 under_way += usize::from(verdict.status == Some(Status::Compensating));
@@ -109,9 +109,15 @@ async fn rehearse(
     for id in ids {
         let result = match order(client, id).await.map_err(Failure::from) {
             Ok(verdict) => {
-                let told = words(&verdict, deed);
+                let mut told = words(&verdict, deed);
+                let mut answer = dry(json!(verdict));
+                if let Some(name) = would_roll_back(client, (&verdict, deed)).await {
+                    let all = "would be rolled back: what all its members did is taken back";
+                    told.push_str(&format!("; its transaction {name} {all}"));
+                    answer["rolls_back"] = name.into();
+                }
                 output.line(clean(&format!("{}  would be {told}", verdict.key)))?;
-                document.push(dry(json!(verdict)));
+                document.push(answer);
                 Ok(verdict.verdict.exit_code())
             }
             Err(failure) if several => {
@@ -158,19 +164,52 @@ fn words(verdict: &InstanceVerdict, deed: Deed) -> String {
         Some(Status::Cancelled) if deed.verb == "kill" => {
             format!("killed in {}", states(&verdict.active))
         }
+        // A member of a transaction, which has to know what becomes of that.
+        Some(Status::Compensating) if deed.verb == "kill" => {
+            format!("killed in {}, but for calls under way", states(&verdict.active))
+        }
+        Some(Status::Stuck) if deed.verb == "kill" => {
+            let place = states(&verdict.active);
+            format!("killed in {place}, but for an undo that failed: retry or skip it")
+        }
         Some(_) | None => in_words(verdict),
     }
 }
 
-/// What is still to come of an instance that has ended: its transaction takes back what it did.
-async fn rest(global: &Global, client: &Client, verdict: &InstanceVerdict) -> String {
-    let is_ended = verdict.status.is_some_and(Status::is_ended);
-    if !is_ended || !global.out().is_text() {
+/// Is it ended, or about to be, by this order?
+fn ends(verdict: &InstanceVerdict, deed: Deed) -> bool {
+    verdict.status.is_some_and(Status::is_ended) || ["kill", "cancel"].contains(&deed.verb)
+}
+
+/// The transaction of an instance that is not over yet, and where the instance stands in it.
+async fn transaction(client: &Client, verdict: &InstanceVerdict) -> Option<MembershipView> {
+    let detail = client.instance(&verdict.instance).await.ok()?;
+    let member = detail.summary.transaction?;
+    (!["committed", "rolled_back"].contains(&&*member.standing)).then_some(member)
+}
+
+/// The transaction that the order would roll back.
+async fn would_roll_back(
+    client: &Client,
+    (verdict, deed): (&InstanceVerdict, Deed),
+) -> Option<String> {
+    if !["kill", "cancel"].contains(&deed.verb) {
+        return None;
+    }
+    let member = transaction(client, verdict).await?;
+    ["open", "joining"].contains(&&*member.standing).then_some(member.name)
+}
+
+/// What is still to come of an instance that ends: its transaction takes back what it did.
+async fn rest(
+    global: &Global,
+    client: &Client,
+    (verdict, deed): (&InstanceVerdict, Deed),
+) -> String {
+    if !ends(verdict, deed) || !global.out().is_text() {
         return String::new();
     }
-    let detail = client.instance(&verdict.instance).await.ok();
-    let member = detail.and_then(|detail| detail.summary.transaction);
-    match member.filter(|it| !["committed", "rolled_back"].contains(&&*it.standing)) {
+    match transaction(client, verdict).await {
         Some(member) => format!("; transaction {} takes back what it did", member.name),
         None => String::new(),
     }

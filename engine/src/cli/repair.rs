@@ -13,9 +13,11 @@ Examples:
   gearshift retry --where \"status == 'stuck' && workflow == 'order'\" --reason INC-512 --yes
   gearshift ls -o jsonl | jq -r .id | gearshift kill - --yes
 
-`cancel` takes back what was done and lets exit actions run, `kill` does neither. `retry` re-runs
-only what failed, `skip` leaves it behind. `--dry-run` tells of each whether it would be taken, or
-refused and why, and ends as the order would: nothing is done. Exit 8: some of several failed.";
+`cancel` takes back what was done and lets exit actions run, `kill` does neither. Of a member,
+either rolls back its transaction, and so what all its members did. `retry` re-runs only what
+failed, `skip` leaves it behind. `--dry-run` tells of each whether it would be taken, or refused
+and why, and which transaction would be rolled back; it ends as the order would: nothing is done.
+Exit 8: some of several failed.";
 
 /// `gearshift cancel`, `kill`, `retry` and `skip`.
 #[derive(Debug, Args)]

@@ -1,8 +1,10 @@
 //! `transaction begin commit rollback show ls`, and `start --transaction`.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::support::{Dev, Place};
+use crate::support::{Dev, Place, until};
 
 const NOTE: &str = "\
 workflow: note
@@ -126,4 +128,71 @@ fn tx_one_of_a_short_name_or_with_spaces_is_found_and_its_members_show_their_end
     let long = place.gearshift(&["tx", "begin", "x", "--open-for", "31d"]).ends(2);
     assert!(long.err.contains("timeout of 31d exceeds the limit of 30d"), "{}", long.err);
     place.gearshift(&["tx", "show", "x"]).ends(3);
+}
+
+/// Takes back by itself what it did where `pay` fails; that fails, too.
+const TRIP: &str = "\
+workflow: trip
+on_failure: rollback
+on_error: fail
+steps:
+  book: { call: a.book, undo: a.free }
+  ask: { needs: [book], approval: { title: Go on } }
+  pay: { needs: [ask], call: a.pay }
+";
+
+const MOCKS: &str = "\
+a.book: {}
+a.free: { fail: permanent, code: full, message: no room }
+a.pay: { fail: permanent, code: poor, message: no money }
+";
+
+#[test]
+fn tx_a_dry_kill_names_the_transaction_and_a_member_stuck_in_its_own_undo_is_told() {
+    let place = Place::new();
+    place.write("flows/trip.workflow.yaml", TRIP);
+    place.write("flows/mocks.yaml", MOCKS);
+    let _dev = place.dev(&["flows"]);
+    place.gearshift(&["tx", "begin", "t"]).ends(0);
+    place.gearshift(&["start", "trip", "--key", "a", "--transaction", "t"]).ends(0);
+    place.gearshift(&["start", "trip", "--key", "free"]).ends(0);
+    let asks = ["ls", "--where", "steps.ask.status == 'running'", "-o", "jsonl"];
+    let long = Duration::from_secs(30);
+    until(long, || (place.gearshift(&asks).ends(0).out.lines().count() == 2).then_some(()));
+    for verb in ["kill", "cancel"] {
+        let dry = place.gearshift(&[verb, "a", "--dry-run"]).ends(0).out;
+        let told = "; its transaction t would be rolled back: what all its members did is taken \
+                    back\n";
+        assert!(dry.ends_with(told), "{dry}");
+        let dry = place.gearshift(&[verb, "a", "--dry-run", "-o", "json"]).ends(0).json();
+        assert_eq!(dry[0]["rolls_back"], "t", "{dry}");
+        let dry = place.gearshift(&[verb, "free", "--dry-run"]).ends(0).out;
+        assert!(!dry.contains("transaction"), "{dry}");
+    }
+    place.gearshift(&["decide", "a", "approve"]).ends(0);
+    let stuck = ["ls", "--where", "key == 'a' && status == 'stuck'"];
+    until(long, || (!place.gearshift(&stuck).ends(0).out.is_empty()).then_some(()));
+    let why = place.gearshift(&["why", "a"]).ends(0).out;
+    assert!(why.contains("gearshift retry") && !why.contains("gearshift kill"), "{why}");
+    // Its transaction cannot do more about that than a person.
+    let killed = place.gearshift(&["kill", "a"]).out;
+    assert!(killed.contains("but for an undo that failed: retry or skip it"), "{killed}");
+    let troubled = || {
+        let shown = place.gearshift(&["tx", "show", "t"]).ends(0).out;
+        shown.contains("waits for a person").then_some(shown)
+    };
+    let shown = until(long, troubled);
+    let told = "`trip/a`: `a.free` could not take back step `book`";
+    assert!(shown.contains(told) && shown.contains("`gearshift retry` or `skip` it"), "{shown}");
+    assert!(shown.contains("trip/a  is told to stop  stuck, killed by tester"), "{shown}");
+    let why = place.gearshift(&["why", "transaction/t"]).ends(0).out;
+    assert!(why.contains("gearshift skip trip/a") && why.contains("gearshift why trip/a"), "{why}");
+    place.gearshift(&["skip", "a", "--reason", "by hand"]).ends(0);
+    let over = || {
+        let shown = place.gearshift(&["tx", "show", "t"]).ends(0).out;
+        shown.contains("state     rolled back").then_some(shown)
+    };
+    let shown = until(long, over);
+    assert!(shown.contains("`a.free` was skipped by tester: by hand"), "{shown}");
+    assert!(!shown.contains("waits for"), "{shown}");
 }

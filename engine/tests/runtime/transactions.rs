@@ -188,3 +188,55 @@ fn tx_steps_begin_and_commit_it() {
 fn tx_steps_begin_and_commit_it_on_a_real_server() {
     on_nats(steps_begin_and_commit);
 }
+
+/// Takes back by itself what it did, because its second step fails.
+const QUITS: &str = r"
+workflow: quits
+version: 1
+correlate: data.key
+on_failure: rollback
+on_error: fail
+steps:
+  first: { call: recorded.work, with: { n: 1 }, undo: recorded.unwork }
+  second: { needs: [first], call: recorded.work, with: { n: 2 } }
+";
+
+/// A member is killed while its undo is under way, and the engine before that is answered.
+fn killed_in_its_undo(world: World) {
+    let plugin = Recorded::new(|seen| match seen.input["n"].as_u64() {
+        Some(1) => Answer::Done,
+        Some(_) => Answer::Permanent,
+        None => Answer::Hold,
+    });
+    let mut world = world.serving(&plugin);
+    world.start();
+    world.deploy(QUITS);
+    order(&world, "transaction_begin", &begin(60_000)).unwrap();
+    let start = json!({ "workflow": "quits", "key": "a", "transaction": "t" });
+    order(&world, "start", &start).unwrap();
+    world.run(eventually("its undo is under way", || (plugin.held() == 1).then_some(())));
+    let killed = order(&world, "kill", &json!({ "instance": "quits/a" })).unwrap();
+    assert_eq!((&killed["verdict"], &killed["status"]), (&json!("done"), &json!("compensating")));
+    let seen = until(&world, "transaction/t", "it hears", |seen| {
+        seen["active"] == json!(["rolling_back"])
+    });
+    assert_eq!(seen["scope"]["waits_for"], "quits/a to stand still", "{seen}");
+    assert_eq!(seen["scope"]["members"][0]["end"], "killed by ann", "{seen}");
+    plugin.forget();
+    world.restart();
+    world.run(eventually("it is asked again", || (plugin.held() == 1).then_some(())));
+    assert_eq!(taken_back(&world, &plugin), ["quits/a 1"], "under one call id");
+    let seen = until(&world, "quits/a", "it ends", |seen| seen["status"] == "cancelled");
+    assert_eq!(seen["steps"][0]["status"], "undone", "{seen}");
+    assert_eq!(seen["end"]["words"], "killed by ann", "{seen}");
+}
+
+#[test]
+fn tx_a_member_killed_in_its_undo_makes_it_under_one_id_through_a_crash() {
+    killed_in_its_undo(World::embedded());
+}
+
+#[test]
+fn tx_a_member_killed_in_its_undo_makes_it_under_one_id_on_a_real_server() {
+    on_nats(killed_in_its_undo);
+}

@@ -81,6 +81,9 @@ impl Work<'_> {
             Command::Cancel | Command::Kill if self.instance.is_held_by_transaction() => {
                 rejected("its transaction is being rolled back: it ends with that")
             }
+            Command::Cancel | Command::Kill if self.instance.is_revived() => {
+                rejected("it was killed: it ends with what is under way and can be taken back")
+            }
             Command::Cancel if self.is_rolling_back() => rejected(match is_stuck {
                 false => "a rollback is under way: wait for it, or kill the instance",
                 true => "a rollback is stuck: retry or skip its undo, or kill the instance",
@@ -93,9 +96,9 @@ impl Work<'_> {
                 self.base = None;
                 // What was answered was done, and its transaction may have to take it back.
                 self.remember_kept(|_| true);
-                self.take_pause();
+                self.leave_pause();
                 self.end_cancelled(matches!(command, Command::Cancel), &by.user, reason);
-                Outcome::Done
+                self.standing()
             }
             Command::Decide { .. } if is_stuck => {
                 rejected("the instance is stuck: retry or skip first")

@@ -220,7 +220,7 @@ impl Work<'_> {
 
     /// An ordinary event that is no duplicate.
     pub(super) fn take_event(&mut self, event: &Event) -> Outcome {
-        if self.instance.status.is_ended() {
+        if self.instance.status.is_ended() || self.instance.is_revived() {
             return self.ignored("ended");
         }
         if self.goes_on() {

@@ -209,7 +209,8 @@ impl Instance {
     /// How its life ended, where it reached no final state.
     #[must_use]
     pub fn end(&self) -> Option<&End> {
-        let progress = self.progress.as_deref().filter(|_| self.status.is_ended())?;
+        let ended = self.status.is_ended() || self.is_revived();
+        let progress = self.progress.as_deref().filter(|_| ended)?;
         progress.end.as_deref()
     }
 
@@ -324,7 +325,8 @@ impl Work<'_> {
             }
         }
         let mut counted: Vec<(String, u32)> = Vec::new();
-        for entry in self.still_to_undo() {
+        // What its transaction takes back is not left.
+        for entry in self.still_to_undo().filter(|entry| !self.is_transactions(entry.id)) {
             let done = self.what_was_done(entry);
             match &under_way {
                 Some((undo, stood, call)) if *undo == entry.id => {

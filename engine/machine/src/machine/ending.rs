@@ -29,8 +29,8 @@ pub(super) fn on_orphaned(
     if old.status.is_ended() {
         return unchanged(Outcome::Ignored { reason: "ended".into() });
     }
-    // It ends when its transaction has taken back what it did.
-    if old.is_held_by_transaction() {
+    // It ends when its transaction has taken back what it did, or is killed already.
+    if old.is_held_by_transaction() || old.is_revived() {
         return unchanged(Outcome::Ignored { reason: "held".into() });
     }
     let input = if kill { "command kill" } else { "command cancel" };
@@ -73,7 +73,7 @@ impl Work<'_> {
         self.note(Arc::clone(&reason));
         self.orphaned = true;
         self.remember_kept(|_| true);
-        self.take_pause();
+        self.leave_pause();
         self.end_cancelled(!kill, &Arc::default(), &reason);
         Outcome::Done
     }
@@ -150,8 +150,9 @@ impl Work<'_> {
 
     /// An operator or the parent ends it: exit actions run after `cancel`, nothing after `kill`
     /// (rule 20). What exit actions say does not reach the parent; a parent that still waits hears
-    /// that nothing comes any more.
+    /// that nothing comes any more. What a transaction has to hear of goes on in a killed member.
     pub(super) fn end_cancelled(&mut self, softly: bool, by: &Arc<str>, reason: &Arc<str>) {
+        let spared = if softly { None } else { self.spare() };
         let mut reason = self.with_left_out(reason);
         if !softly {
             reason = self.with_broken_off(reason);
@@ -184,7 +185,10 @@ impl Work<'_> {
             self.abort_transaction(&end);
         }
         self.notice(NoticeKind::Cancelled, end.fields());
-        self.keep_end(end);
+        self.keep_end(end.clone());
+        if let Some(spared) = spared {
+            self.outlast(spared, &end);
+        }
     }
 
     /// Runs all exit blocks in reverse document order; the active states stay readable.

@@ -21,7 +21,7 @@ const ASK_AGAIN_MS: std::ops::RangeInclusive<u64> = 500..=60_000;
 
 /// Could the call that the sequence waits for be taken back, once it succeeds? Of what is held back
 /// the one that may have been sent before.
-fn may_be_undone(definition: &Definition, sequence: &RunningSequence) -> bool {
+pub(super) fn may_be_undone(definition: &Definition, sequence: &RunningSequence) -> bool {
     let may_be_sent = |it: &RunningCall| (it.sent || it.unsure) && it.child.is_none();
     let sent = sequence.call.as_ref().is_some_and(may_be_sent);
     let own = matches!(sequence.role, Role::State | Role::Step { .. });
@@ -62,11 +62,18 @@ impl Work<'_> {
     }
 
     /// Cuts off what is under way, by its role, but for calls that could be taken back once they
-    /// succeed. Of these what is not sent yet never is: whoever holds it back is told.
+    /// succeed.
     pub(super) fn stop_but_undoable(&mut self, of: impl Fn(Role) -> bool) -> Result<(), Overrun> {
         let definition = self.definition;
         self.drop_running(|it| of(it.role) && !may_be_undone(definition, it))?;
-        let instance = &self.instance;
+        self.withdraw_unsent(of);
+        Ok(())
+    }
+
+    /// Of calls that are waited for from now on, because they could be taken back, what is not sent
+    /// yet never is: whoever holds it back is told.
+    pub(super) fn withdraw_unsent(&mut self, of: impl Fn(Role) -> bool) {
+        let (definition, instance) = (self.definition, &self.instance);
         // What was asked for again is none of these: an engine that is gone may have sent it.
         let kept =
             instance.sequences.iter().filter(|it| of(it.role) && !instance.is_last_reply(it));
@@ -77,7 +84,6 @@ impl Work<'_> {
         self.effects.extend(
             unsent.map(|call| Effect::WithdrawCall { call: call.id, attempt: call.attempt }),
         );
-        Ok(())
     }
 
     /// All steps that run are cut off now, and not when that ends for which they are; but for those

@@ -270,6 +270,7 @@ impl Work<'_> {
     /// The instance waits for a person now.
     pub(super) fn become_stuck(&mut self, stuck: Box<Stuck>) {
         self.note(format!("stuck: {}", stuck.reason));
+        self.tell_trouble(&stuck.reason);
         let state = stuck.state.map(|id| Value::String(Arc::clone(&self.state(id).id)));
         let fields = vec![
             ("reason", Value::String(Arc::clone(&stuck.reason))),

@@ -100,7 +100,7 @@ impl Work<'_> {
         loop {
             let Some(entry) = self.newest_undo() else {
                 if self.is_given_up() {
-                    self.end_revived();
+                    self.come_to_rest();
                     return Ok(());
                 }
                 return self.rolled_all_back();
@@ -255,7 +255,6 @@ impl Work<'_> {
     }
 
     fn undo_stuck(&mut self, sequence: Option<RunningSequence>, reason: &str) {
-        self.tell_trouble(&reason.into());
         let mut stuck = Stuck::new(StuckKind::UndoFailed, reason, self.now);
         stuck.state = sequence.as_ref().map(|sequence| sequence.state);
         stuck.sequence = sequence;

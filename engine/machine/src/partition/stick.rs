@@ -93,6 +93,11 @@ pub(super) fn without_definition(old: &Instance, input: &Input, at: Timestamp) -
         return refused(Outcome::Ignored { reason: "ended".into() });
     }
     match input {
+        // Its calls under way may have to be taken back, which the definition alone knows.
+        Input::Command { command: Command::Kill, .. } if old.is_bound() => {
+            let reason = format!("{reason}: its transaction has to know what becomes of its calls");
+            refused(Outcome::Rejected { reason: reason.into(), accepted: Vec::new() })
+        }
         Input::Command { command: Command::Kill, by, reason } => {
             let told = || ended_by_hand(false, &by.user, reason);
             let end = End::ordered(false, &by.user, reason);

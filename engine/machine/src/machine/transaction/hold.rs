@@ -28,6 +28,11 @@ impl Work<'_> {
         }
         // What it takes back by itself comes first; the end of that says more.
         if self.is_rolling_back() {
+            // It may stand there for long, until a person helps.
+            if let Some(stuck) = &self.instance.stuck {
+                let reason = Arc::clone(&stuck.reason);
+                self.tell_trouble(&reason);
+            }
             return Outcome::Deferred;
         }
         self.remember_kept(|_| true);
@@ -52,7 +57,7 @@ impl Work<'_> {
     }
 
     /// From now on only what the transaction says happens to it.
-    fn give_up_to_transaction(&mut self, reason: Arc<str>) {
+    pub(super) fn give_up_to_transaction(&mut self, reason: Arc<str>) {
         self.instance.status = Status::Compensating;
         let rollback = Rollback { down_to: None, then: Then::Transaction, reason };
         self.instance.progress.get_or_insert_default().rollback = Some(Box::new(rollback));
@@ -67,11 +72,20 @@ impl Work<'_> {
 
     pub(in super::super) fn hold_if_still(&mut self) -> Outcome {
         if self.instance.sequences.is_empty() {
-            self.stands_still();
+            self.come_to_rest();
             Outcome::Done
         } else {
             self.note("waits for calls under way");
             Outcome::Deferred
+        }
+    }
+
+    /// Nothing is under way any more: one that had ended is as it was before, and one that is to
+    /// stand still does. A killed one that was not told to yet does once it is.
+    pub(in super::super) fn come_to_rest(&mut self) {
+        self.end_revived();
+        if self.instance.membership().map(|it| it.standing) == Some(Standing::Holding) {
+            self.stands_still();
         }
     }
 
@@ -124,7 +138,7 @@ impl Work<'_> {
     }
 
     /// What the transaction asked for is taken back: an ended member is as it was before.
-    pub(in super::super) fn end_revived(&mut self) {
+    pub(super) fn end_revived(&mut self) {
         let Some(status) = self.member_mut().and_then(|member| member.ended.take()) else {
             return;
         };

@@ -94,10 +94,11 @@ pub(in super::super) fn on_word(
                 retry_after_ms: None,
             };
             match member.filter(|it| it.standing == Standing::Joining) {
-                Some(member) if old.status.is_ended() => {
-                    let old = with_standing(old, member, None);
+                Some(_) if old.status.is_ended() || old.is_revived() => {
                     let input = format!("transaction {} refused", from.key());
-                    let mut work = Work::new(definition, old, None, now, input.into());
+                    let mut work = Work::new(definition, old.clone(), None, now, input.into());
+                    work.break_off_killed();
+                    work.instance.transaction = None;
                     work.forget_transaction();
                     work.finish(Outcome::Done)
                 }
@@ -309,6 +310,7 @@ impl Work<'_> {
 
     /// What was done stays: nothing of it can be taken back any more.
     fn committed(&mut self) -> Outcome {
+        self.break_off_killed();
         let since = self.instance.membership().map_or(0, |member| member.since);
         if let Some(progress) = self.instance.progress.as_deref_mut() {
             // Newer ones have higher numbers.

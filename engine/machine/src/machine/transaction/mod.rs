@@ -6,6 +6,7 @@ mod call;
 mod door;
 mod drive;
 mod hold;
+mod killed;
 mod member;
 mod model;
 mod scope;

@@ -41,7 +41,8 @@ pub struct Membership {
     pub since: u32,
     /// It does nothing before the transaction has it: it was started in it.
     pub waits: bool,
-    /// How it had ended, while what it did is being taken back.
+    /// How it had ended, while what it did is being taken back, or while what was under way when it
+    /// was killed is waited for.
     pub ended: Option<Status>,
     /// Why the transaction is rolled back; empty where it is not, or that is not known.
     pub reason: Arc<str>,
@@ -111,6 +112,19 @@ pub struct Scope {
     pub reason: Arc<str>,
     /// Who waits to hear that it is rolled back.
     pub askers: Vec<Asker>,
+}
+
+impl Scope {
+    /// The member that a person has to help.
+    #[must_use]
+    pub fn troubled(&self) -> Option<&Member> {
+        let trouble = self.trouble.as_deref()?;
+        let of = |member: &&Member| {
+            let behind = trouble.strip_prefix(&*format!("`{}`", member.key));
+            behind.is_some_and(|rest| rest.starts_with(':'))
+        };
+        self.members.iter().find(of)
+    }
 }
 
 /// What a member was asked to take back, and has not yet.
@@ -227,9 +241,9 @@ impl super::super::instance::Instance {
         }
     }
 
-    /// Is it taken back although it had ended?
+    /// Is it taken back, or waits for what is under way, although it had ended?
     #[must_use]
-    pub(crate) fn is_revived(&self) -> bool {
+    pub fn is_revived(&self) -> bool {
         self.membership().is_some_and(|it| it.ended.is_some())
     }
 }

@@ -160,8 +160,12 @@ impl Work<'_> {
             Word::RollBack { life, ask, reason } => self.asked_back(from, *life, *ask, reason),
             Word::Did { undo, what } => self.did(from, *undo, what),
             Word::Undone { undo } => self.undone(from, *undo),
-            Word::Held => self.stands(from, Stand::Held),
+            Word::Held => {
+                self.out_of_trouble(from);
+                self.stands(from, Stand::Held)
+            }
             Word::Gone => {
+                self.out_of_trouble(from);
                 // What it was asked to take back is not there either.
                 self.scope_mut().asked = Asked::Nothing;
                 self.stands(from, Stand::Gone)
@@ -274,13 +278,13 @@ impl Work<'_> {
 
     fn undone(&mut self, from: &InstanceKey, undo: u32) -> Outcome {
         let Some(at) = self.place_of(from) else { return self.ignored("not a member") };
+        self.out_of_trouble(from);
         let member = u32::try_from(at).unwrap_or(u32::MAX);
         let scope = self.scope_mut();
         let is_it = |entry: &Entry| entry.member == member && entry.undo == undo;
         let was_newest = scope.entries.last().is_some_and(is_it);
         scope.entries.retain(|entry| !is_it(entry));
         if scope.asked != Asked::Nothing && was_newest {
-            scope.trouble = None;
             let goes_on = scope.asked == Asked::Run
                 && scope.entries.last().is_some_and(|entry| entry.member == member);
             if !goes_on {
@@ -288,6 +292,13 @@ impl Work<'_> {
             }
         }
         Outcome::Done
+    }
+
+    /// What the member was stuck with is behind it.
+    fn out_of_trouble(&mut self, member: &InstanceKey) {
+        if self.scope_mut().troubled().is_some_and(|it| it.key == *member) {
+            self.scope_mut().trouble = None;
+        }
     }
 
     fn stands(&mut self, from: &InstanceKey, stand: Stand) -> Outcome {

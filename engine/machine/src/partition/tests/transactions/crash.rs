@@ -34,10 +34,12 @@ fn balance(done: &[String], undone: &[String]) -> (usize, usize) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Whatever order letters come in, whatever crashes when, and whoever ends it.
+    /// Whatever order letters come in, whatever crashes when, whoever ends it, and whoever is
+    /// killed at work or while it takes back what it did: nothing is taken back twice.
     #[test]
-    fn tx_all_or_nothing(seed: u64, plan in prop::collection::vec(0_u8..8, 5..40)) {
-        let mut town = Town::new(&[ORDER]);
+    fn tx_all_or_nothing(seed: u64, plan in prop::collection::vec(0_u8..12, 5..40)) {
+        let text = format!("{ORDER}on_failure: rollback\non_error: fail\n");
+        let mut town = Town::new(&[&text]);
         town.seed = Some(seed);
         town.begin("t");
         let (mut done, mut undone) = (Vec::new(), Vec::new());
@@ -62,7 +64,11 @@ proptest! {
                 4 => { town.crash(); town.settle(); }
                 5 => if let Some(key) = waiting.next() { town.start_in(key, "t"); },
                 6 => { town.roll_back("t"); }
-                _ => { town.order("order/a", Command::Cancel); }
+                7 => { town.order("order/a", Command::Cancel); }
+                8 => { town.order("order/a", Command::Kill); }
+                9 => { town.order("order/bb", Command::Kill); }
+                10 => town.fail_if_asked("order/bb", "bank.charge"),
+                _ => town.fail_if_asked("order/a", "bank.charge"),
             }
         }
         town.roll_back("t");
@@ -70,6 +76,11 @@ proptest! {
         prop_assert_eq!(town.stands("transaction/t"), "rolled_back (done)", "{}", town.trace());
         let (done, undone) = balance(&done, &undone);
         prop_assert_eq!(done, undone, "{}", town.trace());
+        let is_undo = |it: &&String| it.ends_with("refund") || it.ends_with("release");
+        for call in town.asked.iter().filter(is_undo) {
+            let times = town.asked.iter().filter(|it| *it == call).count();
+            prop_assert_eq!(times, 1, "{} is asked for once; {}", call, town.trace());
+        }
         for key in keys.into_iter().take(2) {
             let status = town.status(key);
             prop_assert!(status.is_ended() && status != Status::Running, "{} {:?}", key, status);

@@ -3,6 +3,7 @@
 mod crash;
 mod ends;
 mod held;
+mod killed;
 mod steps;
 mod town;
 mod verbs;

@@ -38,6 +38,8 @@ pub(super) struct Town {
     withdrawn: Vec<EffectId>,
     /// Every call that was asked for, as `key operation`.
     pub(super) asked: Vec<String>,
+    /// The ids of these.
+    pub(super) ids: Vec<EffectId>,
     /// What became of each input, as `key: input → effects`.
     pub(super) told: Vec<String>,
     /// Chooses which pair of partitions goes on; by order where there is none.
@@ -63,6 +65,7 @@ impl Town {
             calls: Vec::new(),
             withdrawn: Vec::new(),
             asked: Vec::new(),
+            ids: Vec::new(),
             told: Vec::new(),
             seed: None,
         }
@@ -123,6 +126,18 @@ impl Town {
         let kind = ErrorKind::Permanent;
         let outcome = CallOutcome::Failure { kind, code, message, retry_after_ms: None };
         self.reply(key, operation, outcome);
+    }
+
+    /// Nobody has any definition any more.
+    pub(super) fn forget_definitions(&mut self) {
+        self.definitions = Definitions::default();
+    }
+
+    /// Its call fails, where it waits for one.
+    pub(super) fn fail_if_asked(&mut self, key: &str, operation: &str) {
+        if self.waiting().contains(&format!("{key} {operation}")) {
+            self.fail(key, operation);
+        }
     }
 
     /// Nothing was sent of what is not to be any more: that is its answer.
@@ -212,6 +227,7 @@ impl Town {
             Effect::Call(call) => {
                 if first {
                     self.asked.push(format!("{key} {}", call.operation));
+                    self.ids.push(call.call);
                 }
                 self.calls.push((key.clone(), call.clone()));
             }
