@@ -4,7 +4,7 @@ use gearshift_client::protocol::Status;
 use gearshift_client::protocol::view::{CallView, ChildView, InstanceDetail, Task, TimerView};
 use serde_json::Value;
 
-use super::output::{Look, clean};
+use super::output::{Look, one_line};
 use super::steps;
 use super::words::{FEW, age, cut, names, plain, span, states};
 
@@ -33,14 +33,12 @@ fn under_way(call: &CallView, status: Status) -> String {
     }
     let progress = call.progress.as_ref().map(steps::progress).unwrap_or_default();
     let said = if call.pending { format!("  answers later{progress}") } else { progress };
-    let next = match &call.next_attempt {
-        Some(_) if stands => " failed, the next waits as well".to_owned(),
-        Some(next) => format!(" failed, next at {next}"),
-        None => match &call.held {
-            Some(held) => format!(" waits to be sent: {held}"),
-            None if call.deadline.is_none() => " waits to be sent".to_owned(),
-            None => String::new(),
-        },
+    let next = match (&call.held, &call.next_attempt) {
+        (Some(held), _) => format!(" waits to be sent: {held}"),
+        (None, Some(_)) if stands => " failed, the next waits as well".to_owned(),
+        (None, Some(next)) => format!(" failed, next at {next}"),
+        (None, None) if call.deadline.is_none() => " waits to be sent".to_owned(),
+        (None, None) => String::new(),
     };
     format!("{}  attempt {}{of}{next}{step}{said}", call.operation, call.attempt)
 }
@@ -101,7 +99,7 @@ pub(super) fn describe(detail: &InstanceDetail, look: Look, all: bool) -> String
     }
     let words = one.end.as_ref().map_or("", |end| &end.words);
     let left_out: Vec<_> =
-        detail.left_out.iter().filter(|what| !words.contains(what.as_str())).cloned().collect();
+        one.left_out.iter().filter(|what| !words.contains(what.as_str())).cloned().collect();
     few(&mut lines, all, "left out", left_out.into_iter());
     if let Some(parent) = &one.parent {
         lines.push(("parent", parent.clone()));
@@ -127,7 +125,7 @@ pub(super) fn describe(detail: &InstanceDetail, look: Look, all: bool) -> String
         }
     }
     lines.extend(stands(detail, all));
-    let shown = lines.iter().map(|(name, value)| format!("{name:<9} {}", clean(value)));
+    let shown = lines.iter().map(|(name, value)| format!("{name:<9} {}", one_line(value)));
     let more = (!all).then_some("`--all` shows them");
     shown.chain(steps::table(&detail.steps, look, more)).collect::<Vec<_>>().join("\n")
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::input::Event;
 use super::instance::Instance;
 use super::macrostep::error_text;
-use super::progress::Role;
 use super::work::Work;
 use crate::definition::model::Definition;
 use crate::value::Value;
@@ -261,55 +260,6 @@ impl Work<'_> {
             list.push(what.into());
         }
         told.into()
-    }
-
-    /// What is not taken back, or not known to be, because a rollback is broken off now.
-    fn left_by_kill(&self) -> Vec<String> {
-        if !self.is_rolling_back() {
-            return Vec::new();
-        }
-        let (mut under_way, mut left) = (None, Vec::new());
-        for sequence in &self.instance.sequences {
-            let call = || self.call_of(sequence).map(|(spec, _)| Arc::clone(&spec.operation));
-            match sequence.role {
-                Role::Undo { undo } => {
-                    let sent = sequence.call.as_ref().is_some_and(|call| call.sent);
-                    under_way = Some((undo, sent, call().unwrap_or_default()));
-                }
-                Role::Finally { .. } => left.push("`finally` was broken off".to_owned()),
-                Role::State | Role::Step { .. } if self.instance.is_last_reply(sequence) => {
-                    let call = call().unwrap_or_default();
-                    left.push(format!("`{call}` was under way: if it is done, it stays"));
-                }
-                Role::State | Role::Step { .. } => {}
-            }
-        }
-        let mut counted: Vec<(String, u32)> = Vec::new();
-        for entry in self.still_to_undo() {
-            let done = self.what_was_done(entry);
-            match &under_way {
-                Some((undo, true, call)) if *undo == entry.id => {
-                    left.push(format!("{done} may not be taken back: `{call}` was under way"));
-                    continue;
-                }
-                Some((undo, false, call)) if *undo == entry.id => {
-                    left.push(format!("{done} was not taken back: `{call}` failed"));
-                    continue;
-                }
-                Some(_) | None => {}
-            }
-            match counted.iter_mut().find(|(known, _)| *known == done) {
-                Some((_, count)) => *count += 1,
-                None => counted.push((done, 1)),
-            }
-        }
-        left.extend(counted.into_iter().map(|(done, count)| match count {
-            1 => format!("{done} was not taken back"),
-            count => format!("{done} was not taken back, {count} calls"),
-        }));
-        let finals = self.finals_of_rollback();
-        left.extend(finals.first().map(|_| "`finally` was not run".to_owned()));
-        left
     }
 
     /// What is kept of the end, to be read afterwards.

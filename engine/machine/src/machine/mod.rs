@@ -55,6 +55,7 @@ mod select;
 mod send;
 mod sequences;
 mod start;
+mod stays;
 mod steps;
 mod tasks;
 mod timers;
