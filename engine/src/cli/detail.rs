@@ -240,6 +240,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_let_go_while_its_instance_stood_still_has_not_failed() {
+        let held = "until its instance is resumed";
+        let call = json!({ "id": "c", "step": "pay", "operation": "p.pay", "attempt": 1,
+            "attempts": 1, "next_attempt": "2026", "held": held });
+        let lines = shown(json!({ "calls": [call], "stuck_reason": "a\nb" }), false);
+        let told = format!("p.pay  attempt 1 of 1 waits to be sent: {held}  step pay");
+        assert_eq!(of(&lines, "call"), [told]);
+        assert_eq!(of(&lines, "stuck"), ["a b"]);
+    }
+
+    #[test]
     fn a_member_says_why_its_transaction_is_rolled_back_and_much_left_out_is_folded() {
         let left_out: Vec<_> =
             (0..12).map(|at| format!("step `{at}` was not taken back")).collect();

@@ -108,4 +108,20 @@ mod tests {
         let last = lines(&left, None).pop().unwrap();
         assert_eq!(last, "      … 7 more without result, too many to be listed");
     }
+
+    #[test]
+    fn items_that_stay_are_named_with_the_reason_in_one_line() {
+        let why = "`p.undo` was skipped by ann: by\nphone".to_owned();
+        let one = StayingItemView { index: 3, item: json!("b"), why, ..StayingItemView::default() };
+        let step = StepView { staying_items: vec![one; 11], ..StepView::default() };
+        let few = lines(&step, Some("`--all` shows them"));
+        assert_eq!(few[0], "      [3] \"b\"  stays: `p.undo` was skipped by ann: by phone");
+        assert_eq!(few[FEW], "      … 1 more not taken back; `--all` shows them");
+        assert_eq!(lines(&step, None).len(), 11);
+        let tried = ItemView { retry_count: 2, ..failed(1) };
+        let step = StepView { missing_items: vec![tried], ..StepView::default() };
+        let told =
+            r#"      [1] {"shop":"shop 1"}  failed after 3 attempts  permanent: no such shop"#;
+        assert_eq!(lines(&step, None), [told]);
+    }
 }

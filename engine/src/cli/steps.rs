@@ -252,6 +252,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_answered_or_undone_in_part_is_told_so() {
+        let items = Some(ItemsView { total: 3, done: 3, failed: 0 });
+        let answered = StepView { answered: true, ..step("pay", StepStatus::Running) };
+        let part = StepView { items, undone_items: 2, ..step("book", StepStatus::Completed) };
+        let view =
+            StepsView { total_steps: 2, steps: vec![answered, part], ..StepsView::default() };
+        let lines = table(&view, Look { color: false }, MORE);
+        assert_eq!(
+            lines[1..],
+            ["  ◆ pay   answered", "  ✓ book  completed           3/3 items · 2 undone",]
+        );
+    }
+
+    #[test]
     fn of_many_steps_those_are_told_that_went_wrong_run_or_come_next() {
         let mut steps: Vec<_> =
             (0..900).map(|at| step(&format!("s{at}"), StepStatus::Completed)).collect();
