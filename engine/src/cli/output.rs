@@ -255,8 +255,16 @@ pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(breaks) {
         return clean(text);
     }
-    let parts = text.split(breaks).map(str::trim).filter(|part| !part.is_empty());
-    Cow::Owned(clean(&parts.collect::<Vec<_>>().join(" ")).into_owned())
+    // What the line begins with is its indent.
+    let mut parts = text.split(breaks);
+    let mut line = parts.next().unwrap_or_default().trim_end().to_owned();
+    for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(part);
+    }
+    Cow::Owned(clean(&line).into_owned())
 }
 
 /// Writes a line to stderr; nobody reading it is no failure.
@@ -281,8 +289,8 @@ mod tests {
 
     #[test]
     fn what_was_written_in_several_lines_is_told_in_one() {
-        let told = ["a\r\n\n b", "\u{2028}a\tb\n", "a \u{1b}[2J", "plain  words"].map(one_line);
-        assert_eq!(told, ["a b", "a b", "a \\u{1b}[2J", "plain  words"]);
+        let told = ["  a\r\n\n b", "\u{2028}a\tb\n", "a \u{1b}[2J", "plain  words"].map(one_line);
+        assert_eq!(told, ["  a b", "a b", "a \\u{1b}[2J", "plain  words"]);
     }
 
     #[test]

@@ -232,7 +232,7 @@ pub(super) fn reopen(run: &mut RunningGraph, graph: &Graph, first: Vec<u16>) {
     while let Some(at) = open.get(next).copied() {
         next += 1;
         if let Some(state) = run.steps.get_mut(usize::from(at)) {
-            *state = state.to_run_again();
+            *state = state.opened_again();
         }
         let Some(step) = graph.steps.get(usize::from(at)) else { continue };
         // A step and its fallback end together, so they begin together.

@@ -21,7 +21,7 @@ impl StepState {
     }
 
     /// As it waits to run again. Items that stay are not done again, the others are.
-    pub(super) fn to_run_again(&mut self) -> Self {
+    pub(super) fn opened_again(&mut self) -> Self {
         let stays = std::mem::take(&mut self.stays);
         let mut fan = self.fan.take().filter(|_| !stays.is_empty());
         if let Some(fan) = &mut fan {
