@@ -1,4 +1,5 @@
-//! The items of a `foreach` that have no result, or are not taken back, below the line of their step.
+//! The items of a `foreach` that have no result, or are not taken back, below the line of their
+//! step.
 
 use gearshift_client::protocol::view::{ItemView, StayingItemView, StepStatus, StepView};
 use serde_json::Value;

@@ -52,8 +52,8 @@ pub struct CallView {
     /// until the instance goes on, which is stuck, paused, or being taken back by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<String>,
-    /// What holds it back before it is sent, in words: whose limit it is, and how many are ahead; or
-    /// that its instance is to go on first.
+    /// What holds it back before it is sent, in words: whose limit it is, and how many are ahead;
+    /// or that its instance is to go on first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
     /// The plugin took the attempt and answers later.
