@@ -2,7 +2,7 @@
 
 use gearshift_machine::definition::model::{CallSpec, Definition, Descriptor, SeqStep, Trigger};
 use gearshift_machine::machine::{
-    CallOutcome, End, Fired, Instance, Reply, Role, RunningCall, RunningSequence, StateId,
+    CallOutcome, End, Fired, Instance, Reply, Role, RunningCall, RunningSequence, StateId, Status,
     TimerKind, Timestamp, TraceEntry, asks_transaction, open_tasks,
 };
 use gearshift_machine::partition::DeadLetter;
@@ -12,7 +12,7 @@ use gearshift_protocol::view::{
     InstanceDetail, InstanceSummary, Task, TransitionView, VoteView,
 };
 
-use super::{control, steps, timers, transactions, wire};
+use super::{control, plain, steps, timers, transactions, wire};
 
 /// One line of a list.
 pub(super) fn summary(
@@ -32,10 +32,11 @@ pub(super) fn summary(
         updated_at: instance.updated_at.to_string(),
         age_s: now.since_ms(instance.started_at) / 1_000,
         step: instance.step,
-        stuck_reason: instance.stuck.as_ref().map(|stuck| stuck.reason.to_string()),
+        stuck_reason: instance.stuck.as_ref().map(|stuck| plain(&stuck.reason)),
         end: instance.end().map(end),
         parent: instance.parent.as_ref().map(|parent| parent.key.to_string()),
         transaction: transactions::membership(instance),
+        left_out: instance.left_out().iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -45,9 +46,9 @@ fn end(end: &End) -> EndView {
     let error = end.error.as_deref();
     EndView {
         how: end.how.as_str().to_owned(),
-        words: end.words(),
+        words: plain(&end.words()),
         by: some(&end.by),
-        reason: some(&end.reason),
+        reason: some(&plain(&end.reason)),
         step: error.and_then(|error| some(&error.step)),
         kind: error.and_then(|error| some(&error.kind)),
         code: error.and_then(|error| some(&error.code)),
@@ -92,7 +93,6 @@ pub(crate) fn detail(
         paused: control::paused(instance),
         checkpoints: control::checkpoints(instance),
         scope: transactions::scope(instance),
-        left_out: instance.left_out().iter().map(ToString::to_string).collect(),
         steps: steps::view(instance, definition, now),
     }
 }
@@ -131,18 +131,32 @@ fn call(
         id: call.id.to_string(),
         step: steps::name_of(definition, instance, running.role),
         operation: spec.operation.to_string(),
-        // Of what is held back the one that waits.
-        attempt: call.attempt.saturating_add(u32::from(call.held)),
+        // Of what is held back, or was and is asked for again, the one that waits.
+        attempt: call.attempt.saturating_add(u32::from(call.held)).max(1),
         // Who waits for a plugin is asked for more often than its policy says.
         attempts: Some(spec.retry.attempts).filter(|all| call.attempt <= *all),
         since: None,
         deadline: call.sent.then(|| call.deadline.to_string()),
         next_attempt: retry.map(|due| due.to_string()),
-        held: None,
+        held: let_go(instance, call, retry),
         unsure: !call.sent && call.unsure,
         pending: call.sent && call.heartbeat_ms.is_some(),
         answered: answered(instance, call),
         progress: None,
+    })
+}
+
+/// What an attempt waits for that was held back until something let it go: nothing failed yet.
+fn let_go(instance: &Instance, call: &RunningCall, due: Option<Timestamp>) -> Option<String> {
+    let due = due.filter(|_| call.attempt == 0)?;
+    Some(match instance.status {
+        Status::Paused => "until its instance is resumed".to_owned(),
+        Status::Stuck => "until its instance goes on".to_owned(),
+        Status::Running
+        | Status::Compensating
+        | Status::Done
+        | Status::Failed
+        | Status::Cancelled => format!("until {due}"),
     })
 }
 
@@ -244,7 +258,7 @@ pub(super) fn line(entry: &TraceEntry, definition: Option<&Definition>) -> Histo
         at: entry.at.to_string(),
         input: input_words(entry),
         by: entry.by.as_ref().map(ToString::to_string),
-        note: entry.note.as_ref().map(ToString::to_string),
+        note: entry.note.as_deref().map(plain),
         guards: guards.collect(),
         transitions: transitions.collect(),
         effects: entry.effects.iter().map(ToString::to_string).collect(),

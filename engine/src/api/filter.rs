@@ -9,7 +9,7 @@ use gearshift_machine::machine::{Instance, Timestamp};
 use gearshift_machine::value::{Map, Value};
 use gearshift_protocol::{Problem, ProblemKind};
 
-use super::{problem, steps};
+use super::{plain, problem, steps};
 
 /// The names a filter may use; those of [`STEPS`] among them.
 const NAMES: [&str; 17] = [
@@ -106,7 +106,7 @@ fn locals(definition: &Definition, instance: &Instance, now: Timestamp) -> Vec<(
         .map(|(var, value)| (Arc::clone(&var.name), value.clone()))
         .collect::<Map>();
     let age = now.since_ms(instance.started_at) / 1_000;
-    let stuck = instance.stuck.as_ref().map(|stuck| Value::String(Arc::clone(&stuck.reason)));
+    let stuck = instance.stuck.as_ref().map(|stuck| Value::from(plain(&stuck.reason)));
     let values = [
         Value::from(instance.key.workflow()),
         Value::Int(i64::from(instance.pin.version)),
@@ -137,7 +137,7 @@ fn end(instance: &Instance) -> Value {
     let fields = [
         ("how", Value::from(end.how.as_str())),
         ("by", Value::String(Arc::clone(&end.by))),
-        ("reason", Value::String(Arc::clone(&end.reason))),
+        ("reason", Value::from(plain(&end.reason))),
         ("step", Value::String(error.step)),
         ("kind", Value::String(error.kind)),
         ("code", Value::String(error.code)),

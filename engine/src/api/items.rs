@@ -1,7 +1,9 @@
 //! The items of a `foreach` that have no result: which, and why.
 
 use gearshift_machine::machine::{FanState, ItemState, StepError, StepState, StepStatus};
+use gearshift_machine::value::Value as Own;
 use gearshift_protocol::view::{ItemView, StepErrorView, StepStatus as Wire, StepView};
+use serde_json::Value;
 
 use super::wire;
 
@@ -31,7 +33,7 @@ pub(super) fn add(one: &mut StepView, state: &StepState) {
             if matches!(item, ItemState::Done(_)) || error.is_some() != failed {
                 continue;
             }
-            let view = view(fan, at, error);
+            let view = view(fan, at, (item, error));
             let words = error.map_or(0, |error| error.message.len().min(WORDS_MAX));
             let weight = AROUND + words + if view.item_bytes.is_some() { 0 } else { ITEM_MAX };
             match room.checked_sub(weight) {
@@ -46,13 +48,23 @@ pub(super) fn add(one: &mut StepView, state: &StepState) {
     one.missing_items.sort_by_key(|item| item.index);
 }
 
-fn view(fan: &FanState, at: usize, error: Option<&StepError>) -> ItemView {
-    let mut one = ItemView { index: at as u64, ..ItemView::default() };
+/// An item of the list, or how heavy it is.
+pub(super) fn of_list(fan: &FanState, at: usize) -> (Value, Option<u64>) {
     let own = fan.list.as_list().and_then(|list| list.get(at));
-    match own.map_or(0, gearshift_machine::value::Value::weight) {
-        weight if weight > ITEM_MAX => one.item_bytes = u64::try_from(weight).ok(),
-        _ => one.item = own.map(wire::json).unwrap_or_default(),
+    match own.map_or(0, Own::weight) {
+        weight if weight > ITEM_MAX => (Value::Null, u64::try_from(weight).ok()),
+        _ => (own.map(wire::json).unwrap_or_default(), None),
     }
+}
+
+fn view(fan: &FanState, at: usize, (state, error): (&ItemState, Option<&StepError>)) -> ItemView {
+    let (item, item_bytes) = of_list(fan, at);
+    let retry_count = match state {
+        ItemState::Failed { retries, .. } => *retries,
+        ItemState::Open | ItemState::Done(_) | ItemState::Unkept(_) => 0,
+    };
+    let index = at as u64;
+    let mut one = ItemView { index, item, item_bytes, retry_count, ..ItemView::default() };
     one.status = match error {
         Some(_) => Wire::Failed,
         None if at < fan.next as usize => Wire::Cancelled,
@@ -79,8 +91,12 @@ pub(super) fn why(step: &StepView, lines: &mut Vec<String>) {
     for one in step.missing_items.iter().filter(is_failed).take(NAMED) {
         let ItemView { index, error, .. } = one;
         let StepErrorView { kind, message, .. } = error.clone().unwrap_or_default();
-        let id = &step.id;
-        lines.push(format!("item {index} of `{id}` failed: {}: {kind}: {message}", own(one)));
+        let (id, own) = (&step.id, own(one));
+        let tried = match one.retry_count {
+            0 => String::new(),
+            retries => format!(" after {} attempts", u64::from(retries) + 1),
+        };
+        lines.push(format!("item {index} of `{id}` failed{tried}: {own}: {kind}: {message}"));
     }
     let failed = step.items.unwrap_or_default().failed;
     if let Some(more) = failed.checked_sub(NAMED as u64).filter(|more| *more > 0) {

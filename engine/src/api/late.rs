@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use gearshift_machine::definition::model::{CallSpec, Definition, SeqStep};
-use gearshift_machine::machine::{EffectId, Instance, TraceEntry};
+use gearshift_machine::definition::model::{CallSpec, Definition, Graph, SeqStep};
+use gearshift_machine::machine::{EffectId, FanState, Instance, TraceEntry};
 use gearshift_protocol::view::HistoryEntry;
 
 /// What the machine writes before the id of a call that it knows no more.
@@ -23,7 +23,8 @@ pub(super) fn name(
         let known = known.get_or_insert_with(|| calls(instance, entries));
         let Some(&(entry, operation)) = known.get(&call) else { continue };
         line.input = format!("reply {operation}");
-        if let Some(step) = step(instance, definition, (entry, operation)) {
+        let told = (entry, operation);
+        if let Some(step) = step((instance, definition), entries, told, call) {
             line.input.push_str(&format!(" ({step})"));
         }
     }
@@ -43,11 +44,6 @@ fn calls<'e>(
 ) -> BTreeMap<EffectId, (&'e TraceEntry, &'e str)> {
     let mut known = BTreeMap::new();
     for entry in entries {
-        // What has no id of its own is not counted.
-        let has_id = |words: &&str| {
-            let no_id = words.starts_with("cancel ") || words.starts_with("log ");
-            !(no_id || words.starts_with("send ") && !words.contains(" to "))
-        };
         let effects = entry.effects.iter().map(|words| &**words).filter(has_id);
         for (place, words) in (0_u32..).zip(effects) {
             if let Some(operation) = words.strip_prefix("call ") {
@@ -59,15 +55,19 @@ fn calls<'e>(
     known
 }
 
-/// The step whose call it was, where only one can be meant.
+/// The step whose call it was, with the item of a `foreach`, where only one can be meant.
 fn step(
-    instance: &Instance,
-    definition: &Definition,
+    (instance, definition): (&Instance, &Definition),
+    entries: &[TraceEntry],
     (entry, operation): (&TraceEntry, &str),
+    late: EffectId,
 ) -> Option<String> {
     let is_step = |at: usize| {
-        let mut steps = definition.graphs.iter().flat_map(|graph| &graph.steps);
-        steps.any(|step| usize::from(step.program) == at)
+        let of = |graph: &Graph| {
+            let mut steps = graph.steps.iter().map(|step| step.program).chain(graph.finally);
+            steps.any(|program| usize::from(program) == at)
+        };
+        definition.graphs.iter().any(of)
     };
     let mut others = definition.sequences.iter().enumerate().filter(|(at, _)| !is_step(*at));
     if others.any(|(_, it)| it.steps.iter().filter_map(spec).any(|it| *it.operation == *operation))
@@ -76,6 +76,9 @@ fn step(
     }
     let (mut all, mut then) = (Vec::new(), Vec::new());
     for (number, graph) in (0_u16..).zip(&definition.graphs) {
+        let finally = graph.finally.and_then(|at| definition.sequences.get(usize::from(at)));
+        let mut cleans = finally.into_iter().flat_map(|it| it.steps.iter().filter_map(spec));
+        all.extend(cleans.any(|it| *it.operation == *operation).then(|| "finally".to_owned()));
         let run = instance.progress.as_deref();
         let run = run.and_then(|it| it.graphs.iter().find(|run| run.graph == number));
         for (at, step) in graph.steps.iter().enumerate() {
@@ -83,13 +86,17 @@ fn step(
             let calls = program.into_iter().flat_map(|program| &program.steps);
             for call in calls.filter_map(spec) {
                 if *call.operation == *operation {
-                    all.push(step.id.to_string());
                     let state = run.and_then(|run| run.steps.get(at));
+                    let fan = state.and_then(|state| state.fan.as_deref());
+                    let item = fan.and_then(|fan| item(instance, entries, (fan, operation), late));
+                    let item = item.map_or_else(String::new, |item| format!("[{item}]"));
+                    let name = format!("{}{item}", step.id);
+                    all.push(name.clone());
                     let runs = state.is_some_and(|state| {
                         state.started_at.is_some_and(|began| began <= entry.at)
                             && state.ended_at.is_none_or(|ended| ended >= entry.at)
                     });
-                    then.extend(runs.then(|| step.id.to_string()));
+                    then.extend(runs.then_some(name));
                 }
                 if call.undo.as_ref().is_some_and(|undo| *undo.operation == *operation) {
                     all.push(format!("undo of {}", step.id));
@@ -101,6 +108,37 @@ fn step(
         list.dedup();
         if list.len() == 1 { list.pop() } else { None }
     })
+}
+
+/// The item whose call it was: items begin one after the other, so that their calls are told in the
+/// order of the list. Nothing where that does not come out even: the history does not go back that
+/// far, or something was tried again.
+fn item(
+    instance: &Instance,
+    entries: &[TraceEntry],
+    (fan, operation): (&FanState, &str),
+    call: EffectId,
+) -> Option<usize> {
+    let again = |entry: &&TraceEntry| {
+        ["timer retry", "sending", "timer fire"].iter().any(|it| entry.input.starts_with(it))
+    };
+    let mut begun = Vec::new();
+    for entry in entries.iter().filter(|entry| !again(entry)) {
+        let effects = entry.effects.iter().map(|words| &**words).filter(has_id);
+        let calls = (0_u32..).zip(effects);
+        let calls = calls.filter(|(_, words)| words.strip_prefix("call ") == Some(operation));
+        begun.extend(calls.map(|(place, _)| {
+            EffectId::new(&instance.key, instance.generation, entry.step, place)
+        }));
+    }
+    let at = begun.iter().position(|known| *known == call)?;
+    (begun.len() == fan.next as usize).then_some(at)
+}
+
+/// Has an effect an id of its own? What has none is not counted.
+fn has_id(words: &&str) -> bool {
+    let no_id = words.starts_with("cancel ") || words.starts_with("log ");
+    !(no_id || words.starts_with("send ") && !words.contains(" to "))
 }
 
 fn spec(step: &SeqStep) -> Option<&CallSpec> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gearshift_bus::{BackendKind, Bus, EndpointInfo, MESSAGE_BYTES_MAX};
+use gearshift_machine::definition::model::Definition;
 use gearshift_machine::machine::{CallOutcome, Principal, Timestamp};
 use gearshift_protocol::command::{
     PluginCall, PluginCallFailure, PluginCallReply, PluginReset, PluginResetReply,
@@ -240,7 +241,12 @@ pub(super) async fn reset(handle: &Handle, order: PluginReset, by: &Principal) -
 }
 
 /// Why calls that are under way wait.
-pub(super) fn why(handle: &Handle, calls: &[CallView], why: &mut Why) {
+pub(super) fn why(handle: &Handle, definition: &Definition, calls: &[CallView], why: &mut Why) {
+    // What the definition switches off holds none of its calls back.
+    let heeds = |call: &&CallView| {
+        let rules = definition.rules_of(&call.operation);
+        rules.is_none_or(|rules| rules.breaker.is_some())
+    };
     for (key, tripped) in handle.breakers() {
         let mut parts = key.splitn(3, '.');
         let (plugin, major, name) = (parts.next(), parts.next(), parts.next());
@@ -252,7 +258,7 @@ pub(super) fn why(handle: &Handle, calls: &[CallView], why: &mut Why) {
                     && of_major
             })
         };
-        if calls.iter().any(is_its) {
+        if calls.iter().filter(heeds).any(is_its) {
             why.lines.push(tripped.words(&key));
             let plugin = plugin.unwrap_or_default();
             why.try_this.push(format!("gearshift plugin reset {plugin}"));

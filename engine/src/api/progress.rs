@@ -20,7 +20,7 @@ pub(super) async fn add(handle: &Handle, key: &InstanceKey, seen: &mut InstanceD
     };
     for call in &mut seen.calls {
         let mut held = known.iter().filter(|one| one.call.to_string() == call.id);
-        call.held = held.find_map(|one| one.held.clone());
+        call.held = held.find_map(|one| one.held.clone()).or_else(|| call.held.take());
         let mut fitting = known.iter().filter(|one| one.attempt == call.attempt);
         let Some(one) = fitting.find(|one| one.call.to_string() == call.id) else { continue };
         let (percent, note) = (one.percent, one.note.clone());

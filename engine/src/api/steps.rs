@@ -1,11 +1,12 @@
 //! How far step graphs are: durable progress → what people read.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gearshift_machine::definition::model::{Definition, Graph, NeedKind, SeqStep, Step};
+use gearshift_machine::definition::model::{Definition, Graph, NeedKind, Step};
 use gearshift_machine::machine::{
-    FanState, Instance, ItemState, Phase, Role, RunningGraph, RunningSequence, Status, StepState,
-    StepStatus, Timestamp,
+    EffectId, FanState, Instance, ItemState, Phase, Role, RunningGraph, RunningSequence, Status,
+    StepState, StepStatus, Timestamp,
 };
 use gearshift_machine::value::{Map, Value};
 use gearshift_protocol::view::{
@@ -13,19 +14,17 @@ use gearshift_protocol::view::{
     WorkflowMetrics,
 };
 
-use super::{items, wire};
+use super::{items, plain, undone, wire};
 
 /// The heaviest result that a view shows.
 const RESULT_MAX: usize = 4 * 1_024;
-
-/// Waiting steps that are told one by one.
-const PENDING_TOLD: usize = 10;
 
 /// All steps of the instance's graphs. A graph that did not run yet shows as pending while the
 /// instance lives.
 pub(super) fn view(instance: &Instance, definition: &Definition, now: Timestamp) -> StepsView {
     let mut all = StepsView::default();
     let mut settled = 0_u32;
+    let seen = Seen { instance, definition, kept: kept(instance), now };
     for (number, graph) in (0_u16..).zip(&definition.graphs) {
         let run = run_of(instance, number);
         if run.is_none() && instance.status.is_ended() {
@@ -33,7 +32,7 @@ pub(super) fn view(instance: &Instance, definition: &Definition, now: Timestamp)
         }
         for (at, step) in graph.steps.iter().enumerate() {
             let state = run.and_then(|run| run.steps.get(at));
-            let one = step_view(instance, graph, (step, at), run.zip(state), now);
+            let one = step_view(&seen, graph, (step, at), run.zip(state));
             let is_settled = state.is_some_and(|state| state.ended_at.is_some());
             settled += u32::from(is_settled && is_through(one.status));
             all.total_steps += 1;
@@ -61,14 +60,14 @@ pub(super) fn facts(instance: &Instance, definition: &Definition) -> Map {
         for (at, step) in graph.steps.iter().enumerate() {
             let pending = StepState::default();
             let state = run.and_then(|run| run.steps.get(at)).unwrap_or(&pending);
-            let is_cut_off = run.is_some_and(|run| is_cut_off(instance, run.id, (at, state)));
-            all.insert(Arc::clone(&step.id), fact(state, is_cut_off));
+            let stands = run.map_or(state.status, |run| stands(instance, run.id, (at, state)));
+            all.insert(Arc::clone(&step.id), fact(state, stands));
         }
     }
     all
 }
 
-fn fact(state: &StepState, is_cut_off: bool) -> Value {
+fn fact(state: &StepState, status: StepStatus) -> Value {
     let error = state.error.as_deref().map(|error| {
         Value::from(Map::from_iter([
             ("kind", Value::from(error.kind.as_str())),
@@ -76,7 +75,6 @@ fn fact(state: &StepState, is_cut_off: bool) -> Value {
             ("message", Value::String(Arc::clone(&error.message))),
         ]))
     });
-    let status = if is_cut_off { StepStatus::Cancelled } else { state.status };
     let fields = [
         ("status", Value::from(status.as_str())),
         ("result", state.output.clone()),
@@ -96,31 +94,75 @@ fn run_of(instance: &Instance, number: u16) -> Option<&RunningGraph> {
     instance.progress.as_deref()?.graphs.iter().find(|run| run.graph == number)
 }
 
-/// Was the step under way, and is not any more because something is taken back? It is settled only
-/// when all is taken back.
-fn is_cut_off(instance: &Instance, graph: u32, (at, state): (usize, &StepState)) -> bool {
-    let rolls_back =
-        instance.progress.as_deref().is_some_and(|progress| progress.rollback.is_some());
-    let works = matches!(state.status, StepStatus::Running | StepStatus::Retrying);
-    let is_own = |running: &RunningSequence| match running.role {
+/// An instance that is looked at.
+struct Seen<'i> {
+    instance: &'i Instance,
+    definition: &'i Definition,
+    /// Calls whose answer is kept.
+    kept: BTreeSet<EffectId>,
+    now: Timestamp,
+}
+
+fn kept(instance: &Instance) -> BTreeSet<EffectId> {
+    instance.kept_replies().map(|reply| reply.call).collect()
+}
+
+/// The work of a step, or of its items.
+fn works_of(
+    instance: &Instance,
+    (graph, at): (u32, usize),
+) -> impl Iterator<Item = &RunningSequence> {
+    instance.sequences.iter().filter(move |running| match running.role {
         Role::Step { graph: of, step, .. } => (of, usize::from(step)) == (graph, at),
         Role::State | Role::Undo { .. } | Role::Finally { .. } => false,
+    })
+}
+
+/// Where a step stands. What was under way when something began to be taken back is settled only
+/// when all is taken back: until then it is cut off, or runs on where its answer is waited for.
+fn stands(instance: &Instance, graph: u32, (at, state): (usize, &StepState)) -> StepStatus {
+    let progress = instance.progress.as_deref();
+    if progress.is_none_or(|progress| progress.rollback.is_none()) {
+        return state.status;
+    }
+    let works = || works_of(instance, (graph, at)).next().is_some();
+    match state.status {
+        StepStatus::Running | StepStatus::Retrying if !works() => StepStatus::Cancelled,
+        StepStatus::Pending if works() => StepStatus::Running,
+        StepStatus::Pending
+        | StepStatus::Running
+        | StepStatus::Retrying
+        | StepStatus::Completed
+        | StepStatus::Failed
+        | StepStatus::Skipped
+        | StepStatus::Cancelled
+        | StepStatus::Undone => state.status,
+    }
+}
+
+/// Is all that the step waits for answered, and kept until the instance goes on?
+fn is_answered(seen: &Seen<'_>, of: (u32, usize)) -> bool {
+    if seen.kept.is_empty() {
+        return false;
+    }
+    let is_kept = |running: &RunningSequence| {
+        running.call.as_ref().is_some_and(|call| seen.kept.contains(&call.id))
     };
-    rolls_back && works && !instance.sequences.iter().any(is_own)
+    let mut works = works_of(seen.instance, of).peekable();
+    works.peek().is_some() && works.all(is_kept)
 }
 
 fn step_view(
-    instance: &Instance,
+    seen: &Seen<'_>,
     graph: &Graph,
     (step, at): (&Step, usize),
     known: Option<(&RunningGraph, &StepState)>,
-    now: Timestamp,
 ) -> StepView {
+    let instance = seen.instance;
     let mut one =
         StepView { id: step.id.to_string(), title: step.title.to_string(), ..StepView::default() };
     let Some((run, state)) = known else { return one };
-    let is_cut_off = is_cut_off(instance, run.id, (at, state));
-    one.status = if is_cut_off { Wire::Cancelled } else { status(state.status) };
+    one.status = status(stands(instance, run.id, (at, state)));
     let weight = state.output.weight();
     if weight <= RESULT_MAX {
         one.result = wire::json(&state.output);
@@ -140,10 +182,13 @@ fn step_view(
     let ended_at = state.ended_at.or(failed_at);
     one.ended_at = ended_at.map(|at| at.to_string());
     let works = matches!(one.status, Wire::Running | Wire::Retrying);
-    let until = ended_at.or_else(|| works.then_some(now));
+    one.answered = works && is_answered(seen, (run.id, at));
+    let answered_at = state.stopped_at.filter(|_| one.answered);
+    let until = ended_at.or(answered_at).or_else(|| works.then_some(seen.now));
     one.duration_ms = state.started_at.zip(until).map(|(began, until)| until.since_ms(began));
     one.items = state.fan.as_deref().map(counted);
     items::add(&mut one, state);
+    undone::add(&mut one, (instance, seen.definition), (run.id, at, state));
     let goes_on = instance.progress.as_deref().is_none_or(|progress| progress.rollback.is_none());
     if state.status == StepStatus::Pending && run.phase == Phase::Running && goes_on {
         one.waits_for = waits_for(graph, run, step);
@@ -171,7 +216,7 @@ fn counted(fan: &FanState) -> ItemsView {
         match item {
             ItemState::Open => {}
             ItemState::Done(_) => counted.done += 1,
-            ItemState::Failed(_) | ItemState::Unkept(_) => counted.failed += 1,
+            ItemState::Failed { .. } | ItemState::Unkept(_) => counted.failed += 1,
         }
     }
     counted
@@ -215,19 +260,14 @@ fn waits_for(graph: &Graph, run: &RunningGraph, step: &Step) -> Vec<String> {
 fn rollback(instance: &Instance, definition: &Definition) -> Option<RollbackView> {
     let progress = instance.progress.as_deref()?;
     let rollback = progress.rollback.as_deref()?;
-    let current = instance.sequences.iter().find_map(|running| match running.role {
-        Role::Undo { undo } => progress.undo.iter().find(|entry| entry.id == undo),
-        Role::State | Role::Step { .. } | Role::Finally { .. } => None,
-    });
-    let step = current.and_then(|entry| entry.step).and_then(|(run, step)| {
-        let graph = progress.run(run)?.graph;
-        Some(definition.step(graph, step)?.id.to_string())
-    });
+    let undoes = |running: &&RunningSequence| matches!(running.role, Role::Undo { .. });
+    let current = instance.sequences.iter().find(undoes);
+    let step = current.and_then(|running| name_of(definition, instance, running.role));
     let least = rollback.down_to.unwrap_or_default();
     let left = progress.undo.iter().filter(|entry| entry.id >= least).count();
     let awaited = instance.sequences.iter().filter(|it| instance.is_last_reply(it)).count();
     Some(RollbackView {
-        reason: rollback.reason.to_string(),
+        reason: plain(&rollback.reason),
         step,
         left: u64::try_from(left).unwrap_or(u64::MAX),
         awaited: u64::try_from(awaited).unwrap_or(u64::MAX),
@@ -241,8 +281,9 @@ pub(super) fn name_of(definition: &Definition, instance: &Instance, role: Role) 
         Role::Step { graph, step, item } => (graph, step, item),
         Role::Undo { undo } => {
             let progress = instance.progress.as_deref()?;
-            let (graph, step) = progress.undo.iter().find(|entry| entry.id == undo)?.step?;
-            (graph, step, None)
+            let entry = progress.undo.iter().find(|entry| entry.id == undo)?;
+            let (graph, step) = entry.step?;
+            (graph, step, entry.item)
         }
         Role::Finally { .. } => return Some("finally".to_owned()),
     };
@@ -264,76 +305,6 @@ pub(super) fn deadline_name(
         Some(step) => format!("deadline of step {}", step.id),
         None => "timeout of the steps".to_owned(),
     }
-}
-
-/// What steps wait for that no call, child or timer tells of: an event, their needs, a person.
-pub(super) fn waits(instance: &Instance, definition: &Definition, view: &StepsView) -> Vec<String> {
-    let mut lines = Vec::new();
-    // Behind the last of it runs what its end is for.
-    if let Some(rollback) = view.rollback.as_ref().filter(|it| it.left + it.awaited > 0) {
-        let now = rollback.step.as_ref().map_or_else(String::new, |step| format!(", now `{step}`"));
-        let left = rollback.left;
-        lines.push(format!("takes back what was done: {}{now}, {left} left", rollback.reason));
-        if rollback.awaited > 0 {
-            let awaited = rollback.awaited;
-            lines.push(format!(
-                "waits first for calls under way, {awaited} of them: what succeeds is taken back too"
-            ));
-        }
-    }
-    for running in &instance.sequences {
-        let Some(events) = awaited(definition, running) else { continue };
-        let step = name_of(definition, instance, running.role).unwrap_or_default();
-        lines.push(format!("step `{step}` waits for event {events}"));
-    }
-    let mut pending = 0;
-    for step in &view.steps {
-        match (step.status, &step.error) {
-            (Wire::Failed, Some(error)) => {
-                lines.push(format!("step `{}` failed: {}: {}", step.id, error.kind, error.message));
-                items::why(step, &mut lines);
-            }
-            (Wire::Retrying, Some(error)) => lines.push(format!(
-                "step `{}` will be tried again after {}: {}",
-                step.id, error.kind, error.message
-            )),
-            (Wire::Running, _) if step.items.is_some() => {
-                let ItemsView { total, done, failed } = step.items.unwrap_or_default();
-                lines.push(format!(
-                    "step `{}` has {done} of {total} items done, {failed} failed",
-                    step.id
-                ));
-                items::why(step, &mut lines);
-            }
-            (Wire::Pending, _) if !step.waits_for.is_empty() && is_due(definition, &step.id) => {
-                pending += 1;
-                if pending <= PENDING_TOLD {
-                    lines.push(format!("step `{}` needs {}", step.id, step.waits_for.join(", ")));
-                }
-            }
-            (_, _) => {}
-        }
-    }
-    if pending > PENDING_TOLD {
-        lines.push(format!("{} more steps wait for others", pending - PENDING_TOLD));
-    }
-    lines
-}
-
-/// A fallback waits for a failure: that is no reason why something does not go on.
-fn is_due(definition: &Definition, step: &str) -> bool {
-    let found = definition.step_named(step).and_then(|(graph, at)| definition.step(graph, at));
-    found.is_some_and(|step| step.fallback_of.is_none())
-}
-
-/// The events that a sequence waits for.
-fn awaited(definition: &Definition, running: &RunningSequence) -> Option<String> {
-    let program = definition.sequences.get(usize::from(running.sequence))?;
-    let Some(SeqStep::Wait { events, .. }) = program.steps.get(usize::from(running.position))
-    else {
-        return None;
-    };
-    Some(events.iter().map(|event| format!("`{event}`")).collect::<Vec<_>>().join(" or "))
 }
 
 /// Adds what became of one instance.

@@ -13,7 +13,7 @@ use gearshift_protocol::view::{MemberView, MembershipView, ScopeView, Why};
 use gearshift_protocol::{Problem, ProblemKind, Verdict};
 
 use super::commands::refuse;
-use super::{Reply, problem, reply, wire};
+use super::{Reply, plain, problem, reply, wire};
 use crate::runtime::Handle;
 
 /// The transaction is not open any more.
@@ -94,7 +94,7 @@ async fn give(
 pub(super) fn membership(instance: &Instance) -> Option<MembershipView> {
     let member = instance.membership()?;
     let standing = member.standing.as_str().to_owned();
-    let reason = (!member.reason.is_empty()).then(|| member.reason.to_string());
+    let reason = (!member.reason.is_empty()).then(|| plain(&member.reason));
     Some(MembershipView { name: member.name.to_string(), standing, reason })
 }
 
@@ -258,7 +258,7 @@ pub(super) async fn ends(handle: &Handle, scope: &mut ScopeView) -> Result<(), B
         let seen = seen.filter(|seen| seen.generation.0 == member.generation);
         let Some(seen) = seen else { continue };
         member.status = Some(wire::status(seen.status));
-        member.end = seen.end().map(End::words);
+        member.end = seen.end().map(|end| plain(&end.words()));
         member.left_out = seen.left_out().iter().map(ToString::to_string).collect();
     }
     Ok(())

@@ -13,7 +13,9 @@ use gearshift_protocol::{OperationRef, PluginMetadata};
 
 use super::describe::{detail, tasks};
 use super::transactions::quoted;
-use super::{control, holds, plugins, progress, remedies, resolve, steps, timers, transactions};
+use super::{
+    control, holds, plain, plugins, progress, remedies, resolve, timers, transactions, waiting,
+};
 use crate::runtime::Handle;
 
 /// Calls, children and timers that are told one by one; of more the number is enough.
@@ -21,6 +23,12 @@ const SHOWN: usize = 5;
 
 /// Why an instance does not go on by itself, and what would help.
 pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Definition) -> Why {
+    let mut why = explain(handle, instance, definition).await;
+    why.lines.iter_mut().for_each(|line| *line = plain(line));
+    why
+}
+
+async fn explain(handle: &Handle, instance: &Instance, definition: &Definition) -> Why {
     let now = handle.config().clock.now();
     let id = instance.key.key();
     let name = resolve::shortest(handle, &instance.key).await;
@@ -53,7 +61,7 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
     }
     let mut now_is = detail(instance, definition, now);
     progress::add(handle, &instance.key, &mut now_is).await;
-    why.lines.extend(steps::waits(instance, definition, &now_is.steps));
+    why.lines.extend(waiting::lines(instance, definition, &now_is.steps));
     left_out(instance, &mut why);
     // What is answered waits for the instance, and not the other way round.
     let (kept, calls): (Vec<_>, Vec<_>) =
@@ -62,12 +70,13 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, definition: &Defin
     kept_answers(instance, &kept, &mut why);
     may_be_done(instance, &calls, &mut why);
     holds::why(handle, &calls, &mut why);
-    plugins::why(handle, &calls, &mut why);
+    plugins::why(handle, definition, &calls, &mut why);
     for child in now_is.children.iter().take(SHOWN) {
         waits_for_child(handle, child, &mut why).await;
     }
     if let Some(more) = now_is.children.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        why.lines.push(format!("{more} more children"));
+        let children = if more == 1 { "child" } else { "children" };
+        why.lines.push(format!("{more} more {children}"));
     }
     let awaited = |id: &str| calls.iter().any(|call| call.id == id);
     let once = instance.sequences.iter().filter_map(|one| one.call.as_ref());
@@ -198,7 +207,8 @@ fn kept_answers(instance: &Instance, kept: &[CallView], why: &mut Why) {
             .push(format!("{step}call {operation} is answered ({answered}): kept until {until}"));
     }
     if let Some(more) = kept.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        why.lines.push(format!("{more} more calls are answered: kept until {until}"));
+        let calls = if more == 1 { "call is" } else { "calls are" };
+        why.lines.push(format!("{more} more {calls} answered: kept until {until}"));
     }
 }
 
@@ -226,8 +236,20 @@ async fn waits_for_calls(handle: &Handle, instance: &Instance, calls: &[CallView
             missing_plugin(handle, &services, call, why);
         }
     }
-    if let Some(more) = calls.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        why.lines.push(format!("{more} more calls are under way"));
+    let sent = |call: &&CallView| call.deadline.is_some();
+    let (under_way, others): (Vec<_>, Vec<_>) = calls.iter().skip(SHOWN).partition(sent);
+    let (held, between): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|call| call.next_attempt.is_none());
+    for (count, one, many) in [
+        (under_way.len(), "is under way", "are under way"),
+        (held.len(), "waits to be sent", "wait to be sent"),
+        (between.len(), "failed and is tried again", "failed and are tried again"),
+    ] {
+        match count {
+            0 => {}
+            1 => why.lines.push(format!("1 more call {one}")),
+            count => why.lines.push(format!("{count} more calls {many}")),
+        }
     }
 }
 

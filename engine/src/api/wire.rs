@@ -6,6 +6,7 @@ use gearshift_machine::partition::Done;
 use gearshift_machine::value::Value;
 use gearshift_protocol::{InstanceVerdict, Notice, Verdict};
 
+use super::plain;
 use crate::runtime::NoticeMessage;
 
 /// A decision as its asker reads it.
@@ -64,7 +65,7 @@ fn of_outcome(outcome: &Outcome, names: &dyn Fn(&[StateId]) -> Vec<String>) -> V
         }
         Outcome::Denied { reason } => Verdict::Denied { reason: reason.to_string() },
         Outcome::DeadLettered { reason } => Verdict::DeadLettered { reason: reason.to_string() },
-        Outcome::Stuck { reason } => Verdict::Stuck { reason: reason.to_string() },
+        Outcome::Stuck { reason } => Verdict::Stuck { reason: plain(reason) },
         Outcome::NotFound { what } if &**what == "instance" => Verdict::NoInstance,
         Outcome::NotFound { what } => {
             Verdict::Rejected { reason: format!("{what} not found"), accepted: Vec::new() }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use gearshift_client::protocol::view::{InstanceDetail, MembershipView};
-use gearshift_client::protocol::{InstanceVerdict, ProblemKind, Status, Wait};
+use gearshift_client::protocol::{InstanceVerdict, ProblemKind, Status, Verdict, Wait};
 use gearshift_client::{Client, Error, ErrorKind};
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::failure::{
     CONFLICT, DENIED, ENDED_BADLY, Failure, NOT_FOUND, Outcome, TIMED_OUT, USAGE,
 };
 use super::ids::{Tally, alive, confirm, given};
-use super::output::clean;
+use super::output::one_line;
 use super::verdicts::in_words;
 use super::words::{count, plain, span, states};
 
@@ -78,8 +78,13 @@ pub(super) async fn to_each(
                 output.json(&verdict)?;
                 let rest = rest(global, &client, (&verdict, deed)).await;
                 let told = words(&verdict, deed);
-                output.line(clean(&format!("{}  {told}{rest}", verdict.key)))?;
+                output.line(one_line(&format!("{}  {told}{rest}", verdict.key)))?;
                 under_way += usize::from(verdict.status == Some(Status::Compensating));
+                if several && let Verdict::Stuck { .. } = verdict.verdict {
+                    // It was taken: what came of that is another matter.
+                    tally.add_stuck(verdict.verdict.exit_code());
+                    continue;
+                }
                 Ok(verdict.verdict.exit_code())
             }
             Err(error) => Err(ending(&client, id, Failure::from(error)).await),
@@ -116,8 +121,12 @@ async fn rehearse(
                     told.push_str(&format!("; its transaction {name} {all}"));
                     answer["rolls_back"] = name.into();
                 }
-                output.line(clean(&format!("{}  would be {told}", verdict.key)))?;
+                output.line(one_line(&format!("{}  would be {told}", verdict.key)))?;
                 document.push(answer);
+                if several && let Verdict::Stuck { .. } = verdict.verdict {
+                    tally.add_stuck(verdict.verdict.exit_code());
+                    continue;
+                }
                 Ok(verdict.verdict.exit_code())
             }
             Err(failure) if several => {
@@ -126,7 +135,7 @@ async fn rehearse(
                 let mut told = json!({ "instance": named, "problem": problem });
                 if is_refusal(&failure) {
                     told["refused"] = json!(problem.detail);
-                    output.line(clean(&refused(&failure)))?;
+                    output.line(one_line(&refused(&failure)))?;
                 }
                 document.push(dry(told));
                 if is_refusal(&failure) { Ok(failure.exit) } else { Err(failure) }
@@ -232,7 +241,7 @@ async fn waited(global: &Global, client: &Client, verdict: &InstanceVerdict) -> 
         None => summary.status.as_str().to_owned(),
     };
     let place = states(&summary.active);
-    global.out().line(clean(&format!("{key}  {told}, in {place}")))?;
+    global.out().line(one_line(&format!("{key}  {told}, in {place}")))?;
     Ok(if is_back { 0 } else { ENDED_BADLY })
 }
 

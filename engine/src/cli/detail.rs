@@ -4,7 +4,7 @@ use gearshift_client::protocol::Status;
 use gearshift_client::protocol::view::{CallView, ChildView, InstanceDetail, Task, TimerView};
 use serde_json::Value;
 
-use super::output::{Look, clean};
+use super::output::{Look, one_line};
 use super::steps;
 use super::words::{FEW, age, cut, names, plain, span, states};
 
@@ -34,14 +34,12 @@ fn under_way(call: &CallView, status: Status) -> String {
     let progress = call.progress.as_ref().map(steps::progress).unwrap_or_default();
     let said = if call.pending { format!("  answers later{progress}") } else { progress };
     let unsure = if call.unsure { ", may have been sent" } else { "" };
-    let next = match &call.next_attempt {
-        Some(_) if stands => " failed, the next waits as well".to_owned(),
-        Some(next) => format!(" failed, next at {next}"),
-        None => match &call.held {
-            Some(held) => format!(" waits to be sent{unsure}: {held}"),
-            None if call.deadline.is_none() => format!(" waits to be sent{unsure}"),
-            None => String::new(),
-        },
+    let next = match (&call.held, &call.next_attempt) {
+        (Some(held), _) => format!(" waits to be sent{unsure}: {held}"),
+        (None, Some(_)) if stands => " failed, the next waits as well".to_owned(),
+        (None, Some(next)) => format!(" failed, next at {next}"),
+        (None, None) if call.deadline.is_none() => format!(" waits to be sent{unsure}"),
+        (None, None) => String::new(),
     };
     format!("{}  attempt {}{of}{next}{step}{said}", call.operation, call.attempt)
 }
@@ -102,7 +100,7 @@ pub(super) fn describe(detail: &InstanceDetail, look: Look, all: bool) -> String
     }
     let words = one.end.as_ref().map_or("", |end| &end.words);
     let left_out: Vec<_> =
-        detail.left_out.iter().filter(|what| !words.contains(what.as_str())).cloned().collect();
+        one.left_out.iter().filter(|what| !words.contains(what.as_str())).cloned().collect();
     few(&mut lines, all, "left out", left_out.into_iter());
     if let Some(parent) = &one.parent {
         lines.push(("parent", parent.clone()));
@@ -128,7 +126,7 @@ pub(super) fn describe(detail: &InstanceDetail, look: Look, all: bool) -> String
         }
     }
     lines.extend(stands(detail, all));
-    let shown = lines.iter().map(|(name, value)| format!("{name:<9} {}", clean(value)));
+    let shown = lines.iter().map(|(name, value)| format!("{name:<9} {}", one_line(value)));
     let more = (!all).then_some("`--all` shows them");
     shown.chain(steps::table(&detail.steps, look, more)).collect::<Vec<_>>().join("\n")
 }
@@ -240,6 +238,17 @@ mod tests {
                 "b  stands still with 1m00s left",
             ]
         );
+    }
+
+    #[test]
+    fn what_was_let_go_while_its_instance_stood_still_has_not_failed() {
+        let held = "until its instance is resumed";
+        let call = json!({ "id": "c", "step": "pay", "operation": "p.pay", "attempt": 1,
+            "attempts": 1, "next_attempt": "2026", "held": held });
+        let lines = shown(json!({ "calls": [call], "stuck_reason": "a\nb" }), false);
+        let told = format!("p.pay  attempt 1 of 1 waits to be sent: {held}  step pay");
+        assert_eq!(of(&lines, "call"), [told]);
+        assert_eq!(of(&lines, "stuck"), ["a b"]);
     }
 
     #[test]

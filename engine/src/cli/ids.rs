@@ -98,6 +98,8 @@ pub(super) fn confirm(global: &Global, question: &str) -> Result<(), Failure> {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     went_well: usize,
+    /// Orders that were taken, and whose instance is stuck, or stuck again, behind them.
+    stuck: usize,
     failures: Vec<u8>,
 }
 
@@ -123,6 +125,12 @@ impl Tally {
         Ok(())
     }
 
+    /// Counts an order that was taken and left its instance stuck: it failed with `code`.
+    pub(super) fn add_stuck(&mut self, code: u8) {
+        self.stuck += 1;
+        self.failures.push(code);
+    }
+
     /// The exit code: the one they share, or 8 where some went well and some did not.
     pub(super) fn exit_code(&self) -> u8 {
         match self.failures.as_slice() {
@@ -136,10 +144,19 @@ impl Tally {
 
     /// `cancelled 40 instances, 1 could not be`.
     pub(super) fn summary(&self, done: &str) -> String {
-        let instances = count(self.went_well, "instance");
-        match self.failures.len() {
-            0 => format!("{done} {instances}"),
-            bad => format!("{done} {instances}, {bad} could not be"),
+        let instances = count(self.went_well + self.stuck, "instance");
+        // Only who tries again was stuck before.
+        let again = if done.ends_with("retried") { " again" } else { "" };
+        let stuck = match (self.stuck, self.went_well) {
+            (0, _) => String::new(),
+            (1, 0) => format!(", which is stuck{again}"),
+            (_, 0) => format!(", all of them stuck{again}"),
+            (1, _) => format!(", 1 of them is stuck{again}"),
+            (stuck, _) => format!(", {stuck} of them are stuck{again}"),
+        };
+        match self.failures.len() - self.stuck {
+            0 => format!("{done} {instances}{stuck}"),
+            bad => format!("{done} {instances}{stuck}, {bad} could not be"),
         }
     }
 }
@@ -151,13 +168,22 @@ mod tests {
     #[test]
     fn some_failed_is_8_all_alike_is_their_code() {
         let code = |went_well, failures: &[u8]| {
-            Tally { went_well, failures: failures.to_vec() }.exit_code()
+            Tally { went_well, stuck: 0, failures: failures.to_vec() }.exit_code()
         };
         assert_eq!(code(3, &[]), 0);
         assert_eq!(code(0, &[3, 3]), 3);
         assert_eq!(code(1, &[4]), 8);
         assert_eq!(code(0, &[3, 4]), 8);
-        let tally = Tally { went_well: 2, failures: vec![4] };
+        let tally = Tally { went_well: 2, stuck: 0, failures: vec![4] };
         assert_eq!(tally.summary("cancelled"), "cancelled 2 instances, 1 could not be");
+        let mut tally = Tally { went_well: 2, ..Tally::default() };
+        tally.add_stuck(1);
+        assert_eq!(tally.summary("retried"), "retried 3 instances, 1 of them is stuck again");
+        assert_eq!(tally.exit_code(), 8);
+        let mut tally = Tally { failures: vec![4], ..Tally::default() };
+        tally.add_stuck(1);
+        tally.add_stuck(1);
+        let told = "retried 2 instances, all of them stuck again, 1 could not be";
+        assert_eq!(tally.summary("retried"), told);
     }
 }

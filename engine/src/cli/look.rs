@@ -11,7 +11,7 @@ use super::connect;
 use super::detail::describe;
 use super::failure::{Failure, Outcome};
 use super::ids::{Tally, given, incomplete};
-use super::output::{Format, Output, Table, clean};
+use super::output::{Format, Output, Table, one_line};
 use super::timeline::{Row, width};
 use super::transaction;
 use super::words::{age, cut, plain, states, within};
@@ -78,7 +78,7 @@ const INSTANCES: Table<'static, InstanceSummary> = Table {
             states(&one.active),
             one.status.as_str().to_owned(),
             age(one.age_s),
-            cut(&reason(one).replace('\n', " "), REASON_SHOWN),
+            cut(&one_line(&reason(one)), REASON_SHOWN),
         ]
     },
 };
@@ -86,7 +86,8 @@ const INSTANCES: Table<'static, InstanceSummary> = Table {
 /// Where it stands, and why where there is something to be said.
 pub(super) fn place(one: &InstanceSummary) -> String {
     let all = [states(&one.active), reason(one)];
-    all.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+    let all = all.iter().map(|part| one_line(part)).filter(|part| !part.is_empty());
+    all.collect::<Vec<_>>().join(" · ")
 }
 
 /// Why it is stuck, how it ended, or that its transaction takes back what it did.
@@ -199,7 +200,10 @@ pub(super) async fn show(global: &Global, args: &ShowArgs) -> Outcome {
     each(global, &args.ids, async |client, id, output| {
         let detail = client.instance(id).await?;
         let shown = match &detail.scope {
-            Some(_) => clean(&transaction::lines(&detail, args.all).join("\n")).into_owned(),
+            Some(_) => {
+                let lines = transaction::lines(&detail, args.all);
+                lines.iter().map(|line| one_line(line)).collect::<Vec<_>>().join("\n")
+            }
             None => describe(&detail, output.look, args.all),
         };
         output.line(shown)?;
@@ -240,12 +244,12 @@ pub(super) async fn why(global: &Global, args: &IdsArgs) -> Outcome {
 }
 
 fn explain(why: &Why) -> String {
-    let mut text = clean(&why.summary).into_owned();
+    let mut text = one_line(&why.summary).into_owned();
     for line in &why.lines {
-        text.push_str(&format!("\n  {}", clean(&plain(line))));
+        text.push_str(&format!("\n  {}", one_line(&plain(line))));
     }
     if !why.try_this.is_empty() {
-        text.push_str(&format!("\ntry: {}", clean(&why.try_this.join(", or "))));
+        text.push_str(&format!("\ntry: {}", one_line(&why.try_this.join(", or "))));
     }
     text
 }

@@ -222,7 +222,7 @@ impl<T> Table<'_, T> {
         let mut rows = Builder::default();
         rows.push_record(self.headings.iter().copied());
         for item in items {
-            rows.push_record((self.cells)(item).iter().map(|cell| clean(cell).into_owned()));
+            rows.push_record((self.cells)(item).iter().map(|cell| one_line(cell).into_owned()));
         }
         let mut table = rows.build();
         table.with(TableStyle::empty()).with(Padding::new(0, 2, 0, 0));
@@ -248,6 +248,25 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The same in one line: what people wrote in several, as a reason, does not break those around it.
+pub(super) fn one_line(text: &str) -> Cow<'_, str> {
+    let breaks =
+        |letter: char| matches!(letter, '\n' | '\r' | '\t' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    if !text.contains(breaks) {
+        return clean(text);
+    }
+    // What the line begins with is its indent.
+    let mut parts = text.split(breaks);
+    let mut line = parts.next().unwrap_or_default().trim_end().to_owned();
+    for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(part);
+    }
+    Cow::Owned(clean(&line).into_owned())
+}
+
 /// Writes a line to stderr; nobody reading it is no failure.
 pub(super) fn tell(text: &str) {
     let mut out = std::io::stderr().lock();
@@ -266,6 +285,12 @@ mod tests {
         };
         let text = table.render(&[("doc-43", "under_review"), ("d\u{1b}[2J", "x")]);
         assert_eq!(text, "ID          STATE\ndoc-43      under_review\nd\\u{1b}[2J  x");
+    }
+
+    #[test]
+    fn what_was_written_in_several_lines_is_told_in_one() {
+        let told = ["  a\r\n\n b", "\u{2028}a\tb\n", "a \u{1b}[2J", "plain  words"].map(one_line);
+        assert_eq!(told, ["  a b", "a b", "a \\u{1b}[2J", "plain  words"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use gearshift_client::protocol::view::{ProgressView, StepStatus, StepView, StepsView};
 
 use super::items;
-use super::output::{Look, clean};
+use super::output::{Look, one_line};
 use super::words::span;
 
 /// The widest that a line becomes, its indent included.
@@ -54,11 +54,16 @@ pub(super) fn table(view: &StepsView, look: Look, more: Option<&str>) -> Vec<Str
             (None, awaited) => format!(" · waits for {awaited} under way"),
         };
         let left = rollback.left;
-        lines
-            .push(cut(&format!("undo      {left} left{now} · {}", clean(&rollback.reason)), WIDTH));
+        lines.push(cut(
+            &format!("undo      {left} left{now} · {}", one_line(&rollback.reason)),
+            WIDTH,
+        ));
     }
     lines
 }
+
+/// The sign of a step whose answer is kept.
+const ANSWERED: char = '◆';
 
 /// What an operator looks for first, in that order.
 fn telling(steps: &[StepView]) -> Vec<&StepView> {
@@ -106,10 +111,12 @@ fn line(step: &StepView, look: Look, name: usize) -> String {
         | _ => look.dim(),
     };
     let (id, status) = (cut(&step.id, name), step.status.as_str());
+    // It runs no more, but what becomes of it is not decided.
+    let status = if step.answered { "answered" } else { status };
     let took = step.duration_ms.map(span).unwrap_or_default();
     let room = WIDTH.saturating_sub(name + STATUS + TOOK + 10);
-    let said = cut(&clean(&said(step)), room);
-    let glyph = glyph(step.status);
+    let said = cut(&one_line(&said(step)), room);
+    let glyph = if step.answered { ANSWERED } else { glyph(step.status) };
     let line =
         format!("  {style}{glyph}{style:#} {id:<name$}  {status:<STATUS$}  {took:>TOOK$}  {said}");
     line.trim_end().to_owned()
@@ -140,6 +147,9 @@ fn said(step: &StepView) -> String {
         };
         parts.push(format!("{}/{} items{failed}", items.done, items.total));
     }
+    if step.undone_items > 0 && step.status != StepStatus::Undone {
+        parts.push(format!("{} undone", step.undone_items));
+    }
     if let Some(said) = step.progress.as_ref().map(progress).filter(|said| !said.is_empty()) {
         parts.push(said.trim_start().to_owned());
     }
@@ -164,7 +174,7 @@ fn said(step: &StepView) -> String {
 /// `  40 %  page 4 of 10`; nothing where nothing was said.
 pub(super) fn progress(progress: &ProgressView) -> String {
     let percent = progress.percent.map(|percent| format!("  {percent} %")).unwrap_or_default();
-    let note = clean(&progress.note);
+    let note = one_line(&progress.note);
     let note = if note.is_empty() { String::new() } else { format!("  {note}") };
     percent + &note
 }
@@ -239,6 +249,20 @@ mod tests {
         );
         assert!(lines.iter().all(|line| line.chars().count() <= WIDTH));
         assert!(table(&StepsView::default(), Look { color: false }, MORE).is_empty());
+    }
+
+    #[test]
+    fn what_is_answered_or_undone_in_part_is_told_so() {
+        let items = Some(ItemsView { total: 3, done: 3, failed: 0 });
+        let answered = StepView { answered: true, ..step("pay", StepStatus::Running) };
+        let part = StepView { items, undone_items: 2, ..step("book", StepStatus::Completed) };
+        let view =
+            StepsView { total_steps: 2, steps: vec![answered, part], ..StepsView::default() };
+        let lines = table(&view, Look { color: false }, MORE);
+        assert_eq!(
+            lines[1..],
+            ["  ◆ pay   answered", "  ✓ book  completed           3/3 items · 2 undone",]
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use gearshift_client::protocol::view::{HistoryEntry, TransitionView};
 use serde::Serialize;
 
-use super::output::{Look, clean};
+use super::output::{Look, one_line};
 use super::words::{self, is_hidden, states};
 
 /// How wide the column of states is at least and at most; longer names push the rest to the right.
@@ -129,17 +129,17 @@ impl Row {
     /// `under_review    submit_for_review (document.submitted)  call validator.validate_document`.
     pub(super) fn render(&self, look: Look, width: usize) -> String {
         let (green, dim) = (look.green(), look.dim());
-        let state = clean(&self.state);
+        let state = one_line(&self.state);
         let mut text = format!("{green}{state:<width$}{green:#}");
         let parts = std::iter::once(&self.cause).chain(&self.effects);
         let mut parts = parts.filter(|part| !part.is_empty()).peekable();
         while let Some(part) = parts.next() {
             let again = std::iter::from_fn(|| parts.next_if_eq(&part)).count();
             let times = if again > 0 { format!(" ×{}", again + 1) } else { String::new() };
-            text.push_str(&format!("  {}{times}", clean(part).trim_end()));
+            text.push_str(&format!("  {}{times}", one_line(part).trim_end()));
         }
         for note in &self.notes {
-            text.push_str(&format!("  {dim}[{}]{dim:#}", clean(note)));
+            text.push_str(&format!("  {dim}[{}]{dim:#}", one_line(note)));
         }
         text.trim_end().to_owned()
     }

@@ -13,7 +13,7 @@ use super::bulk::late;
 use super::connect;
 use super::failure::{Failure, Outcome};
 use super::ids::incomplete;
-use super::output::{Table, clean};
+use super::output::{Table, one_line};
 use super::verdicts::in_words;
 use super::words::{age, duration, plain, states};
 
@@ -122,7 +122,7 @@ pub(super) async fn transaction(global: &Global, args: &TransactionArgs) -> Outc
             let detail = client.instance(&id(name)).await?;
             output.json(&detail)?;
             for line in lines(&detail, *all) {
-                output.line(clean(&line))?;
+                output.line(one_line(&line))?;
             }
             Ok(0)
         }
@@ -156,7 +156,7 @@ fn told(global: &Global, verdict: &InstanceVerdict) -> Result<u8, Failure> {
     } else {
         in_words(verdict)
     };
-    output.line(clean(&format!("{}  {now}", verdict.key)))?;
+    output.line(one_line(&format!("{}  {now}", verdict.key)))?;
     Ok(verdict.verdict.exit_code())
 }
 

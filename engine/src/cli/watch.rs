@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::args::Global;
 use super::connect;
 use super::failure::{ENDED_BADLY, Failure, Outcome, TIMED_OUT, UNREACHABLE};
-use super::output::{Output, clean, tell};
+use super::output::{Output, one_line, tell};
 use super::words::{self, event, states};
 
 const EXAMPLES: &str = "\
@@ -142,7 +142,7 @@ impl Watching {
             Some(end) => format!("{status}, {}", words::plain(&end.words)),
             None => status.to_owned(),
         };
-        self.output.line(clean(&format!("{}  is {told}", now.key)))?;
+        self.output.line(one_line(&format!("{}  is {told}", now.key)))?;
         self.output.json(now)?;
         Ok(if now.status == Status::Done { 0 } else { ENDED_BADLY })
     }
@@ -242,7 +242,7 @@ fn line(notice: &Notice) -> String {
         true => moved(notice),
         false => happened(notice),
     };
-    clean(&format!("{}  {}  {details}", notice.at, notice.key)).into_owned()
+    one_line(&format!("{}  {}  {details}", notice.at, notice.key)).into_owned()
 }
 
 fn moved(notice: &Notice) -> String {

@@ -11,8 +11,8 @@ pub use self::plugins::{
 };
 pub use self::schedules::{LeftOutView, ScheduleOrderView, SchedulePauseView, ScheduleView};
 pub use self::steps::{
-    ItemView, ItemsView, ProgressView, RollbackView, StepErrorView, StepStatus, StepView,
-    StepsView, WorkflowMetrics,
+    ItemView, ItemsView, ProgressView, RollbackView, StayingItemView, StepErrorView, StepStatus,
+    StepView, StepsView, WorkflowMetrics,
 };
 pub use self::transaction::{MemberView, MembershipView, ScopeView};
 pub use self::waits::{CallView, ChildView, TimerView};
@@ -89,6 +89,11 @@ pub struct InstanceSummary {
     /// The transaction that it belongs to, or did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<MembershipView>,
+    /// What a person left out with `skip` of what was to be taken back, or to be done in any case,
+    /// with the person's reason; and what a `kill` left of a rollback that it broke off. Items of a
+    /// `foreach` are named as in ``step `book[3]` ``.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// All there is to show of one instance.
@@ -140,10 +145,6 @@ pub struct InstanceDetail {
     /// What it knows, where it is a transaction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<ScopeView>,
-    /// What a person left out with `skip` of what was to be taken back, or to be done in any case,
-    /// with the person's reason; and what a `kill` left of a rollback that it broke off.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<String>,
     /// How far its step graphs are.
     #[serde(flatten)]
     pub steps: StepsView,

@@ -159,6 +159,7 @@ fn views() {
         end: None,
         parent: None,
         transaction: None,
+        left_out: Vec::new(),
     };
     check(
         &Page::from(vec![summary]),

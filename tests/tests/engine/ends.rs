@@ -127,7 +127,7 @@ fn an_end_says_what_failed_or_who_ended_it_and_why() {
             let left = "step `book` was not taken back: `recorded.work` was skipped by ann: done \
                         by phone";
             assert_eq!(skipped.words, format!("cancelled by ann: {left}"));
-            assert_eq!(world.instance("s").left_out, [left]);
+            assert_eq!(world.instance("s").summary.left_out, [left]);
             let keys = |filter: &str| {
                 found(world, filter).into_iter().map(|one| one.key).collect::<Vec<_>>()
             };
@@ -226,7 +226,7 @@ fn a_kill_during_a_rollback_says_what_is_not_taken_back() {
         world.run(world.client().kill("k", "enough")).unwrap();
         let left = "step `book` was not taken back: `recorded.work` failed";
         assert_eq!(end(world, "k").words, format!("killed by ann: enough; {left}"));
-        assert_eq!(world.instance("k").left_out, [left]);
+        assert_eq!(world.instance("k").summary.left_out, [left]);
         assert_eq!(found(world, "size(left_out) > 0").len(), 1);
     });
 }

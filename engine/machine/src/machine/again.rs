@@ -338,7 +338,9 @@ fn was_cut_off(state: &StepState) -> bool {
 fn wait_again(run: &mut RunningGraph, graph: &Graph, at: u16) {
     let Some(spec) = graph.steps.get(usize::from(at)) else { return };
     if let Some(state) = run.steps.get_mut(usize::from(at)) {
-        *state = StepState { fan: state.fan.take(), ..StepState::pending() };
+        let (fan, stays) = (state.fan.take(), std::mem::take(&mut state.stays));
+        let started_at = state.started_at.filter(|_| fan.is_some());
+        *state = StepState { fan, stays, started_at, ..StepState::pending() };
     }
     if let StepFailure::Fallback(other) = spec.on_failure
         && let Some(state) = run.steps.get_mut(usize::from(other))

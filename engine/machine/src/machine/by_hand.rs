@@ -132,7 +132,10 @@ impl Work<'_> {
             if self.instance.active.binary_search(&graph.state).is_err() {
                 continue;
             }
-            let undone = run.steps.iter().any(|state| state.status == StepStatus::Undone);
+            let undone = run
+                .steps
+                .iter()
+                .any(|state| state.status == StepStatus::Undone || state.is_partly_undone());
             if run.phase == Phase::Ended && !undone {
                 continue;
             }

@@ -269,6 +269,8 @@ impl Work<'_> {
         }
         if let Some(stuck) = &mut self.instance.stuck {
             stuck.replies.extend(replies);
+        } else {
+            self.runs_on();
         }
         self.take_parked();
         self.standing()

@@ -101,7 +101,9 @@ impl Work<'_> {
         // A migration may have added some meanwhile.
         self.start_ready_steps();
         let (replies, events) = (paused.replies.len(), self.instance.parked.len());
-        self.note(format!("{replies} replies and {events} events had waited"));
+        if let Some(waited) = waited(events, replies) {
+            self.note(format!("{waited} had waited"));
+        }
         self.take_what_waited(paused.replies)
     }
 
@@ -288,6 +290,18 @@ impl Work<'_> {
         self.entry.input = format!("{order}: {}", self.entry.input).into();
         outcome
     }
+}
+
+/// `1 reply and 2 events`; `None` where there are none.
+fn waited(events: usize, replies: usize) -> Option<String> {
+    let some = |count: usize, one: &str, many: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        count => Some(format!("{count} {many}")),
+    };
+    let told = [some(replies, "reply", "replies"), some(events, "event", "events")];
+    let told: Vec<_> = told.into_iter().flatten().collect();
+    (!told.is_empty()).then(|| told.join(" and "))
 }
 
 /// What a path held before, and its variable as it becomes.

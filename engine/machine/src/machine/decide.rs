@@ -159,10 +159,12 @@ pub(super) fn on_reply(
     } else if let Some(stuck) = &mut work.instance.stuck {
         stuck.replies.push(reply);
         work.note("kept until it goes on");
+        work.answer_kept(owner);
         Outcome::Deferred
     } else if let Some(paused) = work.pause_mut() {
         paused.replies.push(reply);
         work.note("kept until it is resumed");
+        work.answer_kept(owner);
         Outcome::Deferred
     } else {
         work.reply(&reply)

@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::input::Event;
-use super::instance::{Instance, RunningCall};
+use super::instance::Instance;
 use super::macrostep::error_text;
-use super::progress::Role;
 use super::work::Work;
 use crate::definition::model::Definition;
 use crate::value::Value;
@@ -23,41 +22,6 @@ pub(super) const UNSAID: &str = "cancelled";
 
 /// Of what a `kill` left, so many are named in the reason of the end.
 const NAMED_MAX: usize = 3;
-
-/// How an undo stood when its rollback was broken off.
-enum Stood {
-    /// It was under way.
-    Sent,
-    /// It was held back.
-    Held,
-    /// The same, and an engine that is gone may have sent it.
-    Unsure,
-    /// It failed, and its next attempt was to come or a person to help.
-    Failed,
-}
-
-impl Stood {
-    const fn of(call: &RunningCall) -> Self {
-        match (call.sent, call.unsure, call.held) {
-            (true, _, _) => Self::Sent,
-            (false, true, _) => Self::Unsure,
-            (false, false, true) => Self::Held,
-            (false, false, false) => Self::Failed,
-        }
-    }
-
-    /// What it was to take back, as that is left.
-    fn words(&self, done: &str, call: &str) -> String {
-        match self {
-            Self::Sent => format!("{done} may not be taken back: `{call}` was under way"),
-            Self::Unsure => {
-                format!("{done} may not be taken back: `{call}` waited to be sent again")
-            }
-            Self::Held => format!("{done} was not taken back: `{call}` waited to be sent"),
-            Self::Failed => format!("{done} was not taken back: `{call}` failed"),
-        }
-    }
-}
 
 /// How a life ended that reached no final state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -297,56 +261,6 @@ impl Work<'_> {
             list.push(what.into());
         }
         told.into()
-    }
-
-    /// What is not taken back, or not known to be, because a rollback is broken off now.
-    fn left_by_kill(&self) -> Vec<String> {
-        if !self.is_rolling_back() {
-            return Vec::new();
-        }
-        let (mut under_way, mut left) = (None, Vec::new());
-        for sequence in &self.instance.sequences {
-            let call = || self.call_of(sequence).map(|(spec, _)| Arc::clone(&spec.operation));
-            match sequence.role {
-                Role::Undo { undo } => {
-                    let stood = sequence.call.as_ref().map_or(Stood::Failed, Stood::of);
-                    under_way = Some((undo, stood, call().unwrap_or_default()));
-                }
-                Role::Finally { .. } => left.push("`finally` was broken off".to_owned()),
-                Role::State | Role::Step { .. } if self.instance.is_last_reply(sequence) => {
-                    let stood = match sequence.call.as_ref().is_none_or(|call| call.sent) {
-                        true => "was under way",
-                        false => "waited to be sent, and an engine that is gone may have done so",
-                    };
-                    let call = call().unwrap_or_default();
-                    left.push(format!("`{call}` {stood}: if it is done, it stays"));
-                }
-                Role::State | Role::Step { .. } => {}
-            }
-        }
-        let mut counted: Vec<(String, u32)> = Vec::new();
-        // What its transaction takes back is not left.
-        for entry in self.still_to_undo().filter(|entry| !self.is_transactions(entry.id)) {
-            let done = self.what_was_done(entry);
-            match &under_way {
-                Some((undo, stood, call)) if *undo == entry.id => {
-                    left.push(stood.words(&done, call));
-                    continue;
-                }
-                Some(_) | None => {}
-            }
-            match counted.iter_mut().find(|(known, _)| *known == done) {
-                Some((_, count)) => *count += 1,
-                None => counted.push((done, 1)),
-            }
-        }
-        left.extend(counted.into_iter().map(|(done, count)| match count {
-            1 => format!("{done} was not taken back"),
-            count => format!("{done} was not taken back, {count} calls"),
-        }));
-        let finals = self.finals_of_rollback();
-        left.extend(finals.first().map(|_| "`finally` was not run".to_owned()));
-        left
     }
 
     /// What is kept of the end, to be read afterwards.

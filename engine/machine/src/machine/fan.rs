@@ -43,6 +43,9 @@ impl Work<'_> {
             let error = refuse(format!("a list of {count} items exceeds the limit of {limit}"));
             return self.step_error((graph, step, None), None, &error);
         }
+        if let Some(state) = self.step_state_mut(graph, step) {
+            state.forget_moved(items);
+        }
         // What had been tried before is kept: `retry` repeats what failed.
         let items = self.kept_items(graph, step, count);
         if let Some(state) = self.step_state_mut(graph, step) {
@@ -61,7 +64,7 @@ impl Work<'_> {
                 .iter()
                 .map(|item| match item {
                     ItemState::Done(_) | ItemState::Unkept(_) => item.clone(),
-                    ItemState::Open | ItemState::Failed(_) => ItemState::Open,
+                    ItemState::Open | ItemState::Failed { .. } => ItemState::Open,
                 })
                 .collect(),
         }
@@ -148,6 +151,8 @@ impl Work<'_> {
         let Some(fan) = fan else { return Ok(()) };
         fan.open = fan.open.saturating_sub(1);
         fan.failed += 1;
+        let attempts = sequence.as_ref().and_then(|it| it.call.as_ref()).map_or(0, |it| it.attempt);
+        let retries = attempts.saturating_sub(1);
         let message = format!("item {item}: {}", error.message);
         let whole = StepError { message: message.into(), ..error.clone() };
         if let Some(place) = fan.items.get_mut(item as usize) {
@@ -155,7 +160,7 @@ impl Work<'_> {
                 Some((position, output)) => {
                     ItemState::Unkept(Box::new(Unkept { error, position, output: *output }))
                 }
-                None => ItemState::Failed(Box::new(error)),
+                None => ItemState::Failed { error: Box::new(error), retries },
             };
         }
         match fanout.collect {
@@ -221,7 +226,7 @@ impl FanState {
         let place = self.items.get_mut(item as usize)?;
         match std::mem::replace(place, ItemState::Open) {
             ItemState::Unkept(unkept) => Some(*unkept),
-            ItemState::Open | ItemState::Done(_) | ItemState::Failed(_) => None,
+            ItemState::Open | ItemState::Done(_) | ItemState::Failed { .. } => None,
         }
     }
 }
@@ -231,7 +236,8 @@ impl FanState {
     pub(super) fn forget_unkept(&mut self) {
         for at in 0..self.items.len() {
             let Some(ItemState::Unkept(unkept)) = self.items.get(at) else { continue };
-            let failed = ItemState::Failed(Box::new(unkept.error.clone()));
+            let error = Box::new(unkept.error.clone());
+            let failed = ItemState::Failed { error, retries: 0 };
             if let Some(place) = self.items.get_mut(at) {
                 *place = failed;
             }
@@ -243,7 +249,7 @@ impl FanState {
 const fn is_to_start(item: &ItemState) -> bool {
     match item {
         ItemState::Open | ItemState::Unkept(_) => true,
-        ItemState::Done(_) | ItemState::Failed(_) => false,
+        ItemState::Done(_) | ItemState::Failed { .. } => false,
     }
 }
 
@@ -265,7 +271,7 @@ fn all_failed(fan: &FanState) -> StepError {
 pub(super) fn fan_output(fan: &FanState, fanout: &Fanout) -> Result<Value, String> {
     let done = fan.items.iter().filter_map(|item| match item {
         ItemState::Done(output) => Some(output),
-        ItemState::Open | ItemState::Failed(_) | ItemState::Unkept(_) => None,
+        ItemState::Open | ItemState::Failed { .. } | ItemState::Unkept(_) => None,
     });
     let results = super::aggregate::aggregate(&fanout.aggregate, done)?;
     if fanout.collect != Collect::Partial {

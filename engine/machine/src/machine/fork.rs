@@ -216,7 +216,8 @@ fn unknown(old: &Instance, name: &str) -> String {
 /// and all that need one of them.
 pub(super) fn reopen(run: &mut RunningGraph, graph: &Graph, first: Vec<u16>) {
     let again = |at: u16, state: &StepState| match state.status {
-        StepStatus::Pending | StepStatus::Completed | StepStatus::Skipped => false,
+        StepStatus::Completed => state.is_partly_undone(),
+        StepStatus::Pending | StepStatus::Skipped => false,
         StepStatus::Running | StepStatus::Retrying | StepStatus::Cancelled | StepStatus::Undone => {
             true
         }
@@ -231,7 +232,7 @@ pub(super) fn reopen(run: &mut RunningGraph, graph: &Graph, first: Vec<u16>) {
     while let Some(at) = open.get(next).copied() {
         next += 1;
         if let Some(state) = run.steps.get_mut(usize::from(at)) {
-            *state = StepState::pending();
+            *state = state.opened_again();
         }
         let Some(step) = graph.steps.get(usize::from(at)) else { continue };
         // A step and its fallback end together, so they begin together.

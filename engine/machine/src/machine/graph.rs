@@ -33,6 +33,7 @@ impl StepState {
             fan: None,
             votes: Vec::new(),
             cached: false,
+            stays: Vec::new(),
         }
     }
 
@@ -207,7 +208,9 @@ impl<'a> Work<'a> {
         let now = self.now;
         if let Some(state) = self.step_state_mut(id, step) {
             state.status = StepStatus::Running;
-            state.started_at = Some(now);
+            // Items that were done in an earlier try began then.
+            let began = state.started_at.filter(|_| state.fan.is_some());
+            state.started_at = began.or(Some(now));
             state.ended_at = None;
             state.stopped_at = None;
             state.error = None;
@@ -275,9 +278,11 @@ impl<'a> Work<'a> {
         if state.is_settled() {
             return Ok(());
         }
+        // What was answered while its instance stood still ended then.
+        let works = matches!(state.status, StepStatus::Running | StepStatus::Retrying);
+        let answered_at = state.stopped_at.take().filter(|_| works);
         state.status = status;
-        state.ended_at = Some(now);
-        state.stopped_at = None;
+        state.ended_at = answered_at.or(Some(now));
         let error = state.error.as_deref().cloned();
         self.disarm_step(graph, step);
         let kind = match status {

@@ -3,7 +3,7 @@
 
 use super::effect::NoticeKind;
 use super::instance::RunningSequence;
-use super::progress::{ItemState, Role, StepStatus};
+use super::progress::{ItemState, Phase, Role, StepState, StepStatus};
 use super::work::{Failure, Overrun, Work};
 use crate::value::Value;
 
@@ -46,15 +46,17 @@ impl Work<'_> {
         let done = self.all_items_done(graph, step).unwrap_or(succeeded);
         let now = self.now;
         let Some(state) = self.step_state_mut(graph, step) else { return };
-        match state.status {
-            StepStatus::Pending | StepStatus::Running | StepStatus::Retrying => {}
+        let now = match state.status {
+            StepStatus::Pending => now,
+            // It was answered while its instance stood still.
+            StepStatus::Running | StepStatus::Retrying => state.stopped_at.take().unwrap_or(now),
             // It failed by another of its items.
             StepStatus::Completed
             | StepStatus::Failed
             | StepStatus::Skipped
             | StepStatus::Cancelled
             | StepStatus::Undone => return,
-        }
+        };
         if !done {
             if state.status == StepStatus::Pending {
                 // One that a person may have done again waits as it did.
@@ -74,6 +76,36 @@ impl Work<'_> {
         }
         if let Some(spec) = self.step_of(graph, step) {
             self.step_notice(NoticeKind::StepCompleted, spec, None);
+        }
+    }
+
+    /// The answer to a call is kept until the instance goes on: what waits for nothing else then
+    /// stopped now.
+    pub(super) fn answer_kept(&mut self, owner: Option<&RunningSequence>) {
+        let Some(Role::Step { graph, step, .. }) = owner.map(|it| it.role) else { return };
+        let now = self.now;
+        if let Some(state) = self.step_state_mut(graph, step)
+            && matches!(state.status, StepStatus::Running | StepStatus::Retrying)
+        {
+            state.stopped_at = Some(now);
+        }
+    }
+
+    /// What was kept is taken: what runs on is not over.
+    pub(super) fn runs_on(&mut self) {
+        let Some(progress) = self.instance.progress.as_deref_mut() else { return };
+        for run in progress.graphs.iter_mut().filter(|run| run.phase == Phase::Running) {
+            for at in 0..run.steps.len() {
+                let is_it = |state: &StepState| {
+                    state.stopped_at.is_some()
+                        && matches!(state.status, StepStatus::Running | StepStatus::Retrying)
+                };
+                if run.steps.get(at).is_some_and(is_it)
+                    && let Some(state) = run.steps.get_mut(at)
+                {
+                    state.stopped_at = None;
+                }
+            }
         }
     }
 

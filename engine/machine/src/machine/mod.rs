@@ -56,6 +56,7 @@ mod select;
 mod send;
 mod sequences;
 mod start;
+mod stays;
 mod steps;
 mod tasks;
 mod timers;

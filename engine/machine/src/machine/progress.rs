@@ -93,6 +93,8 @@ pub struct StepState {
     pub votes: Vec<Vote>,
     /// Did its result come from the cache?
     pub cached: bool,
+    /// Items of `foreach:` whose undo a person left out: what they did stays.
+    pub stays: Vec<u32>,
 }
 
 /// Where a step stands (01 §10).
@@ -176,8 +178,13 @@ pub enum ItemState {
     Open,
     /// Its result.
     Done(Value),
-    /// Why it failed.
-    Failed(Box<StepError>),
+    /// It failed for good.
+    Failed {
+        /// Why.
+        error: Box<StepError>,
+        /// Attempts of its call beyond the first.
+        retries: u32,
+    },
     /// Its call, child or event gave something that could not be kept.
     Unkept(Box<Unkept>),
 }
@@ -199,7 +206,7 @@ impl ItemState {
     pub fn error(&self) -> Option<&StepError> {
         match self {
             Self::Open | Self::Done(_) => None,
-            Self::Failed(error) => Some(error),
+            Self::Failed { error, .. } => Some(error),
             Self::Unkept(unkept) => Some(&unkept.error),
         }
     }
@@ -245,6 +252,8 @@ pub struct Undoable {
     pub state: StateId,
     /// The step it was, where it was one: the graph's run and the step's place.
     pub step: Option<(u32, u16)>,
+    /// Which item of the step's `foreach:` it was; none in what earlier programs wrote.
+    pub item: Option<u32>,
     /// What the call was given.
     pub input: Value,
     /// What it gave.

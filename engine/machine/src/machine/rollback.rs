@@ -72,29 +72,6 @@ impl Work<'_> {
             && only.is_none_or(|graph| entry.step.is_some_and(|(run, _)| run == graph))
     }
 
-    /// ``step `book` ``, or the operation that a state called.
-    pub(super) fn what_was_done(&self, entry: &Undoable) -> String {
-        let step = entry.step.and_then(|(graph, step)| self.step_of(graph, step));
-        if let Some(step) = step {
-            return format!("step `{}`", step.id);
-        }
-        let program = self.definition.sequences.get(usize::from(entry.sequence));
-        let program = program.and_then(|it| it.steps.get(usize::from(entry.position)));
-        match program {
-            Some(SeqStep::Call { spec, .. }) => format!("`{}`", spec.operation),
-            Some(
-                SeqStep::Do(_)
-                | SeqStep::Child { .. }
-                | SeqStep::Wait { .. }
-                | SeqStep::Approval { .. }
-                | SeqStep::Name { .. }
-                | SeqStep::JumpUnless { .. }
-                | SeqStep::Jump { .. },
-            )
-            | None => "a call".to_owned(),
-        }
-    }
-
     /// Starts the next undo, or ends the rollback.
     pub(super) fn next_undo(&mut self) -> Result<(), Overrun> {
         loop {
@@ -172,13 +149,18 @@ impl Work<'_> {
     pub(super) fn undo_through(&mut self, undo: u32, done: bool) -> Result<(), Overrun> {
         self.instance.sequences.retain(|sequence| sequence.role != Role::Undo { undo });
         let entry = self.drop_undo(undo);
-        if let Some((graph, step)) = entry.and_then(|entry| entry.step) {
+        if let Some((entry, (graph, step))) = entry.and_then(|it| Some((it.item, it.step?))) {
             // What is left of the step stands at the end, or nearly so.
             let rest = self.instance.progress.as_deref().is_some_and(|progress| {
                 progress.undo.iter().rev().any(|entry| entry.step == Some((graph, step)))
             });
+            if let Some(state) = self.step_state_mut(graph, step).filter(|_| !done) {
+                state.stays.extend(entry);
+            }
+            let all = self.step_state(graph, step).is_some_and(|state| state.stays.is_empty());
             if let Some(spec) = self.step_of(graph, step)
                 && done
+                && all
                 && !rest
             {
                 let now = self.now;
@@ -190,25 +172,6 @@ impl Work<'_> {
             }
         }
         self.go_on_undoing()
-    }
-
-    /// The step whose call the undo takes back; `None`: that of a state.
-    pub(super) fn step_undone(&self, undo: u32) -> Option<Arc<str>> {
-        let progress = self.instance.progress.as_deref()?;
-        let (graph, step) = progress.undo.iter().rev().find(|it| it.id == undo)?.step?;
-        self.step_of(graph, step).map(|spec| Arc::clone(&spec.id))
-    }
-
-    /// A person leaves behind what could not be taken back: its end tells of it, by whom and why.
-    pub(super) fn leave_undo_out(&mut self, sequence: &RunningSequence, by: &str) {
-        let Role::Undo { undo } = sequence.role else { return };
-        let call = self.call_of(sequence).map(|(spec, _)| Arc::clone(&spec.operation));
-        let call = call.unwrap_or_default();
-        let what = match self.step_undone(undo) {
-            Some(step) => format!("step `{step}` was not taken back: `{call}` was skipped{by}"),
-            None => format!("what it takes back stays: `{call}` was skipped{by}"),
-        };
-        self.leave_out(&what);
     }
 
     /// What the end of the rollback is to tell beside what it is for.

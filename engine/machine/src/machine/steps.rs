@@ -27,8 +27,10 @@ impl CallFailure<'_> {
 impl Work<'_> {
     /// An attempt of a step's call is made.
     pub(super) fn step_attempt(&mut self, role: Role, attempt: u32) {
-        let Role::Step { graph, step, item: None } = role else { return };
-        if let Some(state) = self.step_state_mut(graph, step) {
+        let Role::Step { graph, step, item } = role else { return };
+        let Some(state) = self.step_state_mut(graph, step) else { return };
+        state.stopped_at = None;
+        if item.is_none() {
             state.status = StepStatus::Running;
             state.attempts = attempt;
             state.cached = false;
@@ -37,8 +39,10 @@ impl Work<'_> {
 
     /// An attempt of a step's call failed, and another one will be made.
     pub(super) fn step_retrying(&mut self, role: Role, error: StepError) {
-        let Role::Step { graph, step, item: None } = role else { return };
-        if let Some(state) = self.step_state_mut(graph, step) {
+        let Role::Step { graph, step, item } = role else { return };
+        let Some(state) = self.step_state_mut(graph, step) else { return };
+        state.stopped_at = None;
+        if item.is_none() {
             state.status = StepStatus::Retrying;
             state.error = Some(Box::new(error));
         }
@@ -56,18 +60,19 @@ impl Work<'_> {
             return;
         }
         let (id, at) = (self.fresh_id(), self.now);
-        let step = match running.role {
-            Role::Step { graph, step, .. } => Some((graph, step)),
-            Role::State => None,
+        let (step, item) = match running.role {
+            Role::Step { graph, step, item } => (Some((graph, step)), item),
+            Role::State => (None, None),
             Role::Undo { .. } | Role::Finally { .. } => return,
         };
-        let what = step.and_then(|(graph, step)| Some(Arc::clone(&self.step_of(graph, step)?.id)));
+        let what = step.and_then(|step| self.step_named(step, item));
         self.instance.progress.get_or_insert_default().undo.push(Undoable {
             id,
             sequence: running.sequence,
             position: running.position,
             state: running.state,
             step,
+            item,
             input: call.input.clone(),
             output: output.clone(),
             at,
@@ -94,9 +99,11 @@ impl Work<'_> {
         let Some(spec) = self.step_of(graph, step) else { return Ok(()) };
         let (Some(of), now) = (self.graph_of(graph), self.now) else { return Ok(()) };
         if let Some(state) = self.step_state_mut(graph, step) {
+            // What was answered while its instance stood still stopped then.
+            let works = matches!(state.status, StepStatus::Running | StepStatus::Retrying);
+            state.stopped_at = state.stopped_at.filter(|_| works).or(Some(now));
             state.status = StepStatus::Failed;
             state.error = Some(Box::new(error.clone()));
-            state.stopped_at = Some(now);
         }
         self.disarm_step(graph, step);
         let tolerated = match spec.on_failure {
@@ -118,7 +125,12 @@ impl Work<'_> {
             }
             (_, Some(status)) => {
                 self.note(format!("step {} failed and is left behind: {}", spec.id, error.message));
-                return self.settle(graph, step, status);
+                let stopped_at = self.step_state(graph, step).and_then(|state| state.stopped_at);
+                self.settle(graph, step, status)?;
+                if let Some(state) = self.step_state_mut(graph, step) {
+                    state.ended_at = stopped_at.or(state.ended_at);
+                }
+                return Ok(());
             }
             (_, None) => {}
         }

@@ -99,6 +99,20 @@ pub struct StepView {
     /// How many more of them there are, where they are heavier than a view may be.
     #[serde(skip_serializing_if = "is_none_left")]
     pub missing_items_left: u64,
+    /// Items of its `foreach` that were done and are taken back, while or after something was.
+    #[serde(skip_serializing_if = "is_none_left")]
+    pub undone_items: u64,
+    /// Items of its `foreach` that were done and stay although a rollback was to take them back:
+    /// their undo failed, was skipped, or the rollback was killed; in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub staying_items: Vec<StayingItemView>,
+    /// How many more of them there are, where they are more than a view shows.
+    #[serde(skip_serializing_if = "is_none_left")]
+    pub staying_items_left: u64,
+    /// It runs no more: its answer is there, and is kept until the instance goes on, which is
+    /// paused or stuck. `duration_ms` is the time until then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub answered: bool,
     /// What a pending step needs and has not got yet: names, or `one of a, b`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<String>,
@@ -124,7 +138,7 @@ pub enum StepStatus {
     Skipped,
     /// It was cut off.
     Cancelled,
-    /// It had completed and was taken back.
+    /// It had completed and was taken back, all of it: where an item stays it is `completed`.
     Undone,
     /// A status this reader does not know yet.
     #[serde(other)]
@@ -197,6 +211,25 @@ pub struct ItemView {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<StepErrorView>,
+    /// Attempts of its call beyond the first, where it failed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub retry_count: u32,
+}
+
+/// One item of a fan-out that is not taken back, although what was done is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StayingItemView {
+    /// Its number in the list, from 0.
+    pub index: u64,
+    /// The item; absent where it is heavier than a view may be.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub item: Value,
+    /// How heavy an item is that is left out, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item_bytes: Option<u64>,
+    /// Why it stays, in words.
+    pub why: String,
 }
 
 /// A rollback under way.
@@ -205,7 +238,8 @@ pub struct ItemView {
 pub struct RollbackView {
     /// Why.
     pub reason: String,
-    /// The step that is being taken back, where it is a step's call.
+    /// The step that is being taken back, where it is a step's call; of a `foreach` with the number
+    /// of the item: `book[3]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// How many calls are still to be taken back, this one included.

@@ -33,7 +33,8 @@ pub struct CallView {
     pub step: Option<String>,
     /// `plugin.operation`.
     pub operation: String,
-    /// The attempt under way, or the one that failed last; from 1.
+    /// The attempt under way, the one that failed last, or of what is held back the one that waits;
+    /// from 1.
     pub attempt: u32,
     /// Attempts in all, where the definition bounds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,8 +52,8 @@ pub struct CallView {
     /// until the instance goes on, which is stuck, paused, or being taken back by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<String>,
-    /// The limit that holds it back before it is sent, in words: whose it is, and how many are
-    /// ahead.
+    /// What holds it back before it is sent, in words: whose limit it is, and how many are ahead;
+    /// or that its instance is to go on first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
     /// It waits to be sent again, because an engine that is gone may have sent it: a rollback waits

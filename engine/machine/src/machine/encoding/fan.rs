@@ -2,11 +2,55 @@
 
 use super::codec::{Codec, DecodeError, Out, Reader};
 use super::parts::structs;
-use crate::machine::{FanState, ItemState, Unkept};
+use crate::machine::{FanState, ItemState, Undoable, Unkept};
 
 structs! {
     FanState { list, next, open, failed, items }
     Unkept { error, position, output }
+}
+
+/// Whose an undo is: no step's, a step's, or that of an item of one.
+const OF_STATE: u8 = 0;
+const OF_STEP: u8 = 1;
+const OF_ITEM: u8 = 2;
+
+impl Codec for Undoable {
+    fn write(&self, out: &mut Out) {
+        let Self { id, sequence, position, state, step, item, input, output, at } = self;
+        id.write(out);
+        sequence.write(out);
+        position.write(out);
+        state.write(out);
+        match (step, item) {
+            (None, _) => out.byte(OF_STATE),
+            (Some(step), None) => {
+                out.byte(OF_STEP);
+                step.write(out);
+            }
+            (Some(step), Some(item)) => {
+                out.newer_if(true);
+                out.byte(OF_ITEM);
+                step.write(out);
+                item.write(out);
+            }
+        }
+        input.write(out);
+        output.write(out);
+        at.write(out);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (id, sequence) = (Codec::read(from)?, Codec::read(from)?);
+        let (position, state) = (Codec::read(from)?, Codec::read(from)?);
+        let (step, item) = match from.byte()? {
+            OF_STATE => (None, None),
+            OF_STEP => (Some(Codec::read(from)?), None),
+            OF_ITEM => (Some(Codec::read(from)?), Some(Codec::read(from)?)),
+            _ => return Err(DecodeError::Invalid("step of an undo")),
+        };
+        let (input, output, at) = (Codec::read(from)?, Codec::read(from)?, Codec::read(from)?);
+        Ok(Self { id, sequence, position, state, step, item, input, output, at })
+    }
 }
 
 impl Codec for ItemState {
@@ -17,9 +61,15 @@ impl Codec for ItemState {
                 out.byte(1);
                 output.write(out);
             }
-            Self::Failed(error) => {
+            Self::Failed { error, retries: 0 } => {
                 out.byte(2);
                 error.write(out);
+            }
+            Self::Failed { error, retries } => {
+                out.newer_if(true);
+                out.byte(4);
+                error.write(out);
+                retries.write(out);
             }
             Self::Unkept(unkept) => {
                 out.newer_if(true);
@@ -33,7 +83,8 @@ impl Codec for ItemState {
         Ok(match from.byte()? {
             0 => Self::Open,
             1 => Self::Done(Codec::read(from)?),
-            2 => Self::Failed(Codec::read(from)?),
+            2 => Self::Failed { error: Codec::read(from)?, retries: 0 },
+            4 => Self::Failed { error: Codec::read(from)?, retries: Codec::read(from)? },
             3 => Self::Unkept(Codec::read(from)?),
             _ => return Err(DecodeError::Invalid("item of a fan-out")),
         })

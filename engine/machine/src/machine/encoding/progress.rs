@@ -13,7 +13,6 @@ use crate::machine::{
 structs! {
     RunningGraph { id, graph, phase, event, steps, open, started_at, ended_at }
     StepError { kind, code, message }
-    Undoable { id, sequence, position, state, step, input, output, at }
     Rollback { down_to, then, reason }
 }
 
@@ -37,15 +36,21 @@ const CACHED: u8 = 1 << 7;
 
 /// In front of the status, which is less: when the step's work stopped, which follows.
 const STOPPED: u8 = 8;
+/// The same, behind that: the items that stay.
+const STAYS: u8 = 9;
 
 impl Codec for StepState {
     fn write(&self, out: &mut Out) {
         let Self { status, attempts, output, error, started_at, ended_at, fan, .. } = self;
-        let Self { votes, cached, stopped_at, .. } = self;
-        out.newer_if(*cached || stopped_at.is_some());
+        let Self { votes, cached, stopped_at, stays, .. } = self;
+        out.newer_if(*cached || stopped_at.is_some() || !stays.is_empty());
         if let Some(at) = stopped_at {
             out.byte(STOPPED);
             at.write(out);
+        }
+        if !stays.is_empty() {
+            out.byte(STAYS);
+            stays.write(out);
         }
         status.write(out);
         let bit = |present: bool, bit: u8| if present { bit } else { 0 };
@@ -86,11 +91,17 @@ impl Codec for StepState {
             stopped_at = Some(Codec::read(from)?);
             status = from.byte()?;
         }
+        let mut stays = Vec::new();
+        if status == STAYS {
+            stays = Codec::read(from)?;
+            status = from.byte()?;
+        }
         let status = Codec::read(&mut Reader::new(&[status]))?;
         let mask = from.byte()?;
         Ok(Self {
             status,
             stopped_at,
+            stays,
             output: field(mask, OUTPUT, from)?.unwrap_or_default(),
             error: field(mask, ERROR, from)?,
             started_at: field(mask, STARTED, from)?,

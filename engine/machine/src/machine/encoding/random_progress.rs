@@ -128,6 +128,7 @@ impl Random {
             fan: if self.below(8) == 0 { Some(self.fan()) } else { None },
             votes: if self.below(8) == 0 { self.list(Self::vote) } else { Vec::new() },
             cached: self.chance(),
+            stays: if self.below(8) == 0 { self.list(Self::int) } else { Vec::new() },
         }
     }
 
@@ -146,7 +147,10 @@ impl Random {
                     position: self.small(),
                     output: self.value(1),
                 })),
-                _ => ItemState::Failed(self.step_error()),
+                _ => ItemState::Failed {
+                    error: self.step_error(),
+                    retries: u32::from(self.chance()),
+                },
             })
             .collect();
         let items: Chunks<_> = items.into_iter().collect();
@@ -185,12 +189,14 @@ impl Random {
     }
 
     fn undoable(&mut self) -> Undoable {
+        let step = self.maybe(|random| (random.int(), random.small()));
         Undoable {
             id: self.int(),
             sequence: self.small(),
             position: self.small(),
             state: self.state(),
-            step: self.maybe(|random| (random.int(), random.small())),
+            item: step.and_then(|_| self.maybe(Self::int)),
+            step,
             input: self.value(1),
             output: self.value(1),
             at: self.at(),

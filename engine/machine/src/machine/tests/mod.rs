@@ -39,6 +39,7 @@ mod script;
 mod selection;
 mod starting;
 mod states;
+mod stays;
 mod step_ends;
 mod timers;
 mod trace_context;

@@ -276,3 +276,67 @@ fn h5_what_was_not_sent_is_not_waited_for() {
     assert_eq!(steps(&world), [(Cancelled, Some(3)), cut, (Failed, Some(1))]);
     assert!(world.out.ends_with("reply p.pay -> - | steps failed\n"), "{}", world.out);
 }
+
+#[test]
+fn c15_what_was_answered_while_its_instance_stood_still_ended_then() {
+    for (stop, go_on) in
+        [("command pause", "command resume"), ("fail p.last permanent no", "command skip")]
+    {
+        let lines = ["start", "advance 1s", stop, "advance 2s", "reply p.pay", "advance 30m"];
+        let mut world = world(BESIDE, &lines);
+        let run = &world.instance.as_ref().unwrap().progress.as_deref().unwrap().graphs[0];
+        let pay = run.steps.get(0).unwrap();
+        assert_eq!(
+            (pay.status, pay.stopped_at.map(|at| at.since_ms(run.started_at))),
+            (Running, Some(3_000))
+        );
+        world.run(go_on);
+        assert_eq!(steps(&world)[..2], [(Completed, Some(3)), (Running, None)], "{}", world.out);
+        let run = &world.instance.as_ref().unwrap().progress.as_deref().unwrap().graphs[0];
+        assert_eq!(run.steps.get(1).unwrap().stopped_at, None, "it runs on");
+        world.run("advance 1s");
+        world.run("reply p.tell");
+        assert_eq!(steps(&world)[1], (Completed, Some(1_804)), "{}", world.out);
+    }
+    // What failed then and is left behind.
+    let text = BESIDE.replace("timeout: 1h", "timeout: 1h, optional: true");
+    let lines = ["start", "command pause", "advance 2s", "fail p.tell permanent no", "advance 9s"];
+    let mut failed = world(&text, &[&lines[..], &["command resume"]].concat());
+    assert_eq!(steps(&failed)[1], (Failed, Some(2)), "{}", failed.out);
+    // One that is tried again runs on.
+    let text = BESIDE.replace("timeout: 1h", "timeout: 1h, retry: { attempts: 2, delay: 1s }");
+    failed = world(
+        &text,
+        &lines.map(|line| line.replace("permanent", "retryable")).each_ref().map(|it| &**it),
+    );
+    failed.run("command resume");
+    let run = &failed.instance.as_ref().unwrap().progress.as_deref().unwrap().graphs[0];
+    assert_eq!(run.steps.get(1).unwrap().stopped_at, None);
+}
+
+#[test]
+fn c15_items_that_were_answered_while_the_instance_stood_still_end_their_step_then() {
+    let text = "
+workflow: t
+steps:
+  each: { foreach: { in: \"[1, 2]\", as: n, max_parallel: PARALLEL }, call: p.one }
+";
+    let parallel = text.replace("PARALLEL", "2");
+    let mut both = world(&parallel, &["start", "command pause"]);
+    let first = both.calls[0].clone();
+    both.run("advance 2s");
+    both.run("reply p.one");
+    both.calls.push(first);
+    both.run("advance 3s");
+    both.run("reply p.one");
+    both.run("advance 1h");
+    both.run("command resume");
+    assert_eq!(steps(&both), [(Completed, Some(5))], "{}", both.out);
+    // Where another item begins with the resume, the step goes on.
+    let one = text.replace("PARALLEL", "1");
+    let lines = ["start", "command pause", "advance 2s", "reply p.one", "advance 7s"];
+    let mut one = world(&one, &[&lines[..], &["command resume", "advance 1s"]].concat());
+    assert_eq!(steps(&one), [(Running, None)], "{}", one.out);
+    one.run("reply p.one");
+    assert_eq!(steps(&one), [(Completed, Some(10))], "{}", one.out);
+}

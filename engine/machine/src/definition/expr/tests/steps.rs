@@ -25,6 +25,7 @@ fn step(status: StepStatus, output: &str) -> StepState {
         fan: None,
         votes: Vec::new(),
         cached: false,
+        stays: Vec::new(),
     }
 }
 
