@@ -153,7 +153,19 @@ fn plugins_are_called_with_any_json_and_large_answers_are_shown() {
     assert!(shown.starts_with("interface adder is provided by\n  calculator 1.2.0  1 "), "{shown}");
     let list = on(&["plugin", "ls", "adder@^1"]).ends(0).out;
     let row: Vec<_> = list.lines().nth(1).unwrap().split_whitespace().collect();
-    assert_eq!((row[0], row[5], row[9]), ("calculator", "0", "adder"), "{list}");
+    assert_eq!((row[0], row[5], row.len()), ("calculator", "0", 9), "{list}");
+    assert!(list.ends_with("\ninterface adder: calculator 1.2.0\n"), "{list}");
+    // The same mistake is the same exit, by hand and in a check.
+    for line in [
+        &["plugin", "call", "calculator", "nope"][..],
+        &["plugin", "check", "calculator.nope"],
+        &["plugin", "check", "calculator", "--operation", "nope"],
+        &["plugin", "reset", "calculator.nope"],
+    ] {
+        let done = on(line).ends(3);
+        let said = [done.out, done.err].concat();
+        assert!(said.contains("has no operation `nope`"), "{line:?}: {said}");
+    }
     let newer = on(&["plugin", "show", "adder@^2"]).ends(3).err;
     let said = "plugin `calculator`, which implements `adder`, runs as 1.2.0, but `^2` is needed";
     assert!(newer.contains(said), "{newer}");
