@@ -17,7 +17,7 @@ use super::failure::{ENDED_BADLY, Failure, NOT_FOUND, Outcome, TIMED_OUT, UNREAC
 use super::joining::unusable;
 use super::live::{named, not_meant};
 use super::output::{clean, tell};
-use super::plugin_shown::{interfaces, providers, shown, table};
+use super::plugin_shown::{NOT_SURE, contradictions, interfaces, providers, shown, table};
 use super::words;
 use crate::api::plugins_of_bus;
 
@@ -108,6 +108,9 @@ async fn ls(global: &Global, name: Option<&str>) -> Outcome {
     output.items(&items, &table(known.by_engine))?;
     for line in interfaces(&items) {
         output.line(clean(&line))?;
+    }
+    for words in contradictions(&items) {
+        tell(&clean(&format!("warning: {words}: {NOT_SURE}")));
     }
     Ok(0)
 }

@@ -10,12 +10,15 @@ use gearshift_client::protocol::view::{
 use serde_json::Value;
 
 use super::output::{Look, Table};
-use super::words::span;
+use super::words::{quoted, span};
 
 /// What nobody told.
 const UNKNOWN: &str = "unknown";
 /// The columns of a usual terminal.
 const WIDTH: usize = 80;
+/// What follows where instances contradict each other.
+pub(super) const NOT_SURE: &str = "which one a call meets is not known, and only one of them is \
+                                   shown and compared with definitions";
 /// What there is none of.
 const NONE: &str = "-";
 
@@ -52,6 +55,30 @@ pub(super) fn interfaces(items: &[PluginView]) -> Vec<String> {
         wrapped(&format!("interface {interface}: "), who)
     });
     told.collect()
+}
+
+/// Which instances of a version say something else than the others, a sentence for each operation.
+pub(super) fn contradictions(items: &[PluginView]) -> Vec<String> {
+    let each = |one: &PluginView| {
+        let told = one.operations.iter().filter_map(|it| differing(one, it));
+        told.collect::<Vec<_>>()
+    };
+    items.iter().flat_map(each).collect()
+}
+
+/// The same of one operation.
+pub(super) fn differing(one: &PluginView, it: &OperationView) -> Option<String> {
+    let (name, version, ids) = (&one.name, &one.version, quoted(&it.differing));
+    let (whose, publish) = match it.differing.len() {
+        0 => return None,
+        1 => ("instance", "publishes"),
+        _ => ("instances", "publish"),
+    };
+    Some(format!(
+        "{whose} {ids} of plugin `{name}` {version} {publish} another schema of `{}` than the rest \
+         of that version",
+        it.name
+    ))
 }
 
 /// The words behind the head, with commas between, in lines of 80 columns where that goes.
@@ -202,6 +229,7 @@ pub(super) fn shown(one: &PluginView, look: Look) -> Vec<String> {
     for it in &one.operations {
         lines.push(format!("  {bold}{}{bold:#}  {dim}{}{dim:#}", it.name, it.subject));
         lines.extend(operation(it));
+        lines.extend(differing(one, it).map(|words| format!("    warning: {words}: {NOT_SURE}")));
     }
     lines
 }

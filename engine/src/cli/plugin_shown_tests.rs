@@ -82,6 +82,24 @@ fn p3_answers_that_contradict_each_other_are_shown() {
 }
 
 #[test]
+fn instances_that_publish_another_schema_are_named() {
+    let told = |ids: &[&str]| {
+        let differing = ids.iter().map(|id| (*id).to_owned()).collect();
+        let name = "validate".to_owned();
+        let operations = vec![OperationView { name, differing, ..OperationView::default() }];
+        PluginView { operations, ..bare() }
+    };
+    assert!(contradictions(&[told(&[]), bare()]).is_empty());
+    let said = "instance `b` of plugin `validator` 1.2.0 publishes another schema of `validate` \
+                than the rest of that version";
+    assert_eq!(contradictions(&[told(&["b"])]), [said]);
+    let said = "instances `b`, `c` of plugin `validator` 1.2.0 publish another schema";
+    assert!(contradictions(&[told(&["b", "c"])])[0].starts_with(said));
+    let shown = shown(&told(&["b"]), Look { color: false }).join("\n");
+    assert!(shown.contains("    warning: instance `b` of plugin"), "{shown}");
+}
+
+#[test]
 fn interfaces_stand_below_the_table_in_80_columns() {
     let named = |number: usize, interfaces: &[&str]| PluginView {
         name: format!("document-checker-{number}"),

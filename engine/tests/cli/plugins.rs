@@ -177,6 +177,50 @@ fn plugins_are_called_with_any_json_and_large_answers_are_shown() {
     assert!(none.err.contains("no plugin is running; start one"), "{}", none.err);
 }
 
+/// Two builds that say that they are of one version, and take different inputs.
+#[test]
+fn instances_of_one_version_that_publish_different_schemas_are_named() {
+    let (place, server) = (Place::new(), Server::start(""));
+    let bus = runtime().block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap();
+    let offer = |id: &str, schema: &str| {
+        let info = ServiceInfo {
+            name: "bank".to_owned(),
+            id: id.to_owned(),
+            version: "1.4.0".to_owned(),
+            metadata: [("gearshift.plugin".to_owned(), "1".to_owned())].into(),
+            endpoints: vec![EndpointInfo {
+                name: "pay".to_owned(),
+                subject: "gearshift.plugin.bank.v1.pay".to_owned(),
+                metadata: [("gearshift.input".to_owned(), schema.to_owned())].into(),
+            }],
+        };
+        runtime().block_on(bus.requests().offer(info, "q")).unwrap()
+    };
+    let _engine = serve(&place, server.url(), &[]);
+    let on = |line: &[&str]| place.gearshift(&[line, &["-s", server.url()]].concat());
+    let _alike = [offer("one", "{\"type\":\"object\"}"), offer("two", "{ \"type\": \"object\" }")];
+    assert_eq!(on(&["plugin", "ls"]).ends(0).err, "");
+    let _other = offer("young", "{\"type\":\"integer\"}");
+    let said = "instance `young` of plugin `bank` 1.4.0 publishes another schema of `pay`";
+    let list = on(&["plugin", "ls", "-o", "json"]).ends(0);
+    assert!(list.err.starts_with(&format!("warning: {said}")), "{}", list.err);
+    assert_eq!(list.json()[0]["operations"][0]["differing"], serde_json::json!(["young"]));
+    let shown = on(&["plugin", "show", "bank"]).ends(0).out;
+    assert!(shown.contains(&format!("    warning: {said}")), "{shown}");
+    let checked = on(&["plugin", "check", "bank"]).out;
+    let found = "`pay` of version 1.4.0 has another schema at `young` than at `one`";
+    assert!(checked.contains(found), "{checked}");
+    place.write(
+        "pays.workflow.yaml",
+        "workflow: pays\nstates:\n  paying: { entry: { call: bank.pay, with: { n: 1 } }, done: paid, \
+         failed: paid }\n  paid: { final: true }\n",
+    );
+    let live = on(&["check", "--live", "pays.workflow.yaml"]).ends(0).out;
+    assert!(live.contains("GS0232") && live.contains(said), "{live}");
+    let deployed = on(&["deploy", "pays.workflow.yaml"]).ends(0).err;
+    assert!(deployed.contains("GS0232") && deployed.contains(said), "{deployed}");
+}
+
 /// One of another protocol version is shown as such, and serves nothing.
 #[test]
 fn p10_a_plugin_of_another_protocol_is_told_by_ls_show_and_deploy() {

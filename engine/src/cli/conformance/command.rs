@@ -119,6 +119,7 @@ async fn examine(
         let mut findings = Vec::from_iter(target.not_asked());
         if !target.services.is_empty() {
             findings.extend(declared::service(&target.services));
+            findings.extend(declared::agreement(&target.services));
         }
         // Both are asked by the name, whatever the version.
         if known.insert(target.name) {

@@ -57,6 +57,45 @@ pub(super) fn service(services: &[&ServiceInfo]) -> Vec<Finding> {
     list
 }
 
+/// Do all instances of each version publish the same schemas?
+pub(super) fn agreement(services: &[&ServiceInfo]) -> Vec<Finding> {
+    let mut list = Vec::new();
+    for (at, one) in services.iter().enumerate() {
+        let is_first = |it: &&ServiceInfo| it.version == one.version;
+        if services.iter().position(|it| is_first(it)) != Some(at) {
+            continue;
+        }
+        for endpoint in &one.endpoints {
+            let others = services.iter().filter(|it| is_first(it));
+            let differs = |it: &&&ServiceInfo| {
+                let its = it.endpoints.iter().find(|its| its.subject == endpoint.subject);
+                its.is_some_and(|its| schemas(its) != schemas(endpoint))
+            };
+            let ids: Vec<_> = others.filter(differs).map(|it| it.id.clone()).collect();
+            if !ids.is_empty() {
+                list.push(Finding::warning(
+                    "schemas",
+                    format!(
+                        "`{}` of version {} has another schema at {} than at `{}`",
+                        endpoint.name,
+                        one.version,
+                        super::super::words::quoted(&ids),
+                        one.id
+                    ),
+                    "run one build of a version, or give what changed a version of its own",
+                ));
+            }
+        }
+    }
+    list
+}
+
+/// What an endpoint takes and gives, as values: spaces are no difference.
+fn schemas(endpoint: &EndpointInfo) -> [Option<serde_json::Value>; 2] {
+    [metadata::METADATA_INPUT, metadata::METADATA_OUTPUT]
+        .map(|key| serde_json::from_str(endpoint.metadata.get(key)?).ok())
+}
+
 /// One endpoint of one instance.
 pub(super) fn endpoint(service: &ServiceInfo, endpoint: &EndpointInfo) -> Vec<Finding> {
     let mut list = vec![subject(service, endpoint)];
@@ -203,5 +242,20 @@ mod tests {
         assert_eq!(levels(&elsewhere)[0], ("subject", Level::Problem));
         let named = instance("1.2.0", "gearshift.plugin.validator.v1.validate_it", &[]);
         assert_eq!(levels(&named)[0], ("subject", Level::Warning));
+    }
+    #[test]
+    fn instances_of_one_version_that_publish_other_schemas_are_named() {
+        let of = |id: &str, version: &str, schema: &str| ServiceInfo {
+            id: id.to_owned(),
+            ..instance(version, "s", &[("gearshift.input", schema)])
+        };
+        let told = |list: &[&ServiceInfo]| {
+            agreement(list).into_iter().map(|found| found.message).collect::<Vec<_>>()
+        };
+        let (one, same) = (of("a", "1.2.0", "{\"a\":1}"), of("b", "1.2.0", "{ \"a\": 1 }"));
+        let (other, newer) = (of("c", "1.2.0", "{}"), of("d", "1.3.0", "{}"));
+        assert!(told(&[&one, &same, &newer]).is_empty(), "spaces are no difference");
+        let said = "`validate` of version 1.2.0 has another schema at `c` than at `a`";
+        assert_eq!(told(&[&one, &same, &other, &newer]), [said]);
     }
 }
