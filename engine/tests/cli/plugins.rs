@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gearshift_bus::{Bus, EndpointInfo, Message, NatsOptions, ServiceInfo, Subject};
+use gearshift_bus::{Bus, EndpointInfo, Message, NatsOptions, Offer, ServiceInfo, Subject};
 use gearshift_plugins_sdk::{Failure, Plugin};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -194,7 +194,8 @@ fn instances_of_one_version_that_publish_different_schemas_are_named() {
                 metadata: [("gearshift.input".to_owned(), schema.to_owned())].into(),
             }],
         };
-        runtime().block_on(bus.requests().offer(info, "q")).unwrap()
+        let offer = Offer::new("q").keep_id();
+        runtime().block_on(bus.requests().offer_as(info, offer)).unwrap()
     };
     let _engine = serve(&place, server.url(), &[]);
     let on = |line: &[&str]| place.gearshift(&[line, &["-s", server.url()]].concat());
@@ -207,7 +208,7 @@ fn instances_of_one_version_that_publish_different_schemas_are_named() {
     assert_eq!(list.json()[0]["operations"][0]["differing"], serde_json::json!(["young"]));
     let shown = on(&["plugin", "show", "bank"]).ends(0).out;
     assert!(shown.contains(&format!("    warning: {said}")), "{shown}");
-    let checked = on(&["plugin", "check", "bank"]).out;
+    let checked = on(&["plugin", "check", "bank", "--timeout", "1s"]).out;
     let found = "`pay` of version 1.4.0 has another schema at `young` than at `one`";
     assert!(checked.contains(found), "{checked}");
     place.write(
