@@ -78,7 +78,10 @@ impl Live {
     }
 
     /// The same, each with its plugin.
-    fn fitting(&self, wanted: &OperationRef) -> impl Iterator<Item = (&PluginView, &OperationView)> {
+    fn fitting(
+        &self,
+        wanted: &OperationRef,
+    ) -> impl Iterator<Item = (&PluginView, &OperationView)> {
         let fits =
             |one: &&PluginView| one.foreign_protocol.is_none() && wanted.accepts(&one.version);
         let fitting = named(&self.0, &wanted.plugin).into_iter().filter(fits);

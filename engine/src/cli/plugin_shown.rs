@@ -51,9 +51,9 @@ pub(super) fn interfaces(items: &[PluginView]) -> Vec<String> {
             providing.entry(interface).or_default().push(who);
         }
     }
-    let told = providing.iter().flat_map(|(interface, who)| {
-        wrapped(&format!("interface {interface}: "), who)
-    });
+    let told = providing
+        .iter()
+        .flat_map(|(interface, who)| wrapped(&format!("interface {interface}: "), who));
     told.collect()
 }
 

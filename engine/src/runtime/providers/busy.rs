@@ -85,7 +85,8 @@ impl Busy {
     pub(super) fn is_quiet(&self) -> bool {
         let now = self.calls.load(Ordering::Relaxed);
         let before = self.looked.swap(now, Ordering::Relaxed);
-        let ended = |calls: u64| u32::try_from(calls >> 32).unwrap_or(0).wrapping_sub(under_way(calls));
+        let ended =
+            |calls: u64| u32::try_from(calls >> 32).unwrap_or(0).wrapping_sub(under_way(calls));
         under_way(before) > 0 && under_way(now) > 0 && ended(now) == ended(before)
     }
 

@@ -159,8 +159,8 @@ async fn look(shared: &Shared) {
 async fn absent(requests: &Requests, asked: Vec<Suspect>) -> Vec<Suspect> {
     let each = asked.into_iter().map(async |one| {
         let answer = requests.request(Message::new(one.0.clone(), Bytes::new()), SAYS_SO).await;
-        let is_nobody = answer
-            .is_err_and(|error| matches!(error.kind(), BusErrorKind::NoResponders { .. }));
+        let is_nobody =
+            answer.is_err_and(|error| matches!(error.kind(), BusErrorKind::NoResponders { .. }));
         is_nobody.then_some(one)
     });
     join_all(each).await.into_iter().flatten().collect()

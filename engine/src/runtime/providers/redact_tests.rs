@@ -51,7 +51,10 @@ fn p7_what_looks_like_a_secret_is_hidden_and_what_is_around_it_stays() {
             "AccountName=a;AccountKey=Zm9v+/8=;EndpointSuffix=core.example.org",
             "AccountName=a;AccountKey=***;EndpointSuffix=core.example.org",
         ),
-        ("SharedAccessKeyName=all;SharedAccessKey=Zm9v=", "SharedAccessKeyName=all;SharedAccessKey=***"),
+        (
+            "SharedAccessKeyName=all;SharedAccessKey=Zm9v=",
+            "SharedAccessKeyName=all;SharedAccessKey=***",
+        ),
         ("https://x/y?sv=1&sig=a%2Bb%3D&se=2", "https://x/y?sv=1&sig=***&se=2"),
         ("Ocp-Apim-Subscription-Key: 0a1b2c3d4e5f", "Ocp-Apim-Subscription-Key: ***"),
         ("key AKIAIOSFODNN7EXAMPLE is unknown", "key *** is unknown"),
@@ -209,8 +212,10 @@ const BASE64: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345
 #[test]
 fn p7_no_credential_of_a_known_form_stays_whatever_is_around_it() {
     let mut random = fastrand::Rng::with_seed(51);
-    let around = [("", ""), ("key ", " is unknown"), ("\"", "\""), ("{\"k\":\"", "\"}"), ("(", ")")];
-    let around = [&around[..], &[("a=", ";b=2"), ("k: ", ", n: 1"), ("`", "`"), ("\n", "\n")]].concat();
+    let around =
+        [("", ""), ("key ", " is unknown"), ("\"", "\""), ("{\"k\":\"", "\"}"), ("(", ")")];
+    let around =
+        [&around[..], &[("a=", ";b=2"), ("k: ", ", n: 1"), ("`", "`"), ("\n", "\n")]].concat();
     for (begins, letters, many) in KNOWN {
         let letters: Vec<char> = letters.chars().collect();
         for (left, right) in &around {
@@ -230,9 +235,30 @@ fn p7_no_credential_of_a_known_form_stays_whatever_is_around_it() {
 #[test]
 fn p7_ordinary_words_stay_in_any_order() {
     const WORDS: [&str; 24] = [
-        "the", "document", "is", "not", "valid:", "page", "4", "of", "10,", "token", "key",
-        "secret", "expected", "`}`", "task-ant-7", "npm", "sk-learn", "signature", "account",
-        "https://example.org/a?b=c;d", "order-2026-11-22", "retry=3;wait=5s", "password", "(503)",
+        "the",
+        "document",
+        "is",
+        "not",
+        "valid:",
+        "page",
+        "4",
+        "of",
+        "10,",
+        "token",
+        "key",
+        "secret",
+        "expected",
+        "`}`",
+        "task-ant-7",
+        "npm",
+        "sk-learn",
+        "signature",
+        "account",
+        "https://example.org/a?b=c;d",
+        "order-2026-11-22",
+        "retry=3;wait=5s",
+        "password",
+        "(503)",
     ];
     let mut random = fastrand::Rng::with_seed(52);
     for _ in 0..5_000 {
@@ -246,7 +272,8 @@ fn p7_ordinary_words_stay_in_any_order() {
 #[test]
 fn p7_the_longest_text_takes_no_time() {
     let began = crate::runtime::clock::monotonic();
-    let units = ["password=", "nats://a:", "eyJ.", "token: ", "-----BEGIN PRIVATE KEY-----", "\\\""];
+    let units =
+        ["password=", "nats://a:", "eyJ.", "token: ", "-----BEGIN PRIVATE KEY-----", "\\\""];
     for unit in [&units[..], &["pwd=a;", "pwd=a;b", ";b", "sk-ant-"]].concat() {
         redacted(&unit.repeat(8_192 / unit.len()), true);
     }
