@@ -213,8 +213,8 @@ fn instances_of_one_version_that_publish_different_schemas_are_named() {
     assert!(checked.contains(found), "{checked}");
     place.write(
         "pays.workflow.yaml",
-        "workflow: pays\nstates:\n  paying: { entry: { call: bank.pay, with: { n: 1 } }, done: paid, \
-         failed: paid }\n  paid: { final: true }\n",
+        "workflow: pays\nstates:\n  paying: { entry: { call: bank.pay }, done: paid, failed: paid }\n  \
+         paid: { final: true }\n",
     );
     let live = on(&["check", "--live", "pays.workflow.yaml"]).ends(0).out;
     assert!(live.contains("GS0232") && live.contains(said), "{live}");
