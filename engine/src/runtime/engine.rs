@@ -157,8 +157,8 @@ impl Engine {
     }
 
     /// [`Engine::shutdown`], which says why it did not end in order. A bus that is away, or says
-    /// nothing at all, is waited for no longer than 3 s: what would be kept there cannot be kept, and nothing of it was
-    /// acknowledged.
+    /// nothing at all, is waited for no longer than 3 s: what would be kept there cannot be kept,
+    /// and nothing of it was acknowledged.
     pub async fn end(self) -> Stopped {
         let bus = self.handle.0.bus.clone();
         let ended = self.halt().await;
