@@ -1,17 +1,19 @@
 //! What a plugin says of itself: name, version, subjects, schemas, and its other words.
 
+use std::collections::BTreeSet;
+
 use gearshift_bus::{EndpointInfo, ServiceInfo};
 use gearshift_protocol::{metadata, plugin, subjects};
 use semver::Version;
 
 use super::super::finding::Finding;
+use super::super::words::quoted;
 
 /// The whole service.
 pub(super) fn service(services: &[&ServiceInfo]) -> Vec<Finding> {
     let mut list = Vec::new();
     let count = super::super::words::count(services.len(), "instance");
-    let versions: std::collections::BTreeSet<&str> =
-        services.iter().map(|one| one.version.as_str()).collect();
+    let versions: BTreeSet<&str> = services.iter().map(|one| one.version.as_str()).collect();
     let versions: Vec<&str> = versions.into_iter().collect();
     list.push(Finding::ok("found", format!("{count}, version {}", versions.join(", "))));
     for one in services {
@@ -59,27 +61,24 @@ pub(super) fn service(services: &[&ServiceInfo]) -> Vec<Finding> {
 
 /// Do all instances of each version publish the same schemas?
 pub(super) fn agreement(services: &[&ServiceInfo]) -> Vec<Finding> {
-    let mut list = Vec::new();
-    for (at, one) in services.iter().enumerate() {
-        let is_first = |it: &&ServiceInfo| it.version == one.version;
-        if services.iter().position(|it| is_first(it)) != Some(at) {
+    let (mut list, mut known) = (Vec::new(), BTreeSet::new());
+    for one in services {
+        if !known.insert(&one.version) {
             continue;
         }
         for endpoint in &one.endpoints {
-            let others = services.iter().filter(|it| is_first(it));
-            let differs = |it: &&&ServiceInfo| {
-                let its = it.endpoints.iter().find(|its| its.subject == endpoint.subject);
-                its.is_some_and(|its| schemas(its) != schemas(endpoint))
+            let differs = |it: &ServiceInfo| {
+                let mut its = it.endpoints.iter().filter(|its| its.subject == endpoint.subject);
+                it.version == one.version && its.any(|its| schemas(its) != schemas(endpoint))
             };
-            let ids: Vec<_> = others.filter(differs).map(|it| it.id.clone()).collect();
+            let others = services.iter().filter(|it| differs(it));
+            let ids: Vec<_> = others.map(|it| it.id.clone()).collect();
             if !ids.is_empty() {
+                let (name, version, told) = (&endpoint.name, &one.version, quoted(&ids));
                 list.push(Finding::warning(
                     "schemas",
                     format!(
-                        "`{}` of version {} has another schema at {} than at `{}`",
-                        endpoint.name,
-                        one.version,
-                        super::super::words::quoted(&ids),
+                        "`{name}` of version {version} has another schema at {told} than at `{}`",
                         one.id
                     ),
                     "run one build of a version, or give what changed a version of its own",
