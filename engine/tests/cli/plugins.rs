@@ -1,6 +1,7 @@
 //! Plugins at the command line: `plugin ls|show|call|reset`, `check --live`, `deploy`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gearshift_bus::{Bus, EndpointInfo, Message, NatsOptions, Offer, ServiceInfo, Subject};
 use gearshift_plugins_sdk::{Failure, Plugin};
@@ -9,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::nats::serve;
 use crate::server::{Server, runtime};
-use crate::support::Place;
+use crate::support::{Place, until};
 
 const CALLS: &str = "\
 workflow: calls
@@ -177,6 +178,40 @@ fn plugins_are_called_with_any_json_and_large_answers_are_shown() {
     assert!(none.err.contains("no plugin is running; start one"), "{}", none.err);
 }
 
+#[test]
+fn k2_what_a_pause_holds_back_is_counted_also_after_a_restart() {
+    let (place, server) = (Place::new(), Server::start(""));
+    let bus = runtime().block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap();
+    let plugin = Plugin::new("bank", "1.4.0")
+        .operation("pay", |_: Value| async move { Ok::<_, Failure>(true) });
+    let running = runtime().block_on(plugin.serve(&bus)).unwrap();
+    place.write(
+        "pays.workflow.yaml",
+        "workflow: pays\nstates:\n  paying: { entry: { call: bank.pay, with: {} }, done: paid }\n  \
+         paid: { final: true }\n",
+    );
+    let on = |line: &[&str]| place.gearshift(&[line, &["-s", server.url()]].concat());
+    let one_waits = || {
+        until(Duration::from_secs(30), || {
+            let list = on(&["plugin", "ls", "-o", "json"]).ends(0).json();
+            (list[0]["operations"][0]["waiting"] == 1).then_some(())
+        });
+    };
+    let engine = serve(&place, server.url(), &["pays.workflow.yaml"]);
+    on(&["pause", "--plugin", "bank"]).ends(0);
+    on(&["start", "pays", "--key", "a"]).ends(0);
+    one_waits();
+    drop(engine);
+    // Nobody was asked since, and yet it is known where it would be.
+    let _engine = serve(&place, server.url(), &[]);
+    one_waits();
+    on(&["resume", "--plugin", "bank"]).ends(0);
+    until(Duration::from_secs(30), || {
+        on(&["show", "a"]).ends(0).out.contains("done").then_some(())
+    });
+    runtime().block_on(running.drain());
+}
+
 /// Two builds that say that they are of one version, and take different inputs.
 #[test]
 fn instances_of_one_version_that_publish_different_schemas_are_named() {
@@ -308,7 +343,7 @@ fn g2_a_plugin_that_takes_no_calls_is_seen_with_its_state() {
     let engine = serve(&place, server.url(), &[]);
     let asked = Subject::parse("gearshift.plugin.waiter.v1.hold").unwrap();
     let (caller, asked) = (bus.clone(), Message::new(asked, "1"));
-    let patience = std::time::Duration::from_secs(60);
+    let patience = Duration::from_secs(60);
     let call = runtime().spawn(async move { caller.requests().request(asked, patience).await });
     runtime().block_on(async { entered.acquire().await.unwrap().forget() });
     let draining = runtime().spawn(running.drain());
