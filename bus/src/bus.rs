@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+mod away;
+
 use crate::local::{Exchange, Lifecycle};
 use crate::{
     Blobs, Breakpoint, Bucket, Clock, Error, ErrorKind, Faults, Inbox, Log, Message, NatsOptions,
@@ -358,12 +360,6 @@ impl Bus {
             Backend::Embedded(store) => store.close().await,
             Backend::Nats(store) => store.close().await,
         }
-    }
-
-    /// Why nothing reaches the bus now; `None` while it can be reached, as far as is known.
-    #[must_use]
-    pub fn absence(&self) -> Option<String> {
-        if let Backend::Nats(store) = &self.backend { store.absence() } else { None }
     }
 
     /// Which backend this is.

@@ -11,4 +11,4 @@ pub mod runtime;
 pub mod testing;
 
 pub use gearshift_machine::definition::builder;
-pub use runtime::{Clock, Engine, EngineConfig, Error, Handle};
+pub use runtime::{Clock, Engine, EngineConfig, Error, Handle, Mocked};

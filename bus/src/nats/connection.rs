@@ -1,6 +1,7 @@
 //! [`Link`]: one connection, and what has become of it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, jetstream};
@@ -146,6 +147,11 @@ impl Link {
         let lost = format!("the connection to `{}` is lost", self.address);
         let trouble = self.signal.borrow().trouble.clone();
         Some(trouble.map_or_else(|| lost.clone(), |trouble| format!("{lost}: {trouble}")))
+    }
+
+    /// How much the server has said so far, in bytes, answers to pings included.
+    pub(super) fn heard(&self) -> u64 {
+        self.client.statistics().in_bytes.load(Ordering::Relaxed)
     }
 
     pub(crate) fn version(&self) -> Version {

@@ -101,6 +101,11 @@ impl Live {
         self.link.absence()
     }
 
+    /// [`Link::heard`] of this connection.
+    pub(super) fn heard(&self) -> u64 {
+        self.link.heard()
+    }
+
     /// [`Link::refusal`] of this connection.
     pub(super) fn refusal(&self, subject: &str) -> impl Future<Output = Error> + use<> {
         self.link.refusal(subject)

@@ -2,6 +2,7 @@
 
 mod api;
 mod attended;
+mod away;
 mod blobs;
 mod blobs_put;
 mod bucket;

@@ -77,10 +77,6 @@ impl Store {
         Requests::new(self.traffic.clone())
     }
 
-    pub(crate) fn absence(&self) -> Option<String> {
-        self.link.absence().or_else(|| self.traffic.shared().live().absence())
-    }
-
     pub(crate) async fn publish(&self, message: Message) -> Result<(), Error> {
         self.publisher.publish(&message).await
     }

@@ -114,23 +114,37 @@ fn operations(
     instances: &[&ProviderInstance],
     now: Timestamp,
 ) -> Vec<OperationView> {
-    let mut all: BTreeMap<&str, &EndpointInfo> = BTreeMap::new();
-    for (name, endpoint) in instances.iter().flat_map(|one| one.operations()) {
-        all.entry(name).or_insert(endpoint);
+    let mut all: BTreeMap<&str, Vec<(&str, &EndpointInfo)>> = BTreeMap::new();
+    for one in instances {
+        for (name, endpoint) in one.operations() {
+            all.entry(name).or_default().push((&one.info.id, endpoint));
+        }
     }
-    let view = |(name, endpoint): (&str, &EndpointInfo)| {
+    let view = |(name, told): (&str, Vec<(&str, &EndpointInfo)>)| {
+        // The first that tells what it takes; some libraries publish no schemas.
+        let schemas = |endpoint: &EndpointInfo| {
+            [METADATA_INPUT, METADATA_OUTPUT].map(|key| schema(endpoint, key))
+        };
+        let has_input = |(_, endpoint): &&(&str, &EndpointInfo)| schemas(endpoint)[0].is_some();
+        let (_, endpoint) = *told.iter().find(has_input).or_else(|| told.first())?;
+        let [input, output] = schemas(endpoint);
+        let differs = |(_, one): &&(&str, &EndpointInfo)| {
+            let [its_input, its_output] = schemas(one);
+            its_input != input || its_output != output
+        };
+        let differing = told.iter().filter(differs).map(|(id, _)| (*id).to_owned()).collect();
         let (counted, tripped) = looked.of_operation(&endpoint.subject);
-        let told = |key: &str| endpoint.metadata.get(key).cloned();
-        let schema = |key: &str| serde_json::from_str(&told(key)?).ok();
         let micros = |took: Duration| u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        OperationView {
+        Some(OperationView {
             name: name.to_owned(),
             subject: endpoint.subject.clone(),
-            input: schema(METADATA_INPUT),
-            output: schema(METADATA_OUTPUT),
-            idempotent: !is_once(endpoint),
-            timeout: told(METADATA_TIMEOUT),
-            heartbeat: told(METADATA_HEARTBEAT),
+            input,
+            output,
+            differing,
+            // As it is asked: of several instances the most careful one counts.
+            idempotent: !told.iter().any(|(_, one)| is_once(one)),
+            timeout: endpoint.metadata.get(METADATA_TIMEOUT).cloned(),
+            heartbeat: endpoint.metadata.get(METADATA_HEARTBEAT).cloned(),
             calls: counted.calls,
             errors: counted.errors,
             conflicts: counted.conflicts,
@@ -139,9 +153,14 @@ fn operations(
             in_flight: counted.in_flight,
             waiting: counted.waiting,
             breaker: tripped.map(|tripped| breaker(tripped, now)),
-        }
+        })
     };
-    all.into_iter().map(view).collect()
+    all.into_iter().filter_map(view).collect()
+}
+
+/// A schema that an endpoint publishes, where it is one.
+fn schema(endpoint: &EndpointInfo, key: &str) -> Option<serde_json::Value> {
+    serde_json::from_str(endpoint.metadata.get(key)?).ok()
 }
 
 fn breaker(tripped: Tripped, now: Timestamp) -> BreakerView {

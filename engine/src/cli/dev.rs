@@ -38,7 +38,8 @@ Ctrl-C or SIGTERM stops it within 25 s, a second one at once.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct DevArgs {
-    /// The folder with definitions; they are reloaded when they change
+    /// The folder with definitions; they are reloaded when they change, and so is a mocks.yaml
+    /// beside them
     #[arg(default_value = ".", value_name = "DIR")]
     folder: PathBuf,
     /// Keep everything in this directory; else it ends with the process

@@ -14,6 +14,7 @@ use gearshift_machine::definition::{Problem, Span, WrittenCall, written_calls};
 
 use super::failure::Failure;
 use super::literal::{is_written, mismatches, required};
+use super::plugin_shown::differing;
 use super::sources::Source;
 use crate::api::operations;
 
@@ -36,6 +37,9 @@ impl Live {
             if self.serving(&wanted).next().is_none() {
                 let message = self.missing(&wanted);
                 problems.push(places.first(codes::MISSING_PLUGIN, name, message));
+            }
+            for message in self.contradictions(&wanted) {
+                problems.push(places.first(codes::SCHEMAS_DIFFER, name, message));
             }
         }
         for (spec, takes_back) in calls(definition) {
@@ -70,11 +74,24 @@ impl Live {
 
     /// The operation, of each version that will do.
     fn serving(&self, wanted: &OperationRef) -> impl Iterator<Item = &OperationView> {
+        self.fitting(wanted).map(|(_, operation)| operation)
+    }
+
+    /// The same, each with its plugin.
+    fn fitting(
+        &self,
+        wanted: &OperationRef,
+    ) -> impl Iterator<Item = (&PluginView, &OperationView)> {
         let fits =
             |one: &&PluginView| one.foreign_protocol.is_none() && wanted.accepts(&one.version);
         let fitting = named(&self.0, &wanted.plugin).into_iter().filter(fits);
-        let operations = fitting.flat_map(|one| &one.operations);
-        operations.filter(|operation| operation.name == wanted.operation)
+        let operations = fitting.flat_map(|one| one.operations.iter().map(move |it| (one, it)));
+        operations.filter(|(_, operation)| operation.name == wanted.operation)
+    }
+
+    /// Who publishes another schema of it than others of the same version do.
+    fn contradictions(&self, wanted: &OperationRef) -> Vec<String> {
+        self.fitting(wanted).filter_map(|(one, operation)| differing(one, operation)).collect()
     }
 
     fn missing(&self, wanted: &OperationRef) -> String {

@@ -57,6 +57,19 @@ fn a_call_that_nobody_answers_is_told_with_what_runs() {
 }
 
 #[test]
+fn instances_that_contradict_each_other_are_told_where_they_are_called() {
+    let mut one = plugin("validator", "1.1.0", json!({}));
+    one.operations[0].differing = vec!["b".to_owned(), "c".to_owned()];
+    let told = [one, plugin("other", "1.0.0", json!({}))];
+    assert_eq!(
+        said(&told, "{ call: validator.validate }, { call: other.validate }"),
+        ["3:GS0232 instances `b`, `c` of plugin `validator` 1.1.0 publish another schema of \
+          `validate` than the rest of that version"]
+    );
+    assert!(said(&told, "{ call: validator@^2.validate }")[0].contains("GS0226"));
+}
+
+#[test]
 fn one_that_takes_no_calls_yet_is_told_so() {
     let waits =
         PluginInstanceView { state: PluginState::Initializing, ..PluginInstanceView::default() };

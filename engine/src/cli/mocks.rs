@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gearshift_bus::{Bus, Error, Message, Request, SubjectPattern};
+use gearshift_bus::{Bus, Error, Message, Request, Server, SubjectPattern};
 use gearshift_client::protocol::{OperationRef, headers, subjects};
 use gearshift_machine::machine::{CallOutcome, ErrorKind};
 use serde_json::Value;
 use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::failure::{BUG, Failure, USAGE};
 use super::stage::{Answer, Answers, Kind, Prepared};
@@ -130,42 +131,61 @@ impl Mocks {
         }
     }
 
-    /// Serves them on the bus as long as `tasks` is held.
-    pub(super) async fn serve(&self, bus: &Bus, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
-        let patterns: Vec<String> = if self.others {
-            // One server for all, so that no operation has two.
-            vec![format!("{}>", subjects::PLUGIN)]
-        } else {
-            let pattern = |key: &String| {
-                let (plugin, operation) = key.split_once('.').unwrap_or((key, "*"));
-                format!("{}{plugin}.*.{operation}", subjects::PLUGIN)
-            };
-            self.answers.keys().map(pattern).collect()
-        };
+    /// Serves them on the bus as long as `tasks` is held, and until what is returned is dropped;
+    /// what was asked before that is answered.
+    pub(super) async fn serve(
+        &self,
+        bus: &Bus,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<DropGuard, Failure> {
         let mut prepared = Prepared::default();
         prepared.add(&self.answers).map_err(Failure::usage)?;
         let prepared = Arc::new(Mutex::new(prepared));
         let failed = |error: Error| Failure::new(BUG, format!("mocks: {error}"));
-        for pattern in patterns {
+        let stop = CancellationToken::new();
+        let guard = stop.clone().drop_guard();
+        for pattern in self.patterns() {
             let pattern = SubjectPattern::parse(&pattern).map_err(failed)?;
             let requests = bus.requests();
-            let mut server =
-                requests.serve(&pattern, subjects::PLUGIN_GROUP).await.map_err(failed)?;
-            let prepared = Arc::clone(&prepared);
-            tasks.spawn(async move {
-                // One that is late must not hold up the others.
-                let mut late = JoinSet::new();
-                while let Some(request) = server.next().await {
-                    let next = next(&prepared, request.message.subject.as_str());
-                    if let Some((outcome, delay_ms)) = next {
-                        late.spawn(answer(request, outcome, Duration::from_millis(delay_ms)));
-                    }
-                    while late.try_join_next().is_some() {}
-                }
-            });
+            let server = requests.serve(&pattern, subjects::PLUGIN_GROUP).await.map_err(failed)?;
+            tasks.spawn(answers(server, Arc::clone(&prepared), stop.clone()));
         }
-        Ok(())
+        Ok(guard)
     }
+
+    /// Where they are asked.
+    fn patterns(&self) -> Vec<String> {
+        if self.others {
+            // One server for all, so that no operation has two.
+            return vec![format!("{}>", subjects::PLUGIN)];
+        }
+        let pattern = |key: &String| {
+            let (plugin, operation) = key.split_once('.').unwrap_or((key, "*"));
+            format!("{}{plugin}.*.{operation}", subjects::PLUGIN)
+        };
+        self.answers.keys().map(pattern).collect()
+    }
+}
+
+/// Answers what one server gets, until the stop.
+async fn answers(mut server: Server, prepared: Arc<Mutex<Prepared>>, stop: CancellationToken) {
+    // One that is late must not hold up the others.
+    let mut late = JoinSet::new();
+    loop {
+        let request = tokio::select! {
+            biased;
+            request = server.next() => request,
+            () = stop.cancelled() => None,
+        };
+        let Some(request) = request else { break };
+        let next = next(&prepared, request.message.subject.as_str());
+        if let Some((outcome, delay_ms)) = next {
+            late.spawn(answer(request, outcome, Duration::from_millis(delay_ms)));
+        }
+        while late.try_join_next().is_some() {}
+    }
+    drop(server);
+    while late.join_next().await.is_some() {}
 }
 
 /// The answer on `gearshift.plugin.<name>.v<major>.<operation>`; none where it is held.
@@ -258,7 +278,7 @@ mod tests {
         let list = [parse(r#"a@^2.b={"x": 1}"#).unwrap(), parse("*").unwrap()];
         let bus = Bus::in_memory();
         let mut tasks = JoinSet::new();
-        Mocks::of(&list).unwrap().serve(&bus, &mut tasks).await.unwrap();
+        let _served = Mocks::of(&list).unwrap().serve(&bus, &mut tasks).await.unwrap();
         assert_eq!(ask(&bus, "gearshift.plugin.a.v2.b").await, Some(json!({"x": 1})));
         assert_eq!(ask(&bus, "gearshift.plugin.a.v1.c").await, Some(json!({})));
     }
@@ -271,7 +291,7 @@ mod tests {
         std::fs::write(&path, "a.b: { x: 2 }\n").unwrap();
         let bus = Bus::in_memory();
         let mut tasks = JoinSet::new();
-        Mocks::read(&path).unwrap().unwrap().serve(&bus, &mut tasks).await.unwrap();
+        let _served = Mocks::read(&path).unwrap().unwrap().serve(&bus, &mut tasks).await.unwrap();
         assert_eq!(ask(&bus, "gearshift.plugin.a.v1.b").await, Some(json!({"x": 2})));
         assert_eq!(ask(&bus, "gearshift.plugin.a.v1.c").await, None);
         std::fs::write(&path, "nonsense: 1\n").unwrap();
@@ -289,7 +309,7 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let bus = Bus::in_memory();
         let mut tasks = JoinSet::new();
-        Mocks::read(&path).unwrap().unwrap().serve(&bus, &mut tasks).await.unwrap();
+        let _served = Mocks::read(&path).unwrap().unwrap().serve(&bus, &mut tasks).await.unwrap();
         assert_eq!(ask(&bus, "gearshift.plugin.a.v1.b").await, Some(json!({"n": 9})));
         let subject = Subject::parse("gearshift.plugin.a.v1.list").unwrap();
         let message = Message::new(subject, Bytes::new());

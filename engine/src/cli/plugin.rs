@@ -17,7 +17,7 @@ use super::failure::{ENDED_BADLY, Failure, NOT_FOUND, Outcome, TIMED_OUT, UNREAC
 use super::joining::unusable;
 use super::live::{named, not_meant};
 use super::output::{clean, tell};
-use super::plugin_shown::{providers, shown, table};
+use super::plugin_shown::{NOT_SURE, contradictions, interfaces, providers, shown, table};
 use super::words;
 use crate::api::plugins_of_bus;
 
@@ -104,7 +104,14 @@ async fn ls(global: &Global, name: Option<&str>) -> Outcome {
     if items.is_empty() {
         tell(NOBODY);
     }
-    global.out().items(&items, &table(&items, known.by_engine))?;
+    let output = global.out();
+    output.items(&items, &table(known.by_engine))?;
+    for line in interfaces(&items) {
+        output.line(clean(&line))?;
+    }
+    for words in contradictions(&items) {
+        tell(&clean(&format!("warning: {words}: {NOT_SURE}")));
+    }
     Ok(0)
 }
 

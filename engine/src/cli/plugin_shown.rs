@@ -1,5 +1,7 @@
 //! Plugins as people read them.
 
+use std::collections::BTreeMap;
+
 use gearshift_client::protocol::PluginState;
 use gearshift_client::protocol::metadata::METADATA_PROTOCOL;
 use gearshift_client::protocol::view::{
@@ -8,23 +10,25 @@ use gearshift_client::protocol::view::{
 use serde_json::Value;
 
 use super::output::{Look, Table};
-use super::words::{count, span};
+use super::words::{quoted, span};
 
 /// What nobody told.
 const UNKNOWN: &str = "unknown";
+/// The columns of a usual terminal.
+const WIDTH: usize = 80;
+/// What follows where instances contradict each other.
+pub(super) const NOT_SURE: &str = "which one a call meets is not known, and only one of them is \
+                                   shown and compared with definitions";
 /// What there is none of.
 const NONE: &str = "-";
 
 /// `plugin ls`: what the engine that answered has seen, else what plugins say themselves.
-pub(super) fn table(items: &[PluginView], by_engine: bool) -> Table<'static, PluginView> {
-    let implement = items.iter().any(|one| !one.interfaces.is_empty());
+pub(super) fn table(by_engine: bool) -> Table<'static, PluginView> {
     Table {
-        headings: if implement { &WITH_INTERFACES } else { &HEADINGS },
-        cells: match (by_engine, implement) {
-            (true, false) => |one| cells(one, by_the_engine(one)),
-            (false, false) => |one| cells(one, by_themselves(one)),
-            (true, true) => |one| with_interfaces(one, cells(one, by_the_engine(one))),
-            (false, true) => |one| with_interfaces(one, cells(one, by_themselves(one))),
+        headings: &HEADINGS,
+        cells: match by_engine {
+            true => |one| cells(one, by_the_engine(one)),
+            false => |one| cells(one, by_themselves(one)),
         },
     }
 }
@@ -32,21 +36,67 @@ pub(super) fn table(items: &[PluginView], by_engine: bool) -> Table<'static, Plu
 const HEADINGS: [&str; 8] =
     ["PLUGIN", "VERSION", "INSTANCES", "LOAD", "CALLS", "ERRORS", "P99", "BREAKER"];
 
-const WITH_INTERFACES: [&str; 9] =
-    ["PLUGIN", "VERSION", "INSTANCES", "LOAD", "CALLS", "ERRORS", "P99", "BREAKER", "IMPLEMENTS"];
-
 /// Calls, errors, how long, breaker.
 fn cells(one: &PluginView, seen: [String; 4]) -> Vec<String> {
     let told = [one.name.clone(), one.version.clone(), states(one), load(&one.instances)];
     told.into_iter().chain(seen).collect()
 }
 
-fn with_interfaces(one: &PluginView, mut cells: Vec<String>) -> Vec<String> {
-    cells.push(match one.interfaces.as_slice() {
-        [] => NONE.to_owned(),
-        interfaces => interfaces.join(", "),
-    });
-    cells
+/// What stands below the table: who provides each interface. A column of it would not fit.
+pub(super) fn interfaces(items: &[PluginView]) -> Vec<String> {
+    let mut providing: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for one in items {
+        for interface in &one.interfaces {
+            let who = format!("{} {}", one.name, one.version);
+            providing.entry(interface).or_default().push(who);
+        }
+    }
+    let told = providing
+        .iter()
+        .flat_map(|(interface, who)| wrapped(&format!("interface {interface}: "), who));
+    told.collect()
+}
+
+/// Which instances of a version say something else than the others, a sentence for each operation.
+pub(super) fn contradictions(items: &[PluginView]) -> Vec<String> {
+    let each = |one: &PluginView| {
+        let told = one.operations.iter().filter_map(|it| differing(one, it));
+        told.collect::<Vec<_>>()
+    };
+    items.iter().flat_map(each).collect()
+}
+
+/// The same of one operation.
+pub(super) fn differing(one: &PluginView, it: &OperationView) -> Option<String> {
+    let (name, version, ids) = (&one.name, &one.version, quoted(&it.differing));
+    let (whose, publish) = match it.differing.len() {
+        0 => return None,
+        1 => ("instance", "publishes"),
+        _ => ("instances", "publish"),
+    };
+    Some(format!(
+        "{whose} {ids} of plugin `{name}` {version} {publish} another schema of `{}` than the rest \
+         of that version",
+        it.name
+    ))
+}
+
+/// The words behind the head, with commas between, in lines of 80 columns where that goes.
+fn wrapped(head: &str, words: &[String]) -> Vec<String> {
+    let mut lines = vec![head.to_owned()];
+    for (at, word) in words.iter().enumerate() {
+        let word = if at + 1 < words.len() { format!("{word},") } else { word.clone() };
+        let Some(line) = lines.last_mut() else { break };
+        if at > 0 && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push(format!("    {word}"));
+            continue;
+        }
+        if at > 0 {
+            line.push(' ');
+        }
+        line.push_str(&word);
+    }
+    lines
 }
 
 /// As the engine has seen them: what operators compare.
@@ -72,8 +122,8 @@ fn by_themselves(one: &PluginView) -> [String; 4] {
 pub(super) fn providers(interface: &str, items: &[PluginView]) -> Vec<String> {
     let line = |one: &PluginView| {
         let names: Vec<_> = one.operations.iter().map(|it| it.name.as_str()).collect();
-        let instances = count(one.instances.len(), "instance");
-        format!("  {} {}  {instances}  {}", one.name, one.version, names.join(", "))
+        let names = if names.is_empty() { NONE.to_owned() } else { names.join(", ") };
+        format!("  {} {}  {}  {names}", one.name, one.version, states(one))
     };
     let head = format!("interface {interface} is provided by");
     std::iter::once(head).chain(items.iter().map(line)).collect()
@@ -179,6 +229,7 @@ pub(super) fn shown(one: &PluginView, look: Look) -> Vec<String> {
     for it in &one.operations {
         lines.push(format!("  {bold}{}{bold:#}  {dim}{}{dim:#}", it.name, it.subject));
         lines.extend(operation(it));
+        lines.extend(differing(one, it).map(|words| format!("    warning: {words}: {NOT_SURE}")));
     }
     lines
 }

@@ -18,7 +18,7 @@ fn schemas_are_told_in_one_line() {
 }
 
 fn row(one: &PluginView, by_engine: bool) -> String {
-    (table(std::slice::from_ref(one), by_engine).cells)(one).join(" ")
+    (table(by_engine).cells)(one).join(" ")
 }
 
 fn instance(state: PluginState, load: Option<(u32, u32)>) -> PluginInstanceView {
@@ -82,14 +82,49 @@ fn p3_answers_that_contradict_each_other_are_shown() {
 }
 
 #[test]
-fn interfaces_have_a_column_where_there_are_some() {
-    let told = PluginView { interfaces: vec!["checker".to_owned()], ..bare() };
-    let table = table(&[bare(), told.clone()], true);
-    assert_eq!(table.headings.last(), Some(&"IMPLEMENTS"));
-    assert!((table.cells)(&told).join(" ").ends_with("closed checker"));
-    assert!((table.cells)(&bare()).join(" ").ends_with("closed -"));
-    let lines = providers("checker", &[told]);
-    assert_eq!(lines[1], "  validator 1.2.0  1 instance  ");
+fn instances_that_publish_another_schema_are_named() {
+    let told = |ids: &[&str]| {
+        let differing = ids.iter().map(|id| (*id).to_owned()).collect();
+        let name = "validate".to_owned();
+        let operations = vec![OperationView { name, differing, ..OperationView::default() }];
+        PluginView { operations, ..bare() }
+    };
+    assert!(contradictions(&[told(&[]), bare()]).is_empty());
+    let said = "instance `b` of plugin `validator` 1.2.0 publishes another schema of `validate` \
+                than the rest of that version";
+    assert_eq!(contradictions(&[told(&["b"])]), [said]);
+    let said = "instances `b`, `c` of plugin `validator` 1.2.0 publish another schema";
+    assert!(contradictions(&[told(&["b", "c"])])[0].starts_with(said));
+    let shown = shown(&told(&["b"]), Look { color: false }).join("\n");
+    assert!(shown.contains("    warning: instance `b` of plugin"), "{shown}");
+}
+
+#[test]
+fn interfaces_stand_below_the_table_in_80_columns() {
+    let named = |number: usize, interfaces: &[&str]| PluginView {
+        name: format!("document-checker-{number}"),
+        interfaces: interfaces.iter().map(|it| (*it).to_owned()).collect(),
+        ..bare()
+    };
+    assert!(interfaces(&[bare()]).is_empty());
+    let two = [bare(), named(1, &["reader", "checker"]), named(2, &["checker"])];
+    let said = "interface checker: document-checker-1 1.2.0, document-checker-2 1.2.0";
+    assert_eq!(interfaces(&two), [said, "interface reader: document-checker-1 1.2.0"]);
+    let many: Vec<_> = (0..20).map(|number| named(number, &["checker"])).collect();
+    let lines = interfaces(&many);
+    assert!(lines.len() > 5 && lines.iter().all(|line| line.len() <= WIDTH), "{lines:#?}");
+    assert_eq!(lines.join(" ").matches("document-checker-").count(), 20);
+    assert!(lines[0].ends_with(',') && lines[1].starts_with("    document-checker-"));
+}
+
+#[test]
+fn who_provides_an_interface_is_told_with_the_state() {
+    let mut one = bare();
+    one.instances.push(instance(PluginState::Initializing, None));
+    let lines = providers("checker", std::slice::from_ref(&one));
+    assert_eq!(lines[1], "  validator 1.2.0  1 unknown, 1 initializing  -");
+    one.paused = Some("plugin `validator` is paused by ann".to_owned());
+    assert_eq!(providers("checker", &[one])[1], "  validator 1.2.0  2 paused  -");
 }
 
 #[test]
@@ -139,7 +174,7 @@ fn usual_rows_have_room_in_80_columns() {
         }],
         ..bare()
     };
-    let text = table(std::slice::from_ref(&told), true).render(std::slice::from_ref(&told));
+    let text = table(true).render(std::slice::from_ref(&told));
     assert!(text.lines().all(|line| line.len() <= 80), "{text}");
 }
 

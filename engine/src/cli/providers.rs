@@ -1,20 +1,23 @@
 //! What an engine in this process stands on: a bus in memory or in a directory, and the plugins
 //! or mocks of a folder.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use gearshift_bus::{Bus, ErrorKind};
 use tokio::task::JoinSet;
+use tokio_util::sync::DropGuard;
 
 use super::connect::{DevNote, create_private_dir};
 use super::entry::{LoadedPlugins, PluginLoader};
 use super::failure::{CONFLICT, ENDED_BADLY, Failure};
 use super::mocks::{Mock, Mocks};
-use crate::runtime::EngineConfig;
+use crate::runtime::{EngineConfig, Mocked};
 
 /// The folder of the bus in a data directory; what the engine keeps outside the bus is beside it.
 const BUS_FOLDER: &str = "bus";
+/// What answers where the plugins of a folder do not run, beside its definitions.
+pub(super) const MOCKS: &str = "mocks.yaml";
 
 /// Opens the bus: in `data`, or in memory.
 pub(super) async fn open(data: Option<&Path>) -> Result<(Bus, EngineConfig), Failure> {
@@ -52,9 +55,29 @@ fn refused(data: &Path, error: &gearshift_bus::Error) -> Failure {
 #[derive(Default)]
 pub(super) struct Providers {
     plugins: Vec<LoadedPlugins>,
-    mocks: JoinSet<()>,
-    mocked: BTreeSet<String>,
     summaries: Vec<String>,
+    /// `--mock`, where there is any.
+    flags: Vec<Mock>,
+    /// By where it is, or would be.
+    files: BTreeMap<PathBuf, MocksFile>,
+    mocks: JoinSet<()>,
+    mocked: Mocked,
+}
+
+/// A `mocks.yaml`, which may come and go.
+#[derive(Default)]
+struct MocksFile {
+    /// What was seen last.
+    text: Option<String>,
+    served: Option<Served>,
+    /// The plugins of its folder run in this process, and count instead.
+    unused: bool,
+}
+
+/// Mocks that answer until this is dropped.
+struct Served {
+    mocks: Mocks,
+    _guard: DropGuard,
 }
 
 impl Providers {
@@ -65,12 +88,11 @@ impl Providers {
         list: &[Mock],
         folder: &Path,
     ) -> Result<bool, Failure> {
-        let Some(mocks) = Mocks::of(list) else { return Ok(false) };
-        let mocks = match Mocks::read(&folder.join("mocks.yaml"))? {
-            Some(file) => mocks.or(file),
-            None => mocks,
-        };
-        self.serve(bus, &mocks).await?;
+        if list.is_empty() {
+            return Ok(false);
+        }
+        self.flags = list.to_vec();
+        self.read(bus, &folder.join(MOCKS)).await?;
         Ok(true)
     }
 
@@ -82,6 +104,7 @@ impl Providers {
         folder: &Path,
     ) -> Result<(), Failure> {
         let name = name_of(folder);
+        let file = folder.join(MOCKS);
         let loaded = plugins(bus.clone(), name.clone(), folder.to_owned()).await;
         let loaded = loaded.map_err(|reason| {
             Failure::new(ENDED_BADLY, format!("plugins of `{name}` do not start: {reason}"))
@@ -89,31 +112,81 @@ impl Providers {
         if let Some(loaded) = loaded {
             self.plugins.push(loaded);
             self.summaries.push(format!("plugins of {name} in process"));
-        } else if let Some(mocks) = Mocks::read(&folder.join("mocks.yaml"))? {
-            self.serve(bus, &mocks).await?;
+            let text = text_of(&file);
+            self.files.insert(file, MocksFile { text, served: None, unused: true });
+            return Ok(());
         }
-        Ok(())
+        self.read(bus, &file).await
     }
 
-    async fn serve(&mut self, bus: &Bus, mocks: &Mocks) -> Result<(), Failure> {
-        mocks.serve(bus, &mut self.mocks).await?;
-        self.mocked.extend(mocks.operations());
-        self.summaries.push(mocks.summary());
+    /// Looks at every `mocks.yaml` again: a line about each that changed, or what is wrong with it;
+    /// then what it said before goes on answering.
+    pub(super) async fn changes(&mut self, bus: &Bus) -> Vec<Result<String, Failure>> {
+        let changed = self.files.iter().filter(|(path, file)| text_of(path) != file.text);
+        let changed: Vec<PathBuf> = changed.map(|(path, _)| path.clone()).collect();
+        let mut told = Vec::new();
+        for path in changed {
+            told.push(self.change(bus, &path).await);
+        }
+        told
+    }
+
+    async fn change(&mut self, bus: &Bus, path: &Path) -> Result<String, Failure> {
+        let shown = path.display();
+        self.read(bus, path).await?;
+        Ok(match self.files.get(path) {
+            Some(file) if file.unused => {
+                format!("{shown} is not used: the plugins of its folder run in this process")
+            }
+            Some(MocksFile { text: Some(_), served: Some(served), .. }) => {
+                format!("{shown}: {}", served.mocks.summary())
+            }
+            Some(_) | None => format!("{shown} is gone: what it said is not mocked any more"),
+        })
+    }
+
+    /// Serves what is written there now, instead of what was.
+    async fn read(&mut self, bus: &Bus, path: &Path) -> Result<(), Failure> {
+        let file = self.files.entry(path.to_owned()).or_default();
+        file.text = text_of(path);
+        if file.unused {
+            return Ok(());
+        }
+        let mocks = match (Mocks::of(&self.flags), Mocks::read(path)?) {
+            (Some(flags), Some(file)) => Some(flags.or(file)),
+            (flags, file) => flags.or(file),
+        };
+        file.served = match mocks {
+            // Before the others end, so that nobody finds no one.
+            Some(mocks) => {
+                let guard = mocks.serve(bus, &mut self.mocks).await?;
+                Some(Served { mocks, _guard: guard })
+            }
+            None => None,
+        };
+        let served = self.files.values().filter_map(|file| file.served.as_ref());
+        self.mocked.set(served.flat_map(|served| served.mocks.operations()).collect());
+        while self.mocks.try_join_next().is_some() {}
         Ok(())
     }
 
     /// What mocks answer, as the engine is to know it.
-    pub(super) fn mocked(&self) -> BTreeSet<String> {
+    pub(super) fn mocked(&self) -> Mocked {
         self.mocked.clone()
     }
 
     /// `plugins of document-approval in process`.
     pub(super) fn summary(&self) -> String {
-        match self.summaries.as_slice() {
-            [] => "no plugins".to_owned(),
-            list => list.join(" · "),
-        }
+        let served = self.files.values().filter_map(|file| file.served.as_ref());
+        let mocked = served.map(|served| served.mocks.summary());
+        let list: Vec<_> = self.summaries.iter().cloned().chain(mocked).collect();
+        if list.is_empty() { "no plugins".to_owned() } else { list.join(" · ") }
     }
+}
+
+/// What is written there; nothing where it cannot be read.
+fn text_of(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path).ok()
 }
 
 /// The folder's own name, even of `.`.

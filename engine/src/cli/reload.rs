@@ -1,6 +1,6 @@
 //! Loading the definitions below a folder, and again whenever they change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +20,10 @@ use super::entry::PluginLoader;
 use super::failure::Failure;
 use super::mocks::Mock;
 use super::output::{Look, Output, tell};
-use super::providers::Providers;
+use super::providers::{MOCKS, Providers};
 use super::sources::{Source, all_below, is_definition};
 use super::words::count;
+use crate::runtime::Mocked;
 
 /// Editors write a file in several steps: wait until it is quiet for so long.
 const QUIET: Duration = Duration::from_millis(60);
@@ -83,7 +84,7 @@ impl Loader {
     }
 
     /// What mocks answer.
-    pub(super) fn mocked(&self) -> BTreeSet<String> {
+    pub(super) fn mocked(&self) -> Mocked {
         self.providers.mocked()
     }
 
@@ -100,6 +101,12 @@ impl Loader {
 
     /// Loads what changed, and tells.
     pub(super) async fn reload(&mut self) -> Result<(), Failure> {
+        for told in self.providers.changes(&self.bus).await {
+            match told {
+                Ok(words) => self.output.line(format!("reload   {words}"))?,
+                Err(failure) => tell(failure.render(self.look).trim_end()),
+            }
+        }
         for one in self.changes().await?.iter().filter(|one| !one.unchanged) {
             let stays = match one.older_instances {
                 0 => String::new(),
@@ -226,7 +233,10 @@ impl Loader {
 /// Reading a file is no change; a folder that moved may hold definitions.
 fn matters(event: &notify::Event) -> bool {
     !event.kind.is_access()
-        && event.paths.iter().any(|path| is_definition(path) || path.extension().is_none())
+        && event.paths.iter().any(|path| {
+            let is_mocks = path.file_name().is_some_and(|name| name == MOCKS);
+            is_definition(path) || is_mocks || path.extension().is_none()
+        })
 }
 
 /// What to do about a version that is deployed with other content.

@@ -57,6 +57,19 @@ pub(super) fn names(list: &[String]) -> String {
     if list.is_empty() { "-".to_owned() } else { list.join(", ") }
 }
 
+/// Names that a person reads in a row.
+const IN_A_ROW: usize = 4;
+
+/// `` `a`, `b` ``, `` `a`, `b`, `c`, `d` and 3 more ``.
+pub(super) fn quoted(list: &[String]) -> String {
+    let names = list.iter().take(IN_A_ROW).map(|name| format!("`{name}`"));
+    let names = names.collect::<Vec<_>>().join(", ");
+    match list.len().saturating_sub(IN_A_ROW) {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
+}
+
 /// Lines about one and the same thing that a person reads.
 pub(super) const FEW: usize = 10;
 
@@ -119,6 +132,14 @@ mod tests {
         assert_eq!(until(Some(-4_000)), "4.0s ago");
         assert_eq!((age(0), age(61)), ("0s".to_owned(), "1m01s".to_owned()));
         assert_eq!(states(&["a~1".to_owned(), "b".to_owned()]), "… a, b");
+    }
+
+    #[test]
+    fn of_many_names_the_first_are_told() {
+        let list = |many: usize| (0..many).map(|number| number.to_string()).collect::<Vec<_>>();
+        assert_eq!(quoted(&list(0)), "");
+        assert_eq!(quoted(&list(2)), "`0`, `1`");
+        assert_eq!(quoted(&list(6)), "`0`, `1`, `2`, `3` and 2 more");
     }
 
     #[test]

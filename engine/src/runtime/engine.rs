@@ -55,11 +55,9 @@ struct Membership {
 const MARKS_EVERY: Duration = Duration::from_secs(1);
 /// How long partitions may take to go over to other engines at a stop.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
-/// How long an engine that stops waits for a bus that is away: servers that are started again are
-/// back by then, and what is gone for good keeps nothing.
+/// How long an engine that stops waits for a bus that is away or silent: servers that are started
+/// again are back by then, and what is gone for good keeps nothing.
 const AWAY_LIMIT: Duration = Duration::from_secs(3);
-/// How often it looks whether the bus is back.
-const AWAY_LOOK: Duration = Duration::from_millis(50);
 /// How long an engine waits, in leases, to see where each partition is before it says that it runs.
 const PLACES_LEASES: u32 = 5;
 
@@ -158,9 +156,9 @@ impl Engine {
         matches!(self.end().await, Stopped::InOrder)
     }
 
-    /// [`Engine::shutdown`], which says why it did not end in order. A bus that is away is waited
-    /// for no longer than 3 s: what would be kept there cannot be kept, and nothing of it was
-    /// acknowledged.
+    /// [`Engine::shutdown`], which says why it did not end in order. A bus that is away, or says
+    /// nothing at all, is waited for no longer than 3 s: what would be kept there cannot be kept,
+    /// and nothing of it was acknowledged.
     pub async fn end(self) -> Stopped {
         let bus = self.handle.0.bus.clone();
         let ended = self.halt().await;
@@ -181,7 +179,7 @@ impl Engine {
         let absence = tokio::select! {
             biased;
             ended = self.in_order() => return if ended { Stopped::InOrder } else { Stopped::Late },
-            absence = away_for(&shared.bus, AWAY_LIMIT) => absence,
+            absence = shared.bus.away_for(AWAY_LIMIT) => absence,
         };
         // Whatever still waits for the bus hears of the end, and is not waited for.
         shared.stop.cancel();
@@ -238,20 +236,6 @@ impl Engine {
                 drop(tokio::time::timeout(limit, all).await);
             }
         }
-    }
-}
-
-/// Ends with the reason once the bus has been away for `limit` without a break; else never.
-async fn away_for(bus: &Bus, limit: Duration) -> String {
-    let mut since = tokio::time::Instant::now();
-    loop {
-        let now = tokio::time::Instant::now();
-        match bus.absence() {
-            None => since = now,
-            Some(reason) if now.duration_since(since) >= limit => return reason,
-            Some(_) => {}
-        }
-        tokio::time::sleep(AWAY_LOOK).await;
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) use awaiting::Wish;
 pub(crate) use cache::Wanted;
 pub use clock::{Clock, VirtualTime, monotonic};
 pub use cluster::EngineInfo;
-pub use config::{ClusterConfig, EngineConfig};
+pub use config::{ClusterConfig, EngineConfig, Mocked};
 pub(crate) use definitions::Index;
 pub use definitions::{DefinitionStore, Deployed};
 pub use engine::{Engine, Stopped};

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -243,10 +244,8 @@ states:
   on_: {}
 ";
 
-#[test]
-fn an_engine_whose_server_is_gone_for_good_ends_soon_and_says_what_it_gave_up() {
-    let place = Place::new();
-    let mut server = Server::start("");
+/// An engine with five timers of which none can fire yet, and where it tells.
+fn busy(place: &Place, server: &Server) -> (Dev, PathBuf) {
     place.write("busy.workflow.yaml", BUSY);
     let told = place.path("told.txt");
     let line = ["serve", "busy.workflow.yaml", "--data", "kept", "--nats", server.url()];
@@ -254,25 +253,56 @@ fn an_engine_whose_server_is_gone_for_good_ends_soon_and_says_what_it_gave_up() 
     command.stderr(std::fs::File::create(&told).unwrap());
     let mut engine = Dev::spawn(command);
     engine.line();
-    let said = |words: &str| std::fs::read_to_string(&told).unwrap().contains(words);
     for key in ["a", "b", "c", "d", "e"] {
         place.gearshift(&["start", "busy", "--key", key, "-s", server.url()]).ends(0);
     }
-    server.kill();
-    until(LONG, || said("sign of life was not confirmed").then_some(()));
+    (engine, told)
+}
+
+/// It ends soon after a signal, says these words, and what was stored goes on at the next start.
+fn ends_soon(mut engine: Dev, told: &Path, expected: &[&str]) {
     engine.signal("-TERM");
     let began = Instant::now();
     assert_eq!(engine.wait(), Some(6));
     let took = began.elapsed();
     assert!(took < Duration::from_secs(8), "{took:?}");
-    for words in ["the bus is away: ended without it", "is lost", "nothing acknowledged is lost"] {
-        assert!(said(words), "{words}: {}", std::fs::read_to_string(&told).unwrap());
+    let said = std::fs::read_to_string(told).unwrap();
+    for words in expected {
+        assert!(said.contains(words), "{words}: {said}");
     }
-    // What was stored goes on.
-    runtime().block_on(server.restart());
-    let _next = serve(&place, server.url(), &["--data", "kept"]);
+}
+
+fn goes_on(place: &Place, server: &Server) {
+    let _next = serve(place, server.url(), &["--data", "kept"]);
     until(LONG, || {
         let list = place.gearshift(&["ls", "--where", "state == 'on_'", "-s", server.url()]);
         (list.out.matches("busy@1").count() == 5).then_some(())
     });
+}
+
+const ENDED: &str = "the bus is away: ended without it";
+const KEPT: &str = "nothing acknowledged is lost";
+
+#[test]
+fn an_engine_whose_server_is_gone_for_good_ends_soon_and_says_what_it_gave_up() {
+    let place = Place::new();
+    let mut server = Server::start("");
+    let (engine, told) = busy(&place, &server);
+    server.kill();
+    let is_missed = || std::fs::read_to_string(&told).unwrap().contains("sign of life was not");
+    until(LONG, || is_missed().then_some(()));
+    ends_soon(engine, &told, &[ENDED, "is lost", KEPT]);
+    runtime().block_on(server.restart());
+    goes_on(&place, &server);
+}
+
+#[test]
+fn an_engine_whose_server_is_silent_ends_as_soon_and_says_so() {
+    let place = Place::new();
+    let server = Server::start("");
+    let (engine, told) = busy(&place, &server);
+    server.pause();
+    ends_soon(engine, &told, &[ENDED, "is silent", KEPT]);
+    server.resume();
+    goes_on(&place, &server);
 }

@@ -164,3 +164,40 @@ fn a_child_that_nobody_knows_is_a_warning_here_too() {
     dev.wait();
     assert_eq!(told().matches("GS0212").count(), 1, "{}", told());
 }
+
+const ASKS: &str = "\
+workflow: asks
+states:
+  asking: { entry: { call: oracle.ask, set: { heard: output } }, done: told }
+  told: { final: true, output: { heard: '${ vars.heard }' } }
+vars: { heard: null }
+";
+
+#[test]
+fn mocks_that_come_change_and_go_while_it_runs_are_picked_up_and_told() {
+    let place = Place::new();
+    place.write("flows/asks.workflow.yaml", ASKS);
+    let mut dev = Dev::spawn(place.command(&["dev", "flows", "--listen", "127.0.0.1:0"]));
+    dev.line_with("loaded   asks@1");
+    let heard = |key: &str| {
+        let line = ["start", "asks", "--key", key, "--wait", "-o", "json"];
+        place.gearshift(&line).ends(0).json()["output"]["heard"].clone()
+    };
+    // Nobody answers yet; the call waits for who does.
+    place.gearshift(&["start", "asks", "--key", "early"]).ends(0);
+    let call = ["plugin", "call", "oracle", "ask"];
+    place.gearshift(&call).ends(3);
+    place.write("flows/mocks.yaml", "oracle.ask: 7\n");
+    dev.line_with("mocks.yaml: 1 operation mocked");
+    assert_eq!(heard("a"), 7);
+    let why = place.gearshift(&["why", "early"]).ends(0).out;
+    assert!(!why.contains("no plugin"), "{why}");
+    // What is wrong is told, and what was said before goes on.
+    place.write("flows/mocks.yaml", "oracle.ask: { output: 1, fail: permanent }\n");
+    place.write("flows/mocks.yaml", "oracle.ask: { output: 8 }\noracle.more: 9\n");
+    dev.line_with("mocks.yaml: 2 operations mocked");
+    assert_eq!(heard("b"), 8);
+    std::fs::remove_file(place.path("flows/mocks.yaml")).unwrap();
+    dev.line_with("mocks.yaml is gone");
+    place.gearshift(&call).ends(3);
+}

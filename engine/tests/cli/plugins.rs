@@ -1,15 +1,16 @@
 //! Plugins at the command line: `plugin ls|show|call|reset`, `check --live`, `deploy`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use gearshift_bus::{Bus, EndpointInfo, Message, NatsOptions, ServiceInfo, Subject};
+use gearshift_bus::{Bus, EndpointInfo, Message, NatsOptions, Offer, ServiceInfo, Subject};
 use gearshift_plugins_sdk::{Failure, Plugin};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::nats::serve;
 use crate::server::{Server, runtime};
-use crate::support::Place;
+use crate::support::{Place, until};
 
 const CALLS: &str = "\
 workflow: calls
@@ -153,7 +154,19 @@ fn plugins_are_called_with_any_json_and_large_answers_are_shown() {
     assert!(shown.starts_with("interface adder is provided by\n  calculator 1.2.0  1 "), "{shown}");
     let list = on(&["plugin", "ls", "adder@^1"]).ends(0).out;
     let row: Vec<_> = list.lines().nth(1).unwrap().split_whitespace().collect();
-    assert_eq!((row[0], row[5], row[9]), ("calculator", "0", "adder"), "{list}");
+    assert_eq!((row[0], row[5], row.len()), ("calculator", "0", 9), "{list}");
+    assert!(list.ends_with("\ninterface adder: calculator 1.2.0\n"), "{list}");
+    // The same mistake is the same exit, by hand and in a check.
+    for line in [
+        &["plugin", "call", "calculator", "nope"][..],
+        &["plugin", "check", "calculator.nope"],
+        &["plugin", "check", "calculator", "--operation", "nope"],
+        &["plugin", "reset", "calculator.nope"],
+    ] {
+        let done = on(line).ends(3);
+        let said = [done.out, done.err].concat();
+        assert!(said.contains("has no operation `nope`"), "{line:?}: {said}");
+    }
     let newer = on(&["plugin", "show", "adder@^2"]).ends(3).err;
     let said = "plugin `calculator`, which implements `adder`, runs as 1.2.0, but `^2` is needed";
     assert!(newer.contains(said), "{newer}");
@@ -163,6 +176,85 @@ fn plugins_are_called_with_any_json_and_large_answers_are_shown() {
     let none = on(&["plugin", "ls", "-o", "json"]).ends(0);
     assert_eq!(none.json(), serde_json::json!([]));
     assert!(none.err.contains("no plugin is running; start one"), "{}", none.err);
+}
+
+#[test]
+fn k2_what_a_pause_holds_back_is_counted_also_after_a_restart() {
+    let (place, server) = (Place::new(), Server::start(""));
+    let bus = runtime().block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap();
+    let plugin = Plugin::new("bank", "1.4.0")
+        .operation("pay", |_: Value| async move { Ok::<_, Failure>(true) });
+    let running = runtime().block_on(plugin.serve(&bus)).unwrap();
+    place.write(
+        "pays.workflow.yaml",
+        "workflow: pays\nstates:\n  paying: { entry: { call: bank.pay, with: {} }, done: paid }\n  \
+         paid: { final: true }\n",
+    );
+    let on = |line: &[&str]| place.gearshift(&[line, &["-s", server.url()]].concat());
+    let one_waits = || {
+        until(Duration::from_secs(30), || {
+            let list = on(&["plugin", "ls", "-o", "json"]).ends(0).json();
+            (list[0]["operations"][0]["waiting"] == 1).then_some(())
+        });
+    };
+    let engine = serve(&place, server.url(), &["pays.workflow.yaml"]);
+    on(&["pause", "--plugin", "bank"]).ends(0);
+    on(&["start", "pays", "--key", "a"]).ends(0);
+    one_waits();
+    drop(engine);
+    // Nobody was asked since, and yet it is known where it would be.
+    let _engine = serve(&place, server.url(), &[]);
+    one_waits();
+    on(&["resume", "--plugin", "bank"]).ends(0);
+    until(Duration::from_secs(30), || {
+        on(&["show", "a"]).ends(0).out.contains("done").then_some(())
+    });
+    runtime().block_on(running.drain());
+}
+
+/// Two builds that say that they are of one version, and take different inputs.
+#[test]
+fn instances_of_one_version_that_publish_different_schemas_are_named() {
+    let (place, server) = (Place::new(), Server::start(""));
+    let bus = runtime().block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap();
+    let offer = |id: &str, schema: &str| {
+        let info = ServiceInfo {
+            name: "bank".to_owned(),
+            id: id.to_owned(),
+            version: "1.4.0".to_owned(),
+            metadata: [("gearshift.plugin".to_owned(), "1".to_owned())].into(),
+            endpoints: vec![EndpointInfo {
+                name: "pay".to_owned(),
+                subject: "gearshift.plugin.bank.v1.pay".to_owned(),
+                metadata: [("gearshift.input".to_owned(), schema.to_owned())].into(),
+            }],
+        };
+        let offer = Offer::new("q").keep_id();
+        runtime().block_on(bus.requests().offer_as(info, offer)).unwrap()
+    };
+    let _engine = serve(&place, server.url(), &[]);
+    let on = |line: &[&str]| place.gearshift(&[line, &["-s", server.url()]].concat());
+    let _alike = [offer("one", "{\"type\":\"object\"}"), offer("two", "{ \"type\": \"object\" }")];
+    assert_eq!(on(&["plugin", "ls"]).ends(0).err, "");
+    let _other = offer("young", "{\"type\":\"integer\"}");
+    let said = "instance `young` of plugin `bank` 1.4.0 publishes another schema of `pay`";
+    let list = on(&["plugin", "ls", "-o", "json"]).ends(0);
+    assert!(list.err.starts_with(&format!("warning: {said}")), "{}", list.err);
+    assert_eq!(list.json()[0]["operations"][0]["differing"], serde_json::json!(["young"]));
+    let shown = on(&["plugin", "show", "bank"]).ends(0).out;
+    assert!(shown.contains(&format!("    warning: {said}")), "{shown}");
+    let checked = on(&["plugin", "check", "bank", "--timeout", "1s"]).out;
+    let found = "`pay` of version 1.4.0 has another schema at `young` than at `one`";
+    assert!(checked.contains(found), "{checked}");
+    place.write(
+        "pays.workflow.yaml",
+        "workflow: pays\nstates:\n  paying: { entry: { call: bank.pay }, done: paid, failed: paid }\n  \
+         paid: { final: true }\n",
+    );
+    let live = on(&["check", "--live", "pays.workflow.yaml"]).ends(0).out;
+    assert!(live.contains("GS0232") && live.contains(said), "{live}");
+    let deployed = on(&["deploy", "pays.workflow.yaml"]).ends(0).err;
+    assert!(deployed.contains("GS0232") && deployed.contains(said), "{deployed}");
 }
 
 /// One of another protocol version is shown as such, and serves nothing.
@@ -251,7 +343,7 @@ fn g2_a_plugin_that_takes_no_calls_is_seen_with_its_state() {
     let engine = serve(&place, server.url(), &[]);
     let asked = Subject::parse("gearshift.plugin.waiter.v1.hold").unwrap();
     let (caller, asked) = (bus.clone(), Message::new(asked, "1"));
-    let patience = std::time::Duration::from_secs(60);
+    let patience = Duration::from_secs(60);
     let call = runtime().spawn(async move { caller.requests().request(asked, patience).await });
     runtime().block_on(async { entered.acquire().await.unwrap().forget() });
     let draining = runtime().spawn(running.drain());

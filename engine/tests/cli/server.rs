@@ -63,6 +63,15 @@ impl Server {
         self.0.kill();
     }
 
+    /// Has it stand still: connections stay, and nothing is said.
+    pub(crate) fn pause(&self) {
+        runtime().block_on(self.0.pause()).unwrap();
+    }
+
+    pub(crate) fn resume(&self) {
+        runtime().block_on(self.0.resume()).unwrap();
+    }
+
     pub(crate) async fn terminate(&mut self) {
         self.0.terminate().await.unwrap();
     }

@@ -27,6 +27,7 @@ from .client import Client, connect
 from .connection import options_from_environment
 from .context import Context
 from .errors import (
+    BadArgument,
     GearshiftError,
     NotReached,
     OutcomeUnknown,
@@ -41,6 +42,7 @@ from .running import Running
 from .workflow import Step, Workflow
 
 __all__ = [
+    "BadArgument",
     "Client",
     "Context",
     "Failure",

@@ -7,18 +7,18 @@ import getpass
 import json
 import os
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, AsyncIterator, Dict, List, Optional, Union
 
 import nats.errors
 from nats.aio.client import Client as Nats
-from nats.aio.subscription import Subscription
 
 from . import wire
+from .asking import Errors, check_subject, notice_of, read_notice, settled
 from .connection import Options
 from .connection import connect as connect_nats
 from .connection import explain
-from .errors import GearshiftError, NotReached, OutcomeUnknown, Unreachable, answer_of
+from .errors import BadArgument, GearshiftError, OutcomeUnknown, Unreachable, answer_of
 from .events import store_event
 from .workflow import Workflow
 
@@ -30,8 +30,6 @@ Json = Dict[str, Any]
 GRACE = 1.0
 #: Notices may be lost, so look again after so long without one.
 LOOK_AGAIN = 1.0
-
-_ENDED = {"done", "failed", "cancelled"}
 
 
 @asynccontextmanager
@@ -45,15 +43,23 @@ async def connect(
 
     Servers and login come from the environment, or are the options of `nats.connect`; an address
     alone, such as `nats://127.0.0.1:4222`, or a list of them, leaves the login to the environment.
+    It raises `BadArgument` for what is no address and no option, else `Unreachable`.
     """
     try:
         client = await connect_nats("gearshift client", options, patient=False)
-    except (OSError, nats.errors.Error, asyncio.TimeoutError, ImportError) as error:
+    except GearshiftError:
+        raise
+    except TypeError as error:
+        # The client's own words for an option that it does not know.
+        raise BadArgument(f"options of `nats.connect`: {error}") from error
+    except Exception as error:
+        # Libraries of logins and of TLS have errors of their own.
         raise Unreachable(f"no way to the NATS server: {explain(error, options)}") from error
     try:
         yield Client(client, user=user, timeout=timeout)
     finally:
-        await client.close()
+        with suppress(nats.errors.Error, OSError):
+            await client.close()
 
 
 class Client:
@@ -151,38 +157,41 @@ class Client:
         elsewhere, and `OutcomeUnknown` after `timeout` seconds.
         """
         first = await self.show(instance)
-        if _settled(first, until):
+        if settled(first, until):
             return first
         end = time.monotonic() + timeout
         subject = f"gearshift.notice.{wire.escape(first['workflow'])}.*"
-        # Looked at again behind the subscription, so that no change falls in between.
-        watch = await self._nats.subscribe(subject)
-        try:
-            while True:
-                current = await self.show(first["id"])
-                if _settled(current, until):
-                    return current
-                left = end - time.monotonic()
-                if left <= 0:
-                    raise OutcomeUnknown(f"`{first['id']}` is not at `{until}` in {timeout:g} s")
-                await _notice_of(watch, first["key"], min(left, LOOK_AGAIN))
-        finally:
-            await watch.unsubscribe()
+        with Errors(subject, timeout):
+            # Looked at again behind the subscription, so that no change falls in between.
+            watch = await self._nats.subscribe(subject)
+            try:
+                while True:
+                    current = await self.show(first["id"])
+                    if settled(current, until):
+                        return current
+                    left = end - time.monotonic()
+                    if left <= 0:
+                        words = f"`{first['id']}` is not at `{until}` in {timeout:g} s"
+                        raise OutcomeUnknown(words)
+                    await notice_of(watch, first["key"], min(left, LOOK_AGAIN))
+            finally:
+                await watch.unsubscribe()
 
     async def watch(
         self, *, workflow: Optional[str] = None, key: Optional[str] = None
     ) -> AsyncIterator[Json]:
         """Notices from now on; some may be lost, so they are for people and to look again."""
         token = "*" if workflow is None else wire.escape(workflow)
-        subscription = await self._nats.subscribe(f"gearshift.notice.{token}.*")
-        try:
-            async for message in subscription.messages:
-                packed = wire.is_msgpack(wire.header(message.headers, wire.CONTENT_TYPE))
-                notice: Json = wire.decode(message.data, packed)
-                if key is None or notice.get("key") == key:
-                    yield notice
-        finally:
-            await subscription.unsubscribe()
+        subject = f"gearshift.notice.{token}.*"
+        with Errors(subject, self.timeout):
+            subscription = await self._nats.subscribe(subject)
+            try:
+                async for message in subscription.messages:
+                    notice = read_notice(message)
+                    if key is None or notice.get("key") == key:
+                        yield notice
+            finally:
+                await subscription.unsubscribe()
 
     # Events
 
@@ -222,7 +231,8 @@ class Client:
         listens there the engine is asked, which knows the subject of a type.
         """
         headers = self._event_headers(event_id, instance)
-        with _errors(event_type, self.timeout):
+        check_subject(event_type)
+        with Errors(event_type, self.timeout):
             if await store_event(self._nats, event_type, data, headers, self.timeout):
                 return
         await self._ask(f"gearshift.publish.{event_type}", data, self.timeout, headers)
@@ -314,33 +324,13 @@ class Client:
             wire.CONTENT_TYPE: wire.JSON,
             wire.TIMEOUT_MS: str(round(timeout * 1000)),
         }
-        payload = json.dumps(body).encode()
-        with _errors(subject, timeout):
+        check_subject(subject)
+        with Errors(subject, timeout):
+            payload = wire.encode(body, False)
             reply = await self._nats.request(
                 subject, payload, timeout=timeout + GRACE, headers=sent
             )
         return answer_of(reply)
-
-
-class _errors:
-    """What failures of the connection mean to the caller of a client."""
-
-    def __init__(self, target: str, timeout: float) -> None:
-        self.target = target
-        self.timeout = timeout
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: Optional[BaseException], trace: Any) -> None:
-        if isinstance(error, GearshiftError):
-            return
-        if isinstance(error, nats.errors.NoRespondersError):
-            raise Unreachable(f"no engine answers on `{self.target}`") from error
-        if isinstance(error, asyncio.TimeoutError):
-            raise OutcomeUnknown(f"no answer within {self.timeout:g} s") from error
-        if isinstance(error, (nats.errors.Error, OSError)):
-            raise Unreachable(f"`{self.target}` cannot be reached: {error}") from error
 
 
 def _whoami() -> str:
@@ -361,36 +351,3 @@ def _given(**fields: Any) -> Json:
 def _wait(wait: Optional[str]) -> Any:
     known = {None: "none", "@end": "end", "@quiescent": "quiescent"}
     return known.get(wait, {"state": wait})
-
-
-def _settled(instance: Json, until: str) -> bool:
-    """Is the waiting over? Raises `NotReached` where it is in vain."""
-    status = instance["status"]
-    over = status in _ENDED or status == "stuck"
-    if until == "@quiescent":
-        return over or not instance.get("calls")
-    if until == "@end":
-        reached = status in _ENDED
-    else:
-        reached = until in instance["active"] or until in instance.get("within", [])
-    if over and not reached:
-        raise NotReached(instance)
-    return reached
-
-
-async def _notice_of(watch: Subscription, key: str, timeout: float) -> None:
-    """Returns at the next notice of this key, or when the time is up."""
-    end = time.monotonic() + timeout
-    while True:
-        left = end - time.monotonic()
-        if left <= 0:
-            return
-        try:
-            message = await watch.next_msg(timeout=left)
-        except (asyncio.TimeoutError, nats.errors.Error):
-            return
-        try:
-            if json.loads(message.data).get("key") == key:
-                return
-        except (ValueError, AttributeError):
-            continue

@@ -28,6 +28,8 @@ from nats.aio.client import Client as Nats
 from nats.aio.subscription import Subscription
 from nats.errors import AuthorizationError, Error
 
+from .base import BadArgument
+
 log = logging.getLogger("gearshift")
 
 DEFAULT_SERVER = "nats://127.0.0.1:4222"
@@ -64,7 +66,7 @@ def options_from_environment(environment: Optional[Mapping[str, str]] = None) ->
     if server and "://" in server and not server.startswith(("nats://", "tls://")):
         server = None
     servers = server or text("NATS_URL") or DEFAULT_SERVER
-    options: Dict[str, Any] = {"servers": [one.strip() for one in servers.split(",")]}
+    options: Dict[str, Any] = {"servers": _each(servers.split(","))}
     options.update(_login(text))
     options.update(_tls(text))
     prefix = text("GEARSHIFT_NATS_INBOX_PREFIX")
@@ -81,11 +83,34 @@ def _settings(options: Optional[Options]) -> Dict[str, Any]:
         return dict(options)
     servers = options.split(",") if isinstance(options, str) else options
     if not isinstance(servers, (list, tuple)) or not all(isinstance(one, str) for one in servers):
-        raise TypeError(
+        raise BadArgument(
             f"servers such as `nats://127.0.0.1:4222`, or a dict with options of `nats.connect`, "
             f"are needed, not {type(options).__name__}"
         )
-    return {**options_from_environment(), "servers": [one.strip() for one in servers]}
+    return {**options_from_environment(), "servers": _each(servers)}
+
+
+def _each(servers: Sequence[str]) -> List[str]:
+    """The addresses of a list that has commas too many."""
+    return [one.strip() for one in servers if one.strip()]
+
+
+def _check(servers: Sequence[str]) -> None:
+    """Raises `BadArgument` where there is no address, or one that is none."""
+    if not _each(servers):
+        raise BadArgument(
+            "no address of a NATS server is given: write one such as `nats://127.0.0.1:4222`, or "
+            "leave it away and set `NATS_URL`"
+        )
+    for server in servers:
+        parts = urlsplit(server if "://" in server else f"nats://{server}")
+        try:
+            is_one = parts.scheme.lower() in SCHEMES and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_one = False
+        if not is_one or any(letter.isspace() for letter in server):
+            words = f"`{_shown(server)}` is no address of a NATS server: `nats://host:4222`"
+            raise BadArgument(words)
 
 
 def _login(text: Callable[..., Optional[str]]) -> Dict[str, Any]:
@@ -110,10 +135,15 @@ def _tls(text: Callable[..., Optional[str]]) -> Dict[str, Any]:
     options: Dict[str, Any] = {"tls_handshake_first": True} if first else {}
     if authority or certificate or first:
         context = ssl.create_default_context()
-        if authority:
-            context.load_verify_locations(authority)
-        if certificate:
-            context.load_cert_chain(certificate, text("GEARSHIFT_NATS_KEY", "NATS_KEY"))
+        try:
+            if authority:
+                context.load_verify_locations(authority)
+            if certificate:
+                context.load_cert_chain(certificate, text("GEARSHIFT_NATS_KEY", "NATS_KEY"))
+        except OSError as error:
+            # It does not say itself which file that is.
+            files = " and ".join(f"`{one}`" for one in (authority, certificate) if one)
+            raise BadArgument(f"certificates {files} cannot be used: {error}") from error
         options["tls"] = context
     return options
 
@@ -130,9 +160,7 @@ async def connect(
     what is no address. `explain` has words for all of it.
     """
     wanted = _settings(options)
-    for server in _servers(wanted):
-        if "://" in server and urlsplit(server).scheme.lower() not in SCHEMES:
-            raise ValueError(f"`{_shown(server)}` is no address of a NATS server: `nats://host:4222`")
+    _check(_servers(wanted))
     wait, said = 0.25, False
     while True:
         try:
@@ -151,9 +179,11 @@ async def connect(
 
 def explain(error: BaseException, options: Optional[Options] = None) -> str:
     """Why there is no connection, where to, and what to do about it."""
+    words = str(error) or repr(error)
+    if isinstance(error, BadArgument):
+        return words
     wanted = _settings(options)
     servers = ", ".join(map(_shown, _servers(wanted)))
-    words = str(error) or repr(error)
     if isinstance(error, ImportError) and "nkeys" in words:
         return (
             f"{words}: logins by credentials file or nkey need the package `nkeys`, "
@@ -174,7 +204,7 @@ def explain(error: BaseException, options: Optional[Options] = None) -> str:
             f"{servers} refuses the login as {who} ({words}): look at `GEARSHIFT_NATS_USER` and "
             f"`GEARSHIFT_NATS_PASSWORD`, `…_CREDENTIALS`, `…_NKEY` or `…_TOKEN`"
         )
-    return words if isinstance(error, ValueError) else f"{servers}: {words}"
+    return f"{servers}: {words}"
 
 
 def _servers(options: Mapping[str, Any]) -> List[str]:

@@ -1,4 +1,4 @@
-"""What can go wrong between a client and the engine: one exception per way to handle it."""
+"""What can go wrong: one exception per way to handle it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,19 @@ from typing import Any, Dict, List, Optional
 from nats.aio.msg import Msg
 
 from . import wire
+from .base import BadArgument, GearshiftError
+
+__all__ = [
+    "BadArgument",
+    "GearshiftError",
+    "NotReached",
+    "OutcomeUnknown",
+    "Problem",
+    "Protocol",
+    "Refused",
+    "Unreachable",
+    "answer_of",
+]
 
 
 @dataclass(frozen=True)
@@ -62,13 +75,6 @@ class Problem:
             retry_after=None if wait is None else wait / 1000,
             diagnostics=list(value.get("diagnostics", [])),
         )
-
-
-class GearshiftError(Exception):
-    """What every error of a client is."""
-
-    #: A word or `GS…` code to branch on.
-    code = "error"
 
 
 class Unreachable(GearshiftError):

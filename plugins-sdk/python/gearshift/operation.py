@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import wire
+from .base import BadArgument
 from .context import Context
 from .failure import Failure
 from .schema import from_json, schema_of, to_json
@@ -47,13 +48,13 @@ class Operation:
         long: bool = False,
         heartbeat: Optional[float] = None,
     ) -> Operation:
-        """Reads the function's parameters; raises `TypeError` where they do not fit."""
+        """Reads the function's parameters; raises `BadArgument` where they do not fit."""
         if not wire.is_name(name):
-            raise ValueError(f"`{name}` is no operation's name: 1 to 64 letters, digits, `-`, `_`")
+            raise BadArgument(f"`{name}` is no operation's name: 1 to 64 letters, digits, `-`, `_`")
         if heartbeat is not None and not (long and heartbeat > 0):
-            raise ValueError(f"`{name}`: `heartbeat=` is a number of seconds, beside `long=True`")
+            raise BadArgument(f"`{name}`: `heartbeat=` is a number of seconds, beside `long=True`")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError(
+            raise BadArgument(
                 f"operation `{name}`: a function with `yield` gives no answer; tell of what is "
                 f"done so far by `context.heartbeat`"
             )
@@ -141,7 +142,7 @@ def _taken(
         or any(one.default is one.empty for one in named)
         or (parameters and not places)
     ):
-        raise TypeError(
+        raise BadArgument(
             f"operation `{name}`: a function takes `(input)` or `(context, input)`, "
             f"not `{inspect.signature(function)}`"
         )

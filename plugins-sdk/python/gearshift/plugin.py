@@ -20,6 +20,7 @@ from typing import (
 from nats.aio.client import Client as Nats
 
 from . import wire
+from .base import BadArgument
 from .connection import Options
 from .context import Context
 from .operation import Operation
@@ -56,14 +57,14 @@ class Plugin:
         reliability: Optional[float] = None,
     ) -> None:
         if not wire.is_name(name):
-            raise ValueError(f"`{name}` is no plugin's name: 1 to 64 letters, digits, `-`, `_`")
+            raise BadArgument(f"`{name}` is no plugin's name: 1 to 64 letters, digits, `-`, `_`")
         for interface in interfaces or []:
             if not wire.is_name(interface):
-                raise ValueError(f"`{interface}` is no interface's name")
+                raise BadArgument(f"`{interface}` is no interface's name")
         if concurrency < 1 or weight < 1:
-            raise ValueError(f"`{name}`: concurrency and weight are at least 1")
+            raise BadArgument(f"`{name}`: concurrency and weight are at least 1")
         if reliability is not None and not 0 <= reliability <= 1:
-            raise ValueError(f"`{name}`: reliability `{reliability}` is not between 0 and 1")
+            raise BadArgument(f"`{name}`: reliability `{reliability}` is not between 0 and 1")
         self.name = name
         self.version = version
         self.major = wire.major_of(version)
@@ -115,7 +116,7 @@ class Plugin:
         def add(function: Function) -> Function:
             known = (None if callable(name) else name) or function.__name__
             if known in self.operations:
-                raise ValueError(f"operation `{known}` is there twice")
+                raise BadArgument(f"operation `{known}` is there twice")
             options: Dict[str, Any] = {"timeout": timeout, "long": long, "heartbeat": heartbeat}
             self.operations[known] = Operation.of(known, function, idempotent=idempotent, **options)
             return function
@@ -125,7 +126,7 @@ class Plugin:
     def requires(self, plugin: str, version: str = "*", *, optional: bool = False) -> Plugin:
         """Says that this plugin needs another one, in versions such as `>=1.0.0`."""
         if not wire.is_name(plugin):
-            raise ValueError(f"`{plugin}` is no plugin's name")
+            raise BadArgument(f"`{plugin}` is no plugin's name")
         Requirement(version)
         self.required.append(Required(plugin, version, optional))
         return self
@@ -148,7 +149,7 @@ class Plugin:
 
     def _hook(self, name: str, function: Function) -> Function:
         if name in self.hooks:
-            raise ValueError(f"`on_{name}` is there twice")
+            raise BadArgument(f"`on_{name}` is there twice")
         self.hooks[name] = function
         return function
 
@@ -179,7 +180,7 @@ class Plugin:
         """
         if not self.operations:
             words = "nobody could call it: give it a function by `@plugin.operation()`"
-            raise ValueError(f"plugin `{self.name}` has no operation, so {words}")
+            raise BadArgument(f"plugin `{self.name}` has no operation, so {words}")
         logging.basicConfig(
             level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
         )
@@ -191,4 +192,7 @@ class Plugin:
         self, operation: str, value: Any = None, *, context: Optional[Context] = None
     ) -> Any:
         """Calls an operation without a bus, for tests; raises `Failure` where it fails."""
+        if operation not in self.operations:
+            has = ", ".join(f"`{one}`" for one in self.operations) or "none"
+            raise BadArgument(f"plugin `{self.name}` has no operation `{operation}`; it has {has}")
         return await self.operations[operation].run(context or Context(), value)

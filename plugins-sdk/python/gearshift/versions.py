@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import List, Optional, Tuple
 
+from .base import BadArgument
+
 #: Major, minor and patch, and what makes an earlier version of it: the greatest where nothing does.
 Version = Tuple[int, int, int, Tuple[Tuple[int, int, str], ...]]
 
@@ -42,7 +44,7 @@ class Requirement:
         for part in text.split(","):
             found = _COMPARATOR.fullmatch(part.strip())
             if found is None:
-                raise ValueError(f"`{text}` is no version requirement such as `>=1.0.0`")
+                raise BadArgument(f"`{text}` is no version requirement such as `>=1.0.0`")
             sign = found.group(1) or "^"
             given = [found.group(index) for index in (2, 3, 4)]
             numbers = []

@@ -8,6 +8,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 import msgpack
 
+from .base import BadArgument
 from .failure import Failure
 
 CALL_ID = "Gearshift-Call-Id"
@@ -72,10 +73,10 @@ _VERSION = re.compile(
 
 
 def major_of(version: str) -> int:
-    """The major version; raises `ValueError` where the version is none."""
+    """The major version; raises `BadArgument` where the version is none."""
     found = _VERSION.fullmatch(version)
     if found is None:
-        raise ValueError(f"`{version}` is not a version such as `1.2.0`")
+        raise BadArgument(f"`{version}` is not a version such as `1.2.0`")
     return int(found.group(1))
 
 

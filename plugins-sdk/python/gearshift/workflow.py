@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, Optional, Sequence, Union
 
+from .base import BadArgument
+
 
 class Step:
     """One step: a call of `plugin.operation`.
@@ -51,7 +53,7 @@ class Workflow:
     def add(self, step: Step) -> Workflow:
         """Adds a step; the order counts where the mode does."""
         if any(one.name == step.name for one in self.steps):
-            raise ValueError(f"step `{step.name}` is there twice")
+            raise BadArgument(f"step `{step.name}` is there twice")
         self.steps.append(step)
         return self
 

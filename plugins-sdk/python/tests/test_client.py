@@ -260,6 +260,36 @@ class Papers(OnServer):
         self.assertEqual(other.exception.problem.name, "exists_with_other_input")
         await self.client.kill("n-3")
 
+    async def test_whatever_goes_wrong_is_an_error_of_the_package(self) -> None:
+        circle: List[Any] = []
+        circle.append(circle)
+        for data in ({1, 2}, float("nan"), circle, "\ud800"):
+            for way in (self.client.send, self.client.publish):
+                with self.assertRaisesRegex(gearshift.BadArgument, "is no JSON"):
+                    await way("nap.taken", data)
+        for name in ("", "nap taken", "nap.*", "nap..taken", "nap.>"):
+            for way in (self.client.send, self.client.publish):
+                with self.assertRaisesRegex(gearshift.BadArgument, "is no subject of NATS"):
+                    await way(name, {})
+        with self.assertRaisesRegex(gearshift.BadArgument, "is too large"):
+            await self.client.send("nap.taken", {"id": "x" * 2_000_000})
+        notices = self.client.watch(workflow="strange")
+        read = asyncio.ensure_future(notices.__anext__())
+
+        async def unreadable() -> bool:
+            await self.caller.publish("gearshift.notice.strange.x", b"{")
+            await asyncio.sleep(0)
+            return read.done()
+
+        await until(unreadable, "a notice that cannot be read is told")
+        self.assertIsInstance(read.exception(), gearshift.Protocol)
+        connection = await nats.connect(self.server.url)
+        gone = Client(connection)
+        await connection.close()
+        for asked in (gone.show("x"), gone.publish("nap.taken", {}), gone.watch().__anext__()):
+            with self.assertRaises(gearshift.Unreachable):
+                await asked
+
     async def test_without_a_server_or_an_engine_nobody_is_reached(self) -> None:
         with self.assertRaises(gearshift.Unreachable):
             async with gearshift.connect({"servers": ["nats://127.0.0.1:9"]}):

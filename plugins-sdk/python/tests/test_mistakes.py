@@ -14,7 +14,18 @@ import nats
 from test_process import Process
 from world import PATIENCE, OnServer, Server
 
-from gearshift import Context, Failure, Plugin, Unreachable, connect, options_from_environment
+from gearshift import (
+    BadArgument,
+    Context,
+    Failure,
+    GearshiftError,
+    Plugin,
+    Step,
+    Unreachable,
+    Workflow,
+    connect,
+    options_from_environment,
+)
 
 
 class Forms(unittest.IsolatedAsyncioTestCase):
@@ -71,6 +82,34 @@ class Forms(unittest.IsolatedAsyncioTestCase):
                 plugin.operation()(generator)
         with self.assertRaisesRegex(ValueError, "plugin `p` has no operation"):
             plugin.run()
+
+    async def test_what_cannot_be_made_is_one_kind_of_error(self) -> None:
+        def twice(plugin: Plugin) -> None:
+            plugin.operation("a")(lambda: None)
+            plugin.operation("a")(lambda: None)
+
+        def yields(value: int) -> Iterator[int]:
+            yield value
+
+        steps = Workflow("w").add(Step("a", "p", "o"))
+        for mistake in (
+            lambda: Plugin("no name", "1.0.0"),
+            lambda: Plugin("p", "1"),
+            lambda: Plugin("p", "1.0.0", weight=0),
+            lambda: Plugin("p", "1.0.0").requires("q", "newest"),
+            lambda: Plugin("p", "1.0.0").operation("no name")(lambda: None),
+            lambda: Plugin("p", "1.0.0").operation("o", heartbeat=3)(lambda: None),
+            lambda: Plugin("p", "1.0.0").operation("o")(yields),
+            lambda: twice(Plugin("p", "1.0.0")),
+            lambda: Plugin("p", "1.0.0").run(),
+            lambda: steps.add(Step("a", "p", "o")),
+        ):
+            with self.assertRaises(BadArgument) as made:
+                mistake()
+            self.assertIsInstance(made.exception, GearshiftError)
+            self.assertEqual(made.exception.code, "bad_argument")
+        with self.assertRaisesRegex(BadArgument, "`p` has no operation `o`; it has none"):
+            await Plugin("p", "1.0.0").call("o")
 
     async def test_what_leaves_the_function_otherwise_ends_its_attempt(self) -> None:
         plugin = Plugin("p", "1.0.0")
@@ -238,6 +277,29 @@ class Ways(Process):
             with self.assertRaisesRegex(TypeError, "servers such as `nats://127.0.0.1:4222`"):
                 async with connect(nonsense):  # type: ignore[arg-type]
                     pass
+
+    async def test_no_address_at_all_is_told_as_such_and_waited_for_by_nobody(self) -> None:
+        for nothing in ("", " , ", [], [""], {"servers": []}, {"servers": ""}):
+            with self.assertRaisesRegex(BadArgument, "no address of a NATS server is given: write"):
+                async with connect(nothing):
+                    pass
+        for broken in ("nats://", "nats://h:port", "nats://a b:1", "a:1,http://b"):
+            with self.assertRaisesRegex(BadArgument, "is no address of a NATS server"):
+                async with connect(broken):
+                    pass
+        with mock.patch.dict(os.environ, {"NATS_USER": "ann", "NATS_PASSWORD": "pw"}):
+            async with connect(f"{self.server.url},") as client:  # A comma too many.
+                self.assertEqual(client.timeout, 30.0)
+        await self.ends("`nats://h:port` is no address of a NATS server", NATS_URL="nats://h:port")
+
+    async def test_certificates_that_are_not_there_are_named(self) -> None:
+        with mock.patch.dict(os.environ, {"GEARSHIFT_NATS_CA": "/no/such/ca.pem"}):
+            with self.assertRaisesRegex(BadArgument, "`/no/such/ca.pem` cannot be used"):
+                async with connect(self.server.url):
+                    pass
+        with self.assertRaisesRegex(BadArgument, "unexpected keyword argument 'sevrers'"):
+            async with connect({"sevrers": "a"}):
+                pass
 
     async def test_a_login_that_needs_another_package_says_which(self) -> None:
         options = options_from_environment({"GEARSHIFT_NATS_CREDENTIALS": "/no/such/file.creds"})

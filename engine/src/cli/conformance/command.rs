@@ -36,7 +36,7 @@ It asks the plugin over NATS as an engine does, whatever language it is written 
 it only looks at what the plugin says of itself, and sends nonsense that must be refused. With one,
 the operation is really called, up to a dozen times in each major version: use a sample whose effect
 does no harm. What speaks another protocol version is a problem, and is not called.
-Exit 0: no problem; 1: at least one; 3: no such plugin runs.";
+Exit 0: no problem; 1: at least one; 3: no such plugin runs, or it has no such operation.";
 
 /// `gearshift plugin check`.
 #[derive(Debug, Args)]
@@ -112,13 +112,14 @@ async fn examine(
     let targets = targets(&services, wanted)?;
     let names = targets.iter().flat_map(|one| one.endpoints()).map(|(_, it)| it.name.as_str());
     let names = Vec::from_iter(names.collect::<BTreeSet<_>>());
-    let samples = Samples::read(&args.samples, &wanted.operation, &names)?;
+    let samples = Samples::read(&args.samples, wanted, &names)?;
     let mut sections = Vec::new();
     let mut known = BTreeSet::new();
     for target in &targets {
         let mut findings = Vec::from_iter(target.not_asked());
         if !target.services.is_empty() {
             findings.extend(declared::service(&target.services));
+            findings.extend(declared::agreement(&target.services));
         }
         // Both are asked by the name, whatever the version.
         if known.insert(target.name) {

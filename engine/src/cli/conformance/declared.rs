@@ -1,17 +1,19 @@
 //! What a plugin says of itself: name, version, subjects, schemas, and its other words.
 
+use std::collections::BTreeSet;
+
 use gearshift_bus::{EndpointInfo, ServiceInfo};
 use gearshift_protocol::{metadata, plugin, subjects};
 use semver::Version;
 
 use super::super::finding::Finding;
+use super::super::words::quoted;
 
 /// The whole service.
 pub(super) fn service(services: &[&ServiceInfo]) -> Vec<Finding> {
     let mut list = Vec::new();
     let count = super::super::words::count(services.len(), "instance");
-    let versions: std::collections::BTreeSet<&str> =
-        services.iter().map(|one| one.version.as_str()).collect();
+    let versions: BTreeSet<&str> = services.iter().map(|one| one.version.as_str()).collect();
     let versions: Vec<&str> = versions.into_iter().collect();
     list.push(Finding::ok("found", format!("{count}, version {}", versions.join(", "))));
     for one in services {
@@ -55,6 +57,42 @@ pub(super) fn service(services: &[&ServiceInfo]) -> Vec<Finding> {
         }
     }
     list
+}
+
+/// Do all instances of each version publish the same schemas?
+pub(super) fn agreement(services: &[&ServiceInfo]) -> Vec<Finding> {
+    let (mut list, mut known) = (Vec::new(), BTreeSet::new());
+    for one in services {
+        if !known.insert(&one.version) {
+            continue;
+        }
+        for endpoint in &one.endpoints {
+            let differs = |it: &ServiceInfo| {
+                let mut its = it.endpoints.iter().filter(|its| its.subject == endpoint.subject);
+                it.version == one.version && its.any(|its| schemas(its) != schemas(endpoint))
+            };
+            let others = services.iter().filter(|it| differs(it));
+            let ids: Vec<_> = others.map(|it| it.id.clone()).collect();
+            if !ids.is_empty() {
+                let (name, version, told) = (&endpoint.name, &one.version, quoted(&ids));
+                list.push(Finding::warning(
+                    "schemas",
+                    format!(
+                        "`{name}` of version {version} has another schema at {told} than at `{}`",
+                        one.id
+                    ),
+                    "run one build of a version, or give what changed a version of its own",
+                ));
+            }
+        }
+    }
+    list
+}
+
+/// What an endpoint takes and gives, as values: spaces are no difference.
+fn schemas(endpoint: &EndpointInfo) -> [Option<serde_json::Value>; 2] {
+    [metadata::METADATA_INPUT, metadata::METADATA_OUTPUT]
+        .map(|key| serde_json::from_str(endpoint.metadata.get(key)?).ok())
 }
 
 /// One endpoint of one instance.
@@ -203,5 +241,20 @@ mod tests {
         assert_eq!(levels(&elsewhere)[0], ("subject", Level::Problem));
         let named = instance("1.2.0", "gearshift.plugin.validator.v1.validate_it", &[]);
         assert_eq!(levels(&named)[0], ("subject", Level::Warning));
+    }
+    #[test]
+    fn instances_of_one_version_that_publish_other_schemas_are_named() {
+        let of = |id: &str, version: &str, schema: &str| ServiceInfo {
+            id: id.to_owned(),
+            ..instance(version, "s", &[("gearshift.input", schema)])
+        };
+        let told = |list: &[&ServiceInfo]| {
+            agreement(list).into_iter().map(|found| found.message).collect::<Vec<_>>()
+        };
+        let (one, same) = (of("a", "1.2.0", "{\"a\":1}"), of("b", "1.2.0", "{ \"a\": 1 }"));
+        let (other, newer) = (of("c", "1.2.0", "{}"), of("d", "1.3.0", "{}"));
+        assert!(told(&[&one, &same, &newer]).is_empty(), "spaces are no difference");
+        let said = "`validate` of version 1.2.0 has another schema at `c` than at `a`";
+        assert_eq!(told(&[&one, &same, &other, &newer]), [said]);
     }
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use gearshift_protocol::OperationRef;
 use serde_json::Value;
 
 use super::super::data::DataArgs;
-use super::super::failure::Failure;
+use super::super::failure::{Failure, NOT_FOUND};
 
 /// Where inputs come from.
 #[derive(Clone, Debug, Args)]
@@ -31,14 +32,16 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    /// Reads what the command line names; `named` is the operation behind the plugin's name, and
-    /// `operations` are those that the plugin has.
+    /// Reads what the command line names; `operations` are those that the plugin has.
+    ///
+    /// # Errors
+    /// What is named is not there, or contradicts itself.
     pub(super) fn read(
         args: &SampleArgs,
-        named: &str,
+        wanted: &OperationRef,
         operations: &[&str],
     ) -> Result<Self, Failure> {
-        let named = (!named.is_empty()).then(|| named.to_owned());
+        let named = Some(wanted.operation.clone()).filter(|named| !named.is_empty());
         let only = match (named, args.operation.clone()) {
             (Some(named), Some(only)) if named != only => {
                 let what = format!("`{named}` stands behind the name, and `--operation {only}`");
@@ -46,15 +49,22 @@ impl Samples {
             }
             (named, only) => named.or(only),
         };
-        if let Some(only) = &only {
-            known(only, operations)?;
+        // As where it is called by hand.
+        if let Some(only) = &only
+            && let Some(help) = unknown(only, operations)
+        {
+            let what = format!("plugin `{}` has no operation `{only}`", wanted.plugin);
+            return Err(Failure::new(NOT_FOUND, what).with_help(help));
         }
         let mut inputs = match &args.samples {
             Some(file) => from_file(file)?,
             None => BTreeMap::new(),
         };
         for name in inputs.keys() {
-            known(name, operations)?;
+            if let Some(help) = unknown(name, operations) {
+                let what = format!("there is a sample for `{name}`, which is no operation of it");
+                return Err(Failure::usage(what).with_help(help));
+            }
         }
         if args.data.is_given() {
             let name = match (&only, operations) {
@@ -76,12 +86,9 @@ impl Samples {
     }
 }
 
-fn known(name: &str, operations: &[&str]) -> Result<(), Failure> {
-    if operations.contains(&name) {
-        return Ok(());
-    }
-    Err(Failure::usage(format!("the plugin has no operation `{name}`"))
-        .with_help(format!("it has: {}", operations.join(", "))))
+/// What there is, where there is no such operation.
+fn unknown(name: &str, operations: &[&str]) -> Option<String> {
+    (!operations.contains(&name)).then(|| format!("it has: {}", operations.join(", ")))
 }
 
 fn from_file(file: &Path) -> Result<BTreeMap<String, Value>, Failure> {

@@ -143,7 +143,7 @@ impl Attempt {
         self.shared.providers.known(&self.call.operation, self.prefer())
     }
 
-    fn prefer(&self) -> Prefer {
+    pub(super) fn prefer(&self) -> Prefer {
         Prefer::of(self.rules.as_deref())
     }
 

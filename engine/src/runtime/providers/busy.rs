@@ -1,6 +1,6 @@
 //! [`Busy`]: how an instance is, as far as this engine knows.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use gearshift_bus::Subject;
@@ -11,8 +11,11 @@ use super::order::Stirred;
 /// What is known of one instance, kept while it can be discovered.
 #[derive(Debug, Default)]
 pub(super) struct Busy {
-    /// Calls of this engine under way.
-    pub(super) own: AtomicU32,
+    /// Calls of this engine: those that were handed to it in the upper half, those of them that are
+    /// under way in the lower.
+    calls: AtomicU64,
+    /// The same when it was looked at last.
+    looked: AtomicU64,
     /// What it told last: calls in flight in the upper half, capacity in the lower; 0: nothing.
     told: AtomicU64,
     state: AtomicU8,
@@ -35,6 +38,11 @@ const STATES: [PluginState; 6] = [
     PluginState::Deactivating,
     PluginState::Stopped,
 ];
+
+/// The lower half.
+fn under_way(calls: u64) -> u32 {
+    u32::try_from(calls & u64::from(u32::MAX)).unwrap_or(u32::MAX)
+}
 
 impl Busy {
     /// It told how it is.
@@ -70,7 +78,16 @@ impl Busy {
 
     /// Calls of this engine under way.
     pub(super) fn own(&self) -> u32 {
-        self.own.load(Ordering::Relaxed)
+        under_way(self.calls.load(Ordering::Relaxed))
+    }
+
+    /// Has it had calls since this was asked last, and ended none of them?
+    pub(super) fn is_quiet(&self) -> bool {
+        let now = self.calls.load(Ordering::Relaxed);
+        let before = self.looked.swap(now, Ordering::Relaxed);
+        let ended =
+            |calls: u64| u32::try_from(calls >> 32).unwrap_or(0).wrapping_sub(under_way(calls));
+        under_way(before) > 0 && under_way(now) > 0 && ended(now) == ended(before)
     }
 
     /// Nobody answered at its subject, until it is discovered again.
@@ -109,12 +126,12 @@ impl Busy {
 
     /// One call more is under way, until [`Busy::leave`].
     pub(super) fn enter(&self) {
-        self.own.fetch_add(1, Ordering::Relaxed);
+        self.calls.fetch_add((1 << 32) | 1, Ordering::Relaxed);
         self.changed();
     }
 
     pub(super) fn leave(&self) {
-        self.own.fetch_sub(1, Ordering::Relaxed);
+        self.calls.fetch_sub(1, Ordering::Relaxed);
         self.changed();
     }
 
@@ -135,5 +152,29 @@ impl Busy {
 
     pub(super) fn takes_calls(&self) -> bool {
         !self.is_gone() && self.state().takes_calls()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Busy;
+
+    #[test]
+    fn decision_51_quiet_is_who_had_calls_for_a_while_and_ended_none() {
+        let busy = Busy::default();
+        assert!(!busy.is_quiet(), "it has none");
+        busy.enter();
+        assert!(!busy.is_quiet(), "it may have come just now");
+        assert!(busy.is_quiet() && busy.is_quiet());
+        busy.enter();
+        assert!(busy.is_quiet(), "that it was handed more says nothing");
+        busy.leave();
+        assert!(!busy.is_quiet(), "one has ended");
+        assert!(busy.is_quiet());
+        busy.leave();
+        busy.enter();
+        assert!(!busy.is_quiet(), "one for one");
+        busy.leave();
+        assert!(!busy.is_quiet() && busy.own() == 0);
     }
 }

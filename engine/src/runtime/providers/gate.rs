@@ -47,7 +47,8 @@ impl Attempt {
 
     /// Its place among those that wait.
     pub(crate) fn waits(&self) -> Waiter<'_> {
-        self.shared.providers.waits.begin(&self.key, self.call.call)
+        let operation = (Arc::clone(&self.call.operation), self.prefer());
+        self.shared.providers.waits.begin(&self.key, self.call.call, operation)
     }
 
     /// Waits until it may be sent: for the operator who paused the plugin, for the breaker, for
@@ -59,8 +60,7 @@ impl Attempt {
         let providers = &self.shared.providers;
         loop {
             if let Some((what, hold)) = providers.hold_of(&self.call.operation) {
-                let route = self.known();
-                let _held = route.as_ref().map(|route| route.counts.waits());
+                // Counted by those who look: where it is asked may not be known yet.
                 waits.by(Holder::Pause(what.clone(), hold));
                 self.has_its_place();
                 providers.released(&what).await;

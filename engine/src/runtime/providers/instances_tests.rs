@@ -66,7 +66,7 @@ fn random_gives_each_about_the_same() {
 #[test]
 fn least_in_flight_goes_where_the_fewest_are_under_way() {
     let (pool, busy) = pool(&ALIKE);
-    busy[1].own.store(10, Ordering::Relaxed);
+    (0..10).for_each(|_| busy[1].enter());
     let went = went(&pool, Balance::LeastInFlight, 20, true);
     assert_eq!(went, counts(&[("a", 10), ("c", 10)]));
     assert_eq!(busy[0].own(), 0, "all have ended");

@@ -27,6 +27,8 @@ pub(crate) struct Looked {
     pub(crate) catalogue: Arc<Catalogue>,
     /// By service id.
     stats: BTreeMap<String, ServiceStats>,
+    /// How many calls of the engine a pause holds back, by the subject of their operation.
+    paused: BTreeMap<String, u64>,
     /// The engine that looked; none where somebody looked at the bus without one.
     handle: Option<Handle>,
 }
@@ -59,6 +61,7 @@ impl Looked {
         let key = key_of(subject);
         let mut counted = shared.providers.counted(key);
         counted.in_flight += shared.longwork.promised_at(key);
+        counted.waiting += self.paused.get(subject).copied().unwrap_or_default();
         (counted, shared.providers.tripped_at(key))
     }
 
@@ -70,7 +73,7 @@ impl Looked {
         let requests = bus.requests();
         let (services, stats) = tokio::join!(requests.discover(), requests.stats());
         let catalogue = Arc::new(Catalogue::new(monotonic(), services?));
-        Ok(Self { catalogue, stats: by_id(stats?), handle: None })
+        Ok(Self { catalogue, stats: by_id(stats?), paused: BTreeMap::new(), handle: None })
     }
 }
 
@@ -84,8 +87,17 @@ impl Handle {
         let providers = &self.0.providers;
         let requests = self.0.bus.requests();
         let (catalogue, stats) = tokio::join!(providers.discover(monotonic()), requests.stats());
-        let handle = Some(self.clone());
-        Ok(Looked { catalogue: catalogue?, stats: by_id(stats?), handle })
+        let (catalogue, handle) = (catalogue?, Some(self.clone()));
+        // Where they are asked is known by the catalogue alone: since this engine started, nobody
+        // of them may have been sent.
+        let mut paused = BTreeMap::new();
+        for ((operation, prefer), calls) in providers.waits.paused() {
+            let Ok(wanted) = operation.parse::<OperationRef>() else { continue };
+            if let Ok(target) = catalogue.target(&wanted, prefer) {
+                *paused.entry(target.subject).or_default() += calls;
+            }
+        }
+        Ok(Looked { catalogue, stats: by_id(stats?), paused, handle })
     }
 
     /// Breakers that are not closed, by operation: `<plugin>.v<major>.<operation>`.

@@ -4,12 +4,13 @@
 //! Known is only what an instance was handed by itself: of a call of the group nobody knows who has
 //! it. Work that is promised is told by its signs of life.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use gearshift_bus::{BackendKind, ErrorKind as BusErrorKind, Message, Subject};
+use gearshift_bus::{BackendKind, ErrorKind as BusErrorKind, Message, Requests, Subject};
 use gearshift_machine::machine::{ErrorKind, PLUGIN_GONE};
 use gearshift_protocol::{PluginState, subjects};
 use tokio::sync::Notify;
@@ -30,7 +31,9 @@ use crate::runtime::under_way::UnderWay;
 /// restarted.
 const COMES_BACK: Duration = Duration::from_secs(2);
 /// How often it is looked whether those are there who have calls.
-const LOOKS_EVERY: Duration = Duration::from_secs(5);
+const LOOKS_EVERY: Duration = Duration::from_secs(1);
+/// Of so many that were quiet each is asked at every look; of more one after the other.
+const ASKED_MAX: usize = 64;
 /// How long one that is there may take to say so.
 const SAYS_SO: Duration = Duration::from_secs(1);
 
@@ -39,7 +42,12 @@ const SAYS_SO: Duration = Duration::from_secs(1);
 pub(super) struct Losses {
     found: Notify,
     suspected: Notify,
+    /// Where among those that are quiet the last look ended.
+    turn: AtomicUsize,
 }
+
+/// An instance, and where it is asked whether it is there.
+type Suspect = (Subject, Arc<Busy>);
 
 impl Losses {
     /// Nobody answered at the subject of an instance.
@@ -54,22 +62,44 @@ impl Providers {
         self.losses.found.notified()
     }
 
-    /// The instances that have calls and seem to be away, and where each is asked whether it is.
-    fn suspects(&self) -> Vec<(Subject, Arc<Busy>)> {
+    /// The instances that have calls and seem to be away; and those of the others that ended none
+    /// since the last look, as far as it is their turn.
+    fn suspects(&self) -> (Vec<Suspect>, Vec<Suspect>) {
         let seen = self.catalogue();
         let is_seen = |id: &str| {
             seen.as_ref().is_none_or(|seen| seen.instances().iter().any(|one| one.info.id == *id))
         };
-        let suspects = self.busy.iter().filter(|one| {
-            let drains = matches!(one.state(), PluginState::Deactivating | PluginState::Stopped);
-            one.own() > 0 && !drains && !one.is_lost() && (one.is_gone() || !is_seen(one.key()))
-        });
-        suspects.filter_map(|one| Some((asked_at(one.place()?)?, Arc::clone(&one)))).collect()
+        let (mut away, mut quiet) = (Vec::new(), Vec::new());
+        for one in &self.busy {
+            // Asked in any case, so that the next look compares with this one.
+            let is_quiet = one.is_quiet();
+            if !may_be_lost(&one) {
+                continue;
+            }
+            let Some(at) = one.place().and_then(asked_at) else { continue };
+            if one.is_gone() || !is_seen(one.key()) {
+                away.push((at, Arc::clone(&one)));
+            } else if is_quiet {
+                quiet.push((at, Arc::clone(&one)));
+            }
+        }
+        if quiet.len() > ASKED_MAX {
+            let turn = self.losses.turn.fetch_add(ASKED_MAX, Ordering::Relaxed) % quiet.len();
+            quiet.rotate_left(turn);
+            quiet.truncate(ASKED_MAX);
+        }
+        (away, quiet)
     }
 
     fn has_handed(&self) -> bool {
         self.busy.iter().any(|one| one.own() > 0)
     }
+}
+
+/// Has it calls, and is waited for? One that drains says so, and answers what it has.
+fn may_be_lost(busy: &Busy) -> bool {
+    let drains = matches!(busy.state(), PluginState::Deactivating | PluginState::Stopped);
+    busy.own() > 0 && !drains && !busy.is_lost()
 }
 
 /// Where an instance says that it is there, by where it is called.
@@ -99,37 +129,41 @@ async fn look(shared: &Shared) {
     if providers.has_handed() && providers.is_stale() {
         providers.refresh().await;
     }
-    if providers.suspects().is_empty() {
-        return;
-    }
     let requests = shared.bus.requests();
     let connection = requests.connection();
+    let (mut suspects, quiet) = providers.suspects();
+    suspects.extend(absent(&requests, quiet).await);
+    if suspects.is_empty() {
+        return;
+    }
     tokio::time::sleep(COMES_BACK).await;
-    let suspects = providers.suspects();
-    let asked = suspects
-        .iter()
-        .map(|(at, _)| requests.request(Message::new(at.clone(), Bytes::new()), SAYS_SO));
-    let answers = join_all(asked).await;
+    // What they had may have ended meanwhile.
+    suspects.retain(|(_, busy)| may_be_lost(busy));
+    let lost = absent(&requests, suspects).await;
     // Whoever was away itself knows nothing about others.
     if requests.connection() != connection || shared.bus.absence().is_some() {
         return;
     }
-    let mut found = false;
-    for ((at, busy), answer) in suspects.iter().zip(answers) {
-        // One that stands still has its connection, and says nothing.
-        let nobody = |error: &gearshift_bus::Error| {
-            matches!(error.kind(), BusErrorKind::NoResponders { .. })
-        };
-        if answer.err().as_ref().is_some_and(nobody) {
-            let calls = busy.own();
-            tracing::warn!(instance = %at, calls, "an instance of a plugin is gone with calls");
-            busy.set_lost();
-            found = true;
-        }
+    for (at, busy) in &lost {
+        let calls = busy.own();
+        tracing::warn!(instance = %at, calls, "an instance of a plugin is gone with calls");
+        busy.set_lost();
     }
-    if found {
+    if !lost.is_empty() {
         providers.losses.found.notify_waiters();
     }
+}
+
+/// Those of them of which the bus says that nobody listens there. One that stands still has its
+/// connection, and says nothing.
+async fn absent(requests: &Requests, asked: Vec<Suspect>) -> Vec<Suspect> {
+    let each = asked.into_iter().map(async |one| {
+        let answer = requests.request(Message::new(one.0.clone(), Bytes::new()), SAYS_SO).await;
+        let is_nobody =
+            answer.is_err_and(|error| matches!(error.kind(), BusErrorKind::NoResponders { .. }));
+        is_nobody.then_some(one)
+    });
+    join_all(each).await.into_iter().flatten().collect()
 }
 
 /// Ends what was handed to instances that are lost, each time some are, until the stop.

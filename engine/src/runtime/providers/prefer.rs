@@ -4,7 +4,7 @@ use gearshift_machine::definition::model::PluginRules;
 use gearshift_protocol::PluginMetadata;
 
 /// What counts beside the priority.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Prefer {
     performance: bool,
     reliability: bool,

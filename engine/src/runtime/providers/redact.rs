@@ -63,7 +63,8 @@ enum Rule {
 static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     let name = r"(?i)([a-z0-9_.-]*";
     let sure = "(?:password|passwd|passphrase|pwd|secret|private_?-?key|secret_?-?key)";
-    let often = "(?:token|api_?-?key|access_?-?key|credentials?|session_?-?id)";
+    let often = "(?:token|(?:api|access|account|subscription|signing)_?-?key|credentials?|\
+                 session_?-?id)";
     let keys = concat!(
         r"(?s)(-----BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|NKEY SEED|USER JWT)[A-Z ]*-----)",
         r"(.*?(?:-----END|\z))",
@@ -72,10 +73,14 @@ static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
         r#"(?i)(\b(?:proxy-)?authorization\\?["']?\s*[:=]\s*\\?["']?"#,
         r#"(?:(?:bearer|basic|digest|negotiate|token|apikey)\s+)?)([^\s"'\\,;]+)"#,
     );
+    // Letters of ASCII alone: so many classes of all scripts are too large a pattern.
     let well_known = concat!(
-        r"(\b)((?:AKIA|ASIA)[A-Z0-9]{12,}|gh[oprsu]_\w{16,}|github_pat_\w{16,}",
-        r"|glpat-[\w-]{16,}|[rs]k_(?:live|test)_\w{12,}|xox[abeprs]-[\w-]{10,}",
-        r"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?|S[ACNOU][A-Z2-7]{56})",
+        r"(\b)((?-u:(?:AKIA|ASIA)[A-Z0-9]{12,}|gh[oprsu]_\w{16,}|github_pat_\w{16,}",
+        r"|gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent)-[\w-]{16,}|[rs]k_(?:live|test)_\w{12,}",
+        r"|whsec_\w{16,}|xox[abeprs]-[\w-]{10,}|xapp-[\w-]{10,}|AIza[\w-]{30,}|ya29\.[\w-]{16,}",
+        r"|sk-(?:ant|proj|svcacct|admin|or)-[\w-]{12,}|sk-[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{20,}",
+        r"|npm_[A-Za-z0-9]{20,}|pypi-[\w-]{20,}|dckr_pat_[\w-]{16,}|SG\.[\w-]{16,}\.[\w-]{16,}",
+        r"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?|S[ACNOU][A-Z2-7]{56}))",
     );
     let cookie = concat!(
         r#"(?i)(\b(?:set-)?cookie\\?["']?\s*[:=]\s*\\?["']?)"#,
@@ -85,6 +90,15 @@ static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
         r#"(^|[\s"'=(,\[{<>`])([a-zA-Z0-9._%+~-]+:[^\s/?#"'<>\\`]+@)"#,
         r#"([a-zA-Z0-9\[][^\s"'<>\\`,;)]*)"#,
     );
+    // Behind a `=` a value goes on over separators, up to what is the next name: `P@ss;w0rd`.
+    let beyond = concat!(
+        r#"([^\s"'\\,;&<>\[\]{}\)][^\s"'\\,;&<>\]\)}]*(?:[,;&][^\s"'\\,;&<>=\[\]{}\)]+)+)"#,
+        r#"([\s"'\\,;&<>\[\]{}\)]|\z)"#,
+    );
+    let signed = concat!(
+        r"(?i)([?&;](?:sig|x-(?:amz|goog)-(?:signature|credential))=)",
+        r#"([^\s"'\\,;&<>\]\)}]+)"#,
+    );
     let all = [
         (keys.to_owned(), Rule::Always),
         // A login in an address, up to the last `@` of what may be one.
@@ -93,6 +107,8 @@ static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
         (header.to_owned(), Rule::Always),
         (cookie.to_owned(), Rule::Always),
         (r"(?i)(\b(?:bearer|basic)\s+)([a-z0-9._~+/=-]+)".to_owned(), Rule::ByLooks),
+        (signed.to_owned(), Rule::Always),
+        (format!(r"{name}(?:{sure}|{often})\s*=\s*){beyond}"), Rule::Always),
         (format!(r"{name}{sure}{IS}){VALUE}"), Rule::Unsaid),
         (format!(r"{name}{often}{IS}){VALUE}"), Rule::ByLooks),
         (well_known.to_owned(), Rule::Always),

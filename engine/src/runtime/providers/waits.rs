@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::breaker::Tripped;
 use super::holds::{Held, Hold};
 use super::line::InLine;
+use super::prefer::Prefer;
 use crate::runtime::longwork::CallProgress;
 use crate::runtime::shared::Shared;
 
@@ -60,6 +61,8 @@ struct All {
 struct Waiting {
     key: InstanceKey,
     call: EffectId,
+    /// What is called, and what is preferred there.
+    operation: (Arc<str>, Prefer),
     holder: Mutex<Option<Holder>>,
     changed: Notify,
 }
@@ -74,9 +77,14 @@ pub(crate) struct Waiter<'w> {
 
 impl Waits {
     /// An attempt that may have to wait.
-    pub(super) fn begin(&self, key: &InstanceKey, call: EffectId) -> Waiter<'_> {
+    pub(super) fn begin(
+        &self,
+        key: &InstanceKey,
+        call: EffectId,
+        operation: (Arc<str>, Prefer),
+    ) -> Waiter<'_> {
         let (holder, changed) = (Mutex::default(), Notify::new());
-        let own = Arc::new(Waiting { key: key.clone(), call, holder, changed });
+        let own = Arc::new(Waiting { key: key.clone(), call, operation, holder, changed });
         let mut all = self.all();
         let number = all.next;
         all.next += 1;
@@ -94,6 +102,20 @@ impl Waits {
             Some(Holder::Pause(..) | Holder::Breaker(..)) | None => None,
         };
         waiting.iter().filter_map(limited).collect()
+    }
+
+    /// How many a pause holds back, by what they call.
+    pub(super) fn paused(&self) -> BTreeMap<(Arc<str>, Prefer), u64> {
+        let waiting: Vec<_> = self.all().attempts.values().cloned().collect();
+        let is_paused = |one: &&Arc<Waiting>| match &*one.holder() {
+            Some(Holder::Pause(..)) => true,
+            Some(Holder::Breaker(..) | Holder::Limit(_)) | None => false,
+        };
+        let mut counted = BTreeMap::new();
+        for one in waiting.iter().filter(is_paused) {
+            *counted.entry(one.operation.clone()).or_default() += 1;
+        }
+        counted
     }
 
     fn all(&self) -> MutexGuard<'_, All> {

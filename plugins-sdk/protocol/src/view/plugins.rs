@@ -77,6 +77,10 @@ pub struct OperationView {
     /// The JSON Schema of the output, where it is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
+    /// The instances of this version, by service id, that publish another schema of the input or
+    /// the output than the one told here: which of them a call meets is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differing: Vec<String>,
     /// May a call be repeated?
     #[serde(default)]
     pub idempotent: bool,

@@ -17,14 +17,21 @@ const MEMBERS: [&str; 10] = [
 ];
 
 /// How well-known credentials begin.
-const PREFIXES: [&str; 12] = [
+const PREFIXES: [&str; 19] = [
     "AKIA",
     "ASIA",
     "ghp_",
     "gho_",
     "ghs_",
     "github_pat_",
+    "ghu_",
+    "ghr_",
     "glpat-",
+    "sk-ant-",
+    "sk-proj-",
+    "AIza",
+    "dckr_pat_",
+    "whsec_",
     "sk_live_",
     "rk_live_",
     "xoxb-",

@@ -16,6 +16,12 @@ super::codes! { PLUGINS;
         "What is written in `with`, as far as it is no expression, does not fit the JSON Schema \
          that the running plugin publishes for the operation: the call would fail. `gearshift \
          plugin show NAME` shows what it takes. Correct the input, or start a plugin that takes it."
+    SCHEMAS_DIFFER 232 "schemas_differ" "instances of one version publish different schemas"
+        "Instances of a plugin say that they are of the same version, and yet not all of them \
+         take or give the same for this operation. Any of them may get a call; the definition is \
+         compared with the schema of one. The message names those that differ. End the instances \
+         that run another build, or give what changed a version of its own; `gearshift plugin show \
+         NAME` shows them."
     PLUGIN_NOT_FOUND 5005 "plugin_not_found" "no plugin answers the call"
         "No service is subscribed to the operation's subject, or the plugin runs only in versions \
          that the definition does not mean; the message says which. Nothing was sent. The call is \
