@@ -175,10 +175,11 @@ mod tests {
             "the limit of one call of `p` at once is reached, and 2 calls that wait are ahead";
         assert_eq!(words, said);
         drop(first);
-        waiting.join_next().await;
+        let second = waiting.join_next().await;
         assert_eq!(ahead(), [0, 0, 1], "what went is ahead of nobody");
         waiting.abort_all();
         while waiting.join_next().await.is_some() {}
+        drop(second);
         assert_eq!((ahead(), line.is_idle()), (vec![0, 0, 0], true));
     }
 
