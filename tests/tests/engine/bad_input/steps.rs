@@ -97,7 +97,7 @@ fn a_plugin_that_never_answers_a_step_makes_it_stuck_after_its_attempts() {
             (seen.summary.status == Status::Stuck).then_some(())
         });
         let message = "no answer within 5s";
-        assert_eq!(stuck(world), format!("error.communication.invoke.steps.ask: {message}"));
+        assert_eq!(stuck(world), format!("failed: {message}"));
         assert_eq!(error_of_ask(world), three("timeout", "", message));
         assert_eq!(step(&world.instance("job/a"), "ask").retry_count, 1);
         let seen = plugin.seen();
