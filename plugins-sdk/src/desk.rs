@@ -151,14 +151,22 @@ impl Desk {
                     Poll::Pending => Stage::Working(call),
                 }
             }
-            other => other,
+            other @ (Stage::Done(..)
+            | Stage::Failed(..)
+            | Stage::Stored(_)
+            | Stage::Long(_)
+            | Stage::Unsent(_)) => other,
         };
         let left = match stage {
             Stage::Done(taken, encoding, output) if output.len() <= BODY_BYTES_MAX => {
                 self.answer(taken, Ok((encoding, output))).map(Stage::Unsent)
             }
             Stage::Failed(taken, failure) => self.answer(taken, Err(failure)).map(Stage::Unsent),
-            left => Some(left),
+            left @ (Stage::Working(_)
+            | Stage::Done(..)
+            | Stage::Stored(_)
+            | Stage::Long(_)
+            | Stage::Unsent(_)) => Some(left),
         };
         self.pace.took(began.elapsed());
         left

@@ -223,40 +223,19 @@ impl Work<'_> {
         };
         let Some(call) = sequence.call.clone() else { return Ok(Taken::Yes) };
         self.disarm_call(sequence.id);
-        // What was held back and not sent is no attempt.
-        let held = failed.is_held();
         self.note_attempt(&sequence, &call, failed);
         // One that was kept while the instance stood still is held by nobody any more.
         let retry_after_ms =
             retry_after_ms.map(|ms| if is_until_let_go(Some(ms)) { 0 } else { ms });
         // What is to be taken back is not given up because nobody heard (decision 0033).
         let unheard = failed.kind == ErrorKind::Timeout && **failed.code == *ENGINE_AWAY;
-        let policy =
-            if held || unheard { Some(retry) } else { repeats(retry, failed.kind, call.attempt) };
+        let policy = match failed.is_held() || unheard {
+            true => Some(retry),
+            false => repeats(retry, failed.kind, call.attempt),
+        };
         if let Some(policy) = policy {
             let delay = retry_delay_ms(policy, call.id, call.attempt, retry_after_ms);
-            self.set_call(
-                sequence.id,
-                Some(RunningCall {
-                    sent: false,
-                    held: false,
-                    once: false,
-                    // This one was not sent either.
-                    unsure: call.unsure && failed.kind == ErrorKind::PluginNotFound,
-                    attempt: call.attempt.saturating_sub(u32::from(held)),
-                    heartbeat_ms: None,
-                    ..call.clone()
-                }),
-            );
-            self.arm(delay, TimerKind::CallRetry { sequence: sequence.id });
-            if call.heartbeat_ms.is_some() {
-                // Else two attempts of long work would run beside each other.
-                self.cancel_silent(&call, failed, &operation)?;
-            }
-            let mut fields = failed.fields(&operation, call.attempt);
-            fields.push(("delay_ms", Value::from(delay)));
-            self.notice(NoticeKind::CallRetrying, fields);
-            self.step_retrying(sequence.role, failed.to_error());
+            self.wait_for_next(&sequence, (&call, delay), failed, &operation)?;
             return Ok(Taken::Yes);
         }
         self.cancel_failed(&sequence, &call, failed, &operation)?;
@@ -279,6 +258,38 @@ impl Work<'_> {
         self.cause.get_or_insert_with(|| Arc::clone(&event.name));
         self.forward(&event);
         self.offer_call_error(sequence, &event)
+    }
+
+    /// The call waits so long for its next attempt.
+    fn wait_for_next(
+        &mut self,
+        sequence: &RunningSequence,
+        (call, delay): (&RunningCall, u64),
+        failed: &CallFailure<'_>,
+        operation: &Arc<str>,
+    ) -> Result<(), Overrun> {
+        let waits = RunningCall {
+            sent: false,
+            held: false,
+            once: false,
+            // This one was not sent either.
+            unsure: call.unsure && failed.kind == ErrorKind::PluginNotFound,
+            // What was held back and not sent is no attempt.
+            attempt: call.attempt.saturating_sub(u32::from(failed.is_held())),
+            heartbeat_ms: None,
+            ..call.clone()
+        };
+        self.set_call(sequence.id, Some(waits));
+        self.arm(delay, TimerKind::CallRetry { sequence: sequence.id });
+        if call.heartbeat_ms.is_some() {
+            // Else two attempts of long work would run beside each other.
+            self.cancel_silent(call, failed, operation)?;
+        }
+        let mut fields = failed.fields(operation, call.attempt);
+        fields.push(("delay_ms", Value::from(delay)));
+        self.notice(NoticeKind::CallRetrying, fields);
+        self.step_retrying(sequence.role, failed.to_error());
+        Ok(())
     }
 
     /// What came of an attempt, for the history.
