@@ -44,6 +44,12 @@ const CALLS_MAY_FINISH: Duration = Duration::from_secs(5);
 /// How long calls under way keep a partition from another engine; it serves on meanwhile.
 const CALLS_MAY_STAY: Duration = Duration::from_secs(1);
 
+/// How long those keep it that may not be repeated: whoever takes over could only ask a person what
+/// became of them.
+const SENT_ONCE_MAY_STAY: Duration = Duration::from_secs(18);
+/// How often it is looked whether there are such calls still.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 /// One partition's loop.
 pub(crate) struct Drive {
     shared: Arc<Shared>,
@@ -119,16 +125,23 @@ impl Drive {
     async fn serve(&mut self, asks: &mut mpsc::Receiver<Ask>) -> Result<End, Lost> {
         self.resend();
         self.shared.seat(self.partition.id()).serve(self.mark());
-        let mut leaves = None;
+        let (mut leaves, mut last) = (None, None);
         loop {
             match self.tenure.standing() {
                 Standing::Held => {}
                 Standing::Lost => return Err(Lost::Gone),
                 Standing::Yielding => {
                     let now = tokio::time::Instant::now();
+                    let last = *last.get_or_insert(now + SENT_ONCE_MAY_STAY);
                     let end = *leaves.get_or_insert(now + CALLS_MAY_STAY);
-                    if now >= end || self.dispatch.calls().is_empty() {
+                    if self.dispatch.calls().is_empty() {
                         return Ok(self.give_up(asks));
+                    }
+                    if now >= end {
+                        if now >= last || self.partition.calls_sent_once().is_empty() {
+                            return Ok(self.give_up(asks));
+                        }
+                        leaves = Some(now + LOOK_AGAIN);
                     }
                 }
             }

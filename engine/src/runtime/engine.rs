@@ -54,7 +54,7 @@ struct Membership {
 /// How often high-water marks are written; they may lag, never lead.
 const MARKS_EVERY: Duration = Duration::from_secs(1);
 /// How long partitions may take to go over to other engines at a stop.
-const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+const LEAVE_LIMIT: Duration = Duration::from_secs(20);
 /// How long an engine that stops waits for a bus that is away or silent: servers that are started
 /// again are back by then, and what is gone for good keeps nothing.
 const AWAY_LIMIT: Duration = Duration::from_secs(3);
@@ -149,7 +149,8 @@ impl Engine {
     /// Stops within [`EngineConfig::shutdown_limit`]: no new inputs, what was accepted is decided,
     /// calls under way may finish within 5 s and are asked again, under the same ids, by the next
     /// start otherwise, snapshots are taken, the bus is closed. Where other engines live, they get
-    /// the partitions first, while everything here still answers; calls then have 1 s. False when
+    /// the partitions first, while everything here still answers; calls then have 1 s, and those that
+    /// may not be repeated 18 s. False when
     /// something did not end in time, or the bus was away; the next start picks that up as after a
     /// crash.
     pub async fn shutdown(self) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::decide::{unchanged, user};
 use super::effect::NoticeKind;
-use super::end::{UNSAID, by_whom};
+use super::end::{End, UNSAID, by_whom};
 use super::ids::Timestamp;
 use super::input::{Command, Event, Principal};
 use super::instance::{Instance, Reply, Status, Stuck, StuckKind};
@@ -82,7 +82,7 @@ impl Work<'_> {
                 rejected("its transaction is being rolled back: it ends with that")
             }
             Command::Cancel | Command::Kill if self.instance.is_revived() => {
-                rejected("it was killed: it ends with what is under way and can be taken back")
+                rejected("it has ended, but for what is under way and can be taken back")
             }
             Command::Cancel if self.is_rolling_back() => rejected(match is_stuck {
                 false => "a rollback is under way: wait for it, or kill the instance",
@@ -90,6 +90,8 @@ impl Work<'_> {
             }),
             Command::Cancel if self.has_to_clean_up() => {
                 let words = if reason.is_empty() { UNSAID.into() } else { Arc::clone(reason) };
+                // Now, and not once it has cleaned up: it might be committed meanwhile.
+                self.abort_transaction(&End::ordered(true, &by.user, reason));
                 self.undo_and_end(Then::Cancel { by: Arc::clone(&by.user) }, words)
             }
             Command::Cancel | Command::Kill => {

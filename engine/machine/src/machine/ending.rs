@@ -130,8 +130,10 @@ impl Work<'_> {
         self.tell(NoticeKind::Completed, NoticeData::Completed { state, output });
     }
 
-    /// `on_error: fail` met an error nobody handles (rule 38).
+    /// `on_error: fail` met an error nobody handles (rule 38). What a transaction has to hear of goes
+    /// on in a failed member (decision 0048).
     pub(super) fn end_failed(&mut self, end: End) {
+        let spared = self.spare();
         let reason = self.with_left_out(&end.reason);
         self.note(format!("failed: {reason}"));
         self.run_exits();
@@ -145,7 +147,8 @@ impl Work<'_> {
             retry_after_ms: None,
         });
         self.notice(NoticeKind::Failed, end.fields());
-        self.keep_end(end);
+        self.keep_end(end.clone());
+        self.outlast(spared, &end);
     }
 
     /// An operator or the parent ends it: exit actions run after `cancel`, nothing after `kill`
@@ -186,9 +189,7 @@ impl Work<'_> {
         }
         self.notice(NoticeKind::Cancelled, end.fields());
         self.keep_end(end.clone());
-        if let Some(spared) = spared {
-            self.outlast(spared, &end);
-        }
+        self.outlast(spared, &end);
     }
 
     /// Runs all exit blocks in reverse document order; the active states stay readable.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::calls::{NOT_SENT, PLUGIN_GONE};
+use super::calls::{ENGINE_AWAY, NOT_SENT, PLUGIN_GONE};
 use super::effect::{CallRequest, Effect};
 use super::held::is_until_let_go;
 use super::input::{CallOutcome, ErrorKind};
@@ -153,6 +153,16 @@ impl Work<'_> {
     /// took it is gone: as long as its time is not over it is sent again.
     fn is_asked_again(&mut self, sequence: &RunningSequence, outcome: &CallOutcome) -> bool {
         let CallOutcome::Failure { kind, code, retry_after_ms, .. } = outcome else { return false };
+        if **code == *ENGINE_AWAY
+            && let Some(call) = &sequence.call
+        {
+            self.note("the engine that asked went away: it is asked again");
+            self.disarm_call(sequence.id);
+            let waits = RunningCall { sent: false, unsure: true, ..call.clone() };
+            self.set_call(sequence.id, Some(waits));
+            self.arm(*ASK_AGAIN_MS.start(), TimerKind::CallRetry { sequence: sequence.id });
+            return true;
+        }
         if *kind != ErrorKind::PluginNotFound && **code != *PLUGIN_GONE {
             return false;
         }

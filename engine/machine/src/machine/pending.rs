@@ -70,7 +70,11 @@ impl Work<'_> {
         let Some(call) = call.filter(|call| call.sent && !kept(call)) else {
             return Outcome::Ignored { reason: "stale_timer".into() };
         };
-        let undoes = running.is_some_and(|it| matches!(it.role, Role::Undo { .. }));
+        // Nor is what has to be taken back, if it is done, given up because nobody heard of it.
+        let undoes = running.is_some_and(|it| {
+            let again = !call.once && call.heartbeat_ms.is_none();
+            matches!(it.role, Role::Undo { .. }) || (again && self.instance.is_last_reply(it))
+        });
         let unheard = undoes && call.deadline < self.owned_since.plus_ms(timeout_ms);
         let (code, message) = if unheard {
             (ENGINE_AWAY, format!("the engine that asked went away, no answer within {limit}"))

@@ -299,7 +299,11 @@ impl Work<'_> {
         }
         let reason = Arc::clone(&end.reason);
         self.keep_end(end.clone());
-        let dropped = self.drop_sequences(|_| true);
+        // A transaction has to know whether what is under way is done.
+        let dropped = match self.instance.is_bound() {
+            true => self.stop_but_undoable(|_| true),
+            false => self.drop_sequences(|_| true),
+        };
         self.cut_off_steps();
         // Nothing is taken back: no entry is that new. What failed in a `finally:` that needed no
         // call waits in the queue, and nothing else would take it out.

@@ -16,7 +16,7 @@ use crate::runtime::shared::Shared;
 const PREFIX: &str = "breaker/";
 
 /// How long the call of a half-open breaker may take before another one is tried.
-const PROBE_MS: u64 = 30_000;
+pub(super) const PROBE_MS: u64 = 30_000;
 
 /// How much longer than its own deadline is waited for it: whoever asked hears of that first.
 const PROBE_LATE_MS: u64 = 2_000;

@@ -20,6 +20,9 @@ use super::signs::Sign;
 use super::unsent::Passed;
 use super::waits::{Holder, Waiter};
 
+/// The part of an attempt's time in which room is waited for without a word.
+const SOON: u64 = 8;
+
 /// How soon a breaker that is due is tried again to be claimed, where nobody was heard to do so.
 const CLAIM_AGAIN: Duration = Duration::from_secs(1);
 
@@ -96,7 +99,7 @@ impl Attempt {
     }
 
     /// The same, as long as nobody needs to hear of it; `None`: it takes longer than that. Room is
-    /// waited for half of the attempt's time, as who finds it then is sent in the other half.
+    /// waited for an eighth of the attempt's time, as who finds it then has the rest.
     pub(crate) async fn opens_soon<F>(
         &self,
         waits: &Waiter<'_>,
@@ -106,13 +109,14 @@ impl Attempt {
         F: Future + Send,
     {
         let left = self.call.deadline.since_ms(self.shared.config.clock.now());
-        let half = Instant::now() + Duration::from_millis(left / 2);
+        // What is sent then has nearly all of its time still.
+        let soon = Instant::now() + Duration::from_millis(left / SOON);
         loop {
             tokio::select! {
                 biased;
                 opened = opens.as_mut() => return Some(opened),
                 () = waits.changed() => {}
-                () = tokio::time::sleep_until(half), if waits.is_limited() == Some(true) => {
+                () = tokio::time::sleep_until(soon), if waits.is_limited() == Some(true) => {
                     return None;
                 }
             }
@@ -183,7 +187,11 @@ impl Attempt {
 
     /// Is it the one call by which the breaker is tried?
     async fn is_tried(&self, breaker: &Breaker, was: &Tripped) -> bool {
-        let left = self.call.deadline.since_ms(self.shared.config.clock.now());
+        // What was held back has its time in full once it is sent, and no deadline that is not over.
+        let left = match self.call.deadline.since_ms(self.shared.config.clock.now()) {
+            0 => breakers::PROBE_MS,
+            left => left,
+        };
         breakers::claim(&self.shared, breaker, was, (&self.id, left)).await
     }
 

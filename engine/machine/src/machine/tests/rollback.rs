@@ -204,6 +204,26 @@ fn h6_an_undo_is_made_again_where_nobody_could_hear_its_answer_in_time() {
 }
 
 #[test]
+fn h5_what_may_have_to_be_taken_back_is_asked_again_where_nobody_could_hear_its_answer() {
+    let text = "
+workflow: t
+steps: { a: { call: p.a, undo: p.una, timeout: 4s } }
+";
+    check(
+        text,
+        &["start", "command cancel", "away 1m", "advance 1s", "reply p.a", "reply p.una"],
+        "
+        1 start -> call p.a | steps
+        2 command cancel -> withdraw p.a | steps compensating
+        3 timer deadline p.a -> - | steps compensating
+        4 timer retry -> call p.a #2 | steps compensating
+        5 reply p.a -> call p.una | steps compensating
+        6 reply p.una -> - | steps cancelled
+    ",
+    );
+}
+
+#[test]
 fn h5_calls_of_states_go_on_and_what_they_give_waits_for_the_person() {
     let text = "
 workflow: t

@@ -84,6 +84,11 @@ impl Work<'_> {
     /// stand still does. A killed one that was not told to yet does once it is.
     pub(in super::super) fn come_to_rest(&mut self) {
         self.end_revived();
+        self.stands_where_it_ended();
+    }
+
+    /// It ended while its transaction waits for it to stand still.
+    pub(super) fn stands_where_it_ended(&mut self) {
         if self.instance.membership().map(|it| it.standing) == Some(Standing::Holding) {
             self.stands_still();
         }
@@ -104,6 +109,12 @@ impl Work<'_> {
     /// went on meanwhile in other regions.
     pub(in super::super) fn held_after_rollback(&mut self) -> Result<bool, Overrun> {
         if self.instance.membership().map(|it| it.standing) != Some(Standing::Holding) {
+            return Ok(false);
+        }
+        // It ends now, by the word of a person or of its parent, and stands still with that.
+        let progress = self.instance.progress.as_deref();
+        let then = progress.and_then(|it| it.rollback.as_deref()).map(|it| &it.then);
+        if matches!(then, Some(Then::Cancel { .. } | Then::Orphaned)) {
             return Ok(false);
         }
         self.stop_but_undoable(|_| true)?;

@@ -1,5 +1,5 @@
-//! A member that is killed at work: what its transaction has to know goes on, and nothing else
-//! (decision 0048).
+//! A member that is killed, or fails, at work: what its transaction has to know goes on, and nothing
+//! else (decision 0048).
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::super::last_replies::may_be_undone;
 use super::super::progress::Role;
 use super::super::work::Work;
 
-/// What a `kill` does not break off of a member.
+/// What the end of a member at work does not break off.
 #[derive(Debug)]
 pub(in super::super) struct Spared {
     /// Calls that can be taken back once they succeed, and the undo that is under way or failed.
@@ -32,7 +32,7 @@ impl Work<'_> {
         }
     }
 
-    /// Sets apart what a `kill` does not break off, where the transaction decides about it.
+    /// Sets apart what its end does not break off, where the transaction decides about it.
     pub(in super::super) fn spare(&mut self) -> Option<Spared> {
         if !self.instance.is_bound() {
             return None;
@@ -76,9 +76,10 @@ impl Work<'_> {
         Some(Spared { sequences, timers, stuck, replies })
     }
 
-    /// The member ended by this `kill`, but for what was set apart: it is as one that had ended and
-    /// is taken back.
-    pub(in super::super) fn outlast(&mut self, spared: Spared, end: &End) {
+    /// The member ended, but for what was set apart: it is as one that had ended and is taken back.
+    /// Without that its transaction, should it wait for it, hears that it stands still.
+    pub(in super::super) fn outlast(&mut self, spared: Option<Spared>, end: &End) {
+        let Some(spared) = spared else { return self.stands_where_it_ended() };
         let Spared { sequences, timers, stuck, replies } = spared;
         let graphs = sequences.iter().filter_map(|it| match it.role {
             Role::Step { graph, .. } => Some(graph),

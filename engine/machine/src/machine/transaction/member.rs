@@ -312,10 +312,16 @@ impl Work<'_> {
     fn committed(&mut self) -> Outcome {
         self.break_off_killed();
         let since = self.instance.membership().map_or(0, |member| member.since);
+        // A graph that takes back what it did goes on with that.
+        let own = self.still_to_undo().filter(|entry| entry.id >= since).cloned();
+        let own: Vec<_> = own.collect();
         if let Some(progress) = self.instance.progress.as_deref_mut() {
             // Newer ones have higher numbers.
             let stay = progress.undo.iter().rev().skip_while(|entry| entry.id >= since).count();
             progress.undo.truncate(stay);
+            for entry in own.into_iter().rev() {
+                progress.undo.push(entry);
+            }
         }
         self.set_standing(Standing::Committed);
         self.forget_transaction();

@@ -233,7 +233,7 @@ fn tx_a_killed_member_takes_no_orders_and_no_events() {
         let (by, reason) = (principal("ann"), "".into());
         let key = InstanceKey::parse("order/a").unwrap();
         let told = refusal(&town.only(PartitionInput::Command { key, command, by, reason }));
-        assert_eq!(told, "it was killed: it ends with what is under way and can be taken back");
+        assert_eq!(told, "it has ended, but for what is under way and can be taken back");
     }
     assert!(matches!(town.event("order/a", "go"), Outcome::Ignored { .. }));
     let pause = Command::Pause { clocks: Clocks::Freeze };

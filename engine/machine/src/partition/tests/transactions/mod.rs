@@ -2,6 +2,7 @@
 
 mod crash;
 mod ends;
+mod failed;
 mod held;
 mod killed;
 mod steps;
