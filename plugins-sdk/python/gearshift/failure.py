@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Optional, Union
+import math
+from typing import Any, Optional, Union
+
+from .base import BadArgument
 
 
 class Failure(Exception):
@@ -19,6 +22,12 @@ class Failure(Exception):
         code: Union[str, int, None] = None,
         retry_after: Optional[float] = None,
     ) -> None:
+        if not isinstance(message, str):
+            raise BadArgument(f"the message of a failure is a text, not `{_type(message)}`")
+        if isinstance(code, bool) or not isinstance(code, (str, int, type(None))):
+            raise BadArgument(f"the code of a failure is a text or a number, not `{_type(code)}`")
+        if retry_after is not None and not _is_seconds(retry_after):
+            raise BadArgument(f"`retry_after` is a number of seconds, not `{retry_after!r}`")
         super().__init__(message)
         self.message = message
         self.is_retryable = retryable
@@ -65,3 +74,12 @@ class Failure(Exception):
             return error
         words = str(error)
         return cls.retryable(f"{type(error).__name__}: {words}" if words else type(error).__name__)
+
+
+def _type(value: Any) -> str:
+    return type(value).__name__
+
+
+def _is_seconds(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)

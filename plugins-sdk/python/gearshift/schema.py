@@ -75,7 +75,9 @@ def _wrong(at: str, wanted: str, value: Any) -> ValueError:
 def _came(value: Any) -> str:
     if isinstance(value, dict):
         return "object"
-    return "array" if isinstance(value, (list, tuple)) else _PLAIN.get(type(value), type(value).__name__)
+    if isinstance(value, (list, tuple)):
+        return "array"
+    return _PLAIN.get(type(value), type(value).__name__)
 
 
 def _plain(hint: Any, value: Any, at: str) -> Any:

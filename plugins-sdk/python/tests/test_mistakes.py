@@ -112,6 +112,10 @@ class Forms(unittest.IsolatedAsyncioTestCase):
             lambda: twice(Plugin("p", "1.0.0")),
             lambda: Plugin("p", "1.0.0").run(),
             lambda: steps.add(Step("a", "p", "o")),
+            lambda: Failure.permanent(None),  # type: ignore[arg-type]
+            lambda: Failure.permanent("x", code=4.5),  # type: ignore[arg-type]
+            lambda: Failure.retryable("x", retry_after="30s"),  # type: ignore[arg-type]
+            lambda: Failure.retryable("x", retry_after=float("nan")),
         ):
             with self.assertRaises(BadArgument) as made:
                 mistake()
