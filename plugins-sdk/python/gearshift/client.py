@@ -13,7 +13,7 @@ from typing import Any, AsyncIterator, Dict, List, Optional, Union
 import nats.errors
 from nats.aio.client import Client as Nats
 
-from . import wire
+from . import checks, wire
 from .asking import Errors, check_subject, notice_of, read_notice, settled
 from .connection import Options
 from .connection import connect as connect_nats
@@ -239,7 +239,8 @@ class Client:
 
     def _event_headers(self, event_id: Optional[str], instance: Optional[str]) -> Dict[str, str]:
         headers = {**self._trace, wire.USER: wire.ce_encode(self.user)}
-        if event_id:
+        if event_id is not None:
+            checks.text("`event_id`", event_id)
             headers[wire.MESSAGE_ID] = wire.ce_encode(event_id)
         if instance:
             headers[wire.INSTANCE] = wire.ce_encode(instance)

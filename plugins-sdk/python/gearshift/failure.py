@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Optional, Union
 
+from . import checks
 from .base import BadArgument
 
 
@@ -26,8 +26,8 @@ class Failure(Exception):
             raise BadArgument(f"the message of a failure is a text, not `{_type(message)}`")
         if isinstance(code, bool) or not isinstance(code, (str, int, type(None))):
             raise BadArgument(f"the code of a failure is a text or a number, not `{_type(code)}`")
-        if retry_after is not None and not _is_seconds(retry_after):
-            raise BadArgument(f"`retry_after` is a number of seconds, not `{retry_after!r}`")
+        if retry_after is not None:
+            checks.seconds("`retry_after`", retry_after)
         super().__init__(message)
         self.message = message
         self.is_retryable = retryable
@@ -78,8 +78,3 @@ class Failure(Exception):
 
 def _type(value: Any) -> str:
     return type(value).__name__
-
-
-def _is_seconds(value: Any) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)

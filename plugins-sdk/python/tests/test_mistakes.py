@@ -17,6 +17,7 @@ from world import PATIENCE, OnServer, Server
 
 from gearshift import (
     BadArgument,
+    Client,
     Context,
     Failure,
     GearshiftError,
@@ -187,6 +188,19 @@ class Forms(unittest.IsolatedAsyncioTestCase):
         call.cancel()
         with self.assertRaises(asyncio.CancelledError):
             await call
+
+
+class Requests(unittest.IsolatedAsyncioTestCase):
+    """Of a client without a server: nothing may be sent."""
+
+    async def test_an_id_that_is_none_is_refused(self) -> None:
+        client, context = Client(mock.Mock(), user="ann"), Context()
+        for event_id in ("", 5):
+            for asked in (client.send, client.publish, context.emit):
+                with self.assertRaisesRegex(BadArgument, "`event_id` is a text"):
+                    await asked("paper.handed_in", {}, event_id=event_id)  # type: ignore[operator]
+            with self.assertRaisesRegex(BadArgument, "`event_id` is a text"):
+                context.emit_blocking("a", {}, event_id=event_id)  # type: ignore[arg-type]
 
 
 LEAVES = """
