@@ -12,6 +12,7 @@ from nats.aio.client import Client as Nats
 
 from . import checks, wire
 from .asking import check_subject
+from .base import BadArgument
 from .events import store_event
 from .failure import Failure
 
@@ -86,6 +87,10 @@ class Context:
 
         May be called from any thread, and never waits. Of many in a row only some are sent.
         """
+        if percent is not None:
+            checks.number("`percent`", percent)
+        if not isinstance(note, str):
+            raise BadArgument(f"`note` is a text, not `{note!r}`")
         self._progress = (percent, note)
         now = time.monotonic()
         if self._loop is not None and now - self._beaten >= BEAT_SPACING:

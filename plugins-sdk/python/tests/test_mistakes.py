@@ -17,7 +17,6 @@ from world import PATIENCE, OnServer, Server
 
 from gearshift import (
     BadArgument,
-    Client,
     Context,
     Failure,
     GearshiftError,
@@ -113,10 +112,6 @@ class Forms(unittest.IsolatedAsyncioTestCase):
             lambda: twice(Plugin("p", "1.0.0")),
             lambda: Plugin("p", "1.0.0").run(),
             lambda: steps.add(Step("a", "p", "o")),
-            lambda: Failure.permanent(None),  # type: ignore[arg-type]
-            lambda: Failure.permanent("x", code=4.5),  # type: ignore[arg-type]
-            lambda: Failure.retryable("x", retry_after="30s"),  # type: ignore[arg-type]
-            lambda: Failure.retryable("x", retry_after=float("nan")),
         ):
             with self.assertRaises(BadArgument) as made:
                 mistake()
@@ -188,19 +183,6 @@ class Forms(unittest.IsolatedAsyncioTestCase):
         call.cancel()
         with self.assertRaises(asyncio.CancelledError):
             await call
-
-
-class Requests(unittest.IsolatedAsyncioTestCase):
-    """Of a client without a server: nothing may be sent."""
-
-    async def test_an_id_that_is_none_is_refused(self) -> None:
-        client, context = Client(mock.Mock(), user="ann"), Context()
-        for event_id in ("", 5):
-            for asked in (client.send, client.publish, context.emit):
-                with self.assertRaisesRegex(BadArgument, "`event_id` is a text"):
-                    await asked("paper.handed_in", {}, event_id=event_id)  # type: ignore[operator]
-            with self.assertRaisesRegex(BadArgument, "`event_id` is a text"):
-                context.emit_blocking("a", {}, event_id=event_id)  # type: ignore[arg-type]
 
 
 LEAVES = """
