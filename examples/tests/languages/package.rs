@@ -28,6 +28,11 @@ async fn the_python_package_says_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn the_python_package_says_which_argument_is_of_a_wrong_kind() {
+    tests_of_the_package_pass("test_arguments").await;
+}
+
+#[tokio::test]
 async fn the_python_package_answers_calls() {
     tests_of_the_package_pass("test_plugin").await;
 }

@@ -50,7 +50,7 @@ class Errors:
 
 def check_subject(subject: str) -> None:
     """Raises `BadArgument` where nothing can be sent there."""
-    if _SUBJECT.fullmatch(subject) is None:
+    if not isinstance(subject, str) or _SUBJECT.fullmatch(subject) is None:
         words = "words with dots between them, without spaces, `*` and `>`, are needed"
         raise BadArgument(f"`{subject}` is no subject of NATS: {words}")
 

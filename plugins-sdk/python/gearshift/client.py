@@ -13,7 +13,7 @@ from typing import Any, AsyncIterator, Dict, List, Optional, Union
 import nats.errors
 from nats.aio.client import Client as Nats
 
-from . import wire
+from . import checks, wire
 from .asking import Errors, check_subject, notice_of, read_notice, settled
 from .connection import Options
 from .connection import connect as connect_nats
@@ -115,9 +115,10 @@ class Client:
         The answer has `verdict`, `reached`, and the `output` of an instance that ended. A key that
         runs already answers `duplicate`; with another input it is refused.
         """
+        patience = self.timeout if timeout is None else timeout
+        checks.seconds("`timeout`", patience)
         body: Json = {"workflow": workflow, "input": data, "wait": _wait(wait)}
         body.update(_given(key=key, version=version))
-        patience = self.timeout if timeout is None else timeout
         if wait is not None:
             body["timeout_ms"] = round(patience * 1000)
         return await self.command("start", body, timeout=patience)
@@ -156,6 +157,8 @@ class Client:
         Gives the instance as it is then. It raises `NotReached` where it is stuck or ended
         elsewhere, and `OutcomeUnknown` after `timeout` seconds.
         """
+        checks.text("`until`", until)
+        checks.seconds("`timeout`", timeout)
         first = await self.show(instance)
         if settled(first, until):
             return first
@@ -214,6 +217,7 @@ class Client:
         if wait:
             headers[wire.WAIT_FOR] = wait
         patience = self.timeout if timeout is None else timeout
+        check_subject(event_type)
         answer: Json = await self._ask(f"gearshift.event.{event_type}", data, patience, headers)
         return answer
 
@@ -239,7 +243,8 @@ class Client:
 
     def _event_headers(self, event_id: Optional[str], instance: Optional[str]) -> Dict[str, str]:
         headers = {**self._trace, wire.USER: wire.ce_encode(self.user)}
-        if event_id:
+        if event_id is not None:
+            checks.text("`event_id`", event_id)
             headers[wire.MESSAGE_ID] = wire.ce_encode(event_id)
         if instance:
             headers[wire.INSTANCE] = wire.ce_encode(instance)
@@ -304,6 +309,8 @@ class Client:
 
     async def _items(self, what: str, body: Json, limit: Optional[int] = None) -> List[Json]:
         """All items of a list, page after page; at most `limit`."""
+        if limit is not None:
+            checks.count("`limit`", limit)
         items: List[Json] = []
         after: Optional[str] = None
         while limit is None or len(items) < limit:
@@ -318,6 +325,7 @@ class Client:
     async def _ask(
         self, subject: str, body: Any, timeout: float, headers: Optional[Dict[str, str]] = None
     ) -> Any:
+        checks.seconds("`timeout`", timeout)
         sent = {
             **self._trace,
             **(headers or {}),
@@ -349,5 +357,7 @@ def _given(**fields: Any) -> Json:
 
 
 def _wait(wait: Optional[str]) -> Any:
+    if wait is not None:
+        checks.text("`wait`", wait)
     known = {None: "none", "@end": "end", "@quiescent": "quiescent"}
     return known.get(wait, {"state": wait})

@@ -10,7 +10,9 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 from nats.aio.client import Client as Nats
 
-from . import wire
+from . import checks, wire
+from .asking import check_subject
+from .base import BadArgument
 from .events import store_event
 from .failure import Failure
 
@@ -85,6 +87,10 @@ class Context:
 
         May be called from any thread, and never waits. Of many in a row only some are sent.
         """
+        if percent is not None:
+            checks.number("`percent`", percent)
+        if not isinstance(note, str):
+            raise BadArgument(f"`note` is a text, not `{note!r}`")
         self._progress = (percent, note)
         now = time.monotonic()
         if self._loop is not None and now - self._beaten >= BEAT_SPACING:
@@ -98,8 +104,7 @@ class Context:
         this attempt, so that what another attempt emits again is recognized: emit in the same
         order each time.
         """
-        if event_type.startswith(("gearshift.", "$")):
-            raise Failure.permanent(f"`{event_type}` is no type of an event", code=500)
+        _check_event(event_type, event_id)
         self._emitted += 1
         if self._nats is not None:
             headers = self._event_headers(event_id)
@@ -107,6 +112,7 @@ class Context:
 
     def emit_blocking(self, event_type: str, data: Any, *, event_id: Optional[str] = None) -> None:
         """`emit` for operations that are no coroutines."""
+        _check_event(event_type, event_id)
         if self._loop is None:
             self._emitted += 1
             return
@@ -130,6 +136,14 @@ class Context:
         self._gone = True
         if self._told is not None:
             self._told.set()
+
+
+def _check_event(event_type: str, event_id: Optional[str]) -> None:
+    check_subject(event_type)
+    if event_id is not None:
+        checks.text("`event_id`", event_id)
+    if event_type.startswith(("gearshift.", "$")):
+        raise Failure.permanent(f"`{event_type}` is no type of an event", code=500)
 
 
 def _moment(text: Optional[str]) -> Optional[datetime]:

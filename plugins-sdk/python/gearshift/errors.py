@@ -99,7 +99,10 @@ class Refused(GearshiftError):
     """The engine refused; nothing was done."""
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(f"{problem.code}: {problem.detail or problem.name}")
+        first = next(iter(problem.diagnostics), None)
+        more = first.get("message") if isinstance(first, dict) else None
+        words = f"{problem.detail or problem.name}{f': {more}' if more else ''}"
+        super().__init__(f"{problem.code}: {words}")
         self.problem = problem
         self.code = problem.code
 

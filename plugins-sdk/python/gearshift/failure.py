@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Optional, Union
+from typing import Any, Optional, Union
+
+from . import checks
+from .base import BadArgument
 
 
 class Failure(Exception):
@@ -19,6 +22,12 @@ class Failure(Exception):
         code: Union[str, int, None] = None,
         retry_after: Optional[float] = None,
     ) -> None:
+        if not isinstance(message, str):
+            raise BadArgument(f"the message of a failure is a text, not `{_type(message)}`")
+        if isinstance(code, bool) or not isinstance(code, (str, int, type(None))):
+            raise BadArgument(f"the code of a failure is a text or a number, not `{_type(code)}`")
+        if retry_after is not None:
+            checks.seconds("`retry_after`", retry_after)
         super().__init__(message)
         self.message = message
         self.is_retryable = retryable
@@ -65,3 +74,7 @@ class Failure(Exception):
             return error
         words = str(error)
         return cls.retryable(f"{type(error).__name__}: {words}" if words else type(error).__name__)
+
+
+def _type(value: Any) -> str:
+    return type(value).__name__

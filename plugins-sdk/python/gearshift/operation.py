@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from . import wire
+from . import checks, wire
 from .base import BadArgument
 from .context import Context
 from .failure import Failure
@@ -51,7 +51,9 @@ class Operation:
         """Reads the function's parameters; raises `BadArgument` where they do not fit."""
         if not wire.is_name(name):
             raise BadArgument(f"`{name}` is no operation's name: 1 to 64 letters, digits, `-`, `_`")
-        if heartbeat is not None and not (long and heartbeat > 0):
+        if timeout is not None:
+            checks.seconds(f"`{name}`: `timeout=`", timeout)
+        if heartbeat is not None and not (long and checks.is_number(heartbeat) and heartbeat > 0):
             raise BadArgument(f"`{name}`: `heartbeat=` is a number of seconds, beside `long=True`")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise BadArgument(

@@ -19,7 +19,7 @@ from typing import (
 
 from nats.aio.client import Client as Nats
 
-from . import wire
+from . import checks, wire
 from .base import BadArgument
 from .connection import Options
 from .context import Context
@@ -61,6 +61,11 @@ class Plugin:
         for interface in interfaces or []:
             if not wire.is_name(interface):
                 raise BadArgument(f"`{interface}` is no interface's name")
+        checks.count(f"`{name}`: concurrency", concurrency)
+        checks.count(f"`{name}`: weight", weight)
+        checks.seconds(f"`{name}`: `requires_within`", requires_within)
+        if reliability is not None:
+            checks.number(f"`{name}`: reliability", reliability)
         if concurrency < 1 or weight < 1:
             raise BadArgument(f"`{name}`: concurrency and weight are at least 1")
         if reliability is not None and not 0 <= reliability <= 1:
@@ -113,6 +118,9 @@ class Plugin:
         follows later, with a sign of life every `heartbeat` seconds (30) meanwhile.
         """
 
+        if name is not None and not callable(name) and not wire.is_name(name):
+            raise BadArgument(f"`{name}` is no operation's name: 1 to 64 letters, digits, `-`, `_`")
+
         def add(function: Function) -> Function:
             known = (None if callable(name) else name) or function.__name__
             if known in self.operations:
@@ -127,6 +135,7 @@ class Plugin:
         """Says that this plugin needs another one, in versions such as `>=1.0.0`."""
         if not wire.is_name(plugin):
             raise BadArgument(f"`{plugin}` is no plugin's name")
+        checks.text(f"the version required of `{plugin}`", version)
         Requirement(version)
         self.required.append(Required(plugin, version, optional))
         return self

@@ -318,7 +318,7 @@ class Running:
         self, message: Msg, context: Context, endpoint: Endpoint, operation: Operation
     ) -> None:
         began = time.perf_counter_ns()
-        answer, error = await self._answer(message, context, operation)
+        answer, error = await self._answer_or_why_not(message, context, operation)
         self._leave(context)
         endpoint.count(time.perf_counter_ns() - began, error)
         await self._respond(message, answer)
@@ -337,7 +337,7 @@ class Running:
         await self._respond(message, self._pending(operation))
         began = time.perf_counter_ns()
         async with beat_until_done(context, self._beat, operation.heartbeat or 30.0):
-            answer, error = await self._answer(message, context, operation)
+            answer, error = await self._answer_or_why_not(message, context, operation)
             endpoint.count(time.perf_counter_ns() - began, error)
             load = {wire.LOAD: f"{self.in_flight - 1}/{self.plugin.concurrency}"}
             await publish_result(self._nats, context, (answer[0], {**answer[1], **load}))
@@ -374,6 +374,18 @@ class Running:
             return (body, {wire.CONTENT_TYPE: kind}), ""
         except Failure as failure:
             return (b"", wire.failure_headers(failure)), f"{failure.code}: {failure.message}"
+
+    async def _answer_or_why_not(
+        self, message: Msg, context: Context, operation: Operation
+    ) -> Tuple[Answer, str]:
+        """The answer; where it cannot be made, one that says so: somebody waits for it."""
+        try:
+            return await self._answer(message, context, operation)
+        except Exception as error:
+            log.error("no answer of `%s` can be made", operation.name, exc_info=True)
+            words = f"the answer could not be made: {type(error).__name__}"
+            failure = Failure.permanent(words, code=500)
+            return (b"", wire.failure_headers(failure)), f"500: {words}"
 
     async def _respond(self, message: Msg, answer: Answer) -> None:
         if message.reply:

@@ -67,9 +67,17 @@ def to_json(value: Any) -> Any:
 
 
 def _wrong(at: str, wanted: str, value: Any) -> ValueError:
+    """Names the type that came, never the value: what is said here is kept in the journal."""
     place = f"`{at.lstrip('.')}`" if at else "the input"
-    shown = repr(value)
-    return ValueError(f"{place} is not {wanted}: {shown[:60] + ('…' if len(shown) > 60 else '')}")
+    return ValueError(f"{place} is not {wanted}: it came as `{_came(value)}`")
+
+
+def _came(value: Any) -> str:
+    if isinstance(value, dict):
+        return "object"
+    if isinstance(value, (list, tuple)):
+        return "array"
+    return _PLAIN.get(type(value), type(value).__name__)
 
 
 def _plain(hint: Any, value: Any, at: str) -> Any:

@@ -62,7 +62,7 @@ def header(headers: Optional[Headers], name: str) -> Optional[str]:
 
 def is_name(text: str) -> bool:
     """Can this be a plugin's or an operation's name?"""
-    return re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is not None
+    return isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is not None
 
 
 _NUMBER = r"(0|[1-9][0-9]*)"
@@ -74,7 +74,7 @@ _VERSION = re.compile(
 
 def major_of(version: str) -> int:
     """The major version; raises `BadArgument` where the version is none."""
-    found = _VERSION.fullmatch(version)
+    found = _VERSION.fullmatch(version) if isinstance(version, str) else None
     if found is None:
         raise BadArgument(f"`{version}` is not a version such as `1.2.0`")
     return int(found.group(1))

@@ -52,6 +52,8 @@ class Workflow:
 
     def add(self, step: Step) -> Workflow:
         """Adds a step; the order counts where the mode does."""
+        if not isinstance(step, Step):
+            raise BadArgument(f"a workflow is made of `Step`s, not of `{step!r}`")
         if any(one.name == step.name for one in self.steps):
             raise BadArgument(f"step `{step.name}` is there twice")
         self.steps.append(step)

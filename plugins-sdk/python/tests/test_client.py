@@ -244,7 +244,8 @@ class Papers(OnServer):
         self.assertEqual(missing.exception.code, missing.exception.problem.code)
         with self.assertRaises(gearshift.Refused) as invalid:
             await self.client.deploy("workflow: broken\nversion: 1\nstates: { a: { to: b } }\n")
-        self.assertTrue(invalid.exception.problem.diagnostics)
+        first = invalid.exception.problem.diagnostics[0]["message"]
+        self.assertIn(first, str(invalid.exception))
         with self.assertRaises(gearshift.OutcomeUnknown):
             await self.client.send("nap.taken", {"id": "n-2"})
             await self.client.wait("n-2", "awake", timeout=0.2)

@@ -7,7 +7,8 @@ import json
 import os
 import sys
 import unittest
-from typing import Any, AsyncIterator, Dict, Iterator
+from dataclasses import dataclass
+from typing import Any, AsyncIterator, Dict, Iterator, List, Literal, Optional, Union
 from unittest import mock
 
 import nats
@@ -26,6 +27,14 @@ from gearshift import (
     connect,
     options_from_environment,
 )
+
+
+@dataclass
+class Login:
+    password: str
+    kind: Literal["user", "robot"] = "user"
+    level: Optional[int] = None
+    keys: Union[List[int], Dict[str, int], None] = None
 
 
 class Forms(unittest.IsolatedAsyncioTestCase):
@@ -110,6 +119,26 @@ class Forms(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(made.exception.code, "bad_argument")
         with self.assertRaisesRegex(BadArgument, "`p` has no operation `o`; it has none"):
             await Plugin("p", "1.0.0").call("o")
+
+    async def test_what_is_wrong_with_an_input_is_told_without_its_value(self) -> None:
+        plugin = Plugin("p", "1.0.0")
+
+        @plugin.operation()
+        def log_in(value: Dict[str, Login]) -> None: ...
+
+        for given, words in (
+            ({"password": 83726451}, "`a.password` is not of type `string`: it came as `integer`"),
+            ({"password": {"x": "83726451"}}, "of type `string`: it came as `object`"),
+            ({"password": "", "kind": "83726451"}, "'robot': it came as `string`"),
+            ({"password": "", "level": "83726451"}, "of type `integer`: it came as `string`"),
+            ({"password": "", "keys": {"x": "83726451"}}, "it came as `object`"),
+            ([83726451], "`a` is not an object: it came as `array`"),
+            (b"83726451", "`a` is not an object: it came as `bytes`"),
+        ):
+            with self.assertRaises(Failure) as failed:
+                await plugin.call("log_in", {"a": given})
+            self.assertIn(words, failed.exception.message)
+            self.assertNotIn("83726451", failed.exception.message)
 
     async def test_what_leaves_the_function_otherwise_ends_its_attempt(self) -> None:
         plugin = Plugin("p", "1.0.0")

@@ -77,6 +77,34 @@ class Calls(OnServer):
             self.assertIn(words, told["Nats-Service-Error"])
             self.assertEqual(told.get("Gearshift-Retry-After"), "250ms" if code == "503" else None)
 
+    async def test_an_answer_that_cannot_be_made_is_answered_too(self) -> None:
+        plugin = Plugin("odd", "1.0.0")
+
+        class Mute(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError("no words")
+
+        @plugin.operation()
+        async def fail(how: str) -> None:
+            failure = Failure.permanent("no", code=how)
+            if how == "late":
+                failure.retry_after = "30s"  # type: ignore[assignment]
+            raise Mute if how == "mute" else failure
+
+        await self.serve(plugin)
+        with self.assertLogs("gearshift", "WARNING"):
+            for how, code, words in (
+                ("late", "500", "the answer could not be made: TypeError"),
+                ("mute", "500", "the answer could not be made: RuntimeError"),
+                ("no\nstock", "no stock", "no"),
+                ("x" * 100, "x" * 61 + "…", "no"),
+            ):
+                told = (await self.call("gearshift.plugin.odd.v1.fail", how)).headers
+                assert told is not None
+                self.assertEqual(told["Nats-Service-Error-Code"], code)
+                self.assertEqual(told["Nats-Service-Error"], words)
+                self.assertEqual(told["Gearshift-Error-Kind"], "permanent")
+
     async def test_it_is_found_with_its_schemas_and_counts_its_calls(self) -> None:
         running = await self.serve(validator())
         info = json.loads((await self.call("$SRV.INFO.validator", b"")).data)
