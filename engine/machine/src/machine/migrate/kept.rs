@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::Moving;
 use super::states::misfit_at;
 use crate::definition::expr::Scope;
-use crate::definition::model::{StateKind, Trigger};
+use crate::definition::model::{Definition, StateKind, Trigger};
 use crate::machine::ids::StateId;
 use crate::machine::work::FUEL;
 use crate::value::Value;
@@ -66,14 +66,18 @@ impl Moving<'_> {
     /// Deferred events are offered again when the active states change, and not before.
     pub(super) fn tell_deferred(&self, active: &[StateId], notes: &mut Vec<String>) {
         for event in &self.old.deferred {
-            let taken = |id: &&StateId| {
-                let mut edges = self.to.state(**id).transitions.iter();
-                edges.any(|edge| match &self.to.transition(*edge).trigger {
+            let takes = |of: &Definition, id: StateId| {
+                let mut edges = of.state(id).transitions.iter();
+                edges.any(|edge| match &of.transition(*edge).trigger {
                     Trigger::Events(list) => list.iter().any(|it| it.matches(&event.name)),
                     Trigger::Always | Trigger::After { .. } | Trigger::Initial => false,
                 })
             };
-            if let Some(id) = active.iter().rev().find(taken) {
+            // It waits for nothing new where a state took it before.
+            if self.old.active.iter().any(|id| takes(self.from, *id)) {
+                continue;
+            }
+            if let Some(id) = active.iter().rev().find(|id| takes(self.to, **id)) {
                 let (name, state) = (&event.name, &self.to.state(*id).id);
                 notes.push(format!(
                     "deferred `{name}`, which `{state}` takes there, waits for the next change of \

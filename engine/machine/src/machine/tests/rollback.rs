@@ -214,7 +214,7 @@ steps: { a: { call: p.a, undo: p.una, timeout: 4s } }
         &["start", "command cancel", "away 1m", "advance 1s", "reply p.a", "reply p.una"],
         "
         1 start -> call p.a | steps
-        2 command cancel -> withdraw p.a | steps compensating
+        2 command cancel -> - | steps compensating
         3 timer deadline p.a -> - | steps compensating
         4 timer retry -> call p.a #2 | steps compensating
         5 reply p.a -> call p.una | steps compensating
