@@ -149,10 +149,9 @@ impl Engine {
     /// Stops within [`EngineConfig::shutdown_limit`]: no new inputs, what was accepted is decided,
     /// calls under way may finish within 5 s and are asked again, under the same ids, by the next
     /// start otherwise, snapshots are taken, the bus is closed. Where other engines live, they get
-    /// the partitions first, while everything here still answers; calls then have 1 s, and those that
-    /// may not be repeated 18 s. False when
-    /// something did not end in time, or the bus was away; the next start picks that up as after a
-    /// crash.
+    /// the partitions first, while everything here still answers; calls then have 1 s, and those
+    /// that may not be repeated 18 s. False when something did not end in time, or the bus was
+    /// away; the next start picks that up as after a crash.
     pub async fn shutdown(self) -> bool {
         matches!(self.end().await, Stopped::InOrder)
     }

@@ -130,8 +130,8 @@ impl Work<'_> {
         self.tell(NoticeKind::Completed, NoticeData::Completed { state, output });
     }
 
-    /// `on_error: fail` met an error nobody handles (rule 38). What a transaction has to hear of goes
-    /// on in a failed member (decision 0048).
+    /// `on_error: fail` met an error nobody handles (rule 38). What a transaction has to hear of
+    /// goes on in a failed member (decision 0048).
     pub(super) fn end_failed(&mut self, end: End) {
         let spared = self.spare();
         let reason = self.with_left_out(&end.reason);

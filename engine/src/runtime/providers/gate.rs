@@ -187,7 +187,7 @@ impl Attempt {
 
     /// Is it the one call by which the breaker is tried?
     async fn is_tried(&self, breaker: &Breaker, was: &Tripped) -> bool {
-        // What was held back has its time in full once it is sent, and no deadline that is not over.
+        // What was held back has its time in full once it is sent; its deadline is over till then.
         let left = match self.call.deadline.since_ms(self.shared.config.clock.now()) {
             0 => breakers::PROBE_MS,
             left => left,

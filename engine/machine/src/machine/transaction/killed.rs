@@ -1,5 +1,5 @@
-//! A member that is killed, or fails, at work: what its transaction has to know goes on, and nothing
-//! else (decision 0048).
+//! A member that is killed, or fails, at work: what its transaction has to know goes on, and
+//! nothing else (decision 0048).
 
 use std::sync::Arc;
 
