@@ -133,10 +133,12 @@ pub(super) fn on_reply(
         .sequences
         .iter()
         .find(|sequence| sequence.call.as_ref().is_some_and(|known| known.id == call));
+    let adrift = old.adrift_with(call);
     let mut work = Work::new(definition, old.clone(), Some(old), now, Arc::default());
     let mut words = String::with_capacity(64);
     words.push_str("reply");
-    if let Some((owner, invoked)) = owner.and_then(|it| Some((it, invoked_at(definition, it)?))) {
+    let told = owner.or(adrift).and_then(|it| Some((it, invoked_at(definition, it)?)));
+    if let Some((owner, invoked)) = told {
         words.extend([" ", &invoked.name]);
         work.say_whose(owner.role, &mut words);
     }
@@ -144,7 +146,9 @@ pub(super) fn on_reply(
     let reply = Reply { call, attempt, outcome: outcome.clone() };
     let parked = old.kept_replies().any(|known| known.call == call);
     let state = old.status;
-    let outcome = if state.is_ended() || (owner.is_none() && !parked) {
+    let outcome = if adrift.is_some() && !state.is_ended() {
+        work.adrift_reply(&reply)
+    } else if state.is_ended() || (owner.is_none() && !parked) {
         work.unawaited("late_reply", (call, attempt), owner)
     } else if parked || work.waiting_for(call, attempt).is_none() {
         // An answered attempt is either retried, and this one is of the attempt before, or kept

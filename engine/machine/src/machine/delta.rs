@@ -256,7 +256,7 @@ fn read_vars(vars: &mut Vec<Value>, from: &mut Reader<'_>) -> Result<(), DecodeE
 }
 
 /// How many items are gone from the front, then those appended.
-fn write_tail<T: Codec + PartialEq>(old: &[T], new: &[T], out: &mut Out) {
+pub(super) fn write_tail<T: Codec + PartialEq>(old: &[T], new: &[T], out: &mut Out) {
     let kept_from = (0..=old.len())
         .find(|at| old.get(*at..).is_some_and(|kept| new.starts_with(kept)))
         .unwrap_or(old.len());
@@ -265,7 +265,7 @@ fn write_tail<T: Codec + PartialEq>(old: &[T], new: &[T], out: &mut Out) {
     write_list(new.get(kept..).unwrap_or_default(), out);
 }
 
-fn read_tail<T: Codec>(list: &mut Vec<T>, from: &mut Reader<'_>) -> Result<(), DecodeError> {
+pub(super) fn read_tail<T: Codec>(list: &mut Vec<T>, from: &mut Reader<'_>) -> Result<(), DecodeError> {
     let dropped = usize::try_from(from.varint()?).unwrap_or(usize::MAX);
     if dropped > list.len() {
         return Err(DecodeError::Invalid("number of dropped items"));

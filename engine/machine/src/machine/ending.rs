@@ -122,12 +122,16 @@ impl Work<'_> {
     /// A top-level final state was reached (rule 19).
     pub(super) fn end_done(&mut self) {
         self.queue.clear();
+        let spared = self.spare();
         self.run_exits();
         self.close(Status::Done);
         let output = self.instance.output.clone();
         self.tell_parent(CallOutcome::Success(output.clone()));
         let state = self.leaves();
         self.tell(NoticeKind::Completed, NoticeData::Completed { state, output });
+        if spared.is_some() {
+            self.outlast(spared, "done, but for calls that were cut off");
+        }
     }
 
     /// `on_error: fail` met an error nobody handles (rule 38). What a transaction has to hear of
@@ -148,7 +152,7 @@ impl Work<'_> {
         });
         self.notice(NoticeKind::Failed, end.fields());
         self.keep_end(end.clone());
-        self.outlast(spared, &end);
+        self.outlast(spared, &end.words());
     }
 
     /// An operator or the parent ends it: exit actions run after `cancel`, nothing after `kill`
@@ -189,7 +193,7 @@ impl Work<'_> {
         }
         self.notice(NoticeKind::Cancelled, end.fields());
         self.keep_end(end.clone());
-        self.outlast(spared, &end);
+        self.outlast(spared, &end.words());
     }
 
     /// Runs all exit blocks in reverse document order; the active states stay readable.
@@ -236,6 +240,7 @@ impl Work<'_> {
             progress.rollback = None;
             progress.saves.clear();
         }
+        self.forget_adrift();
         self.instance.votes.clear();
         self.instance.timers.clear();
         // What may have to be taken back is not forgotten before.

@@ -43,6 +43,7 @@ impl Work<'_> {
             let error = refuse(format!("a list of {count} items exceeds the limit of {limit}"));
             return self.step_error((graph, step, None), None, &error);
         }
+        self.part_with_moved(graph, step, items);
         if let Some(state) = self.step_state_mut(graph, step) {
             state.forget_moved(items);
         }

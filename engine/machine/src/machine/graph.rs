@@ -238,6 +238,11 @@ impl<'a> Work<'a> {
         let (Some(spec), Some(of)) = (self.step_of(graph, step), self.graph_of(graph)) else {
             return Ok(());
         };
+        let role = Role::Step { graph, step, item };
+        let unkept = match self.go_on_adrift(role)? {
+            (_, true) => return Ok(()),
+            (done, false) => unkept.or(done),
+        };
         let event = match of.mode {
             Mode::Pipeline => self.step_event(graph, step),
             Mode::Graph | Mode::Sequential => None,
@@ -251,7 +256,7 @@ impl<'a> Work<'a> {
             event,
             call: None,
             reply: unkept.map(|unkept| Box::new(unkept.output)),
-            role: Role::Step { graph, step, item },
+            role,
         });
         self.advance(id)
     }

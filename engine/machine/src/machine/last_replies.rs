@@ -17,7 +17,7 @@ use crate::definition::model::{CallSpec, Definition};
 
 /// The wait before an attempt whose plugin is not there is sent again, in milliseconds: an eighth
 /// of the time it has left, within these bounds.
-const ASK_AGAIN_MS: std::ops::RangeInclusive<u64> = 500..=60_000;
+pub(super) const ASK_AGAIN_MS: std::ops::RangeInclusive<u64> = 500..=60_000;
 
 /// Could the call that the sequence waits for be taken back, once it succeeds? Of what is held back
 /// the one that may have been sent before.
@@ -44,7 +44,9 @@ impl Instance {
             (Then::Hold { .. }, Role::Step { graph, step, .. }) => {
                 let run = progress.and_then(|progress| progress.run(graph));
                 let state = run.and_then(|run| run.steps.get(usize::from(step)));
-                state.is_some_and(|state| state.status == StepStatus::Pending)
+                state.is_some_and(|state| {
+                    !matches!(state.status, StepStatus::Running | StepStatus::Retrying)
+                })
             }
             (
                 Then::Fail | Then::Cancel { .. } | Then::Orphaned | Then::Transaction,
@@ -57,8 +59,8 @@ impl Instance {
 impl Work<'_> {
     /// Is a call under way that could be taken back once it succeeds?
     pub(super) fn has_undo_under_way(&self, of: impl Fn(Role) -> bool) -> bool {
-        let all = &self.instance.sequences;
-        all.iter().any(|it| of(it.role) && may_be_undone(self.definition, it))
+        let all = self.instance.sequences.iter().chain(self.instance.adrift());
+        all.into_iter().any(|it| of(it.role) && may_be_undone(self.definition, it))
     }
 
     /// Cuts off what is under way, by its role, but for calls that could be taken back once they

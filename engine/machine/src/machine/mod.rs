@@ -18,6 +18,7 @@ mod chunks;
 mod progress;
 
 mod actions;
+mod adrift;
 mod again;
 mod aggregate;
 mod attempts;

@@ -60,6 +60,9 @@ impl Work<'_> {
 
     /// No answer in time: the attempt failed (rule 35).
     pub(super) fn deadline(&mut self, sequence: u32) -> Outcome {
+        if let Some(outcome) = self.adrift_late(sequence) {
+            return outcome;
+        }
         let running = self.instance.sequences.iter().find(|running| running.id == sequence);
         let call = running.and_then(|running| running.call.as_ref());
         let asked = running.and_then(|running| self.call_of(running));

@@ -31,6 +31,8 @@ pub struct Progress {
     pub within: Vec<Arc<str>>,
     /// What a person left out of what was to be taken back, or done in any case.
     pub left_out: Vec<Arc<str>>,
+    /// [`super::Instance::adrift`].
+    pub adrift: Vec<RunningSequence>,
     /// How its life ended, or ends once all is cleaned up; nothing of a final state.
     pub end: Option<Box<End>>,
     /// What all outputs of steps weigh.
@@ -198,6 +200,14 @@ pub struct Unkept {
     pub position: u16,
     /// What came.
     pub output: Value,
+}
+
+impl Unkept {
+    /// It was done after nobody waited for it any more.
+    pub(super) fn done(position: u16, output: Value) -> Self {
+        let (kind, code, message) = (ErrorKind::Timeout, Arc::default(), Arc::default());
+        Self { error: StepError { kind, code, message }, position, output }
+    }
 }
 
 impl ItemState {

@@ -35,6 +35,7 @@ impl Work<'_> {
         self.instance.status = Status::Compensating;
         let rollback = Rollback { down_to, then, reason };
         self.instance.progress.get_or_insert_default().rollback = Some(Box::new(rollback));
+        self.wait_for_adrift();
         self.go_on_undoing()
     }
 
@@ -305,6 +306,9 @@ impl Work<'_> {
             false => self.drop_sequences(|_| true),
         };
         self.cut_off_steps();
+        if !self.instance.is_bound() {
+            self.forget_adrift();
+        }
         // Nothing is taken back: no entry is that new. What failed in a `finally:` that needed no
         // call waits in the queue, and nothing else would take it out.
         let begun = dropped

@@ -207,11 +207,11 @@ impl Work<'_> {
 
     /// Leaving a state cancels its sequences, started or not (rule 36).
     pub(super) fn cancel_calls_of(&mut self, state: StateId) -> Result<(), Overrun> {
-        self.cancel_graph_of(state);
-        self.pending.retain(|pending| pending.state != state);
         // What takes back and what cleans up outlives the state.
         let last = self.instance.sequences.iter().filter(|it| self.instance.is_last_reply(it));
         let last: Vec<_> = last.map(|it| it.id).collect();
+        self.cancel_graph_of(state);
+        self.pending.retain(|pending| pending.state != state);
         let awaited = |sequence: &RunningSequence| last.contains(&sequence.id);
         let of_state = |sequence: &RunningSequence| match sequence.role {
             Role::State | Role::Step { .. } => sequence.state == state && !awaited(sequence),
@@ -228,8 +228,7 @@ impl Work<'_> {
             self.cancel_child(sequence, false);
         }
         for sequence in left {
-            self.disarm_call(sequence.id);
-            self.cancel_call(&sequence);
+            self.part_with(sequence);
         }
         Ok(())
     }

@@ -225,8 +225,7 @@ impl Work<'_> {
         self.instance.sequences = kept;
         for sequence in left {
             self.cancel_child(&sequence, false);
-            self.disarm_call(sequence.id);
-            self.cancel_call(&sequence);
+            self.part_with(sequence);
         }
         Ok(())
     }

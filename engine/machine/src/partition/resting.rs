@@ -73,6 +73,7 @@ impl Resting {
             calling: instance
                 .sequences
                 .iter()
+                .chain(instance.adrift())
                 .any(|it| it.call.as_ref().is_some_and(|call| call.sent || call.held)),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::codec::{Codec, DecodeError, Out, Reader, write_list};
 use super::parts::{structs, words};
+use crate::machine::delta::{read_tail, write_tail};
 use crate::machine::{Checkpoint, Clocks, End, Ending, FatalError, Paused, Progress, Reply};
 
 structs! {
@@ -19,6 +20,8 @@ words! {
 /// Bits in front of a pause: it is there; what came behind checkpoints is there too.
 const PAUSED: u8 = 1;
 const MORE: u8 = 2;
+/// Behind all of that: calls that were cut off while under way.
+const ADRIFT: u8 = 4;
 
 impl Codec for Progress {
     fn write(&self, out: &mut Out) {
@@ -27,18 +30,23 @@ impl Codec for Progress {
         self.rollback.write(out);
         let bit = |present: bool, bit: u8| if present { bit } else { 0 };
         let more = has_more(self);
-        out.byte(bit(self.paused.is_some(), PAUSED) | bit(more, MORE));
+        let adrift = !self.adrift.is_empty();
+        out.byte(bit(self.paused.is_some(), PAUSED) | bit(more, MORE) | bit(adrift, ADRIFT));
         self.paused.iter().for_each(|paused| paused.write(out));
         self.checkpoints.write(out);
         if more {
             write_more(self, out);
+        }
+        if adrift {
+            out.newer_if(true);
+            self.adrift.write(out);
         }
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (graphs, undo, rollback) = (Codec::read(from)?, Codec::read(from)?, Codec::read(from)?);
         let mark = from.byte()?;
-        if mark & !(PAUSED | MORE) != 0 {
+        if mark & !(PAUSED | MORE | ADRIFT) != 0 {
             return Err(DecodeError::Invalid("mark of a pause"));
         }
         let paused = if mark & PAUSED == 0 { None } else { Some(Codec::read(from)?) };
@@ -46,6 +54,9 @@ impl Codec for Progress {
         let mut progress = Self { graphs, undo, rollback, paused, checkpoints, ..Self::default() };
         if mark & MORE != 0 {
             read_more(&mut progress, from)?;
+        }
+        if mark & ADRIFT != 0 {
+            progress.adrift = Codec::read(from)?;
         }
         Ok(progress)
     }
@@ -79,6 +90,8 @@ const SAME: u8 = 1;
 const ANEW: u8 = 2;
 /// Behind these: what came behind checkpoints is another than before.
 const OTHER: u8 = 4;
+/// Calls that were cut off are other ones; what differs of them is told last.
+const CUT: u8 = 8;
 
 /// What differs of pause and checkpoints. Replies come one by one, and each may be large: those
 /// that were told before are not told again; neither are checkpoints.
@@ -86,7 +99,8 @@ pub(super) fn write_control(old: &Progress, new: &Progress, out: &mut Out) {
     let same = (&old.saves, &old.within) == (&new.saves, &new.within)
         && (&old.left_out, &old.end) == (&new.left_out, &new.end);
     let differs = !same;
-    let other = if differs { OTHER } else { 0 };
+    let cut = old.adrift != new.adrift;
+    let other = if differs { OTHER } else { 0 } | if cut { CUT } else { 0 };
     match (old.paused.as_deref(), new.paused.as_deref()) {
         (_, None) => out.byte(NONE | other),
         (Some(old), Some(new)) if is_same(old, new) => {
@@ -105,6 +119,10 @@ pub(super) fn write_control(old: &Progress, new: &Progress, out: &mut Out) {
     if differs {
         write_more(new, out);
     }
+    if cut {
+        out.newer_if(true);
+        write_tail(&old.adrift, &new.adrift, out);
+    }
 }
 
 /// Is it the same pause, with replies more at most?
@@ -121,7 +139,7 @@ pub(super) fn read_control(
     from: &mut Reader<'_>,
 ) -> Result<(), DecodeError> {
     let mark = from.byte()?;
-    match mark & !OTHER {
+    match mark & !(OTHER | CUT) {
         NONE => progress.paused = None,
         SAME => {
             let paused =
@@ -139,6 +157,9 @@ pub(super) fn read_control(
     progress.checkpoints.extend(Vec::<Checkpoint>::read(from)?);
     if mark & OTHER != 0 {
         read_more(progress, from)?;
+    }
+    if mark & CUT != 0 {
+        read_tail(&mut progress.adrift, from)?;
     }
     Ok(())
 }

@@ -201,7 +201,7 @@ impl Random {
         Timer { id: self.int(), due: self.at(), kind }
     }
 
-    fn sequence(&mut self) -> RunningSequence {
+    pub(super) fn sequence(&mut self) -> RunningSequence {
         RunningSequence {
             id: self.int(),
             state: self.state(),

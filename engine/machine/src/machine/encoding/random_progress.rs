@@ -33,6 +33,7 @@ impl Random {
             saves: if self.below(8) == 0 { self.list(Self::text) } else { Vec::new() },
             within: if self.below(8) == 0 { self.list(Self::text) } else { Vec::new() },
             left_out: if self.below(8) == 0 { self.list(Self::text) } else { Vec::new() },
+            adrift: if self.below(8) == 0 { self.list(Self::sequence) } else { Vec::new() },
             end: if self.below(8) == 0 { self.maybe(Self::end) } else { None },
             weighed: crate::machine::Weighed::default(),
         })
@@ -82,6 +83,11 @@ impl Random {
             progress.end = self.maybe(Self::end);
             progress.left_out.push(self.text());
             progress.saves.clear();
+        }
+        if self.below(4) == 0 {
+            progress.adrift.push(self.sequence());
+        } else if self.below(4) == 0 && !progress.adrift.is_empty() {
+            progress.adrift.remove(0);
         }
         progress.undo.remove_last(|_| true);
         progress.undo.push(self.undoable());

@@ -107,7 +107,8 @@ impl Moving<'_> {
         }
         self.tell_unstarted(active, &graphs, notes);
         let undo = self.undo(&old)?;
-        let mut progress = Progress { graphs, undo, ..old };
+        let adrift = self.adrift(&old)?;
+        let mut progress = Progress { graphs, undo, adrift, ..old };
         progress.forget_weight();
         instance.progress = self.old.progress.as_ref().map(|_| Box::new(progress));
         Ok(())

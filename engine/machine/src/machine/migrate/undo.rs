@@ -9,6 +9,7 @@ use crate::machine::chunks::Chunks;
 use crate::machine::ids::{StateId, Timestamp};
 use crate::machine::instance::{Instance, RunningSequence, Timer, TimerKind};
 use crate::machine::progress::{Clocks, Phase, Progress, Role, StepState, StepStatus, Undoable};
+use crate::value::Value;
 
 /// The call at a place of a program.
 fn call(definition: &Definition, sequence: u16, position: u16) -> Option<&CallSpec> {
@@ -41,6 +42,24 @@ impl Moving<'_> {
     /// What was done and can be taken back, each with its place there.
     pub(super) fn undo(&self, old: &Progress) -> Result<Chunks<Undoable>, String> {
         old.undo.iter().map(|entry| self.undoable(entry)).collect()
+    }
+
+    /// The same of calls that were cut off while under way.
+    pub(super) fn adrift(&self, old: &Progress) -> Result<Vec<RunningSequence>, String> {
+        let moved = old.adrift.iter().filter(|it| it.call.is_some()).map(|it| {
+            let (step, item) = match it.role {
+                Role::Step { graph, step, item } => (Some((graph, step)), item),
+                Role::State | Role::Undo { .. } | Role::Finally { .. } => (None, None),
+            };
+            let (id, sequence, position, state) = (it.id, it.sequence, it.position, it.state);
+            let (input, output, at) = (Value::Null, Value::Null, self.now);
+            let done =
+                Undoable { id, sequence, position, state, step, item, input, output, at };
+            let Undoable { sequence, position, state, step, .. } = self.undoable(&done)?;
+            let role = step.map_or(it.role, |(graph, step)| Role::Step { graph, step, item });
+            Ok(RunningSequence { sequence, position, state, role, ..it.clone() })
+        });
+        moved.collect()
     }
 
     fn undoable(&self, entry: &Undoable) -> Result<Undoable, String> {

@@ -1,6 +1,7 @@
 //! The machine's tests: text in, text out, named after the rules of 02-semantics.md.
 
 mod actions;
+mod adrift;
 mod again;
 mod again_graph;
 mod again_set;

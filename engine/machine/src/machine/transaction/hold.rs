@@ -61,6 +61,7 @@ impl Work<'_> {
         self.instance.status = Status::Compensating;
         let rollback = Rollback { down_to: None, then: Then::Transaction, reason };
         self.instance.progress.get_or_insert_default().rollback = Some(Box::new(rollback));
+        self.wait_for_adrift();
     }
 
     /// Is it in the hands of its transaction, and not in those of a rollback of its own?

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use super::super::end::End;
 use super::super::instance::{Reply, RunningSequence, Status, Stuck, Timer, TimerKind};
 use super::super::last_replies::may_be_undone;
 use super::super::progress::Role;
@@ -38,6 +37,7 @@ impl Work<'_> {
             return None;
         }
         self.withdraw_unsent(|_| true);
+        self.take_in_adrift();
         let ids = self.instance.sequences.iter().filter(|it| self.is_spared(it)).map(|it| it.id);
         let ids: Vec<u32> = ids.collect();
         if ids.is_empty() {
@@ -78,7 +78,7 @@ impl Work<'_> {
 
     /// The member ended, but for what was set apart: it is as one that had ended and is taken back.
     /// Without that its transaction, should it wait for it, hears that it stands still.
-    pub(in super::super) fn outlast(&mut self, spared: Option<Spared>, end: &End) {
+    pub(in super::super) fn outlast(&mut self, spared: Option<Spared>, end: &str) {
         let Some(spared) = spared else { return self.stands_where_it_ended() };
         let Spared { sequences, timers, stuck, replies } = spared;
         let graphs = sequences.iter().filter_map(|it| match it.role {
@@ -95,7 +95,7 @@ impl Work<'_> {
         if let Some(member) = self.member_mut() {
             member.ended = Some(status);
         }
-        self.give_up_to_transaction(end.words().into());
+        self.give_up_to_transaction(end.into());
         self.running = true;
         if let Some(stuck) = stuck {
             self.instance.status = Status::Stuck;

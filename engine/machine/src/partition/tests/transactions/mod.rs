@@ -1,5 +1,6 @@
 //! Transactions over several partitions (decision 0024).
 
+mod adrift;
 mod crash;
 mod ends;
 mod failed;

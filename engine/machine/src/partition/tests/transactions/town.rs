@@ -34,6 +34,8 @@ pub(super) struct Town {
     letters: BTreeMap<(usize, usize), VecDeque<PartitionInput>>,
     /// Calls that wait for an answer.
     calls: Vec<(InstanceKey, CallRequest)>,
+    /// Calls that were told to stop, and may be answered all the same.
+    cancelled: Vec<(InstanceKey, CallRequest)>,
     /// Calls that are not to be sent any more.
     withdrawn: Vec<EffectId>,
     /// Every call that was asked for, as `key operation`.
@@ -63,6 +65,7 @@ impl Town {
             now: 1_750_000_000_000,
             letters: BTreeMap::new(),
             calls: Vec::new(),
+            cancelled: Vec::new(),
             withdrawn: Vec::new(),
             asked: Vec::new(),
             ids: Vec::new(),
@@ -152,6 +155,12 @@ impl Town {
         }
     }
 
+    /// Its call was told to stop, and is done all the same.
+    pub(super) fn answer_cancelled(&mut self, key: &str, operation: &str) {
+        self.calls.append(&mut self.cancelled);
+        self.answer(key, operation);
+    }
+
     fn reply(&mut self, key: &str, operation: &str, outcome: CallOutcome) {
         let meant = |(of, call): &(InstanceKey, CallRequest)| {
             of.to_string() == key && *call.operation == *operation
@@ -231,7 +240,10 @@ impl Town {
                 }
                 self.calls.push((key.clone(), call.clone()));
             }
-            Effect::CancelCall { call } => self.calls.retain(|(_, known)| known.call != *call),
+            Effect::CancelCall { call } => {
+                let is_it = |(_, known): &mut (InstanceKey, CallRequest)| known.call == *call;
+                self.cancelled.extend(self.calls.extract_if(.., is_it));
+            }
             Effect::WithdrawCall { call, .. } => self.withdrawn.push(*call),
             Effect::Publish { .. }
             | Effect::SendSelf { .. }
