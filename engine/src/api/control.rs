@@ -143,6 +143,7 @@ pub(super) async fn fork(handle: &Handle, order: Fork, by: Principal) -> Reply {
     let fork = fork_of(&old, &definition, &order.from).map_err(|reason| {
         let code = match reason {
             NoFork::NoPoint(_) => NOT_FORKED,
+            NoFork::TakenBack(_) => INVALID_STATE,
             NoFork::InTransaction(_) => IN_TRANSACTION,
         };
         let saved = old.checkpoints().iter().any(|known| *known.name == *order.from);

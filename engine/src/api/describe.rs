@@ -134,7 +134,8 @@ fn call(
         // Of what is held back, or was and is asked for again, the one that waits.
         attempt: call.attempt.saturating_add(u32::from(call.held)).max(1),
         // Who waits for a plugin is asked for more often than its policy says.
-        attempts: Some(spec.retry.attempts).filter(|all| call.attempt <= *all),
+        attempts: Some(spec.retry.attempts.saturating_add(call.before))
+            .filter(|all| call.attempt <= *all),
         since: None,
         deadline: call.sent.then(|| call.deadline.to_string()),
         next_attempt: retry.map(|due| due.to_string()),
@@ -148,7 +149,7 @@ fn call(
 
 /// What an attempt waits for that was held back until something let it go: nothing failed yet.
 fn let_go(instance: &Instance, call: &RunningCall, due: Option<Timestamp>) -> Option<String> {
-    let due = due.filter(|_| call.attempt == 0)?;
+    let due = due.filter(|_| call.attempt == call.before)?;
     Some(match instance.status {
         Status::Paused => "until its instance is resumed".to_owned(),
         Status::Stuck => "until its instance goes on".to_owned(),

@@ -2,6 +2,7 @@
 //!
 //! The bus serves these subjects itself; the HTTP door maps `POST /v1/request/<subject>` to them.
 
+mod adrift;
 mod bus_door;
 mod cache;
 mod commands;

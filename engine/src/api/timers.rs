@@ -69,7 +69,8 @@ fn view(definition: &Definition, instance: &Instance, timer: &Timer) -> Option<T
 
 /// ` of step load`, ` of undo of load`, ` of recorded.work`: whose call it is.
 fn whose(definition: &Definition, instance: &Instance, sequence: u32) -> String {
-    let running = instance.sequences.iter().find(|it| it.id == sequence);
+    let mut all = instance.sequences.iter().chain(instance.adrift());
+    let running = all.find(|it| it.id == sequence);
     let Some(running) = running else { return String::new() };
     match describe::call_words(definition, instance, running) {
         Some(words) => format!(" of {words}"),

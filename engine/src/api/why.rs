@@ -14,7 +14,7 @@ use gearshift_protocol::{OperationRef, PluginMetadata};
 use super::describe::{detail, tasks};
 use super::transactions::quoted;
 use super::{
-    control, holds, plain, plugins, progress, remedies, resolve, timers, transactions, waiting,
+    adrift, control, holds, plain, plugins, progress, remedies, resolve, timers, transactions, waiting,
 };
 use crate::runtime::Handle;
 
@@ -69,6 +69,7 @@ async fn explain(handle: &Handle, instance: &Instance, definition: &Definition) 
     waits_for_calls(handle, instance, &calls, &mut why).await;
     kept_answers(instance, &kept, &mut why);
     may_be_done(instance, &calls, &mut why);
+    adrift::why(instance, definition, &mut why);
     holds::why(handle, &calls, &mut why);
     plugins::why(handle, definition, &calls, &mut why);
     for child in now_is.children.iter().take(SHOWN) {

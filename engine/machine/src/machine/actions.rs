@@ -166,6 +166,8 @@ impl Work<'_> {
         match guard.eval_bool(&self.scope(event)) {
             Ok(holds) => Ok(holds),
             Err(error) => {
+                // Nothing lists it, as guards of transitions are.
+                self.note(format!("guard failed: {error}"));
                 let error = ActionError::new("error.execution.guard", error.to_string());
                 self.queue_error(error, Origin::default())?;
                 Ok(false)

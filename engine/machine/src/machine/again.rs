@@ -25,15 +25,18 @@ impl Work<'_> {
             (Some(FailedBlock { place: Place::Result, .. }), Some(_)) => self.keep_again(stuck)?,
             (Some(failed), _) => self.block_again(*failed, event)?,
             (None, Some(RunningSequence { call: Some(call), .. })) => {
-                // An unknown outcome may still become known: its attempt keeps its number.
-                let unknown = stuck.kind == StuckKind::OutcomeUnknown;
-                let attempt = if unknown { call.attempt.saturating_add(1) } else { 1 };
+                // An answer to an attempt before may still come, and is not that of this one.
+                let attempt = call.attempt.saturating_add(1);
                 if let Some(sequence) = &stuck.sequence {
                     self.begin_call_again(sequence, attempt)?;
                 }
             }
             (None, Some(sequence)) => self.ready.push(sequence.id),
-            (None, None) => self.graph_again(stuck),
+            (None, None) => {
+                if !self.output_again(stuck, false)? {
+                    self.graph_again(stuck);
+                }
+            }
         }
         self.failed_again()?;
         self.macrostep(Cause::Resume(event))
@@ -42,8 +45,10 @@ impl Work<'_> {
     /// The body of `skip` after an error: what failed counts as over.
     pub(super) fn leave_behind(&mut self, stuck: &Stuck, by: &str) -> Result<Taken, Overrun> {
         let Some(sequence) = &stuck.sequence else {
-            self.skip_steps()?;
-            self.skip_graph(stuck)?;
+            if !self.output_again(stuck, true)? {
+                self.skip_steps()?;
+                self.skip_graph(stuck)?;
+            }
             return self.macrostep(Cause::Resume(None));
         };
         if let Role::Undo { undo } = sequence.role {
@@ -172,10 +177,21 @@ impl Work<'_> {
                     self.step_goes_on(Role::Step { graph, step, item: None });
                     self.ready.push(sequence);
                 }
+                None if self.step_state(graph, step).is_some_and(StepState::when_failed) => {
+                    self.wait_for_when(graph, step);
+                }
                 None => self.begin_step(graph, step)?,
             }
         }
         Ok(())
+    }
+
+    /// Whether it is to run is asked again.
+    fn wait_for_when(&mut self, graph: u32, step: u16) {
+        if let Some(state) = self.step_state_mut(graph, step) {
+            *state = StepState::pending();
+        }
+        self.wakes.push_back((graph, step));
     }
 
     /// `skip` of failed steps that halted in no sequence.

@@ -28,11 +28,13 @@ impl Work<'_> {
         let Some(at) = self.sequence_index(sequence) else { return Ok(()) };
         let per = self.limit_key(&spec.operation, at, call);
         let Some(running) = self.instance.sequences.get_mut(at) else { return Ok(()) };
-        let before = running.call.as_ref().filter(|it| it.id == call);
-        let unsure = before.is_some_and(|it| it.unsure);
+        let known = running.call.as_ref().filter(|it| it.id == call);
+        let unsure = known.is_some_and(|it| it.unsure);
+        let before = known.map_or(0, |it| it.before);
         running.call = Some(RunningCall {
             id: call,
             attempt,
+            before,
             sent: true,
             held: false,
             unsure,
@@ -46,7 +48,7 @@ impl Work<'_> {
         });
         let (state, role) = (running.state, running.role);
         let step = self.asking(state, role);
-        self.step_attempt(role, attempt);
+        self.step_attempt(role, attempt.saturating_sub(before));
         self.arm(spec.timeout_ms, TimerKind::CallDeadline { sequence });
         if let Some(verb) = verb_of(&spec.operation) {
             let asked = self.ask_transaction(verb, (call, attempt), &input)?;
@@ -131,6 +133,8 @@ impl Work<'_> {
         }
         if let (Some((spec, _)), Some(call)) = (call_at(definition, sequence), &sequence.call) {
             let cache = call.cache.map(|key| CacheKey { fresh: true, ..key });
+            let before = attempt.saturating_sub(1);
+            self.set_call(sequence.id, Some(RunningCall { before, sent: false, ..call.clone() }));
             self.send_call(sequence.id, spec, call.id, attempt, call.input.clone(), cache)?;
         }
         Ok(())

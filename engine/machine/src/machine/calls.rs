@@ -231,10 +231,10 @@ impl Work<'_> {
         let unheard = failed.kind == ErrorKind::Timeout && **failed.code == *ENGINE_AWAY;
         let policy = match failed.is_held() || unheard {
             true => Some(retry),
-            false => repeats(retry, failed.kind, call.attempt),
+            false => repeats(retry, failed.kind, call.attempt.saturating_sub(call.before)),
         };
         if let Some(policy) = policy {
-            let delay = retry_delay_ms(policy, call.id, call.attempt, retry_after_ms);
+            let delay = retry_delay_ms(policy, call.id, call.attempt.saturating_sub(call.before), retry_after_ms);
             self.wait_for_next(&sequence, (&call, delay), failed, &operation)?;
             return Ok(Taken::Yes);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::decide::on_reply;
+use super::answers::on_reply;
 use super::effect::Effect;
 use super::ids::{EffectId, Generation, InstanceKey, Timestamp};
 use super::input::{CallOutcome, ErrorKind, Event, EventKind};
@@ -146,6 +146,7 @@ impl Work<'_> {
             sequence,
             Some(RunningCall {
                 id: call,
+                before: 0,
                 attempt: 1,
                 sent: true,
                 held: false,

@@ -227,7 +227,7 @@ impl Work<'_> {
     }
 
     /// Sets the instance going; the trouble is handed out.
-    fn unstick(&mut self) -> Option<Box<Stuck>> {
+    pub(super) fn unstick(&mut self) -> Option<Box<Stuck>> {
         let mut stuck = self.instance.stuck.take()?;
         self.base = None;
         // It was paused when nobody could decide about it any more.

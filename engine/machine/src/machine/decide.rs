@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use super::answers::on_reply;
 use super::children::{on_child_event, on_child_reply};
 use super::commands::{on_command, rejected};
 use super::deferral::repeated;
 use super::end::End;
 use super::ending::on_orphaned;
 use super::fork::begin_fork;
-use super::ids::{EffectId, InstanceKey, StateId, Timestamp};
-use super::input::{CallOutcome, Command, Event, EventKind, Input, Principal};
+use super::ids::{InstanceKey, StateId, Timestamp};
+use super::input::{Command, Event, EventKind, Input, Principal};
 use super::instance::{Instance, Reply, Status, StuckKind, TimerKind};
-use super::invoked::invoked_at;
 use super::macrostep::{Again, Cause, Taken};
 use super::once::on_started;
 use super::outcome::{Decision, Outcome};
@@ -120,59 +120,6 @@ fn on_event(old: &Instance, definition: &Definition, event: &Event, now: Timesta
     if !matches!(outcome, Outcome::Rejected { .. } | Outcome::Denied { .. }) {
         work.remember(&event);
     }
-    work.finish(outcome)
-}
-
-pub(super) fn on_reply(
-    old: &Instance,
-    definition: &Definition,
-    (call, attempt, outcome): (EffectId, u32, &CallOutcome),
-    now: Timestamp,
-) -> Decision {
-    let owner = old
-        .sequences
-        .iter()
-        .find(|sequence| sequence.call.as_ref().is_some_and(|known| known.id == call));
-    let adrift = old.adrift_with(call);
-    let mut work = Work::new(definition, old.clone(), Some(old), now, Arc::default());
-    let mut words = String::with_capacity(64);
-    words.push_str("reply");
-    let told = owner.or(adrift).and_then(|it| Some((it, invoked_at(definition, it)?)));
-    if let Some((owner, invoked)) = told {
-        words.extend([" ", &invoked.name]);
-        work.say_whose(owner.role, &mut words);
-    }
-    work.entry.input = words.into();
-    let reply = Reply { call, attempt, outcome: outcome.clone() };
-    let parked = old.kept_replies().any(|known| known.call == call);
-    let state = old.status;
-    let outcome = if adrift.is_some() && !state.is_ended() {
-        work.adrift_reply(&reply)
-    } else if state.is_ended() || (owner.is_none() && !parked) {
-        work.unawaited("late_reply", (call, attempt), owner)
-    } else if parked || work.waiting_for(call, attempt).is_none() {
-        // An answered attempt is either retried, and this one is of the attempt before, or kept
-        // until the instance goes on.
-        let older = owner
-            .and_then(|owner| owner.call.as_ref())
-            .is_some_and(|known| attempt < known.attempt);
-        let reason = if older { "late_reply" } else { "second_reply" };
-        work.unawaited(reason, (call, attempt), owner)
-    } else if work.hold_back(&reply) {
-        Outcome::Done
-    } else if let Some(stuck) = &mut work.instance.stuck {
-        stuck.replies.push(reply);
-        work.note("kept until it goes on");
-        work.answer_kept(owner);
-        Outcome::Deferred
-    } else if let Some(paused) = work.pause_mut() {
-        paused.replies.push(reply);
-        work.note("kept until it is resumed");
-        work.answer_kept(owner);
-        Outcome::Deferred
-    } else {
-        work.reply(&reply)
-    };
     work.finish(outcome)
 }
 

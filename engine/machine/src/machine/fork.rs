@@ -12,7 +12,9 @@ use super::input::{Fork, Principal};
 use super::instance::{Instance, RunningSequence, Status, TimerKind};
 use super::macrostep::{Again, Cause, Taken};
 use super::outcome::{Decision, Outcome};
-use super::progress::{Phase, Progress, Role, RunningGraph, StepState, StepStatus};
+use super::progress::{
+    Checkpoint, Phase, Progress, Role, RunningGraph, StepState, StepStatus,
+};
 use super::transaction::{Verb, verb_of};
 use super::work::{Overrun, Work};
 use crate::definition::model::{Definition, Graph, SeqStep, Sequence, StateKind, StepFailure};
@@ -31,6 +33,9 @@ pub enum NoFork {
     /// There is no such point, or nothing before it.
     #[error("{0}")]
     NoPoint(String),
+    /// What the instance did is being taken back.
+    #[error("{0}")]
+    TakenBack(String),
     /// It lies in a transaction that the fork would not belong to.
     #[error("{0}")]
     InTransaction(String),
@@ -48,6 +53,11 @@ impl From<String> for NoFork {
 /// # Errors
 /// Why not: there is no such point, the step did not begin yet, or a transaction lies around it.
 pub fn fork_of(old: &Instance, definition: &Definition, from: &str) -> Result<Fork, NoFork> {
+    if old.progress.as_deref().is_some_and(|progress| progress.rollback.is_some()) {
+        return Err(NoFork::TakenBack(
+            "what it did is being taken back: wait for the end of that".to_owned(),
+        ));
+    }
     let saved = old.checkpoints().iter().find(|known| *known.name == *from);
     let seed = match saved {
         Some(checkpoint) => Instance {
@@ -55,7 +65,7 @@ pub fn fork_of(old: &Instance, definition: &Definition, from: &str) -> Result<Fo
             vars: checkpoint.vars.clone(),
             history: checkpoint.history.clone(),
             sequences: checkpoint.sequences.clone(),
-            progress: with_graphs(checkpoint.graphs.clone()),
+            progress: with_graphs(still_done(old, definition, checkpoint)),
             pin: checkpoint.pin,
             ..old.clone()
         },
@@ -146,6 +156,40 @@ fn verbs(program: &Sequence) -> impl Iterator<Item = Verb> {
         | SeqStep::JumpUnless { .. }
         | SeqStep::Jump { .. } => None,
     })
+}
+
+/// The graphs of a checkpoint: what was taken back since has to be done again.
+fn still_done(
+    old: &Instance,
+    definition: &Definition,
+    checkpoint: &Checkpoint,
+) -> Vec<RunningGraph> {
+    let mut graphs = checkpoint.graphs.clone();
+    if checkpoint.pin != old.pin {
+        return graphs;
+    }
+    for run in &mut graphs {
+        let since = old.progress.as_deref().and_then(|progress| progress.run(run.id));
+        let Some(since) = since.filter(|since| since.graph == run.graph) else { continue };
+        let mut again = false;
+        for at in 0..run.steps.len() {
+            let (Some(state), Some(now)) = (run.steps.get_mut(at), since.steps.get(at)) else {
+                continue;
+            };
+            let is_undone = now.status == StepStatus::Undone || now.is_partly_undone();
+            if state.status == StepStatus::Completed && is_undone {
+                state.clone_from(now);
+                again = true;
+            }
+        }
+        let graph = definition.graphs.get(usize::from(run.graph)).filter(|_| again);
+        if let Some(graph) = graph
+            && checkpoint.active.binary_search(&graph.state).is_ok()
+        {
+            reopen(run, graph, Vec::new());
+        }
+    }
+    graphs
 }
 
 fn with_graphs(graphs: Vec<RunningGraph>) -> Option<Box<Progress>> {

@@ -173,8 +173,10 @@ impl<'a> Work<'a> {
         if let Some(guard) = &spec.when {
             self.count_action()?;
             let event = self.step_event(id, step);
-            if !self.holds(guard, event.as_deref())? {
-                return self.settle(id, step, StepStatus::Skipped);
+            match guard.eval_bool(&self.scope(event.as_deref())) {
+                Ok(true) => {}
+                Ok(false) => return self.settle(id, step, StepStatus::Skipped),
+                Err(error) => return self.when_failed((id, step), &error.to_string()),
             }
         }
         self.start_step(id, step)
@@ -277,19 +279,12 @@ impl<'a> Work<'a> {
         step: u16,
         status: StepStatus,
     ) -> Result<(), Overrun> {
-        let now = self.now;
         let Some(spec) = self.step_of(graph, step) else { return Ok(()) };
-        let Some(state) = self.step_state_mut(graph, step) else { return Ok(()) };
+        let Some(state) = self.step_state(graph, step) else { return Ok(()) };
         if state.is_settled() {
             return Ok(());
         }
-        // What was answered while its instance stood still ended then.
-        let works = matches!(state.status, StepStatus::Running | StepStatus::Retrying);
-        let answered_at = state.stopped_at.take().filter(|_| works);
-        state.status = status;
-        state.ended_at = answered_at.or(Some(now));
         let error = state.error.as_deref().cloned();
-        self.disarm_step(graph, step);
         let kind = match status {
             StepStatus::Completed => NoticeKind::StepCompleted,
             StepStatus::Failed => NoticeKind::StepFailed,
@@ -301,6 +296,28 @@ impl<'a> Work<'a> {
             | StepStatus::Undone => NoticeKind::StepSkipped,
         };
         self.step_notice(kind, spec, error.as_ref());
+        self.settle_untold(graph, step, status)
+    }
+
+    /// The same of a step whose end was told.
+    pub(super) fn settle_untold(
+        &mut self,
+        graph: u32,
+        step: u16,
+        status: StepStatus,
+    ) -> Result<(), Overrun> {
+        let now = self.now;
+        let Some(spec) = self.step_of(graph, step) else { return Ok(()) };
+        let Some(state) = self.step_state_mut(graph, step) else { return Ok(()) };
+        if state.is_settled() {
+            return Ok(());
+        }
+        // What was answered while its instance stood still ended then.
+        let works = matches!(state.status, StepStatus::Running | StepStatus::Retrying);
+        let answered_at = state.stopped_at.take().filter(|_| works);
+        state.status = status;
+        state.ended_at = answered_at.or(Some(now));
+        self.disarm_step(graph, step);
         let Some(run) = self.run_mut(graph) else { return Ok(()) };
         run.open = run.open.saturating_sub(1);
         let open = run.open;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ids::StateId;
 use super::instance::{RunningSequence, TimerKind};
 use super::progress::{Phase, Role, RunningGraph, StepState, StepStatus};
-use super::work::{ActionError, Origin, Overrun, Work};
+use super::work::{Origin, Overrun, Work};
 use crate::definition::model::OnError;
 use crate::value::Value;
 
@@ -97,26 +97,33 @@ impl Work<'_> {
 
     /// The graph and its `finally:` are through: its state is done.
     pub(super) fn graph_ended(&mut self, id: u32) -> Result<(), Overrun> {
-        let now = self.now;
         let Some(graph) = self.graph_of(id) else { return Ok(()) };
         let Some(run) = self.run_mut(id) else { return Ok(()) };
-        run.phase = Phase::Ended;
-        run.ended_at = Some(now);
+        // It stays here as long as its output is not there.
+        run.phase = Phase::Finally;
         self.disarm_graph(id);
         let event = self.run(id).and_then(|run| run.event.clone());
         let output = match &graph.output {
-            Some(output) => match output.eval(&self.scope(event.as_deref())) {
-                Ok(output) => output,
-                Err(error) => {
-                    let error = ActionError::evaluating("error.execution.output", error);
-                    let origin = Origin { state: Some(graph.state), ..Origin::default() };
-                    self.queue_error(error, origin)?;
-                    Value::Null
+            Some(output) => {
+                let output = output.eval(&self.scope(event.as_deref()));
+                match self.last_word(graph.state, None, output) {
+                    Some(output) => output,
+                    None => return Ok(()),
                 }
-            },
+            }
             None => self.last_output(id),
         };
-        self.state_through(graph.state, Some(output))
+        self.graph_gave(id, output)
+    }
+
+    /// It ends with this.
+    pub(super) fn graph_gave(&mut self, id: u32, output: Value) -> Result<(), Overrun> {
+        let now = self.now;
+        let Some(state) = self.graph_of(id).map(|graph| graph.state) else { return Ok(()) };
+        let Some(run) = self.run_mut(id) else { return Ok(()) };
+        run.phase = Phase::Ended;
+        run.ended_at = Some(now);
+        self.state_through(state, Some(output))
     }
 
     /// The latest run of the graph of `state`.

@@ -323,6 +323,10 @@ pub struct RunningCall {
     pub id: EffectId,
     /// The attempt under way or, between attempts, the one that failed last; from 1.
     pub attempt: u32,
+    /// How many of them were made before a person, or an error that was handled, had the call made
+    /// again: the policy counts from there, and numbers go on, as answers are told apart by them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub before: u32,
     /// Is an attempt under way (to be sent again after a restart)?
     pub sent: bool,
     /// Does the next attempt wait, unsent and without a timer, until it is let go: by whoever
@@ -351,6 +355,12 @@ pub struct RunningCall {
     /// What its result is kept under, where it is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheKey>,
+}
+
+/// Nothing to be told of.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A producer's id, remembered (01 §4): 16 bytes.

@@ -155,6 +155,7 @@ impl Work<'_> {
             }
             if let Some(Queued { event, origin }) = self.queue.pop_front() {
                 let enabled = self.select_transitions(Wanted::Event(&event), Some(&event))?;
+                let failed = origin.as_deref().and_then(|origin| origin.graph);
                 if enabled.is_empty() {
                     self.unhandled_internal(&event, origin);
                 } else {
@@ -164,6 +165,7 @@ impl Work<'_> {
                     }
                     self.microstep(&enabled, Some(&event), Some(&event))?;
                 }
+                self.leave_failed(failed)?;
                 current = Some(event);
                 continue;
             }

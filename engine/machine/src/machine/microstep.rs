@@ -140,14 +140,18 @@ impl Work<'_> {
     }
 
     /// The done events of entering the final state `id` (rules 18, 19).
-    fn raise_done(&mut self, id: StateId, event: Option<&Event>) -> Result<(), Overrun> {
-        let output = self.final_output(id, event)?;
+    pub(super) fn raise_done(&mut self, id: StateId, event: Option<&Event>) -> Result<(), Overrun> {
         let Some(parent) = self.state(id).parent else { return Ok(()) };
         if parent == StateId::ROOT {
-            self.instance.output = output.unwrap_or_default();
-            self.running = false;
+            let output = self.state(id).output.as_ref().map(|it| it.eval(&self.scope(event)));
+            let output = output.unwrap_or(Ok(Value::Null));
+            if let Some(output) = self.last_word(id, event, output) {
+                self.instance.output = output;
+                self.running = false;
+            }
             return Ok(());
         }
+        let output = self.final_output(id, event)?;
         self.queue_done(parent, output)?;
         let mut region = parent;
         while let Some(above) = self.state(region).parent {

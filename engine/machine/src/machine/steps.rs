@@ -8,11 +8,21 @@ use super::input::{ErrorKind, Event, EventKind};
 use super::instance::{RunningCall, RunningSequence};
 use super::invoked::CallFailure;
 use super::macrostep::{Cause, Taken, error_text};
-use super::progress::{Phase, Role, StepError, StepStatus, Then, Undoable};
+use super::progress::{Phase, Role, StepError, StepState, StepStatus, Then, Undoable};
 use super::work::{ActionError, Origin, Overrun, Queued, Work};
 use crate::definition::duration;
 use crate::definition::model::{CallSpec, Collect, Graph, GraphFailure, Step, StepFailure};
 use crate::value::{Map, Value};
+
+/// The code of a step whose `when` failed.
+const WHEN_FAILED: &str = "error.execution.guard";
+
+impl StepState {
+    /// Did it fail before anybody could say whether it is to run?
+    pub(super) fn when_failed(&self) -> bool {
+        self.error.as_deref().is_some_and(|error| *error.code == *WHEN_FAILED)
+    }
+}
 
 impl CallFailure<'_> {
     pub(super) fn to_error(&self) -> StepError {
@@ -136,14 +146,14 @@ impl Work<'_> {
         }
         self.step_notice(NoticeKind::StepFailed, spec, Some(&error));
         let event = self.step_error_event(of.state, &spec.id, &error);
-        self.graph_failed(graph, of, sequence, event)
+        self.graph_failed((graph, Some(step)), of, sequence, event)
     }
 
     /// The graph cannot go on by itself: what was done is taken back, or the error is raised at
     /// once (rule 38).
     fn graph_failed(
         &mut self,
-        graph: u32,
+        (graph, step): (u32, Option<u16>),
         of: &Graph,
         sequence: Option<RunningSequence>,
         event: Event,
@@ -161,7 +171,8 @@ impl Work<'_> {
             );
         }
         let state = Some(of.state);
-        let origin = Origin { state, sequence, of_call: true, ..Origin::default() };
+        let graph = Some((graph, step));
+        let origin = Origin { state, sequence, of_call: true, graph, ..Origin::default() };
         self.queue.push_back(Queued { event, origin: Some(Box::new(origin)) });
         Ok(())
     }
@@ -200,6 +211,17 @@ impl Work<'_> {
             message: error.message.as_str().into(),
         };
         self.step_failed((graph, step, item), sequence, error)
+    }
+
+    /// Whether the step is to run cannot be said: that is no answer, and so its failure
+    /// (decision 0057).
+    pub(super) fn when_failed(
+        &mut self,
+        (graph, step): (u32, u16),
+        error: &str,
+    ) -> Result<(), Overrun> {
+        let error = ActionError::new(WHEN_FAILED, format!("`when`: {error}"));
+        self.step_error((graph, step, None), None, &error)
     }
 
     /// Does a failure of the step for good take back what its graph did? Then that begins with
@@ -288,7 +310,7 @@ impl Work<'_> {
             // `finally:` is still to run, and `retry` may go on with it.
             self.cut_off(graph, Phase::Running);
         }
-        self.graph_failed(graph, of, None, event)
+        self.graph_failed((graph, None), of, None, event)
     }
 
     /// ``step `load[3]`: `` in front of a note about the program of a step; else nothing.

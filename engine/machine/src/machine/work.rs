@@ -99,6 +99,8 @@ pub(super) struct Origin {
     pub(super) of_call: bool,
     /// Unhandled, it ends the instance as failed: all is taken back already.
     pub(super) fails: bool,
+    /// The graph that failed, and its step; none where its timeout was over.
+    pub(super) graph: Option<(u32, Option<u16>)>,
 }
 
 /// A sequence to be started when the macrostep is quiescent (rule 5f).

@@ -54,16 +54,18 @@ const PER: u8 = 19;
 const HELD: u8 = 20;
 /// In front of the mark, behind [`PER`]: an engine that is gone may have sent it.
 const UNSURE: u8 = 21;
+/// Behind that: how many attempts were made before the call was made again, which follows.
+const BEFORE: u8 = 22;
 
 impl Codec for RunningCall {
     fn write(&self, out: &mut Out) {
         let Self { id, attempt, sent, once, input, deadline, child, heartbeat_ms, .. } = self;
-        let Self { per, cache, held, unsure, .. } = self;
+        let Self { per, cache, held, unsure, before, .. } = self;
         id.write(out);
         attempt.write(out);
         let waits = *held && !*sent && child.is_none();
         out.newer_if(cache.is_some() || per.is_some() || waits);
-        out.newer_if(*unsure);
+        out.newer_if(*unsure || *before != 0);
         out.newer_if(*sent && heartbeat_ms.is_some());
         if let Some(CacheKey { hash, fresh }) = cache {
             out.byte(if *fresh { CACHE_FRESH } else { CACHE });
@@ -75,6 +77,10 @@ impl Codec for RunningCall {
         }
         if *unsure {
             out.byte(UNSURE);
+        }
+        if *before != 0 {
+            out.byte(BEFORE);
+            before.write(out);
         }
         match (child, heartbeat_ms) {
             (Some(child), _) => {
@@ -113,6 +119,11 @@ impl Codec for RunningCall {
         if unsure {
             mark = from.byte()?;
         }
+        let mut before = 0;
+        if mark == BEFORE {
+            before = Codec::read(from)?;
+            mark = from.byte()?;
+        }
         let (sent, once) = match mark {
             0 | HELD => (false, false),
             1 => (true, false),
@@ -130,6 +141,7 @@ impl Codec for RunningCall {
         Ok(Self {
             id,
             attempt,
+            before,
             sent,
             held: mark == HELD,
             unsure,

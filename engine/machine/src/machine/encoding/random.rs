@@ -214,6 +214,7 @@ impl Random {
                 let is_pending = sent && child.is_none() && random.chance();
                 RunningCall {
                     id: random.id(),
+                    before: if random.below(4) == 0 { random.int() } else { 0 },
                     attempt: random.int(),
                     sent,
                     held: !sent && random.chance(),

@@ -197,6 +197,7 @@ fn e15_what_older_programs_do_not_know_raises_the_version_where_it_is_written() 
 fn long_call() -> RunningCall {
     RunningCall {
         id: EffectId([7; 16]),
+        before: 0,
         attempt: 1,
         sent: true,
         held: false,

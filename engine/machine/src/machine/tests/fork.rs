@@ -189,7 +189,7 @@ fn k7_a_fork_from_within_a_transaction_is_refused_and_one_from_before_or_behind_
         |world: &World, point: &str| match fork_of(instance(world), &world.definition, point) {
             Ok(_) => None,
             Err(NoFork::InTransaction(reason)) => Some(reason),
-            Err(NoFork::NoPoint(reason)) => panic!("{reason}"),
+            Err(NoFork::NoPoint(reason) | NoFork::TakenBack(reason)) => panic!("{reason}"),
         };
     for within in ["book", "commit", "booked"] {
         let reason = refused(&world, within).unwrap_or_else(|| panic!("{within} is forked"));

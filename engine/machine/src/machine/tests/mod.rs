@@ -26,6 +26,7 @@ mod graph_bounds;
 mod held_back;
 mod invoke;
 mod last_replies;
+mod left_behind;
 mod limit_keys;
 mod migrate;
 mod mutants;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::super::commands::rejected;
-use super::super::decide::{on_reply, unchanged};
+use super::super::answers::on_reply;
+use super::super::decide::unchanged;
 use super::super::effect::Effect;
 use super::super::end::End;
 use super::super::ids::{Generation, InstanceKey, Timestamp};
