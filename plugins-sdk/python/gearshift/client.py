@@ -113,7 +113,8 @@ class Client:
         """Begins the life of an instance; `wait` is a state, `@end` or `@quiescent`.
 
         The answer has `verdict`, `reached`, and the `output` of an instance that ended. A key that
-        runs already answers `duplicate`; with another input it is refused.
+        runs already answers `duplicate`; with another input it is refused. What was not reached in
+        `timeout` seconds is answered as well, with `reached` false.
         """
         patience = self.timeout if timeout is None else timeout
         checks.seconds("`timeout`", patience)
@@ -157,7 +158,7 @@ class Client:
         Gives the instance as it is then. It raises `NotReached` where it is stuck or ended
         elsewhere, and `OutcomeUnknown` after `timeout` seconds.
         """
-        checks.text("`until`", until)
+        checks.awaited("`until`", until)
         checks.seconds("`timeout`", timeout)
         first = await self.show(instance)
         if settled(first, until):
@@ -214,7 +215,8 @@ class Client:
         With an id it is safe to send it again after `OutcomeUnknown`.
         """
         headers = self._event_headers(event_id, instance)
-        if wait:
+        if wait is not None:
+            checks.awaited("`wait`", wait)
             headers[wire.WAIT_FOR] = wait
         patience = self.timeout if timeout is None else timeout
         check_subject(event_type)
@@ -358,6 +360,6 @@ def _given(**fields: Any) -> Json:
 
 def _wait(wait: Optional[str]) -> Any:
     if wait is not None:
-        checks.text("`wait`", wait)
+        checks.awaited("`wait`", wait)
     known = {None: "none", "@end": "end", "@quiescent": "quiescent"}
     return known.get(wait, {"state": wait})

@@ -21,8 +21,10 @@ from nats.aio.client import Client as Nats
 
 from . import checks, wire
 from .base import BadArgument
+from .bodies import within
 from .connection import Options
 from .context import Context
+from .failure import Failure
 from .operation import Operation
 from .process import run_process
 from .requires import Required
@@ -200,8 +202,22 @@ class Plugin:
     async def call(
         self, operation: str, value: Any = None, *, context: Optional[Context] = None
     ) -> Any:
-        """Calls an operation without a bus, for tests; raises `Failure` where it fails."""
+        """Calls an operation without a bus, for tests; raises `Failure` where it fails.
+
+        What is given and what comes back is JSON, and is judged as by a plugin that runs.
+        """
         if operation not in self.operations:
             has = ", ".join(f"`{one}`" for one in self.operations) or "none"
             raise BadArgument(f"plugin `{self.name}` has no operation `{operation}`; it has {has}")
-        return await self.operations[operation].run(context or Context(), value)
+        known = self.operations[operation]
+        known.check()
+        try:
+            given = wire.encode(value, False)
+        except Failure as error:
+            words = error.message.partition(": ")[2]
+            raise BadArgument(f"what is given to `{operation}` is no JSON: {words}") from error
+        within("input", len(given), wire.OBJECT_BYTES_MAX)
+        output = await known.run(context or Context(), wire.decode(given, False))
+        body = wire.encode(output, False)
+        within("output", len(body), wire.OBJECT_BYTES_MAX)
+        return wire.decode(body, False)
