@@ -63,6 +63,11 @@ async fn the_python_package_runs_as_a_process() {
 }
 
 #[tokio::test]
+async fn the_python_package_bears_that_the_server_goes_away() {
+    tests_of_the_package_pass("test_away").await;
+}
+
+#[tokio::test]
 async fn the_python_client_drives_a_real_engine() {
     tests_of_the_package_pass("test_client").await;
 }

@@ -12,6 +12,7 @@ from typing import Any, AsyncIterator, Dict, List, Optional, Union
 
 import nats.errors
 from nats.aio.client import Client as Nats
+from nats.aio.subscription import Subscription
 
 from . import checks, wire
 from .asking import Errors, check_subject, notice_of, read_notice, settled
@@ -179,7 +180,7 @@ class Client:
                         raise OutcomeUnknown(words)
                     await notice_of(watch, first["key"], min(left, LOOK_AGAIN))
             finally:
-                await watch.unsubscribe()
+                await _take_back(watch)
 
     async def watch(
         self, *, workflow: Optional[str] = None, key: Optional[str] = None
@@ -195,7 +196,7 @@ class Client:
                     if key is None or notice.get("key") == key:
                         yield notice
             finally:
-                await subscription.unsubscribe()
+                await _take_back(subscription)
 
     # Events
 
@@ -341,6 +342,12 @@ class Client:
                 subject, payload, timeout=timeout + GRACE, headers=sent
             )
         return answer_of(reply)
+
+
+async def _take_back(subscription: Subscription) -> None:
+    """Ends a subscription; with the connection gone there is none, and no other end is hidden."""
+    with suppress(nats.errors.Error, OSError):
+        await subscription.unsubscribe()
 
 
 def _whoami() -> str:
