@@ -17,7 +17,7 @@ from unittest import mock
 import msgpack
 from world import PATIENCE, OnServer, program
 
-from gearshift import BadArgument, Client, Failure, Plugin, Step, Workflow
+from gearshift import BadArgument, Client, Context, Failure, Plugin, Step, Trial, Workflow
 from gearshift.schema import from_json, misfit, schema_of
 from gearshift.workflow import FIELDS, MODES
 
@@ -142,6 +142,71 @@ class Answers(OnServer):
             told = (await self.call("gearshift.plugin.echo.v1.say", body)).headers
             assert told is not None
             self.assertEqual(told["Nats-Service-Error-Code"], "400")
+
+
+class Trials(unittest.IsolatedAsyncioTestCase):
+    async def test_a_trial_keeps_what_an_operation_told_and_published(self) -> None:
+        plugin = Plugin("pages", "1.0.0")
+
+        @plugin.operation(long=True)
+        async def scan(context: Context, pages: int) -> Dict[str, Any]:
+            for page in range(pages):
+                context.heartbeat(100 * page / pages, f"page {page}")
+            await context.emit("page.scanned", Parcel(Size.LARGE, 1.5, []))
+            return {"attempt": context.attempt, "by": context.instance, "step": context.step}
+
+        @plugin.operation
+        def scan_blocking(context: Context) -> bool:
+            context.emit_blocking("page.scanned", {"at": 1})
+            return 0 < (context.remaining() or 0) <= 60
+
+        trial = Trial(attempt=3, instance="w/ä")
+        told = await plugin.call("scan", 2, context=trial)
+        self.assertEqual(told, {"attempt": 3, "by": "w/ä", "step": "test"})
+        self.assertEqual(trial.heartbeats, [(0, "page 0"), (50, "page 1")])
+        parcel = {"size": 2, "weight": 1.5, "notes": []}
+        self.assertEqual(trial.events, [("page.scanned", parcel)])
+        trial = Trial(time_left=60)
+        self.assertIs(await plugin.call("scan_blocking", context=trial), True)
+        self.assertEqual(trial.events, [("page.scanned", {"at": 1})])
+
+    async def test_a_trial_is_cancelled_before_or_meanwhile(self) -> None:
+        plugin, trial = Plugin("sleeper", "1.0.0"), Trial()
+
+        @plugin.operation
+        async def wait(context: Context) -> None:
+            trial.cancel()
+            await context.wait_cancelled()
+            raise Failure.cancelled()
+
+        for _ in range(2):
+            with self.assertRaises(Failure) as failed:
+                await plugin.call("wait", context=trial)
+            self.assertEqual(failed.exception.code, "499")
+
+        @plugin.operation
+        async def wait_on(context: Context) -> None:
+            await context.wait_cancelled()
+            raise Failure.cancelled()
+
+        with self.assertRaises(Failure):
+            await asyncio.wait_for(plugin.call("wait_on", context=Trial(time_left=0.01)), PATIENCE)
+
+    async def test_an_event_that_json_has_not_fails_in_a_test_as_well(self) -> None:
+        plugin = Plugin("odd", "1.0.0")
+
+        @plugin.operation
+        async def emit(context: Context) -> None:
+            await context.emit("page.scanned", {"at": datetime.date(2026, 1, 2)})
+
+        @plugin.operation
+        def emit_blocking(context: Context) -> None:
+            context.emit_blocking("page.scanned", object())
+
+        for name in ("emit", "emit_blocking"):
+            with self.assertRaisesRegex(Failure, "`page.scanned` .* which JSON has not") as failed:
+                await plugin.call(name, context=Trial())
+            self.assertEqual((failed.exception.code, failed.exception.kind), ("500", "permanent"))
 
 
 class Numbers(unittest.TestCase):
