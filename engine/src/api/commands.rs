@@ -144,6 +144,7 @@ async fn start(
         let problem = Problem::new(ProblemKind::TooLarge, detail);
         return Err(Box::new(problem.with_code("GS4130", "request_too_large")));
     }
+    events::check_wait("wait", &order.wait)?;
     if !handle.knows(&order.workflow, order.version).await? {
         let name = match order.version {
             Some(version) => format!("{}@{version}", order.workflow),

@@ -124,15 +124,21 @@ fn show(verdict: &mut InstanceVerdict, seen: &Reached) {
     verdict.active = wire::state_names(&seen.definition, &seen.active);
 }
 
-/// What the asker waits for; no state has a name that begins with `@`.
+/// What the asker waits for.
 fn wait_of(headers: &Headers) -> Result<Wait, Box<Problem>> {
-    match Wait::from_header(headers.get(names::WAIT_FOR)) {
+    let wait = Wait::from_header(headers.get(names::WAIT_FOR));
+    check_wait(names::WAIT_FOR, &wait)?;
+    Ok(wait)
+}
+
+/// Refuses what nothing is ever at: no state has a name that begins with `@`.
+pub(super) fn check_wait(place: &str, wait: &Wait) -> Result<(), Box<Problem>> {
+    match wait {
         Wait::State(name) if name.starts_with('@') => Err(refused(format!(
-            "`{}`: `{}` is none of a state, `@end` and `@quiescent`",
-            names::WAIT_FOR,
-            shown(&name)
+            "`{place}`: `{}` is none of a state, `@end` and `@quiescent`",
+            shown(name)
         ))),
-        wait @ (Wait::None | Wait::Quiescent | Wait::End | Wait::State(_)) => Ok(wait),
+        Wait::None | Wait::Quiescent | Wait::End | Wait::State(_) => Ok(()),
     }
 }
 

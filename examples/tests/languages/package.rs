@@ -33,6 +33,11 @@ async fn the_python_package_says_which_argument_is_of_a_wrong_kind() {
 }
 
 #[tokio::test]
+async fn the_python_package_judges_what_it_sends() {
+    tests_of_the_package_pass("test_judged").await;
+}
+
+#[tokio::test]
 async fn the_python_package_answers_calls() {
     tests_of_the_package_pass("test_plugin").await;
 }
@@ -55,6 +60,11 @@ async fn the_python_package_works_long_for_an_engine_that_is_killed() {
 #[tokio::test]
 async fn the_python_package_runs_as_a_process() {
     tests_of_the_package_pass("test_process").await;
+}
+
+#[tokio::test]
+async fn the_python_package_bears_that_the_server_goes_away() {
+    tests_of_the_package_pass("test_away").await;
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ from .errors import (
 from .failure import Failure
 from .plugin import Plugin
 from .running import Running
+from .trial import Trial
 from .workflow import Step, Workflow
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Refused",
     "Running",
     "Step",
+    "Trial",
     "Unreachable",
     "Workflow",
     "connect",

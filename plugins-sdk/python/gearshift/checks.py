@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from .base import BadArgument
+
+_STATE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def is_number(value: Any) -> bool:
@@ -27,12 +30,20 @@ def number(what: str, value: Any) -> None:
 
 
 def seconds(what: str, value: Any) -> None:
-    """Raises `BadArgument` for what is no number of seconds."""
-    if not is_number(value):
-        raise BadArgument(f"{what} is a number of seconds, not `{value!r}`")
+    """Raises `BadArgument` for what is no number of seconds from 0 on."""
+    if not is_number(value) or value < 0:
+        raise BadArgument(f"{what} is a number of seconds from 0 on, not `{value!r}`")
 
 
 def count(what: str, value: Any) -> None:
     """Raises `BadArgument` for what is no whole number."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise BadArgument(f"{what} is a whole number, not `{value!r}`")
+
+
+def awaited(what: str, value: Any) -> None:
+    """Raises `BadArgument` for what no instance is ever at."""
+    text(what, value)
+    if value not in ("@end", "@quiescent") and not _STATE.fullmatch(value):
+        words = "a state such as `under_review`, `@end` or `@quiescent`"
+        raise BadArgument(f"{what} is {words}, not `{value}`")

@@ -12,6 +12,7 @@ from typing import Any, AsyncIterator, Dict, List, Optional, Union
 
 import nats.errors
 from nats.aio.client import Client as Nats
+from nats.aio.subscription import Subscription
 
 from . import checks, wire
 from .asking import Errors, check_subject, notice_of, read_notice, settled
@@ -113,7 +114,8 @@ class Client:
         """Begins the life of an instance; `wait` is a state, `@end` or `@quiescent`.
 
         The answer has `verdict`, `reached`, and the `output` of an instance that ended. A key that
-        runs already answers `duplicate`; with another input it is refused.
+        runs already answers `duplicate`; with another input it is refused. What was not reached in
+        `timeout` seconds is answered as well, with `reached` false.
         """
         patience = self.timeout if timeout is None else timeout
         checks.seconds("`timeout`", patience)
@@ -157,7 +159,7 @@ class Client:
         Gives the instance as it is then. It raises `NotReached` where it is stuck or ended
         elsewhere, and `OutcomeUnknown` after `timeout` seconds.
         """
-        checks.text("`until`", until)
+        checks.awaited("`until`", until)
         checks.seconds("`timeout`", timeout)
         first = await self.show(instance)
         if settled(first, until):
@@ -178,7 +180,7 @@ class Client:
                         raise OutcomeUnknown(words)
                     await notice_of(watch, first["key"], min(left, LOOK_AGAIN))
             finally:
-                await watch.unsubscribe()
+                await _take_back(watch)
 
     async def watch(
         self, *, workflow: Optional[str] = None, key: Optional[str] = None
@@ -194,7 +196,7 @@ class Client:
                     if key is None or notice.get("key") == key:
                         yield notice
             finally:
-                await subscription.unsubscribe()
+                await _take_back(subscription)
 
     # Events
 
@@ -214,7 +216,8 @@ class Client:
         With an id it is safe to send it again after `OutcomeUnknown`.
         """
         headers = self._event_headers(event_id, instance)
-        if wait:
+        if wait is not None:
+            checks.awaited("`wait`", wait)
             headers[wire.WAIT_FOR] = wait
         patience = self.timeout if timeout is None else timeout
         check_subject(event_type)
@@ -341,6 +344,12 @@ class Client:
         return answer_of(reply)
 
 
+async def _take_back(subscription: Subscription) -> None:
+    """Ends a subscription; with the connection gone there is none, and no other end is hidden."""
+    with suppress(nats.errors.Error, OSError):
+        await subscription.unsubscribe()
+
+
 def _whoami() -> str:
     names = ("GEARSHIFT_USER", "GEARSHIFT_NATS_USER", "NATS_USER")
     told = next((os.environ[name] for name in names if os.environ.get(name)), None)
@@ -358,6 +367,6 @@ def _given(**fields: Any) -> Json:
 
 def _wait(wait: Optional[str]) -> Any:
     if wait is not None:
-        checks.text("`wait`", wait)
+        checks.awaited("`wait`", wait)
     known = {None: "none", "@end": "end", "@quiescent": "quiescent"}
     return known.get(wait, {"state": wait})

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import ssl
+import time
 import weakref
 from contextlib import contextmanager
 from typing import (
@@ -35,6 +36,11 @@ log = logging.getLogger("gearshift")
 DEFAULT_SERVER = "nats://127.0.0.1:4222"
 
 SCHEMES = ("nats", "tls", "ws", "wss")
+
+#: The same complaint of a connection is told again after so many seconds.
+COMPLAINT_SPACING = 30.0
+#: So many different ones are remembered.
+COMPLAINTS_MAX = 64
 
 ErrorCallback = Callable[[Exception], Awaitable[None]]
 
@@ -252,8 +258,29 @@ def _listen(client: Nats, waiting: List[Tuple[Tuple[str, ...], asyncio.Future[st
     client._error_cb = hear
 
 
+class Complaints:
+    """Tells the log what a connection complains of, the same words once in a while."""
+
+    def __init__(self) -> None:
+        self._told: Dict[str, float] = {}
+
+    def tell(self, error: Exception) -> None:
+        words, now = str(error) or repr(error), time.monotonic()
+        if now - self._told.get(words, float("-inf")) < COMPLAINT_SPACING:
+            return
+        if len(self._told) >= COMPLAINTS_MAX:
+            self._told.clear()
+        self._told[words] = now
+        log.warning("NATS: %s", words)
+
+
+async def _is_back() -> None:
+    log.info("the connection to the NATS server is back")
+
+
 async def _once(name: str, options: Dict[str, Any], error_cb: Optional[ErrorCallback]) -> Nats:
     refused: List[Exception] = []
+    complaints = Complaints()
     connected = False
 
     async def complain(error: Exception) -> None:
@@ -262,11 +289,12 @@ async def _once(name: str, options: Dict[str, Any], error_cb: Optional[ErrorCall
         elif error_cb is not None:
             await error_cb(error)
         else:
-            log.warning("NATS: %s", error)
+            complaints.tell(error)
 
     client = Nats()
     settings = {"name": name, "error_cb": complain, "connect_timeout": 3, **options}
     settings.setdefault("reconnect_time_wait", 0.25)
+    settings.setdefault("reconnected_cb", _is_back)
     # Tried once each: with endless attempts the first connection would never fail.
     settings["max_reconnect_attempts"] = 1
     settings["allow_reconnect"] = True

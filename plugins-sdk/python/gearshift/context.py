@@ -15,6 +15,7 @@ from .asking import check_subject
 from .base import BadArgument
 from .events import store_event
 from .failure import Failure
+from .schema import to_json
 
 #: How long an event may take to be stored, in seconds.
 EMIT_TIMEOUT = 10.0
@@ -104,15 +105,15 @@ class Context:
         this attempt, so that what another attempt emits again is recognized: emit in the same
         order each time.
         """
-        _check_event(event_type, event_id)
+        told = _event(event_type, data, event_id)
         self._emitted += 1
         if self._nats is not None:
             headers = self._event_headers(event_id)
-            await store_event(self._nats, event_type, data, headers, EMIT_TIMEOUT)
+            await store_event(self._nats, event_type, told, headers, EMIT_TIMEOUT)
 
     def emit_blocking(self, event_type: str, data: Any, *, event_id: Optional[str] = None) -> None:
         """`emit` for operations that are no coroutines."""
-        _check_event(event_type, event_id)
+        _event(event_type, data, event_id)
         if self._loop is None:
             self._emitted += 1
             return
@@ -138,12 +139,18 @@ class Context:
             self._told.set()
 
 
-def _check_event(event_type: str, event_id: Optional[str]) -> None:
+def _event(event_type: str, data: Any, event_id: Optional[str]) -> Any:
+    """Its data as JSON; raises where it cannot be published."""
     check_subject(event_type)
     if event_id is not None:
         checks.text("`event_id`", event_id)
     if event_type.startswith(("gearshift.", "$")):
         raise Failure.permanent(f"`{event_type}` is no type of an event", code=500)
+    try:
+        return to_json(data)
+    except (ValueError, RecursionError) as error:
+        words = f"invalid_output: of event `{event_type}` {error}"
+        raise Failure.permanent(words, code=500) from error
 
 
 def _moment(text: Optional[str]) -> Optional[datetime]:

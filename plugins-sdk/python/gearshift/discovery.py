@@ -77,7 +77,12 @@ class Service:
     ) -> None:
         self.id = nats.new_inbox().rsplit(".", 1)[-1]
         self._nats = nats
-        self._same: Dict[str, Any] = {"name": name, "id": self.id, "version": version, "metadata": metadata}
+        self._same: Dict[str, Any] = {
+            "name": name,
+            "id": self.id,
+            "version": version,
+            "metadata": metadata,
+        }
         self._endpoints = endpoints
         self._status = status
         self._started = _now()

@@ -114,8 +114,11 @@ class NotReached(GearshiftError):
         self.instance = instance
         #: How the instance stands: `stuck`, `done`, `failed` or `cancelled`.
         self.code = str(instance["status"])
-        why = instance.get("stuck_reason") or f"in {', '.join(instance['active'])}"
-        super().__init__(f"`{instance['id']}` is {self.code}: {why}")
+        words = (instance.get("end") or {}).get("words", "")
+        why = instance.get("stuck_reason") or words or f"in {', '.join(instance['active'])}"
+        # `cancelled by ann: too late` says the status itself.
+        known = why if why.startswith(self.code) else f"{self.code}: {why}"
+        super().__init__(f"`{instance['id']}` is {known}")
 
 
 def answer_of(reply: Msg) -> Any:

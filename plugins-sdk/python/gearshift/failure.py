@@ -27,7 +27,7 @@ class Failure(Exception):
         if isinstance(code, bool) or not isinstance(code, (str, int, type(None))):
             raise BadArgument(f"the code of a failure is a text or a number, not `{_type(code)}`")
         if retry_after is not None:
-            checks.seconds("`retry_after`", retry_after)
+            checks.number("`retry_after`", retry_after)
         super().__init__(message)
         self.message = message
         self.is_retryable = retryable

@@ -8,18 +8,20 @@ import functools
 import inspect
 import json
 import logging
-import typing
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from . import checks, wire
+from . import checks, hints, wire
 from .base import BadArgument
 from .context import Context
 from .failure import Failure
-from .schema import from_json, schema_of, to_json
+from .schema import from_json, misfit, schema_of, to_json
 
 log = logging.getLogger("gearshift")
+
+Schema = Optional[Dict[str, Any]]
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Operation:
     timeout: Optional[float]
     #: How often a sign of life comes, of long work; else `None`.
     heartbeat: Optional[float]
+    _schemas: Optional[Tuple[Schema, Schema]] = None
 
     @classmethod
     def of(
@@ -60,25 +63,48 @@ class Operation:
                 f"operation `{name}`: a function with `yield` gives no answer; tell of what is "
                 f"done so far by `context.heartbeat`"
             )
-        hints = _hints(function)
-        takes_context, taken = _taken(name, function, hints)
-        return cls(
+        known = hints.hints_of(name, function)
+        takes_context, taken = _taken(name, function, known)
+        made = cls(
             name=name,
             function=function,
             takes_context=takes_context,
             takes_input=taken is not None,
-            input_hint=Any if taken is None else hints.get(taken, Any),
-            output_hint=hints.get("return", Any),
+            input_hint=Any if taken is None else known.get(taken, Any),
+            output_hint=known.get("return", Any),
             idempotent=idempotent,
             timeout=timeout,
             heartbeat=(heartbeat or 30.0) if long else None,
         )
+        hints.check(name, "input", made.input_hint)
+        hints.check(name, "output", made.output_hint)
+        with suppress(NameError):
+            # Of a class that is defined further down it is told at the start.
+            made.schemas()
+        return made
+
+    def schemas(self) -> Tuple[Schema, Schema]:
+        """Of input and output; `NameError` where a hint names what is not there yet."""
+        if self._schemas is None:
+            try:
+                self._schemas = (schema_of(self.input_hint), schema_of(self.output_hint))
+            except (ValueError, TypeError) as error:
+                words = f"operation `{self.name}`: no schema can be made of its hints"
+                raise BadArgument(f"{words}: {error}") from error
+        return self._schemas
+
+    def check(self) -> None:
+        """Raises `BadArgument` where a hint names what is not there."""
+        try:
+            self.schemas()
+        except NameError as error:
+            raise BadArgument(f"operation `{self.name}`: a hint is no type: {error}") from error
 
     def metadata(self) -> Dict[str, str]:
         """What the endpoint tells about itself."""
         told = {"gearshift.idempotent": "true" if self.idempotent else "false"}
-        for key, hint in (("input", self.input_hint), ("output", self.output_hint)):
-            schema = schema_of(hint)
+        self.check()
+        for key, schema in zip(("input", "output"), self.schemas()):
             if schema is not None:
                 told[f"gearshift.{key}"] = json.dumps(schema)
         if self.timeout is not None:
@@ -97,8 +123,9 @@ class Operation:
         arguments = [*given, read] if self.takes_input else given
         try:
             if inspect.iscoroutinefunction(self.function):
-                return to_json(await self.function(*arguments))
-            return to_json(await in_thread(threads, self.function, *arguments))
+                output = await self.function(*arguments)
+            else:
+                output = await in_thread(threads, self.function, *arguments)
         except Failure:
             raise
         except (KeyboardInterrupt, GeneratorExit):
@@ -112,6 +139,22 @@ class Operation:
             # It may have had its effect before.
             failure.is_retryable = self.idempotent
             raise failure from error
+        return self._judged(output)
+
+    def _judged(self, output: Any) -> Any:
+        """The answer as JSON has it. Raises `Failure` for one that callers were not told of."""
+        try:
+            told = to_json(output)
+            schema = self.schemas()[1]
+            problem = misfit(schema, told) if schema else None
+        except RecursionError:
+            problem = "it holds itself, or is nested too deep"
+        except ValueError as error:
+            problem = str(error)
+        if problem is None:
+            return told
+        log.warning("`%s` gave an answer that is none: %s", self.name, problem)
+        raise Failure.permanent(f"invalid_output: {problem}", code=500)
 
 
 def _is_cancelled() -> bool:
@@ -122,7 +165,7 @@ def _is_cancelled() -> bool:
 
 
 def _taken(
-    name: str, function: Callable[..., Any], hints: Dict[str, Any]
+    name: str, function: Callable[..., Any], known: Dict[str, Any]
 ) -> Tuple[bool, Optional[str]]:
     """Whether the function takes the context, and the parameter that takes the input, if any."""
     parameters = list(inspect.signature(function).parameters.values())
@@ -135,8 +178,8 @@ def _taken(
     in_wrong_place = [
         one
         for one in places[1:]
-        if hints.get(one.name) is Context
-        or (one.name in ("context", "ctx") and one.name not in hints and one in needed)
+        if known.get(one.name) is Context
+        or (one.name in ("context", "ctx") and one.name not in known and one in needed)
     ]
     if (
         len(needed) > 2
@@ -148,19 +191,10 @@ def _taken(
             f"operation `{name}`: a function takes `(input)` or `(context, input)`, "
             f"not `{inspect.signature(function)}`"
         )
-    is_first = bool(places) and hints.get(places[0].name) is Context
+    is_first = bool(places) and known.get(places[0].name) is Context
     takes_context = is_first or len(needed) == 2
     rest = places[1:] if takes_context else places
     return takes_context, rest[0].name if rest else None
-
-
-def _hints(function: Callable[..., Any]) -> Dict[str, Any]:
-    try:
-        return typing.get_type_hints(function)
-    except (NameError, TypeError) as error:
-        # Hints that are only for type checkers, or of a newer Python.
-        log.warning("`%s` has no schema: %s", getattr(function, "__name__", function), error)
-        return {}
 
 
 async def in_thread(

@@ -9,6 +9,7 @@ import sys
 from typing import (
     Any,
     Callable,
+    Coroutine,
     Dict,
     List,
     Optional,
@@ -21,8 +22,10 @@ from nats.aio.client import Client as Nats
 
 from . import checks, wire
 from .base import BadArgument
+from .bodies import within
 from .connection import Options
 from .context import Context
+from .failure import Failure
 from .operation import Operation
 from .process import run_process
 from .requires import Required
@@ -200,8 +203,38 @@ class Plugin:
     async def call(
         self, operation: str, value: Any = None, *, context: Optional[Context] = None
     ) -> Any:
-        """Calls an operation without a bus, for tests; raises `Failure` where it fails."""
+        """Calls an operation without a bus, for tests; raises `Failure` where it fails.
+
+        What is given and what comes back is JSON, and is judged as by a plugin that runs. A `Trial`
+        as the context says who calls, and keeps what the operation told and published.
+        """
         if operation not in self.operations:
             has = ", ".join(f"`{one}`" for one in self.operations) or "none"
             raise BadArgument(f"plugin `{self.name}` has no operation `{operation}`; it has {has}")
-        return await self.operations[operation].run(context or Context(), value)
+        known = self.operations[operation]
+        known.check()
+        try:
+            given = wire.encode(value, False)
+        except Failure as error:
+            words = error.message.partition(": ")[2]
+            raise BadArgument(f"what is given to `{operation}` is no JSON: {words}") from error
+        within("input", len(given), wire.OBJECT_BYTES_MAX)
+        it = context or Context()
+        if it.cancelled():
+            raise Failure.expired() if it.is_over() else Failure.cancelled()
+        output = await _in_time(known.run(it, wire.decode(given, False)), it)
+        body = wire.encode(output, False)
+        within("output", len(body), wire.OBJECT_BYTES_MAX)
+        return wire.decode(body, False)
+
+
+async def _in_time(work: Coroutine[Any, Any, Any], context: Context) -> Any:
+    """What the work gives; it is told when its deadline is over, as by a plugin that runs."""
+    left = context.remaining()
+    if left is None or left <= 0:
+        return await work
+    ending = asyncio.get_running_loop().call_later(left, context._cancel)
+    try:
+        return await work
+    finally:
+        ending.cancel()

@@ -9,9 +9,10 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, List, Optional
 
+import nats.errors
 from nats.aio.client import Client as Nats
 
-from .connection import Options, connect, explain
+from .connection import Complaints, Options, connect, explain
 from .health import open_door
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class _Ends:
         self.told = asyncio.Event()
         self.refused: Optional[str] = None
         self.running: Optional[Running] = None
+        self._complaints = Complaints()
         self._own = f"gearshift.plugin.{plugin.name}."
 
     def signal(self) -> None:
@@ -47,7 +49,7 @@ class _Ends:
             self.refused = words
             self.told.set()
         else:
-            log.warning("NATS: %s", words or repr(error))
+            self._complaints.tell(error)
 
 
 async def run_process(plugin: Plugin, options: Optional[Options]) -> int:
@@ -91,22 +93,28 @@ async def _serve(plugin: Plugin, client: Nats, ends: _Ends) -> int:
             running = ends.running = serving.result()
         except Exception:
             log.exception("the plugin cannot be served")
-            await client.close()
+            await _close(client)
             return 1
         if ends.refused is None:
             log.info("plugin answers calls name=%s version=%s", plugin.name, plugin.version)
         await ends.told.wait()
     elif ends.refused is None:
-        await client.close()
+        await _close(client)
         return 0
     if ends.refused is not None:
         log.error("the server does not let this login hear its calls: %s", ends.refused)
-        await client.close()
+        await _close(client)
         return 1
     log.info("plugin ends once its calls are answered name=%s", plugin.name)
     await running.drain()
-    await client.close()
+    await _close(client)
     return 0
+
+
+async def _close(client: Nats) -> None:
+    """Closes the connection; the server may be away, which changes nothing any more."""
+    with suppress(nats.errors.Error, OSError):
+        await client.close()
 
 
 async def _before(work: asyncio.Future[Any], end: asyncio.Event) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import json
+import math
 import types
 import typing
 from typing import Any, Dict, List, Optional, Tuple, Union
@@ -32,9 +34,10 @@ def from_json(hint: Any, value: Any, at: str = "") -> Any:
         return _union(hint, value, at)
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
-        if not any(value == one and type(value) is type(one) for one in args):
-            raise _wrong(at, "one of " + ", ".join(map(repr, args)), value)
-        return value
+        for one in args:
+            if same(value, to_json(one)):
+                return one
+        raise _wrong(at, "one of " + ", ".join(map(repr, args)), value)
     if hint is list or origin in (list, tuple) and _is_list(hint):
         return _list(hint, value, at)
     if hint is dict or origin is dict:
@@ -43,27 +46,91 @@ def from_json(hint: Any, value: Any, at: str = "") -> Any:
         inner = args[1] if len(args) == 2 else Any
         return {key: from_json(inner, one, f"{at}.{key}") for key, one in value.items()}
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        try:
-            return hint(value)
-        except ValueError:
-            raise _wrong(at, "one of " + ", ".join(repr(o.value) for o in hint), value) from None
+        return _member(hint, value, at)
     if dataclasses.is_dataclass(hint) or _is_typed_dict(hint):
         return _record(hint, value, at)
     return value
 
 
-def to_json(value: Any) -> Any:
-    """Dataclasses and enumerations as JSON values; everything else as it is."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return {field.name: to_json(getattr(value, field.name)) for field in fields}
+def to_json(value: Any, at: str = "") -> Any:
+    """What JSON has, of dataclasses and enumerations too; raises `ValueError` for anything else."""
     if isinstance(value, enum.Enum):
-        return to_json(value.value)
+        return to_json(value.value, at)
+    if isinstance(value, (str, int)) or value is None:
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{_place(at)} is `{value}`, which JSON has not")
+        return value
     if isinstance(value, dict):
-        return {key: to_json(one) for key, one in value.items()}
+        return {_key(key, at): to_json(one, f"{at}.{key}") for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [to_json(one) for one in value]
-    return value
+        return [to_json(one, f"{at}[{index}]") for index, one in enumerate(value)]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: to_json(getattr(value, name), f"{at}.{name}") for name in names}
+    raise ValueError(f"{_place(at)} is of type `{type(value).__name__}`, which JSON has not")
+
+
+def _key(key: Any, at: str) -> str:
+    """Text, as `json` makes it of the other keys that it takes: both encodings agree."""
+    known = key.value if isinstance(key, enum.Enum) else key
+    if isinstance(known, str):
+        return known
+    if known is None or isinstance(known, (int, float)):
+        return json.dumps(known)
+    raise ValueError(f"{_place(at)} has a key of type `{type(key).__name__}`, which JSON has not")
+
+
+def misfit(schema: Dict[str, Any], value: Any, at: str = "") -> Optional[str]:
+    """Why a JSON value is not what a schema says that `schema_of` made; `None` where it is."""
+    if "anyOf" in schema:
+        if all(misfit(one, value, at) for one in schema["anyOf"]):
+            return f"{_place(at)} is nothing that the schema allows: it came as `{_came(value)}`"
+        return None
+    if "enum" in schema and not any(same(value, one) for one in schema["enum"]):
+        return f"{_place(at)} is none of the values that the schema allows"
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(_is_of(kind, value) for kind in kinds):
+        wanted = " or ".join(f"`{kind}`" for kind in kinds)
+        return f"{_place(at)} is not of type {wanted}: it came as `{_came(value)}`"
+    if isinstance(value, list) and "items" in schema:
+        inside = (misfit(schema["items"], one, f"{at}[{n}]") for n, one in enumerate(value))
+        return next(filter(None, inside), None)
+    if isinstance(value, dict):
+        return _member_misfit(schema, value, at)
+    return None
+
+
+def _member_misfit(schema: Dict[str, Any], value: Dict[str, Any], at: str) -> Optional[str]:
+    for name in schema.get("required", []):
+        if name not in value:
+            return f"{_place(f'{at}.{name}')} is missing"
+    known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
+    inside = (misfit(known.get(name, others), one, f"{at}.{name}") for name, one in value.items())
+    return next(filter(None, inside), None)
+
+
+def _is_of(kind: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if kind == "integer":
+        return isinstance(value, int) or isinstance(value, float) and value.is_integer()
+    if kind == "number":
+        return isinstance(value, (int, float))
+    return kind == _came(value)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Are two JSON values the same? `1` is `1.0`, and is not `true`."""
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _place(at: str) -> str:
+    return f"`{at.lstrip('.')}`" if at else "it"
 
 
 def _wrong(at: str, wanted: str, value: Any) -> ValueError:
@@ -81,11 +148,29 @@ def _came(value: Any) -> str:
 
 
 def _plain(hint: Any, value: Any, at: str) -> Any:
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+    if hint in (int, float) and _is_of(_PLAIN[hint], value):
+        # JSON knows one kind of number: `1.0` is an integer, as its schema says.
+        try:
+            return hint(value)
+        except OverflowError:
+            raise _wrong(at, f"within what a `{hint.__name__}` holds", value) from None
+    if hint in (int, float) or not isinstance(value, hint):
         raise _wrong(at, f"of type `{_PLAIN[hint]}`", value)
     return value
+
+
+def _member(hint: Any, value: Any, at: str) -> Any:
+    """The member of an enumeration that has this value."""
+    for one in hint:
+        if same(value, to_json(one)):
+            return one
+    try:
+        if isinstance(value, str):
+            # By what it says itself of values that are none of its own.
+            return hint(value)
+    except ValueError:
+        pass
+    raise _wrong(at, "one of " + ", ".join(repr(o.value) for o in hint), value)
 
 
 def _is_union(hint: Any) -> bool:
@@ -158,7 +243,7 @@ def _schema(hint: Any, around: Tuple[Any, ...]) -> Dict[str, Any]:
     if _is_union(hint):
         return _union_schema(args, around)
     if origin is typing.Literal:
-        return {"enum": list(args)}
+        return {"enum": [to_json(one) for one in args]}
     if hint is list or origin in (list, tuple) and _is_list(hint):
         inner = _schema(args[0], around) if args else {}
         return {"type": "array", "items": inner} if inner else {"type": "array"}
@@ -166,7 +251,7 @@ def _schema(hint: Any, around: Tuple[Any, ...]) -> Dict[str, Any]:
         inner = _schema(args[1], around) if len(args) == 2 else {}
         return {"type": "object", **({"additionalProperties": inner} if inner else {})}
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return {"enum": [one.value for one in hint]}
+        return {"enum": [to_json(one) for one in hint]}
     if (dataclasses.is_dataclass(hint) or _is_typed_dict(hint)) and hint not in around:
         fields = _fields(hint)
         inside = (*around, hint)

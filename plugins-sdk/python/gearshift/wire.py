@@ -137,10 +137,15 @@ def decode(body: bytes, msgpacked: bool) -> Any:
     try:
         if msgpacked:
             return msgpack.unpackb(body, raw=False, strict_map_key=True)
-        return json.loads(body) if body else None
+        return json.loads(body, parse_constant=_no_number) if body else None
     except (ValueError, RecursionError, msgpack.UnpackException) as error:
-        words = str(error) or type(error).__name__
+        kind = "MessagePack" if msgpacked else "JSON"
+        words = f"the body is no {kind}: {str(error) or type(error).__name__}"
         raise Failure.permanent(f"invalid_input: {words}", code=400) from error
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"`{name}` is nothing that JSON has")
 
 
 def encode(value: Any, msgpacked: bool) -> bytes:

@@ -47,14 +47,14 @@ class Requests(unittest.IsolatedAsyncioTestCase):
     """Of a client without a server: nothing may be sent."""
 
     async def test_an_id_that_is_none_is_refused(self) -> None:
-        client, context = Client(mock.Mock(), user="ann"), Context()
+        client: Any = Client(mock.Mock(), user="ann")
+        context: Any = Context()
         for event_id in ("", 5):
             for asked in (client.send, client.publish, context.emit):
                 with self.assertRaisesRegex(BadArgument, "`event_id` is a text"):
-                    await asked("paper.handed_in", {}, event_id=event_id)  # type: ignore[operator]
+                    await asked("paper.handed_in", {}, event_id=event_id)
             with self.assertRaisesRegex(BadArgument, "`event_id` is a text"):
-                context.emit_blocking("a", {}, event_id=event_id)  # type: ignore[arg-type]
-
+                context.emit_blocking("a", {}, event_id=event_id)
 
     async def test_what_cannot_be_asked_is_one_kind_of_error(self) -> None:
         client: Any = Client(mock.Mock(), user="ann")

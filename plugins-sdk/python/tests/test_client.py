@@ -216,6 +216,14 @@ class Papers(OnServer):
         self.assertEqual((context.traceparent, context.tracestate), (parent, "v=1"))
         await self.client.kill("n-4")
 
+    async def test_a_start_that_waits_for_what_there_never_is_is_refused(self) -> None:
+        body = {"workflow": "nap", "key": "n-9", "wait": {"state": "@never"}}
+        with self.assertRaisesRegex(gearshift.Refused, "`@never` is none of a state"):
+            await self.client.command("start", body)
+        with self.assertRaises(gearshift.Refused) as unknown:
+            await self.client.show("n-9")
+        self.assertEqual(unknown.exception.problem.status, 404, "it was not started")
+
     async def test_a_workflow_of_steps_is_built_deployed_and_started(self) -> None:
         workflow = Workflow("built", "Built in Python", mode="sequential")
         workflow.add(Step("first", "counter", "count", {"text": "${ input.text }"}))

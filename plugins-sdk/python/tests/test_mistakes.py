@@ -133,10 +133,11 @@ class Forms(unittest.IsolatedAsyncioTestCase):
             ({"password": "", "level": "83726451"}, "of type `integer`: it came as `string`"),
             ({"password": "", "keys": {"x": "83726451"}}, "it came as `object`"),
             ([83726451], "`a` is not an object: it came as `array`"),
+            # As MessagePack may bring it.
             (b"83726451", "`a` is not an object: it came as `bytes`"),
         ):
             with self.assertRaises(Failure) as failed:
-                await plugin.call("log_in", {"a": given})
+                await plugin.operations["log_in"].run(Context(), {"a": given})
             self.assertIn(words, failed.exception.message)
             self.assertNotIn("83726451", failed.exception.message)
 
@@ -293,7 +294,9 @@ class Ways(Process):
             async with connect({"servers": ["nats://127.0.0.1:4222", "http://a:b@foo"]}):
                 pass
 
-    async def test_an_address_alone_is_enough_and_the_login_is_that_of_the_environment(self) -> None:
+    async def test_an_address_alone_is_enough_and_the_login_is_that_of_the_environment(
+        self,
+    ) -> None:
         login = {"NATS_URL": "nats://nowhere:1", "NATS_USER": "ann", "NATS_PASSWORD": "pw"}
         with mock.patch.dict(os.environ, login):
             for servers in (self.server.url, [self.server.url], f" {self.server.url} "):
@@ -308,7 +311,8 @@ class Ways(Process):
                     pass
 
     async def test_no_address_at_all_is_told_as_such_and_waited_for_by_nobody(self) -> None:
-        for nothing in ("", " , ", [], [""], {"servers": []}, {"servers": ""}):
+        nowhere: List[Any] = ["", " , ", [], [""], {"servers": []}, {"servers": ""}]
+        for nothing in nowhere:
             with self.assertRaisesRegex(BadArgument, "no address of a NATS server is given: write"):
                 async with connect(nothing):
                     pass

@@ -8,6 +8,7 @@ import threading
 import unittest
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, Dict, List
 from unittest import mock
 
@@ -146,7 +147,7 @@ class Calls(OnServer):
         for operation in ("wait", "block"):
             subject, sent = f"gearshift.plugin.sleeper.v1.{operation}", operation
             asked = asyncio.ensure_future(self.call(subject, 1, {"Gearshift-Call-Id": sent}))
-            await until(lambda sent=sent: sent in started, f"`{sent}` is called")
+            await until(partial(started.__contains__, sent), f"`{sent}` is called")
             await self.caller.publish("gearshift.cancel.another", b"")
             await self.caller.publish(f"gearshift.cancel.{sent}", b"")
             told = (await asked).headers
@@ -383,7 +384,11 @@ class Lives(OnServer):
             following = await passing().serve(self.nats)
             await running.drain()
             running = following
-            await until(lambda before=before: answered > before + 20, "calls are answered")
+
+            def went_on(before: int = before) -> bool:
+                return answered > before + 20
+
+            await until(went_on, "calls are answered")
         over = True
         await asyncio.gather(*asking)
         await running.drain()
