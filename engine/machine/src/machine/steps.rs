@@ -214,14 +214,33 @@ impl Work<'_> {
     }
 
     /// Whether the step is to run cannot be said: that is no answer, and so its failure
-    /// (decision 0057).
+    /// (decision 0057). What asks for the output of a step that gave none, as it was skipped or
+    /// failed, is answered: no.
     pub(super) fn when_failed(
         &mut self,
         (graph, step): (u32, u16),
         error: &str,
     ) -> Result<(), Overrun> {
+        if self.gave_nothing(graph, error) {
+            self.note(format!("{}`when` is false: {error}", self.step_words_of(graph, step)));
+            return self.settle(graph, step, StepStatus::Skipped);
+        }
         let error = ActionError::new(WHEN_FAILED, format!("`when`: {error}"));
         self.step_error((graph, step, None), None, &error)
+    }
+
+    fn step_words_of(&self, graph: u32, step: u16) -> String {
+        self.step_words(Role::Step { graph, step, item: None })
+    }
+
+    /// Does the error say that a step's output is absent which did not complete?
+    fn gave_nothing(&self, graph: u32, error: &str) -> bool {
+        let name = error.strip_prefix('`').and_then(|rest| rest.strip_suffix("` is absent"));
+        let Some(name) = name else { return false };
+        let name = name.strip_prefix("steps.").unwrap_or(name);
+        let (Some(of), Some(run)) = (self.graph_of(graph), self.run(graph)) else { return false };
+        let mut all = of.steps.iter().zip(run.steps.iter());
+        all.any(|(spec, state)| *spec.id == *name && state.status != StepStatus::Completed)
     }
 
     /// Does a failure of the step for good take back what its graph did? Then that begins with

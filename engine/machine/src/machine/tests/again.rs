@@ -124,7 +124,7 @@ steps:
         "
         1 start -> call p.a | steps
         2 reply p.a -> - | steps stuck (error.platform.invoke.steps.a: no)
-        3 command retry -> call p.a | steps
+        3 command retry -> call p.a #2 | steps
         4 timer steps -> cancel p.a | steps stuck (error.communication.invoke.steps.a: step `a` took longer than 20s)
     ",
     );

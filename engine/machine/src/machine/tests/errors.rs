@@ -120,7 +120,7 @@ fn a_call_that_failed_for_good_is_repeated_by_retry_under_the_same_id() {
 2 reply p.one -> call p.two | a
 3 reply p.two -> - | a stuck (error.platform.invoke.a.1: no)
 4 late -> - | a stuck (error.platform.invoke.a.1: no) !deferred
-5 command retry -> call p.two, cancel p.two | c
+5 command retry -> call p.two #2, cancel p.two | c
 6 reply -> - | c !ignored late_reply
 "
     );

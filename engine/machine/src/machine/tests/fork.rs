@@ -52,6 +52,23 @@ fn forked(from: &World, point: &str) -> World {
     world
 }
 
+#[test]
+fn a_fork_from_a_checkpoint_does_again_what_was_taken_back_since() {
+    let lines = ["start", "reply p.one {id: 7}", "command checkpoint good", "command rollback"];
+    let mut from = world(STEPS, &lines);
+    // While it is taken back there is nothing to stand on.
+    let busy = |it: &World, point: &str| fork_of(instance(it), &it.definition, point);
+    assert!(matches!(busy(&from, "good"), Err(NoFork::TakenBack(_))), "{}", from.out);
+    assert!(matches!(busy(&from, "two"), Err(NoFork::TakenBack(_))));
+    from.run("reply p.un_one");
+    let fork = forked(&from, "good");
+    assert!(fork.out.contains("call p.one"), "{}", fork.out);
+    assert_eq!(statuses(&fork)[..2], [StepStatus::Running, StepStatus::Pending]);
+    // What stands is kept.
+    let stands = world(STEPS, &lines[..3]);
+    assert_eq!(statuses(&forked(&stands, "good"))[0], StepStatus::Completed);
+}
+
 fn statuses(world: &World) -> Vec<StepStatus> {
     let progress = instance(world).progress.as_deref();
     let run = progress.and_then(|progress| progress.graphs.first());

@@ -191,7 +191,7 @@ fn a_step_that_fails_for_good_makes_the_instance_stuck_and_retry_goes_on_there()
         1 start -> call p.load | steps
         2 reply p.load -> call p.clean | steps
         3 reply p.clean -> - | steps stuck (error.platform.invoke.steps.clean: broken)
-        4 command retry -> call p.clean | steps
+        4 command retry -> call p.clean #2 | steps
         5 reply p.clean -> call p.save | steps
         6 reply p.save -> - | done done
     ",

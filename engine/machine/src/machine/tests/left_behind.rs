@@ -48,6 +48,13 @@ fn rule_38_a_when_that_cannot_be_evaluated_is_the_failure_of_its_step() {
     assert_eq!((status(&low), steps(&low)), (Status::Done, done.to_vec()));
     let skipped = world(TWO, &["start", "reply p.a {rows: many}", "command skip", "reply p.c"]);
     assert_eq!(status(&skipped), Status::Done, "{}", skipped.out);
+    // What asks for the output of a step that gave none is answered.
+    let none = TWO.replace("a: { call: p.a }", "a: { call: p.a, when: 'false' }");
+    let none = world(&none, &["start"]);
+    assert_eq!((status(&none), steps(&none)), (Status::Done, vec![StepStatus::Skipped; 3]));
+    let failed = TWO.replace("a: { call: p.a }", "a: { call: p.a, optional: true }");
+    let failed = world(&failed, &["start", "fail p.a permanent no"]);
+    assert_eq!(status(&failed), Status::Done, "{}", failed.out);
     // An optional step is left behind, and `on_failure: rollback` takes back.
     let optional = TWO.replace("needs: [a], when", "needs: [a], optional: true, when");
     let optional = world(&optional, &["start", "reply p.a", "reply p.c"]);
@@ -90,7 +97,7 @@ finally: { call: p.close }
     ",
     );
     let failed = |it: &World| {
-        let told = it.notices.iter().filter(|it| it.kind.as_str() == "step_failed");
+        let told = it.notices.iter().filter(|it| it.0 == crate::machine::NoticeKind::StepFailed);
         told.count()
     };
     let ignored = world(text, &["start", "fail p.a permanent no"]);
@@ -200,7 +207,6 @@ fn b9_the_answer_that_comes_after_all_settles_an_unknown_outcome() {
     let text = "
 workflow: t
 initial: a
-plugins: { billing: { charge: { idempotent: false } } }
 states:
   a: { entry: [ { call: billing.charge, timeout: 5s } ], on: { done.invoke: b } }
   b: { on: { x: c } }

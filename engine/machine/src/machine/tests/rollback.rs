@@ -82,7 +82,7 @@ fn a_failing_undo_is_retried_then_stuck_and_a_person_resolves_it() {
     check(
         &text,
         &script("command retry"),
-        &format!("{head}\n8 command retry -> call p.restore | steps compensating"),
+        &format!("{head}\n8 command retry -> call p.restore #3 | steps compensating"),
     );
     check(
         &text,
@@ -268,7 +268,7 @@ states:
         2 reply p.a -> call p.x | m
         3 command rollback -> call p.una | m compensating
         4 reply p.una -> - | m stuck (`p.una` could not take back step `a`: retryable: busy)
-        5 command retry -> call p.una | m compensating
+        5 command retry -> call p.una #2 | m compensating
         6 timer deadline p.x -> - | m compensating !deferred
         7 reply p.x -> - | m compensating !ignored second_reply
         8 reply p.una -> - | m stuck (rolled back by hand)
