@@ -17,7 +17,9 @@ use super::failure::{ENDED_BADLY, Failure, NOT_FOUND, Outcome, TIMED_OUT, UNREAC
 use super::joining::unusable;
 use super::live::{named, not_meant};
 use super::output::{clean, tell};
-use super::plugin_shown::{NOT_SURE, contradictions, interfaces, providers, shown, table};
+use super::plugin_shown::{
+    NOT_SURE, contradictions, interfaces, mocked, providers, shown, table,
+};
 use super::words;
 use crate::api::plugins_of_bus;
 
@@ -106,7 +108,7 @@ async fn ls(global: &Global, name: Option<&str>) -> Outcome {
     }
     let output = global.out();
     output.items(&items, &table(known.by_engine))?;
-    for line in interfaces(&items) {
+    for line in interfaces(&items).into_iter().chain(mocked(&items)) {
         output.line(clean(&line))?;
     }
     for words in contradictions(&items) {
@@ -204,7 +206,8 @@ impl Known {
         if running.is_empty() {
             return Err(self.absent(&wanted.plugin));
         }
-        let meant = running.iter().filter(|one| wanted.accepts(&one.version));
+        let is_meant = |one: &PluginView| one.version.is_empty() || wanted.accepts(&one.version);
+        let meant = running.iter().filter(|one| is_meant(one));
         let meant: Vec<_> = meant.map(|one| (*one).clone()).collect();
         match meant.is_empty() {
             true => Err(Failure::new(NOT_FOUND, not_meant(&running, wanted))),
@@ -260,6 +263,9 @@ async fn call(global: &Global, args: &CallArgs) -> Outcome {
 fn told(global: &Global, reply: &PluginCallReply) -> Outcome {
     let output = global.out();
     output.json(reply)?;
+    if reply.mocked {
+        tell("note: a mock of this engine answered, and no plugin was asked");
+    }
     let Some(failure) = &reply.failure else {
         let given = reply.output.clone().unwrap_or_default();
         let text = serde_json::to_string_pretty(&given).unwrap_or_default();
