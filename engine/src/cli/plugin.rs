@@ -17,9 +17,7 @@ use super::failure::{ENDED_BADLY, Failure, NOT_FOUND, Outcome, TIMED_OUT, UNREAC
 use super::joining::unusable;
 use super::live::{named, not_meant};
 use super::output::{clean, tell};
-use super::plugin_shown::{
-    NOT_SURE, contradictions, interfaces, mocked, providers, shown, table,
-};
+use super::plugin_shown::{NOT_SURE, contradictions, interfaces, mocked, providers, shown, table};
 use super::words;
 use crate::api::plugins_of_bus;
 

@@ -86,11 +86,7 @@ struct Served {
 
 impl Providers {
     /// Serves the mocks of the command line instead of any plugin; true if there are some.
-    pub(super) async fn mock(
-        &mut self,
-        list: &[Mock],
-        folder: &Path,
-    ) -> Result<bool, Failure> {
+    pub(super) async fn mock(&mut self, list: &[Mock], folder: &Path) -> Result<bool, Failure> {
         if list.is_empty() {
             return Ok(false);
         }

@@ -25,7 +25,12 @@ states:
 ";
 
 /// A plugin on the server with this operation, and how often it did its work.
-fn plugin(server: &Server, name: &str, version: &str, operation: &str) -> (Running, Arc<AtomicUsize>) {
+fn plugin(
+    server: &Server,
+    name: &str,
+    version: &str,
+    operation: &str,
+) -> (Running, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
     let work = move |_: Value| {
