@@ -61,8 +61,8 @@ pub(super) struct DevArgs {
     #[arg(long, value_name = "ADDRESS:PORT", env = "GEARSHIFT_LISTEN")]
     #[arg(default_value = "127.0.0.1:4500", value_parser = doors::listen)]
     listen: SocketAddr,
-    /// Answer calls without plugins: PLUGIN.OPERATION with this output, all others with {}.
-    /// May be repeated
+    /// Answer the calls of this engine without plugins: PLUGIN.OPERATION with this output, all
+    /// others with {}. May be repeated
     #[arg(long, value_name = "PLUGIN.OPERATION=JSON", num_args = 0..=1)]
     #[arg(default_missing_value = mocks::EVERYTHING, value_parser = mocks::parse)]
     mock: Vec<Mock>,

@@ -10,12 +10,12 @@ use gearshift_client::protocol::view::{
 use serde_json::Value;
 
 use super::output::{Look, Table};
-use super::words::{quoted, span};
+use super::words::{count, quoted, span};
 
 /// What nobody told.
 const UNKNOWN: &str = "unknown";
 /// The columns of a usual terminal.
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 /// What follows where instances contradict each other.
 pub(super) const NOT_SURE: &str = "which one a call meets is not known, and only one of them is \
                                    shown and compared with definitions";
@@ -281,7 +281,8 @@ fn operation(it: &OperationView) -> Vec<String> {
     about.extend(it.heartbeat.iter().map(|time| format!("long work, a sign of life every {time}")));
     if it.calls > 0 {
         let (errors, took) = (share(it.errors, it.calls), micros(it.p99_us));
-        let seen = format!("{} calls seen by this engine", it.calls);
+        let calls = usize::try_from(it.calls).unwrap_or(usize::MAX);
+        let seen = format!("{} seen by this engine", count(calls, "call"));
         about.push(format!("{seen}, {errors} failed, 99% within about {took}"));
     }
     if it.conflicts > 0 {

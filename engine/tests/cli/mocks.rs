@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use gearshift_bus::{Bus, NatsOptions};
 use gearshift_plugins_sdk::{Failure, Plugin, Running};
 use serde_json::Value;
 
 use crate::server::{Server, runtime};
-use crate::support::{Dev, Place};
+use crate::support::{Dev, Place, until};
 
 const PAYS: &str = "\
 workflow: pays
@@ -124,4 +125,23 @@ fn decision_52_two_engines_of_one_bus_each_have_their_own_answer() {
     assert!(ghost.contains("-") && ghost.contains("mocked"), "{list}");
     let shown = mocking.gearshift(&["plugin", "show", "ghost"]).ends(0).out;
     assert!(shown.contains("no instance: mocks of this engine answer"), "{shown}");
+}
+
+#[test]
+fn what_is_wrong_with_mocks_is_told_and_what_they_said_goes_on() {
+    let place = Place::new();
+    place.write("flows/asks.workflow.yaml", "workflow: w\nstates: { a: { final: true } }\n");
+    let mut command = place.command(&["dev", "flows", "--listen", "127.0.0.1:0"]);
+    command.stderr(std::fs::File::create(place.path("told")).unwrap());
+    let mut dev = Dev::spawn(command);
+    dev.line_with("loaded   w@1");
+    let none = place.gearshift(&["plugin", "ls"]).ends(0).err;
+    assert!(none.contains("the bus of this engine is inside its process"), "{none}");
+    place.write("flows/mocks.yaml", "oracle.ask: 7\n");
+    dev.line_with("mocks.yaml: 1 operation mocked");
+    place.write("flows/mocks.yaml", "oracle.ask: [}\n");
+    let told = || std::fs::read_to_string(place.path("told")).unwrap();
+    let said = "help: what it said before goes on answering";
+    until(Duration::from_secs(10), || Some(told()).filter(|it| it.contains(said)));
+    assert_eq!(place.gearshift(&["plugin", "call", "oracle", "ask"]).ends(0).out, "7\n");
 }

@@ -232,6 +232,17 @@ async fn p10_a_plugin_of_another_protocol_is_not_asked() {
 }
 
 #[tokio::test]
+async fn a_pre_release_is_newest_only_where_it_is_asked_for_or_nothing_else_runs() {
+    let bus = Bus::in_memory();
+    let _next = offer(&bus, "n", "3.0.0-rc.1+b-7", None).await;
+    assert_eq!(find(&knowing(bus.clone()), "p.work").await, work(3, false), "nothing else");
+    let _one = offer(&bus, "a", "1.9.0", None).await;
+    let _two = offer(&bus, "b", "2.0.1+build-3", None).await;
+    assert_eq!(find(&knowing(bus.clone()), "p.work").await, work(2, false));
+    assert_eq!(find(&knowing(bus), "p@^3.0.0-rc.work").await, work(3, false), "asked for");
+}
+
+#[tokio::test]
 async fn decision_52_what_is_mocked_is_asked_in_this_process_whoever_runs() {
     let bus = Bus::in_memory();
     let _before = offer(&bus, "a", "1.0.0", Some("false")).await;
