@@ -200,12 +200,9 @@ impl Replier {
         instead: impl FnOnce(usize, usize) -> Message,
         arrived: Instant,
     ) -> Result<(), Error> {
-        let error = match self.traffic.tell(self.outgoing(&reply)).await {
-            Err(error) => error,
-            Ok(()) => {
-                self.count(&reply, arrived);
-                return Ok(());
-            }
+        let Err(error) = self.traffic.tell(self.outgoing(&reply)).await else {
+            self.count(&reply, arrived);
+            return Ok(());
         };
         let ErrorKind::TooLarge { size, limit } = *error.kind() else {
             self.count(&reply, arrived);

@@ -15,11 +15,10 @@ impl Request {
         reply: Message,
         instead: impl FnOnce(usize, usize) -> Message,
     ) -> Result<(), Error> {
-        if let Err(error) = reply.check_size() {
-            return match *error.kind() {
-                ErrorKind::TooLarge { size, limit } => self.respond(instead(size, limit)).await,
-                _ => Err(error),
-            };
+        if let Err(error) = reply.check_size()
+            && let ErrorKind::TooLarge { size, limit } = *error.kind()
+        {
+            return self.respond(instead(size, limit)).await;
         }
         match self.reply {
             Replier::Nats(requester) => requester.respond_or(reply, instead, self.arrived).await,

@@ -88,7 +88,7 @@ fn decision_52_a_mock_holds_whatever_plugin_of_its_name_runs_and_only_for_its_en
     assert!(shown.contains("mocked for calls of this engine"), "{shown}");
     drop(engine);
 
-    // The same definition without mocks: it is asked what runs, and what mocks gave is kept nowhere.
+    // The same definition without mocks: what runs is asked, and what mocks gave is kept nowhere.
     other.write("flows/pays.workflow.yaml", PAYS);
     let engine = dev(&other, &server);
     assert!(!engine.about["warnings"].to_string().contains("mocks"), "{}", engine.about);

@@ -30,8 +30,8 @@ const IS: &str = r#"\\?["']?\s*[:=]+>?\s*"#;
 
 /// What stands behind `password:` in a sentence about it, and in what lists what is wrong where.
 const SAID: &str = "absent and argument as at blank cannot changed denied does empty expected \
-    expired failed false field flag for from given has in incorrect invalid is may mismatch missing \
-    must needed needs no none not null of option optional or parameter rejected required requires \
+    expired failed false field flag for from given has in incorrect invalid is may mismatch \
+    missing must needed needs no none not null of option optional or parameter rejected required requires \
     should string the to too true undefined unknown unset was with without wrong";
 
 /// What may stand before the `:` of an address that has no login.
@@ -127,7 +127,8 @@ fn in_texts() -> Vec<(String, Rule)> {
         r"|gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent)-[\w-]{16,}|[rs]k_(?:live|test)_\w{12,}",
         r"|whsec_\w{16,}|xox[abeprs]-[\w-]{10,}|xapp-[\w-]{10,}|AIza[\w-]{30,}|ya29\.[\w-]{16,}",
         r"|sk-(?:ant|proj|svcacct|admin|or)-[\w-]{12,}|sk-[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{20,}",
-        r"|do[opr]_v1_[a-f0-9]{16,}|npm_[A-Za-z0-9]{20,}|pypi-[\w-]{20,}|dckr_pat_[\w-]{16,}|SG\.[\w-]{16,}\.[\w-]{16,}",
+        r"|do[opr]_v1_[a-f0-9]{16,}|npm_[A-Za-z0-9]{20,}|pypi-[\w-]{20,}",
+        r"|dckr_pat_[\w-]{16,}|SG\.[\w-]{16,}\.[\w-]{16,}",
         r"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?|S[ACNOU][A-Z2-7]{56}))",
     );
     let cookie = concat!(
@@ -255,10 +256,9 @@ fn is_login(login: &str, host: &str) -> bool {
     let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     let name = rest.trim_end_matches('@');
     let is_name = is_plain(name) && is_plain(host) && host != "localhost";
-    !is_number
-        && !is_of(&BEFORE_ADDRESS)
-        && !(is_name && is_of(&BEFORE_NAME))
-        && !host.starts_with("sha256:")
+    let is_image = host.starts_with("sha256:");
+    let is_word = is_of(&BEFORE_ADDRESS) || is_name && is_of(&BEFORE_NAME);
+    !(is_number || is_word || is_image)
 }
 
 /// Is it a count rather than a password: `pass=12 fail=0`?
