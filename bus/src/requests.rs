@@ -1,5 +1,7 @@
 //! [`Requests`]: ask one responder, serve in a group, discover services.
 
+mod respond;
+
 use std::time::Duration;
 
 use tokio::time::Instant;

@@ -78,6 +78,13 @@ fn within(what: &str, size: usize, limit: usize) -> Result<(), Failure> {
     Err(Failure::permanent(message).code(413))
 }
 
+/// Why an answer could not be sent as it is. Another attempt would end the same way.
+pub(crate) fn too_large(size: usize, limit: usize) -> Failure {
+    let message =
+        format!("answer of {size} bytes exceeds the limit of {limit} bytes of a message here");
+    Failure::permanent(message).code(413)
+}
+
 /// A login that may not use the store will not be let do so another time.
 fn refused(error: Error) -> Failure {
     let is_final = matches!(

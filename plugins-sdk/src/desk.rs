@@ -27,6 +27,7 @@ use crate::life::Gauge;
 use crate::long;
 use crate::pace::Pace;
 use crate::plugin::{Operation, millis};
+use crate::replies::{insert, reply, too_large_instead, warn_unsent};
 
 /// How long requests are waited for that callers sent before they knew that the plugin is gone.
 const ON_THEIR_WAY: Duration = Duration::from_millis(50);
@@ -278,9 +279,12 @@ impl Desk {
         }
         let run = answer(&self.operation, context.clone(), encoding, body);
         let call = long::Call { bus: &self.bus, context: &context, heartbeat };
+        // One that is too large is made once more, and the call left once.
+        let mut left = None;
         call.work(run, |answer| {
             let mut result = reply(to.clone(), answer, false);
-            self.leave(&mut result, true);
+            let left = left.get_or_insert_with(|| self.gauge.leave());
+            insert(&mut result, headers::LOAD, left.to_string());
             for (name, value) in [
                 (headers::CALL_ID, context.call_id.clone()),
                 (headers::ATTEMPT, context.attempt.to_string()),
@@ -337,7 +341,8 @@ async fn in_time<T>(
 /// The caller learns of a loss at its deadline and asks again.
 async fn send(unsent: Unsent) {
     let Unsent { request, reply, span } = unsent;
-    let sent = request.respond(reply).await;
+    let instead = too_large_instead(&reply);
+    let sent = request.respond_or(reply, instead).await;
     span.in_scope(|| warn_unsent(sent));
 }
 
@@ -359,39 +364,4 @@ fn place(result_to: &str) -> Result<Subject, Failure> {
             format!("`{result_to}` is no place for results: it needs `gearshift.result.`");
         Failure::permanent(message).code(400)
     })
-}
-
-/// `quiet`: what says nothing is JSON, so that most answers travel without any header.
-fn reply(subject: Subject, answer: Answered, quiet: bool) -> Message {
-    let (body, list) = match answer {
-        Ok((Encoding::Json, body)) if quiet => (Bytes::from(body), Vec::new()),
-        Ok((encoding, body)) => {
-            let list = vec![(headers::CONTENT_TYPE, encoding.content_type().to_owned())];
-            (Bytes::from(body), list)
-        }
-        Err(failure) => {
-            let failure = failure.into_wire();
-            let mut list = failure.to_headers();
-            list.push((headers::CONTENT_TYPE, headers::JSON.to_owned()));
-            (Bytes::new(), list)
-        }
-    };
-    let mut reply = Message::new(subject, body);
-    for (name, value) in list {
-        insert(&mut reply, name, value);
-    }
-    reply
-}
-
-/// Values were made fit to travel; one that is not is left out rather than the answer.
-fn insert(reply: &mut Message, name: &'static str, value: String) {
-    if let Err(error) = reply.headers.insert_known(name, value) {
-        tracing::warn!(%error, name, "a header could not be sent");
-    }
-}
-
-fn warn_unsent(sent: Result<(), gearshift_bus::Error>) {
-    if let Err(error) = sent {
-        tracing::warn!(%error, "the answer could not be sent");
-    }
 }

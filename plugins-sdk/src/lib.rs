@@ -71,6 +71,7 @@ mod options;
 mod outlet;
 mod pace;
 mod plugin;
+mod replies;
 mod requires;
 mod run;
 mod running;

@@ -7,6 +7,7 @@ use gearshift_bus::{Bus, Error, ErrorKind, Message};
 use tokio::time::sleep;
 
 use crate::answer::Answered;
+use crate::bodies::too_large;
 use crate::context::Context;
 use crate::inflight::Unwanted;
 
@@ -34,12 +35,16 @@ impl Call<'_> {
     pub(crate) async fn work(
         self,
         run: impl Future<Output = Answered>,
-        result: impl FnOnce(Answered) -> Message,
+        mut result: impl FnMut(Answered) -> Message,
     ) {
         let unwanted = &self.context.progress.unwanted;
         let run = async {
             let message = result(run.await);
-            self.deliver(message, unwanted).await;
+            let size = message.payload.len();
+            if let Some(limit) = self.deliver(message, unwanted).await {
+                // Else it is waited for until its signs of life are missed.
+                self.deliver(result(Err(too_large(size.max(limit + 1), limit))), unwanted).await;
+            }
         };
         tokio::select! {
             biased;
@@ -72,7 +77,9 @@ impl Call<'_> {
 
     /// Publishes the result until it is stored. After the deadline, and where the call was
     /// cancelled, one attempt is made: the engine then keeps what it did not wait for.
-    async fn deliver(&self, message: Message, unwanted: &Unwanted) {
+    ///
+    /// Gives the limit of a message, in bytes, where this one is larger.
+    async fn deliver(&self, message: Message, unwanted: &Unwanted) -> Option<usize> {
         let patience = async {
             match self.context.time_left() {
                 Some(_) => std::future::pending().await,
@@ -84,11 +91,16 @@ impl Call<'_> {
         let mut said = false;
         loop {
             let error = match self.bus.deliver(message.clone()).await {
-                Ok(()) => return,
+                Ok(()) => return None,
                 Err(error) => error,
             };
+            if let ErrorKind::TooLarge { limit, .. } = *error.kind() {
+                given_up(&error);
+                return Some(limit);
+            }
             if is_final(&error) || unwanted.is_cancelled() {
-                return given_up(&error);
+                given_up(&error);
+                return None;
             }
             if !said {
                 tracing::warn!(%error, "the result could not be published yet; it is tried again");
@@ -96,7 +108,10 @@ impl Call<'_> {
             }
             tokio::select! {
                 biased;
-                () = &mut patience => return given_up(&error),
+                () = &mut patience => {
+                    given_up(&error);
+                    return None;
+                }
                 () = unwanted.cancelled() => {}
                 () = sleep(wait) => {}
             }
@@ -107,10 +122,7 @@ impl Call<'_> {
 
 /// Would another attempt end the same way?
 fn is_final(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::TooLarge { .. } | ErrorKind::Closed | ErrorKind::InvalidSubject { .. }
-    )
+    matches!(error.kind(), ErrorKind::Closed | ErrorKind::InvalidSubject { .. })
 }
 
 fn given_up(error: &Error) {

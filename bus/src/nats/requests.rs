@@ -193,6 +193,25 @@ impl Replier {
         self.traffic.tell(self.outgoing(&reply)).await
     }
 
+    /// Answers, with what `instead` makes where the servers do not carry the reply.
+    pub(crate) async fn respond_or(
+        self,
+        reply: Message,
+        instead: impl FnOnce(usize, usize) -> Message,
+        arrived: Instant,
+    ) -> Result<(), Error> {
+        let Err(error) = self.traffic.tell(self.outgoing(&reply)).await else {
+            self.count(&reply, arrived);
+            return Ok(());
+        };
+        let ErrorKind::TooLarge { size, limit } = *error.kind() else {
+            self.count(&reply, arrived);
+            return Err(error);
+        };
+        // What the client could not send is not smaller than it is.
+        self.respond(instead(reply.payload.len().max(size), limit), arrived).await
+    }
+
     /// Answers without waiting, or gives both back.
     pub(crate) fn respond_at_once(
         self,

@@ -20,7 +20,8 @@ pub(super) async fn clear(handle: &Handle, order: ClearCache, by: &Principal) ->
         (None, None, None) | (Some(_), None, None) | (Some(_), Some(_), _) => {}
     }
     let key = order.key.as_ref().map(value_of).transpose()?;
-    let wanted = Wanted { workflow: order.workflow, step: order.step, key };
+    let mocked = Some(handle.config().mocked.clone());
+    let wanted = Wanted { workflow: order.workflow, step: order.step, key, mocked };
     let forgotten = handle.forget_results(&wanted, order.dry_run).await?;
     if forgotten.is_empty() {
         // What is not deployed any more may be kept; what is neither was misspelled.

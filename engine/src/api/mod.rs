@@ -19,6 +19,7 @@ mod items;
 mod joining;
 mod late;
 mod migrate;
+mod mocked;
 mod notices;
 mod plain;
 mod plugins;

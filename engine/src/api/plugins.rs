@@ -19,7 +19,7 @@ use gearshift_protocol::view::{
 };
 use gearshift_protocol::{OperationRef, ProblemKind, Requirement, subjects};
 
-use super::{Reply, commands, problem, reply, wire};
+use super::{Reply, commands, mocked, problem, reply, wire};
 use crate::runtime::{Handle, Held, Hold, Looked, ProviderInstance, Tripped, is_once};
 
 /// How long a call by hand may take where nobody says.
@@ -84,7 +84,8 @@ fn views(
             paused: held.map(|(what, hold)| hold.words(what)),
         }
     };
-    versions.into_iter().map(view).collect()
+    let running = versions.into_iter().map(view).collect();
+    mocked::with_mocks(looked, name, running)
 }
 
 fn of_instance(looked: &Looked, instance: &ProviderInstance) -> PluginInstanceView {
@@ -142,6 +143,7 @@ fn operations(
             output,
             differing,
             // As it is asked: of several instances the most careful one counts.
+            mocked: looked.is_mocked_at(&endpoint.subject),
             idempotent: !told.iter().any(|(_, one)| is_once(one)),
             timeout: endpoint.metadata.get(METADATA_TIMEOUT).cloned(),
             heartbeat: endpoint.metadata.get(METADATA_HEARTBEAT).cloned(),
@@ -235,7 +237,8 @@ pub(super) async fn call(handle: &Handle, order: PluginCall) -> Reply {
         }
     };
     let took_us = u64::try_from(called.took.as_micros()).unwrap_or(u64::MAX);
-    let reply = reply(&PluginCallReply { output, failure, subject: called.subject, took_us })?;
+    let (subject, mocked) = (called.subject, called.mocked);
+    let reply = reply(&PluginCallReply { output, failure, subject, mocked, took_us })?;
     let size = reply.len();
     if handle.bus().kind() == BackendKind::Nats && size > ANSWER_MAX {
         let text = format!(
@@ -271,10 +274,12 @@ pub(super) fn why(handle: &Handle, definition: &Definition, calls: &[CallView], 
         let (plugin, major, name) = (parts.next(), parts.next(), parts.next());
         let is_its = |call: &CallView| {
             call.operation.parse::<OperationRef>().is_ok_and(|it| {
+                let is_mocked = handle.config().is_mocked(&it.plugin, &it.operation);
                 let of_major = it.major().is_none_or(|wanted| major == Some(&format!("v{wanted}")));
                 Some(it.plugin.as_str()) == plugin
                     && Some(it.operation.as_str()) == name
                     && of_major
+                    && !is_mocked
             })
         };
         if calls.iter().filter(heeds).any(is_its) {

@@ -61,8 +61,8 @@ pub(super) struct DevArgs {
     #[arg(long, value_name = "ADDRESS:PORT", env = "GEARSHIFT_LISTEN")]
     #[arg(default_value = "127.0.0.1:4500", value_parser = doors::listen)]
     listen: SocketAddr,
-    /// Answer calls without plugins: PLUGIN.OPERATION with this output, all others with {}.
-    /// May be repeated
+    /// Answer the calls of this engine without plugins: PLUGIN.OPERATION with this output, all
+    /// others with {}. May be repeated
     #[arg(long, value_name = "PLUGIN.OPERATION=JSON", num_args = 0..=1)]
     #[arg(default_missing_value = mocks::EVERYTHING, value_parser = mocks::parse)]
     mock: Vec<Mock>,
@@ -181,6 +181,8 @@ impl Session<'_> {
     fn announce(&self, note: &DevNote, loaded: &[String], loader: &Loader) -> Result<(), Failure> {
         let output = self.global.out();
         let data = self.args.data.as_ref().map(|data| data.display().to_string());
+        let warnings = self.ground.warnings.iter().map(String::as_str).chain(loader.warning());
+        let warnings = Vec::from_iter(warnings);
         output.json(&json!({
             "url": note.url,
             "token": note.token,
@@ -188,7 +190,7 @@ impl Session<'_> {
             "nats": note.nats,
             "data": data,
             "loaded": loaded,
-            "warnings": self.ground.warnings,
+            "warnings": warnings,
         }))?;
         let data = data.unwrap_or_else(|| "memory (--data DIR keeps it)".to_owned());
         let (nats, data) = match (&note.nats, &self.ground.about) {
@@ -203,7 +205,7 @@ impl Session<'_> {
             }
             (None, _) => ("none (embedded; --nats starts one)".to_owned(), data),
         };
-        for warning in &self.ground.warnings {
+        for warning in warnings {
             output.line(format!("warning  {warning}"))?;
         }
         output.line(format!("server   {}", note.url))?;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::output::{Look, clean};
+use super::output::{Look, clean, folded};
 
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -61,6 +61,11 @@ impl Finding {
 
     /// One line, and one below it with the help.
     pub(super) fn render(&self, look: Look) -> String {
+        self.render_within(look, usize::MAX)
+    }
+
+    /// The same in lines of so many columns, as far as its words go.
+    pub(super) fn render_within(&self, look: Look, columns: usize) -> String {
         const INDENT: &str = "               ";
         let (mark, style) = match self.level {
             Level::Ok => ("✓", look.green()),
@@ -68,11 +73,12 @@ impl Finding {
             Level::Warning => ("!", look.yellow()),
             Level::Problem => ("✗", look.red()),
         };
-        let message = clean(&self.message);
+        let message = folded(&clean(&self.message), columns, INDENT.len(), INDENT);
         let mut text = format!("{style}{mark}{style:#} {:<12} {message}", self.check);
         if let Some(help) = &self.help {
             let dim = look.dim();
-            text.push_str(&format!("\n{INDENT}{dim}→ {}{dim:#}", clean(help)));
+            let help = folded(&clean(help), columns, INDENT.len() + 2, &format!("{INDENT}  "));
+            text.push_str(&format!("\n{INDENT}{dim}→ {help}{dim:#}"));
         }
         text
     }
@@ -104,6 +110,10 @@ mod tests {
         assert_eq!(ok.render(look), "✓ server       nats-server 2.15.1");
         let bad = Finding::problem("sync", "never\u{1b}", "always");
         assert_eq!(bad.render(look), "✗ sync         never\\u{1b}\n               → always");
+        let long = Finding::problem("sync", "one two three four", "five six seven eight");
+        let lines = ["✗ sync         one two three", "four", "→ five six", "  seven eight"];
+        let lines = lines.join(&format!("\n{}", " ".repeat(15)));
+        assert_eq!(long.render_within(look, 28), lines);
         let poor = Finding::warning("a", "b", "c");
         assert_eq!(summary(&[ok.clone(), bad.clone(), poor.clone()]), "1 problem, 1 warning");
         assert_eq!(summary(&[ok.clone(), poor.clone(), poor]), "no problem, 2 warnings");

@@ -34,7 +34,7 @@ impl Live {
         let named: BTreeSet<String> = operations(definition).into_iter().collect();
         for name in &named {
             let Ok(wanted) = name.parse::<OperationRef>() else { continue };
-            if self.serving(&wanted).next().is_none() {
+            if self.serving(&wanted).next().is_none() && !self.is_mocked(&wanted) {
                 let message = self.missing(&wanted);
                 problems.push(places.first(codes::MISSING_PLUGIN, name, message));
             }
@@ -77,6 +77,17 @@ impl Live {
         self.fitting(wanted).map(|(_, operation)| operation)
     }
 
+    /// Do mocks of the engine answer it, whichever versions run?
+    fn is_mocked(&self, wanted: &OperationRef) -> bool {
+        let is_all = |one: &PluginView| one.name == "*";
+        let is_it = |one: &PluginView| {
+            let mut operations = one.operations.iter();
+            one.name == wanted.plugin
+                && operations.any(|it| it.mocked && it.name == wanted.operation)
+        };
+        self.0.iter().any(|one| is_all(one) || is_it(one))
+    }
+
     /// The same, each with its plugin.
     fn fitting(
         &self,
@@ -84,7 +95,8 @@ impl Live {
     ) -> impl Iterator<Item = (&PluginView, &OperationView)> {
         let fits =
             |one: &&PluginView| one.foreign_protocol.is_none() && wanted.accepts(&one.version);
-        let fitting = named(&self.0, &wanted.plugin).into_iter().filter(fits);
+        let runs = move |one: &&PluginView| !one.version.is_empty() && fits(one);
+        let fitting = named(&self.0, &wanted.plugin).into_iter().filter(runs);
         let operations = fitting.flat_map(|one| one.operations.iter().map(move |it| (one, it)));
         operations.filter(|(_, operation)| operation.name == wanted.operation)
     }
@@ -96,7 +108,8 @@ impl Live {
 
     fn missing(&self, wanted: &OperationRef) -> String {
         let OperationRef { plugin, operation, .. } = wanted;
-        let running = named(&self.0, plugin);
+        let mut running = named(&self.0, plugin);
+        running.retain(|one| !one.version.is_empty());
         let Some(first) = running.first() else {
             return format!("no plugin `{plugin}` is running");
         };
@@ -128,7 +141,11 @@ pub(super) fn named<'p>(running: &'p [PluginView], name: &str) -> Vec<&'p Plugin
     let is_called = |one: &&PluginView| one.name == name;
     let implements = |one: &&PluginView| one.interfaces.iter().any(|it| it == name);
     let called: Vec<_> = running.iter().filter(is_called).collect();
-    if called.is_empty() { running.iter().filter(implements).collect() } else { called }
+    // Mocks of that name do not stand in the way of who implements the rest of it.
+    if called.iter().any(|one| !one.version.is_empty()) {
+        return called;
+    }
+    called.into_iter().chain(running.iter().filter(implements)).collect()
 }
 
 /// No version of those that run is the one that is wanted.

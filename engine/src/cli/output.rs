@@ -231,6 +231,51 @@ impl<T> Table<'_, T> {
     }
 }
 
+impl<T> Table<'_, T> {
+    /// The same; where a line is longer than that many columns, the first two cells of each row are
+    /// in a line of their own, above the others.
+    pub(super) fn render_within(&self, items: &[T], columns: usize) -> String {
+        let whole = self.render(items);
+        if whole.lines().all(|line| line.chars().count() <= columns) {
+            return whole;
+        }
+        let mut rows = vec![self.headings.iter().map(|&text| text.to_owned()).collect()];
+        rows.extend(items.iter().map(self.cells));
+        let (mut heads, mut rest) = (Vec::new(), Builder::default());
+        for mut row in rows {
+            let others: Vec<String> = row.split_off(row.len().min(2));
+            heads.push(row.iter().map(|cell| one_line(cell)).collect::<Vec<_>>().join(" "));
+            rest.push_record(others.iter().map(|cell| one_line(cell).into_owned()));
+        }
+        let mut rest = rest.build();
+        rest.with(TableStyle::empty()).with(Padding::new(0, 2, 0, 0));
+        let rest = rest.to_string();
+        let lines = heads.iter().zip(rest.lines());
+        let lines = lines.map(|(head, rest)| format!("{head}\n  {}", rest.trim_end()));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Words in lines of so many columns where that goes; those behind the first begin with `indent`.
+/// Columns that the first line has beside the text are `before`.
+pub(super) fn folded(text: &str, columns: usize, before: usize, indent: &str) -> String {
+    let (mut folded, mut at) = (String::with_capacity(text.len()), before);
+    for (place, word) in text.split(' ').enumerate() {
+        let long = word.chars().count();
+        if place > 0 && at + 1 + long > columns {
+            folded.push('\n');
+            folded.push_str(indent);
+            at = indent.chars().count();
+        } else if place > 0 {
+            folded.push(' ');
+            at += 1;
+        }
+        folded.push_str(word);
+        at += long;
+    }
+    folded
+}
+
 /// Text from outside without what would steer a terminal (row H17).
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     let steers = |letter: char| letter.is_control() && letter != '\n' && letter != '\t';
@@ -291,6 +336,26 @@ mod tests {
     fn what_was_written_in_several_lines_is_told_in_one() {
         let told = ["  a\r\n\n b", "\u{2028}a\tb\n", "a \u{1b}[2J", "plain  words"].map(one_line);
         assert_eq!(told, ["  a b", "a b", "a \\u{1b}[2J", "plain  words"]);
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_has_two_lines_for_each_row() {
+        let table = Table::<(&str, &str)> {
+            headings: &["PLUGIN", "VERSION", "STATE", "CALLS"],
+            cells: |item| [item.0, "1.2.0", item.1, "7"].map(str::to_owned).to_vec(),
+        };
+        let items = [("a", "active"), ("a-long-name", "on")];
+        assert_eq!(table.render_within(&items, 40), table.render(&items));
+        let narrow = "PLUGIN VERSION\n  STATE   CALLS\na 1.2.0\n  active  7\na-long-name 1.2.0\n  \
+                      on      7";
+        assert_eq!(table.render_within(&items, 30), narrow);
+    }
+
+    #[test]
+    fn what_is_too_long_goes_on_below() {
+        assert_eq!(folded("one two three four", 12, 3, "  "), "one two\n  three four");
+        assert_eq!(folded("averylongword is", 5, 0, "."), "averylongword\n.is");
+        assert_eq!(folded("a  b", 80, 0, ""), "a  b");
     }
 
     #[test]

@@ -11,13 +11,14 @@ use gearshift_client::protocol::{OperationRef, subjects};
 
 use super::args::Global;
 use super::conformance::{CheckArgs, check};
-use super::connect::{self, Target};
+use super::connect::{self, DevNote, Target};
 use super::data::DataArgs;
 use super::failure::{ENDED_BADLY, Failure, NOT_FOUND, Outcome, TIMED_OUT, UNREACHABLE};
 use super::joining::unusable;
 use super::live::{named, not_meant};
 use super::output::{clean, tell};
-use super::plugin_shown::{NOT_SURE, contradictions, interfaces, providers, shown, table};
+use super::plugin_shown::WIDTH as COLUMNS;
+use super::plugin_shown::{NOT_SURE, contradictions, interfaces, mocked, providers, shown, table};
 use super::words;
 use crate::api::plugins_of_bus;
 
@@ -102,11 +103,15 @@ async fn ls(global: &Global, name: Option<&str>) -> Outcome {
         None => known.items.clone(),
     };
     if items.is_empty() {
-        tell(NOBODY);
+        tell(nobody(global)?);
     }
     let output = global.out();
-    output.items(&items, &table(known.by_engine))?;
-    for line in interfaces(&items) {
+    let table = table(known.by_engine);
+    match output.is_text() && !items.is_empty() {
+        true => output.line(table.render_within(&items, COLUMNS))?,
+        false => output.items(&items, &table)?,
+    }
+    for line in interfaces(&items).into_iter().chain(mocked(&items)) {
         output.line(clean(&line))?;
     }
     for words in contradictions(&items) {
@@ -143,6 +148,22 @@ async fn show(global: &Global, name: &str) -> Outcome {
 const NOBODY: &str = "note: no plugin is running; start one as a process of its own, with \
                       `NATS_URL` set to the engine's servers, or try `gearshift dev \
                       document-approval`, which has its plugins inside";
+
+/// The same of an engine whose bus is in its process.
+const NOBODY_INSIDE: &str = "note: no plugin is running, and the bus of this engine is inside its \
+                             process: plugins of other processes need `gearshift dev --nats`; \
+                             `gearshift dev document-approval` has its plugins inside, and a \
+                             mocks.yaml answers without any";
+
+fn nobody(global: &Global) -> Result<&'static str, Failure> {
+    let note = std::env::current_dir().ok().and_then(|folder| DevNote::read(&folder));
+    Ok(match (connect::chosen(global)?, note) {
+        (Target::Http { url, .. }, Some(note)) if url == note.url && note.nats.is_none() => {
+            NOBODY_INSIDE
+        }
+        (Target::Http { .. } | Target::Nats(_), _) => NOBODY,
+    })
+}
 
 /// `NAME` or `NAME@VERSIONS`; no operation is meant.
 fn wanted(name: &str) -> Result<OperationRef, Failure> {
@@ -204,7 +225,8 @@ impl Known {
         if running.is_empty() {
             return Err(self.absent(&wanted.plugin));
         }
-        let meant = running.iter().filter(|one| wanted.accepts(&one.version));
+        let is_meant = |one: &PluginView| one.version.is_empty() || wanted.accepts(&one.version);
+        let meant = running.iter().filter(|one| is_meant(one));
         let meant: Vec<_> = meant.map(|one| (*one).clone()).collect();
         match meant.is_empty() {
             true => Err(Failure::new(NOT_FOUND, not_meant(&running, wanted))),
@@ -260,16 +282,21 @@ async fn call(global: &Global, args: &CallArgs) -> Outcome {
 fn told(global: &Global, reply: &PluginCallReply) -> Outcome {
     let output = global.out();
     output.json(reply)?;
+    if reply.mocked {
+        tell("note: a mock of this engine answered, and no plugin was asked");
+    }
     let Some(failure) = &reply.failure else {
         let given = reply.output.clone().unwrap_or_default();
         let text = serde_json::to_string_pretty(&given).unwrap_or_default();
         output.line(clean(&text))?;
         return Ok(0);
     };
+    // Nobody was asked: that is told as every command tells of what is not there.
+    if failure.kind == "plugin_not_found" && output.is_text() {
+        return Err(Failure::new(NOT_FOUND, failure.message.clone()));
+    }
     let what = match (failure.kind.as_str(), failure.code.as_str()) {
         (kind, code) if code.is_empty() || code == kind => kind.to_owned(),
-        // The code is the engine's own, and says which of those it is.
-        ("plugin_not_found", code) => code.to_owned(),
         (kind, code) => format!("{kind} {code}"),
     };
     let again = failure.retry_after_ms.map(|wait| format!("  again in {}", words::span(wait)));

@@ -10,15 +10,17 @@ use gearshift_client::protocol::view::{
 use serde_json::Value;
 
 use super::output::{Look, Table};
-use super::words::{quoted, span};
+use super::words::{count, quoted, span};
 
 /// What nobody told.
 const UNKNOWN: &str = "unknown";
 /// The columns of a usual terminal.
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 /// What follows where instances contradict each other.
 pub(super) const NOT_SURE: &str = "which one a call meets is not known, and only one of them is \
                                    shown and compared with definitions";
+/// What stands for all plugins, where mocks answer for each of them.
+const EVERYTHING: &str = "*";
 /// What there is none of.
 const NONE: &str = "-";
 
@@ -38,7 +40,10 @@ const HEADINGS: [&str; 8] =
 
 /// Calls, errors, how long, breaker.
 fn cells(one: &PluginView, seen: [String; 4]) -> Vec<String> {
-    let told = [one.name.clone(), one.version.clone(), states(one), load(&one.instances)];
+    // Of mocks alone there are no versions.
+    let version = if one.version.is_empty() { NONE.to_owned() } else { one.version.clone() };
+    let load = if one.instances.is_empty() { NONE.to_owned() } else { load(&one.instances) };
+    let told = [one.name.clone(), version, states(one), load];
     told.into_iter().chain(seen).collect()
 }
 
@@ -55,6 +60,23 @@ pub(super) fn interfaces(items: &[PluginView]) -> Vec<String> {
         .iter()
         .flat_map(|(interface, who)| wrapped(&format!("interface {interface}: "), who));
     told.collect()
+}
+
+/// What of them mocks answer, below that.
+pub(super) fn mocked(items: &[PluginView]) -> Vec<String> {
+    let of = |one: &PluginView| {
+        let mocked = one.operations.iter().filter(|it| it.mocked);
+        let names = mocked.map(|it| match one.name.as_str() {
+            EVERYTHING => "every operation".to_owned(),
+            name => format!("{name}.{}", it.name),
+        });
+        names.collect::<Vec<_>>()
+    };
+    let mut names: Vec<_> = items.iter().flat_map(of).collect();
+    names.sort();
+    // Of several versions each has it.
+    names.dedup();
+    if names.is_empty() { names } else { wrapped("mocked for calls of this engine: ", &names) }
 }
 
 /// Which instances of a version say something else than the others, a sentence for each operation.
@@ -144,6 +166,9 @@ fn states(one: &PluginView) -> String {
     if let Some(spoken) = &one.foreign_protocol {
         return format!("{all} protocol {spoken}");
     }
+    if all == 0 {
+        return if one.paused.is_some() { "mocked, paused" } else { "mocked" }.to_owned();
+    }
     if one.paused.is_some() {
         return format!("{all} paused");
     }
@@ -191,7 +216,8 @@ fn breaker(one: &PluginView) -> String {
 /// `plugin show`, line by line.
 pub(super) fn shown(one: &PluginView, look: Look) -> Vec<String> {
     let (bold, dim) = (look.green(), look.dim());
-    let mut lines = vec![format!("{bold}{}{bold:#} {}", one.name, one.version)];
+    let head = format!("{bold}{}{bold:#} {}", one.name, one.version);
+    let mut lines = vec![head.trim_end().to_owned()];
     lines.extend(one.foreign_protocol.iter().map(|spoken| {
         let (_, known) = METADATA_PROTOCOL;
         format!("  foreign protocol {spoken}: it is not asked, as `{known}` is needed")
@@ -204,7 +230,10 @@ pub(super) fn shown(one: &PluginView, look: Look) -> Vec<String> {
     if !one.cycle.is_empty() {
         lines.push(format!("  needs itself: {}", one.cycle.join(" → ")));
     }
-    lines.push("instances, by their own count".to_owned());
+    lines.push(match one.instances.is_empty() {
+        true => "no instance: mocks of this engine answer".to_owned(),
+        false => "instances, by their own count".to_owned(),
+    });
     for it in &one.instances {
         let load = load(std::slice::from_ref(it));
         let calls = match it.calls {
@@ -242,6 +271,9 @@ fn required(one: &RequirementView) -> String {
 
 fn operation(it: &OperationView) -> Vec<String> {
     let mut about = Vec::new();
+    if it.mocked {
+        about.push("mocked for calls of this engine".to_owned());
+    }
     if !it.idempotent {
         about.push("not idempotent: asked once".to_owned());
     }
@@ -249,7 +281,8 @@ fn operation(it: &OperationView) -> Vec<String> {
     about.extend(it.heartbeat.iter().map(|time| format!("long work, a sign of life every {time}")));
     if it.calls > 0 {
         let (errors, took) = (share(it.errors, it.calls), micros(it.p99_us));
-        let seen = format!("{} calls seen by this engine", it.calls);
+        let calls = usize::try_from(it.calls).unwrap_or(usize::MAX);
+        let seen = format!("{} seen by this engine", count(calls, "call"));
         about.push(format!("{seen}, {errors} failed, 99% within about {took}"));
     }
     if it.conflicts > 0 {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gearshift_bus::{Bus, ErrorKind};
+use gearshift_bus::{BackendKind, Bus, ErrorKind};
 use tokio::task::JoinSet;
 use tokio_util::sync::DropGuard;
 
@@ -18,6 +18,10 @@ use crate::runtime::{EngineConfig, Mocked};
 const BUS_FOLDER: &str = "bus";
 /// What answers where the plugins of a folder do not run, beside its definitions.
 pub(super) const MOCKS: &str = "mocks.yaml";
+
+/// For whom mocks are there.
+const OURS_ALONE: &str = "mocks answer the calls of this engine only: instances that another \
+                          engine of this bus has, or takes over, call the real plugins";
 
 /// Opens the bus: in `data`, or in memory.
 pub(super) async fn open(data: Option<&Path>) -> Result<(Bus, EngineConfig), Failure> {
@@ -82,17 +86,12 @@ struct Served {
 
 impl Providers {
     /// Serves the mocks of the command line instead of any plugin; true if there are some.
-    pub(super) async fn mock(
-        &mut self,
-        bus: &Bus,
-        list: &[Mock],
-        folder: &Path,
-    ) -> Result<bool, Failure> {
+    pub(super) async fn mock(&mut self, list: &[Mock], folder: &Path) -> Result<bool, Failure> {
         if list.is_empty() {
             return Ok(false);
         }
         self.flags = list.to_vec();
-        self.read(bus, &folder.join(MOCKS)).await?;
+        self.read(&folder.join(MOCKS)).await?;
         Ok(true)
     }
 
@@ -116,24 +115,24 @@ impl Providers {
             self.files.insert(file, MocksFile { text, served: None, unused: true });
             return Ok(());
         }
-        self.read(bus, &file).await
+        self.read(&file).await
     }
 
     /// Looks at every `mocks.yaml` again: a line about each that changed, or what is wrong with it;
     /// then what it said before goes on answering.
-    pub(super) async fn changes(&mut self, bus: &Bus) -> Vec<Result<String, Failure>> {
+    pub(super) async fn changes(&mut self) -> Vec<Result<String, Failure>> {
         let changed = self.files.iter().filter(|(path, file)| text_of(path) != file.text);
         let changed: Vec<PathBuf> = changed.map(|(path, _)| path.clone()).collect();
         let mut told = Vec::new();
         for path in changed {
-            told.push(self.change(bus, &path).await);
+            told.push(self.change(&path).await);
         }
         told
     }
 
-    async fn change(&mut self, bus: &Bus, path: &Path) -> Result<String, Failure> {
+    async fn change(&mut self, path: &Path) -> Result<String, Failure> {
         let shown = path.display();
-        self.read(bus, path).await?;
+        self.read(path).await?;
         Ok(match self.files.get(path) {
             Some(file) if file.unused => {
                 format!("{shown} is not used: the plugins of its folder run in this process")
@@ -146,7 +145,7 @@ impl Providers {
     }
 
     /// Serves what is written there now, instead of what was.
-    async fn read(&mut self, bus: &Bus, path: &Path) -> Result<(), Failure> {
+    async fn read(&mut self, path: &Path) -> Result<(), Failure> {
         let file = self.files.entry(path.to_owned()).or_default();
         file.text = text_of(path);
         if file.unused {
@@ -156,14 +155,15 @@ impl Providers {
             (Some(flags), Some(file)) => Some(flags.or(file)),
             (flags, file) => flags.or(file),
         };
-        file.served = match mocks {
-            // Before the others end, so that nobody finds no one.
+        let served = match mocks {
             Some(mocks) => {
-                let guard = mocks.serve(bus, &mut self.mocks).await?;
+                let guard = mocks.serve(self.mocked.bus(), &mut self.mocks).await?;
                 Some(Served { mocks, _guard: guard })
             }
             None => None,
         };
+        // Those before end once nobody asks them any more, so that nobody finds no one.
+        let _before = std::mem::replace(&mut file.served, served);
         let served = self.files.values().filter_map(|file| file.served.as_ref());
         self.mocked.set(served.flat_map(|served| served.mocks.operations()).collect());
         while self.mocks.try_join_next().is_some() {}
@@ -173,6 +173,12 @@ impl Providers {
     /// What mocks answer, as the engine is to know it.
     pub(super) fn mocked(&self) -> Mocked {
         self.mocked.clone()
+    }
+
+    /// What is to be known of mocks on a bus that other engines may be on; nothing without any.
+    pub(super) fn warning(&self, bus: &Bus) -> Option<&'static str> {
+        let is_mocked = self.files.values().any(|file| file.served.is_some());
+        (is_mocked && bus.kind() == BackendKind::Nats).then_some(OURS_ALONE)
     }
 
     /// `plugins of document-approval in process`.

@@ -68,7 +68,7 @@ impl Loader {
 
     /// Lets mocks answer instead of plugins, if there are any.
     pub(super) async fn mock(&mut self, list: &[Mock]) -> Result<(), Failure> {
-        self.mocked = self.providers.mock(&self.bus, list, &self.folder).await?;
+        self.mocked = self.providers.mock(list, &self.folder).await?;
         Ok(())
     }
 
@@ -88,6 +88,11 @@ impl Loader {
         self.providers.mocked()
     }
 
+    /// What is to be known of mocks on this bus.
+    pub(super) fn warning(&self) -> Option<&'static str> {
+        self.providers.warning(&self.bus)
+    }
+
     /// `plugins of document-approval in process`.
     pub(super) fn summary(&self) -> String {
         self.providers.summary()
@@ -101,11 +106,18 @@ impl Loader {
 
     /// Loads what changed, and tells.
     pub(super) async fn reload(&mut self) -> Result<(), Failure> {
-        for told in self.providers.changes(&self.bus).await {
+        let warned = self.warning().is_some();
+        for told in self.providers.changes().await {
             match told {
                 Ok(words) => self.output.line(format!("reload   {words}"))?,
-                Err(failure) => tell(failure.render(self.look).trim_end()),
+                Err(failure) => {
+                    let failure = failure.with_help("what it said before goes on answering");
+                    tell(failure.render(self.look).trim_end());
+                }
             }
+        }
+        if let Some(warning) = self.warning().filter(|_| !warned) {
+            self.output.line(format!("warning  {warning}"))?;
         }
         for one in self.changes().await?.iter().filter(|one| !one.unchanged) {
             let stays = match one.older_instances {

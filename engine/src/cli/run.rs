@@ -74,7 +74,7 @@ pub(super) async fn run(global: &Global, args: RunArgs, plugins: PluginLoader) -
     let opening = opening(&args, &definition, steps)?;
     let (bus, config) = providers::open(args.dir.as_deref()).await?;
     let mut providers = Providers::default();
-    let mocked = providers.mock(&bus, &args.mock, &folder).await?;
+    let mocked = providers.mock(&args.mock, &folder).await?;
     if !mocked {
         providers.load(&bus, &plugins, &folder).await?;
     }

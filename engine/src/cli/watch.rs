@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use gearshift_client::protocol::query::Definitions;
 use gearshift_client::protocol::view::InstanceSummary;
 use gearshift_client::protocol::{Notice, NoticeKind, Status};
 use gearshift_client::{Client, Watch, WatchFilter};
@@ -11,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::args::Global;
 use super::connect;
 use super::failure::{ENDED_BADLY, Failure, Outcome, TIMED_OUT, UNREACHABLE};
-use super::output::{Output, one_line, tell};
+use super::output::{Output, clean, one_line, tell};
 use super::words::{self, event, states};
 
 const EXAMPLES: &str = "\
@@ -51,6 +52,9 @@ pub(super) async fn watch(global: &Global, args: WatchArgs) -> Outcome {
         filter.workflow = Some(summary.workflow);
         filter.key = Some(summary.key);
     }
+    if let (Some(workflow), None) = (&filter.workflow, &filter.key) {
+        tell_unknown(&client, workflow).await?;
+    }
     let watch = client.watch(filter.clone()).await?;
     let instance = match (&filter.workflow, &filter.key) {
         (Some(workflow), Some(key)) => Some(format!("{workflow}/{key}")),
@@ -61,6 +65,19 @@ pub(super) async fn watch(global: &Global, args: WatchArgs) -> Outcome {
     let watching =
         Watching { client: looks, watch, instance, output: global.out(), silence_max, since: None };
     watching.run(&client).await
+}
+
+/// Says that nobody knows the workflow yet: it may be a slip, or deployed later.
+async fn tell_unknown(client: &Client, workflow: &str) -> Result<(), Failure> {
+    let known = client.definitions(&Definitions::default()).await?.items;
+    if known.iter().any(|one| one.name == workflow) {
+        return Ok(());
+    }
+    let near = words::nearest(workflow, known.iter().map(|one| one.name.as_str()));
+    let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    let told = format!("note: no workflow `{workflow}` is deployed; it is waited for{near}");
+    tell(&clean(&told));
+    Ok(())
 }
 
 /// What is watched, and whether an engine was there at the last look.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::mocked::Mocked;
 
 /// How an engine runs.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub struct EngineConfig {
     pub accept_lost: BTreeSet<u16>,
     /// A person accepts that a stream of events is not the one it was: it is read as a new source.
     pub accept_new_inbox: bool,
-    /// What mocks answer, which do not say that they are there.
+    /// What mocks answer to this engine, and to no other one.
     pub mocked: Mocked,
     /// Known weaknesses of what the engine stands on, one sentence each; health tells them.
     pub warnings: Vec<String>,
@@ -78,34 +78,17 @@ impl ClusterConfig {
     }
 }
 
-/// What mocks answer: `plugin.operation`, or `*` for everything. A clone is the same, so whoever
-/// serves mocks may change them while an engine runs.
-#[derive(Clone, Debug, Default)]
-pub struct Mocked(Arc<RwLock<BTreeSet<String>>>);
-
-impl Mocked {
-    /// These are mocked from now on, and nothing else.
-    pub fn set(&self, operations: BTreeSet<String>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = operations;
-    }
-
-    fn any(&self, is_it: impl Fn(&str) -> bool) -> bool {
-        let operations = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        operations.iter().any(|mock| mock == "*" || is_it(mock))
-    }
-}
-
 impl EngineConfig {
     /// Does a mock answer the operation?
     #[must_use]
     pub fn is_mocked(&self, plugin: &str, operation: &str) -> bool {
-        self.mocked.any(|mock| mock.split_once('.') == Some((plugin, operation)))
+        self.mocked.answers(plugin, operation)
     }
 
     /// Do mocks answer operations of the plugin?
     #[must_use]
     pub(crate) fn mocks_of(&self, plugin: &str) -> bool {
-        self.mocked.any(|mock| mock.split_once('.').is_some_and(|(name, _)| name == plugin))
+        self.mocked.has_of(plugin)
     }
 }
 

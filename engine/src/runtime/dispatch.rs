@@ -177,6 +177,7 @@ impl Dispatch {
     fn call(&self, key: InstanceKey, definition: &Definition, (call, first): (CallRequest, bool)) {
         let attempt = self.attempt(key, definition, call, first);
         if let Some(under) = attempt.call.cache {
+            let under = self.shared.providers.kept_under(&attempt.call.operation, under);
             return self.call_or_find(attempt.that_waits(&self.unsent), under);
         }
         let Some(attempt) = self.call_at_once(attempt) else { return };
@@ -241,8 +242,9 @@ impl Dispatch {
     }
 
     /// Keeps a result for the same call again; a stop waits for it.
-    fn keep(&self, result: ToKeep) {
+    fn keep(&self, mut result: ToKeep) {
         let shared = Arc::clone(&self.shared);
+        result.under = shared.providers.kept_under(&result.operation, result.under);
         if let Some(keeping) = shared.results.begin(result, shared.config.clock.now()) {
             self.tasks.spawn(async move { shared.results.keep(&shared.bus, keeping).await });
         }
@@ -263,7 +265,7 @@ impl Dispatch {
         let Some(body) = attempt.inline() else { return Some(attempt) };
         let Ok(message) = attempt.message(sending.subject(), body) else { return Some(attempt) };
         attempt.refresh();
-        let limit = attempt.limit();
+        let (limit, requests) = (attempt.limit(), sending.bus().requests());
         let token = self.calls.token();
         let number = self.under_way.keep(Sent { attempt, sending, permit, token });
         let under_way = Arc::downgrade(&self.under_way);
@@ -272,7 +274,6 @@ impl Dispatch {
                 under_way.heard(number, reply);
             }
         });
-        let requests = self.shared.bus.requests();
         if let Err((message, then)) = requests.request_told(message, limit, then) {
             let stop = self.stop.clone();
             self.tasks.spawn(async move {

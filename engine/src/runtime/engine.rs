@@ -87,7 +87,7 @@ impl Engine {
             Some(cluster) => Some(Cluster::join(&bus, &config, cluster).await?),
             None => None,
         };
-        let providers = Providers::new(bus.clone());
+        let providers = Providers::new(bus.clone(), config.mocked.clone());
         providers.load_holds().await?;
         providers.load_breakers().await?;
         let shared = Arc::new(Shared {

@@ -18,6 +18,7 @@ mod held;
 mod longwork;
 mod migrate;
 mod migrate_nats;
+mod mocks;
 mod nats;
 mod pasted;
 mod places;

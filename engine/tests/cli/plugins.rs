@@ -44,16 +44,16 @@ fn plugins_are_listed_shown_and_called_embedded_and_over_nats() {
         assert_eq!(done.ends(0).json()["output"]["valid"], true);
         let refused = place.gearshift(&call).ends(1).out;
         assert!(refused.starts_with("permanent 400"), "{refused}");
-        let nobody = place.gearshift(&["plugin", "call", "validatr", "works"]).ends(3).out;
+        let nobody = place.gearshift(&["plugin", "call", "validatr", "works"]).ends(3).err;
         assert!(
-            nobody.contains("no plugin `validatr` is running; there is `validator`"),
+            nobody.contains("error[GS4040]: no plugin `validatr` is running; there is `validator`"),
             "{nobody}"
         );
-        let other = place.gearshift(&["plugin", "call", "validator", "validate"]).ends(3).out;
+        let other = place.gearshift(&["plugin", "call", "validator", "validate"]).ends(3).err;
         let said =
             "plugin `validator` 1.2.0 has no operation `validate`; it has `validate_document`";
         assert!(other.contains(said), "{other}");
-        let newer = place.gearshift(&["plugin", "call", "validator@^9", "validate"]).ends(3).out;
+        let newer = place.gearshift(&["plugin", "call", "validator@^9", "validate"]).ends(3).err;
         assert!(newer.contains("runs as 1.2.0, but `^9` is needed"), "{newer}");
         place.gearshift(&["plugin", "reset", "validator"]).ends(0);
         place.gearshift(&["plugin", "reset", "validator.validate_document"]).ends(0);
@@ -329,8 +329,8 @@ fn g2_a_plugin_that_takes_no_calls_is_seen_with_its_state() {
     assert!(check.contains("it is initializing"), "{check}");
     // A call by hand says that it is there, since when, and what it waits for.
     let engine = serve(&place, server.url(), &[]);
-    let called = on(&["plugin", "call", "waiter", "hold"]).ends(3).out;
-    let said = "plugin_not_ready  plugin `waiter` takes no calls: it is initializing since 20";
+    let called = on(&["plugin", "call", "waiter", "hold"]).ends(3).err;
+    let said = "error[GS4040]: plugin `waiter` takes no calls: it is initializing since 20";
     assert!(called.starts_with(said), "{called}");
     assert!(called.contains("it needs parser >=1, which does not run"), "{called}");
     drop(engine);
@@ -354,7 +354,7 @@ fn g2_a_plugin_that_takes_no_calls_is_seen_with_its_state() {
         |shown: &String| shown.contains("  deactivating since 20") && shown.contains("  load 1/");
     let shown = (0..2_000).map(|_| on(&["plugin", "show", "waiter"]).ends(0).out).find(has_load);
     assert!(shown.is_some(), "the load that it told last");
-    let called = on(&["plugin", "call", "waiter", "hold"]).ends(3).out;
+    let called = on(&["plugin", "call", "waiter", "hold"]).ends(3).err;
     assert!(called.contains("it is deactivating since 20"), "{called}");
     assert!(called.contains("start another instance of it"), "{called}");
     drop(engine);

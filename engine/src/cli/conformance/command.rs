@@ -15,6 +15,7 @@ use super::super::failure::{ENDED_BADLY, Failure, Outcome};
 use super::super::finding::{Finding, Level, summary};
 use super::super::joining::unusable;
 use super::super::output::clean;
+use super::super::plugin_shown::WIDTH as COLUMNS;
 use super::super::words::count;
 use super::desk::Desk;
 use super::samples::{SampleArgs, Samples};
@@ -224,7 +225,10 @@ fn print(global: &Global, name: &str, sections: &[Section]) -> Result<(), Failur
         let gap = if index == 0 { "" } else { "\n" };
         output.line(clean(&format!("{gap}{}", section.title(several))))?;
         for finding in &section.findings {
-            output.line(format!("  {}", finding.render(output.look).replace('\n', "\n  ")))?;
+            // Whatever reads a pipe gets each finding in one line.
+            let columns = if output.is_terminal { COLUMNS - 2 } else { usize::MAX };
+            let text = finding.render_within(output.look, columns);
+            output.line(format!("  {}", text.replace('\n', "\n  ")))?;
         }
     }
     output.line(format!("\n{}, {}", count(all.len(), "check"), summary(&all)))

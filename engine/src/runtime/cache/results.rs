@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use super::entry::Entry;
 use crate::runtime::clock::monotonic;
-use crate::runtime::{Error, Handle};
+use crate::runtime::{Error, Handle, Mocked};
 
 /// The bucket of all results.
 const BUCKET: &str = "results";
@@ -52,12 +52,18 @@ pub(crate) struct Wanted {
     pub(crate) step: Option<String>,
     /// The key, or the whole input.
     pub(crate) key: Option<Value>,
+    /// What mocks gave is kept elsewhere, under the same key.
+    pub(crate) mocked: Option<Mocked>,
 }
 
 impl Wanted {
     fn is_met(&self, entry: &Entry, under: &str) -> bool {
         let (workflow, step) = (entry.workflow(), &*entry.step);
-        let has_key = |key| result_hash(workflow, step, &entry.operation, key).to_string() == under;
+        let has_key = |key| {
+            let hash = result_hash(workflow, step, &entry.operation, key);
+            let of_mock = || self.mocked.as_ref().map(|mocked| mocked.apart(hash).to_string());
+            hash.to_string() == under || of_mock().as_deref() == Some(under)
+        };
         self.workflow.as_deref().is_none_or(|it| it == workflow)
             && self.step.as_deref().is_none_or(|it| it == step)
             && self.key.as_ref().is_none_or(has_key)

@@ -106,7 +106,7 @@ impl Attempt {
             };
             let asked = tokio::select! {
                 biased;
-                reply = self.request(message) => self.ended(&sending, reply),
+                reply = self.request(sending.bus(), message) => self.ended(&sending, reply),
                 () = self.until_lost(&sending) => self.lost(&sending),
             };
             // Each time one instance less is picked from.

@@ -15,6 +15,8 @@ use super::lately::Lately;
 pub(crate) struct Breaker {
     /// `<plugin>.v<major>.<operation>`.
     pub(super) key: Box<str>,
+    /// Does it open at all?
+    opens: bool,
     /// Failures in a row, as this engine saw them.
     failures: AtomicU32,
     /// Is there something in `tripped`? The one thing that the way of most calls looks at.
@@ -64,12 +66,18 @@ impl Breaker {
     pub(super) fn new(key: &str) -> Self {
         Self {
             key: key.into(),
+            opens: true,
             failures: AtomicU32::new(0),
             open: AtomicBool::new(false),
             claiming: AtomicBool::new(false),
             tripped: watch::Sender::new(None),
             lately: Lately::new(),
         }
+    }
+
+    /// One that stays closed.
+    pub(super) fn never(key: &str) -> Self {
+        Self { opens: false, ..Self::new(key) }
     }
 
     /// Go on, as far as it is concerned?
@@ -112,7 +120,7 @@ impl Breaker {
         by: &str,
     ) -> Option<Tripped> {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        if failures < rules.threshold {
+        if failures < rules.threshold || !self.opens {
             return None;
         }
         let opened = Tripped {

@@ -70,6 +70,11 @@ impl Instance {
         self.metadata.state.is_none() && self.foreign.is_none()
     }
 
+    /// Is it none of those that come before a release, as `2.0.0-rc.1` does?
+    fn is_release(&self) -> bool {
+        !self.info.version.split('+').next().unwrap_or_default().contains('-')
+    }
+
     /// The endpoint at this subject.
     fn serves(&self, subject: &str) -> bool {
         self.info.endpoints.iter().any(|endpoint| endpoint.subject == subject)
@@ -170,8 +175,10 @@ impl Catalogue {
         let accepted = |one: &&Instance| wanted.accepts(&one.info.version) && one.major.is_some();
         let meant: Vec<_> = running.iter().copied().filter(accepted).collect();
         let offers = |one: &&&Instance| one.operation(&wanted.operation).is_some();
-        let newest = meant.iter().filter(offers).max_by_key(|one| one.major);
-        let Some(newest) = newest.or_else(|| meant.iter().max_by_key(|one| one.major)) else {
+        // A pre-release is newest where there is nothing else; who asks for one has no other left.
+        let age = |one: &&&Instance| (one.is_release(), one.major);
+        let newest = meant.iter().filter(offers).max_by_key(age);
+        let Some(newest) = newest.or_else(|| meant.iter().max_by_key(age)) else {
             return Err(not_meant(wanted, &running));
         };
         let Some(subject) = newest.subject(&wanted.operation) else {
@@ -206,8 +213,10 @@ impl Catalogue {
         let able = self.instances.iter().filter(implements);
         let best = able.max_by(|left, right| {
             // One of a version that is not meant is found as well, so that it can be told.
-            let score =
-                |one: &Instance| (wanted.accepts(&one.info.version), prefer.score(&one.metadata));
+            let score = |one: &Instance| {
+                let is_accepted = wanted.accepts(&one.info.version);
+                (is_accepted, one.is_release(), prefer.score(&one.metadata))
+            };
             // Of equal ones the first by name, so that all engines choose alike.
             score(left).cmp(&score(right)).then_with(|| right.info.name.cmp(&left.info.name))
         });

@@ -38,6 +38,8 @@ pub(crate) struct Called {
     pub(crate) outcome: CallOutcome,
     /// Where it was asked; empty where nobody was.
     pub(crate) subject: String,
+    /// Was it a mock of this engine?
+    pub(crate) mocked: bool,
     pub(crate) took: Duration,
 }
 
@@ -59,10 +61,27 @@ impl Looked {
     pub(crate) fn of_operation(&self, subject: &str) -> (Counted, Option<Tripped>) {
         let Some(Handle(shared)) = &self.handle else { return Default::default() };
         let key = key_of(subject);
-        let mut counted = shared.providers.counted(key);
+        let mut counted = shared.providers.counted(&shared.providers.counted_at(subject));
         counted.in_flight += shared.longwork.promised_at(key);
         counted.waiting += self.paused.get(subject).copied().unwrap_or_default();
         (counted, shared.providers.tripped_at(key))
+    }
+
+    /// What mocks answer to this engine: `plugin.operation` each, `*` where everything is.
+    pub(crate) fn mocked(&self) -> Vec<String> {
+        self.handle.as_ref().map(|handle| handle.config().mocked.names()).unwrap_or_default()
+    }
+
+    /// Where a mock was asked most, and what was counted of that; nothing before it was asked.
+    pub(crate) fn of_mock(&self, plugin: &str, operation: &str) -> Option<(String, Counted)> {
+        let Handle(shared) = self.handle.as_ref()?;
+        shared.providers.mock_counted(plugin, operation)
+    }
+
+    /// Does a mock answer the operation at this subject?
+    pub(crate) fn is_mocked_at(&self, subject: &str) -> bool {
+        let Some(Handle(shared)) = &self.handle else { return false };
+        shared.providers.is_mocked_at(subject)
     }
 
     /// Who runs on a bus, and how busy they are, as they say themselves.
@@ -140,6 +159,7 @@ impl Handle {
         let refused = |kind, code: &str, text: String| Called {
             outcome: failure(kind, code, text),
             subject: String::new(),
+            mocked: false,
             took: Duration::ZERO,
         };
         let route = match providers.find(&Arc::from(operation), Prefer::default()).await {
@@ -164,7 +184,7 @@ impl Handle {
         let began = monotonic();
         let outcome = match message {
             Err(error) => failure(ErrorKind::Permanent, "request_invalid", error.to_string()),
-            Ok(message) => match self.0.bus.requests().request(message, limit).await {
+            Ok(message) => match route.bus.requests().request(message, limit).await {
                 Ok(reply) => self.whole(reply, &call, began, limit).await,
                 Err(error) if is_nobody(&error) => {
                     let (code, text) = providers.instead(operation, None).await;
@@ -173,7 +193,8 @@ impl Handle {
                 Err(error) => lost(&error),
             },
         };
-        Ok(Called { outcome, subject: subject.to_string(), took: began.elapsed() })
+        let mocked = route.mocked;
+        Ok(Called { outcome, subject: subject.to_string(), mocked, took: began.elapsed() })
     }
 }
 

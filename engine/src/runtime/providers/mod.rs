@@ -17,6 +17,7 @@ mod limits;
 mod line;
 mod look;
 mod lost;
+mod mocks;
 mod notices;
 mod order;
 mod picking;

@@ -29,16 +29,20 @@ const VALUE: &str = concat!(
 const IS: &str = r#"\\?["']?\s*[:=]+>?\s*"#;
 
 /// What stands behind `password:` in a sentence about it, and in what lists what is wrong where.
-const SAID: &str = "absent as at blank cannot changed denied does empty expected expired failed \
-    false field for from has in incorrect invalid is may mismatch missing must needed no none not \
-    null of optional rejected required should string the too true undefined unknown unset was \
-    wrong";
+const SAID: &str = "absent and argument as at blank cannot changed denied does empty expected \
+    expired failed false field flag for from given has in incorrect invalid is may mismatch \
+    missing must needed needs no none not null of option optional or parameter rejected required requires \
+    should string the to too true undefined unknown unset was with without wrong";
 
 /// What may stand before the `:` of an address that has no login.
 const BEFORE_ADDRESS: [&str; 16] = [
     "acct", "author", "bcc", "by", "cc", "contact", "email", "e-mail", "from", "mail", "mailto",
     "npm", "sip", "sips", "to", "xmpp",
 ];
+/// The same, where what follows is a name of plain letters at one other word: such a word may as
+/// well be who logs in.
+const BEFORE_NAME: [&str; 8] =
+    ["account", "customer", "group", "owner", "queue", "topic", "user", "username"];
 
 /// One kind of secret: the parts of a match around it, and what of that form is one.
 struct Kind {
@@ -57,14 +61,58 @@ enum Rule {
     ByLooks,
     /// A login, unless it is an address behind a word or the digest of an image.
     Login,
+    /// User and password, but not two numbers.
+    Pair,
+    /// What is no word of a sentence, and no small number.
+    Pass,
 }
+
+/// Names of what is a secret in any case.
+const SURE: &str = "(?:password|passwd|passphrase|pwd|secret|private_?-?key|secret_?-?key)";
+/// Names of what often is one.
+const OFTEN: &str = "(?:token|(?:api|access|account|subscription|signing)_?-?key|credentials?|\
+                     session_?-?id)";
 
 /// Each has what stays in its first part, and the secret in its second.
 static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+    let all = in_commands().into_iter().chain(in_texts());
+    let compiled =
+        all.filter_map(|(pattern, rule)| Some(Kind { pattern: Regex::new(&pattern).ok()?, rule }));
+    compiled.collect()
+});
+
+/// Secrets in command lines, as a shell has them and as a list of arguments.
+fn in_commands() -> Vec<(String, Rule)> {
+    // A flag, and what is between it and its value.
+    let begin = r#"(?:^|[\s"'`\[(=,])"#;
+    let gap = r#"(?:\s+|\\?["'],\s*)"#;
+    let value = concat!(
+        r#"("(?:[^"\\]|\\.)*"?|\\"[^"\\]*(?:\\")?|'[^']*'?"#,
+        r#"|[^\s"'\\,;<>\[\]{}()`-][^\s"'\\<>\])]*)"#,
+    );
+    let pass = "(?:[a-z0-9_.-]*[_.-])?pass";
+    let pair = r#"([^\s"'\\:@/+%]+:[^\s"'\\/][^\s"'\\]*)"#;
+    let short = concat!(
+        r#"((?:\b(?:mysql|mariadb)[\w-]*[^\n]*?[\s"']-p|\bsshpass\b[^\n]*?[\s"']-p\s*"#,
+        r#"|\bredis-cli\b[^\n]*?[\s"']-a(?:\s+|["'],\s*)|[\s"']-pass(?:in|out)?\s+pass:))"#,
+        r#"('[^']*'?|"[^"]*"?|[^\s"'\\-][^\s"'\\]*)"#,
+    );
+    vec![
+        (format!("(?i)({begin}--?[a-z0-9_.-]*{SURE}{gap}){value}"), Rule::Unsaid),
+        (format!("(?i)({begin}--(?:[a-z0-9_.-]*{OFTEN}|{pass}){gap}){value}"), Rule::Unsaid),
+        (
+            format!(r#"(\b(?:curl|https?|xh)\b[^\n]*?[\s"']-[uU](?:{gap}["']?|["']?)){pair}"#),
+            Rule::Pair,
+        ),
+        (format!(r#"({begin}--(?:proxy-)?user(?:=|{gap})["']?){pair}"#), Rule::Pair),
+        (short.to_owned(), Rule::Always),
+        (format!(r"(?i)(\b{pass}{IS}){VALUE}"), Rule::Pass),
+    ]
+}
+
+/// Secrets in texts of all kinds.
+fn in_texts() -> Vec<(String, Rule)> {
     let name = r"(?i)([a-z0-9_.-]*";
-    let sure = "(?:password|passwd|passphrase|pwd|secret|private_?-?key|secret_?-?key)";
-    let often = "(?:token|(?:api|access|account|subscription|signing)_?-?key|credentials?|\
-                 session_?-?id)";
     let keys = concat!(
         r"(?s)(-----BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|NKEY SEED|USER JWT)[A-Z ]*-----)",
         r"(.*?(?:-----END|\z))",
@@ -79,7 +127,8 @@ static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
         r"|gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent)-[\w-]{16,}|[rs]k_(?:live|test)_\w{12,}",
         r"|whsec_\w{16,}|xox[abeprs]-[\w-]{10,}|xapp-[\w-]{10,}|AIza[\w-]{30,}|ya29\.[\w-]{16,}",
         r"|sk-(?:ant|proj|svcacct|admin|or)-[\w-]{12,}|sk-[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{20,}",
-        r"|npm_[A-Za-z0-9]{20,}|pypi-[\w-]{20,}|dckr_pat_[\w-]{16,}|SG\.[\w-]{16,}\.[\w-]{16,}",
+        r"|do[opr]_v1_[a-f0-9]{16,}|npm_[A-Za-z0-9]{20,}|pypi-[\w-]{20,}",
+        r"|dckr_pat_[\w-]{16,}|SG\.[\w-]{16,}\.[\w-]{16,}",
         r"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?|S[ACNOU][A-Z2-7]{56}))",
     );
     let cookie = concat!(
@@ -99,7 +148,7 @@ static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
         r"(?i)([?&;](?:sig|x-(?:amz|goog)-(?:signature|credential))=)",
         r#"([^\s"'\\,;&<>\]\)}]+)"#,
     );
-    let all = [
+    vec![
         (keys.to_owned(), Rule::Always),
         // A login in an address, up to the last `@` of what may be one.
         (r#"([a-z][a-z0-9+.-]*://)([^\s/?#"'<>\\]+@)"#.to_owned(), Rule::Always),
@@ -108,16 +157,12 @@ static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
         (cookie.to_owned(), Rule::Always),
         (r"(?i)(\b(?:bearer|basic)\s+)([a-z0-9._~+/=-]+)".to_owned(), Rule::ByLooks),
         (signed.to_owned(), Rule::Always),
-        (format!(r"{name}(?:{sure}|{often})\s*=\s*){beyond}"), Rule::Always),
-        (format!(r"{name}{sure}{IS}){VALUE}"), Rule::Unsaid),
-        (format!(r"{name}{often}{IS}){VALUE}"), Rule::ByLooks),
+        (format!(r"{name}(?:{SURE}|{OFTEN})\s*=\s*){beyond}"), Rule::Always),
+        (format!(r"{name}{SURE}{IS}){VALUE}"), Rule::Unsaid),
+        (format!(r"{name}{OFTEN}{IS}){VALUE}"), Rule::ByLooks),
         (well_known.to_owned(), Rule::Always),
-    ];
-    let compiled = all
-        .into_iter()
-        .filter_map(|(pattern, rule)| Some(Kind { pattern: Regex::new(&pattern).ok()?, rule }));
-    compiled.collect()
-});
+    ]
+}
 
 /// A login at the end of a text that was cut before its `@`.
 static CUT_LOGIN: LazyLock<Option<Regex>> =
@@ -162,12 +207,16 @@ fn replaced<'t>(text: Cow<'t, str>, pattern: &Regex, rule: Rule, was_cut: bool) 
         let part = |at| found.get(at).map_or("", |part| part.as_str());
         let (before, secret, rest) = (part(1), part(2), part(3));
         let is_cut = found.get(0).is_some_and(|whole| whole.end() == cut_at);
-        let is_sure = is_cut || before.ends_with('=');
+        let is_given = before.ends_with('=');
         let is_one = match rule {
             Rule::Always => true,
-            Rule::Unsaid => is_sure || !is_said(secret),
-            Rule::ByLooks => is_sure || is_secret(before, secret),
+            Rule::Unsaid => is_cut || !is_said(secret),
+            Rule::ByLooks if is_given => is_cut || !is_said(secret),
+            Rule::ByLooks => is_cut || is_secret(before, secret),
             Rule::Login => is_login(secret, rest),
+            Rule::Pair => !secret.bytes().all(|byte| byte == b':' || byte.is_ascii_digit()),
+            Rule::Pass if is_given => is_cut || !(is_said(secret) || is_small(secret)),
+            Rule::Pass => is_cut || is_secret(before, secret),
         };
         if !is_one {
             return part(0).to_owned();
@@ -194,15 +243,27 @@ fn quote_of<'t>(before: &'t str, secret: &'t str) -> &'t str {
 
 /// Is it a word of a sentence?
 fn is_said(value: &str) -> bool {
-    let word = value.trim_matches(['"', '\'', '\\', '.', '!']);
+    let word = value.trim_matches(['"', '\'', '\\', '.', '!', ',', ';', ':', ')', '`']);
     SAID.split(' ').any(|said| said.eq_ignore_ascii_case(word))
 }
 
 /// Is it a login, in front of this host?
 fn is_login(login: &str, host: &str) -> bool {
-    let user = login.split(':').next().unwrap_or_default();
-    let is_word = BEFORE_ADDRESS.iter().any(|word| word.eq_ignore_ascii_case(user));
-    !is_word && !host.starts_with("sha256:")
+    let (user, rest) = login.split_once(':').unwrap_or_default();
+    let is_of = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(user));
+    // Numbers are no hosts: `ratio 3:4@5 pm`.
+    let is_number = host.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let name = rest.trim_end_matches('@');
+    let is_name = is_plain(name) && is_plain(host) && host != "localhost";
+    let is_image = host.starts_with("sha256:");
+    let is_word = is_of(&BEFORE_ADDRESS) || is_name && is_of(&BEFORE_NAME);
+    !(is_number || is_word || is_image)
+}
+
+/// Is it a count rather than a password: `pass=12 fail=0`?
+fn is_small(value: &str) -> bool {
+    value.len() <= 3 && value.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Does it look like one, where words of a sentence may stand in its place?

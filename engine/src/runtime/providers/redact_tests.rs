@@ -8,7 +8,7 @@ fn kept(text: &str) -> String {
 
 #[test]
 fn p7_every_pattern_is_one() {
-    assert_eq!(KINDS.len(), 11);
+    assert_eq!(KINDS.len(), in_commands().len() + in_texts().len());
     assert!(CUT_LOGIN.is_some());
 }
 
@@ -69,8 +69,48 @@ fn p7_what_looks_like_a_secret_is_hidden_and_what_is_around_it_stays() {
 }
 
 #[test]
+fn p7_secrets_of_command_lines_are_hidden_however_they_are_written() {
+    for (text, expected) in [
+        ("ran tool --password hunter2 --host db", "ran tool --password *** --host db"),
+        ("ran tool --password=hunter2 -v", "ran tool --password=*** -v"),
+        ("tool -password hunter2", "tool -password ***"),
+        ("tool --db-password 'two words' x", "tool --db-password '***' x"),
+        ("tool --api-key abc --session-id=4", "tool --api-key *** --session-id=***"),
+        ("['tool', '--password', 'hunter2', 'x']", "['tool', '--password', '***', 'x']"),
+        (r#"["tool","--token","abc","x"]"#, r#"["tool","--token","***","x"]"#),
+        ("tool --pass hunter2; db_pass=x, pass=hunter2", "tool --pass *** db_pass=***, pass=***"),
+        (r#"{"pass":"hunter2","n":1}"#, r#"{"pass":"***","n":1}"#),
+        ("curl -s -u ann:hunter2 https://x/y", "curl -s -u *** https://x/y"),
+        ("curl -uann:hunter2 x", "curl -u*** x"),
+        ("curl -u 'ann:hunter2' x", "curl -u '***' x"),
+        ("['curl', '-u', 'ann:hunter2', 'x']", "['curl', '-u', '***', 'x']"),
+        ("tool --user ann:hunter2 --proxy-user=a:b", "tool --user *** --proxy-user=***"),
+        ("mysqldump -uroot -phunter2 shop", "mysqldump -uroot -p*** shop"),
+        ("mysql -u root -p'two words' shop", "mysql -u root -p'***' shop"),
+        ("['mariadb-dump', '-phunter2', 'x']", "['mariadb-dump', '-p***', 'x']"),
+        ("sshpass -p hunter2 ssh ann@h", "sshpass -p *** ssh ann@h"),
+        ("redis-cli -h db -a hunter2 ping", "redis-cli -h db -a *** ping"),
+        ("openssl rsa -passin pass:hunter2", "openssl rsa -passin pass:***"),
+        ("key dop_v1_0123456789abcdef0123 is unknown", "key *** is unknown"),
+    ] {
+        assert_eq!(kept(text), expected);
+    }
+}
+
+#[test]
 fn p7_words_of_a_sentence_are_no_secrets() {
     for text in [
+        "token=invalid, api_key=expired; password=missing",
+        "GET /v1?token=expired&page=2",
+        "ratio 3:4@5 pm",
+        "user:order@warehouse, queue:mail-out@shop",
+        "--password is required, and --token must be given",
+        "--password, --api-key or --token: one of them",
+        "--password -h db, --password-file /run/x",
+        "pass=12 fail=0, first pass: done, bypass=yes, compass: north",
+        "docker run -u 1000:1000 --user 0:0 -p8080:80 x; mysql -P3306 --port=1 -p shop",
+        "date -u +%H:%M, curl -u https://x",
+        "sort -u a:b",
         "unexpected token: expected `}` at line 3",
         "the bearer token is missing",
         "basic validation failed",
@@ -147,7 +187,7 @@ fn p7_a_login_that_was_cut_is_hidden() {
 
 #[test]
 fn p7_whatever_is_around_it_a_secret_does_not_stay_and_nothing_is_hidden_twice() {
-    const SHAPES: [(&str, &str); 7] = [
+    const SHAPES: [(&str, &str); 13] = [
         ("password=", ""),
         ("\"apiKey\":\"", "\""),
         ("Authorization: Bearer ", ""),
@@ -155,6 +195,12 @@ fn p7_whatever_is_around_it_a_secret_does_not_stay_and_nothing_is_hidden_twice()
         ("amqp://ann:", "@host"),
         ("-----BEGIN EC PRIVATE KEY-----", "-----END EC PRIVATE KEY-----"),
         ("bearer ", ""),
+        ("--password ", ""),
+        ("'--api-key', '", "'"),
+        ("pass=", ""),
+        ("curl -u ann:", ""),
+        ("mysql -p", ""),
+        ("redis-cli -a ", ""),
     ];
     let mut random = fastrand::Rng::with_seed(7);
     let alphabet = ['a', 'é', ' ', '"', ':', '=', '\\', '/', '@', '\'', '\n', '{', '8', '-'];
@@ -175,7 +221,7 @@ fn p7_whatever_is_around_it_a_secret_does_not_stay_and_nothing_is_hidden_twice()
 
 /// Credentials as those who give them out make them: how they begin, of which letters they are, and
 /// of how many.
-const KNOWN: [(&str, &str, usize); 26] = [
+const KNOWN: [(&str, &str, usize); 27] = [
     ("AKIA", UPPER, 16),
     ("ASIA", UPPER, 16),
     ("ghp_", LETTERS, 36),
@@ -199,6 +245,7 @@ const KNOWN: [(&str, &str, usize); 26] = [
     ("npm_", LETTERS, 36),
     ("pypi-", DASHED, 100),
     ("dckr_pat_", DASHED, 27),
+    ("dop_v1_", "0123456789abcdef", 64),
     ("AccountKey=", BASE64, 86),
     ("SharedAccessKey=", BASE64, 43),
     ("?sv=1&sig=", BASE64, 43),
@@ -274,7 +321,8 @@ fn p7_the_longest_text_takes_no_time() {
     let began = crate::runtime::clock::monotonic();
     let units =
         ["password=", "nats://a:", "eyJ.", "token: ", "-----BEGIN PRIVATE KEY-----", "\\\""];
-    for unit in [&units[..], &["pwd=a;", "pwd=a;b", ";b", "sk-ant-"]].concat() {
+    let more = ["pwd=a;", "pwd=a;b", ";b", "sk-ant-", "mysql ", "--password ", "curl -u "];
+    for unit in [&units[..], &more].concat() {
         redacted(&unit.repeat(8_192 / unit.len()), true);
     }
     assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());

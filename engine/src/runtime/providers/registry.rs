@@ -27,6 +27,7 @@ use super::lost::Losses;
 use super::prefer::Prefer;
 use super::waits::Waits;
 use crate::runtime::clock::monotonic;
+use crate::runtime::mocked::Mocked;
 
 /// How old a catalogue may be while calls happen.
 const FRESH: Duration = Duration::from_secs(5);
@@ -38,11 +39,17 @@ const BUCKET: &str = "plugins";
 /// Where an operation is asked, and how.
 #[derive(Debug)]
 pub(crate) struct Route {
+    /// The bus that it is asked over.
+    pub(super) bus: Bus,
+    /// Does a mock answer, and no plugin?
+    pub(crate) mocked: bool,
+    /// [`Mocked::turn`] when it was found out: it holds as long as that does.
+    pub(super) turn: u64,
     pub(crate) subject: Subject,
     /// It is not idempotent: the attempt is recorded before it is sent.
     pub(crate) once: bool,
     /// Did somebody say so? Else nobody that can be discovered offers it.
-    offered: bool,
+    pub(super) offered: bool,
     /// May whichever member of the group be asked?
     pub(super) group: bool,
     /// May the input come as an object?
@@ -76,6 +83,7 @@ pub(crate) enum Unroutable {
 #[derive(Debug)]
 pub(crate) struct Providers {
     pub(super) bus: Bus,
+    pub(super) mocked: Mocked,
     bucket: OnceCell<Bucket>,
     /// By what is preferred, then by operation.
     routes: [DashMap<Arc<str>, Arc<Route>>; Prefer::COUNT],
@@ -96,9 +104,10 @@ pub(crate) struct Providers {
 }
 
 impl Providers {
-    pub(crate) fn new(bus: Bus) -> Self {
+    pub(crate) fn new(bus: Bus, mocked: Mocked) -> Self {
         Self {
             bus,
+            mocked,
             bucket: OnceCell::new(),
             routes: std::array::from_fn(|_| DashMap::new()),
             discovering: tokio::sync::Mutex::new(()),
@@ -114,14 +123,16 @@ impl Providers {
         }
     }
 
-    fn routes(&self, prefer: Prefer) -> &DashMap<Arc<str>, Arc<Route>> {
+    pub(super) fn routes(&self, prefer: Prefer) -> &DashMap<Arc<str>, Arc<Route>> {
         let [first, ..] = &self.routes;
         self.routes.get(prefer.index()).unwrap_or(first)
     }
 
     /// Where the operation is asked, where that is known without asking anybody.
     pub(crate) fn known(&self, operation: &str, prefer: Prefer) -> Option<Arc<Route>> {
-        self.routes(prefer).get(operation).map(|route| Arc::clone(&route))
+        let routes = self.routes(prefer);
+        let route = routes.get(operation).map(|route| Arc::clone(&route))?;
+        (route.turn == self.mocked.turn()).then_some(route)
     }
 
     /// Finds out where the operation is asked.
@@ -132,7 +143,12 @@ impl Providers {
     ) -> Result<Arc<Route>, Unroutable> {
         let wanted = operation.parse::<OperationRef>();
         let wanted = wanted.map_err(|error| Unroutable::Name(error.to_string()))?;
-        let since = monotonic();
+        // Before it is asked what is mocked: what changes meanwhile is looked at again.
+        let (since, turn) = (monotonic(), self.mocked.turn());
+        if self.mocked.answers(&wanted.plugin, &wanted.operation) {
+            let subject = wanted.subject(wanted.major().unwrap_or(1));
+            return Ok(self.found(operation, prefer, self.mock(&subject, turn).await?));
+        }
         let seen = self.catalogue();
         let offers =
             |seen: &Catalogue| seen.target(&wanted, prefer).is_ok_and(|target| target.offered);
@@ -141,19 +157,23 @@ impl Providers {
             None => self.discover(since).await.map_err(Unroutable::Bus)?,
         };
         let target = catalogue.target(&wanted, prefer).map_err(Unroutable::Version)?;
-        let route = self.route(&target, &catalogue).await?;
+        // Asked for by an interface, the plugin that provides it may be the one that is mocked.
+        let route = match self.is_mocked_at(&target.subject) {
+            true => self.mock(&target.subject, turn).await?,
+            false => self.route(&target, &catalogue, turn).await?,
+        };
         // What nobody offers is looked for again before the next attempt, unless somebody answers.
         if !route.offered {
             return Ok(route);
         }
-        // Of many that look at once the first one's counts, so that instances take turns.
-        Ok(Arc::clone(&self.routes(prefer).entry(Arc::clone(operation)).or_insert(route)))
+        Ok(self.found(operation, prefer, route))
     }
 
     async fn route(
         &self,
         target: &Target,
         catalogue: &Catalogue,
+        turn: u64,
     ) -> Result<Arc<Route>, Unroutable> {
         let text = &target.subject;
         let told = catalogue.once(text);
@@ -162,6 +182,9 @@ impl Providers {
         let once = self.once(key, told == Some(true)).await.map_err(Unroutable::Bus)?;
         let pool = Pool::new(&target.alone, |id| self.busy(id)).map_err(Unroutable::Bus)?;
         Ok(Arc::new(Route {
+            bus: self.bus.clone(),
+            mocked: false,
+            turn,
             subject,
             once,
             offered: told.is_some(),
@@ -175,7 +198,7 @@ impl Providers {
 
     /// Once not idempotent, an operation stays so for its major version: another instance of the
     /// plugin may be an older one.
-    async fn once(&self, key: &str, told: bool) -> Result<bool, BusError> {
+    pub(super) async fn once(&self, key: &str, told: bool) -> Result<bool, BusError> {
         let bucket = self.bucket().await?;
         if bucket.get(key).await?.is_some() {
             return Ok(true);
@@ -260,8 +283,12 @@ impl Providers {
 
     /// Forgets what the catalogue says otherwise.
     fn agree(&self, seen: &Catalogue) {
+        let turn = self.mocked.turn();
         for (routes, prefer) in self.routes.iter().zip(Prefer::ALL) {
-            routes.retain(|operation, route| agrees(operation, route, prefer, seen));
+            routes.retain(|operation, route| {
+                let agrees = || route.mocked || agrees(operation, route, prefer, seen);
+                route.turn == turn && agrees()
+            });
         }
         let ids: BTreeSet<_> = seen.instances().iter().map(|one| &*one.info.id).collect();
         self.busy.retain(|id, busy| ids.contains(&**id) || busy.own() > 0);

@@ -25,6 +25,10 @@ async fn offer(bus: &Bus, id: &str, version: &str, idempotent: Option<&str>) -> 
     bus.requests().offer(info, "q").await.unwrap().0
 }
 
+fn knowing(bus: Bus) -> Providers {
+    Providers::new(bus, Mocked::default())
+}
+
 async fn find(providers: &Providers, operation: &str) -> (String, bool) {
     let route = providers.find(&operation.into(), Prefer::default()).await.unwrap();
     (route.subject.as_str().to_owned(), route.once)
@@ -41,7 +45,7 @@ fn work(major: u64, once: bool) -> (String, bool) {
 #[tokio::test]
 async fn the_newest_major_is_asked_unless_the_definition_names_one() {
     let bus = Bus::in_memory();
-    let providers = Providers::new(bus.clone());
+    let providers = knowing(bus.clone());
     assert_eq!(find(&providers, "p.work").await, work(1, false), "nobody runs");
     let _one = offer(&bus, "a", "1.9.0", None).await;
     let _two = offer(&bus, "b", "2.0.1", Some("true")).await;
@@ -57,14 +61,14 @@ async fn the_newest_major_is_asked_unless_the_definition_names_one() {
 async fn decision_16_an_operation_that_is_not_idempotent_stays_so_while_its_plugin_is_away() {
     let bus = Bus::in_memory();
     let told = offer(&bus, "a", "1.0.0", Some("false")).await;
-    assert_eq!(find(&Providers::new(bus.clone()), "p.work").await, work(1, true));
+    assert_eq!(find(&knowing(bus.clone()), "p.work").await, work(1, true));
     drop(told);
-    let later = Providers::new(bus.clone());
+    let later = knowing(bus.clone());
     assert_eq!(find(&later, "p.work").await, work(1, true), "kept on the bus");
     let _newer = offer(&bus, "b", "1.1.0", None).await;
-    assert_eq!(find(&Providers::new(bus.clone()), "p.work").await, work(1, true));
+    assert_eq!(find(&knowing(bus.clone()), "p.work").await, work(1, true));
     let _next = offer(&bus, "c", "2.0.0", None).await;
-    assert_eq!(find(&Providers::new(bus), "p.work").await, work(2, false), "another major");
+    assert_eq!(find(&knowing(bus), "p.work").await, work(2, false), "another major");
 }
 
 #[tokio::test]
@@ -73,13 +77,13 @@ async fn decision_16_of_several_instances_the_most_careful_one_counts() {
     let _one = offer(&bus, "a", "1.0.0", None).await;
     let _two = offer(&bus, "b", "1.1.0", Some("false")).await;
     let _three = offer(&bus, "c", "1.2.0", Some("true")).await;
-    assert_eq!(find(&Providers::new(bus), "p.work").await, work(1, true));
+    assert_eq!(find(&knowing(bus), "p.work").await, work(1, true));
 }
 
 #[tokio::test]
 async fn a_route_is_known_once_somebody_offers_or_answers_it() {
     let bus = Bus::in_memory();
-    let providers = Providers::new(bus.clone());
+    let providers = knowing(bus.clone());
     let operation = Arc::<str>::from("p.work");
     let bare = providers.find(&operation, Prefer::default()).await.unwrap();
     assert!(known(&providers).is_none(), "nobody offers it");
@@ -97,7 +101,7 @@ async fn a_route_is_known_once_somebody_offers_or_answers_it() {
 #[tokio::test]
 async fn a_plugin_that_is_away_keeps_its_route_until_nobody_answers() {
     let bus = Bus::in_memory();
-    let providers = Providers::new(bus.clone());
+    let providers = knowing(bus.clone());
     let there = offer(&bus, "a", "2.0.0", None).await;
     find(&providers, "p.work").await;
     drop(there);
@@ -109,7 +113,7 @@ async fn a_plugin_that_is_away_keeps_its_route_until_nobody_answers() {
 
 #[tokio::test]
 async fn one_caller_at_a_time_is_asked_to_refresh() {
-    let providers = Providers::new(Bus::in_memory());
+    let providers = knowing(Bus::in_memory());
     assert!(providers.is_stale());
     assert!(!providers.is_stale(), "somebody does it already");
     providers.refresh().await;
@@ -120,7 +124,7 @@ async fn one_caller_at_a_time_is_asked_to_refresh() {
 async fn an_operation_is_not_asked_while_nobody_can_say_whether_it_may_be_repeated() {
     let bus = Bus::in_memory();
     bus.close().await.unwrap();
-    let providers = Providers::new(bus);
+    let providers = knowing(bus);
     assert!(matches!(
         providers.find(&"p.work".into(), Prefer::default()).await,
         Err(Unroutable::Bus(_))
@@ -167,12 +171,12 @@ async fn an_interface_is_the_best_plugin_that_implements_it() {
         ("checker.check", true, true, "sure"),
         ("checker@=1.0.0.check", true, true, "fast"),
     ] {
-        let providers = Providers::new(bus.clone());
+        let providers = knowing(bus.clone());
         let prefer = Prefer::of(Some(&rules(performance, reliability)));
         let route = providers.find(&operation.into(), prefer).await.unwrap();
         assert_eq!(route.subject.as_str(), format!("gearshift.plugin.{best}.v1.check"));
     }
-    let found = Providers::new(bus.clone());
+    let found = knowing(bus.clone());
     let found = found.find(&"checker@^2.check".into(), Prefer::default()).await;
     let Err(Unroutable::Version(told)) = found else { panic!("{found:?}") };
     assert_eq!(
@@ -181,7 +185,7 @@ async fn an_interface_is_the_best_plugin_that_implements_it() {
     );
     // A plugin of that name is asked before any that implements it.
     let _named = implement(&bus, "checker", "1.0.0", &[]).await;
-    let route = Providers::new(bus).find(&"checker.check".into(), Prefer::default()).await.unwrap();
+    let route = knowing(bus).find(&"checker.check".into(), Prefer::default()).await.unwrap();
     assert_eq!(route.subject.as_str(), "gearshift.plugin.checker.v1.check");
 }
 
@@ -190,7 +194,7 @@ async fn what_no_running_version_fits_is_told_with_what_runs() {
     let bus = Bus::in_memory();
     let _one = offer(&bus, "a", "1.1.0", None).await;
     let _two = offer(&bus, "b", "2.0.0", None).await;
-    let providers = Providers::new(bus.clone());
+    let providers = knowing(bus.clone());
     let found = providers.find(&"p@^1.2.work".into(), Prefer::default()).await;
     let Err(Unroutable::Version(told)) = found else { panic!("{found:?}") };
     assert_eq!(told, "plugin `p` runs as 1.1.0, 2.0.0, but `^1.2` is needed");
@@ -217,7 +221,7 @@ async fn p10_a_plugin_of_another_protocol_is_not_asked() {
     };
     let _foreign = bus.requests().offer(info, "q").await.unwrap().0;
     let said = async || {
-        let providers = Providers::new(bus.clone());
+        let providers = knowing(bus.clone());
         providers.find(&"p.work".into(), Prefer::default()).await
     };
     let Err(Unroutable::Version(told)) = said().await else { panic!("it is asked") };
@@ -225,4 +229,65 @@ async fn p10_a_plugin_of_another_protocol_is_not_asked() {
     // One beside it that is not asked alone shares the subject with it.
     let _known = offer(&bus, "a", "1.0.0", None).await;
     assert!(matches!(said().await, Err(Unroutable::Version(_))));
+}
+
+#[tokio::test]
+async fn a_pre_release_is_newest_only_where_it_is_asked_for_or_nothing_else_runs() {
+    let bus = Bus::in_memory();
+    let _next = offer(&bus, "n", "3.0.0-rc.1+b-7", None).await;
+    assert_eq!(find(&knowing(bus.clone()), "p.work").await, work(3, false), "nothing else");
+    let _one = offer(&bus, "a", "1.9.0", None).await;
+    let _two = offer(&bus, "b", "2.0.1+build-3", None).await;
+    assert_eq!(find(&knowing(bus.clone()), "p.work").await, work(2, false));
+    assert_eq!(find(&knowing(bus), "p@^3.0.0-rc.work").await, work(3, false), "asked for");
+}
+
+#[tokio::test]
+async fn decision_52_what_is_mocked_is_asked_in_this_process_whoever_runs() {
+    let bus = Bus::in_memory();
+    let _before = offer(&bus, "a", "1.0.0", Some("false")).await;
+    let mocked = Mocked::default();
+    let (mocking, other) = (Providers::new(bus.clone(), mocked.clone()), knowing(bus.clone()));
+    let route = async |of: &Providers, name: &str| {
+        let route = of.find(&name.into(), Prefer::default()).await.unwrap();
+        (route.mocked, route.subject.to_string(), route.pool.is_some())
+    };
+    let at = |mocked, major| (mocked, work(major, false).0, false);
+    assert_eq!(route(&mocking, "p.work").await, at(false, 1));
+    mocked.set(["p.work".to_owned()].into());
+    assert!(known(&mocking).is_none(), "what was known is not so any more");
+    assert_eq!(route(&mocking, "p.work").await, at(true, 1));
+    assert_eq!(route(&mocking, "p@^7.work").await, at(true, 7), "whichever versions run");
+    assert_eq!(route(&other, "p.work").await, at(false, 1), "another engine asks the plugin");
+    let _after = offer(&bus, "b", "2.0.1", None).await;
+    mocking.refresh().await;
+    assert_eq!(known(&mocking).map(|it| it.mocked), Some(true));
+    assert_eq!(route(&mocking, "p.work").await, at(true, 1));
+    // Failures of a mock are no news of the plugin, nor are its counts and its results.
+    let breaker = &known(&mocking).unwrap().breaker;
+    let rules = gearshift_machine::definition::model::BreakerRules::DEFAULT;
+    let bad = || breaker.bad(rules, gearshift_machine::machine::Timestamp(1), "no", "me");
+    assert!((0..100).all(|_| bad().is_none()));
+    known(&mocking).unwrap().counts.is_sent();
+    assert_eq!(mocking.counted("p.v1.work").in_flight, 0);
+    let under = gearshift_machine::machine::ContentHash([7; 32]);
+    let apart = mocking.kept_under("p@^1.work", under);
+    assert_ne!(apart, under);
+    assert_eq!(other.kept_under("p.work", under), under);
+    mocked.set(["p.work".to_owned()].into());
+    assert_ne!(mocking.kept_under("p.work", under), apart);
+    mocked.set(BTreeSet::new());
+    assert_eq!(mocking.kept_under("p.work", under), under);
+    assert_eq!(route(&mocking, "p.work").await, at(false, 2));
+}
+
+#[tokio::test]
+async fn decision_52_the_plugin_that_provides_an_interface_may_be_the_one_that_is_mocked() {
+    let bus = Bus::in_memory();
+    let _one = implement(&bus, "a", "1.0.0", &[]).await;
+    let mocked = Mocked::default();
+    mocked.set(["a.check".to_owned()].into());
+    let providers = Providers::new(bus, mocked);
+    let route = providers.find(&"checker.check".into(), Prefer::default()).await.unwrap();
+    assert!(route.mocked, "{}", route.subject);
 }

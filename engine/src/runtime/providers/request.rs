@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
-use gearshift_bus::{Error, ErrorKind, Message, Subject};
+use gearshift_bus::{Bus, Error, ErrorKind, Message, Subject};
 use gearshift_machine::machine::{EffectId, InstanceKey, TraceContext};
 use gearshift_protocol::{ce_encode, headers, subjects};
 use tokio::sync::oneshot;
@@ -32,7 +32,7 @@ impl Attempt {
     }
 
     /// Asks, and waits; an answer is in hand from the moment it comes.
-    pub(super) async fn request(&self, message: Message) -> Result<Message, Error> {
+    pub(super) async fn request(&self, bus: &Bus, message: Message) -> Result<Message, Error> {
         let (tell, told) = oneshot::channel();
         // What the bus keeps must not keep the engine.
         let (shared, partition, key) =
@@ -43,7 +43,7 @@ impl Attempt {
             // Whoever asked may be gone, as its engine stops.
             drop(tell.send((reply, answer)));
         });
-        let (requests, limit) = (self.shared.bus.requests(), self.limit());
+        let (requests, limit) = (bus.requests(), self.limit());
         if let Err((message, _)) = requests.request_told(message, limit, then) {
             return requests.request(message, limit).await;
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use gearshift_bus::Subject;
+use gearshift_bus::{Bus, Subject};
 
 use super::breakers::Pass;
 use super::instances::Picked;
@@ -23,6 +23,11 @@ impl Sending {
     pub(super) fn new(route: &Arc<Route>, picked: Option<Picked>, pass: Pass) -> Self {
         route.counts.is_sent();
         Self { route: Arc::clone(route), picked, pass, began: monotonic() }
+    }
+
+    /// The bus that it goes over.
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.route.bus
     }
 
     /// Where it goes.

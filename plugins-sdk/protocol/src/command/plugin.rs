@@ -29,6 +29,9 @@ pub struct PluginCallReply {
     /// Where it was asked.
     #[serde(default)]
     pub subject: String,
+    /// Was that a mock of the engine that was told to call, and no plugin?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mocked: bool,
     /// How long it took, in microseconds.
     #[serde(default)]
     pub took_us: u64,

@@ -10,7 +10,7 @@ use crate::PluginState;
 pub struct PluginView {
     /// Its name.
     pub name: String,
-    /// The version.
+    /// The version; empty where nobody runs, and mocks of the engine that answers are all there is.
     pub version: String,
     /// The protocol that it speaks, where that is another one than the engine's: it is not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,6 +81,9 @@ pub struct OperationView {
     /// the output than the one told here: which of them a call meets is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differing: Vec<String>,
+    /// Does a mock answer it to the engine that tells this, and no plugin?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mocked: bool,
     /// May a call be repeated?
     #[serde(default)]
     pub idempotent: bool,
