@@ -46,7 +46,7 @@ const CALLS_MAY_STAY: Duration = Duration::from_secs(1);
 
 /// How long those keep it that may not be repeated: whoever takes over could only ask a person what
 /// became of them.
-const SENT_ONCE_MAY_STAY: Duration = Duration::from_secs(18);
+pub(crate) const SENT_ONCE_MAY_STAY: Duration = Duration::from_secs(18);
 /// How often it is looked whether there are such calls still.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 

@@ -51,7 +51,7 @@ pub use intake::{Incoming, IntakeError, IntakeHealth, Targets, decode};
 pub use longwork::CallProgress;
 pub use notices::NoticeMessage;
 pub use providers::{Held, Hold, Tripped};
-pub(crate) use providers::{Looked, ProviderInstance, is_once, picking};
+pub(crate) use providers::{Looked, ProviderInstance, is_once, picking, silent, silent_words};
 pub use remote::{DeadLetterFilter, InstanceWaiter, Standing};
 pub use schedules::load_all;
 pub(crate) use schedules::upcoming;
