@@ -1,6 +1,7 @@
 //! Engine: start, shutdown; owns every task.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -109,6 +110,7 @@ impl Engine {
             longwork: Longwork::default(),
             bodies: Bodies::default(),
             results: Results::default(),
+            loading: AtomicUsize::default(),
         });
         for (partition, queue) in (0_u16..).zip(queues) {
             shared.tasks.spawn(own(Arc::clone(&shared), partition, queue));
