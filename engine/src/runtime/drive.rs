@@ -135,7 +135,11 @@ impl Drive {
                     let last = *last.get_or_insert(now + SENT_ONCE_MAY_STAY);
                     let end = *leaves.get_or_insert(now + CALLS_MAY_STAY);
                     if self.dispatch.calls().is_empty() {
-                        return Ok(self.give_up(asks));
+                        // The last answers came with the end of their calls.
+                        self.drain(asks).await?;
+                        if self.dispatch.calls().is_empty() {
+                            return Ok(self.give_up(asks));
+                        }
                     }
                     if now >= end {
                         if now >= last || self.partition.calls_sent_once().is_empty() {

@@ -53,15 +53,16 @@ fn decision_53_on_nats_whoever_tells_next_tells_of_one_that_was_killed_before() 
     first.crash();
     ground.block_on(async { drop(gone) });
     second.run(eventually("it takes over", || served(&second).contains(&0).then_some(())));
-    let notice = second.run(tokio::time::timeout(PATIENCE, async {
+    let told = async {
         loop {
             let notice = heard.recv().await.unwrap();
             if notice.kind == NoticeKind::Unregistered {
                 return notice;
             }
         }
-    }));
-    let data = notice.unwrap().data.to_json();
+    };
+    let notice = second.run(async { tokio::time::timeout(PATIENCE, told).await.unwrap() });
+    let data = notice.data.to_json();
     let data: Value = serde_json::from_slice(data.as_ref()).unwrap();
     let said = json!({ "id": id, "version": "1.0.0", "reason": "it no longer answers" });
     assert_eq!(data, said);
