@@ -131,8 +131,8 @@ fn ailing() -> Recorded {
 fn job(reset: &str, timeout: &str) -> String {
     format!(
         "workflow: job\ncorrelate: data.key\nevents: {{ job.wanted: {{ start: true }} }}\n\
-         plugins: {{ recorded: {{ breaker: {{ threshold: 1, reset: {reset} }} }} }}\nsteps: {{ one: \
-         {{ call: recorded.work, timeout: {timeout}, retry: {{ attempts: 3, delay: 1s }} }} }}\n"
+         plugins: {{ recorded: {{ breaker: {{ threshold: 1, reset: {reset} }} }} }}\nsteps: {{ \
+         one: {{ call: recorded.work, timeout: {timeout}, retry: {{ attempts: 3, delay: 1s }} }} }}\n"
     )
 }
 

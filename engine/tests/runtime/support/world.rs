@@ -108,8 +108,8 @@ impl World {
         self
     }
 
-    /// The same world on one thread whose waits take no time: whenever nothing runs, the next one is
-    /// over.
+    /// The same world on one thread whose waits take no time: whenever nothing runs, the next one
+    /// is over.
     pub(crate) fn in_no_time(mut self) -> Self {
         (self.threads, self.paused) = (false, true);
         self
