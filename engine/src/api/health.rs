@@ -20,13 +20,17 @@ pub(super) async fn health(handle: &Handle) -> Reply {
     let mut warnings = partitions.iter().filter_map(told).collect::<Vec<_>>();
     warnings.extend(handle.missing_definitions());
     warnings.extend(handle.bus_absence());
+    let loads = handle.what_loads();
     let status = if handle.is_stopping() {
         HealthStatus::Draining
+    } else if loads.is_some() && warnings.is_empty() {
+        HealthStatus::Starting
     } else if warnings.is_empty() {
         HealthStatus::Ready
     } else {
         HealthStatus::Degraded
     };
+    warnings.extend(loads);
     // Doors work although a source of bare events is refused.
     let sources = handle.intake();
     warnings.extend(sources.iter().filter_map(behind));

@@ -48,7 +48,7 @@ pub use bus_door::{BusDoor, serve_on_bus};
 pub(crate) use describe::{detail, entry as history_entry, label as transition_label, operations};
 pub use notices::{Heard, Notices};
 pub(crate) use plain::{event, plain};
-pub(crate) use plugins::bare as plugins_of_bus;
+pub(crate) use plugins::{bare as plugins_of_bus, is_silent as plugin_is_silent};
 pub(crate) use why::asked;
 pub use wire::notice_of;
 pub(crate) use wire::{json, verdict};

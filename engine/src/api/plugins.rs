@@ -1,6 +1,6 @@
 //! Plugins: looking at them, calls by hand, and breakers closed by hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gearshift_bus::{BackendKind, Bus, EndpointInfo, MESSAGE_BYTES_MAX};
@@ -19,8 +19,10 @@ use gearshift_protocol::view::{
 };
 use gearshift_protocol::{OperationRef, ProblemKind, Requirement, subjects};
 
-use super::{Reply, commands, mocked, problem, reply, wire};
-use crate::runtime::{Handle, Held, Hold, Looked, ProviderInstance, Tripped, is_once};
+use super::{Reply, commands, describe, mocked, problem, reply, wire};
+use crate::runtime::{
+    Handle, Held, Hold, Looked, ProviderInstance, Tripped, is_once, silent, silent_words,
+};
 
 /// How long a call by hand may take where nobody says.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -33,7 +35,24 @@ const ANSWER_MAX: usize = MESSAGE_BYTES_MAX - 4 * 1_024;
 pub(super) async fn list(handle: &Handle, query: &Plugins) -> Reply {
     let looked = handle.plugins().await?;
     let now = handle.config().clock.now();
-    reply(&Page::from(views(&looked, query.name.as_deref(), &handle.holds(), now)))
+    let items = views(&looked, query.name.as_deref(), &handle.holds(), now);
+    let missing = does_not_answer(handle, query.name.as_deref(), &looked).await;
+    reply(&Page { missing, ..Page::from(items) })
+}
+
+/// Of the plugin that is asked for, or of those that definitions call: which is connected and says
+/// nothing, in words.
+async fn does_not_answer(handle: &Handle, name: Option<&str>, looked: &Looked) -> Vec<String> {
+    let definitions = handle.definitions().registry();
+    let called = definitions.iter().flat_map(|one| describe::operations(one));
+    let called = called.filter_map(|name| Some(name.parse::<OperationRef>().ok()?.plugin));
+    let names: BTreeSet<String> = match name {
+        Some(name) => BTreeSet::from([name.to_owned()]),
+        None => called.collect(),
+    };
+    let is_away = |name: &&str| looked.catalogue.of(name).next().is_none();
+    let names = names.iter().map(String::as_str).filter(is_away);
+    silent(handle.bus(), names).await.iter().map(|name| silent_words(name)).collect()
 }
 
 /// The plugins that run on a bus without an engine: what they say of themselves.
@@ -45,6 +64,11 @@ pub(crate) async fn bare(
     name: Option<&str>,
 ) -> Result<Vec<PluginView>, gearshift_bus::Error> {
     Ok(views(&Looked::of_bus(bus).await?, name, &[], Timestamp(0)))
+}
+
+/// Is this plugin, of which nobody answered, connected? Said without an engine.
+pub(crate) async fn is_silent(bus: &Bus, name: &str) -> Option<String> {
+    silent(bus, std::iter::once(name)).await.first().map(|name| silent_words(name))
 }
 
 fn views(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use gearshift_machine::definition::model::{Definition, Graph, NeedKind, Step};
 use gearshift_machine::machine::{
-    EffectId, FanState, Instance, ItemState, Phase, Role, RunningGraph, RunningSequence, Status,
-    StepState, StepStatus, Timestamp,
+    EffectId, FanState, HELD_BACK, Instance, ItemState, Phase, Role, RunningGraph, RunningSequence,
+    Status, StepState, StepStatus, Timestamp,
 };
 use gearshift_machine::value::{Map, Value};
 use gearshift_protocol::view::{
@@ -170,7 +170,7 @@ fn step_view(
         one.result_bytes = u64::try_from(weight).ok();
     }
     one.error = state.error.as_deref().map(|error| StepErrorView {
-        kind: error.kind.as_str().to_owned(),
+        kind: if error.is_held() { HELD_BACK } else { error.kind.as_str() }.to_owned(),
         code: error.code.to_string(),
         message: error.message.to_string(),
     });

@@ -234,7 +234,7 @@ async fn waits_for_calls(handle: &Handle, instance: &Instance, calls: &[CallView
     for call in calls.iter().take(SHOWN) {
         why.lines.push(attempt(call, instance));
         if named.insert(call.operation.as_str()) {
-            missing_plugin(handle, &services, call, why);
+            missing_plugin(handle, &services, call, why).await;
         }
     }
     let sent = |call: &&CallView| call.deadline.is_some();
@@ -295,7 +295,7 @@ fn attempt(call: &CallView, instance: &Instance) -> String {
     format!("{step}{said}{pending}{progress}")
 }
 
-fn missing_plugin(handle: &Handle, services: &[ServiceInfo], call: &CallView, why: &mut Why) {
+async fn missing_plugin(handle: &Handle, services: &[ServiceInfo], call: &CallView, why: &mut Why) {
     let Ok(operation) = call.operation.parse::<OperationRef>() else { return };
     if handle.config().is_mocked(&operation.plugin, &operation.operation) {
         return;
@@ -306,6 +306,11 @@ fn missing_plugin(handle: &Handle, services: &[ServiceInfo], call: &CallView, wh
     if let (true, Some(state)) = (running.is_empty(), named().find_map(state)) {
         why.lines.push(format!("plugin `{}` takes no calls: it is {state}", operation.plugin));
         why.try_this.push(format!("gearshift plugin show {}", operation.plugin));
+    } else if running.is_empty()
+        && let Some(words) = plugins::is_silent(handle.bus(), &operation.plugin).await
+    {
+        why.lines.push(words);
+        why.try_this.push(format!("look at the process of plugin `{}`", operation.plugin));
     } else if running.is_empty() {
         why.lines.push(format!("no plugin `{}` is running", operation.plugin));
         why.try_this.push(format!("start plugin `{}`", operation.plugin));

@@ -101,6 +101,7 @@ pub fn notice_of(message: &NoticeMessage) -> Notice {
         NoticeKind::Resumed => Wire::Resumed,
         NoticeKind::ApprovalRequested => Wire::ApprovalRequested,
         NoticeKind::CallRetrying => Wire::CallRetrying,
+        NoticeKind::CallHeld => Wire::CallHeld,
         NoticeKind::CallFailed => Wire::CallFailed,
         NoticeKind::CallProgress => Wire::CallProgress,
         NoticeKind::StepStarted => Wire::StepStarted,

@@ -17,7 +17,7 @@ use super::mocks::{self, Mock};
 use super::output::tell;
 use super::reload::Loader;
 use super::signals::Signals;
-use crate::runtime::{Engine, EngineConfig};
+use crate::runtime::{Engine, EngineConfig, Loading};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -111,11 +111,13 @@ pub(super) async fn dev(global: &Global, args: DevArgs, plugins: PluginLoader) -
         code = signals.next() => return Ok(code),
         engine = Engine::start(bus, config) => engine?,
     };
+    let loading = engine.handle().loading();
     let opened = Doors::open(&engine, Some((args.listen, &token))).await;
     let (outcome, doors) = match opened {
         Ok(mut doors) => {
             let session = Session { global, args: &args, ground: &ground, token: &token };
-            (session.serve(&mut doors, &mut loader, &mut signals).await, Some(doors))
+            let served = session.serve(&mut doors, &mut loader, (&mut signals, loading)).await;
+            (served, Some(doors))
         }
         Err(failure) => (Err(failure), None),
     };
@@ -145,7 +147,7 @@ impl Session<'_> {
         &self,
         doors: &mut Doors,
         loader: &mut Loader,
-        signals: &mut Signals,
+        (signals, loading): (&mut Signals, Loading),
     ) -> Result<(), Failure> {
         let url = doors.url().ok_or_else(|| Failure::new(BUG, "the HTTP door has no address"))?;
         let note = DevNote {
@@ -158,6 +160,7 @@ impl Session<'_> {
         // Watching begins first, so that no change falls between.
         let mut watcher = loader.watch();
         let loaded = loader.load_all().await?;
+        drop(loading);
         let kept = keep_note(&note, self.args.data.as_deref());
         let mut outcome = heard(self.announce(&note, &loaded, loader));
         while outcome.is_ok() {

@@ -19,12 +19,17 @@ use super::sources::Source;
 use crate::api::operations;
 
 /// The plugins that run.
-pub(super) struct Live(Vec<PluginView>);
+pub(super) struct Live {
+    items: Vec<PluginView>,
+    /// Those that are connected and do not answer, in words.
+    silent: Vec<String>,
+}
 
 impl Live {
     /// Those that the engine knows.
     pub(super) async fn ask(client: &Client) -> Result<Self, Failure> {
-        Ok(Self(client.plugins(&Plugins::default()).await?.items))
+        let page = client.plugins(&Plugins::default()).await?;
+        Ok(Self { items: page.items, silent: page.missing })
     }
 
     /// What they say to a definition of `source`.
@@ -85,7 +90,7 @@ impl Live {
             one.name == wanted.plugin
                 && operations.any(|it| it.mocked && it.name == wanted.operation)
         };
-        self.0.iter().any(|one| is_all(one) || is_it(one))
+        self.items.iter().any(|one| is_all(one) || is_it(one))
     }
 
     /// The same, each with its plugin.
@@ -96,7 +101,7 @@ impl Live {
         let fits =
             |one: &&PluginView| one.foreign_protocol.is_none() && wanted.accepts(&one.version);
         let runs = move |one: &&PluginView| !one.version.is_empty() && fits(one);
-        let fitting = named(&self.0, &wanted.plugin).into_iter().filter(runs);
+        let fitting = named(&self.items, &wanted.plugin).into_iter().filter(runs);
         let operations = fitting.flat_map(|one| one.operations.iter().map(move |it| (one, it)));
         operations.filter(|(_, operation)| operation.name == wanted.operation)
     }
@@ -108,10 +113,12 @@ impl Live {
 
     fn missing(&self, wanted: &OperationRef) -> String {
         let OperationRef { plugin, operation, .. } = wanted;
-        let mut running = named(&self.0, plugin);
+        let mut running = named(&self.items, plugin);
         running.retain(|one| !one.version.is_empty());
         let Some(first) = running.first() else {
-            return format!("no plugin `{plugin}` is running");
+            let about = format!("plugin `{plugin}` ");
+            let silent = self.silent.iter().find(|words| words.starts_with(&about)).cloned();
+            return silent.unwrap_or_else(|| format!("no plugin `{plugin}` is running"));
         };
         let understood = running.iter().filter(|one| one.foreign_protocol.is_none());
         let understood: Vec<_> = understood.copied().collect();

@@ -20,7 +20,7 @@ use super::output::{clean, tell};
 use super::plugin_shown::WIDTH as COLUMNS;
 use super::plugin_shown::{NOT_SURE, contradictions, interfaces, mocked, providers, shown, table};
 use super::words;
-use crate::api::plugins_of_bus;
+use crate::api::{plugin_is_silent, plugins_of_bus};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,7 +36,7 @@ CALLS, ERRORS and P99 are what the engine that answers has seen since it started
 versions together; `show` has what each instance counts itself, whoever asked it. Over NATS `ls` and
 `show` work without an engine: plugins tell of themselves, and `~` under P99 is their average. A
 call by hand goes out whatever the breaker says. Exit 1: it failed; 3: there is none; 7: no answer
-in time.";
+in time, or a plugin that is connected and does not answer.";
 
 /// `gearshift plugin`.
 #[derive(Debug, Args)]
@@ -99,10 +99,13 @@ async fn ls(global: &Global, name: Option<&str>) -> Outcome {
     let known = Known::ask(global).await?;
     known.say();
     let items = match name {
-        Some(name) => known.meant(&wanted(name)?)?,
+        Some(name) => known.meant_or_silent(global, &wanted(name)?).await?,
         None => known.items.clone(),
     };
-    if items.is_empty() {
+    for words in known.silent.iter().filter(|_| name.is_none()) {
+        tell(&clean(&format!("warning: {words}")));
+    }
+    if items.is_empty() && known.silent.is_empty() {
         tell(nobody(global)?);
     }
     let output = global.out();
@@ -124,7 +127,7 @@ async fn show(global: &Global, name: &str) -> Outcome {
     let known = Known::ask(global).await?;
     known.say();
     let wanted = wanted(name)?;
-    let items = known.meant(&wanted)?;
+    let items = known.meant_or_silent(global, &wanted).await?;
     let output = global.out();
     output.json(&items)?;
     if items.iter().all(|one| one.name != wanted.plugin) {
@@ -184,6 +187,8 @@ fn wanted(name: &str) -> Result<OperationRef, Failure> {
 /// The plugins that run.
 struct Known {
     items: Vec<PluginView>,
+    /// Those that are connected and do not answer, in words, as far as definitions call them.
+    silent: Vec<String>,
     /// Did an engine tell? Else they did themselves.
     by_engine: bool,
 }
@@ -193,7 +198,10 @@ impl Known {
     async fn ask(global: &Global) -> Result<Self, Failure> {
         let client = connect::client(global).await?;
         let failure = match client.plugins(&Plugins::default()).await {
-            Ok(page) => return Ok(Self { items: page.items, by_engine: true }),
+            Ok(page) => {
+                let (items, silent) = (page.items, page.missing);
+                return Ok(Self { items, silent, by_engine: true });
+            }
             Err(error) => Failure::from(error),
         };
         let target = match connect::chosen(global)? {
@@ -206,7 +214,40 @@ impl Known {
             tracing::debug!(%error, "connection did not close cleanly");
         }
         let items = found.map_err(|error| Failure::new(UNREACHABLE, error.to_string()))?;
-        Ok(Self { items, by_engine: false })
+        Ok(Self { items, silent: Vec::new(), by_engine: false })
+    }
+
+    /// [`Known::meant`]; of one that is connected and does not answer, it is said so.
+    async fn meant_or_silent(
+        &self,
+        global: &Global,
+        wanted: &OperationRef,
+    ) -> Result<Vec<PluginView>, Failure> {
+        if !named(&self.items, &wanted.plugin).is_empty() {
+            return self.meant(wanted);
+        }
+        let silent = match (self.by_engine, connect::chosen(global)?) {
+            (true, _) => {
+                let list = Plugins { name: Some(wanted.plugin.clone()) };
+                connect::client(global).await?.plugins(&list).await?.missing.into_iter().next()
+            }
+            (false, Target::Nats(target)) => {
+                let bus = Bus::connect(&target.options).await;
+                let bus = bus.map_err(|error| unusable(&target, &error))?;
+                let silent = plugin_is_silent(&bus, &wanted.plugin).await;
+                if let Err(error) = bus.close().await {
+                    tracing::debug!(%error, "connection did not close cleanly");
+                }
+                silent
+            }
+            (false, Target::Http { .. }) => None,
+        };
+        match silent {
+            Some(words) => Err(Failure::new(TIMED_OUT, words).with_help(
+                "end or wake that process; its calls wait for their deadlines, or go to others",
+            )),
+            None => self.meant(wanted),
+        }
     }
 
     /// Says where this is from, where it is not from an engine.
@@ -327,7 +368,7 @@ async fn reset(global: &Global, name: &str) -> Outcome {
     if reply.closed.is_empty() {
         // A plugin that is away may have a breaker; one with none has to be there to be known.
         let items = client.plugins(&Plugins::default()).await?.items;
-        Known { items, by_engine: true }.has(plugin, operation)?;
+        Known { items, silent: Vec::new(), by_engine: true }.has(plugin, operation)?;
     }
     let output = global.out();
     output.json(&reply)?;

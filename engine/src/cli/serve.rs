@@ -112,6 +112,7 @@ pub(super) async fn serve(global: &Global, args: ServeArgs) -> Outcome {
         code = signals.next() => return Ok(code),
         engine = start(&joined, &config, args.join.waits()) => engine?,
     };
+    let loading = engine.handle().loading();
     let http = args.listen.zip(token.as_deref());
     let opened = open(&engine, http, args.join.waits()).await;
     let (outcome, doors) = match opened {
@@ -122,6 +123,7 @@ pub(super) async fn serve(global: &Global, args: ServeArgs) -> Outcome {
                 _ = signals.next() => Ok(None),
                 loaded = load(global, &joined, &definitions) => loaded.map(Some),
             };
+            drop(loading);
             let said = match &loaded {
                 Ok(Some(loaded)) => ready.say(&doors, token.as_deref(), loaded),
                 Ok(None) | Err(_) => Ok(()),

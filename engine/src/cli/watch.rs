@@ -176,6 +176,7 @@ const fn end(kind: NoticeKind) -> Option<u8> {
         | NoticeKind::Resumed
         | NoticeKind::ApprovalRequested
         | NoticeKind::CallRetrying
+        | NoticeKind::CallHeld
         | NoticeKind::CallFailed
         | NoticeKind::CallProgress
         | NoticeKind::StepStarted
@@ -211,6 +212,7 @@ const fn said(kind: NoticeKind) -> (&'static str, &'static [&'static str]) {
         NoticeKind::Resumed => ("goes on", &[]),
         NoticeKind::ApprovalRequested => ("waits for a decision", &["title", "assign", "choices"]),
         NoticeKind::CallRetrying => ("call will be repeated", &["operation", "message", "attempt"]),
+        NoticeKind::CallHeld => ("call waits to be sent", &["operation", "message"]),
         NoticeKind::CallFailed => ("call failed", &["operation", "message"]),
         NoticeKind::CallProgress => ("call goes on", &["operation", "percent", "note"]),
         NoticeKind::StepStarted => ("step started", &["step"]),

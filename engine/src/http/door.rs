@@ -187,6 +187,7 @@ async fn ready(State(shared): State<Shared>) -> Response {
         .filter_map(|health| Some(format!("partition {}: {}", health.partition, health.reason?)))
         .chain(shared.handle.missing_definitions())
         .chain(shared.handle.bus_absence())
+        .chain(shared.handle.what_loads())
         .collect::<Vec<_>>();
     if shared.handle.is_stopping() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();

@@ -46,7 +46,7 @@ const CALLS_MAY_STAY: Duration = Duration::from_secs(1);
 
 /// How long those keep it that may not be repeated: whoever takes over could only ask a person what
 /// became of them.
-const SENT_ONCE_MAY_STAY: Duration = Duration::from_secs(18);
+pub(crate) const SENT_ONCE_MAY_STAY: Duration = Duration::from_secs(18);
 /// How often it is looked whether there are such calls still.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -135,7 +135,11 @@ impl Drive {
                     let last = *last.get_or_insert(now + SENT_ONCE_MAY_STAY);
                     let end = *leaves.get_or_insert(now + CALLS_MAY_STAY);
                     if self.dispatch.calls().is_empty() {
-                        return Ok(self.give_up(asks));
+                        // The last answers came with the end of their calls.
+                        self.drain(asks).await?;
+                        if self.dispatch.calls().is_empty() {
+                            return Ok(self.give_up(asks));
+                        }
                     }
                     if now >= end {
                         if now >= last || self.partition.calls_sent_once().is_empty() {

@@ -1,6 +1,7 @@
 //! Engine: start, shutdown; owns every task.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -14,6 +15,7 @@ use super::clock::monotonic;
 use super::cluster::{Cluster, keep};
 use super::config::EngineConfig;
 use super::definitions::{DefinitionStore, Deployed};
+use super::drive::SENT_ONCE_MAY_STAY;
 use super::error::Error;
 use super::handle::Handle;
 use super::intake::{self, Intake};
@@ -55,6 +57,7 @@ struct Membership {
 const MARKS_EVERY: Duration = Duration::from_secs(1);
 /// How long partitions may take to go over to other engines at a stop.
 const LEAVE_LIMIT: Duration = Duration::from_secs(20);
+const _: () = assert!(SENT_ONCE_MAY_STAY.as_secs() < LEAVE_LIMIT.as_secs(), "they go over");
 /// How long an engine that stops waits for a bus that is away or silent: servers that are started
 /// again are back by then, and what is gone for good keeps nothing.
 const AWAY_LIMIT: Duration = Duration::from_secs(3);
@@ -107,6 +110,7 @@ impl Engine {
             longwork: Longwork::default(),
             bodies: Bodies::default(),
             results: Results::default(),
+            loading: AtomicUsize::default(),
         });
         for (partition, queue) in (0_u16..).zip(queues) {
             shared.tasks.spawn(own(Arc::clone(&shared), partition, queue));
@@ -184,8 +188,11 @@ impl Engine {
         // Whatever still waits for the bus hears of the end, and is not waited for.
         shared.stop.cancel();
         self.membership.ended.cancel();
-        let is_open = |seat: &&Seat| !matches!(&*seat.state(), SeatState::Stopped);
-        let open = shared.seats.iter().filter(is_open).count();
+        let is_here = |seat: &&Seat| match &*seat.state() {
+            SeatState::Serving | SeatState::Recovering(_) | SeatState::Refused(_) => true,
+            SeatState::Elsewhere(_) | SeatState::Stopped => false,
+        };
+        let open = shared.seats.iter().filter(is_here).count();
         tracing::warn!(
             reason = absence,
             partitions = open,

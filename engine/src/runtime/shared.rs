@@ -1,6 +1,7 @@
 //! Shared: what the engine's tasks share; how they reach a partition.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use gearshift_bus::Bus;
 use gearshift_machine::definition::model::Early;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) bodies: Bodies,
     /// What calls gave, for the same calls again.
     pub(crate) results: Results,
+    /// How many deploy what the engine was started with.
+    pub(crate) loading: AtomicUsize,
 }
 
 impl Shared {

@@ -97,6 +97,27 @@ fn partitions_spread_evenly_as_engines_come_and_go() {
     first.run(eventually("the dead are forgotten", last));
 }
 
+/// The sign of life of one that is dead stays where a server that was killed forgot to expire it.
+#[test]
+fn an_engine_that_gives_no_sign_is_soon_not_listed_although_its_sign_stays() {
+    let bus = Bus::in_memory();
+    let world = joined(&bus, "a");
+    let nodes = || {
+        let engines = world.handle().cluster();
+        engines.into_iter().map(|engine| engine.node).collect::<Vec<_>>()
+    };
+    world.run(async {
+        let bucket = bus.bucket("cluster").await.unwrap();
+        let sign = r#"{"name":"dead","node":"dead","session":"s","started_ms":0,"version":"0",
+            "definitions_revision":0,"leaving":false}"#;
+        bucket.put("engine.dead", sign.into()).await.unwrap();
+        eventually("it is listed", || (nodes() == ["a", "dead"]).then_some(())).await;
+        eventually("it is not any more", || (nodes() == ["a"]).then_some(())).await;
+        let stays = bucket.get("engine.dead").await.unwrap();
+        assert!(stays.is_some(), "long before it is taken away");
+    });
+}
+
 #[test]
 fn engines_that_start_at_once_share_from_the_beginning() {
     let bus = Bus::in_memory();

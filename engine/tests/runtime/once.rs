@@ -28,7 +28,7 @@ async fn offer(bus: &Bus) -> (Registration, Server) {
 }
 
 /// Serves the plugin in this life of the world.
-fn serve(world: &World, plugin: &Recorded) {
+pub(crate) fn serve(world: &World, plugin: &Recorded) {
     let bus = world.bus();
     let (registration, server) = world.run(offer(&bus));
     let (plugin, partitions) = (plugin.clone(), world.config.partitions);

@@ -20,7 +20,7 @@ type Went = Arc<Mutex<BTreeMap<String, Vec<u32>>>>;
 
 /// An instance of the plugin `p` with the operation `work`.
 pub(crate) struct Worker {
-    id: String,
+    pub(crate) id: String,
     _serving: JoinSet<()>,
     _offered: Registration,
 }

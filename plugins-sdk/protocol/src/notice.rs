@@ -60,6 +60,9 @@ pub enum NoticeKind {
     ApprovalRequested,
     /// An attempt of a call failed and will be repeated.
     CallRetrying,
+    /// An attempt of a call is held back before it is sent: its plugin is paused, its breaker open,
+    /// or a limit reached (`code` says which). It is no failure, and no attempt is counted.
+    CallHeld,
     /// A call failed for good.
     CallFailed,
     /// The plugin of a call said how far it is.
@@ -122,6 +125,7 @@ impl NoticeKind {
             Self::Resumed => "resumed",
             Self::ApprovalRequested => "approval_requested",
             Self::CallRetrying => "call_retrying",
+            Self::CallHeld => "call_held",
             Self::CallFailed => "call_failed",
             Self::CallProgress => "call_progress",
             Self::StepStarted => "step_started",

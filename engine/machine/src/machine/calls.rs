@@ -287,7 +287,8 @@ impl Work<'_> {
         }
         let mut fields = failed.fields(operation, call.attempt);
         fields.push(("delay_ms", Value::from(delay)));
-        self.notice(NoticeKind::CallRetrying, fields);
+        let is_held = failed.is_held();
+        self.notice(if is_held { NoticeKind::CallHeld } else { NoticeKind::CallRetrying }, fields);
         self.step_retrying(sequence.role, failed.to_error());
         Ok(())
     }

@@ -213,6 +213,8 @@ pub enum NoticeKind {
     ApprovalRequested,
     /// An attempt of a call failed and will be repeated.
     CallRetrying,
+    /// An attempt is held back: its plugin is paused, its breaker open, or a limit reached.
+    CallHeld,
     /// A call failed for good.
     CallFailed,
     /// The plugin of a call said how far it is.
@@ -271,6 +273,7 @@ impl NoticeKind {
             Self::Resumed => "resumed",
             Self::ApprovalRequested => "approval_requested",
             Self::CallRetrying => "call_retrying",
+            Self::CallHeld => "call_held",
             Self::CallFailed => "call_failed",
             Self::CallProgress => "call_progress",
             Self::StepStarted => "step_started",

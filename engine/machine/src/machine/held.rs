@@ -85,7 +85,7 @@ impl Work<'_> {
         self.set_call(sequence.id, Some(waits));
         // Of what a rollback waits for its step tells nothing new.
         if !is_last && let Some(invoked) = invoked_at(self.definition, &sequence) {
-            self.notice(NoticeKind::CallRetrying, failed.fields(&invoked.name, tried));
+            self.notice(NoticeKind::CallHeld, failed.fields(&invoked.name, tried));
             self.step_retrying(sequence.role, failed.to_error());
         }
         true

@@ -7,7 +7,7 @@ use super::calls::{BREAKER_OPEN, PLUGIN_LIMITED, PLUGIN_PAUSED};
 use super::ids::EffectId;
 use super::input::ErrorKind;
 use super::instance::RunningSequence;
-use super::progress::Role;
+use super::progress::{Role, StepError};
 use crate::definition::expr::Expr;
 use crate::definition::model::{Backoff, CallSpec, KindSet, RetryPolicy, SeqStep, SetPath};
 use crate::value::Value;
@@ -95,11 +95,26 @@ pub(super) struct CallFailure<'a> {
     pub(super) message: &'a Arc<str>,
 }
 
+/// What people read as the kind of what was held back, which is no failure.
+pub const HELD_BACK: &str = "held_back";
+
+fn is_held(kind: ErrorKind, code: &str) -> bool {
+    kind == ErrorKind::PluginNotFound
+        && [PLUGIN_PAUSED, BREAKER_OPEN, PLUGIN_LIMITED].contains(&code)
+}
+
+impl StepError {
+    /// The step did not fail: its call is held back.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        is_held(self.kind, &self.code)
+    }
+}
+
 impl CallFailure<'_> {
     /// It was held back and not sent: its plugin is paused, its breaker open, or a limit reached.
     pub(super) fn is_held(&self) -> bool {
-        self.kind == ErrorKind::PluginNotFound
-            && [PLUGIN_PAUSED, BREAKER_OPEN, PLUGIN_LIMITED].contains(&&**self.code)
+        is_held(self.kind, self.code)
     }
 
     /// Kind, code and message: `permanent 422: no such file`.
@@ -117,7 +132,7 @@ impl CallFailure<'_> {
     /// What notices and error events say of it.
     pub(super) fn fields(&self, operation: &Arc<str>, attempts: u32) -> Vec<(&'static str, Value)> {
         vec![
-            ("kind", Value::from(self.kind.as_str())),
+            ("kind", Value::from(if self.is_held() { HELD_BACK } else { self.kind.as_str() })),
             ("code", Value::String(Arc::clone(self.code))),
             ("message", Value::String(Arc::clone(self.message))),
             ("operation", Value::String(Arc::clone(operation))),

@@ -97,6 +97,7 @@ pub use instance::{
     FailedBlock, Instance, Mark, Place, Reply, RunningCall, RunningSequence, Status, Stuck,
     StuckKind, Timer, TimerKind, Vote,
 };
+pub use invoked::HELD_BACK;
 pub(crate) use legal::assert_legal;
 pub use letter::{Address, Letter, LetterBody, Parent};
 pub(crate) use macrostep::is_of_invoke;

@@ -105,6 +105,7 @@ async fn watch(
                 | NoticeKind::Resumed
                 | NoticeKind::ApprovalRequested
                 | NoticeKind::CallRetrying
+                | NoticeKind::CallHeld
                 | NoticeKind::CallFailed
                 | NoticeKind::CallProgress
                 | NoticeKind::StepStarted

@@ -79,6 +79,7 @@ async fn listen(
                 }
             }
         }
+        cluster.note_signs();
         cluster.assert_due().await;
         cluster.play(free_since).await;
     }

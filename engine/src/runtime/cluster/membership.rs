@@ -55,6 +55,8 @@ pub(super) struct State {
     pub(super) claims_from: Instant,
     /// Which sign of each other engine a look met, and when one did first.
     pub(super) looked: BTreeMap<String, (u64, Instant)>,
+    /// Which sign of each engine was heard last, and when.
+    pub(super) heard: BTreeMap<String, (u64, Instant)>,
 }
 
 /// What all engines of a bus must agree on.
@@ -63,6 +65,8 @@ struct Settings {
     partitions: u16,
 }
 
+/// Leases without a sign after which an engine is not listed any more.
+const QUIET: u32 = 2;
 const SETTINGS: &str = "settings";
 
 impl Cluster {
@@ -99,6 +103,7 @@ impl Cluster {
                 holds: Holds::default(),
                 claims_from: monotonic(),
                 looked: BTreeMap::new(),
+                heard: BTreeMap::new(),
             }),
             wake: Notify::new(),
             heard: watch::Sender::new(0),
@@ -114,7 +119,28 @@ impl Cluster {
 
     /// The engines that live, this one included.
     pub(crate) fn engines(&self) -> Vec<EngineInfo> {
-        self.locked().view.engines(self.partitions())
+        let (state, now) = (self.locked(), monotonic());
+        // Servers that were killed may forget that the sign of one that is dead was to expire.
+        let lives = |one: &EngineInfo| {
+            let heard = state.heard.get(&one.node).map(|(_, at)| now.duration_since(*at));
+            one.node == *self.node || heard.is_none_or(|ago| ago < self.lease * QUIET)
+        };
+        state.view.engines(self.partitions()).into_iter().filter(lives).collect()
+    }
+
+    /// Takes note of when each engine was heard of; while this one is not confirmed itself, nobody
+    /// is missed.
+    pub(super) fn note_signs(&self) {
+        let (mut state, now) = (self.locked(), monotonic());
+        let State { view, session, heard, .. } = &mut *state;
+        let is_sure = session.is_confirmed();
+        heard.retain(|node, _| view.members.contains_key(node));
+        for (node, known) in &view.members {
+            let last = heard.entry(node.clone()).or_insert((known.revision, now));
+            if last.0 != known.revision || !is_sure {
+                *last = (known.revision, now);
+            }
+        }
     }
 
     /// The node of the engine that has `partition`, as far as is known.

@@ -163,12 +163,14 @@ impl Attempt {
         loop {
             let (was, is_due) = match breaker.gate(self.shared.config.clock.now()) {
                 Gate::Closed => return Ok(Pass::Normal),
-                Gate::Due(was) if self.is_tried(breaker, &was).await => return Ok(Pass::Probe),
+                Gate::Due(was) if self.is_tried(breaker, &was, waits).await => {
+                    return Ok(Pass::Probe);
+                }
                 // It was tried by an engine that is gone, and nobody else hears what becomes of it.
                 Gate::Held(was)
                     if !self.first
                         && was.is_trying(&self.id)
-                        && self.is_tried(breaker, &was).await =>
+                        && self.is_tried(breaker, &was, waits).await =>
                 {
                     return Ok(Pass::Probe);
                 }
@@ -186,9 +188,10 @@ impl Attempt {
     }
 
     /// Is it the one call by which the breaker is tried?
-    async fn is_tried(&self, breaker: &Breaker, was: &Tripped) -> bool {
-        // What was held back has its time in full once it is sent; its deadline is over till then.
+    async fn is_tried(&self, breaker: &Breaker, was: &Tripped, waits: &Waiter<'_>) -> bool {
+        // What was held back has its time in full once it is sent, whatever its deadline was.
         let left = match self.call.deadline.since_ms(self.shared.config.clock.now()) {
+            _ if waits.was_held() => breakers::PROBE_MS,
             0 => breakers::PROBE_MS,
             left => left,
         };

@@ -31,6 +31,8 @@ mod request;
 mod second;
 mod sending;
 mod signs;
+mod silent;
+mod told;
 mod unsent;
 mod waits;
 
@@ -52,3 +54,4 @@ pub(crate) use reply::{failure, read_reply, read_reply_within};
 pub(crate) use request::with_trace;
 pub(crate) use second::{SaidLast, hear_second};
 pub(crate) use sending::Sending;
+pub(crate) use silent::{silent, silent_words};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gearshift_bus::{Message, SubjectPattern, Subscription};
+use gearshift_bus::{BackendKind, Message, SubjectPattern, Subscription};
 use gearshift_machine::machine::{Generation, InstanceKey, NoticeKind};
 use gearshift_machine::value::{Map, Value};
 use gearshift_protocol::{Announcement, AnnouncementKind, subjects};
@@ -107,6 +107,13 @@ async fn look(shared: &Shared, presence: &mut Presence, speaks: bool, since: Ins
         *presence = Presence::default();
         return LISTENS_EVERY;
     }
+    let keeps = matches!(shared.bus.kind(), BackendKind::Nats);
+    if !presence.has_begun() {
+        // In one process nobody goes without a word.
+        let told = if keeps { shared.providers.told().await } else { Ok(None) };
+        let Ok(told) = told else { return LISTENS_EVERY };
+        presence.begin(told);
+    }
     let found = shared.providers.discover(since).await;
     // What nobody was asked, nobody could answer.
     let Ok(catalogue) = found.map_err(drop).and_then(|it| match shared.bus.absence() {
@@ -121,9 +128,21 @@ async fn look(shared: &Shared, presence: &mut Presence, speaks: bool, since: Ins
             true => (NoticeKind::Unregistered, "it no longer answers"),
             false => (NoticeKind::Registered, "it answers"),
         };
-        tracing::info!(%plugin, %id, %version, reason, "an instance of a plugin");
+        match gone {
+            true => {
+                tracing::info!(%plugin, %id, %version, reason, "an instance of a plugin is gone")
+            }
+            false => tracing::info!(%plugin, %id, %version, reason, "an instance of a plugin came"),
+        }
         let fields = vec![("id", id), ("version", version), ("reason", reason.to_owned())];
         tell(shared, kind, &plugin, fields);
+    }
+    // Behind the telling: whoever takes over in between tells it once more.
+    if let Some(told) = presence.unkept().filter(|_| keeps) {
+        match shared.providers.keep_told(&told).await {
+            Ok(()) => presence.keeps(told),
+            Err(error) => tracing::debug!(%error, "it is not kept which plugins are there"),
+        }
     }
     if presence.misses() { LOOKS_AGAIN } else { LOOKS_EVERY }
 }

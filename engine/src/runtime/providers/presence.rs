@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use gearshift_protocol::{Announcement, AnnouncementKind};
 
 use super::catalogue::Catalogue;
+use super::told::{Told, Who};
 
 /// How long an instance that answered before does not answer until it counts as gone: longer than
 /// clients take to come back to a server that was restarted.
@@ -16,8 +17,12 @@ const GONE_AFTER: Duration = Duration::from_secs(6);
 pub(super) struct Presence {
     /// By service id.
     known: BTreeMap<String, Known>,
-    /// Was there a look before? Whoever the first one finds did not come just now.
+    /// Was there a look before, by whomever? Whoever the first one finds did not come just now.
     looked: bool,
+    /// Is it known whom the engine that told last knew?
+    begun: bool,
+    /// Who is kept on the bus as told.
+    kept: Option<Told>,
 }
 
 #[derive(Debug)]
@@ -45,6 +50,45 @@ pub(super) struct Change {
 }
 
 impl Presence {
+    /// Is it known whom the engine that told last knew?
+    pub(super) const fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// These were told as there, by this engine or another one; whoever of them does not answer is
+    /// missed from the next look on.
+    pub(super) fn begin(&mut self, told: Option<Told>) {
+        self.begun = true;
+        self.kept.clone_from(&told);
+        let Some(Told(told)) = told else { return };
+        self.looked = true;
+        for (id, Who { plugin, version }) in told {
+            self.known.entry(id).or_insert(Known {
+                plugin,
+                version,
+                answered: true,
+                found: false,
+                left: false,
+                missing: None,
+            });
+        }
+    }
+
+    /// Whoever is told as there by now, where that is not what is kept.
+    pub(super) fn unkept(&self) -> Option<Told> {
+        let is_told = |(_, known): &(&String, &Known)| known.answered && !known.left;
+        let told = self.known.iter().filter(is_told).map(|(id, known)| {
+            let who = Who { plugin: known.plugin.clone(), version: known.version.clone() };
+            (id.clone(), who)
+        });
+        Some(Told(told.collect())).filter(|told| self.kept.as_ref() != Some(told))
+    }
+
+    /// That is kept now.
+    pub(super) fn keeps(&mut self, told: Told) {
+        self.kept = Some(told);
+    }
+
     /// An instance announced something; false where that is known.
     pub(super) fn heard(&mut self, plugin: &str, announced: &Announcement) -> bool {
         match announced.event {
@@ -197,6 +241,25 @@ mod tests {
         assert_eq!(presence.look(&seen(&["a"], start), at(21)), []);
         assert_eq!(presence.look(&seen(&["a"], start), at(40)), []);
         assert!(!presence.misses());
+    }
+
+    #[test]
+    fn decision_53_whoever_was_told_as_there_by_another_engine_is_missed_by_the_next() {
+        let (mut before, start) = (Presence::default(), crate::runtime::clock::monotonic());
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        before.begin(None);
+        assert_eq!(before.look(&seen(&["a", "b"], start), at(0)), []);
+        assert!(before.heard("p", &said("registered", "c")), "it may never answer");
+        assert!(before.heard("p", &said("unregistered", "b")), "it says so itself");
+        let mut next = Presence::default();
+        next.begin(before.unkept());
+        assert_eq!(told(&next.look(&seen(&["d"], start), at(1))), ["d came"]);
+        assert!(next.misses());
+        assert_eq!(told(&next.look(&seen(&["d"], start), at(7))), ["a gone"]);
+        let told = next.unkept().unwrap();
+        assert!(told.0.keys().eq(["d"]), "nobody is told twice: {told:?}");
+        next.keeps(told);
+        assert_eq!(next.unkept(), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! [`Waits`]: attempts that are held back before they are sent, and what each waits for.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gearshift_machine::machine::{
@@ -64,6 +65,8 @@ struct Waiting {
     /// What is called, and what is preferred there.
     operation: (Arc<str>, Prefer),
     holder: Mutex<Option<Holder>>,
+    /// Did somebody ever?
+    held: AtomicBool,
     changed: Notify,
 }
 
@@ -83,8 +86,8 @@ impl Waits {
         call: EffectId,
         operation: (Arc<str>, Prefer),
     ) -> Waiter<'_> {
-        let (holder, changed) = (Mutex::default(), Notify::new());
-        let own = Arc::new(Waiting { key: key.clone(), call, operation, holder, changed });
+        let (holder, held, changed) = (Mutex::default(), AtomicBool::new(false), Notify::new());
+        let own = Arc::new(Waiting { key: key.clone(), call, operation, holder, held, changed });
         let mut all = self.all();
         let number = all.next;
         all.next += 1;
@@ -147,7 +150,13 @@ impl Waiter<'_> {
     /// It is held back by this.
     pub(super) fn by(&self, holder: Holder) {
         *self.own.holder() = Some(holder);
+        self.own.held.store(true, Ordering::Relaxed);
         self.own.changed.notify_one();
+    }
+
+    /// Was it ever held back?
+    pub(super) fn was_held(&self) -> bool {
+        self.own.held.load(Ordering::Relaxed)
     }
 
     /// It is held back by nobody.

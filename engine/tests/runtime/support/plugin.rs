@@ -61,6 +61,17 @@ impl Recorded {
         }
     }
 
+    /// Answers what is held of one instance.
+    pub(crate) async fn release_of(&self, instance: &str) {
+        let all = std::mem::take(&mut *self.held.lock().unwrap());
+        for request in all {
+            match request.message.headers.get(headers::INSTANCE) == Some(instance) {
+                true => answer(request, Answer::Done).await,
+                false => self.held.lock().unwrap().push(request),
+            }
+        }
+    }
+
     /// Answers nothing of what is held, ever.
     pub(crate) fn forget(&self) {
         self.held.lock().unwrap().clear();

@@ -30,6 +30,8 @@ pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) config: EngineConfig,
     threads: bool,
+    /// Waits take no time, on one thread.
+    paused: bool,
     /// Steps of tasks before the outside has its turn, on one thread.
     steps: u32,
     plugin: Option<Recorded>,
@@ -54,7 +56,17 @@ impl World {
             clock: Clock::at(BEGIN),
             ..EngineConfig::default()
         };
-        Self { kept, url: None, folder, config, threads, steps: STEPS, plugin: None, life: None }
+        Self {
+            kept,
+            url: None,
+            folder,
+            config,
+            threads,
+            paused: false,
+            steps: STEPS,
+            plugin: None,
+            life: None,
+        }
     }
 
     /// In memory: the bus survives a crash of the engine, as a broker would.
@@ -96,6 +108,13 @@ impl World {
         self
     }
 
+    /// The same world on one thread whose waits take no time: whenever nothing runs, the next one
+    /// is over.
+    pub(crate) fn in_no_time(mut self) -> Self {
+        (self.threads, self.paused) = (false, true);
+        self
+    }
+
     /// The same world on one thread that can be stopped after every step of a task.
     pub(crate) fn step_by_step(mut self) -> Self {
         (self.threads, self.steps) = (false, 1);
@@ -123,7 +142,11 @@ impl World {
     pub(crate) fn try_start(&mut self) -> Result<(), Error> {
         let runtime = match self.threads {
             true => Builder::new_multi_thread().worker_threads(2).enable_all().build(),
-            false => Builder::new_current_thread().event_interval(self.steps).enable_all().build(),
+            false => Builder::new_current_thread()
+                .event_interval(self.steps)
+                .start_paused(self.paused)
+                .enable_all()
+                .build(),
         };
         let runtime = runtime.unwrap();
         let bus = runtime.block_on(self.open_bus());

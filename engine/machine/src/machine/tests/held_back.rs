@@ -3,6 +3,7 @@
 use super::check;
 use super::check::{World, definition};
 use crate::machine::NoticeKind;
+use crate::value::Value;
 
 const PAY: &str = "
 workflow: t
@@ -39,7 +40,8 @@ fn waiting_costs_nothing_and_the_attempt_has_its_time_in_full() {
     let mut world = World::new(definition(PAY));
     ["start", "fail bank.pay held"].iter().for_each(|line| world.run(line));
     let (kind, data) = world.notices.last().unwrap();
-    assert_eq!((*kind, data.get("delay_ms")), (NoticeKind::CallRetrying, None));
+    assert_eq!(data.get("kind"), Some(&Value::from("held_back")));
+    assert_eq!((*kind, data.get("delay_ms")), (NoticeKind::CallHeld, None));
     assert!(world.instance.as_ref().unwrap().timers.is_empty());
 }
 
