@@ -14,7 +14,8 @@ use gearshift_protocol::{OperationRef, PluginMetadata};
 use super::describe::{detail, tasks};
 use super::transactions::quoted;
 use super::{
-    adrift, control, holds, plain, plugins, progress, remedies, resolve, timers, transactions, waiting,
+    adrift, control, holds, plain, plugins, progress, remedies, resolve, timers, transactions,
+    waiting,
 };
 use crate::runtime::Handle;
 

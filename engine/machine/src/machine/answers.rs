@@ -74,8 +74,7 @@ impl Work<'_> {
         let unknown = |it: &&Stuck| it.kind == StuckKind::OutcomeUnknown;
         let stuck = self.instance.stuck.as_deref().filter(unknown);
         let Some(sequence) = stuck.and_then(|stuck| stuck.sequence.as_ref()) else { return false };
-        let is_it =
-            |call: &RunningCall| (call.id, call.attempt) == (reply.call, reply.attempt);
+        let is_it = |call: &RunningCall| (call.id, call.attempt) == (reply.call, reply.attempt);
         let known = match &reply.outcome {
             CallOutcome::Success(_) | CallOutcome::Cached(_) => true,
             CallOutcome::Failure { kind, code, .. } => !is_unknown(sequence, *kind, code),

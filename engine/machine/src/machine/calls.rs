@@ -234,7 +234,12 @@ impl Work<'_> {
             false => repeats(retry, failed.kind, call.attempt.saturating_sub(call.before)),
         };
         if let Some(policy) = policy {
-            let delay = retry_delay_ms(policy, call.id, call.attempt.saturating_sub(call.before), retry_after_ms);
+            let delay = retry_delay_ms(
+                policy,
+                call.id,
+                call.attempt.saturating_sub(call.before),
+                retry_after_ms,
+            );
             self.wait_for_next(&sequence, (&call, delay), failed, &operation)?;
             return Ok(Taken::Yes);
         }

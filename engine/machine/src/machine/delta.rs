@@ -265,7 +265,10 @@ pub(super) fn write_tail<T: Codec + PartialEq>(old: &[T], new: &[T], out: &mut O
     write_list(new.get(kept..).unwrap_or_default(), out);
 }
 
-pub(super) fn read_tail<T: Codec>(list: &mut Vec<T>, from: &mut Reader<'_>) -> Result<(), DecodeError> {
+pub(super) fn read_tail<T: Codec>(
+    list: &mut Vec<T>,
+    from: &mut Reader<'_>,
+) -> Result<(), DecodeError> {
     let dropped = usize::try_from(from.varint()?).unwrap_or(usize::MAX);
     if dropped > list.len() {
         return Err(DecodeError::Invalid("number of dropped items"));

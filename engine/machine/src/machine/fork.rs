@@ -12,9 +12,7 @@ use super::input::{Fork, Principal};
 use super::instance::{Instance, RunningSequence, Status, TimerKind};
 use super::macrostep::{Again, Cause, Taken};
 use super::outcome::{Decision, Outcome};
-use super::progress::{
-    Checkpoint, Phase, Progress, Role, RunningGraph, StepState, StepStatus,
-};
+use super::progress::{Checkpoint, Phase, Progress, Role, RunningGraph, StepState, StepStatus};
 use super::transaction::{Verb, verb_of};
 use super::work::{Overrun, Work};
 use crate::definition::model::{Definition, Graph, SeqStep, Sequence, StateKind, StepFailure};

@@ -389,12 +389,6 @@ impl<'a> Work<'a> {
         self.deadlock(graph.state, &reason)
     }
 
-    fn deadlock(&mut self, state: StateId, reason: &str) -> Result<(), Overrun> {
-        let origin = Origin { state: Some(state), ..Origin::default() };
-        self.unhandled_error(StuckKind::Deadlock, End::failed(reason), origin);
-        Ok(())
-    }
-
     pub(super) fn step_notice(&mut self, kind: NoticeKind, spec: &Step, error: Option<&StepError>) {
         let error = error.map(|error| (error.kind, Arc::clone(&error.message)));
         self.tell(kind, NoticeData::Step { step: Arc::clone(&spec.id), error });

@@ -1,9 +1,11 @@
 //! A failure that nobody is asked about, and that does not end the graph, leaves its step behind:
 //! else what needs it would wait for ever (decision 0057).
 
-use super::instance::RunningSequence;
+use super::end::End;
+use super::ids::StateId;
+use super::instance::{RunningSequence, StuckKind};
 use super::progress::{Phase, Role, StepStatus};
-use super::work::{Overrun, Work};
+use super::work::{Origin, Overrun, Work};
 
 impl Work<'_> {
     /// An error of a graph was handled where it is, or is ignored: it goes on without what failed,
@@ -33,6 +35,13 @@ impl Work<'_> {
         if let Some(state) = self.step_state_mut(graph, step) {
             state.ended_at = stopped_at.or(state.ended_at);
         }
+        Ok(())
+    }
+
+    /// Nothing of the graph can go on: `on_error` decides.
+    pub(super) fn deadlock(&mut self, state: StateId, reason: &str) -> Result<(), Overrun> {
+        let origin = Origin { state: Some(state), ..Origin::default() };
+        self.unhandled_error(StuckKind::Deadlock, End::failed(reason), origin);
         Ok(())
     }
 }

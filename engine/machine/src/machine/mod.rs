@@ -19,9 +19,9 @@ mod progress;
 
 mod actions;
 mod adrift;
-mod answers;
 mod again;
 mod aggregate;
+mod answers;
 mod attempts;
 mod by_hand;
 mod bytes;

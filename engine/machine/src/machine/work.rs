@@ -97,9 +97,9 @@ pub(super) struct Origin {
     pub(super) event: Option<Event>,
     /// It is a call or a step that failed for good.
     pub(super) of_call: bool,
-    /// Unhandled, it ends the instance as failed: all is taken back already.
+    /// Unhandled, it ends the instance: all is taken back already.
     pub(super) fails: bool,
-    /// The graph that failed, and its step; none where its timeout was over.
+    /// The graph that failed, and its step; without one all of them took too long.
     pub(super) graph: Option<(u32, Option<u16>)>,
 }
 

@@ -113,8 +113,14 @@ fn retry_takes_what_was_done_meanwhile_and_asks_nobody() {
     ",
     );
     // It stands once among what can be taken back.
-    let script =
-        ["start", "advance 5s", "reply p.book", "command retry", "command cancel", "reply p.unbook"];
+    let script = [
+        "start",
+        "advance 5s",
+        "reply p.book",
+        "command retry",
+        "command cancel",
+        "reply p.unbook",
+    ];
     let world = world(LATE, &script);
     assert_eq!((status(&world), asked(&world, "p.unbook").len()), (Status::Cancelled, 1));
 }
@@ -141,7 +147,8 @@ fn the_other_items_behind_a_first_error_are_heard() {
 
 #[test]
 fn an_item_that_stands_elsewhere_now_is_not_gone_on_with() {
-    let text = FIRST.replace("input.list", "vars.list").replace("steps:", "vars: { list: [] }\nsteps:");
+    let text =
+        FIRST.replace("input.list", "vars.list").replace("steps:", "vars: { list: [] }\nsteps:");
     let script = [
         "start",
         "command set {list: [a, b]}",

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::super::commands::rejected;
 use super::super::answers::on_reply;
+use super::super::commands::rejected;
 use super::super::decide::unchanged;
 use super::super::effect::Effect;
 use super::super::end::End;
