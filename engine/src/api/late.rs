@@ -7,6 +7,8 @@ use gearshift_machine::definition::model::{CallSpec, Definition, Graph, SeqStep}
 use gearshift_machine::machine::{EffectId, FanState, Instance, TraceEntry};
 use gearshift_protocol::view::HistoryEntry;
 
+use super::wire::state_names;
+
 /// What the machine writes before the id of a call that it knows no more.
 const OF_CALL: &str = " of call ";
 
@@ -24,9 +26,33 @@ pub(super) fn name(
         let Some(&(entry, operation)) = known.get(&call) else { continue };
         line.input = format!("reply {operation}");
         let told = (entry, operation);
-        if let Some(step) = step((instance, definition), entries, told, call) {
+        let step = step((instance, definition), entries, told, call);
+        if let Some(step) = &step {
             line.input.push_str(&format!(" ({step})"));
         }
+        let whose = step.map_or_else(|| state(definition, entry), |step| Some(of_step(&step)));
+        if let (Some(whose), Some(note)) = (whose, &mut line.note) {
+            let id = format!("{OF_CALL}{call}");
+            *note = note.replacen(&id, &format!("{id} of {whose}"), 1);
+        }
+    }
+}
+
+/// ``step `load[3]` ``, ``the undo of step `load` ``, `` `finally` ``.
+fn of_step(name: &str) -> String {
+    match name.strip_prefix("undo of ") {
+        Some(step) => format!("the undo of step `{step}`"),
+        None if name == "finally" => format!("`{name}`"),
+        None => format!("step `{name}`"),
+    }
+}
+
+/// The state that made the call, where only one was active then and no graph has such a call.
+fn state(definition: &Definition, entry: &TraceEntry) -> Option<String> {
+    let of_graphs = !definition.graphs.is_empty();
+    match state_names(definition, &entry.active).as_slice() {
+        [one] if !of_graphs => Some(format!("state `{one}`")),
+        _ => None,
     }
 }
 

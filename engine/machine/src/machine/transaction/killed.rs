@@ -114,18 +114,16 @@ impl Work<'_> {
         }
         let mut left = Vec::new();
         for sequence in std::mem::take(&mut self.instance.sequences) {
-            let call = self.call_of(&sequence).map(|(spec, _)| Arc::clone(&spec.operation));
-            let call = call.unwrap_or_default();
             if let Role::Undo { undo } = sequence.role {
-                let what = self.step_undone(undo).map(|step| format!("step `{step}`"));
-                let what = what.unwrap_or_else(|| "what was done".to_owned());
+                let call = self.call_of(&sequence).map(|(spec, _)| Arc::clone(&spec.operation));
+                let (what, call) = (self.undone_words(undo), call.unwrap_or_default());
                 let sent = sequence.call.as_ref().is_some_and(|call| call.sent);
                 left.push(match sent {
                     true => format!("{what} may not be taken back: `{call}` was under way"),
                     false => format!("{what} was not taken back: `{call}` failed"),
                 });
             } else {
-                left.push(format!("`{call}` was under way: if it is done, it stays"));
+                left.push(self.cut_off_words(&sequence, "was under way"));
             }
             self.disarm_call(sequence.id);
             self.cancel_call(&sequence);
