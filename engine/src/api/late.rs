@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use gearshift_machine::definition::model::{CallSpec, Definition, Graph, SeqStep};
-use gearshift_machine::machine::{EffectId, FanState, Instance, TraceEntry};
+use gearshift_machine::machine::{EffectId, FanState, Instance, StepState, TraceEntry};
 use gearshift_protocol::view::HistoryEntry;
 
 use super::wire::state_names;
@@ -104,7 +104,8 @@ fn step(
     for (number, graph) in (0_u16..).zip(&definition.graphs) {
         let finally = graph.finally.and_then(|at| definition.sequences.get(usize::from(at)));
         let mut cleans = finally.into_iter().flat_map(|it| it.steps.iter().filter_map(spec));
-        all.extend(cleans.any(|it| *it.operation == *operation).then(|| "finally".to_owned()));
+        let cleans = cleans.any(|it| *it.operation == *operation).then(|| "finally".to_owned());
+        all.extend(cleans.clone());
         let run = instance.progress.as_deref();
         let run = run.and_then(|it| it.graphs.iter().find(|run| run.graph == number));
         for (at, step) in graph.steps.iter().enumerate() {
@@ -120,7 +121,10 @@ fn step(
                     all.push(name.clone());
                     let runs = state.is_some_and(|state| {
                         state.started_at.is_some_and(|began| began <= entry.at)
-                            && state.ended_at.is_none_or(|ended| ended >= entry.at)
+                            // What ended then made way for what began.
+                            && state.ended_at.is_none_or(|ended| {
+                                ended > entry.at || state.started_at == Some(entry.at)
+                            })
                     });
                     then.extend(runs.then_some(name));
                 }
@@ -128,6 +132,10 @@ fn step(
                     all.push(format!("undo of {}", step.id));
                 }
             }
+        }
+        let is_over = |state: &StepState| state.ended_at.is_none_or(|ended| ended <= entry.at);
+        if then.is_empty() && run.is_some_and(|run| run.steps.iter().all(is_over)) {
+            then.extend(cleans);
         }
     }
     [all, then].into_iter().find_map(|mut list| {

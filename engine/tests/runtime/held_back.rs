@@ -13,7 +13,7 @@ async fn lines(world: &World, name: &str) -> Option<(usize, usize)> {
     let key = InstanceKey::new("job", name).unwrap();
     let trace = world.handle().trace(&key).await.ok()?;
     let held = |entry: &&TraceEntry| {
-        entry.note.as_ref().is_some_and(|note| note.contains("is held back, breaker_open"))
+        entry.note.as_ref().is_some_and(|note| note.contains("is held back: the breaker"))
     };
     Some((trace.len(), trace.iter().filter(held).count()))
 }

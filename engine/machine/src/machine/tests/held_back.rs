@@ -125,7 +125,7 @@ fn while_the_instance_stands_still_it_is_asked_for_when_that_goes_on() {
         "
         1 start -> call bank.pay | a
         2 command pause -> - | a paused
-        3 reply bank.pay -> - | a paused
+        3 held back bank.pay -> - | a paused
         4 command resume -> - | a
         5 sending bank.pay -> - | a
         6 reply bank.pay -> - | b
@@ -192,7 +192,7 @@ fn h5_what_is_held_back_and_may_have_been_sent_is_sent_again_and_taken_back() {
             "
         1 start -> call p.pay, call p.last | steps
         2 reply p.last -> - | steps compensating
-        3 reply p.pay -> - | steps compensating{end}"
+        3 held back p.pay -> - | steps compensating{end}"
         ),
     );
 }
