@@ -360,16 +360,7 @@ pub(super) fn dead_letter(partition: u16, number: u64, letter: &DeadLetter) -> D
 /// Operations that a definition calls, those that take something back included.
 pub(crate) fn operations(definition: &Definition) -> Vec<String> {
     let steps = definition.sequences.iter().flat_map(|sequence| &sequence.steps);
-    let calls = steps.filter_map(|step| match step {
-        SeqStep::Call { spec, .. } => Some(spec),
-        SeqStep::Do(_)
-        | SeqStep::Child { .. }
-        | SeqStep::Wait { .. }
-        | SeqStep::Approval { .. }
-        | SeqStep::Name { .. }
-        | SeqStep::JumpUnless { .. }
-        | SeqStep::Jump { .. } => None,
-    });
+    let calls = steps.filter_map(SeqStep::call);
     let all = calls.flat_map(|call| std::iter::once(call).chain(&call.undo));
     // No plugin answers those.
     let asked = all.filter(|call| !asks_transaction(&call.operation));

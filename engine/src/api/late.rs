@@ -176,14 +176,5 @@ fn has_id(words: &&str) -> bool {
 }
 
 fn spec(step: &SeqStep) -> Option<&CallSpec> {
-    match step {
-        SeqStep::Call { spec, .. } => Some(spec),
-        SeqStep::Do(_)
-        | SeqStep::Child { .. }
-        | SeqStep::Wait { .. }
-        | SeqStep::Approval { .. }
-        | SeqStep::Name { .. }
-        | SeqStep::JumpUnless { .. }
-        | SeqStep::Jump { .. } => None,
-    }
+    step.call().map(|spec| &**spec)
 }

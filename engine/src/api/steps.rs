@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use gearshift_machine::definition::model::{Definition, Graph, NeedKind, Step};
 use gearshift_machine::machine::{
-    BREAKER_OPEN, EffectId, FanState, Instance, ItemState, PLUGIN_LIMITED, PLUGIN_PAUSED, Phase,
-    Role, RunningGraph, RunningSequence, Status, StepError, StepState, StepStatus, Timestamp,
+    EffectId, FanState, Instance, ItemState, Phase, Role, RunningGraph, RunningSequence, Status,
+    StepState, StepStatus, Timestamp,
 };
 use gearshift_machine::value::{Map, Value};
 use gearshift_protocol::view::{
@@ -70,7 +70,7 @@ pub(super) fn facts(instance: &Instance, definition: &Definition) -> Map {
 fn fact(state: &StepState, status: StepStatus) -> Value {
     let error = state.error.as_deref().map(|error| {
         Value::from(Map::from_iter([
-            ("kind", Value::from(kind_of(error))),
+            ("kind", Value::from(error.kind.as_str())),
             ("code", Value::String(Arc::clone(&error.code))),
             ("message", Value::String(Arc::clone(&error.message))),
         ]))
@@ -83,14 +83,6 @@ fn fact(state: &StepState, status: StepStatus) -> Value {
         ("cached", Value::from(state.cached)),
     ];
     Map::from_iter(fields).into()
-}
-
-/// What kind of failure it is; what was held back, and not sent, failed in none.
-fn kind_of(error: &StepError) -> &'static str {
-    match [PLUGIN_PAUSED, BREAKER_OPEN, PLUGIN_LIMITED].contains(&&*error.code) {
-        true => "held_back",
-        false => error.kind.as_str(),
-    }
 }
 
 /// Is the step done for good? What failed, was cut off or taken back is not, although it is over.
@@ -178,7 +170,7 @@ fn step_view(
         one.result_bytes = u64::try_from(weight).ok();
     }
     one.error = state.error.as_deref().map(|error| StepErrorView {
-        kind: kind_of(error).to_owned(),
+        kind: error.kind.as_str().to_owned(),
         code: error.code.to_string(),
         message: error.message.to_string(),
     });

@@ -157,21 +157,10 @@ impl Work<'_> {
         }
         let program = self.definition.sequences.get(usize::from(entry.sequence));
         let program = program.and_then(|it| it.steps.get(usize::from(entry.position)));
-        match program {
-            Some(SeqStep::Call { spec, .. }) => {
-                format!("`{}` of {}", spec.operation, self.state_words(entry.state))
-            }
-            Some(
-                SeqStep::Do(_)
-                | SeqStep::Child { .. }
-                | SeqStep::Wait { .. }
-                | SeqStep::Approval { .. }
-                | SeqStep::Name { .. }
-                | SeqStep::JumpUnless { .. }
-                | SeqStep::Jump { .. },
-            )
-            | None => "a call".to_owned(),
-        }
+        program.and_then(SeqStep::call).map_or_else(
+            || "a call".to_owned(),
+            |spec| format!("`{}` of {}", spec.operation, self.state_words(entry.state)),
+        )
     }
 
     /// What a `kill` breaks off now and may be done all the same, and what is not taken back

@@ -299,7 +299,7 @@ workflow: t
 mode: sequential
 finally: { call: p.clean }
 steps:
-  each: { foreach: '${ [1, 2] }', call: p.each }
+  each: { foreach: { in: '[1, 2]', as: n }, call: p.each }
 ";
     let items = ["step `each[0]`: `p.each`", "step `each[1]`: `p.each`"].map(stays);
     assert_eq!(left(steps, &["start"]), items);

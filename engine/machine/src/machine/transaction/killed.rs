@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::super::end::End;
-use super::super::instance::{Reply, RunningSequence, Status, Stuck, Timer, TimerKind};
+use super::super::instance::{Reply, RunningSequence, Status, Stuck, Timer};
 use super::super::last_replies::may_be_undone;
 use super::super::progress::Role;
 use super::super::work::Work;
@@ -48,19 +48,8 @@ impl Work<'_> {
             .into_iter()
             .partition::<Vec<_>, _>(|it| ids.contains(&it.id));
         instance.sequences = rest;
-        let of_spared = |kind: &TimerKind| match kind {
-            TimerKind::CallDeadline { sequence } | TimerKind::CallRetry { sequence } => {
-                ids.contains(sequence)
-            }
-            TimerKind::After { .. }
-            | TimerKind::Send { .. }
-            | TimerKind::SendTo { .. }
-            | TimerKind::DeferredExpiry { .. }
-            | TimerKind::Steps { .. }
-            | TimerKind::MoreSteps { .. }
-            | TimerKind::Retention => false,
-        };
-        let timers = instance.timers.iter().filter(|timer| of_spared(&timer.kind)).cloned();
+        let of_spared = |timer: &&Timer| timer.kind.of_call().is_some_and(|it| ids.contains(&it));
+        let timers = instance.timers.iter().filter(of_spared).cloned();
         let timers = timers.collect();
         let awaited = |reply: &Reply| {
             let calls = sequences.iter().filter_map(|it| it.call.as_ref());
