@@ -17,8 +17,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub struct Waited {
     /// The instance as it is now.
     pub instance: InstanceDetail,
-    /// Is it where it was waited for? `false`: it ended elsewhere or is stuck, so it will not
-    /// come there by itself.
+    /// Is it where it was waited for? `false`: it ended elsewhere or is stuck, or a member of the
+    /// transaction is that has to be taken back, so it will not come there by itself.
     pub reached: bool,
 }
 
