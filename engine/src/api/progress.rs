@@ -64,8 +64,6 @@ fn how_it_failed(call: &CallView, trace: &[TraceEntry]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use gearshift_machine::machine::Timestamp;
-
     use super::*;
 
     #[test]
@@ -73,7 +71,7 @@ mod tests {
         let entry = |input: &str, note: &str| TraceEntry {
             input: input.into(),
             note: Some(note.into()),
-            ..TraceEntry::new(1, Timestamp(0), "".into())
+            ..TraceEntry::default()
         };
         let trace = [
             entry("reply p.do", "attempt 1 retryable: busy"),
