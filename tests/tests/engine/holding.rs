@@ -55,11 +55,12 @@ steps:
   each: { foreach: { in: '[1, 2]', as: n }, call: recorded.work, with: '${ n }', timeout: 1h }
 ";
 
-/// Is busy, or answers once the gate is open.
+/// Is busy, never answers what cleans up, or answers once the gate is open.
 fn plugin(gate: &Arc<Semaphore>) -> Recorded {
     let gate = Arc::clone(gate);
     Recorded::new(move |seen| match seen.input.as_str() {
         Some("busy") => Answer::Retryable("too much to do".to_owned(), None),
+        Some("swept") => Answer::Never,
         _ => Answer::Behind(Arc::clone(&gate), json!(null)),
     })
 }
