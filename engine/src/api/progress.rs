@@ -6,8 +6,8 @@ use gearshift_protocol::view::{CallView, InstanceDetail, ProgressView};
 use crate::runtime::{CallProgress, Handle};
 
 /// Adds to calls under way, and to their steps, what their plugins said last, and to those that
-/// wait what for. It is kept by the owner of the instance alone; where that does not answer, nothing
-/// is said.
+/// wait what for. It is kept by the owner of the instance alone; where that does not answer,
+/// nothing is said.
 pub(super) async fn add(handle: &Handle, key: &InstanceKey, seen: &mut InstanceDetail) {
     if seen.calls.is_empty() {
         return;
