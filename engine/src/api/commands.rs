@@ -194,8 +194,8 @@ async fn one(
     let key = resolve::instance(handle, id).await?;
     let choice =
         if let Command::Decide { choice, .. } = &command { Some(choice.clone()) } else { None };
-    let done = ordered(handle, &key, command, (by, reason), run).await?;
-    let verdict = wire::verdict(&key, &done);
+    let (done, left_out) = ordered(handle, &key, command, (by, reason), run).await?;
+    let verdict = InstanceVerdict { left_out, ..wire::verdict(&key, &done) };
     if let Some(choice) = choice
         && matches!(verdict.verdict, Verdict::Rejected { .. })
         && let Some(problem) = decided::already(handle, &key, &choice).await?
@@ -207,8 +207,14 @@ async fn one(
 }
 
 /// How reasons begin that are about how the instance stands, whatever was ordered.
-const STANDS: [&str; 4] =
-    ["a rollback is", "its transaction is", "the instance is stuck", "the instance is paused"];
+const STANDS: [&str; 6] = [
+    "a rollback is",
+    "its transaction is",
+    "the instance is stuck",
+    "the instance is paused",
+    "the start cannot be skipped",
+    "nothing failed that could be skipped",
+];
 
 /// A command that did nothing is a problem, not a verdict to be read closely.
 #[expect(clippy::wildcard_enum_match_arm, reason = "verdicts may grow; the rest did something")]

@@ -194,8 +194,8 @@ async fn give(
     refused: (&str, &str),
 ) -> Reply {
     let key = resolve::instance(handle, id).await?;
-    let done = ordered(handle, &key, command, (by, reason), run).await?;
-    let verdict = wire::verdict(&key, &done);
+    let (done, left_out) = ordered(handle, &key, command, (by, reason), run).await?;
+    let verdict = InstanceVerdict { left_out, ..wire::verdict(&key, &done) };
     refuse_as(&verdict, refused)?;
     reply(&verdict)
 }

@@ -12,6 +12,7 @@ use gearshift_protocol::view::{
     InstanceDetail, InstanceSummary, Task, TransitionView, VoteView,
 };
 
+use super::plain::of_step;
 use super::{control, plain, steps, timers, transactions, wire};
 
 /// One line of a list.
@@ -32,7 +33,12 @@ pub(super) fn summary(
         updated_at: instance.updated_at.to_string(),
         age_s: now.since_ms(instance.started_at) / 1_000,
         step: instance.step,
-        stuck_reason: instance.stuck.as_ref().map(|stuck| plain(&stuck.reason)),
+        stuck_reason: instance.stuck.as_ref().map(|stuck| of_step(&stuck.reason, definition)),
+        rollback_reason: instance
+            .progress
+            .as_deref()
+            .and_then(|progress| progress.rollback.as_deref())
+            .map(|rollback| of_step(&rollback.reason, definition)),
         end: instance.end().map(end),
         parent: instance.parent.as_ref().map(|parent| parent.key.to_string()),
         transaction: transactions::membership(instance),
@@ -70,7 +76,14 @@ pub(crate) fn detail(
     let names = |events: &[gearshift_machine::machine::Event]| {
         events.iter().map(|event| event.name.to_string()).collect()
     };
-    let calls = instance.sequences.iter().filter_map(|running| call(instance, definition, running));
+    let mut running: Vec<_> = instance.sequences.iter().collect();
+    // Items and steps in their order, whenever each was begun.
+    running.sort_by_key(|running| match running.role {
+        Role::State => (0, 0, 0, None),
+        Role::Step { graph, step, item } => (1, graph, step, item),
+        Role::Undo { .. } | Role::Finally { .. } => (2, 0, 0, None),
+    });
+    let calls = running.into_iter().filter_map(|running| call(instance, definition, running));
     InstanceDetail {
         summary: summary(instance, definition, now),
         hash: definition.hash.to_string(),
@@ -139,7 +152,8 @@ fn call(
         since: None,
         deadline: call.sent.then(|| call.deadline.to_string()),
         next_attempt: retry.map(|due| due.to_string()),
-        held: let_go(instance, call, retry),
+        failed: None,
+        held: let_go(instance, call, retry).or_else(|| not_there(instance, running, retry)),
         unsure: !call.sent && call.unsure,
         pending: call.sent && call.heartbeat_ms.is_some(),
         answered: answered(instance, call),
@@ -159,6 +173,18 @@ fn let_go(instance: &Instance, call: &RunningCall, due: Option<Timestamp>) -> Op
         | Status::Failed
         | Status::Cancelled => format!("until {due}"),
     })
+}
+
+/// What is waited for because it can be taken back, and whose plugin is not there: it is asked
+/// again, as the same attempt.
+fn not_there(
+    instance: &Instance,
+    running: &RunningSequence,
+    due: Option<Timestamp>,
+) -> Option<String> {
+    let is_sent = running.call.as_ref().is_some_and(|call| call.sent);
+    let due = due.filter(|_| is_sent && instance.is_last_reply(running))?;
+    Some(format!("its plugin is not there, and is asked again at {due}"))
 }
 
 /// The call that a sequence stands at; of one that takes something back the undo.
@@ -335,16 +361,7 @@ pub(super) fn dead_letter(partition: u16, number: u64, letter: &DeadLetter) -> D
 /// Operations that a definition calls, those that take something back included.
 pub(crate) fn operations(definition: &Definition) -> Vec<String> {
     let steps = definition.sequences.iter().flat_map(|sequence| &sequence.steps);
-    let calls = steps.filter_map(|step| match step {
-        SeqStep::Call { spec, .. } => Some(spec),
-        SeqStep::Do(_)
-        | SeqStep::Child { .. }
-        | SeqStep::Wait { .. }
-        | SeqStep::Approval { .. }
-        | SeqStep::Name { .. }
-        | SeqStep::JumpUnless { .. }
-        | SeqStep::Jump { .. } => None,
-    });
+    let calls = steps.filter_map(SeqStep::call);
     let all = calls.flat_map(|call| std::iter::once(call).chain(&call.undo));
     // No plugin answers those.
     let asked = all.filter(|call| !asks_transaction(&call.operation));

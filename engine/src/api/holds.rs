@@ -5,6 +5,7 @@ use gearshift_protocol::command::{Hold as Order, HoldReply};
 use gearshift_protocol::view::{CallView, Why};
 use gearshift_protocol::{OperationRef, Problem, ProblemKind};
 
+use super::why::say_once;
 use super::{Reply, problem, reply};
 use crate::runtime::{Error, Handle, Held, Hold};
 
@@ -75,7 +76,7 @@ pub(super) fn why(handle: &Handle, calls: &[CallView], why: &mut Why) {
             call.operation.parse::<OperationRef>().is_ok_and(|it| it.plugin == *plugin)
         };
         if calls.iter().any(is_its) {
-            why.lines.push(hold.words(&what));
+            say_once(why, hold.words(&what));
             why.try_this.push(format!("gearshift resume --plugin {plugin}"));
         }
     }

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use gearshift_machine::definition::model::{CallSpec, Definition, Graph, SeqStep};
-use gearshift_machine::machine::{EffectId, FanState, Instance, TraceEntry};
+use gearshift_machine::machine::{EffectId, FanState, Instance, StepState, TraceEntry};
 use gearshift_protocol::view::HistoryEntry;
+
+use super::wire::state_names;
 
 /// What the machine writes before the id of a call that it knows no more.
 const OF_CALL: &str = " of call ";
@@ -24,9 +26,33 @@ pub(super) fn name(
         let Some(&(entry, operation)) = known.get(&call) else { continue };
         line.input = format!("reply {operation}");
         let told = (entry, operation);
-        if let Some(step) = step((instance, definition), entries, told, call) {
+        let step = step((instance, definition), entries, told, call);
+        if let Some(step) = &step {
             line.input.push_str(&format!(" ({step})"));
         }
+        let whose = step.map_or_else(|| state(definition, entry), |step| Some(of_step(&step)));
+        if let (Some(whose), Some(note)) = (whose, &mut line.note) {
+            let id = format!("{OF_CALL}{call}");
+            *note = note.replacen(&id, &format!("{id} of {whose}"), 1);
+        }
+    }
+}
+
+/// ``step `load[3]` ``, ``the undo of step `load` ``, `` `finally` ``.
+fn of_step(name: &str) -> String {
+    match name.strip_prefix("undo of ") {
+        Some(step) => format!("the undo of step `{step}`"),
+        None if name == "finally" => format!("`{name}`"),
+        None => format!("step `{name}`"),
+    }
+}
+
+/// The state that made the call, where only one was active then and no graph has such a call.
+fn state(definition: &Definition, entry: &TraceEntry) -> Option<String> {
+    let of_graphs = !definition.graphs.is_empty();
+    match state_names(definition, &entry.active).as_slice() {
+        [one] if !of_graphs => Some(format!("state `{one}`")),
+        _ => None,
     }
 }
 
@@ -78,7 +104,8 @@ fn step(
     for (number, graph) in (0_u16..).zip(&definition.graphs) {
         let finally = graph.finally.and_then(|at| definition.sequences.get(usize::from(at)));
         let mut cleans = finally.into_iter().flat_map(|it| it.steps.iter().filter_map(spec));
-        all.extend(cleans.any(|it| *it.operation == *operation).then(|| "finally".to_owned()));
+        let cleans = cleans.any(|it| *it.operation == *operation).then(|| "finally".to_owned());
+        all.extend(cleans.clone());
         let run = instance.progress.as_deref();
         let run = run.and_then(|it| it.graphs.iter().find(|run| run.graph == number));
         for (at, step) in graph.steps.iter().enumerate() {
@@ -94,7 +121,10 @@ fn step(
                     all.push(name.clone());
                     let runs = state.is_some_and(|state| {
                         state.started_at.is_some_and(|began| began <= entry.at)
-                            && state.ended_at.is_none_or(|ended| ended >= entry.at)
+                            // What ended then made way for what began.
+                            && state.ended_at.is_none_or(|ended| {
+                                ended > entry.at || state.started_at == Some(entry.at)
+                            })
                     });
                     then.extend(runs.then_some(name));
                 }
@@ -102,6 +132,10 @@ fn step(
                     all.push(format!("undo of {}", step.id));
                 }
             }
+        }
+        let is_over = |state: &StepState| state.ended_at.is_none_or(|ended| ended <= entry.at);
+        if then.is_empty() && run.is_some_and(|run| run.steps.iter().all(is_over)) {
+            then.extend(cleans);
         }
     }
     [all, then].into_iter().find_map(|mut list| {
@@ -142,14 +176,5 @@ fn has_id(words: &&str) -> bool {
 }
 
 fn spec(step: &SeqStep) -> Option<&CallSpec> {
-    match step {
-        SeqStep::Call { spec, .. } => Some(spec),
-        SeqStep::Do(_)
-        | SeqStep::Child { .. }
-        | SeqStep::Wait { .. }
-        | SeqStep::Approval { .. }
-        | SeqStep::Name { .. }
-        | SeqStep::JumpUnless { .. }
-        | SeqStep::Jump { .. } => None,
-    }
+    step.call().map(|spec| &**spec)
 }

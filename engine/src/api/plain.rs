@@ -1,6 +1,8 @@
 //! Reasons as people and programs read them: the names that the engine gives to its own events are
 //! no words.
 
+use gearshift_machine::definition::model::Definition;
+
 /// An event as people call it: what the engine makes itself has no name that anybody wrote.
 pub(crate) fn event(name: &str) -> &str {
     if name.starts_with("done.state.") || name.starts_with("done.invoke.") {
@@ -27,6 +29,19 @@ pub(crate) fn plain(reason: &str) -> String {
     if text.contains(TWICE) { text.replace(TWICE, "failed: ") } else { text }
 }
 
+/// The same, with the step whose call it was: the event's own name says it.
+pub(crate) fn of_step(reason: &str, definition: &Definition) -> String {
+    let words = plain(reason);
+    let event = reason.split_once(": ").map_or(reason, |(event, _)| event);
+    let Some((_, invoke_id)) = event.split_once(".invoke.") else { return words };
+    let behind =
+        invoke_id.match_indices('.').filter_map(|(at, dot)| invoke_id.get(at + dot.len()..));
+    match behind.into_iter().find(|name| definition.step_named(name).is_some()) {
+        Some(step) if event.starts_with("error.") => format!("step `{step}`: {words}"),
+        Some(_) | None => words,
+    }
+}
+
 const TWICE: &str = "failed: failed: ";
 
 /// A note without the reason of an order where the rollback that it began repeats it.
@@ -38,7 +53,23 @@ fn once(note: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use gearshift_machine::definition::{Format, load};
+
     use super::*;
+
+    #[test]
+    fn a_failure_of_a_step_names_it() {
+        let text = "{ workflow: w, steps: { pay: { call: p.pay }, 'pay.all': { call: p.all } } }";
+        let definition = load(text, "w.yaml", Format::Yaml).unwrap().definition;
+        for (reason, told) in [
+            ("error.communication.invoke.steps.pay: gone", "step `pay`: failed: gone"),
+            ("error.platform.invoke.steps.pay.all: no", "step `pay.all`: call failed: no"),
+            ("error.platform.invoke.steps.0: no", "call failed: no"),
+            ("no key: steps.invoke.steps.pay", "no key: steps.invoke.steps.pay"),
+        ] {
+            assert_eq!(of_step(reason, &definition), told);
+        }
+    }
 
     #[test]
     fn what_the_engine_makes_itself_has_plain_words() {

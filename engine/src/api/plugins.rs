@@ -19,6 +19,7 @@ use gearshift_protocol::view::{
 };
 use gearshift_protocol::{OperationRef, ProblemKind, Requirement, subjects};
 
+use super::why::say_once;
 use super::{Reply, commands, describe, mocked, problem, reply, wire};
 use crate::runtime::{
     Handle, Held, Hold, Looked, ProviderInstance, Tripped, is_once, silent, silent_words,
@@ -307,7 +308,7 @@ pub(super) fn why(handle: &Handle, definition: &Definition, calls: &[CallView], 
             })
         };
         if calls.iter().filter(heeds).any(is_its) {
-            why.lines.push(tripped.words(&key));
+            say_once(why, tripped.words(&key));
             let plugin = plugin.unwrap_or_default();
             why.try_this.push(format!("gearshift plugin reset {plugin}"));
         }

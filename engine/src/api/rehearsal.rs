@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gearshift_machine::machine::{Command, InstanceKey, Principal};
+use gearshift_machine::machine::{Command, Instance, InstanceKey, Principal};
 use gearshift_machine::partition::{Done, Partition, PartitionInput};
 use gearshift_protocol::{Problem, ProblemKind};
 
@@ -23,17 +23,26 @@ impl From<bool> for Run {
     }
 }
 
-/// Gives the order to the instance, or to a copy of it as it stands now.
+/// Gives the order to the instance, or to a copy of it as it stands now: the answer, and what is
+/// left out then of what cleans up, where the order may leave something out.
 pub(super) async fn ordered(
     handle: &Handle,
     key: &InstanceKey,
     command: Command,
     (by, reason): (Principal, &str),
     run: Run,
-) -> Result<Done, Box<Problem>> {
+) -> Result<(Done, Vec<String>), Box<Problem>> {
     let reason = Arc::from(reason);
+    let leaves_out = matches!(command, Command::Cancel | Command::Kill | Command::Skip);
+    let left_out = |behind: Option<Instance>| match behind.filter(|_| leaves_out) {
+        Some(behind) => behind.left_out().iter().map(ToString::to_string).collect(),
+        None => Vec::new(),
+    };
     if run == Run::ForReal {
-        return Ok(handle.command(key.clone(), command, by, reason).await?);
+        let done = handle.command(key.clone(), command, by, reason).await?;
+        // It was carried out: that nobody can be asked any more makes no failure of it.
+        let behind = if leaves_out { handle.instance(key).await.ok().flatten() } else { None };
+        return Ok((done, left_out(behind)));
     }
     let Some(instance) = handle.instance(key).await? else {
         let told = Problem::new(ProblemKind::NotFound, format!("no instance `{key}`"));
@@ -48,5 +57,6 @@ pub(super) async fn ordered(
     let index = handle.definitions().index();
     let order = PartitionInput::Command { key: key.clone(), command, by, reason };
     let now = handle.config().clock.now();
-    Ok(Partition::rehearse(instance, &index.definitions, order, now))
+    let (done, behind) = Partition::rehearse(instance, &index.definitions, order, now);
+    Ok((done, left_out(behind)))
 }

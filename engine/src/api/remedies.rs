@@ -67,10 +67,16 @@ fn verbs(instance: &Instance, kind: StuckKind) -> Vec<&'static str> {
     }
     // A member ends with its transaction, which has to know what becomes of that undo; a rollback
     // under way is broken off, or nothing.
-    if !instance.is_held_by_transaction() && !is_transactions(instance) {
+    if takes_end(instance) && !is_transactions(instance) {
         verbs.push(if rolls_back(instance) { "kill" } else { "cancel" });
     }
     verbs
+}
+
+/// Does it take an order to end? A member ends with its transaction once that is rolled back, and
+/// one that had ended is over but for what is under way.
+pub(super) fn takes_end(instance: &Instance) -> bool {
+    !instance.is_held_by_transaction() && !instance.is_revived()
 }
 
 /// What a person should know before the orders, where they are not plain.

@@ -13,6 +13,7 @@ use gearshift_protocol::view::{MemberView, MembershipView, ScopeView, Why};
 use gearshift_protocol::{Problem, ProblemKind, Verdict};
 
 use super::commands::refuse;
+use super::plain::of_step;
 use super::{Reply, plain, problem, reply, wire};
 use crate::runtime::Handle;
 
@@ -27,6 +28,8 @@ const UNKNOWN: (&str, &str) = ("GS4026", "unknown_transaction");
 
 /// Calls that a look at a transaction lists.
 const CALLS_SHOWN: usize = 10;
+/// Stuck members that are told one by one.
+const STUCK_SHOWN: usize = 3;
 /// Members that a look at a transaction asks how they are: each is in a partition of its own.
 const MEMBERS_ASKED: usize = 100;
 
@@ -111,6 +114,7 @@ pub(super) fn quoted(name: &str) -> Cow<'_, str> {
 pub(super) async fn why(handle: &Handle, instance: &Instance, why: &mut Why) {
     of_member(instance, why);
     of_scope(instance, why);
+    stuck_members(handle, instance, why).await;
     // Until the member has said that it goes on, its trouble is told; it may be over.
     let troubled = instance.transaction_scope().and_then(Scope::troubled);
     let Some(member) = troubled.filter(|_| !instance.status.is_ended()) else { return };
@@ -120,6 +124,21 @@ pub(super) async fn why(handle: &Handle, instance: &Instance, why: &mut Why) {
         for verb in ["retry", "skip"] {
             why.try_this.push(format!("gearshift {verb} {}", quoted(&id)));
         }
+    }
+}
+
+/// Members of an open transaction that only a person can move.
+async fn stuck_members(handle: &Handle, instance: &Instance, why: &mut Why) {
+    let open = |scope: &ScopeView| scope.waits_for.is_none() && scope.reason.is_none();
+    let living = Some(instance).filter(|instance| !instance.status.is_ended());
+    let Some(mut scope) = living.and_then(scope).filter(open) else { return };
+    if let Err(error) = ends(handle, &mut scope).await {
+        tracing::debug!(%error, "how the members are is not known");
+    }
+    let stuck = scope.members.iter().filter_map(|it| Some((&it.id, it.stuck_reason.as_ref()?)));
+    for (id, reason) in stuck.take(STUCK_SHOWN) {
+        why.lines.push(format!("`{id}` is stuck: {reason}"));
+        why.try_this.push(format!("gearshift why {}", quoted(id)));
     }
 }
 
@@ -233,6 +252,7 @@ pub(super) fn scope(instance: &Instance) -> Option<ScopeView> {
         calls: u64::try_from(scope.entries.len()).unwrap_or(u64::MAX),
         newest,
         waits_for,
+        stuck: scope.troubled().map(|member| member.key.to_string()),
         reason: (!scope.reason.is_empty()).then(|| scope.reason.to_string()),
     })
 }
@@ -258,10 +278,26 @@ pub(super) async fn ends(handle: &Handle, scope: &mut ScopeView) -> Result<(), B
         let seen = seen.filter(|seen| seen.generation.0 == member.generation);
         let Some(seen) = seen else { continue };
         member.status = Some(wire::status(seen.status));
+        member.stuck_reason = stuck_reason(handle, &seen);
         member.end = seen.end().map(|end| plain(&end.words()));
         member.left_out = seen.left_out().iter().map(ToString::to_string).collect();
     }
+    // Until the member has said that it goes on, its trouble is told; it may be over.
+    if let Some(stuck) = scope.stuck.take()
+        && let Ok(key) = InstanceKey::parse(&stuck)
+        && handle.instance(&key).await?.is_some_and(|seen| seen.status == Status::Stuck)
+    {
+        scope.stuck = Some(stuck);
+    }
     Ok(())
+}
+
+/// Why only a person can move an instance.
+fn stuck_reason(handle: &Handle, instance: &Instance) -> Option<String> {
+    let reason = &instance.stuck.as_ref()?.reason;
+    let registry = handle.definitions().registry();
+    let definition = registry.pinned(instance.key.workflow(), instance.pin);
+    Some(definition.map_or_else(|| plain(reason), |definition| of_step(reason, definition)))
 }
 
 #[cfg(test)]

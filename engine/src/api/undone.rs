@@ -71,18 +71,8 @@ fn has_undo(definition: &Definition, progress: &Progress, (run, at): (u32, usize
     let graph = progress.run(run).and_then(|run| definition.graphs.get(usize::from(run.graph)));
     let program = graph.and_then(|graph| graph.steps.get(at)).map(|step| step.program);
     let program = program.and_then(|program| definition.sequences.get(usize::from(program)));
-    program.is_some_and(|program| {
-        program.steps.iter().any(|step| match step {
-            SeqStep::Call { spec, .. } => spec.undo.is_some(),
-            SeqStep::Do(_)
-            | SeqStep::Child { .. }
-            | SeqStep::Wait { .. }
-            | SeqStep::Approval { .. }
-            | SeqStep::Name { .. }
-            | SeqStep::JumpUnless { .. }
-            | SeqStep::Jump { .. } => false,
-        })
-    })
+    let undoable = |step: &SeqStep| step.call().is_some_and(|spec| spec.undo.is_some());
+    program.is_some_and(|program| program.steps.iter().any(undoable))
 }
 
 /// What the step did and is not taken back.

@@ -12,6 +12,7 @@ use gearshift_protocol::view::{CallView, ChildView, Task, Why};
 use gearshift_protocol::{OperationRef, PluginMetadata};
 
 use super::describe::{detail, tasks};
+use super::plain::of_step;
 use super::transactions::quoted;
 use super::{
     adrift, control, holds, plain, plugins, progress, remedies, resolve, timers, transactions,
@@ -51,7 +52,7 @@ async fn explain(handle: &Handle, instance: &Instance, definition: &Definition) 
         return why;
     }
     if let Some(stuck) = &instance.stuck {
-        why.lines.push(format!("stuck: {}", stuck.reason));
+        why.lines.push(format!("stuck: {}", of_step(&stuck.reason, definition)));
         remedies::of_stuck(instance, &name, &mut why);
     }
     control::why(instance, &name, &mut why);
@@ -97,6 +98,13 @@ async fn explain(handle: &Handle, instance: &Instance, definition: &Definition) 
     timers::why(instance, &now_is.timers, &mut why);
     waits_in_line(instance, &mut why);
     why
+}
+
+/// A line that a call it holds back may have told already.
+pub(super) fn say_once(why: &mut Why, what: String) {
+    if !why.lines.iter().any(|line| line.contains(&what)) {
+        why.lines.push(what);
+    }
 }
 
 /// What persons left out of what cleans up, as far as no other line tells it.
@@ -217,11 +225,14 @@ fn kept_answers(instance: &Instance, kept: &[CallView], why: &mut Why) {
 /// What holds up what is taken back, as only the plugin can tell whether it is done.
 fn may_be_done(instance: &Instance, calls: &[CallView], why: &mut Why) {
     if instance.status == Status::Compensating && calls.iter().any(|call| call.unsure) {
-        why.lines.push(
+        let gives_up = match remedies::takes_end(instance) {
+            true => "; `gearshift kill` gives it up, and its effect may stay",
+            false => "",
+        };
+        why.lines.push(format!(
             "what may have been sent is sent again once it may be, and is then taken back if it is \
-             done; `gearshift kill` gives it up, and its effect may stay"
-                .to_owned(),
-        );
+             done{gives_up}"
+        ));
     }
 }
 
@@ -238,10 +249,10 @@ async fn waits_for_calls(handle: &Handle, instance: &Instance, calls: &[CallView
             missing_plugin(handle, &services, call, why).await;
         }
     }
-    let sent = |call: &&CallView| call.deadline.is_some();
+    let sent = |call: &&CallView| call.deadline.is_some() && call.held.is_none();
     let (under_way, others): (Vec<_>, Vec<_>) = calls.iter().skip(SHOWN).partition(sent);
     let (held, between): (Vec<_>, Vec<_>) =
-        others.into_iter().partition(|call| call.next_attempt.is_none());
+        others.into_iter().partition(|call| call.held.is_some() || call.next_attempt.is_none());
     for (count, one, many) in [
         (under_way.len(), "is under way", "are under way"),
         (held.len(), "waits to be sent", "wait to be sent"),
@@ -263,16 +274,21 @@ fn attempt(call: &CallView, instance: &Instance) -> String {
     // Clocks of what is paused or stuck stand still.
     let stands = matches!(instance.status, Status::Paused | Status::Stuck);
     let frozen = instance.paused().is_some_and(|paused| paused.clocks == Clocks::Freeze);
+    // Of a step the line before tells it.
+    let failed = call.failed.as_ref().filter(|_| call.step.is_none());
+    let failed = failed.map_or_else(String::new, |failed| format!(" ({failed})"));
     let said = match (&call.next_attempt, &call.deadline) {
         _ if call.held.is_some() => format!("attempt {attempt}{of} waits to be sent"),
         (Some(next), _) if call.unsure && !stands => {
             format!("attempt {attempt}{of} was held back, next at {next}")
         }
-        (Some(_), _) if frozen => format!("attempt {attempt}{of} failed, the next waits as well"),
-        (Some(next), _) if stands => {
-            format!("attempt {attempt}{of} failed, next at {next} or once it goes on")
+        (Some(_), _) if frozen => {
+            format!("attempt {attempt}{of} failed{failed}, the next waits as well")
         }
-        (Some(next), _) => format!("attempt {attempt}{of} failed, next at {next}"),
+        (Some(next), _) if stands => {
+            format!("attempt {attempt}{of} failed{failed}, next at {next} or once it goes on")
+        }
+        (Some(next), _) => format!("attempt {attempt}{of} failed{failed}, next at {next}"),
         (None, Some(_)) if frozen => {
             format!("attempt {attempt}{of} is under way, its deadline stands still")
         }

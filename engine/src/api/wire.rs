@@ -7,6 +7,7 @@ use gearshift_machine::value::Value;
 use gearshift_protocol::{InstanceVerdict, Notice, Verdict};
 
 use super::plain;
+use super::plain::of_step;
 use crate::runtime::NoticeMessage;
 
 /// A decision as its asker reads it.
@@ -27,6 +28,12 @@ pub(crate) fn verdict(key: &InstanceKey, done: &Done) -> InstanceVerdict {
         return bare;
     };
     let names = |states: &[StateId]| state_names(definition, states);
+    let mut verdict = of_outcome(&done.outcome, &names);
+    if let (Verdict::Stuck { reason }, Outcome::Stuck { reason: raw }) =
+        (&mut verdict, &done.outcome)
+    {
+        *reason = of_step(raw, definition);
+    }
     InstanceVerdict {
         instance: key.to_string(),
         workflow: key.workflow().to_owned(),
@@ -36,7 +43,8 @@ pub(crate) fn verdict(key: &InstanceKey, done: &Done) -> InstanceVerdict {
         step: done.step,
         status: done.status.map(status),
         active: names(&done.active),
-        verdict: of_outcome(&done.outcome, &names),
+        left_out: Vec::new(),
+        verdict,
     }
 }
 

@@ -16,6 +16,9 @@ use super::output::one_line;
 use super::verdicts::in_words;
 use super::words::{count, plain, span, states};
 
+/// What is told of one instance one by one.
+const NAMED: usize = 5;
+
 /// Which instances.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Chosen {
@@ -77,7 +80,7 @@ pub(super) async fn to_each(
             Ok(verdict) => {
                 output.json(&verdict)?;
                 let rest = rest(global, &client, (&verdict, deed)).await;
-                let told = words(&verdict, deed);
+                let told = words(&verdict, deed) + &left_out(&verdict);
                 output.line(one_line(&format!("{}  {told}{rest}", verdict.key)))?;
                 under_way += usize::from(verdict.status == Some(Status::Compensating));
                 if several && let Verdict::Stuck { .. } = verdict.verdict {
@@ -114,9 +117,16 @@ async fn rehearse(
     for id in ids {
         let result = match order(client, id).await.map_err(Failure::from) {
             Ok(verdict) => {
-                let mut told = words(&verdict, deed);
+                let mut told = words(&verdict, deed) + &left_out(&verdict);
                 let mut answer = dry(json!(verdict));
-                if let Some(name) = would_roll_back(client, (&verdict, deed)).await {
+                let seen = would_end(client, (&verdict, deed)).await;
+                let children = seen.iter().flat_map(|seen| &seen.children);
+                let children: Vec<_> = children.map(|child| child.instance.clone()).collect();
+                if !children.is_empty() {
+                    told.push_str(&format!("; with it would end {}", named(&children)));
+                    answer["ends_children"] = json!(children);
+                }
+                if let Some(name) = seen.and_then(would_roll_back) {
                     let all = "would be rolled back: what all its members did is taken back";
                     told.push_str(&format!("; its transaction {name} {all}"));
                     answer["rolls_back"] = name.into();
@@ -197,16 +207,38 @@ async fn transaction(client: &Client, verdict: &InstanceVerdict) -> Option<Membe
     (!["committed", "rolled_back"].contains(&&*member.standing)).then_some(member)
 }
 
-/// The transaction that the order would roll back.
-async fn would_roll_back(
+/// The instance, where the order would end it.
+async fn would_end(
     client: &Client,
     (verdict, deed): (&InstanceVerdict, Deed),
-) -> Option<String> {
+) -> Option<InstanceDetail> {
     if !["kill", "cancel"].contains(&deed.verb) {
         return None;
     }
-    let member = transaction(client, verdict).await?;
+    client.instance(&verdict.instance).await.ok()
+}
+
+/// The transaction that the order would roll back.
+fn would_roll_back(seen: InstanceDetail) -> Option<String> {
+    let member = seen.summary.transaction?;
     ["open", "joining"].contains(&&*member.standing).then_some(member.name)
+}
+
+/// What the order left out of what cleans up, and what may be done although it was cut off.
+fn left_out(verdict: &InstanceVerdict) -> String {
+    match verdict.left_out.as_slice() {
+        [] => String::new(),
+        list => format!("; left out: {}", plain(&named(list))),
+    }
+}
+
+/// All of a few; of many the first, and how many more.
+fn named(list: &[String]) -> String {
+    let shown = list.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+    match list.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        Some(more) => format!("{shown} and {more} more"),
+        None => shown,
+    }
 }
 
 /// What is still to come of an instance that ends: its transaction takes back what it did.

@@ -90,7 +90,7 @@ pub(super) fn place(one: &InstanceSummary) -> String {
     all.collect::<Vec<_>>().join(" · ")
 }
 
-/// Why it is stuck, how it ended, or that its transaction takes back what it did.
+/// Why it is stuck, how it ended, or why what it did is taken back.
 fn reason(one: &InstanceSummary) -> String {
     let back = one.transaction.as_ref();
     let back = back.filter(|it| matches!(&*it.standing, "rolling_back" | "rolled_back"));
@@ -101,7 +101,7 @@ fn reason(one: &InstanceSummary) -> String {
             let why = member.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
             plain(&format!("rolled back with transaction `{}`{why}", member.name))
         }
-        (None, None, None) => String::new(),
+        (None, None, None) => plain(one.rollback_reason.as_deref().unwrap_or_default()),
     }
 }
 

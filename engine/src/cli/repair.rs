@@ -16,8 +16,9 @@ Examples:
 `cancel` takes back what was done and lets exit actions run, `kill` does neither. Of a member,
 either rolls back its transaction, and so what all its members did. `retry` re-runs only what
 failed, `skip` leaves it behind. `--dry-run` tells of each whether it would be taken, or refused
-and why, and which transaction would be rolled back; it ends as the order would: nothing is done.
-Exit 8: some of several failed.";
+and why, which transaction would be rolled back, which children end with it, and what would be
+left out (calls under way, which may be done all the same); it ends as the order would: nothing is
+done. Exit 8: some of several failed.";
 
 /// `gearshift cancel`, `kill`, `retry` and `skip`.
 #[derive(Debug, Args)]

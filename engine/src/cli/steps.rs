@@ -33,7 +33,9 @@ pub(super) fn table(view: &StepsView, look: Look, more: Option<&str>) -> Vec<Str
     // Never more than there is: 600 of 601 is not all.
     let percent = (view.progress.unwrap_or_default() * 100.0).floor();
     let (completed, total) = (view.completed_steps, view.total_steps);
-    let mut lines = vec![format!("steps     {completed} of {total} completed · {percent:.0} %")];
+    let others = if percent < 100.0 || completed == total { String::new() } else { others(view) };
+    let first = format!("steps     {completed} of {total} completed{others} · {percent:.0} %");
+    let mut lines = vec![cut(&first, WIDTH)];
     let of_items = more;
     let more = more.filter(|_| view.steps.len() > LISTED);
     let shown: Vec<_> =
@@ -73,6 +75,13 @@ fn telling(steps: &[StepView]) -> Vec<&StepView> {
     // What only waits for a failure comes last, if ever.
     let waits = |step: &&StepView| step.waits_for.iter().any(|it| it.starts_with("failure of "));
     under_way.chain(of(StepStatus::Pending).filter(|step| !waits(step)).take(NEXT)).collect()
+}
+
+/// `, 2 skipped, 1 failed`: what became of those that are not completed, where all is over.
+fn others(view: &StepsView) -> String {
+    let completed: Vec<_> =
+        view.steps.iter().filter(|step| step.status == StepStatus::Completed).collect();
+    format!(", {}", rest(&view.steps, &completed))
 }
 
 /// `12 running, 200 pending, 680 completed`.

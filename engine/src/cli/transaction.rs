@@ -11,7 +11,7 @@ use gearshift_client::protocol::{InstanceVerdict, Status, Verdict, Wait};
 use super::args::Global;
 use super::bulk::late;
 use super::connect;
-use super::failure::{Failure, Outcome};
+use super::failure::{ENDED_BADLY, Failure, Outcome};
 use super::ids::incomplete;
 use super::output::{Table, one_line};
 use super::verdicts::in_words;
@@ -29,7 +29,8 @@ Examples:
 After `commit` nothing of what its members did is taken back any more. `rollback` runs the `undo` of
 what they did, newest first over all of them, and ends those that run. A transaction is rolled back
 by itself when its time is over, and when a member fails or is cancelled. It isolates nothing:
-others see what members did before the commit. Exit 3: there is none; 4: it is not open any more.";
+others see what members did before the commit. Exit 1, with --wait: a member is stuck, and which is
+said; 3: there is none; 4: it is not open any more; 7: --wait lasted longer than --timeout.";
 
 /// Members that `show` lists of very many.
 const LISTED: usize = 20;
@@ -64,7 +65,7 @@ enum TransactionCommand {
     Rollback {
         /// Its name
         name: String,
-        /// Wait until all is taken back
+        /// Wait until all is taken back, or a member needs a person
         #[arg(long)]
         wait: bool,
     },
@@ -115,6 +116,12 @@ pub(super) async fn transaction(global: &Global, args: &TransactionArgs) -> Outc
                 late(global, error, &format!("{name} is not rolled back"), help)
             })?;
             output.json(&waited.instance)?;
+            if !waited.reached {
+                for line in not_rolled_back(name, &waited.instance) {
+                    output.line(one_line(&line))?;
+                }
+                return Ok(ENDED_BADLY);
+            }
             output.line(format!("{name}  rolled back"))?;
             Ok(0)
         }
@@ -134,6 +141,22 @@ pub(super) async fn transaction(global: &Global, args: &TransactionArgs) -> Outc
             Ok(incomplete(global, &page.missing))
         }
     }
+}
+
+/// Why it is not rolled back, and will not be by itself.
+fn not_rolled_back(name: &str, detail: &InstanceDetail) -> Vec<String> {
+    let stuck = detail.scope.as_ref().and_then(|scope| scope.stuck.as_deref());
+    let Some(stuck) = stuck else {
+        return vec![format!(
+            "{name}  is not rolled back: it is {}",
+            phase(&detail.summary.active)
+        )];
+    };
+    let waits_for = detail.scope.as_ref().and_then(|scope| scope.waits_for.as_deref());
+    let reason = waits_for.unwrap_or_default();
+    let told =
+        format!("{name}  is not rolled back: {stuck} is stuck and waits for {}", plain(reason));
+    vec![told, format!("try: gearshift why {stuck}")]
 }
 
 /// Stands `--timeout` behind `begin`? There it looks like an option of the transaction.
@@ -187,6 +210,10 @@ fn told_of(member: &MemberView, why: &str) -> Vec<String> {
         short => format!("{status}, {}", plain(short)),
     };
     let id = &member.id;
+    let end = match &member.stuck_reason {
+        Some(reason) if member.end.is_none() => format!("stuck: {}", plain(reason)),
+        Some(_) | None => end,
+    };
     let first = format!("{:<9} {id}  {stand}  {end}", "member").trim_end().to_owned();
     let left_out = member.left_out.iter().filter(|what| !words.contains(what.as_str()));
     let left_out = left_out.map(|what| format!("{:<9} {id}  {what}", "left out"));
@@ -274,6 +301,7 @@ mod tests {
             status: Some(Status::Cancelled),
             end: Some("killed by ann: late; skipped undo of step `pay`".into()),
             left_out: vec!["skipped undo of step `pay`".into()],
+            ..MemberView::default()
         };
         let failed = MemberView {
             id: "order/c".into(),
@@ -283,11 +311,19 @@ mod tests {
             end: Some("failed: transaction `t` was rolled back: by hand; step `a` was not".into()),
             ..MemberView::default()
         };
+        let stuck = MemberView {
+            id: "order/d".into(),
+            stand: "held".into(),
+            status: Some(Status::Stuck),
+            stuck_reason: Some("step `pay`: call failed: no".into()),
+            ..MemberView::default()
+        };
         let scope = ScopeView {
-            members: vec![member, killed, failed],
+            members: vec![member, killed, failed, stuck],
             calls: 12,
             newest: vec!["charge of order/a".into()],
             waits_for: Some("charge of order/a to be taken back".into()),
+            stuck: Some("order/d".into()),
             reason: Some("by hand".into()),
         };
         let detail: InstanceDetail = serde_json::from_value(serde_json::json!({
@@ -309,9 +345,14 @@ mod tests {
                  step `pay`",
                 "member    order/c  rolled back  failed: transaction `t` was rolled back; step `a` \
                  was not",
+                "member    order/d  stands still  stuck: step `pay`: call failed: no",
                 "done      charge of order/a",
                 "done      … and 11 more",
             ]
+        );
+        assert_eq!(
+            not_rolled_back("t", &detail)[0],
+            "t  is not rolled back: order/d is stuck and waits for charge of order/a to be taken back"
         );
     }
 

@@ -118,3 +118,40 @@ fn a_dry_run_counts_what_would_be_refused_and_says_why_with_the_code() {
     let none = place.gearshift(&["skip", &keys[0], &keys[1], "--dry-run"]).ends(4);
     assert!(none.out.ends_with("would skip 0 instances, 2 could not be\n"), "{}", none.out);
 }
+
+const PARENT: &str = "\
+workflow: parent
+steps:
+  child: { run: job }
+  pay: { call: a.slow, undo: a.back, timeout: 1h }
+";
+
+#[test]
+fn a_kill_answers_with_what_may_be_done_all_the_same_and_says_so_before() {
+    let place = Place::new();
+    place.write("flows/job.workflow.yaml", JOB);
+    place.write("flows/parent.workflow.yaml", PARENT);
+    place.write("flows/mocks.yaml", &format!("{MOCKS}a.slow: {{ hold: true }}\n"));
+    let _dev = place.dev(&["flows"]);
+    place.gearshift(&["start", "parent", "--key", "p"]).ends(0);
+    let runs = ["ls", "--where", "workflow == 'job' && steps.ask.status == 'running'"];
+    until(LONG, || (!place.gearshift(&runs).ends(0).out.is_empty()).then_some(()));
+    let left = "step `pay`: `a.slow` was under way: if it is done, it stays";
+    for order in ["kill", "cancel"] {
+        let dry = place.gearshift(&[order, "p", "--dry-run"]).ends(0).out;
+        assert!(dry.contains("; with it would end job/"), "{dry}");
+        let dry = place.gearshift(&[order, "p", "--dry-run", "-o", "json"]).ends(0).json();
+        assert_eq!(dry[0]["ends_children"].as_array().unwrap().len(), 1, "{dry}");
+        // What a cancel waits for is not left.
+        let told = if order == "kill" { Value::from(vec![left]) } else { Value::Null };
+        assert_eq!(dry[0]["left_out"], told, "{dry}");
+    }
+    let dry = place.gearshift(&["kill", "p", "--dry-run"]).ends(0).out;
+    assert!(dry.contains(&format!("; left out: {left}")), "{dry}");
+    let killed = place.gearshift(&["kill", "p", "--reason", "late"]).ends(0).out;
+    assert!(killed.starts_with("p  killed in ") && killed.contains(left), "{killed}");
+    let shown = place.gearshift(&["show", "p"]).ends(0).out;
+    assert!(shown.contains(&format!("killed by tester: late; {left}")), "{shown}");
+    let history = place.gearshift(&["history", "p"]).ends(0).out;
+    assert!(history.contains("step `pay`: `a.slow` was under way"), "{history}");
+}

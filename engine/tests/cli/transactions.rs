@@ -174,6 +174,12 @@ fn tx_a_dry_kill_names_the_transaction_and_a_member_stuck_in_its_own_undo_is_tol
     until(long, || (!place.gearshift(&stuck).ends(0).out.is_empty()).then_some(()));
     let why = place.gearshift(&["why", "a"]).ends(0).out;
     assert!(why.contains("gearshift retry") && !why.contains("gearshift kill"), "{why}");
+    // It is open, and nobody asked what became of its members.
+    let shown = place.gearshift(&["tx", "show", "t"]).ends(0).out;
+    let told = "trip/a  open  stuck: `a.free` could not take back step `book`";
+    assert!(shown.contains(told), "{shown}");
+    let why = place.gearshift(&["why", "transaction/t"]).ends(0).out;
+    assert!(why.contains("`trip/a` is stuck: `a.free`"), "{why}");
     // Its transaction cannot do more about that than a person.
     let killed = place.gearshift(&["kill", "a"]).out;
     assert!(killed.contains("but for an undo that failed: retry or skip it"), "{killed}");
@@ -195,4 +201,27 @@ fn tx_a_dry_kill_names_the_transaction_and_a_member_stuck_in_its_own_undo_is_tol
     let shown = until(long, over);
     assert!(shown.contains("`a.free` was skipped by tester: by hand"), "{shown}");
     assert!(!shown.contains("waits for"), "{shown}");
+}
+
+#[test]
+fn tx_a_rollback_that_is_waited_for_ends_once_a_member_needs_a_person() {
+    let place = Place::new();
+    place.write("flows/trip.workflow.yaml", TRIP);
+    place.write("flows/mocks.yaml", MOCKS);
+    let _dev = place.dev(&["flows"]);
+    place.gearshift(&["tx", "begin", "t"]).ends(0);
+    place.gearshift(&["start", "trip", "--key", "a", "--transaction", "t"]).ends(0);
+    let asks = ["ls", "--where", "steps.ask.status == 'running'", "-o", "jsonl"];
+    let long = Duration::from_secs(30);
+    until(long, || (!place.gearshift(&asks).ends(0).out.is_empty()).then_some(()));
+    let back = ["tx", "rollback", "t", "--wait", "--timeout", "10m"];
+    let told = place.gearshift(&back).ends(1).out;
+    let stuck = "t  is not rolled back: trip/a is stuck and waits for a person: `trip/a`: `a.free` \
+                 could not take back step `book`";
+    assert!(told.starts_with(stuck) && told.contains("try: gearshift why trip/a"), "{told}");
+    // What is refused is not offered.
+    let why = place.gearshift(&["why", "a"]).ends(0).out;
+    assert!(why.contains("gearshift skip a") && !why.contains("gearshift kill"), "{why}");
+    let refused = place.gearshift(&["kill", "a"]).ends(4).err;
+    assert!(refused.starts_with("error[GS4018]"), "{refused}");
 }

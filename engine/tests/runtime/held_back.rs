@@ -17,7 +17,7 @@ async fn lines(world: &World, name: &str) -> Option<(usize, usize)> {
     let key = InstanceKey::new("job", name).unwrap();
     let trace = world.handle().trace(&key).await.ok()?;
     let held = |entry: &&TraceEntry| {
-        entry.note.as_ref().is_some_and(|note| note.contains("is held back, "))
+        entry.note.as_ref().is_some_and(|note| note.contains("is held back: "))
     };
     Some((trace.len(), trace.iter().filter(held).count()))
 }

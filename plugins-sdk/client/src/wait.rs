@@ -17,8 +17,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub struct Waited {
     /// The instance as it is now.
     pub instance: InstanceDetail,
-    /// Is it where it was waited for? `false`: it ended elsewhere or is stuck, so it will not
-    /// come there by itself.
+    /// Is it where it was waited for? `false`: it ended elsewhere or is stuck, or a member of the
+    /// transaction is that has to be taken back, so it will not come there by itself.
     pub reached: bool,
 }
 
@@ -80,7 +80,9 @@ async fn changed(watch: &mut Option<Watch>) {
 fn settled(instance: &InstanceDetail, wait: &Wait) -> Option<bool> {
     let status = instance.summary.status;
     let ended = status.is_ended();
-    let over = ended || status == Status::Stuck;
+    // A transaction is not stuck itself: its member is.
+    let member = instance.scope.as_ref().and_then(|scope| scope.stuck.as_ref());
+    let over = ended || status == Status::Stuck || member.is_some();
     match wait {
         Wait::None => Some(true),
         Wait::End => over.then_some(ended),

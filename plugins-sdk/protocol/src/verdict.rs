@@ -145,6 +145,10 @@ pub struct InstanceVerdict {
     /// Active atomic states, in document order.
     #[serde(default)]
     pub active: Vec<String>,
+    /// After `cancel`, `kill` and `skip`: all that was left out of what cleans up, as
+    /// [`crate::view::InstanceSummary::left_out`] has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// What became of the input.
     #[serde(flatten)]
     pub verdict: Verdict,
@@ -163,6 +167,7 @@ impl InstanceVerdict {
             step: 0,
             status: None,
             active: Vec::new(),
+            left_out: Vec::new(),
             verdict,
         }
     }

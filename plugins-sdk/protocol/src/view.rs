@@ -80,6 +80,9 @@ pub struct InstanceSummary {
     /// Why only a person can move it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck_reason: Option<String>,
+    /// Why what it did is being taken back, while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_reason: Option<String>,
     /// How its life ended, where that was in no final state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<EndView>,
@@ -90,8 +93,8 @@ pub struct InstanceSummary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<MembershipView>,
     /// What a person left out with `skip` of what was to be taken back, or to be done in any case,
-    /// with the person's reason; and what a `kill` left of a rollback that it broke off. Items of a
-    /// `foreach` are named as in ``step `book[3]` ``.
+    /// with the person's reason; and what a `kill` left of a rollback that it broke off, and which
+    /// calls were under way then. Items of a `foreach` are named as in ``step `book[3]` ``.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
 }

@@ -39,6 +39,7 @@ fn verdict(verdict: Verdict) -> InstanceVerdict {
         step: 4,
         status: Some(Status::Running),
         active: names(&["paid"]),
+        left_out: Vec::new(),
         verdict,
     }
 }
@@ -156,6 +157,7 @@ fn views() {
         age_s: 12,
         step: 3,
         stuck_reason: Some("no card".into()),
+        rollback_reason: None,
         end: None,
         parent: None,
         transaction: None,

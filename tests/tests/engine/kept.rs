@@ -171,6 +171,7 @@ fn the_history_names_the_call_of_a_late_answer() {
         world.run(handle.input(handle.partition_of(&key), input)).unwrap();
         let late = world.history("a").pop().unwrap();
         assert_eq!(late.input, "reply recorded.work");
-        assert_eq!(late.note.unwrap(), format!("late_reply: attempt 1 of call {call}"));
+        let told = format!("late_reply: attempt 1 of call {call} of state `open`; it succeeded");
+        assert_eq!(late.note.unwrap(), told);
     });
 }

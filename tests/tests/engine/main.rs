@@ -9,6 +9,7 @@ mod doors;
 mod ends;
 mod flows;
 mod frozen;
+mod holding;
 mod kept;
 mod reached;
 mod remedies;

@@ -67,7 +67,7 @@ impl Work<'_> {
     pub(super) fn adrift_reply(&mut self, reply: &Reply) -> Outcome {
         let is_it = |it: &RunningSequence| it.call.as_ref().is_some_and(|it| it.id == reply.call);
         let Some(mut sequence) = self.take_adrift(is_it) else {
-            return self.unawaited("late_reply", (reply.call, reply.attempt), None);
+            return self.unawaited("late_reply", reply, None);
         };
         let of = self.step_words(sequence.role);
         match &reply.outcome {
@@ -84,8 +84,7 @@ impl Work<'_> {
             }
             CallOutcome::Failure { kind, code, message, retry_after_ms } => {
                 if sequence.call.as_ref().is_some_and(|call| call.attempt != reply.attempt) {
-                    let outcome =
-                        self.unawaited("late_reply", (reply.call, reply.attempt), Some(&sequence));
+                    let outcome = self.unawaited("late_reply", reply, Some(&sequence));
                     self.adrift_mut().into_iter().for_each(|all| all.push(sequence.clone()));
                     return outcome;
                 }
@@ -220,9 +219,7 @@ impl Work<'_> {
         for sequence in self.adrift_mut().map(std::mem::take).unwrap_or_default() {
             self.disarm_call(sequence.id);
             if sequence.call.is_some() {
-                let call = self.call_of(&sequence).map(|(spec, _)| spec.operation.clone());
-                let (of, call) = (self.step_words(sequence.role), call.unwrap_or_default());
-                self.note(format!("{of}`{call}` was cut off: if it is done, it stays"));
+                self.note(self.cut_off_words(&sequence, "was cut off"));
             }
         }
     }

@@ -40,7 +40,7 @@ pub(super) fn on_reply(
     } else if work.settles(&reply) {
         work.settle_unknown(&reply)
     } else if state.is_ended() || (owner.is_none() && !parked) {
-        work.unawaited("late_reply", (call, attempt), owner)
+        work.unawaited("late_reply", &reply, owner)
     } else if parked || work.waiting_for(call, attempt).is_none() {
         // An answered attempt is either retried, and this one is of the attempt before, or kept
         // until the instance goes on.
@@ -48,7 +48,7 @@ pub(super) fn on_reply(
             .and_then(|owner| owner.call.as_ref())
             .is_some_and(|known| attempt < known.attempt);
         let reason = if older { "late_reply" } else { "second_reply" };
-        work.unawaited(reason, (call, attempt), owner)
+        work.unawaited(reason, &reply, owner)
     } else if work.hold_back(&reply) {
         Outcome::Done
     } else if let Some(stuck) = &mut work.instance.stuck {

@@ -81,18 +81,7 @@ impl Work<'_> {
 
     /// Removes the deadline and retry timers of a sequence.
     pub(super) fn disarm_call(&mut self, id: u32) {
-        self.instance.timers.retain(|timer| match timer.kind {
-            TimerKind::CallDeadline { sequence } | TimerKind::CallRetry { sequence } => {
-                sequence != id
-            }
-            TimerKind::After { .. }
-            | TimerKind::Send { .. }
-            | TimerKind::SendTo { .. }
-            | TimerKind::DeferredExpiry { .. }
-            | TimerKind::Steps { .. }
-            | TimerKind::MoreSteps { .. }
-            | TimerKind::Retention => true,
-        });
+        self.instance.timers.retain(|timer| timer.kind.of_call() != Some(id));
     }
 
     pub(super) fn set_call(&mut self, sequence: u32, call: Option<RunningCall>) {

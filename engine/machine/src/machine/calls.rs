@@ -54,15 +54,26 @@ impl Work<'_> {
     }
 
     /// An answer that nobody waits for: which attempt it is of and, where nothing here tells the
-    /// call any more, the id of that.
+    /// call any more, the id of that; and what it says.
     pub(super) fn unawaited(
         &mut self,
         reason: &str,
-        (call, attempt): (EffectId, u32),
+        reply: &Reply,
         owner: Option<&RunningSequence>,
     ) -> Outcome {
+        let Reply { call, attempt, outcome } = reply;
         let of = if owner.is_some() { String::new() } else { format!(" of call {call}") };
-        self.note(format!("{reason}: attempt {attempt}{of}"));
+        let came = match outcome {
+            CallOutcome::Success(_) | CallOutcome::Cached(_) => "it succeeded".to_owned(),
+            CallOutcome::Failure { kind, code, message, .. } => {
+                let failed = CallFailure { kind: *kind, code, message };
+                match failed.is_held() || **code == *NOT_SENT {
+                    true => "it was not sent".to_owned(),
+                    false => format!("it failed, {}", failed.words()),
+                }
+            }
+        };
+        self.note(format!("{reason}: attempt {attempt}{of}; {came}"));
         Outcome::Ignored { reason: reason.into() }
     }
 
@@ -307,8 +318,8 @@ impl Work<'_> {
     ) {
         let of = self.step_words(sequence.role);
         if failed.is_held() {
-            let (code, message) = (failed.code, failed.message);
-            self.note(format!("{of}attempt {} is held back, {code}: {message}", call.attempt));
+            let message = failed.message;
+            self.note(format!("{of}attempt {} is held back: {message}", call.attempt));
         } else {
             self.note(format!("{of}attempt {} {}", call.attempt, failed.words()));
         }

@@ -178,6 +178,11 @@ impl Work<'_> {
         for (sequence, output) in self.kept_done() {
             let is_step = matches!(sequence.role, Role::Step { .. }) && stopped(sequence.role);
             if !is_step && !self.may_undo(&sequence) {
+                // It is over, and not under way.
+                if matches!(sequence.role, Role::State) && stopped(sequence.role) {
+                    self.disarm_call(sequence.id);
+                    self.set_call(sequence.id, None);
+                }
                 continue;
             }
             self.remember_call(&sequence, &output);

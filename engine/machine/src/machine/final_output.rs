@@ -1,5 +1,5 @@
-//! An `output:` that cannot be evaluated: nothing ends with less than it was to give before a person
-//! has looked, or `on_error` says so (decision 0057).
+//! An `output:` that cannot be evaluated: nothing ends with less than it was to give before a
+//! person has looked, or `on_error` says so (decision 0057).
 
 use super::end::End;
 use super::ids::StateId;

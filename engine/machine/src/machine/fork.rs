@@ -15,7 +15,7 @@ use super::outcome::{Decision, Outcome};
 use super::progress::{Checkpoint, Phase, Progress, Role, RunningGraph, StepState, StepStatus};
 use super::transaction::{Verb, verb_of};
 use super::work::{Overrun, Work};
-use crate::definition::model::{Definition, Graph, SeqStep, Sequence, StateKind, StepFailure};
+use crate::definition::model::{Definition, Graph, Sequence, StateKind, StepFailure};
 use crate::value::Value;
 
 /// The definition that a fork of `old` from `from` runs: that of the checkpoint, else its own.
@@ -144,16 +144,7 @@ fn kept_verbs(seed: &Instance, definition: &Definition) -> (usize, usize) {
 
 /// What a program asks of transactions.
 fn verbs(program: &Sequence) -> impl Iterator<Item = Verb> {
-    program.steps.iter().filter_map(|step| match step {
-        SeqStep::Call { spec, .. } => verb_of(&spec.operation),
-        SeqStep::Do(_)
-        | SeqStep::Child { .. }
-        | SeqStep::Wait { .. }
-        | SeqStep::Approval { .. }
-        | SeqStep::Name { .. }
-        | SeqStep::JumpUnless { .. }
-        | SeqStep::Jump { .. } => None,
-    })
+    program.steps.iter().filter_map(|step| verb_of(&step.call()?.operation))
 }
 
 /// The graphs of a checkpoint: what was taken back since has to be done again.

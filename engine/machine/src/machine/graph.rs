@@ -7,15 +7,13 @@ use std::sync::Arc;
 
 use super::chunks::Chunks;
 use super::effect::{NoticeData, NoticeKind};
-use super::end::End;
-use super::ids::StateId;
 use super::input::{Event, EventKind};
-use super::instance::{RunningSequence, StuckKind, TimerKind};
+use super::instance::{RunningSequence, TimerKind};
 use super::needs::{Verdict, has_room, run_count, verdict};
 use super::progress::{
     Phase, Progress, Role, RunningGraph, StepError, StepState, StepStatus, Unkept,
 };
-use super::work::{Origin, Overrun, Work};
+use super::work::{Overrun, Work};
 use crate::definition::model::{Graph, Mode, Step, StepFailure};
 use crate::value::Value;
 

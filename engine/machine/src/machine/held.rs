@@ -36,9 +36,7 @@ pub(super) fn let_go(
         return unchanged(Outcome::Ignored { reason: "late_start".into() });
     };
     let mut work = Work::new(definition, old.clone(), Some(old), now, "sending".into());
-    if let Some((spec, _)) = work.call_of(&sequence) {
-        work.entry.input = format!("sending {}", spec.operation).into();
-    }
+    work.says_sending(&sequence);
     let waits = sequence.call.map(|call| RunningCall { held: false, ..call });
     work.set_call(sequence.id, waits);
     let again = TimerKind::CallRetry { sequence: sequence.id };
@@ -57,6 +55,14 @@ pub(super) fn let_go(
 }
 
 impl Work<'_> {
+    /// The history says which call is sent now, and whose it is.
+    pub(super) fn says_sending(&mut self, sequence: &RunningSequence) {
+        let Some((spec, _)) = self.call_of(sequence) else { return };
+        let mut words = format!("sending {}", spec.operation);
+        self.say_whose(sequence.role, &mut words);
+        self.entry.input = words.into();
+    }
+
     /// An attempt was not sent, and whoever holds it back says when it may be: it waits, also
     /// where the instance stands still, as it is held all the same. False where the reply says
     /// something else, or ends the call because something is taken back.
@@ -75,6 +81,10 @@ impl Work<'_> {
             return false;
         }
         self.disarm_call(sequence.id);
+        // Its plugin was not asked, and gave no reply.
+        if let Some(what) = self.entry.input.strip_prefix("reply ") {
+            self.entry.input = format!("held back {what}").into();
+        }
         self.note_attempt(&sequence, &call, &failed);
         if unsure {
             self.note("an engine that is gone may have sent it");

@@ -292,6 +292,22 @@ pub enum TimerKind {
     },
 }
 
+impl TimerKind {
+    /// The sequence whose call it is for, where it is for one.
+    pub(super) const fn of_call(&self) -> Option<u32> {
+        match self {
+            Self::CallDeadline { sequence } | Self::CallRetry { sequence } => Some(*sequence),
+            Self::After { .. }
+            | Self::Send { .. }
+            | Self::SendTo { .. }
+            | Self::DeferredExpiry { .. }
+            | Self::Steps { .. }
+            | Self::MoreSteps { .. }
+            | Self::Retention => None,
+        }
+    }
+}
+
 /// A sequence of calls and actions of an active state (rule 27).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunningSequence {

@@ -42,9 +42,7 @@ pub(super) fn on_started(
     if known.once || known.deadline <= now || answered {
         return late();
     }
-    if let Some((spec, _)) = work.call_of(&sequence) {
-        work.entry.input = format!("sending {}", spec.operation).into();
-    }
+    work.says_sending(&sequence);
     work.set_call(sequence.id, Some(RunningCall { once: true, ..known.clone() }));
     work.finish(Outcome::Done)
 }

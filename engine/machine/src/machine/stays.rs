@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::instance::{RunningCall, RunningSequence};
+use super::ids::StateId;
+use super::instance::{RunningCall, RunningSequence, StuckKind};
 use super::progress::{ItemState, Role, StepState, Undoable};
 use super::work::Work;
 use crate::definition::model::SeqStep;
@@ -112,69 +113,106 @@ impl Work<'_> {
     pub(super) fn leave_undo_out(&mut self, sequence: &RunningSequence, by: &str) {
         let Role::Undo { undo } = sequence.role else { return };
         let call = self.call_of(sequence).map(|(spec, _)| Arc::clone(&spec.operation));
-        let call = call.unwrap_or_default();
-        let what = match self.step_undone(undo) {
-            Some(step) => format!("step `{step}` was not taken back: `{call}` was skipped{by}"),
-            None => format!("what it takes back stays: `{call}` was skipped{by}"),
-        };
-        self.leave_out(&what);
+        let (what, call) = (self.undone_words(undo), call.unwrap_or_default());
+        self.leave_out(&format!("{what} was not taken back: `{call}` was skipped{by}"));
     }
 
-    /// ``step `book[3]` ``, or the operation that a state called.
+    /// What the undo with this id takes back.
+    pub(super) fn undone_words(&self, undo: u32) -> String {
+        let progress = self.instance.progress.as_deref();
+        let entry = progress.and_then(|it| it.undo.iter().rev().find(|it| it.id == undo));
+        entry.map_or_else(|| "a call".to_owned(), |it| self.what_was_done(it, it.item))
+    }
+
+    /// ``state `open` ``; of a call before a state is entered ``the way to `open` ``.
+    fn state_words(&self, state: StateId) -> String {
+        let own = self.state(state);
+        match own.hidden_for {
+            Some(target) => format!("the way to `{}`", self.state(target).id),
+            None => format!("state `{}`", own.id),
+        }
+    }
+
+    /// ``step `book[3]`: ``, ``state `open`: ``: who makes a call that nothing takes back.
+    fn caller_words(&self, sequence: &RunningSequence) -> String {
+        match sequence.role {
+            role @ Role::Step { .. } => self.step_words(role),
+            Role::State => format!("{}: ", self.state_words(sequence.state)),
+            Role::Undo { .. } => String::new(),
+            Role::Finally { .. } => "`finally`: ".to_owned(),
+        }
+    }
+
+    /// ``step `pay`: `bank.charge` was under way: if it is done, it stays``.
+    pub(super) fn cut_off_words(&self, sequence: &RunningSequence, stood: &str) -> String {
+        let call = self.call_of(sequence).map(|(spec, _)| Arc::clone(&spec.operation));
+        let (whose, call) = (self.caller_words(sequence), call.unwrap_or_default());
+        format!("{whose}`{call}` {stood}: if it is done, it stays")
+    }
+
+    /// ``step `book[3]` ``, or the operation that a state called, and which.
     fn what_was_done(&self, entry: &Undoable, item: Option<u32>) -> String {
         if let Some(step) = entry.step.and_then(|step| self.step_named(step, item)) {
             return format!("step `{step}`");
         }
         let program = self.definition.sequences.get(usize::from(entry.sequence));
         let program = program.and_then(|it| it.steps.get(usize::from(entry.position)));
-        match program {
-            Some(SeqStep::Call { spec, .. }) => format!("`{}`", spec.operation),
-            Some(
-                SeqStep::Do(_)
-                | SeqStep::Child { .. }
-                | SeqStep::Wait { .. }
-                | SeqStep::Approval { .. }
-                | SeqStep::Name { .. }
-                | SeqStep::JumpUnless { .. }
-                | SeqStep::Jump { .. },
-            )
-            | None => "a call".to_owned(),
-        }
+        program.and_then(SeqStep::call).map_or_else(
+            || "a call".to_owned(),
+            |spec| format!("`{}` of {}", spec.operation, self.state_words(entry.state)),
+        )
     }
 
-    /// What is not taken back, or not known to be, because a rollback is broken off now.
+    /// What a `kill` breaks off now and may be done all the same, and what is not taken back
+    /// because of it, or not known to be.
     pub(super) fn left_by_kill(&self) -> Vec<String> {
-        if !self.is_rolling_back() {
-            return Vec::new();
+        let mut left = self.cut_off_by_kill();
+        if self.is_rolling_back() {
+            self.broken_off_by_kill(&mut left);
         }
-        let (mut under_way, mut left) = (None, Vec::new());
-        for sequence in &self.instance.sequences {
-            let call = || self.call_of(sequence).map(|(spec, _)| Arc::clone(&spec.operation));
-            match sequence.role {
-                Role::Undo { undo } => {
-                    let stood = sequence.call.as_ref().map_or(Stood::Failed, Stood::of);
-                    under_way = Some((undo, stood, call().unwrap_or_default()));
-                }
-                Role::Finally { .. } => left.push("`finally` was broken off".to_owned()),
-                role @ (Role::State | Role::Step { .. })
-                    if self.instance.is_last_reply(sequence) =>
-                {
-                    let stood = match sequence.call.as_ref().is_none_or(|call| call.sent) {
-                        true => "was under way",
-                        false => "waited to be sent, and an engine that is gone may have done so",
-                    };
-                    let call = call().unwrap_or_default();
-                    let of_item = matches!(role, Role::Step { item: Some(_), .. });
-                    let of = if of_item { self.step_words(role) } else { String::new() };
-                    left.push(format!("{of}`{call}` {stood}: if it is done, it stays"));
-                }
-                Role::State | Role::Step { .. } => {}
+        left
+    }
+
+    /// Calls that may have been sent and that nobody waits for any more.
+    fn cut_off_by_kill(&self) -> Vec<String> {
+        let words = |sequence: &RunningSequence| {
+            if let Role::Finally { .. } = sequence.role {
+                return Some("`finally` was broken off".to_owned());
             }
+            let (Role::State | Role::Step { .. }) = sequence.role else { return None };
+            let call = sequence.call.as_ref().filter(|call| call.child.is_none())?;
+            let stood = match (call.sent, call.unsure) {
+                (true, _) => "was under way",
+                (false, true) => "waited to be sent, and an engine that is gone may have done so",
+                (false, false) => return None,
+            };
+            Some(self.cut_off_words(sequence, stood))
+        };
+        let mut left: Vec<_> = self.instance.sequences.iter().filter_map(words).collect();
+        let adrift = self.instance.adrift().iter().filter(|it| it.call.is_some());
+        left.extend(adrift.map(|it| self.cut_off_words(it, "was cut off")));
+        let unknown = |kind: StuckKind| kind == StuckKind::OutcomeUnknown;
+        let stuck = self.instance.stuck.as_deref().filter(|stuck| unknown(stuck.kind));
+        if let Some(sequence) = stuck.and_then(|stuck| stuck.sequence.as_ref())
+            && matches!(sequence.role, Role::State | Role::Step { .. })
+        {
+            left.push(self.cut_off_words(sequence, "was sent and not answered"));
         }
+        left
+    }
+
+    /// What is not taken back because a rollback is broken off now.
+    fn broken_off_by_kill(&self, left: &mut Vec<String>) {
+        let undo = self.instance.sequences.iter().find_map(|sequence| {
+            let Role::Undo { undo } = sequence.role else { return None };
+            let call = self.call_of(sequence).map(|(spec, _)| Arc::clone(&spec.operation));
+            let stood = sequence.call.as_ref().map_or(Stood::Failed, Stood::of);
+            Some((undo, stood, call.unwrap_or_default()))
+        });
         let mut counted: Vec<Left> = Vec::new();
         // What its transaction takes back is not left.
         for entry in self.still_to_undo().filter(|entry| !self.is_transactions(entry.id)) {
-            match &under_way {
+            match &undo {
                 Some((undo, stood, call)) if *undo == entry.id => {
                     left.push(stood.words(&self.what_was_done(entry, entry.item), call));
                     continue;
@@ -193,7 +231,6 @@ impl Work<'_> {
         left.extend(counted.into_iter().map(Left::words));
         let finals = self.finals_of_rollback();
         left.extend(finals.first().map(|_| "`finally` was not run".to_owned()));
-        left
     }
 }
 

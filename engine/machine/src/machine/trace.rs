@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::work::Work;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{StateId, Timestamp, TransitionId};
@@ -51,4 +52,15 @@ pub struct Fired {
     pub transition: TransitionId,
     /// The event that triggered it, where it is not the entry's input; empty for eventless ones.
     pub event: Option<Arc<str>>,
+}
+
+impl Work<'_> {
+    /// Adds to the note of the trace entry.
+    pub(super) fn note(&mut self, text: impl Into<Arc<str>>) {
+        let text = text.into();
+        self.entry.note = Some(match self.entry.note.take() {
+            None => text,
+            Some(earlier) => format!("{earlier}; {text}").into(),
+        });
+    }
 }

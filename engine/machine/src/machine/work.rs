@@ -385,15 +385,6 @@ impl<'a> Work<'a> {
         };
         self.entry.fired.push(Fired { transition, event });
     }
-
-    /// Adds to the note of the trace entry.
-    pub(super) fn note(&mut self, text: impl Into<Arc<str>>) {
-        let text = text.into();
-        self.entry.note = Some(match self.entry.note.take() {
-            None => text,
-            Some(earlier) => format!("{earlier}; {text}").into(),
-        });
-    }
 }
 
 /// Is this the name of an error event (rule 38)?

@@ -9,7 +9,8 @@ use super::resting::Known;
 
 impl Partition {
     /// What `input` to `instance` would come to at `now`: the answer of [`Partition::decide`] to
-    /// it, from a partition that holds nothing but this instance and is dropped with its frame.
+    /// it, and the instance behind that, from a partition that holds nothing but this instance and
+    /// is dropped with its frame.
     /// So nothing is written or sent, and the real order is decided by the same code; only limits
     /// of what else waits in the real partition are not met here.
     #[must_use]
@@ -18,13 +19,14 @@ impl Partition {
         definitions: &Definitions,
         input: PartitionInput,
         now: Timestamp,
-    ) -> Done {
+    ) -> (Done, Option<Instance>) {
         let mut alone = Self::new(0);
         let key = instance.key.clone();
         alone.instances.put(Box::new(Known { instance, trace: TraceLog::new() }), false);
         let batch = alone.decide(definitions, vec![Stamped { input, at: now }]);
         // One input finds an empty frame, so it is answered.
-        batch.results.into_iter().next().unwrap_or_else(|| unanswered(&key))
+        let done = batch.results.into_iter().next().unwrap_or_else(|| unanswered(&key));
+        (done, alone.instance(&key))
     }
 }
 

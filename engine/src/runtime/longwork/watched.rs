@@ -58,6 +58,9 @@ pub struct CallProgress {
     /// What holds the call back before it is sent, in words: then nothing else of this is known.
     #[serde(default)]
     pub held: Option<String>,
+    /// An engine that is gone may have sent what is held back.
+    #[serde(default)]
+    pub unsure: bool,
 }
 
 /// What became of a sign of life.
@@ -270,6 +273,7 @@ impl Longwork {
             note: one.note.clone(),
             heard: one.heard,
             held: None,
+            unsure: false,
         };
         list.iter().map(progress).collect()
     }

@@ -51,7 +51,7 @@ impl Attempt {
     /// Its place among those that wait.
     pub(crate) fn waits(&self) -> Waiter<'_> {
         let operation = (Arc::clone(&self.call.operation), self.prefer());
-        self.shared.providers.waits.begin(&self.key, self.call.call, operation)
+        self.shared.providers.waits.begin(&self.key, self.call.call, operation, self.first)
     }
 
     /// Waits until it may be sent: for the operator who paused the plugin, for the breaker, for

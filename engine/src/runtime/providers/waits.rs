@@ -64,6 +64,8 @@ struct Waiting {
     call: EffectId,
     /// What is called, and what is preferred there.
     operation: (Arc<str>, Prefer),
+    /// No engine can have sent it before.
+    first: bool,
     holder: Mutex<Option<Holder>>,
     /// Did somebody ever?
     held: AtomicBool,
@@ -85,9 +87,11 @@ impl Waits {
         key: &InstanceKey,
         call: EffectId,
         operation: (Arc<str>, Prefer),
+        first: bool,
     ) -> Waiter<'_> {
         let (holder, held, changed) = (Mutex::default(), AtomicBool::new(false), Notify::new());
-        let own = Arc::new(Waiting { key: key.clone(), call, operation, holder, held, changed });
+        let own = Waiting { key: key.clone(), call, operation, first, holder, held, changed };
+        let own = Arc::new(own);
         let mut all = self.all();
         let number = all.next;
         all.next += 1;
@@ -95,16 +99,16 @@ impl Waits {
         Waiter { all: self, number, own }
     }
 
-    /// The calls of an instance that wait for a limit, each with what for.
-    fn limited(&self, key: &InstanceKey) -> Vec<(EffectId, String)> {
+    /// The calls of an instance that are held back, each with what by, and whether an engine
+    /// before may have sent it.
+    fn held_back(&self, key: &InstanceKey) -> Vec<(EffectId, String, bool)> {
         let waiting: Vec<_> =
             self.all().attempts.values().filter(|one| one.key == *key).cloned().collect();
-        let limited = |one: &Arc<Waiting>| match &*one.holder() {
-            Some(holder @ Holder::Limit(_)) => Some((one.call, holder.words())),
-            // That of a breaker or a pause is known wherever it is asked for.
-            Some(Holder::Pause(..) | Holder::Breaker(..)) | None => None,
+        let held = |one: &Arc<Waiting>| {
+            let words = one.holder().as_ref().map(Holder::words)?;
+            Some((one.call, words, !one.first))
         };
-        waiting.iter().filter_map(limited).collect()
+        waiting.iter().filter_map(held).collect()
     }
 
     /// How many a pause holds back, by what they call.
@@ -130,13 +134,13 @@ impl Waits {
 impl Shared {
     /// How far the calls of an instance that is here are, and what holds them back.
     pub(crate) fn progress_here(&self, key: &InstanceKey) -> Vec<CallProgress> {
-        let limited = self.providers.waits.limited(key);
+        let waiting = self.providers.waits.held_back(key);
         let heard = self.config.clock.now();
-        let held = |(call, held)| {
+        let held = |(call, held, unsure)| {
             let (attempt, percent, note) = (0, None, String::new());
-            CallProgress { call, attempt, percent, note, heard, held: Some(held) }
+            CallProgress { call, attempt, percent, note, heard, held: Some(held), unsure }
         };
-        self.longwork.progress(key).into_iter().chain(limited.into_iter().map(held)).collect()
+        self.longwork.progress(key).into_iter().chain(waiting.into_iter().map(held)).collect()
     }
 }
 

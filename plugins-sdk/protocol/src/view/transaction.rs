@@ -30,6 +30,9 @@ pub struct ScopeView {
     /// What it waits for, while it is rolled back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
+    /// The member, as `workflow/key`, that a person has to help before the rollback goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<String>,
     /// Why it is rolled back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -48,6 +51,9 @@ pub struct MemberView {
     /// How it is itself; absent where it is forgotten, or one of very many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// Why only a person can move it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck_reason: Option<String>,
     /// How its life ended, in words, where that was in no final state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<String>,

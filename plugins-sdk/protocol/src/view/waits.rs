@@ -24,7 +24,7 @@ pub struct TimerView {
 }
 
 /// A call under way, or one whose answer is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallView {
     /// The call id.
     pub id: String,
@@ -48,12 +48,16 @@ pub struct CallView {
     /// When the next attempt begins, between attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt: Option<String>,
+    /// How the attempt failed behind which the next one comes, as far as the history goes back:
+    /// kind, code and message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
     /// It is answered: `succeeded`, or kind, code and message of the failure. The answer is kept
     /// until the instance goes on, which is stuck, paused, or being taken back by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<String>,
-    /// What holds it back before it is sent, in words: whose limit it is, and how many are ahead;
-    /// or that its instance is to go on first.
+    /// What holds it back before it is sent, in words: who paused its plugin, its open breaker,
+    /// whose limit it is and how many are ahead, or that its instance is to go on first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
     /// It waits to be sent again, because an engine that is gone may have sent it: a rollback waits

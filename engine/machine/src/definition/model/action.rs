@@ -152,6 +152,23 @@ pub enum SeqStep {
     },
 }
 
+impl SeqStep {
+    /// The call that it makes, where it makes one.
+    #[must_use]
+    pub const fn call(&self) -> Option<&Arc<CallSpec>> {
+        match self {
+            Self::Call { spec, .. } => Some(spec),
+            Self::Do(_)
+            | Self::Child { .. }
+            | Self::Wait { .. }
+            | Self::Approval { .. }
+            | Self::Name { .. }
+            | Self::JumpUnless { .. }
+            | Self::Jump { .. } => None,
+        }
+    }
+}
+
 /// A child workflow as the author declared it.
 #[derive(Clone, Debug)]
 pub struct ChildSpec {

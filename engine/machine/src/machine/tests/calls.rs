@@ -355,7 +355,9 @@ fn note(world: &World) -> String {
 fn rule_36_the_history_says_which_call_a_late_answer_is_of() {
     let mut world = World::new(definition(TWO));
     ["start", "event leave", "reply p.one"].into_iter().for_each(|line| world.run(line));
-    assert_eq!(note(&world), format!("late_reply: attempt 1 of call {}", world.calls[0].call));
+    let told =
+        |came: &str| format!("late_reply: attempt 1 of call {}; {came}", world.calls[0].call);
+    assert_eq!(note(&world), told("it succeeded"));
     let text = "
 workflow: t
 steps:
@@ -364,7 +366,7 @@ steps:
     let mut world = World::new(definition(text));
     let lines = ["start", "fail p.one retryable no", "advance 1s", "reply p.one [attempt=1]"];
     lines.into_iter().for_each(|line| world.run(line));
-    assert_eq!(note(&world), "late_reply: attempt 1");
+    assert_eq!(note(&world), "late_reply: attempt 1; it succeeded");
 }
 
 #[test]

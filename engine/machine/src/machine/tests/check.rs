@@ -256,12 +256,14 @@ impl World {
 
     fn words(&self, decision: &Decision, input: &Input) -> String {
         let told = match (&decision.trace, input) {
-            // Which step a reply is for, the operation tells in these tests.
-            (Some(trace), _) if trace.input.starts_with("reply ") => {
-                let words = trace.input.splitn(3, ' ').take(2);
-                words.collect::<Vec<_>>().join(" ")
+            // Which step a call is of, the operation tells in these tests.
+            (Some(trace), _) => {
+                let of_call = ["reply ", "held back ", "sending "];
+                let input = &*trace.input;
+                let of_call = of_call.iter().any(|words| input.starts_with(words));
+                let call = input.split_once(" (").filter(|_| of_call).map(|(call, _)| call);
+                call.unwrap_or(input).to_owned()
             }
-            (Some(trace), _) => trace.input.to_string(),
             (None, Input::Event(event) | Input::ChildEvent { event, .. }) => event.name.to_string(),
             (None, Input::Start { .. } | Input::StartChild { .. } | Input::Held { .. }) => {
                 "start".to_owned()

@@ -79,6 +79,19 @@ fn k1_events_and_replies_wait_in_order_and_a_resume_takes_them() {
 }
 
 #[test]
+fn k1_a_resume_says_what_had_waited() {
+    let note = |lines: &[&str]| {
+        let world = after(&[&["start", "command pause"][..], lines, &["command resume"]].concat());
+        let trace = world.last.as_ref().and_then(|last| last.trace.clone()).unwrap();
+        trace.note.map_or_else(String::new, |note| note.to_string())
+    };
+    assert_eq!(note(&[]), "");
+    assert_eq!(note(&["reply p.one {n: 7}"]), "1 reply had waited");
+    let told = note(&["event go", "reply p.one {n: 7}", "event leave"]);
+    assert!(told.starts_with("1 reply and 2 events had waited; "), "{told}");
+}
+
+#[test]
 fn k1_a_pause_leaves_no_trace_in_a_plain_instance_and_says_who_and_why() {
     let mut world = after(&["start", "command pause [by=ann]"]);
     let paused = world.instance.as_ref().and_then(|it| it.paused()).cloned();

@@ -81,7 +81,8 @@ fn rule_38_the_end_says_which_step_failed_behind_finally_too() {
 fn rule_20_the_end_says_who_ended_it_and_why() {
     let start = "start";
     let kill = "command kill [by=ann reason=too-late]";
-    assert_eq!(ended(STEPS, &[start, kill]), "killed by ann: too-late");
+    let load = "step `load`: `p.load` was under way: if it is done, it stays";
+    assert_eq!(ended(STEPS, &[start, kill]), format!("killed by ann: too-late; {load}"));
     let cancel = "command cancel [by=bob reason=INC-1]";
     assert_eq!(ended(STEPS, &[start, cancel]), "cancelled by bob: INC-1");
     assert_eq!(ended(STEPS, &[start, "command cancel [by=bob]"]), "cancelled by bob");
@@ -215,8 +216,10 @@ fn rule_20_a_kill_during_a_rollback_says_what_is_not_taken_back() {
     assert_eq!(left(&["fail p.un_two permanent no"]), [two, one, clean]);
     let finally = "`finally` was broken off".to_owned();
     assert_eq!(left(&["reply p.un_two", "reply p.un_one"]), [finally]);
-    // Where nothing was being taken back nothing was broken off.
-    assert_eq!(ended(UPDATE, &["start", "reply p.one", kill]), "killed by ann: late");
+    // Where nothing was being taken back nothing was broken off but what was under way.
+    let two = "step `two`: `p.two` was under way: if it is done, it stays";
+    let told = ended(UPDATE, &["start", "reply p.one", kill]);
+    assert_eq!(told, format!("killed by ann: late; {two}"));
 }
 
 #[test]
@@ -249,6 +252,80 @@ steps:
   two: { call: p.two, undo: p.un_two }
 ";
     let lines = ["start", "reply p.one", "command cancel", "command kill [by=ann]"];
-    let left = "`p.two` was under way: if it is done, it stays; step `one` was not taken back";
+    let two = "step `two`: `p.two` was under way: if it is done, it stays";
+    let left = format!("{two}; step `one` was not taken back");
     assert_eq!(ended(text, &lines), format!("killed by ann: {left}"));
+}
+
+#[test]
+fn rule_20_a_kill_at_work_says_which_calls_were_under_way_and_whose_they_are() {
+    let left = |text: &str, lines: &[&str]| {
+        let world = world(text, &[lines, &["command kill [by=ann]"]].concat());
+        let instance = world.instance.as_ref().unwrap();
+        let left: Vec<_> = instance.left_out().iter().map(ToString::to_string).collect();
+        let end = instance.end().map(|end| end.words()).unwrap_or_default();
+        match left.as_slice() {
+            [] => assert_eq!(end, "killed by ann"),
+            left => assert_eq!(end, format!("killed by ann: {}", left.join("; "))),
+        }
+        left
+    };
+    let stays = |what: &str| format!("{what} was under way: if it is done, it stays");
+    let states = "
+workflow: t
+initial: open
+states:
+  open:
+    parallel:
+      left: { entry: { call: p.do, undo: p.undo } }
+      right: { entry: { call: p.do }, on: { go: over } }
+  over: {}
+";
+    let both = [stays("state `left`: `p.do`"), stays("state `right`: `p.do`")];
+    assert_eq!(left(states, &["start"]), both);
+    assert_eq!(left(states, &["start", "fail p.do permanent no"]), both[..1]);
+    // What is answered is not under way, also where the answer is kept.
+    assert_eq!(left(states, &["start", "command pause", "reply p.do"]), both[..1]);
+    let way = "
+workflow: t
+initial: open
+states:
+  open: { on: { go: { to: over, do: { call: p.do } } } }
+  over: {}
+";
+    assert_eq!(left(way, &["start", "event go"]), [stays("the way to `over`: `p.do`")]);
+    let steps = "
+workflow: t
+mode: sequential
+finally: { call: p.clean }
+steps:
+  each: { foreach: { in: '[1, 2]', as: n }, call: p.each }
+";
+    let items = ["step `each[0]`: `p.each`", "step `each[1]`: `p.each`"].map(stays);
+    assert_eq!(left(steps, &["start"]), items);
+    let one = steps.replace("foreach: { in: '[1, 2]', as: n }, ", "");
+    assert_eq!(left(&one, &["start", "reply p.each"]), ["`finally` was broken off"]);
+}
+
+#[test]
+fn rule_20_what_was_done_in_a_state_is_named_with_it() {
+    let text = "
+workflow: t
+initial: one
+states:
+  one: { entry: { call: p.do, undo: p.undo }, on: { next: two } }
+  two: { entry: { call: p.do, undo: p.undo } }
+";
+    let done = ["start", "reply p.do", "event next", "reply p.do", "command cancel"];
+    let left = |lines: &[&str]| {
+        let world = world(text, &[&done[..], lines].concat());
+        let instance = world.instance.as_ref().unwrap();
+        instance.left_out().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let two = "`p.do` of state `two` may not be taken back: `p.undo` was under way";
+    let one = "`p.do` of state `one` was not taken back";
+    assert_eq!(left(&["command kill"]), [two, one]);
+    let skip = ["fail p.undo permanent no", "command skip [by=ann]"];
+    let two = "`p.do` of state `two` was not taken back: `p.undo` was skipped by ann";
+    assert_eq!(left(&skip), [two]);
 }

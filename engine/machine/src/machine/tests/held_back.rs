@@ -32,7 +32,7 @@ fn waiting_costs_nothing_and_the_attempt_has_its_time_in_full() {
         ],
         "
         1 start -> call bank.pay | a
-        2 reply bank.pay -> - | a
+        2 held back bank.pay -> - | a
         3 sending bank.pay -> - | a
         4 reply bank.pay -> - | b
     ",
@@ -62,12 +62,12 @@ fn what_was_held_back_is_no_attempt_and_what_was_let_go_is_one() {
         ],
         "
         1 start -> call bank.pay | a
-        2 reply bank.pay -> - | a
+        2 held back bank.pay -> - | a
         3 sending bank.pay -> - | a
         4 sending -> - | a !ignored late_start
         5 timer deadline bank.pay -> - | a
         6 timer retry -> call bank.pay #2 | a
-        7 reply bank.pay -> - | a
+        7 held back bank.pay -> - | a
         8 sending bank.pay -> - | a
         9 reply bank.pay -> - | f
     ",
@@ -81,7 +81,7 @@ fn what_nobody_waits_for_any_more_is_let_go_of_by_who_holds_it() {
         &["start", "fail bank.pay held", "event leave", "sending bank.pay [attempt=0]"],
         "
         1 start -> call bank.pay | a
-        2 reply bank.pay -> - | a
+        2 held back bank.pay -> - | a
         3 leave -> cancel bank.pay | f
         4 sending -> - | f !ignored late_start
     ",
@@ -105,7 +105,7 @@ fn while_the_instance_stands_still_it_is_asked_for_when_that_goes_on() {
         ],
         "
         1 start -> call bank.pay | a
-        2 reply bank.pay -> - | a
+        2 held back bank.pay -> - | a
         3 command pause -> - | a paused
         4 sending bank.pay -> - | a paused !deferred
         5 command resume -> - | a
@@ -127,7 +127,7 @@ fn while_the_instance_stands_still_it_is_asked_for_when_that_goes_on() {
         "
         1 start -> call bank.pay | a
         2 command pause -> - | a paused
-        3 reply bank.pay -> - | a paused
+        3 held back bank.pay -> - | a paused
         4 command resume -> - | a
         5 sending bank.pay -> - | a
         6 reply bank.pay -> - | b
@@ -152,7 +152,7 @@ fn h5_what_is_held_back_and_never_was_sent_is_given_up() {
         &["start", "fail p.pay held", "fail p.last permanent no"],
         "
         1 start -> call p.pay, call p.last | steps
-        2 reply p.pay -> - | steps
+        2 held back p.pay -> - | steps
         3 reply p.last -> cancel p.pay | steps failed
     ",
     );
@@ -182,7 +182,7 @@ fn h5_what_is_held_back_and_may_have_been_sent_is_sent_again_and_taken_back() {
         &format!(
             "
         1 start -> call p.pay, call p.last | steps
-        2 reply p.pay -> - | steps
+        2 held back p.pay -> - | steps
         3 reply p.last -> - | steps compensating{end}"
         ),
     );
@@ -194,7 +194,7 @@ fn h5_what_is_held_back_and_may_have_been_sent_is_sent_again_and_taken_back() {
             "
         1 start -> call p.pay, call p.last | steps
         2 reply p.last -> - | steps compensating
-        3 reply p.pay -> - | steps compensating{end}"
+        3 held back p.pay -> - | steps compensating{end}"
         ),
     );
 }
@@ -205,7 +205,7 @@ fn h5_what_may_have_been_sent_is_not_waited_for_once_it_failed_or_is_late() {
     let lines = [&begun[..], &["sending p.pay [attempt=0]"]].concat();
     let head = "
         1 start -> call p.pay, call p.last | steps
-        2 reply p.pay -> - | steps
+        2 held back p.pay -> - | steps
         3 reply p.last -> - | steps compensating
         4 sending p.pay -> - | steps compensating";
     check(
@@ -257,7 +257,7 @@ fn h5_a_rollback_by_hand_waits_for_it_and_retry_does_it_again() {
         "
         1 start -> call p.pay, call p.last | steps
         2 reply p.last -> - | steps
-        3 reply p.pay -> - | steps
+        3 held back p.pay -> - | steps
         4 command rollback -> - | steps compensating
         5 sending p.pay -> - | steps compensating
         6 reply p.pay -> call p.refund | steps compensating
@@ -274,8 +274,8 @@ fn h5_a_kill_gives_up_what_may_have_been_sent_and_says_so() {
     lines.iter().for_each(|line| world.run(line));
     assert!(world.out.ends_with("command kill -> cancel p.pay | steps cancelled\n"));
     let left = world.instance.as_ref().unwrap().left_out().to_vec();
-    let said = "`p.pay` waited to be sent, and an engine that is gone may have done so: if it is \
-                done, it stays";
+    let said = "step `paid`: `p.pay` waited to be sent, and an engine that is gone may have done \
+                so: if it is done, it stays";
     assert_eq!(left.iter().map(|it| &**it).collect::<Vec<_>>(), [said]);
     // So it is of what takes back.
     for (how, said) in [

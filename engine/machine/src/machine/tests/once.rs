@@ -37,6 +37,16 @@ fn decision_16_a_reply_ends_a_call_that_was_recorded_as_sent() {
 }
 
 #[test]
+fn decision_16_a_kill_says_that_what_was_not_answered_may_be_done() {
+    let mut world = World::new(definition(CHARGE));
+    let lines = ["start", "sending billing.charge", "advance 10s", "command kill [by=ann]"];
+    lines.iter().for_each(|line| world.run(line));
+    let told = "state `a`: `billing.charge` was sent and not answered: if it is done, it stays";
+    let left = world.instance.as_ref().unwrap().left_out();
+    assert_eq!(left.iter().map(ToString::to_string).collect::<Vec<_>>(), [told], "{}", world.out);
+}
+
+#[test]
 fn decision_16_without_a_reply_it_is_stuck_and_not_sent_again() {
     check(
         CHARGE,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::super::instance::{Reply, RunningSequence, Status, Stuck, Timer, TimerKind};
+use super::super::instance::{Reply, RunningSequence, Status, Stuck, Timer};
 use super::super::last_replies::may_be_undone;
 use super::super::progress::Role;
 use super::super::work::Work;
@@ -48,19 +48,8 @@ impl Work<'_> {
             .into_iter()
             .partition::<Vec<_>, _>(|it| ids.contains(&it.id));
         instance.sequences = rest;
-        let of_spared = |kind: &TimerKind| match kind {
-            TimerKind::CallDeadline { sequence } | TimerKind::CallRetry { sequence } => {
-                ids.contains(sequence)
-            }
-            TimerKind::After { .. }
-            | TimerKind::Send { .. }
-            | TimerKind::SendTo { .. }
-            | TimerKind::DeferredExpiry { .. }
-            | TimerKind::Steps { .. }
-            | TimerKind::MoreSteps { .. }
-            | TimerKind::Retention => false,
-        };
-        let timers = instance.timers.iter().filter(|timer| of_spared(&timer.kind)).cloned();
+        let of_spared = |timer: &&Timer| timer.kind.of_call().is_some_and(|it| ids.contains(&it));
+        let timers = instance.timers.iter().filter(of_spared).cloned();
         let timers = timers.collect();
         let awaited = |reply: &Reply| {
             let calls = sequences.iter().filter_map(|it| it.call.as_ref());
@@ -114,18 +103,16 @@ impl Work<'_> {
         }
         let mut left = Vec::new();
         for sequence in std::mem::take(&mut self.instance.sequences) {
-            let call = self.call_of(&sequence).map(|(spec, _)| Arc::clone(&spec.operation));
-            let call = call.unwrap_or_default();
             if let Role::Undo { undo } = sequence.role {
-                let what = self.step_undone(undo).map(|step| format!("step `{step}`"));
-                let what = what.unwrap_or_else(|| "what was done".to_owned());
+                let call = self.call_of(&sequence).map(|(spec, _)| Arc::clone(&spec.operation));
+                let (what, call) = (self.undone_words(undo), call.unwrap_or_default());
                 let sent = sequence.call.as_ref().is_some_and(|call| call.sent);
                 left.push(match sent {
                     true => format!("{what} may not be taken back: `{call}` was under way"),
                     false => format!("{what} was not taken back: `{call}` failed"),
                 });
             } else {
-                left.push(format!("`{call}` was under way: if it is done, it stays"));
+                left.push(self.cut_off_words(&sequence, "was under way"));
             }
             self.disarm_call(sequence.id);
             self.cancel_call(&sequence);

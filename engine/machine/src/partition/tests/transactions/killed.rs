@@ -269,7 +269,8 @@ steps:
     assert_eq!(town.status("guest/a"), Status::Compensating);
     town.settle();
     assert_eq!(town.status("guest/a"), Status::Cancelled, "{}", town.trace());
-    assert_eq!(left_out(&town, "guest/a"), ["`hall.book` was under way: if it is done, it stays"]);
+    let told = "step `book`: `hall.book` was under way: if it is done, it stays";
+    assert_eq!(left_out(&town, "guest/a"), [told]);
     assert_eq!(town.instance("guest/a").timers.len(), 1, "it is forgotten in time");
     assert_eq!((town.waiting().len(), town.pending()), (0, 0));
 }
