@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::work::Work;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{StateId, Timestamp, TransitionId};
+use super::work::Work;
 
 /// One line of an instance's history: one input and all it caused.
 ///
