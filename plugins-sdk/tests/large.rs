@@ -1,5 +1,4 @@
 //! Answers that the servers do not carry: whoever asked hears of it at once.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
 
