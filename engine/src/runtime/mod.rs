@@ -46,7 +46,7 @@ pub use definitions::{DefinitionStore, Deployed};
 pub use engine::{Engine, Stopped};
 pub use error::Error;
 pub use handle::{AskError, Handle, Verdicts};
-pub(crate) use intake::{BODY_MAX, route};
+pub(crate) use intake::{BODY_MAX, check_id, route};
 pub use intake::{Incoming, IntakeError, IntakeHealth, Targets, decode};
 pub use longwork::CallProgress;
 pub use notices::NoticeMessage;
