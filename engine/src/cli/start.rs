@@ -26,11 +26,12 @@ Examples:
 Starting a key that runs again with the same input is harmless: the answer is `duplicate`, exit 0.
 One that has ended begins anew, with all calls. What a script repeats when no answer came (exit 7,
 GS5003) needs --id: the same --id begins nothing twice, also after the end, as long as the instance
-is kept; with other input it is refused, exit 4. With
---transaction the answer comes once the transaction has the instance. Exit 1: it failed, is stuck,
-or ended elsewhere than in --wait-for; 3: there is no such workflow or transaction; 4: it runs with
-other input or outside of the transaction, or that is not open; 7: what was waited for did not come
-in --timeout.";
+is kept; with other input it is refused, exit 4.
+
+With --transaction the answer comes once the transaction has the instance. Exit 1: it failed, is
+stuck, or ended elsewhere than in --wait-for; 3: there is no such workflow or transaction; 4: it
+runs with other input or outside of the transaction, or that is not open; 7: what was waited for did
+not come in --timeout.";
 
 /// `gearshift start`.
 #[derive(Debug, Args)]
