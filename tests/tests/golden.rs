@@ -255,6 +255,7 @@ fn letters() -> (Vec<Vec<u8>>, Partition) {
             version: None,
             input,
             by,
+            id: None,
             trace_context: None,
         });
         post.carry();
@@ -306,7 +307,7 @@ steps:
 
 fn start_in(transaction: &str) -> Command {
     let (transaction, input) = (transaction.into(), Value::Null);
-    Command::StartIn { version: None, input, transaction, trace_context: None }
+    Command::StartIn { version: None, input, transaction, id: None, trace_context: None }
 }
 
 /// The story of transactions: one that is committed, and one in the middle of its rollback.

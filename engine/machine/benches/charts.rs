@@ -50,6 +50,7 @@ fn started(definition: &Definition, key: &InstanceKey) -> Option<Instance> {
         input: Value::empty_map(),
         event: None,
         by: Principal::default(),
+        id: None,
         trace_context: None,
     };
     decide(None, key, definition, &start, NOW).instance

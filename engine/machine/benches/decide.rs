@@ -46,7 +46,7 @@ fn start(data: &str, event: Option<&str>) -> Input {
         data: Some(input.clone()),
         ..Event::default()
     });
-    Input::Start { input, event, by: Principal::default(), trace_context: None }
+    Input::Start { input, event, by: Principal::default(), id: None, trace_context: None }
 }
 
 /// The instance after `inputs`; calls are answered at once.

@@ -215,7 +215,7 @@ async fn stops(handle: &Handle) {
 fn unanswered() -> Box<Problem> {
     let told = problem(
         ProblemKind::Timeout,
-        "the engine stops before the answer came; ask again, for an event under the same id, to \
+        "the engine stops before the answer came; ask again, for an event or a start under the same id, to \
          learn what became of it",
     );
     Box::new(told.with_code("GS5003", "outcome_unknown"))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gearshift_bus::Headers;
 use gearshift_machine::definition::Format;
 use gearshift_machine::machine::{Command, InstanceKey, Principal, TraceContext};
+use gearshift_machine::partition::PartitionInput;
 use gearshift_machine::value::Value;
 use gearshift_protocol::command::{
     Decide, Deploy, DeployReply, Deployed, Order, Start, StartReply, Undeploy, Verb,
@@ -18,7 +19,7 @@ use super::{
     Reply, body, cache, control, dead_letters, decided, events, holds, plugins, problem, reply,
     resolve, schedules, transactions, wire,
 };
-use crate::runtime::{BODY_MAX, Error, Handle, load_all};
+use crate::runtime::{BODY_MAX, Error, Handle, check_id, load_all};
 
 /// Performs `verb` for `user`, who is known by the door.
 pub(super) async fn perform(
@@ -152,6 +153,7 @@ async fn start(
         };
         return Err(Error::UnknownWorkflow { name }.into());
     }
+    let id = start_id(&order)?;
     let key = order.key.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let key = InstanceKey::new(&order.workflow, &key)
         .map_err(|reason| problem(ProblemKind::BadRequest, reason))?;
@@ -160,10 +162,14 @@ async fn start(
     let is_member = order.transaction.is_some();
     let (done, mut reached) = match order.transaction {
         Some(transaction) => {
-            let start = StartIn { version: order.version, input, transaction, trace_context };
+            let start = StartIn { version: order.version, input, transaction, id, trace_context };
             Box::pin(joining::start(handle, &key, start, by, until)).await?
         }
-        None => (handle.start(key.clone(), order.version, input, by, trace_context).await?, true),
+        None => {
+            let (partition, key, version) = (handle.partition_of(&key), key.clone(), order.version);
+            let start = PartitionInput::Start { key, version, input, by, id, trace_context };
+            (handle.input(partition, start).await?, true)
+        }
     };
     let mut verdict = wire::verdict(&key, &done);
     refuse(&verdict)?;
@@ -178,6 +184,18 @@ async fn start(
     let seen = handle.instance(&key).await?;
     let output = seen.filter(|now| now.status.is_ended()).map(|now| wire::json(&now.output));
     reply(&StartReply { verdict, reached, output })
+}
+
+/// The name of a start, where it has one. A key that is made up is another one each time, so that
+/// no repeat of it would be known.
+fn start_id(order: &Start) -> Result<Option<Arc<str>>, Box<Problem>> {
+    let Some(id) = order.id.as_deref() else { return Ok(None) };
+    check_id(id).map_err(Box::<Problem>::from)?;
+    if order.key.is_none() {
+        let detail = "a start with an `id` needs a `key`: one that is made up is new each time";
+        return Err(problem(ProblemKind::BadRequest, detail));
+    }
+    Ok(Some(id.into()))
 }
 
 async fn order(handle: &Handle, bytes: &[u8], command: Command, by: Principal) -> Reply {

@@ -52,9 +52,19 @@ pub(super) async fn pause(handle: &Handle, order: Pause, by: Principal) -> Reply
 }
 
 pub(super) async fn rollback(handle: &Handle, order: Rollback, by: Principal) -> Reply {
+    let key = resolve::instance(handle, &order.instance).await?;
+    if let Some(from) = &order.from {
+        let (_, definition) = known(handle, &key, None).await?;
+        // Its own reason is better told by whoever knows the steps.
+        if definition.step_named(from).is_none() {
+            let told = format!("{key}: no step is called `{}`", from.escape_debug());
+            let told = Problem::new(ProblemKind::NotFound, told);
+            return Err(Box::new(told.with_instance(key.to_string())));
+        }
+    }
     let command = Command::RollBack { from: order.from.map(Arc::from) };
     let how = (by, &*order.reason, order.dry_run.into());
-    give(handle, &order.instance, command, how, INVALID_STATE).await
+    give(handle, &key.to_string(), command, how, INVALID_STATE).await
 }
 
 pub(super) async fn set(handle: &Handle, order: SetVars, by: Principal) -> Reply {

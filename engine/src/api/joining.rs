@@ -30,6 +30,7 @@ pub(super) struct StartIn {
     pub(super) version: Option<u32>,
     pub(super) input: Value,
     pub(super) transaction: String,
+    pub(super) id: Option<Arc<str>>,
     pub(super) trace_context: Option<Arc<TraceContext>>,
 }
 
@@ -38,18 +39,21 @@ pub(super) struct StartIn {
 pub(super) async fn start(
     handle: &Handle,
     key: &InstanceKey,
-    StartIn { version, input, transaction, trace_context }: StartIn,
+    StartIn { version, input, transaction, id, trace_context }: StartIn,
     by: Principal,
     until: Instant,
 ) -> Result<(Done, bool), Box<Problem>> {
     let scope = key_of(&transaction)?;
-    // One that runs is not begun, whatever the transaction would say of it.
-    if handle.instance(key).await?.is_none_or(|old| old.status.is_ended()) {
+    // One that runs is not begun, whatever the transaction would say of it; nor is a repeat.
+    let begins = |old: &Instance| {
+        old.status.is_ended() && !id.as_ref().is_some_and(|id| old.knows_start(id))
+    };
+    if handle.instance(key).await?.as_ref().is_none_or(begins) {
         admits(&scope, handle.instance(&scope).await?.as_ref())?;
     }
     let name: Arc<str> = transaction.into();
     let transaction = Arc::clone(&name);
-    let command = Command::StartIn { version, input, transaction, trace_context };
+    let command = Command::StartIn { version, input, transaction, id, trace_context };
     let done = handle.command(key.clone(), command, by, Arc::default()).await?;
     let verdict = wire::verdict(key, &done);
     commands::refuse(&verdict)?;

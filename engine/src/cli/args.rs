@@ -11,7 +11,7 @@ use super::output::{Color, Format, Logs, Look, Output};
 use super::{
     bench, bus, cache, check, control, convert, definitions, deploy, dev, diff, dlq, drive,
     explain, fork, further, graph, health, look, migrate, play, plugin, repair, run, schedule,
-    serve, test, timer, transaction, watch, words,
+    serve, start, test, timer, transaction, watch, words,
 };
 
 const EXAMPLES: &str = "\
@@ -157,7 +157,7 @@ pub(super) enum Command {
     #[command(hide = true)]
     BenchPlugin(bench::PluginArgs),
     /// Begin the life of an instance
-    Start(drive::StartArgs),
+    Start(start::StartArgs),
     /// Send an event and learn what became of it
     Send(drive::SendArgs),
     /// List what waits for a decision

@@ -1,14 +1,14 @@
-//! `start`, `send`, `tasks`, `approve`, `reject`, `decide`: what moves instances.
+//! `send`, `tasks`, `approve`, `reject`, `decide`: what moves instances.
 
 use clap::Args;
 use gearshift_client::Client;
-use gearshift_client::protocol::command::{Decide, Start, StartReply};
+use gearshift_client::protocol::command::Decide;
 use gearshift_client::protocol::query::Tasks;
 use gearshift_client::protocol::view::Task;
 use gearshift_client::protocol::{
     EventHeaders, EventReply, InstanceVerdict, Status, Verdict, Wait,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::args::Global;
@@ -19,18 +19,6 @@ use super::ids::{Tally, given, incomplete};
 use super::output::{Table, clean};
 use super::verdicts::{exit_code, in_words, line_of};
 use super::words::{plain, span, states, until, within};
-
-const START_EXAMPLES: &str = "\
-Examples:
-  gearshift start order --key o-9 --data '{\"items\": {\"lamp\": 1}}'
-  gearshift start order --key o-9 --data '{\"items\": {\"lamp\": 1}}' --wait-for placed -o json
-  gearshift send order.placed -d orderId=o-9 -d amount=120    # events move it on
-
-Starting a key again with the same input is harmless: the answer is `duplicate`, exit 0. With
---transaction the answer comes once the transaction has the instance. Exit 1: it failed, is stuck,
-or ended elsewhere than in --wait-for; 3: there is no such workflow or transaction; 4: it runs with
-other input or outside of the transaction, or that is not open; 7: what was waited for did not come
-in --timeout.";
 
 const SEND_EXAMPLES: &str = "\
 Examples:
@@ -63,28 +51,6 @@ Examples:
   gearshift decide doc-43 request_changes --reason 'page 3 is missing'
   gearshift ls --where \"state == 'under_review'\" -o jsonl | jq -r .id \\
     | gearshift decide - request_changes --reason overdue";
-
-/// `gearshift start`.
-#[derive(Debug, Args)]
-#[command(after_help = START_EXAMPLES)]
-pub(super) struct StartArgs {
-    /// The workflow's name, as `name` or `name@version`
-    workflow: String,
-    /// The correlation key; made up if absent
-    #[arg(long, alias = "id")]
-    key: Option<String>,
-    #[command(flatten)]
-    data: DataArgs,
-    /// The open transaction whose member it becomes; it begins once that has it
-    #[arg(long, value_name = "NAME")]
-    transaction: Option<String>,
-    /// Wait until the instance has ended
-    #[arg(long, conflicts_with = "wait_for")]
-    wait: bool,
-    /// Wait until this state is active; `@end`: until the instance has ended
-    #[arg(long, value_name = "STATE")]
-    wait_for: Option<String>,
-}
 
 /// `gearshift send`.
 #[derive(Debug, Args)]
@@ -146,46 +112,12 @@ pub(super) struct DecideArgs {
     data: DataArgs,
 }
 
-/// Begins the life of an instance.
-pub(super) async fn start(global: &Global, args: StartArgs) -> Outcome {
-    let (workflow, version) = name_and_version(&args.workflow)?;
-    let wait = match (&args.wait_for, args.wait) {
-        (Some(state), _) => Wait::from_header(Some(state)),
-        (None, true) => Wait::End,
-        (None, false) => Wait::None,
-    };
-    let transaction = args.transaction.clone();
-    let order = Start {
-        workflow,
-        version,
-        key: args.key,
-        input: args.data.object()?,
-        transaction: args.transaction,
-        wait,
-        timeout_ms: Some(millis(global)),
-    };
-    let began = Instant::now();
-    let client = connect::client(global).await?;
-    let reply = client.start(&order).await?;
-    let output = global.out();
-    output.json(&flat(&reply))?;
-    output.line(line_of(&reply.verdict, began))?;
-    if !reply.reached && output.is_text() {
-        let of = transaction.filter(|_| reply.verdict.status == Some(Status::Paused));
-        let told = match of {
-            Some(name) => format!(
-                "transaction {name} did not say within {} whether it has it",
-                span(millis(global))
-            ),
-            None => not_there(global, &client, &reply.verdict).await,
-        };
-        output.line(clean(&told))?;
-    }
-    Ok(reply.exit_code())
-}
-
 /// Why what was waited for did not come.
-async fn not_there(global: &Global, client: &Client, verdict: &InstanceVerdict) -> String {
+pub(super) async fn not_there(
+    global: &Global,
+    client: &Client,
+    verdict: &InstanceVerdict,
+) -> String {
     match verdict.status {
         Some(Status::Stuck) => {
             // It says why itself; where nobody answers, the line above has said the rest.
@@ -198,16 +130,6 @@ async fn not_there(global: &Global, client: &Client, verdict: &InstanceVerdict) 
         }
         Some(_) | None => format!("not there within {}", span(millis(global))),
     }
-}
-
-/// The instance's own fields on top, so that `jq .status` is what one thinks.
-fn flat(reply: &StartReply) -> Value {
-    let mut value = json!(reply.verdict);
-    if let Value::Object(fields) = &mut value {
-        fields.insert("reached".to_owned(), json!(reply.reached));
-        fields.insert("output".to_owned(), json!(reply.output));
-    }
-    value
 }
 
 /// `name` or `name@version`.
@@ -268,7 +190,7 @@ async fn print_reply(
     Ok(())
 }
 
-fn millis(global: &Global) -> u64 {
+pub(super) fn millis(global: &Global) -> u64 {
     u64::try_from(global.timeout.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -378,14 +300,5 @@ mod tests {
         for text in ["order@0", "order@x", "order@-1", "order@4294967296"] {
             assert_eq!(name_and_version(text).unwrap_err().exit, 2, "{text}");
         }
-    }
-
-    #[test]
-    fn a_start_shows_the_instances_fields_on_top() {
-        let verdict = InstanceVerdict::without_instance(Verdict::Started { to: Vec::new() });
-        let reply = StartReply { verdict, reached: true, output: Some(json!(1)) };
-        let value = flat(&reply);
-        assert_eq!(value["verdict"], "started");
-        assert_eq!((&value["reached"], &value["output"]), (&json!(true), &json!(1)));
     }
 }

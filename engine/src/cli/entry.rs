@@ -19,7 +19,7 @@ use super::output::{Format, tell};
 use super::{
     bench, bus, cache, check, control, convert, definitions, deploy, dev, diff, dlq, drive,
     explain, fork, further, graph, health, look, migrate, play, plugin, repair, run, schedule,
-    serve, test, timer, transaction, watch, words,
+    serve, start, test, timer, transaction, watch, words,
 };
 use crate::runtime::init_tracing;
 
@@ -140,7 +140,7 @@ async fn perform(cli: Cli, plugins: PluginLoader) -> Outcome {
         Command::Play(args) => play::play(&global, &args),
         Command::Test(args) => test::test(&global, &args),
         Command::Deploy(args) => deploy::deploy(&global, &args).await,
-        Command::Start(args) => drive::start(&global, args).await,
+        Command::Start(args) => start::start(&global, args).await,
         Command::Send(args) => drive::send(&global, args).await,
         Command::Tasks(args) => drive::tasks(&global, args).await,
         Command::Approve(args) => drive::vote(&global, args, "approve").await,

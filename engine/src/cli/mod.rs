@@ -63,6 +63,7 @@ mod serve;
 mod session;
 mod signals;
 mod stage;
+mod start;
 mod steps;
 mod test;
 mod timeline;

@@ -240,7 +240,8 @@ pub(super) fn shown(one: &PluginView, look: Look) -> Vec<String> {
             0 => String::new(),
             calls => {
                 let (errors, took) = (share(it.errors, calls), micros(it.average_us));
-                format!("  {calls} calls, {errors} failed, {took} on average")
+                let calls = many_calls(calls);
+                format!("  {calls}, {errors} failed, {took} on average")
             }
         };
         let since = it.since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
@@ -263,6 +264,10 @@ pub(super) fn shown(one: &PluginView, look: Look) -> Vec<String> {
     lines
 }
 
+fn many_calls(calls: u64) -> String {
+    count(usize::try_from(calls).unwrap_or(usize::MAX), "call")
+}
+
 fn required(one: &RequirementView) -> String {
     let optional = if one.optional { ", can do without" } else { "" };
     let found = if one.found { "runs" } else { "does not run" };
@@ -281,8 +286,7 @@ fn operation(it: &OperationView) -> Vec<String> {
     about.extend(it.heartbeat.iter().map(|time| format!("long work, a sign of life every {time}")));
     if it.calls > 0 {
         let (errors, took) = (share(it.errors, it.calls), micros(it.p99_us));
-        let calls = usize::try_from(it.calls).unwrap_or(usize::MAX);
-        let seen = format!("{} seen by this engine", count(calls, "call"));
+        let seen = format!("{} seen by this engine", many_calls(it.calls));
         about.push(format!("{seen}, {errors} failed, 99% within about {took}"));
     }
     if it.conflicts > 0 {

@@ -101,7 +101,8 @@ pub enum Error {
     /// It may have been done or not: no answer came.
     #[error(
         "the outcome is unknown: partition {partition} gave no answer, because {reason}; an event \
-         that carries an id may be sent again under the same id, for anything else look first"
+         or a start that carries an id may be sent again under the same id, for anything else look \
+         first"
     )]
     OutcomeUnknown {
         /// The partition.

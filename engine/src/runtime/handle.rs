@@ -218,7 +218,7 @@ impl Handle {
         trace_context: Option<Arc<TraceContext>>,
     ) -> Result<Done, Error> {
         let partition = self.0.partition_of(&key);
-        let start = PartitionInput::Start { key, version, input, by, trace_context };
+        let start = PartitionInput::Start { key, version, input, by, id: None, trace_context };
         self.0.ask(partition, start).await
     }
 

@@ -48,7 +48,7 @@ pub use definitions::{DefinitionStore, Deployed};
 pub use engine::{Engine, Stopped};
 pub use error::Error;
 pub use handle::{AskError, Handle, Verdicts};
-pub(crate) use intake::{BODY_MAX, route};
+pub(crate) use intake::{BODY_MAX, check_id, route};
 pub use intake::{Incoming, IntakeError, IntakeHealth, Targets, decode};
 pub use loading::Loading;
 pub use longwork::CallProgress;

@@ -55,6 +55,29 @@ fn an_approval_from_submission_to_archive() {
 }
 
 #[test]
+fn decision_58_a_start_with_an_id_begins_nothing_twice_also_after_the_end() {
+    let place = Place::new();
+    let text = "workflow: once\ninitial: a\nstates:\n  a: { final: true }\n";
+    place.write("flows/once.workflow.yaml", text);
+    let _dev = place.dev(&["flows"]);
+    let start = ["start", "once", "--key", "k", "--id", "s-1", "--wait", "-d"];
+    let started = |data| place.gearshift(&[&start[..], &[data]].concat());
+    let life =
+        || place.gearshift(&["show", "k", "-o", "json"]).ends(0).json()["generation"].clone();
+    started("n=1").ends(0);
+    let again = started("n=1").ends(0).out;
+    assert!(again.contains("duplicate of step 1, in a"), "{again}");
+    let other = started("n=2").ends(4).err;
+    assert!(other.starts_with("error[GS4011]"), "{other}");
+    assert_eq!(life(), 1);
+    // Without a name it begins anew, and the name of the life before is still known.
+    place.gearshift(&["start", "once", "--key", "k", "--wait", "-d", "n=1"]).ends(0);
+    started("n=1").ends(0);
+    assert_eq!(life(), 2);
+    place.gearshift(&["start", "once", "--id", "s-1"]).ends(2);
+}
+
+#[test]
 fn what_is_not_there_or_not_allowed_has_its_exit_code() {
     let (place, dev) = under_review();
     let done = place.gearshift(&["show", "doc-99"]).ends(3);

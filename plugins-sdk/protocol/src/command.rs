@@ -185,6 +185,11 @@ pub struct Start {
     /// `duplicate`, or `id_reuse` where the input differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// A name of your own for this start, of at most 256 bytes; it needs a key. Asked again under
+    /// the same name, it begins nothing twice, also where the life it began has ended, as long as
+    /// that is kept. Without one, a key whose life has ended begins anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The definition's version; absent: the newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
@@ -200,6 +205,14 @@ pub struct Start {
     /// How long the asker waits, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+}
+
+impl Start {
+    /// The same start under a name of your own: asked again, it begins nothing twice.
+    #[must_use]
+    pub fn id(self, id: impl Into<String>) -> Self {
+        Self { id: Some(id.into()), ..self }
+    }
 }
 
 /// What became of a start.

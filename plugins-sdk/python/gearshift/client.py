@@ -107,6 +107,7 @@ class Client:
         data: Any = None,
         *,
         key: Optional[str] = None,
+        id: Optional[str] = None,
         version: Optional[int] = None,
         wait: Optional[str] = None,
         timeout: Optional[float] = None,
@@ -114,13 +115,18 @@ class Client:
         """Begins the life of an instance; `wait` is a state, `@end` or `@quiescent`.
 
         The answer has `verdict`, `reached`, and the `output` of an instance that ended. A key that
-        runs already answers `duplicate`; with another input it is refused. What was not reached in
+        runs already answers `duplicate`; with another input it is refused. One that has ended
+        begins anew, unless this start has an `id`, which needs a `key`: the same `id` again
+        answers `duplicate` as long as the instance is kept. So what is repeated after
+        `OutcomeUnknown` needs an `id`. What was not reached in
         `timeout` seconds is answered as well, with `reached` false.
         """
         patience = self.timeout if timeout is None else timeout
         checks.seconds("`timeout`", patience)
         body: Json = {"workflow": workflow, "input": data, "wait": _wait(wait)}
-        body.update(_given(key=key, version=version))
+        if id is not None and key is None:
+            raise BadArgument("a start with an `id` needs a `key`: one made up is new each time")
+        body.update(_given(key=key, id=id, version=version))
         if wait is not None:
             body["timeout_ms"] = round(patience * 1000)
         return await self.command("start", body, timeout=patience)

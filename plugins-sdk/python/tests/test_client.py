@@ -268,6 +268,16 @@ class Papers(OnServer):
             await self.client.start("nap", {"id": "other"}, key="n-3")
         self.assertEqual(other.exception.problem.name, "exists_with_other_input")
         await self.client.kill("n-3")
+        named = {"key": "n-4", "id": "s-1"}
+        await self.client.start("nap", {"id": "n-4"}, **named)
+        await self.client.kill("n-4")
+        again = await self.client.start("nap", {"id": "n-4"}, **named)
+        self.assertEqual(again["verdict"]["verdict"], "duplicate")
+        anew = await self.client.start("nap", {"id": "n-4"}, key="n-4")
+        self.assertEqual(anew["verdict"]["verdict"], "started")
+        await self.client.kill("n-4")
+        with self.assertRaises(gearshift.BadArgument):
+            await self.client.start("nap", {"id": "n-5"}, id="s-2")
 
     async def test_whatever_goes_wrong_is_an_error_of_the_package(self) -> None:
         circle: List[Any] = []

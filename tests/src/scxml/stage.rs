@@ -88,6 +88,7 @@ impl Stage {
             version: None,
             input: Value::empty_map(),
             by: Principal::default(),
+            id: None,
             trace_context: None,
         };
         let mut next = Some(start);

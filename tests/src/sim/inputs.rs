@@ -127,6 +127,7 @@ pub(super) fn order(random: &mut Random, charts: &Charts) -> PartitionInput {
             version: *random.pick(&versions),
             input,
             by,
+            id: None,
             trace_context: None,
         };
     }

@@ -87,6 +87,7 @@ impl World {
                 version: None,
                 input,
                 by,
+                id: None,
                 trace_context: None,
             };
             world.tell(vec![start]);

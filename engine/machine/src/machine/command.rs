@@ -92,6 +92,9 @@ pub enum Command {
         input: Value,
         /// The transaction's name.
         transaction: Arc<str>,
+        /// The name that whoever asked gave this start, where it got one.
+        #[serde(default)]
+        id: Option<Arc<str>>,
         /// The trace that whoever asked is in.
         #[serde(default)]
         trace_context: Option<Arc<TraceContext>>,

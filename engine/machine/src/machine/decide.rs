@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::answers::on_reply;
 use super::children::{on_child_event, on_child_reply};
 use super::commands::{on_command, rejected};
-use super::deferral::repeated;
+use super::deferral::{begun_already, repeated};
 use super::end::End;
 use super::ending::on_orphaned;
 use super::fork::begin_fork;
@@ -16,7 +16,7 @@ use super::macrostep::{Again, Cause, Taken};
 use super::once::on_started;
 use super::outcome::{Decision, Outcome};
 use super::pending::on_pending;
-use super::start::{Beginning, start, start_held};
+use super::start::{start, start_held};
 use super::timers::after_transition;
 use super::transaction::about_transaction;
 use super::work::{Origin, Overrun, Work, is_error};
@@ -34,18 +34,16 @@ pub fn decide(
     input: &Input,
     now: Timestamp,
 ) -> Decision {
+    if let Some(outcome) = begun_already(instance, input) {
+        return unchanged(outcome);
+    }
     if let Some(decision) = about_transaction(instance, key, definition, input, now) {
         return decision;
     }
     let over = instance.is_none_or(|old| old.status.is_ended());
     match (instance, input) {
-        (old, Input::Start { input, event, by, trace_context }) if over => {
-            let trace = trace_context.as_ref();
-            start(old, key, definition, Beginning::asked(input, event.as_ref(), by, trace), now)
-        }
-        (old, Input::StartChild { input, parent, by, reason, trace_context }) if over => {
-            let trace = trace_context.as_ref();
-            start(old, key, definition, Beginning::child(input, parent, by, reason, trace), now)
+        (old, Input::Start { .. } | Input::StartChild { .. }) if over => {
+            start(old, key, definition, input, now)
         }
         (old, Input::Held { start, by, reason }) if over => {
             start_held(old, key, definition, (start, by, reason), now)

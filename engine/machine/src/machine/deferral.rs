@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::commands::rejected;
 use super::effect::Effect;
-use super::input::{Event, EventKind};
+use super::input::{Event, EventKind, Input};
 use super::instance::{Instance, Mark, TimerKind};
 use super::macrostep::{Again, Cause, Taken, is_own};
 use super::outcome::Outcome;
@@ -13,6 +14,12 @@ use crate::value::{Map, Value};
 
 /// Producers' ids remembered per instance (rule 45).
 pub const MARKS_MAX: usize = 64;
+
+/// Names of starts remembered per key, this life's and those of the lives before it (rule 46).
+const STARTS_MAX: usize = 16;
+
+/// The step of the mark of a start: no event is taken in at it.
+const START: u32 = u32::MAX;
 
 /// How much an event counts against the limits of deferred and parked events, in bytes.
 #[must_use]
@@ -46,19 +53,97 @@ pub(super) fn repeated(instance: &Instance, event: &Event) -> Option<Outcome> {
         return None;
     }
     let mark = mark_of(event, 0)?;
-    let known = instance.marks.iter().find(|known| known.id == mark.id)?;
+    let known = instance.marks.iter().find(|known| known.id == mark.id && !known.is_start())?;
     let at = u64::from(known.step);
     Some(if known.body == mark.body { Outcome::Duplicate { at } } else { Outcome::IdReuse { at } })
+}
+
+/// The mark of a start that has a name.
+fn mark_of_start(id: &str, input: &Value) -> Mark {
+    // No text has this byte, so no event's mark is meant.
+    let mut bytes = vec![0xff];
+    bytes.extend_from_slice(id.as_bytes());
+    let id = xxhash_rust::xxh3::xxh3_64(&bytes);
+    let [a, b, c, d, ..] = xxhash_rust::xxh3::xxh3_64(input.to_json().as_bytes()).to_le_bytes();
+    Mark { id, body: u32::from_le_bytes([a, b, c, d]), step: START }
+}
+
+/// The verdict on a start whose name began this life or one before it, also an ended one.
+pub(super) fn begun_already(instance: Option<&Instance>, input: &Input) -> Option<Outcome> {
+    match input {
+        Input::Start { input, id: Some(id), .. } => {
+            let mark = mark_of_start(id, input);
+            let known = instance?.marks.iter().find(|known| known.is_of(&mark))?;
+            Some(if known.body == mark.body {
+                Outcome::Duplicate { at: 1 }
+            } else {
+                rejected("exists with other input, of a start with the same id")
+            })
+        }
+        Input::Held { start, .. } | Input::Within { start, .. } => begun_already(instance, start),
+        Input::Start { id: None, .. }
+        | Input::StartChild { .. }
+        | Input::Transaction { .. }
+        | Input::Orphaned { .. }
+        | Input::Event(_)
+        | Input::ChildReply { .. }
+        | Input::ChildEvent { .. }
+        | Input::CallReply { .. }
+        | Input::CallStarted { .. }
+        | Input::CallPending { .. }
+        | Input::TimerDue { .. }
+        | Input::Command { .. } => None,
+    }
+}
+
+/// What a new life of `old` knows from the beginning: the names of the starts before it.
+pub(super) fn starts_known(old: Option<&Instance>) -> Vec<Mark> {
+    let starts = || old.into_iter().flat_map(|old| &old.marks).filter(|mark| mark.is_start());
+    starts().skip(starts().count().saturating_sub(STARTS_MAX - 1)).cloned().collect()
+}
+
+impl Mark {
+    fn is_start(&self) -> bool {
+        self.step == START
+    }
+
+    /// Is it of the start that `other` is of, whatever that brings?
+    fn is_of(&self, other: &Self) -> bool {
+        self.is_start() && self.id == other.id
+    }
+}
+
+impl Instance {
+    /// Was this life begun by a start of this name, or one before it that is still known?
+    #[must_use]
+    pub fn knows_start(&self, id: &str) -> bool {
+        let mark = mark_of_start(id, &Value::Null);
+        self.marks.iter().any(|known| known.is_of(&mark))
+    }
 }
 
 impl Work<'_> {
     /// Remembers the producer's id of an event that was taken in (rule 45).
     pub(super) fn remember(&mut self, event: &Event) {
         let Some(mark) = mark_of(event, self.instance.step) else { return };
-        if self.instance.marks.len() >= MARKS_MAX {
-            self.instance.marks.remove(0);
+        let marks = &mut self.instance.marks;
+        let mut events = marks.iter().filter(|mark| !mark.is_start()).count();
+        while events >= MARKS_MAX {
+            let oldest = marks.remove(0);
+            // Names of starts are kept as long as the key is. They go to the end, so that a frame
+            // tells what was dropped and added instead of the whole list.
+            if oldest.is_start() {
+                marks.push(oldest);
+            } else {
+                events -= 1;
+            }
         }
-        self.instance.marks.push(mark);
+        marks.push(mark);
+    }
+
+    /// Remembers the name of the start that this life begins with (rule 46).
+    pub(super) fn remember_start(&mut self, id: &str, input: &Value) {
+        self.instance.marks.push(mark_of_start(id, input));
     }
 
     /// What becomes of an event that no transition takes (rules 41, 44).

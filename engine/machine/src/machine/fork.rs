@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::commands::rejected;
 use super::decide::{unchanged, user};
+use super::deferral::starts_known;
 use super::effect::NoticeKind;
 use super::ids::{Generation, InstanceKey, StateId, Timestamp};
 use super::input::{Fork, Principal};
@@ -306,6 +307,7 @@ pub(super) fn begin_fork(
     let generation = Generation(old.map_or(1, |old| old.generation.0.saturating_add(1)));
     let instance = Instance {
         generation,
+        marks: starts_known(old),
         step: 0,
         initiator: user(by),
         started_at: now,

@@ -22,6 +22,9 @@ pub enum Input {
         event: Option<Event>,
         /// Who asked.
         by: Principal,
+        /// The name that whoever asked gave this start, where it got one: a start with the same
+        /// name begins no second life (rule 46).
+        id: Option<Arc<str>>,
         /// The trace that whoever asked is in; that of the event goes before it.
         trace_context: Option<Arc<TraceContext>>,
     },

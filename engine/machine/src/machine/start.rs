@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::commands::rejected;
 use super::decide::{unchanged, user};
+use super::deferral::starts_known;
 use super::effect::{NoticeData, NoticeKind};
 use super::ids::{Generation, InstanceKey, StateId, Timestamp};
 use super::input::{Event, Input, Principal};
@@ -26,6 +27,8 @@ pub(super) struct Beginning<'a> {
     pub(super) parent: Option<&'a Parent>,
     /// Why, in the words of a person.
     pub(super) reason: &'a str,
+    /// The name of the start, where it got one.
+    pub(super) id: Option<&'a Arc<str>>,
     /// The trace that whoever begins it is in.
     pub(super) trace_context: Option<&'a Arc<TraceContext>>,
 }
@@ -38,7 +41,7 @@ impl<'a> Beginning<'a> {
         by: &'a Principal,
         trace_context: Option<&'a Arc<TraceContext>>,
     ) -> Self {
-        Self { input, event, by, parent: None, reason: "", trace_context }
+        Self { input, event, by, parent: None, reason: "", id: None, trace_context }
     }
 
     /// What a child begins with.
@@ -49,7 +52,32 @@ impl<'a> Beginning<'a> {
         reason: &'a str,
         trace_context: Option<&'a Arc<TraceContext>>,
     ) -> Self {
-        Self { input, event: None, by, parent: Some(parent), reason, trace_context }
+        Self { input, event: None, by, parent: Some(parent), reason, id: None, trace_context }
+    }
+
+    /// What a life begins with that `input` begins; `None` where it begins none by itself.
+    fn of(input: &'a Input) -> Option<Self> {
+        match input {
+            Input::Start { input, event, by, id, trace_context } => {
+                let asked = Self::asked(input, event.as_ref(), by, trace_context.as_ref());
+                Some(Self { id: id.as_ref(), ..asked })
+            }
+            Input::StartChild { input, parent, by, reason, trace_context } => {
+                Some(Self::child(input, parent, by, reason, trace_context.as_ref()))
+            }
+            Input::Held { .. }
+            | Input::Within { .. }
+            | Input::Transaction { .. }
+            | Input::Orphaned { .. }
+            | Input::Event(_)
+            | Input::ChildReply { .. }
+            | Input::ChildEvent { .. }
+            | Input::CallReply { .. }
+            | Input::CallStarted { .. }
+            | Input::CallPending { .. }
+            | Input::TimerDue { .. }
+            | Input::Command { .. } => None,
+        }
     }
 }
 
@@ -58,9 +86,12 @@ pub(super) fn start(
     old: Option<&Instance>,
     key: &InstanceKey,
     definition: &Definition,
-    beginning: Beginning<'_>,
+    input: &Input,
     now: Timestamp,
 ) -> Decision {
+    let Some(beginning) = Beginning::of(input) else {
+        return unchanged(rejected("that begins no life"));
+    };
     let event = beginning.event.map(|event| event.stamped(now));
     let mut work = prepared(old, key, definition, beginning, now);
     if let Some(event) = &event {
@@ -81,7 +112,7 @@ pub(super) fn prepared<'d>(
     old: Option<&Instance>,
     key: &InstanceKey,
     definition: &'d Definition,
-    Beginning { input, event, by, parent, reason, trace_context }: Beginning<'_>,
+    Beginning { input, event, by, parent, reason, id, trace_context }: Beginning<'_>,
     now: Timestamp,
 ) -> Work<'d> {
     let generation = Generation(old.map_or(1, |old| old.generation.0.saturating_add(1)));
@@ -103,7 +134,7 @@ pub(super) fn prepared<'d>(
         sequences: Vec::new(),
         deferred: Vec::new(),
         parked: Vec::new(),
-        marks: Vec::new(),
+        marks: starts_known(old),
         votes: Vec::new(),
         output: Value::Null,
         started_at: now,
@@ -121,6 +152,9 @@ pub(super) fn prepared<'d>(
     if let Some(event) = event {
         work.remember(event);
     }
+    if let Some(id) = id {
+        work.remember_start(id, input);
+    }
     work.tell(NoticeKind::Started, NoticeData::Started { input: input.clone() });
     work
 }
@@ -137,31 +171,13 @@ pub(super) fn begun<'d>(
     input: &Input,
     now: Timestamp,
 ) -> Option<(Work<'d>, Waiting)> {
-    let (beginning, held) = match input {
-        Input::Start { input, event, by, trace_context } => {
-            (Beginning::asked(input, event.as_ref(), by, trace_context.as_ref()), None)
-        }
-        Input::StartChild { input, parent, by, reason, trace_context } => {
-            (Beginning::child(input, parent, by, reason, trace_context.as_ref()), None)
-        }
-        Input::Held { start, by, reason } => {
-            let (work, (event, _)) = begun(old, key, definition, start, now)?;
-            return Some((work, (event, Some((Arc::clone(by), Arc::clone(reason))))));
-        }
-        Input::Within { .. }
-        | Input::Transaction { .. }
-        | Input::Orphaned { .. }
-        | Input::Event(_)
-        | Input::ChildReply { .. }
-        | Input::ChildEvent { .. }
-        | Input::CallReply { .. }
-        | Input::CallStarted { .. }
-        | Input::CallPending { .. }
-        | Input::TimerDue { .. }
-        | Input::Command { .. } => return None,
-    };
+    if let Input::Held { start, by, reason } = input {
+        let (work, (event, _)) = begun(old, key, definition, start, now)?;
+        return Some((work, (event, Some((Arc::clone(by), Arc::clone(reason))))));
+    }
+    let beginning = Beginning::of(input)?;
     let event = beginning.event.map(|event| Box::new(event.stamped(now)));
-    Some((prepared(old, key, definition, beginning, now), (event, held)))
+    Some((prepared(old, key, definition, beginning, now), (event, None)))
 }
 
 /// A life begins paused, because its definition is.

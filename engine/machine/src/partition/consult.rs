@@ -177,10 +177,11 @@ impl Run<'_> {
                 by: by.clone(),
                 reason: Arc::clone(reason),
             },
-            PartitionInput::Start { input, by, trace_context, .. } => Input::Start {
+            PartitionInput::Start { input, by, id, trace_context, .. } => Input::Start {
                 input: input.clone(),
                 event: None,
                 by: by.clone(),
+                id: id.clone(),
                 trace_context: trace_context.clone(),
             },
             PartitionInput::Letter { sender, letter, .. } => match &letter.body {

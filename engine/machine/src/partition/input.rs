@@ -50,6 +50,10 @@ pub enum PartitionInput {
         input: Value,
         /// Who asked.
         by: Principal,
+        /// The name that whoever asked gave this start, where it got one: a start with the same
+        /// name begins no second life (rule 46).
+        #[serde(default)]
+        id: Option<Arc<str>>,
         /// The trace that whoever asked is in.
         #[serde(default)]
         trace_context: Option<Arc<TraceContext>>,

@@ -23,9 +23,9 @@ impl Run<'_> {
         if let Command::Fork(fork) = command {
             return self.fork(key, fork, (by, reason), at);
         }
-        if let Command::StartIn { version, input, transaction, trace_context } = command {
-            let (input, trace_context) = (input.clone(), trace_context.clone());
-            let start = Input::Start { input, event: None, by: by.clone(), trace_context };
+        if let Command::StartIn { version, input, transaction, id, trace_context } = command {
+            let (input, id, trace_context) = (input.clone(), id.clone(), trace_context.clone());
+            let start = Input::Start { input, event: None, by: by.clone(), id, trace_context };
             return self.start_within(key, *version, (start, transaction), at);
         }
         let begins = matches!(command, Command::Begin { .. });

@@ -134,9 +134,10 @@ impl Run<'_> {
             PartitionInput::Deliver { key, event, early, source } => {
                 self.deliver(key, event.clone(), *early, *source, at)
             }
-            PartitionInput::Start { key, version, input, by, trace_context } => {
-                let (input, by, trace_context) = (input.clone(), by.clone(), trace_context.clone());
-                let start = Input::Start { input, event: None, by, trace_context };
+            PartitionInput::Start { key, version, input, by, id, trace_context } => {
+                let (input, by, id) = (input.clone(), by.clone(), id.clone());
+                let trace_context = trace_context.clone();
+                let start = Input::Start { input, event: None, by, id, trace_context };
                 self.start(key, *version, start, at)
             }
             PartitionInput::CallReply { key, call, .. }
@@ -205,7 +206,8 @@ impl Run<'_> {
             Early::Start => {
                 let by = event.by.clone().unwrap_or_default();
                 let input = event.data.clone().unwrap_or(Value::Null);
-                let start = Input::Start { input, event: Some(event), by, trace_context: None };
+                let (event, id) = (Some(event), None);
+                let start = Input::Start { input, event, by, id, trace_context: None };
                 self.start(key, None, start, at)
             }
             Early::Buffer { ttl_ms } => {

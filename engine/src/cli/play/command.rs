@@ -222,6 +222,7 @@ impl Play {
             version: None,
             input,
             by,
+            id: None,
             trace_context: None,
         };
         let done = self.stage.tell(start)?;

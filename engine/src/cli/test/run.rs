@@ -141,6 +141,7 @@ impl Run<'_> {
                             version,
                             input,
                             transaction,
+                            id: None,
                             trace_context: None,
                         },
                         by,
@@ -151,6 +152,7 @@ impl Run<'_> {
                         version,
                         input,
                         by,
+                        id: None,
                         trace_context: None,
                     },
                 };

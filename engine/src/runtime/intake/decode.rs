@@ -190,7 +190,8 @@ fn check_name(name: &str) -> Result<(), IntakeError> {
     Ok(())
 }
 
-fn check_id(id: &str) -> Result<(), IntakeError> {
+/// Is it an id that an event or a start may have?
+pub(crate) fn check_id(id: &str) -> Result<(), IntakeError> {
     let refused = |message: String| Err(IntakeError::new("GS3004", "event_id", message));
     if id.is_empty() {
         return refused("event id is empty".to_owned());

@@ -21,7 +21,7 @@ mod stands;
 mod supervise;
 mod undeploy;
 
-pub(crate) use decode::{BODY_MAX, from_msgpack};
+pub(crate) use decode::{BODY_MAX, check_id, from_msgpack};
 pub use decode::{Incoming, IntakeError, decode};
 pub use health::IntakeHealth;
 pub(crate) use misses::Target;

@@ -31,6 +31,7 @@ pub(super) const fn sign_of(outcome: &CallOutcome) -> Sign {
 /// How an attempt failed, for people.
 pub(super) fn words_of(outcome: &CallOutcome) -> String {
     match outcome {
+        CallOutcome::Failure { code, message, .. } if code.is_empty() => message.to_string(),
         CallOutcome::Failure { code, message, .. } => format!("{code}: {message}"),
         CallOutcome::Success(_) | CallOutcome::Cached(_) => String::new(),
     }

@@ -379,10 +379,9 @@ impl Shared {
 const fn is_noticed_again(input: &PartitionInput) -> bool {
     match input {
         PartitionInput::Deliver { event, .. } => event.id.is_some(),
-        // Numbered for each partition that sends.
-        PartitionInput::Letter { .. } => true,
-        PartitionInput::Start { .. }
-        | PartitionInput::CallReply { .. }
+        PartitionInput::Start { id, .. } => id.is_some(),
+        PartitionInput::Letter { .. } => true, // numbered for each partition that sends
+        PartitionInput::CallReply { .. }
         | PartitionInput::CallResult { .. }
         | PartitionInput::CallStarted { .. }
         | PartitionInput::CallPending { .. }

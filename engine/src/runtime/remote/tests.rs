@@ -45,6 +45,7 @@ fn inputs_come_back_as_they_were_an_explicit_null_too() {
         version,
         input,
         by: by.clone(),
+        id: None,
         trace_context: None,
     });
     inputs.push(PartitionInput::Drop { dead_letter: 7, by });

@@ -168,7 +168,8 @@ super::codes! { RUNTIME;
          Try again; check the address and the health of the engines."
     TIMEOUT 5003 "timeout" "no answer in time"
         "The answer did not come in time, so the outcome is unknown. Send the same event with the \
-         same id again: a repeat is recognized."
+         same id again: a repeat is recognized. A start too, where it has an id \
+         (`start --key K --id I`); without one, a key that has ended meanwhile begins anew."
     OUTCOME_UNKNOWN 5004 "outcome_unknown" "nobody knows whether the call had effect"
         "The operation says that it is not idempotent (`gearshift.idempotent: false`). It was sent \
          once and no reply came: it may have happened or not, and sending it again could do it \

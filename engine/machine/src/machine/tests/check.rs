@@ -86,14 +86,20 @@ impl World {
                     input,
                     event,
                     by: by.unwrap_or_default(),
+                    id: line.start_id(),
                     trace_context: None,
                 });
             }
             "held" => {
                 let event = line.words.first().map(|name| line.event(name));
                 let input = line.value.clone().unwrap_or_default();
-                let start =
-                    Input::Start { input, event, by: by.unwrap_or_default(), trace_context: None };
+                let start = Input::Start {
+                    input,
+                    event,
+                    by: by.unwrap_or_default(),
+                    id: line.start_id(),
+                    trace_context: None,
+                };
                 let (by, reason) = ("ops".into(), "INC-1".into());
                 self.tell(&Input::Held { start: Box::new(start), by, reason });
             }

@@ -117,6 +117,7 @@ fn a_list_of_a_million_items_is_refused_with_the_limit_and_nothing_is_asked() {
             input,
             event: None,
             by: Principal::default(),
+            id: None,
             trace_context: None,
         });
         assert_eq!((status(&world), world.calls.len()), (Some(Status::Stuck), 0));

@@ -47,6 +47,11 @@ impl<'a> Line<'a> {
         Some(Principal { user, roles })
     }
 
+    /// The name of a start that no event brings.
+    pub(super) fn start_id(&self) -> Option<Arc<str>> {
+        self.option("id").filter(|_| self.words.is_empty()).map(Into::into)
+    }
+
     /// The event that `event name {…} […]` describes.
     pub(super) fn event(&self, name: &str) -> Event {
         Event {

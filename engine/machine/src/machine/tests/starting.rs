@@ -2,7 +2,7 @@
 
 use super::check;
 use super::check::{World, definition};
-use crate::machine::{Effect, EffectId, Generation, Status};
+use crate::machine::{Effect, EffectId, Generation, Outcome, Status};
 
 const LIFE: &str = "
 workflow: life
@@ -91,6 +91,77 @@ fn rule_46_events_for_an_ended_instance_are_recorded_and_a_start_begins_a_new_li
     assert!(world.out.contains("3 over -> - | c done !ignored ended"), "{}", world.out);
     let instance = world.instance.unwrap();
     assert_eq!((instance.generation, instance.status), (Generation(2), Status::Running));
+}
+
+const ONCE: &str = "
+workflow: once
+initial: a
+states:
+  a: { on: { over: b, go: {} } }
+  b: { final: true }
+";
+
+#[test]
+fn decision_58_a_start_with_an_id_begins_nothing_twice_also_after_the_end() {
+    check(
+        ONCE,
+        &[
+            "start {n: 1} [id=x]",
+            "start {n: 1} [id=x]",
+            "start {n: 2} [id=x]",
+            "event over",
+            "start {n: 1} [id=x]",
+            "start {n: 2} [id=x]",
+            "start {n: 1} [id=y]",
+            "event over",
+            "start {n: 1} [id=x]",
+            "start {n: 1}",
+        ],
+        "
+        1 start -> - | a
+        2 start -> - | a !duplicate 1
+        3 start -> - | a !rejected exists with other input, of a start with the same id
+        4 over -> - | b done
+        5 start -> - | b done !duplicate 1
+        6 start -> - | b done !rejected exists with other input, of a start with the same id
+        7 start -> - | a
+        8 over -> - | b done
+        9 start -> - | b done !duplicate 1
+        10 start -> - | a
+    ",
+    );
+}
+
+#[test]
+fn decision_58_a_held_start_with_an_id_begins_nothing_twice() {
+    let mut world = World::new(definition(ONCE));
+    for line in ["start {n: 1} [id=x]", "event over", "held {n: 1} [id=x]"] {
+        world.run(line);
+    }
+    assert_eq!(world.last.as_ref().unwrap().outcome, Outcome::Duplicate { at: 1 });
+}
+
+#[test]
+fn decision_58_the_ids_of_starts_outlast_those_of_events() {
+    let mut world = World::new(definition(ONCE));
+    world.run("start {} [id=x]");
+    for number in 0..150 {
+        world.run(&format!("event go [id=e{number}]"));
+    }
+    let marks = |world: &World| world.instance.as_ref().unwrap().marks.len();
+    assert_eq!(marks(&world), 65);
+    world.run("event go [id=x]");
+    assert!(matches!(world.last.as_ref().unwrap().outcome, Outcome::Transitioned { .. }));
+    world.run("event over");
+    for number in 0..17 {
+        world.run("start {} [id=x]");
+        let last = &world.last.as_ref().unwrap().outcome;
+        assert_eq!(matches!(last, Outcome::Duplicate { .. }), number < 16, "{number}: {last:?}");
+        world.run("event over");
+        world.run(&format!("start {{}} [id=y{number}]"));
+        world.run("event over");
+    }
+    assert_eq!(marks(&world), 16);
 }
 
 #[test]

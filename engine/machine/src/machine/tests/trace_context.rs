@@ -41,6 +41,7 @@ fn started(parent: &str) -> World {
         input: Value::Null,
         event,
         by: Principal::default(),
+        id: None,
         trace_context: None,
     });
     world
@@ -136,7 +137,7 @@ fn asked(text: &str, event: Option<Event>, trace: Option<&str>) -> World {
     let mut world = World::new(definition(text));
     let trace_context = trace.and_then(|it| TraceContext::read(it, Some("b=2"))).map(Arc::new);
     let (input, by) = (Value::Null, Principal::default());
-    world.tell(&Input::Start { input, event, by, trace_context });
+    world.tell(&Input::Start { input, event, by, id: None, trace_context });
     world
 }
 

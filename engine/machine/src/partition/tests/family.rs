@@ -68,6 +68,7 @@ impl Family {
             version: None,
             input,
             by,
+            id: None,
             trace_context: None,
         })
     }

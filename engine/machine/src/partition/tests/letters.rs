@@ -191,6 +191,7 @@ fn a_crash_at_any_frame_changes_nothing_of_what_letters_do() {
                     version: None,
                     input,
                     by,
+                    id: None,
                     trace_context: None,
                 }
             } else {

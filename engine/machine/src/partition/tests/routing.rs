@@ -98,6 +98,7 @@ fn an_ended_instance_ignores_events_until_an_explicit_start() {
         version: None,
         input: Value::Null,
         by: principal("ann"),
+        id: None,
         trace_context: None,
     });
     assert!(is_started(&done.outcome), "{:?}", done.outcome);
@@ -113,6 +114,7 @@ fn what_is_missing_is_named_and_nothing_is_recorded() {
         version: Some(9),
         input: Value::Null,
         by: principal("ann"),
+        id: None,
         trace_context: None,
     };
     let command = PartitionInput::Command {

@@ -97,6 +97,7 @@ fn taking_back_ten_thousand_calls_costs_one_each() {
         version: None,
         input,
         by,
+        id: None,
         trace_context: None,
     }]);
     let instance = |many: &Many| many.partition.instance(&key).unwrap();
@@ -139,6 +140,7 @@ fn large_instances_that_others_displaced_rest_as_bytes_and_go_on() {
             version: None,
             input,
             by,
+            id: None,
             trace_context: None,
         }]);
         many.calls.clear();

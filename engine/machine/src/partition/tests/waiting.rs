@@ -157,6 +157,7 @@ states: { a: { on: { go: a } } }
         version: None,
         input,
         by,
+        id: None,
         trace_context: None,
     });
     let done = world.settle();

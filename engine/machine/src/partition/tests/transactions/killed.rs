@@ -264,7 +264,14 @@ steps:
     let mut town = Town::new(&[text]);
     let (key, by) = (InstanceKey::parse("guest/a").unwrap(), principal("ann"));
     let input = crate::value::Value::Null;
-    town.only(PartitionInput::Start { key, version: None, input, by, trace_context: None });
+    town.only(PartitionInput::Start {
+        key,
+        version: None,
+        input,
+        by,
+        id: None,
+        trace_context: None,
+    });
     town.only(kill("guest/a"));
     assert_eq!(town.status("guest/a"), Status::Compensating);
     town.settle();

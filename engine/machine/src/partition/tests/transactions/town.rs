@@ -86,7 +86,10 @@ impl Town {
     pub(super) fn start_in(&mut self, key: &str, transaction: &str) -> Outcome {
         let transaction = transaction.into();
         let input = Value::Null;
-        self.order(key, Command::StartIn { version: None, input, transaction, trace_context: None })
+        self.order(
+            key,
+            Command::StartIn { version: None, input, transaction, id: None, trace_context: None },
+        )
     }
 
     pub(super) fn start(&mut self, key: &str) -> Outcome {
@@ -96,6 +99,7 @@ impl Town {
             version: None,
             input: Value::Null,
             by,
+            id: None,
             trace_context: None,
         })
     }
