@@ -80,5 +80,9 @@ pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Largest blob, in bytes: 1 GiB.
 pub const BLOB_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
-/// Messages a [`Subscription`], and requests a [`Server`], hold before the limit bites.
+/// Messages a [`Subscription`] holds before the limit bites.
 pub const QUEUE_MESSAGES_MAX: usize = 1024;
+
+/// Requests a [`Server`] holds before the limit bites. As much as one asker has under way there:
+/// what is refused was sent in vain.
+pub const QUEUE_REQUESTS_MAX: usize = 16 * 1024;

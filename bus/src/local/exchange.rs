@@ -14,7 +14,7 @@ use crate::requests::OnReply;
 use crate::second::Hearing;
 use crate::service::Data;
 use crate::{
-    EndpointInfo, EndpointStats, Error, ErrorKind, Message, QUEUE_MESSAGES_MAX, Request,
+    EndpointInfo, EndpointStats, Error, ErrorKind, Message, QUEUE_REQUESTS_MAX, Request,
     ServiceInfo, ServiceStats, Subject, SubjectPattern,
 };
 
@@ -100,7 +100,7 @@ impl Exchange {
 
     pub(crate) fn serve(&self, pattern: &SubjectPattern, group: &str) -> Result<Served, Error> {
         self.lifecycle.check()?;
-        let (sender, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        let (sender, queue) = mpsc::channel(QUEUE_REQUESTS_MAX);
         let entry =
             ServerEntry { pattern: pattern.clone(), group: group.to_owned(), queue: sender };
         let guard = self.enter(|table, id| {
@@ -224,7 +224,7 @@ impl Exchange {
             let request = Request::new(message.clone(), reply);
             delivered |= offer(&members, table.turn, request).is_ok();
         }
-        if delivered { Ok(()) } else { Err(ErrorKind::Full { limit: QUEUE_MESSAGES_MAX }.into()) }
+        if delivered { Ok(()) } else { Err(ErrorKind::Full { limit: QUEUE_REQUESTS_MAX }.into()) }
     }
 
     fn enter(&self, add: impl FnOnce(&mut Table, u64)) -> Guard {

@@ -57,13 +57,13 @@ impl Requests {
             match reply.headers.get(FULL).map(str::parse) {
                 None => return Ok(reply),
                 Some(limit) if attempt == ATTEMPTS_MAX => {
-                    let limit = limit.unwrap_or(crate::QUEUE_MESSAGES_MAX);
+                    let limit = limit.unwrap_or(crate::QUEUE_REQUESTS_MAX);
                     return Err(ErrorKind::Full { limit }.into());
                 }
                 Some(_) => {}
             }
         }
-        Err(ErrorKind::Full { limit: crate::QUEUE_MESSAGES_MAX }.into())
+        Err(ErrorKind::Full { limit: crate::QUEUE_REQUESTS_MAX }.into())
     }
 
     /// Like [`Requests::request`], and ends as soon as the server refuses it.

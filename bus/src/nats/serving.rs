@@ -20,7 +20,7 @@ use super::service_counts::Counts;
 use super::traffic::Traffic;
 use super::{Replier, wire};
 use crate::local::lock;
-use crate::{Error, QUEUE_MESSAGES_MAX, Request, SubjectPattern};
+use crate::{Error, QUEUE_REQUESTS_MAX, Request, SubjectPattern};
 
 /// More messages than a subscription lives to see; the server reads numbers of at most nine
 /// digits, and a longer one as none.
@@ -81,7 +81,7 @@ impl Served {
         counts: Option<Arc<Counts>>,
     ) -> Result<Self, Error> {
         let source = Source::open(traffic, pattern, group, counts).await?;
-        let (sender, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        let (sender, queue) = mpsc::channel(QUEUE_REQUESTS_MAX);
         let mut tasks = JoinSet::new();
         tasks.spawn(fill(source.clone(), sender, traffic.clone()));
         Ok(Self { queue: Queue::Filled(queue, tasks), source })
@@ -96,7 +96,7 @@ impl Served {
         counts: Option<Arc<Counts>>,
     ) -> Result<Self, Error> {
         let source = Source::open(traffic, pattern, group, counts).await?;
-        let (sender, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        let (sender, queue) = mpsc::channel(QUEUE_REQUESTS_MAX);
         let filling = fill(source.clone(), sender, traffic.clone());
         let (from, over) = (source.clone(), traffic.clone());
         let direct = move |task: &mut Context<'_>| loop {
@@ -308,7 +308,7 @@ async fn take(
     match queue.try_send(request) {
         Ok(()) => true,
         Err(TrySendError::Full(request)) => {
-            if let Err(error) = request.refuse(QUEUE_MESSAGES_MAX).await {
+            if let Err(error) = request.refuse(QUEUE_REQUESTS_MAX).await {
                 tracing::debug!(%error, "a request to a full queue was not refused");
             }
             true

@@ -103,7 +103,7 @@ impl Shared {
                 Err(unsent) => again = unsent,
             }
         }
-        let limit = limit.unwrap_or(crate::QUEUE_MESSAGES_MAX);
+        let limit = limit.unwrap_or(crate::QUEUE_REQUESTS_MAX);
         (again.then)(Err(ErrorKind::Full { limit }.into()));
     }
 

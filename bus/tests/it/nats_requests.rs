@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use gearshift_bus::{
-    Bus, EndpointInfo, ErrorKind, NatsOptions, Offer, PrivateServer, QUEUE_MESSAGES_MAX,
+    Bus, EndpointInfo, ErrorKind, NatsOptions, Offer, PrivateServer, QUEUE_REQUESTS_MAX,
     ServerOptions, ServiceInfo,
 };
 use serde_json::Value;
@@ -88,14 +88,14 @@ async fn headers_travel_both_ways_with_plain_clients() -> Outcome {
 async fn a_full_queue_is_a_503_to_other_clients() -> Outcome {
     let (_server, bus, client) = setup().await?;
     let mut server = bus.requests().serve(&pattern("ask"), "q").await?;
-    for _ in 0..QUEUE_MESSAGES_MAX {
+    for _ in 0..QUEUE_REQUESTS_MAX {
         client.publish_with_reply("ask", "_INBOX.nobody", "".into()).await?;
     }
     let reply = client.request("ask", "".into()).await?;
     let headers = reply.headers.ok_or("it says why")?;
     let header = |name: &str| headers.get(name).map(|value| value.as_str().to_owned());
     assert_eq!(header("Nats-Service-Error-Code").as_deref(), Some("503"));
-    assert_eq!(header("Gearshift-Full").as_deref(), Some("1024"));
+    assert_eq!(header("Gearshift-Full").as_deref(), Some("16384"));
     assert!(patient(server.next()).await.is_some(), "what was taken is still served");
     Ok(())
 }
@@ -106,13 +106,13 @@ async fn whoever_attends_a_service_refuses_while_holding_what_arrives() -> Outco
     let offer = Offer::new("q").attended();
     let (_registration, mut servers) = bus.requests().offer_as(service("pay"), offer).await?;
     let subject = "gearshift.plugin.pay.v1.check";
-    for number in 0..QUEUE_MESSAGES_MAX {
+    for number in 0..QUEUE_REQUESTS_MAX {
         client.publish_with_reply(subject, "_INBOX.nobody", number.to_string().into()).await?;
     }
     let refused = servers[0].hold(client.request(subject, "one too many".into()));
     let headers = patient(refused).await?.headers.ok_or("it says why")?;
-    assert_eq!(headers.get("Gearshift-Full").map(|value| value.as_str()), Some("1024"));
-    for number in 0..QUEUE_MESSAGES_MAX {
+    assert_eq!(headers.get("Gearshift-Full").map(|value| value.as_str()), Some("16384"));
+    for number in 0..QUEUE_REQUESTS_MAX {
         let request = patient(servers[0].next()).await.ok_or("it is held")?;
         assert_eq!(request.message.payload, number.to_string());
     }

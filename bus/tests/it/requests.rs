@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gearshift_bus::{
-    EndpointInfo, Error, ErrorKind, MESSAGE_BYTES_MAX, Message, Offer, QUEUE_MESSAGES_MAX,
+    EndpointInfo, Error, ErrorKind, MESSAGE_BYTES_MAX, Message, Offer, QUEUE_REQUESTS_MAX,
     Requests, ServiceInfo,
 };
 use tokio::sync::oneshot;
@@ -117,10 +117,10 @@ pub async fn a_second_reply_is_told_and_whether_it_differs(world: &World) -> Out
 pub async fn a_full_server_is_not_delivered_to(world: &World) -> Outcome {
     let requests = world.open().await?.requests();
     let _full = requests.serve(&pattern("ask"), "q").await?;
-    let asked = (0..QUEUE_MESSAGES_MAX).map(|_| requests.request(message("ask", ""), BRIEF));
+    let asked = (0..QUEUE_REQUESTS_MAX).map(|_| requests.request(message("ask", ""), BRIEF));
     futures_util::future::join_all(asked).await;
     let refused = requests.request(message("ask", ""), PATIENCE).await.unwrap_err();
-    assert_eq!(*refused.kind(), ErrorKind::Full { limit: QUEUE_MESSAGES_MAX });
+    assert_eq!(*refused.kind(), ErrorKind::Full { limit: QUEUE_REQUESTS_MAX });
     assert!(refused.is_retryable());
     let mut free = requests.serve(&pattern("ask"), "q").await?;
     let serve = async {

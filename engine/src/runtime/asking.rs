@@ -2,12 +2,10 @@
 //! came of it. Waiting costs the journal two frames, however long it is (decision 0047).
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use gearshift_machine::machine::{CallRequest, NEXT_ATTEMPT, Outcome};
 use gearshift_machine::partition::PartitionInput;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -29,14 +27,13 @@ enum Held {
 /// known that it is held back. What is held back is not under way, and keeps nobody from a stop.
 pub(super) async fn ask(
     attempt: Attempt,
-    permits: Arc<Semaphore>,
     stop: CancellationToken,
     (token, told): (TaskTrackerToken, bool),
 ) {
     let calls = token.task_tracker().clone();
     let mut under_way = Some(token).filter(|_| !told);
     let held = {
-        let made = made(&attempt, &permits, &stop, &mut under_way);
+        let made = made(&attempt, &stop, &mut under_way);
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
@@ -53,7 +50,7 @@ pub(super) async fn ask(
                 biased;
                 () = stop.cancelled() => return,
                 given_up = attempt.given_up() => given_up,
-                asked = attempt.make(open, &permits) => asked,
+                asked = attempt.make(open) => asked,
             };
             (attempt, asked)
         }
@@ -68,7 +65,6 @@ pub(super) async fn ask(
 /// of it.
 async fn made(
     attempt: &Attempt,
-    permits: &Semaphore,
     stop: &CancellationToken,
     under_way: &mut Option<TaskTrackerToken>,
 ) -> Held {
@@ -78,7 +74,7 @@ async fn made(
     while under_way.is_some() {
         let soon = Box::pin(attempt.opens_soon(&waits, opens.as_mut())).await;
         match soon {
-            Some(Ok(open)) => return Held::Ended(attempt.make(open, permits).await),
+            Some(Ok(open)) => return Held::Ended(attempt.make(open).await),
             Some(Err(asked)) => return Held::Ended(asked),
             None => {}
         }

@@ -22,7 +22,8 @@ pub struct EngineConfig {
     pub queue_limit: usize,
     /// Inputs per frame (01 §4: 256, no artificial delay).
     pub batch_limit: usize,
-    /// Plugin calls under way at once; more wait in state, not in memory of tasks.
+    /// Calls of each operation of a plugin under way at once; more wait unsent, and are not
+    /// attempts. No operation waits for another one's. As many as a plugin queues.
     pub calls_in_flight_limit: usize,
     /// Journal bytes after which a partition is snapshotted: bounds replay at a restart.
     pub snapshot_every_bytes: u64,
@@ -101,7 +102,7 @@ impl Default for EngineConfig {
             clock: Clock::System,
             queue_limit: 8_192,
             batch_limit: 256,
-            calls_in_flight_limit: 1_024,
+            calls_in_flight_limit: gearshift_bus::QUEUE_REQUESTS_MAX,
             snapshot_every_bytes: 32 * 1_024 * 1_024,
             notice_buffer: 4_096,
             shutdown_limit: Duration::from_secs(25),

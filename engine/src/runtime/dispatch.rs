@@ -14,7 +14,7 @@ use gearshift_machine::machine::{
 use gearshift_machine::partition::{PartitionInput, PendingCall};
 use gearshift_machine::value::Value;
 use gearshift_protocol::{headers, subjects};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -37,7 +37,6 @@ pub(crate) struct Dispatch {
     session: u64,
     publishes: mpsc::UnboundedSender<Publish>,
     letters: Letters,
-    permits: Arc<Semaphore>,
     under_way: Arc<UnderWay>,
     unsent: Arc<Unsent>,
     tasks: TaskTracker,
@@ -65,16 +64,13 @@ impl Dispatch {
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         tasks.spawn(publish_in_order(Arc::clone(&shared), partition, queue, stop.clone()));
-        let share = shared.config.calls_in_flight_limit / usize::from(shared.config.partitions);
-        let permits = Arc::new(Semaphore::new(share.max(1)));
         let calls = TaskTracker::new();
         // Nobody waits for it but to see it empty; more may still join.
         calls.close();
         let session = shared.seat(partition).session();
         let letters = Letters::new(Arc::clone(&shared), partition, tasks.clone(), stop.clone());
         let unsent = Arc::new(Unsent::default());
-        let waits = (Arc::clone(&permits), Arc::clone(&unsent));
-        let kept = UnderWay::new(waits, tasks.clone(), stop.clone());
+        let kept = UnderWay::new(Arc::clone(&unsent), tasks.clone(), stop.clone());
         let under_way = Arc::new(kept);
         let calls_of = Arc::downgrade(&under_way);
         tasks.spawn(keep_giving_up(Arc::clone(&shared), calls_of, stop.clone()));
@@ -84,7 +80,6 @@ impl Dispatch {
             session,
             publishes,
             letters,
-            permits,
             under_way,
             unsent,
             tasks,
@@ -182,8 +177,8 @@ impl Dispatch {
         }
         let Some(attempt) = self.call_at_once(attempt) else { return };
         let attempt = attempt.that_waits(&self.unsent);
-        let (permits, stop) = (Arc::clone(&self.permits), self.stop.clone());
-        self.tasks.spawn(ask(attempt, permits, stop, (self.calls.token(), false)));
+        let stop = self.stop.clone();
+        self.tasks.spawn(ask(attempt, stop, (self.calls.token(), false)));
     }
 
     fn attempt(
@@ -216,13 +211,13 @@ impl Dispatch {
         let (call, first) = held;
         let call = CallRequest { attempt: call.attempt.saturating_add(1), ..call };
         let attempt = self.attempt(key, of, call, first).that_waits(&self.unsent);
-        let (permits, stop) = (Arc::clone(&self.permits), self.stop.clone());
-        self.tasks.spawn(ask(attempt, permits, stop, (self.calls.token(), true)));
+        let stop = self.stop.clone();
+        self.tasks.spawn(ask(attempt, stop, (self.calls.token(), true)));
     }
 
     /// The call is made where what it gave before is not kept.
     fn call_or_find(&self, attempt: Attempt, under: ContentHash) {
-        let (permits, stop) = (Arc::clone(&self.permits), self.stop.clone());
+        let stop = self.stop.clone();
         let token = self.calls.token();
         self.tasks.spawn(async move {
             let (shared, partition) = (Arc::clone(&attempt.shared), attempt.partition);
@@ -232,7 +227,7 @@ impl Dispatch {
                 found = shared.results.find(&shared.bus, under, shared.config.clock.now()) => found,
             };
             let Some(output) = found else {
-                return ask(attempt, permits, stop, (token, false)).await;
+                return ask(attempt, stop, (token, false)).await;
             };
             if let Some(input) = attempt.input(Asked::Ended(CallOutcome::Cached(output))) {
                 tell(&shared, partition, input, &stop).await;
@@ -258,16 +253,14 @@ impl Dispatch {
         if attempt.shared.providers.hold_of(&attempt.call.operation).is_some() {
             return Some(attempt);
         }
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            return Some(attempt);
-        };
+        let Some(place) = route.place_at_once() else { return Some(attempt) };
         let Some(sending) = attempt.sending(&route, Pass::Normal) else { return Some(attempt) };
         let Some(body) = attempt.inline() else { return Some(attempt) };
         let Ok(message) = attempt.message(sending.subject(), body) else { return Some(attempt) };
         attempt.refresh();
         let (limit, requests) = (attempt.limit(), sending.bus().requests());
         let token = self.calls.token();
-        let number = self.under_way.keep(Sent { attempt, sending, permit, token });
+        let number = self.under_way.keep(Sent { attempt, sending, place, token });
         let under_way = Arc::downgrade(&self.under_way);
         let then = Box::new(move |reply: Result<Message, gearshift_bus::Error>| {
             if let Some(under_way) = under_way.upgrade() {

@@ -90,7 +90,8 @@ impl Engine {
             Some(cluster) => Some(Cluster::join(&bus, &config, cluster).await?),
             None => None,
         };
-        let providers = Providers::new(bus.clone(), config.mocked.clone());
+        let providers =
+            Providers::new(bus.clone(), config.mocked.clone(), config.calls_in_flight_limit);
         providers.load_holds().await?;
         providers.load_breakers().await?;
         let shared = Arc::new(Shared {

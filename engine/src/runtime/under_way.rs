@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gearshift_bus::{Error, Message};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::asking::ask;
 use super::dispatch::tell;
-use super::providers::{Asked, Attempt, Sending};
+use super::providers::{Asked, Attempt, Seat, Sending};
 use super::unsent::Unsent;
 
 /// The calls of one partition that the bus tells the replies of.
@@ -20,7 +19,6 @@ use super::unsent::Unsent;
 /// is told to nobody.
 pub(crate) struct UnderWay {
     calls: Mutex<Calls>,
-    permits: Arc<Semaphore>,
     unsent: Arc<Unsent>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -37,18 +35,15 @@ struct Calls {
 pub(crate) struct Sent {
     pub(crate) attempt: Attempt,
     pub(crate) sending: Sending,
-    pub(crate) permit: OwnedSemaphorePermit,
+    /// Its place among those of its operation.
+    pub(crate) place: Seat,
     /// Whoever waits for the calls under way waits for it.
     pub(crate) token: TaskTrackerToken,
 }
 
 impl UnderWay {
-    pub(crate) fn new(
-        (permits, unsent): (Arc<Semaphore>, Arc<Unsent>),
-        tasks: TaskTracker,
-        stop: CancellationToken,
-    ) -> Self {
-        Self { calls: Mutex::default(), permits, unsent, tasks, stop }
+    pub(crate) fn new(unsent: Arc<Unsent>, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        Self { calls: Mutex::default(), unsent, tasks, stop }
     }
 
     /// Keeps a call; its number.
@@ -71,8 +66,8 @@ impl UnderWay {
     /// Hears what became of a call, on whatever task the bus tells it.
     pub(crate) fn heard(&self, number: u64, reply: Result<Message, Error>) {
         let Some(sent) = self.calls().sent.remove(&number) else { return };
-        let Sent { attempt, sending, permit, token } = *sent;
-        drop(permit);
+        let Sent { attempt, sending, place, token } = *sent;
+        drop(place);
         if self.stop.is_cancelled() {
             return;
         }
@@ -99,8 +94,8 @@ impl UnderWay {
         let lost = lost.collect::<Vec<_>>();
         drop(calls);
         for sent in lost {
-            let Sent { attempt, sending, permit, token } = *sent;
-            drop(permit);
+            let Sent { attempt, sending, place, token } = *sent;
+            drop(place);
             let asked = attempt.lost(&sending);
             drop(sending);
             self.told(attempt, asked, token);
@@ -110,8 +105,7 @@ impl UnderWay {
     /// Another instance is asked, which may take a while to find.
     fn again(&self, attempt: Attempt, token: TaskTrackerToken) {
         let attempt = attempt.that_waits(&self.unsent);
-        let (permits, stop) = (Arc::clone(&self.permits), self.stop.clone());
-        self.tasks.spawn(ask(attempt, permits, stop, (token, false)));
+        self.tasks.spawn(ask(attempt, self.stop.clone(), (token, false)));
     }
 
     /// The answer is an object's content, which is read first.

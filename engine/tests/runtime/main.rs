@@ -34,6 +34,7 @@ mod longwork_faults;
 mod longwork_sdk;
 mod once;
 mod order;
+mod places;
 mod plugins;
 mod promises;
 mod refusal;

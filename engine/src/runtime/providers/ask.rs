@@ -25,7 +25,6 @@ use crate::runtime::in_hand::Answer;
 use crate::runtime::longwork::{Watched, heartbeat_ms, object_of, read_object_by, too_large};
 use crate::runtime::shared::Shared;
 use crate::runtime::unsent::Turn;
-use tokio::sync::Semaphore;
 
 /// What the dispatcher waits beyond a call's deadline: the machine's own timer decides first.
 const GRACE: Duration = Duration::from_secs(1);
@@ -70,12 +69,11 @@ pub(crate) enum Asked {
 
 impl Attempt {
     /// Makes it, now that nobody holds it back.
-    pub(crate) async fn make(&self, open: Open, permits: &Semaphore) -> Asked {
-        let Open { route, pass, room } = open;
+    pub(crate) async fn make(&self, open: Open) -> Asked {
+        // Its place is another's once it is answered, or has promised to.
+        let Open { route, pass, room, place: _place } = open;
         let waits = route.counts.waits();
         let passed = Passed::new(self, &route, pass);
-        // What waits takes no place from what can be asked.
-        let _permit = permits.acquire().await;
         // Before it is recorded as sent: what could not be stored was not.
         let body = match Box::pin(self.body(&route)).await {
             Ok(body) => body,

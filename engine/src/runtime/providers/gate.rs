@@ -14,6 +14,7 @@ use super::ask::{Asked, Attempt};
 use super::breaker::{Breaker, Gate, Tripped};
 use super::breakers::{self, Pass};
 use super::limits::Room;
+use super::line::Seat;
 use super::registry::Route;
 use super::reply::failure;
 use super::signs::Sign;
@@ -31,6 +32,8 @@ pub(crate) struct Open {
     pub(super) route: Arc<Route>,
     pub(super) pass: Pass,
     pub(super) room: Room,
+    /// Among those of its operation that are under way; a breaker is tried without.
+    pub(super) place: Option<Seat>,
 }
 
 impl Attempt {
@@ -86,6 +89,14 @@ impl Attempt {
                 }
             };
             self.has_its_place();
+            // Last, so that what waits for anything else takes no place from what can be sent.
+            let place = match pass {
+                Pass::Probe => route.place_at_once(),
+                Pass::Normal => {
+                    let told = |place| waits.by(Holder::Limit(place));
+                    route.place(!self.first, &told).await
+                }
+            };
             waits.is_free();
             // What was open when it got in line may be closed now.
             let still =
@@ -93,7 +104,7 @@ impl Attempt {
             if still && providers.hold_of(&self.call.operation).is_none() {
                 passed.goes();
                 drop(held);
-                return Ok(Open { route, pass, room });
+                return Ok(Open { route, pass, room, place });
             }
         }
     }

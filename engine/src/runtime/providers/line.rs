@@ -26,7 +26,7 @@ type Number = (bool, u64);
 
 /// One of the places, until it is dropped: then whoever waits first has it.
 #[derive(Debug)]
-pub(super) struct Seat(Arc<Line>);
+pub(crate) struct Seat(Arc<Line>);
 
 /// Somebody's place in a line, to be looked at; it keeps nothing.
 #[derive(Clone, Debug)]
@@ -73,6 +73,11 @@ impl Line {
     /// The place of who is served next.
     pub(super) fn first(self: &Arc<Self>, limit: String) -> InLine {
         InLine { limit: limit.into(), line: Arc::downgrade(self), ticket: None }
+    }
+
+    /// How many there are.
+    pub(super) const fn places(&self) -> usize {
+        self.places
     }
 
     /// Nobody has a place or waits for one?

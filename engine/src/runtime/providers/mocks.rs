@@ -36,6 +36,7 @@ impl Providers {
             // Not the one that engines share: what a mock says is no news of the plugin.
             breaker: Arc::new(Breaker::never(key)),
             counts: self.counts(&mocked_key(key)),
+            places: self.places.of(&mocked_key(key)),
         }))
     }
 

@@ -23,7 +23,9 @@ use super::counts::{Counted, Counts};
 use super::holds::Holds;
 use super::instances::Pool;
 use super::limits::Limits;
+use super::line::Line;
 use super::lost::Losses;
+use super::places::Places;
 use super::prefer::Prefer;
 use super::waits::Waits;
 use crate::runtime::clock::monotonic;
@@ -58,6 +60,8 @@ pub(crate) struct Route {
     pub(super) pool: Option<Arc<Pool>>,
     pub(super) breaker: Arc<Breaker>,
     pub(super) counts: Arc<Counts>,
+    /// The places of those under way.
+    pub(super) places: Arc<Line>,
 }
 
 impl Route {
@@ -97,6 +101,7 @@ pub(crate) struct Providers {
     /// By the same.
     pub(super) counts: DashMap<String, Arc<Counts>>,
     pub(super) limits: Limits,
+    pub(super) places: Places,
     pub(crate) waits: Waits,
     pub(super) losses: Losses,
     /// By service id.
@@ -104,7 +109,8 @@ pub(crate) struct Providers {
 }
 
 impl Providers {
-    pub(crate) fn new(bus: Bus, mocked: Mocked) -> Self {
+    /// `most`: calls of each operation that are under way at once.
+    pub(crate) fn new(bus: Bus, mocked: Mocked, most: usize) -> Self {
         Self {
             bus,
             mocked,
@@ -117,6 +123,7 @@ impl Providers {
             breakers: DashMap::new(),
             counts: DashMap::new(),
             limits: Limits::default(),
+            places: Places::new(most),
             waits: Waits::default(),
             losses: Losses::default(),
             busy: DashMap::new(),
@@ -193,6 +200,7 @@ impl Providers {
             pool,
             breaker: self.breaker(key),
             counts: self.counts(key),
+            places: self.places.of(key),
         }))
     }
 

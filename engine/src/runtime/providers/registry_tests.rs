@@ -26,7 +26,7 @@ async fn offer(bus: &Bus, id: &str, version: &str, idempotent: Option<&str>) -> 
 }
 
 fn knowing(bus: Bus) -> Providers {
-    Providers::new(bus, Mocked::default())
+    Providers::new(bus, Mocked::default(), 16)
 }
 
 async fn find(providers: &Providers, operation: &str) -> (String, bool) {
@@ -247,7 +247,7 @@ async fn decision_52_what_is_mocked_is_asked_in_this_process_whoever_runs() {
     let bus = Bus::in_memory();
     let _before = offer(&bus, "a", "1.0.0", Some("false")).await;
     let mocked = Mocked::default();
-    let (mocking, other) = (Providers::new(bus.clone(), mocked.clone()), knowing(bus.clone()));
+    let (mocking, other) = (Providers::new(bus.clone(), mocked.clone(), 16), knowing(bus.clone()));
     let route = async |of: &Providers, name: &str| {
         let route = of.find(&name.into(), Prefer::default()).await.unwrap();
         (route.mocked, route.subject.to_string(), route.pool.is_some())
@@ -287,7 +287,7 @@ async fn decision_52_the_plugin_that_provides_an_interface_may_be_the_one_that_i
     let _one = implement(&bus, "a", "1.0.0", &[]).await;
     let mocked = Mocked::default();
     mocked.set(["a.check".to_owned()].into());
-    let providers = Providers::new(bus, mocked);
+    let providers = Providers::new(bus, mocked, 16);
     let route = providers.find(&"checker.check".into(), Prefer::default()).await.unwrap();
     assert!(route.mocked, "{}", route.subject);
 }
