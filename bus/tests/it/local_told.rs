@@ -63,7 +63,7 @@ async fn what_cannot_leave_at_once_is_given_back() -> Outcome {
     assert!(ask(&requests, "two groups", PATIENCE).is_err());
     drop(other);
     let mut under_way = Vec::new();
-    for number in 0..1_024 {
+    for number in 0..gearshift_bus::QUEUE_REQUESTS_MAX {
         under_way.push(ask(&requests, &number.to_string(), PATIENCE).map_err(|_| "there is room")?);
     }
     let back = ask(&requests, "one too many", PATIENCE).err().ok_or("the queue is full")?;

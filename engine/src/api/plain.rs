@@ -59,11 +59,11 @@ mod tests {
 
     #[test]
     fn a_failure_of_a_step_names_it() {
-        let text = "{ workflow: w, steps: { pay: { call: p.pay }, 'pay.all': { call: p.all } } }";
+        let text = "{ workflow: w, steps: { pay: { call: p.pay }, pay_all: { call: p.all } } }";
         let definition = load(text, "w.yaml", Format::Yaml).unwrap().definition;
         for (reason, told) in [
             ("error.communication.invoke.steps.pay: gone", "step `pay`: failed: gone"),
-            ("error.platform.invoke.steps.pay.all: no", "step `pay.all`: call failed: no"),
+            ("error.platform.invoke.steps.pay_all: no", "step `pay_all`: call failed: no"),
             ("error.platform.invoke.steps.0: no", "call failed: no"),
             ("no key: steps.invoke.steps.pay", "no key: steps.invoke.steps.pay"),
         ] {

@@ -20,7 +20,7 @@ const START_EXAMPLES: &str = "\
 Examples:
   gearshift start order --key o-9 --data '{\"items\": {\"lamp\": 1}}'
   gearshift start order --key o-9 --data '{\"items\": {\"lamp\": 1}}' --wait-for placed -o json
-  gearshift start order --key o-9 --id shop-7 --data @o-9.json    # may be repeated, also later
+  gearshift start order --key o-10 --id shop-7 --data '{}'   # may be repeated, also later
   gearshift send order.placed -d orderId=o-9 -d amount=120        # events move it on
 
 Starting a key that runs again with the same input is harmless: the answer is `duplicate`, exit 0.

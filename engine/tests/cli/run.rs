@@ -117,7 +117,8 @@ fn the_table_of_steps_ends_a_run_and_is_as_wide_as_a_terminal() {
     let done = place.gearshift(&["run", "system-update"]).ends(0);
     let table: Vec<&str> =
         done.out.lines().skip_while(|line| !line.starts_with("steps ")).collect();
-    assert_eq!(table[0], "steps     0 of 6 completed · 100 %", "{}", done.out);
+    let head = "steps     0 of 6 completed, 1 failed, 1 cancelled, 4 undone · 100 %";
+    assert_eq!(table[0], head, "{}", done.out);
     assert!(table[1].starts_with("  ↶ begin_tx    undone"), "{}", done.out);
     assert!(table[5].contains("✗ verify      failed"), "{}", done.out);
     assert!(table[5].contains("unhealthy: version 2.1.0 would not"), "{}", done.out);

@@ -104,8 +104,13 @@ fn health_names_every_partition_with_its_owner_through_each() {
     let mut second = joined(&bus, "b");
     spread(&[&first, &second], &[2, 2]);
     for world in [&first, &second] {
-        let health = query(world, "health", &json!({}));
-        assert_eq!(health["status"], "ready", "{health}");
+        // Who gave partitions away hears a moment later who has them.
+        let end = Instant::now() + PATIENCE;
+        let mut health = query(world, "health", &json!({}));
+        while health["status"] != "ready" {
+            assert!(Instant::now() < end, "{health}");
+            health = query(world, "health", &json!({}));
+        }
         let partitions = health["partitions"].as_array().unwrap();
         assert_eq!(partitions.len(), usize::from(PARTITIONS));
         let instances = partitions.iter().map(|one| one["instances"].as_u64().unwrap());

@@ -24,6 +24,10 @@ impl Work<'_> {
             Ok(output) => return Some(output),
             Err(error) => error,
         };
+        if self.gave_nothing(&error.to_string()) {
+            self.note(format!("`output` is null: {error}"));
+            return Some(Value::Null);
+        }
         let id = &self.state(state).id;
         let reason = format!("error.execution.output: `output` of `{id}`: {error}");
         match self.definition.on_error {

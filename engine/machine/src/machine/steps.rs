@@ -221,7 +221,7 @@ impl Work<'_> {
         (graph, step): (u32, u16),
         error: &str,
     ) -> Result<(), Overrun> {
-        if self.gave_nothing(graph, error) {
+        if self.gave_nothing(error) {
             self.note(format!("{}`when` is false: {error}", self.step_words_of(graph, step)));
             return self.settle(graph, step, StepStatus::Skipped);
         }
@@ -234,12 +234,15 @@ impl Work<'_> {
     }
 
     /// Does the error say that a step's output is absent which did not complete?
-    fn gave_nothing(&self, graph: u32, error: &str) -> bool {
+    pub(super) fn gave_nothing(&self, error: &str) -> bool {
         let name = error.strip_prefix('`').and_then(|rest| rest.strip_suffix("` is absent"));
         let Some(name) = name else { return false };
         let name = name.strip_prefix("steps.").unwrap_or(name);
-        let (Some(of), Some(run)) = (self.graph_of(graph), self.run(graph)) else { return false };
-        let mut all = of.steps.iter().zip(run.steps.iter());
+        let runs = self.instance.progress.iter().flat_map(|progress| &progress.graphs);
+        let mut all = runs.flat_map(|run| {
+            let of = self.definition.graphs.get(usize::from(run.graph));
+            of.into_iter().flat_map(|of| of.steps.iter().zip(run.steps.iter()))
+        });
         all.any(|(spec, state)| *spec.id == *name && state.status != StepStatus::Completed)
     }
 

@@ -168,6 +168,10 @@ states:
         let cancelled = world(text, &["start", end, "command cancel"]);
         assert_eq!(status(&cancelled), Status::Cancelled, "{}", cancelled.out);
     }
+    // What asks for the output of a step that gave none is null, as it ever was.
+    let none = steps.replace("a: { call: p.a }", "a: { call: p.a, when: 'false' }");
+    let none = world(&none, &["start"]);
+    assert_eq!(status(&none), Status::Done, "{}", none.out);
     let text = states.replace("data.m", "vars.m").replace("n: 1 }", "n: 1, m: null }");
     let script = ["start", "event go", "command set {m: 2}", "command retry"];
     let mended = world(&text, &script);
