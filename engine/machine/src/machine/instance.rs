@@ -339,8 +339,7 @@ pub struct RunningCall {
     pub id: EffectId,
     /// The attempt under way or, between attempts, the one that failed last; from 1.
     pub attempt: u32,
-    /// How many of them were made before a person, or an error that was handled, had the call made
-    /// again: the policy counts from there, and numbers go on, as answers are told apart by them.
+    /// Attempts before the call was made again: the policy counts from there, the numbers go on.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub before: u32,
     /// Is an attempt under way (to be sent again after a restart)?
@@ -373,7 +372,6 @@ pub struct RunningCall {
     pub cache: Option<CacheKey>,
 }
 
-/// Nothing to be told of.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
