@@ -179,9 +179,9 @@ async fn start(
         reached = verdict.status.is_some() && handle.waiter(&key, state).wait(limit).await?;
     }
     if order.wait != Wait::None || is_member {
-        events::refresh(handle, &key, &mut verdict).await?;
+        events::refresh(handle, &key, &mut verdict).await;
     }
-    let seen = handle.instance(&key).await?;
+    let seen = events::as_it_is(handle, &key).await;
     let output = seen.filter(|now| now.status.is_ended()).map(|now| wire::json(&now.output));
     reply(&StartReply { verdict, reached, output })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gearshift_bus::{Headers, Message, Request, Subject};
-use gearshift_machine::machine::Principal;
+use gearshift_machine::machine::{Instance, InstanceKey, Principal};
 use gearshift_machine::partition::Done;
 use gearshift_protocol::{
     EventReply, InstanceVerdict, Problem, ProblemKind, Wait, ce_decode, headers as names, subjects,
@@ -22,6 +22,8 @@ use crate::runtime::{
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 /// The longest wait an asker may ask for.
 const WAIT_MAX: Duration = Duration::from_secs(3_600);
+/// How long it is looked, behind a decision, how its instance stands.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
 /// Answers after the commit with one verdict per instance.
 pub(super) async fn ask(handle: &Handle, name: &str, headers: &Headers, body: &[u8]) -> Reply {
@@ -112,7 +114,7 @@ pub(super) async fn wait_on(handle: &Handle, done: &Done, wish: &Wish) -> Reply 
     let left = wish.until.saturating_duration_since(Instant::now());
     let met = handle.waiter(key, wish.state()).wait(left).await?;
     let mut verdict = wire::verdict(key, done);
-    refresh(handle, key, &mut verdict).await?;
+    refresh(handle, key, &mut verdict).await;
     let mut answer = EventReply::new(vec![verdict]);
     answer.reached = met;
     reply(&answer)
@@ -171,7 +173,7 @@ async fn ask_and_wait(handle: &Handle, incoming: Incoming, wait: &Wait, limit: D
         if let Some(seen) = seen {
             show(&mut verdict, &seen);
         } else if verdict.status.is_some() {
-            refresh(handle, &key, &mut verdict).await?;
+            refresh(handle, &key, &mut verdict).await;
         }
         answer.verdicts.push(verdict);
     }
@@ -197,20 +199,22 @@ fn refused(detail: String) -> Box<Problem> {
     Box::new(Problem::new(ProblemKind::BadRequest, detail).with_code("GS3007", "headers"))
 }
 
+/// How an instance stands behind a decision, where its owner says so at once: that nobody can be
+/// asked any more makes no failure of what is decided.
+pub(super) async fn as_it_is(handle: &Handle, key: &InstanceKey) -> Option<Instance> {
+    let seen = tokio::time::timeout(LOOK_LIMIT, handle.instance(key)).await;
+    seen.ok().and_then(Result::ok).flatten()
+}
+
 /// After a wait the verdict shows the instance as it is now.
-pub(super) async fn refresh(
-    handle: &Handle,
-    key: &gearshift_machine::machine::InstanceKey,
-    verdict: &mut InstanceVerdict,
-) -> Result<(), Box<Problem>> {
-    let Some(instance) = handle.instance(key).await? else { return Ok(()) };
+pub(super) async fn refresh(handle: &Handle, key: &InstanceKey, verdict: &mut InstanceVerdict) {
+    let Some(instance) = as_it_is(handle, key).await else { return };
     let index = handle.definitions().registry();
     if let Some(definition) = index.pinned(key.workflow(), instance.pin) {
         verdict.active = wire::state_names(definition, &instance.active);
     }
     verdict.status = Some(wire::status(instance.status));
     verdict.step = instance.step;
-    Ok(())
 }
 
 /// The state that is waited for; `None` where it is the end.

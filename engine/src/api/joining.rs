@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::transactions::{CLOSED, key_of};
 use super::{commands, transactions, wire};
-use crate::runtime::Handle;
+use crate::runtime::{Error, Handle};
 
 /// The instance runs already, and is no member.
 const OUTSIDE: (&str, &str) = ("GS4037", "not_a_member");
@@ -64,7 +64,7 @@ pub(super) async fn start(
     let Some(member) = settled(handle, key, (&name, done.generation), until).await? else {
         return Ok((done, false));
     };
-    let seen = handle.instance(&scope).await?;
+    let seen = handle.instance(&scope).await.map_err(Error::behind_a_decision)?;
     if is_member(key, &member, seen.as_ref().and_then(Instance::transaction_scope)) {
         return Ok((done, true));
     }
@@ -101,7 +101,8 @@ async fn settled(
     until: Instant,
 ) -> Result<Option<Settled>, Box<Problem>> {
     loop {
-        let seen = handle.instance(key).await?.filter(|seen| seen.generation == life);
+        let seen = handle.instance(key).await.map_err(Error::behind_a_decision)?;
+        let seen = seen.filter(|seen| seen.generation == life);
         let part = seen.as_ref().and_then(Instance::membership);
         let of = part.map(|it| (Arc::clone(&it.name), it.standing));
         let joins = |it: &Membership| it.standing == Standing::Joining && it.name == *name;

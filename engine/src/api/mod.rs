@@ -126,7 +126,7 @@ impl From<Error> for Box<Problem> {
                 ProblemKind::Conflict
             }
             Error::UnknownWorkflow { .. } => ProblemKind::NotFound,
-            Error::OutcomeUnknown { .. } => ProblemKind::Timeout,
+            Error::OutcomeUnknown { .. } | Error::Unheard(_) => ProblemKind::Timeout,
             Error::Saturated { .. }
             | Error::LogBehindMark { .. }
             | Error::JournalCorrupt { .. }

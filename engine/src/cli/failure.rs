@@ -197,6 +197,8 @@ fn help_for(problem: &Problem) -> Option<String> {
          and `gearshift bus doctor` say what is wrong"
     } else if kind == ProblemKind::Unavailable {
         "nothing was done; try again"
+    } else if kind == ProblemKind::Timeout && problem.detail.starts_with("it is decided") {
+        "look with `gearshift show`; repeated without an id it may be done twice"
     } else if kind == ProblemKind::Denied && problem.detail.contains("does not let this login") {
         "`gearshift bus doctor` says what this login may do, `gearshift bus config` what each role \
          may"

@@ -118,6 +118,9 @@ pub enum Error {
         /// The limit of waiting inputs.
         limit: usize,
     },
+    /// It is decided and durable, but the asker cannot be told what it waits for beyond that.
+    #[error("it is decided, but {0}")]
+    Unheard(String),
     /// A file of the engine could not be read or written.
     #[error("{what} `{path}`: {source}")]
     File {
@@ -131,6 +134,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same behind a decision, so that nobody is told that nothing was done.
+    pub(crate) fn behind_a_decision(self) -> Self {
+        match self {
+            Self::Unheard(_) => self,
+            error => Self::Unheard(format!("how it goes on cannot be heard: {error}")),
+        }
+    }
+
     /// The code and the name that people look up: `gearshift explain GS6001`.
     #[must_use]
     pub fn code(&self) -> (&'static str, &'static str) {
@@ -142,7 +153,7 @@ impl Error {
             Self::SubjectHeld(_) => ("GS4023", "subject_held"),
             Self::InboxChanged(_) => ("GS6003", "inbox_changed"),
             Self::Saturated { .. } => ("GS5001", "busy"),
-            Self::OutcomeUnknown { .. } => ("GS5003", "timeout"),
+            Self::OutcomeUnknown { .. } | Self::Unheard(_) => ("GS5003", "timeout"),
             Self::LogBehindMark { .. } => LOG_BEHIND_MARK,
             Self::JournalCorrupt { .. } => JOURNAL_CORRUPT,
             Self::Refuses { reason, .. } => code_of(reason),

@@ -98,23 +98,20 @@ impl Handle {
             return Ok(vec![self.deliver(key, incoming.event, early).await?]);
         }
         let mut verdicts = Vec::with_capacity(list.len());
-        let mut refused = 0;
+        let mut refused = Vec::new();
         for (key, early) in list {
             let delivered = self.deliver(key.clone(), incoming.event.clone(), early).await;
             verdicts.push(match delivered {
                 // What others committed stands, so this is the verdict of one.
-                Err(Error::Saturated { .. }) => {
-                    refused += 1;
+                Err(error @ (Error::Saturated { .. } | Error::Unavailable(_))) => {
+                    refused.push(error);
                     (key.clone(), busy(&key))
                 }
                 delivered => delivered?,
             });
         }
-        match verdicts.first() {
-            Some((key, _)) if refused == verdicts.len() => {
-                let partition = self.0.partition_of(key);
-                Err(Error::Saturated { partition, limit: self.0.config.queue_limit }.into())
-            }
+        match refused.pop() {
+            Some(error) if refused.len() + 1 == verdicts.len() => Err(error.into()),
             Some(_) | None => Ok(verdicts),
         }
     }

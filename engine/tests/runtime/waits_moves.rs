@@ -99,8 +99,8 @@ fn on_nats_an_asker_of_an_engine_that_stops_is_told_to_ask_again() {
     ground.block_on(async {
         for (name, answer) in names.iter().zip(asked) {
             let answer = answer.answer().await;
-            assert_eq!(answer["code"], "GS5002", "{answer}");
-            assert!(answer["retry_after_ms"].as_u64().is_some(), "{answer}");
+            // Not GS5002: it is decided.
+            assert_eq!(answer["code"], "GS5003", "{answer}");
             assert!(answer["detail"].as_str().unwrap().contains("under the same id"), "{answer}");
             assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
             let again = event(name).begin(&bus);
@@ -154,10 +154,56 @@ fn on_nats_askers_whose_engine_asks_another_one_hear_that_it_stops() {
     drop(door);
     for answer in waiting {
         let answer = ground.block_on(answer.answer());
-        assert_eq!(answer["code"], "GS5002", "{answer}");
+        assert_eq!(answer["code"], "GS5003", "{answer}");
         assert!(answer["detail"].as_str().unwrap().contains("under the same id"), "{answer}");
     }
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+}
+
+#[test]
+fn on_nats_a_wait_goes_on_while_nobody_serves_its_partition() {
+    let ground = Runtime::new().unwrap();
+    let server = ground.block_on(PrivateServer::start(ServerOptions::default())).unwrap();
+    let member = |node: &str| {
+        let mut world = World::nats(server.url()).with(|config| {
+            config.name = node.to_owned();
+            config.partitions = 4;
+            config.cluster = Some(ClusterConfig { node: node.to_owned(), lease: LEASE });
+            // Shorter than an owner that died is missed.
+            config.owner_wait = Duration::from_millis(20);
+        });
+        world.start();
+        world
+    };
+    let first = member("a");
+    first.deploy(FLOW);
+    let names = names(&first);
+    let _door = first.run(serve_on_bus(&first.handle())).unwrap();
+    let mut second = member("b");
+    spread(&[&first, &second], &[2, 2]);
+    let theirs = served(&second);
+    let of_second = |name: &&String| theirs.contains(&first.handle().partition_of(&flow(name)));
+    let names: Vec<_> = names.iter().filter(of_second).collect();
+    let bus = ground.block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap();
+    let asked = ground.block_on(async {
+        let mut asked = Vec::new();
+        for name in &names {
+            asked.push(Asking::new("flow.begun", name).wait("armed", LONG).begin(&bus));
+            is_in(&second.handle(), name, "open").await;
+        }
+        asked
+    });
+    assert_eq!(asked.len(), 2);
+    second.crash();
+    ground.block_on(async {
+        for (name, answer) in names.iter().zip(asked) {
+            is_in(&first.handle(), name, "open").await;
+            Asking::new("flow.armed", name).over(bus.clone()).await;
+            let answer = answer.answer().await;
+            assert_eq!(answer["reached"], true, "{answer}");
+            assert_eq!(answer["verdicts"][0]["verdict"], "started", "{answer}");
+        }
+    });
 }
 
 #[test]
@@ -209,7 +255,7 @@ fn told_of_the_stop(
     assert!(stop(&mut world));
     drop(door);
     let answer = ground.block_on(asked.answer());
-    assert_eq!(answer["code"], "GS5002", "{answer}");
+    assert_eq!(answer["code"], "GS5003", "{answer}");
     assert!(answer["detail"].as_str().unwrap().contains("under the same id"), "{answer}");
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
 }

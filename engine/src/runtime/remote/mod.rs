@@ -5,6 +5,7 @@ mod look;
 mod packed;
 mod reads;
 mod route;
+mod search;
 mod stored;
 #[cfg(test)]
 mod tests;

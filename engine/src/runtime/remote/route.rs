@@ -6,13 +6,13 @@ use gearshift_bus::{ErrorKind, Message, Subject};
 use gearshift_machine::machine::InstanceKey;
 use gearshift_machine::partition::{Done, Partition, PartitionInput};
 use gearshift_protocol::subjects;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::look::{Look, Seen};
+use super::search::{Search, TRY_AGAIN};
 use super::wire::{Answer, Question, Standing, decode, encode};
 use crate::runtime::asks::{Ask, Asker};
-use crate::runtime::clock::span;
 use crate::runtime::error::Error;
 use crate::runtime::intake::Target;
 use crate::runtime::seat::{SeatState, is_moved};
@@ -25,8 +25,6 @@ const STANDING_LIMIT: Duration = Duration::from_millis(500);
 /// How long an owner that was replaced may still take to answer: one that handed its partition over
 /// does so at once, one that stands still does not.
 const LAST_ANSWER: Duration = Duration::from_millis(300);
-/// Wait before an owner is looked for again; a change of the seat ends it at once.
-const TRY_AGAIN: Duration = Duration::from_millis(25);
 
 /// Where a partition can be asked.
 pub(super) enum Way {
@@ -38,51 +36,6 @@ pub(super) enum Way {
     Nowhere(String),
     /// Nowhere, and waiting is of no use.
     Never(Error),
-}
-
-/// A search for whoever serves a partition, bounded by [`EngineConfig::owner_wait`].
-///
-/// [`EngineConfig::owner_wait`]: crate::runtime::EngineConfig::owner_wait
-pub(super) struct Search<'a> {
-    shared: &'a Shared,
-    partition: u16,
-    changes: watch::Receiver<SeatState>,
-    end: Instant,
-}
-
-impl<'a> Search<'a> {
-    pub(super) fn begin(shared: &'a Shared, partition: u16) -> Self {
-        let changes = shared.seat(partition).subscribe();
-        Self { shared, partition, changes, end: Instant::now() + shared.config.owner_wait }
-    }
-
-    /// Waits until another try makes sense.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] once the time is up; nothing was done.
-    pub(super) async fn again(&mut self) -> Result<(), Error> {
-        let left = self.end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(self.given_up());
-        }
-        // A change within the pause ends it; a seat outlives its searches.
-        let changed = tokio::time::timeout(left.min(TRY_AGAIN), self.changes.changed()).await;
-        drop(changed);
-        Ok(())
-    }
-
-    fn given_up(&self) -> Error {
-        let partition = self.partition;
-        let waited = span(self.shared.config.owner_wait);
-        let reason = match self.shared.way(partition) {
-            Way::Nowhere(reason) => reason,
-            Way::Here | Way::There => "nobody serves it".to_owned(),
-            Way::Never(error) => return error,
-        };
-        Error::Unavailable(format!(
-            "partition {partition} was not served within {waited}: {reason}"
-        ))
-    }
 }
 
 impl Shared {

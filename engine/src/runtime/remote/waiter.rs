@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::look::{Look, Seen};
-use super::route::{Search, Way};
+use super::route::Way;
+use super::search::Search;
 use super::wire::{Answer, Question};
 use crate::runtime::error::Error;
 use crate::runtime::shared::Shared;
@@ -92,8 +93,10 @@ impl Watch {
         match self.shared.request(partition, &question, limit + ON_THE_WAY).await {
             Ok(Some(Answer::Met(Some(met)))) => Ok(Waited::Met(met)),
             Ok(Some(Answer::Met(None))) => Ok(Waited::Time),
-            // Waiting changes nothing: whoever owns it now is asked.
-            Ok(_) | Err(Error::OutcomeUnknown { .. }) => Ok(Waited::Moved),
+            // Waiting changes nothing: whoever owns it now is asked, and who has no room again.
+            Ok(_) | Err(Error::OutcomeUnknown { .. } | Error::Saturated { .. }) => {
+                Ok(Waited::Moved)
+            }
             Err(error) => Err(error),
         }
     }
@@ -133,10 +136,11 @@ impl InstanceWaiter {
 
     /// Waits at most `limit`; true when the goal was met, false where time is up or nothing will
     /// meet it any more: the life ended elsewhere, or only a person can move the instance. Where
-    /// the partition changes its owner meanwhile, the new one is asked.
+    /// the partition changes its owner meanwhile, the new one is asked, and looked for until the
+    /// time is up.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
+    /// [`Error::Unheard`].
     pub async fn wait(self, limit: Duration) -> Result<bool, Error> {
         match self.wait_for(limit).await? {
             Waited::Met(met) | Waited::Reached(Reached { met, .. }) => Ok(met),
@@ -153,7 +157,7 @@ impl InstanceWaiter {
     /// wish was registered; where the end was heard here, how the instance stood then.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
+    /// [`Error::Unheard`].
     pub(crate) async fn wait_behind(
         mut self,
         done: &Done,
@@ -191,9 +195,10 @@ impl InstanceWaiter {
                 // Said while it can be: an asker that asks again is heard by another engine.
                 () = shared.stop.cancelled(), if !left.is_zero() => return Err(stopped_waiting()),
             };
+            // It is decided, so that nobody may be told that nothing was done.
             let waited = waited.map_err(|error| match shared.stop.is_cancelled() {
                 true => stopped_waiting(),
-                false => error,
+                false => error.behind_a_decision(),
             })?;
             match waited {
                 Waited::Met(_) | Waited::Reached(_) => return Ok(waited),
@@ -201,7 +206,10 @@ impl InstanceWaiter {
                 Waited::Time => search = None,
                 Waited::Moved if shared.stop.is_cancelled() => return Err(stopped_waiting()),
                 Waited::Moved => {
-                    search.get_or_insert_with(|| Search::begin(&shared, partition)).again().await?;
+                    let begin = || Search::until(&shared, partition, end);
+                    if search.get_or_insert_with(begin).again().await.is_err() {
+                        return Ok(waited);
+                    }
                 }
             }
         }
@@ -210,8 +218,8 @@ impl InstanceWaiter {
 
 /// What askers are told whose wait the end of their engine ends.
 fn stopped_waiting() -> Error {
-    Error::Unavailable(
-        "it is decided, but the engine stops before the wait is over; ask again, for an event \
+    Error::Unheard(
+        "the engine stops before the wait is over; what was sent with an id may be sent again \
          under the same id, to wait on"
             .to_owned(),
     )
