@@ -226,7 +226,11 @@ impl Dispatch {
                 () = stop.cancelled() => return,
                 found = shared.results.find(&shared.bus, under, shared.config.clock.now()) => found,
             };
-            let Some(output) = found else {
+            // What was kept before it was known what the operation gives is none, like any other
+            // that cannot be used.
+            let route = attempt.known();
+            let is_due = |output: &Value| route.as_ref().is_none_or(|route| route.gave(output));
+            let Some(output) = found.filter(is_due) else {
                 return ask(attempt, stop, (token, false)).await;
             };
             if let Some(input) = attempt.input(Asked::Ended(CallOutcome::Cached(output))) {

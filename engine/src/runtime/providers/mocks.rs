@@ -32,6 +32,8 @@ impl Providers {
             offered: true,
             group: true,
             objects: false,
+            // Whoever writes a mock says what it gives.
+            gives: None,
             pool: None,
             // Not the one that engines share: what a mock says is no news of the plugin.
             breaker: Arc::new(Breaker::never(key)),

@@ -21,12 +21,13 @@ use super::busy::Busy;
 use super::catalogue::{Catalogue, Target};
 use super::counts::{Counted, Counts};
 use super::holds::Holds;
-use super::instances::Pool;
+use super::instances::{Picked, Pool};
 use super::limits::Limits;
 use super::line::Line;
 use super::lost::Losses;
 use super::places::Places;
 use super::prefer::Prefer;
+use super::shapes::{Shape, Shapes};
 use super::waits::Waits;
 use crate::runtime::clock::monotonic;
 use crate::runtime::mocked::Mocked;
@@ -56,6 +57,8 @@ pub(crate) struct Route {
     pub(super) group: bool,
     /// May the input come as an object?
     pub(crate) objects: bool,
+    /// What whoever of the group answers says that it gives.
+    pub(super) gives: Option<Arc<Shape>>,
     /// The instances that can be asked alone.
     pub(super) pool: Option<Arc<Pool>>,
     pub(super) breaker: Arc<Breaker>,
@@ -66,9 +69,8 @@ pub(crate) struct Route {
 
 impl Route {
     /// The instance to ask where the group must not be.
-    pub(super) fn alone(&self) -> Option<Subject> {
-        let pool = self.pool.as_ref().filter(|_| !self.group)?;
-        Some(pool.pick(Balance::RoundRobin)?.subject.clone())
+    pub(super) fn alone(&self) -> Option<Picked> {
+        self.pool.as_ref().filter(|_| !self.group)?.pick(Balance::RoundRobin)
     }
 }
 
@@ -104,6 +106,7 @@ pub(crate) struct Providers {
     pub(super) places: Places,
     pub(crate) waits: Waits,
     pub(super) losses: Losses,
+    pub(super) shapes: Shapes,
     /// By service id.
     pub(super) busy: DashMap<String, Arc<Busy>>,
 }
@@ -126,6 +129,7 @@ impl Providers {
             places: Places::new(most),
             waits: Waits::default(),
             losses: Losses::default(),
+            shapes: Shapes::default(),
             busy: DashMap::new(),
         }
     }
@@ -187,7 +191,8 @@ impl Providers {
         let subject = Subject::parse(text).map_err(|error| Unroutable::Name(error.to_string()))?;
         let key = key_of(text);
         let once = self.once(key, told == Some(true)).await.map_err(Unroutable::Bus)?;
-        let pool = Pool::new(&target.alone, |id| self.busy(id)).map_err(Unroutable::Bus)?;
+        let (busy, shapes) = (|id: &str| self.busy(id), &self.shapes);
+        let pool = Pool::new(&target.alone, busy, shapes).map_err(Unroutable::Bus)?;
         Ok(Arc::new(Route {
             bus: self.bus.clone(),
             mocked: false,
@@ -197,6 +202,7 @@ impl Providers {
             offered: told.is_some(),
             group: target.group,
             objects: target.objects,
+            gives: target.gives.as_ref().map(|text| shapes.of(text)),
             pool,
             breaker: self.breaker(key),
             counts: self.counts(key),
@@ -359,6 +365,7 @@ fn agrees(operation: &str, route: &Route, prefer: Prefer, catalogue: &Catalogue)
                 && (route.once || !once)
                 && target.group == route.group
                 && target.objects == route.objects
+                && target.gives.as_deref() == route.gives.as_deref().map(Shape::text)
                 && same_alone
         }
     }
