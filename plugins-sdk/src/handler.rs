@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use gearshift_protocol::Encoding;
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -140,7 +141,9 @@ where
     H::Error: Into<Failure> + 'static,
     H::Answer: Send + 'static,
 {
-    let (input, output) = (schema::<H::Input>(), schema::<H::Output>());
+    let input = schema::<H::Input>(SchemaSettings::default());
+    // What is written may be less than what could be read: engines compare answers with it.
+    let output = schema::<H::Output>(SchemaSettings::default().for_serialize());
     let handler = Arc::new(handler);
     let call = move |context: Context, encoding: Encoding, body: Bytes| {
         let handler = Arc::clone(&handler);
@@ -153,8 +156,8 @@ where
     Erased { call: Arc::new(call), input, output, needs: H::NEEDS.map(|needs| needs()) }
 }
 
-fn schema<T: JsonSchema>() -> String {
-    SchemaGenerator::default().into_root_schema_for::<T>().as_value().to_string()
+fn schema<T: JsonSchema>(settings: SchemaSettings) -> String {
+    settings.into_generator().into_root_schema_for::<T>().as_value().to_string()
 }
 
 fn missing_state<S>() -> Failure {

@@ -188,14 +188,16 @@ impl Dispatch {
         call: CallRequest,
         first: bool,
     ) -> Attempt {
+        let shared = Arc::clone(&self.shared);
         Attempt {
-            shared: Arc::clone(&self.shared),
             partition: self.partition,
             session: self.session,
             key,
             workflow: format!("{}@{}", definition.name, definition.version),
             rules: definition.rules_of(&call.operation).cloned(),
             id: call.call.to_string(),
+            takes_back: shared.providers.takes_back_mocked(definition, &call.operation),
+            shared,
             call,
             first,
             goes_first: GoesFirst::default(),

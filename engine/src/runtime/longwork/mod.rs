@@ -4,6 +4,7 @@ mod beats;
 mod bodies;
 mod inputs;
 mod kept;
+mod overtaking;
 mod result;
 mod watched;
 

@@ -9,7 +9,7 @@ use gearshift_protocol::{Load, ObjectRef, ce_decode, headers, subjects};
 
 use super::bodies::object_of;
 use super::watched::Watched;
-use crate::runtime::intake::IntakeError;
+use crate::runtime::intake::{IntakeError, look_served};
 use crate::runtime::providers::{Gives, read_reply, sure};
 use crate::runtime::shared::Shared;
 
@@ -69,7 +69,7 @@ async fn overtaking(
         let asked = partition.call_under_way(&index.definitions, &wanted, call)?;
         (asked.attempt == attempt).then_some(asked.operation)
     };
-    let operation = shared.look_here(shared.partition_of(key), look).await??;
+    let operation = look_served(shared, shared.partition_of(key), look).await??;
     shared.providers.known_to_give(&operation)
 }
 
@@ -88,6 +88,8 @@ pub(crate) fn redeem(
             promised.tell_load(load);
         }
         promised.ended(shared, &operation, outcome);
+    } else {
+        shared.longwork.overtaking.came((call, attempt), outcome);
     }
     let said = &shared.longwork.said;
     if let Some(operation) = said.resulted((call, attempt), beside.digest, operation) {

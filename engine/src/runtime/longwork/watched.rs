@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
+use super::overtaking::Overtaking;
 use crate::runtime::providers::{Gives, Promised, SaidLast};
 
 /// Between two notices of the progress of one call, in milliseconds.
@@ -85,6 +86,8 @@ pub(crate) struct Longwork {
     changed: Notify,
     /// What the answers that came last said.
     pub(crate) said: SaidLast,
+    /// What came before it was promised.
+    pub(crate) overtaking: Overtaking,
     /// What is waited for among the signs of life, and who waits.
     mark: Mutex<Option<(String, oneshot::Sender<()>)>>,
 }

@@ -15,6 +15,7 @@ use super::fate::{Fate, fate};
 use super::gate::Open;
 use super::gives::Doubt;
 use super::instances::Picked;
+use super::mocks::not_mocked;
 use super::prefer::Prefer;
 use super::promised::Promised;
 use super::registry::{Route, Unroutable};
@@ -45,6 +46,8 @@ pub(crate) struct Attempt {
     pub(crate) call: CallRequest,
     /// The call's id in letters, as messages name it.
     pub(crate) id: String,
+    /// The mocked operation that it would really take back.
+    pub(crate) takes_back: Option<Arc<str>>,
     /// No engine can have sent it before.
     pub(crate) first: bool,
     /// Those that nobody can have sent wait for it, where an engine before may have.
@@ -119,15 +122,16 @@ impl Attempt {
                 asked @ (Asked::Ended(_)
                 | Asked::Stored(_)
                 | Asked::Doubted(_)
-                | Asked::Nothing) => {
-                    Box::pin(self.whole(asked)).await
-                }
+                | Asked::Nothing) => Box::pin(self.whole(asked)).await,
             };
         }
     }
 
     /// Where the operation is asked.
     pub(super) async fn route(&self) -> Result<Arc<Route>, Asked> {
+        if let Some(mocked) = &self.takes_back {
+            return Err(Asked::Ended(not_mocked(&self.call.operation, mocked)));
+        }
         if let Some(route) = self.known() {
             return Ok(route);
         }
@@ -145,6 +149,9 @@ impl Attempt {
 
     /// Where the operation is asked, if that is known.
     pub(crate) fn known(&self) -> Option<Arc<Route>> {
+        if self.takes_back.is_some() {
+            return None;
+        }
         self.shared.providers.known(&self.call.operation, self.prefer())
     }
 
@@ -265,8 +272,15 @@ impl Attempt {
                 let heard = self.shared.config.clock.now();
                 let place = (self.partition, self.session);
                 let heartbeat_ms = promised.heartbeat_ms;
-                let watched = Watched::new(place, key.clone(), &self.call, Some(*promised), heard);
-                self.shared.longwork.watch(watched);
+                let longwork = &self.shared.longwork;
+                if let Some(outcome) = longwork.overtaking.take((call, attempt)) {
+                    // The result is there already: nobody gives a sign of life any more.
+                    promised.ended(&self.shared, &self.call.operation, &outcome);
+                } else {
+                    let promised = Some(*promised);
+                    let watched = Watched::new(place, key.clone(), &self.call, promised, heard);
+                    longwork.watch(watched);
+                }
                 Some(PartitionInput::CallPending { key, call, attempt, heartbeat_ms })
             }
             Asked::Stored(_) | Asked::Doubted(_) | Asked::Again | Asked::Nothing => None,

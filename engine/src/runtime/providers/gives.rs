@@ -114,9 +114,8 @@ impl Gives {
 
     fn refused(&self, why: &str) -> CallOutcome {
         let operation = key_of(self.subject.as_str());
-        let text = format!(
-            "the answer is not what `{operation}` publishes in `{METADATA_OUTPUT}`: {why}"
-        );
+        let text =
+            format!("the answer is not what `{operation}` publishes in `{METADATA_OUTPUT}`: {why}");
         failure(ErrorKind::InvalidReply, "reply_schema", text)
     }
 }
@@ -146,7 +145,3 @@ impl Doubt {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "gives_tests.rs"]
-mod tests;

@@ -123,7 +123,8 @@ fn an_order_that_nobody_has_any_more_is_forgotten() {
             score: 0,
             gives: None,
         };
-        let pool = Pool::new(&[candidate], |_| Arc::clone(&busy[0]), &Shapes::default()).unwrap().unwrap();
+        let of = |_: &str| Arc::clone(&busy[0]);
+        let pool = Pool::new(&[candidate], of, &Shapes::default()).unwrap().unwrap();
         drop(pool.pick(Balance::Resource));
     }
     assert_eq!(busy[0].orders.lock().unwrap().len(), 1);
