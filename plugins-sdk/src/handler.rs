@@ -174,3 +174,28 @@ fn write<O: Serialize, E: Into<Failure>>(encoding: Encoding, result: Result<O, E
     let body = encoding.encode(&output);
     body.map_err(|error| Failure::permanent(format!("invalid_output: {error}")).code(500))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(Serialize, JsonSchema)]
+    struct Sparse {
+        n: u8,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        more: Vec<u8>,
+    }
+
+    async fn sparse(_: Value) -> Result<Sparse, Failure> {
+        Ok(Sparse { n: 1, more: Vec::new() })
+    }
+
+    #[test]
+    fn decision_60_an_output_is_described_as_it_is_written() {
+        let output: Value = serde_json::from_str(&erase(sparse).output).unwrap();
+        assert_eq!(output["required"], json!(["n"]));
+        assert_eq!(output["properties"]["more"]["type"], "array");
+    }
+}

@@ -164,7 +164,7 @@ fn decision_52_no_plugin_takes_back_what_a_mock_did() {
     place.write("flows/mocks.yaml", &format!("stock.reserve: 1\n{charge}"));
     let mut engine = dev(&place, &server);
     place.gearshift(&["start", "shop", "--key", "a"]).ends(0);
-    let why = until("the undo fails", || {
+    let why = until(Duration::from_secs(30), || {
         let why = place.gearshift(&["why", "shop/a"]).ends(0).out;
         why.contains("mock `stock.release` as well").then_some(why)
     });
@@ -172,7 +172,7 @@ fn decision_52_no_plugin_takes_back_what_a_mock_did() {
     place.write("flows/mocks.yaml", &format!("stock.reserve: 1\nstock.release: 2\n{charge}"));
     engine.line_with("3 operations mocked");
     place.gearshift(&["retry", "shop/a"]).ends(0);
-    until("it is taken back", || {
+    until(Duration::from_secs(30), || {
         let shown = place.gearshift(&["show", "shop/a", "-o", "json"]).ends(0).json();
         (shown["steps"][0]["status"] == "undone").then_some(())
     });

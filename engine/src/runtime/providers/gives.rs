@@ -4,6 +4,7 @@
 //! alone: who runs is asked again first. An answer that fits what is known needs none of that.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use gearshift_bus::Subject;
 use gearshift_machine::machine::{CallOutcome, ErrorKind};
@@ -28,6 +29,8 @@ pub(crate) struct Gives {
     subject: Subject,
     /// Where the one instance was asked that was chosen.
     alone: Option<Subject>,
+    /// When it was asked: whoever took it was there then.
+    asked: Instant,
     shape: Arc<Shape>,
 }
 
@@ -46,10 +49,10 @@ impl Route {
     }
 
     /// The same, to be kept.
-    pub(super) fn gives(&self, picked: Option<&Picked>) -> Option<Gives> {
+    pub(super) fn gives(&self, picked: Option<&Picked>, asked: Instant) -> Option<Gives> {
         let shape = Arc::clone(self.shape(picked)?);
         let alone = picked.map(|picked| picked.subject.clone());
-        Some(Gives { subject: self.subject.clone(), alone, shape })
+        Some(Gives { subject: self.subject.clone(), alone, asked, shape })
     }
 
     /// Is it what whoever of the group answers is to give, as far as anybody knows?
@@ -61,14 +64,17 @@ impl Route {
 impl Providers {
     /// What whoever of the group answers the operation is to give, where it was asked of late.
     pub(crate) fn known_to_give(&self, operation: &str) -> Option<Gives> {
-        Prefer::ALL.into_iter().find_map(|prefer| self.known(operation, prefer))?.gives(None)
+        Prefer::ALL
+            .into_iter()
+            .find_map(|prefer| self.known(operation, prefer))?
+            .gives(None, monotonic())
     }
 }
 
 impl Sending {
     /// What it is to be answered with.
     pub(super) fn gives(&self) -> Option<Gives> {
-        self.route.gives(self.picked.as_ref())
+        self.route.gives(self.picked.as_ref(), self.began)
     }
 
     /// What came of it, or that it is to be looked at again.
@@ -129,9 +135,13 @@ impl Doubt {
     /// What came of the attempt, now that who runs is asked.
     pub(crate) async fn settled(self, providers: &Providers) -> CallOutcome {
         let Self { gives, output, why } = self;
-        if let Err(error) = providers.discover(monotonic()).await {
-            tracing::debug!(%error, "plugins could not be discovered");
-            return gives.refused(&why);
+        match providers.discover(gives.asked).await {
+            // The next answers are compared with what is known now.
+            Ok(seen) => providers.agree(&seen),
+            Err(error) => {
+                tracing::debug!(%error, "plugins could not be discovered");
+                return gives.refused(&why);
+            }
         }
         match gives.now(providers) {
             // Who answered has gone, and had published what it did not keep to.

@@ -186,7 +186,7 @@ impl Handle {
             Ok(message) => match route.bus.requests().request(message, limit).await {
                 Ok(reply) => {
                     let outcome = self.whole(reply, &call, began, limit).await;
-                    sure(providers, route.gives(alone.as_ref()), outcome).await
+                    sure(providers, route.gives(alone.as_ref(), began), outcome).await
                 }
                 Err(error) if is_nobody(&error) => {
                     let (code, text) = providers.instead(operation, None).await;

@@ -64,7 +64,8 @@ impl Promised {
     /// What its result is to be. Of one that another engine asked nobody knows who took it, and in
     /// which version.
     pub(crate) fn gives(&self) -> Option<Gives> {
-        self.asked.as_ref()?.0.gives(self.picked.as_deref())
+        let (route, began) = self.asked.as_ref()?;
+        route.gives(self.picked.as_deref(), *began)
     }
 
     /// The same with the place that its call has among those under way.

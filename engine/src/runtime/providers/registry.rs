@@ -97,6 +97,8 @@ pub(crate) struct Providers {
     discovering: tokio::sync::Mutex<()>,
     seen: Mutex<Option<Arc<Catalogue>>>,
     refreshing: AtomicBool,
+    /// Somebody answered who was not found: he may be by now, and be asked alone.
+    surprised: AtomicBool,
     pub(super) holds: Holds,
     /// By `<plugin>.v<major>.<operation>`.
     pub(super) breakers: DashMap<String, Arc<Breaker>>,
@@ -122,6 +124,7 @@ impl Providers {
             discovering: tokio::sync::Mutex::new(()),
             seen: Mutex::new(None),
             refreshing: AtomicBool::new(false),
+            surprised: AtomicBool::new(false),
             holds: Holds::default(),
             breakers: DashMap::new(),
             counts: DashMap::new(),
@@ -261,7 +264,10 @@ impl Providers {
     /// An operation that nobody offers was answered: it needs no further search.
     pub(crate) fn answered(&self, operation: &Arc<str>, prefer: Prefer, route: &Arc<Route>) {
         if !route.offered {
-            self.routes(prefer).insert(Arc::clone(operation), Arc::clone(route));
+            let known = self.routes(prefer).insert(Arc::clone(operation), Arc::clone(route));
+            if known.is_none() {
+                self.surprised.store(true, Ordering::Release);
+            }
         }
     }
 
@@ -275,12 +281,15 @@ impl Providers {
 
     /// Is it time for [`Providers::refresh`]? True for one caller at a time.
     pub(crate) fn is_stale(&self) -> bool {
-        let fresh = self.catalogue().is_some_and(|seen| seen.asked.elapsed() < FRESH);
+        let is_young = |seen: Arc<Catalogue>| seen.asked.elapsed() < FRESH;
+        let surprised = self.surprised.load(Ordering::Acquire);
+        let fresh = !surprised && self.catalogue().is_some_and(is_young);
         !fresh && !self.refreshing.swap(true, Ordering::AcqRel)
     }
 
     /// Looks who runs now and how busy they are, and forgets where it was wrong.
     pub(crate) async fn refresh(&self) {
+        self.surprised.store(false, Ordering::Release);
         let requests = self.bus.requests();
         let (seen, stats) = tokio::join!(self.discover(monotonic()), requests.stats());
         match seen {
@@ -296,7 +305,7 @@ impl Providers {
     }
 
     /// Forgets what the catalogue says otherwise.
-    fn agree(&self, seen: &Catalogue) {
+    pub(super) fn agree(&self, seen: &Catalogue) {
         let turn = self.mocked.turn();
         for (routes, prefer) in self.routes.iter().zip(Prefer::ALL) {
             routes.retain(|operation, route| {

@@ -82,7 +82,7 @@ impl Compiled {
             return Err(format!("it has {} bytes, of at most {TEXT_MAX}", text.len()));
         }
         let schema: Json = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        if schema == Json::Bool(true) || schema.as_object().is_some_and(serde_json::Map::is_empty) {
+        if allows_all(&schema) {
             return Ok(None);
         }
         // Nothing is fetched: what it refers to is in it, or it is none.
@@ -137,6 +137,16 @@ impl Compiled {
             if is_known { part } else { "*".to_owned() }
         };
         pointer.split('/').skip(1).map(part).collect::<Vec<_>>().join(".")
+    }
+}
+
+/// Does it say nothing of what is given? So does that of `serde_json::Value`.
+fn allows_all(schema: &Json) -> bool {
+    const WORDS: [&str; 5] = ["$schema", "$comment", "title", "description", "$defs"];
+    match schema {
+        Json::Bool(all) => *all,
+        Json::Object(members) => members.keys().all(|key| WORDS.contains(&key.as_str())),
+        Json::Null | Json::Number(_) | Json::String(_) | Json::Array(_) => false,
     }
 }
 
