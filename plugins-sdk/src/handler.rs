@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use gearshift_protocol::Encoding;
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -140,7 +141,9 @@ where
     H::Error: Into<Failure> + 'static,
     H::Answer: Send + 'static,
 {
-    let (input, output) = (schema::<H::Input>(), schema::<H::Output>());
+    let input = schema::<H::Input>(SchemaSettings::default());
+    // What is written may be less than what could be read: engines compare answers with it.
+    let output = schema::<H::Output>(SchemaSettings::default().for_serialize());
     let handler = Arc::new(handler);
     let call = move |context: Context, encoding: Encoding, body: Bytes| {
         let handler = Arc::clone(&handler);
@@ -153,8 +156,8 @@ where
     Erased { call: Arc::new(call), input, output, needs: H::NEEDS.map(|needs| needs()) }
 }
 
-fn schema<T: JsonSchema>() -> String {
-    SchemaGenerator::default().into_root_schema_for::<T>().as_value().to_string()
+fn schema<T: JsonSchema>(settings: SchemaSettings) -> String {
+    settings.into_generator().into_root_schema_for::<T>().as_value().to_string()
 }
 
 fn missing_state<S>() -> Failure {
@@ -170,4 +173,29 @@ fn write<O: Serialize, E: Into<Failure>>(encoding: Encoding, result: Result<O, E
     let output = result.map_err(Into::into)?;
     let body = encoding.encode(&output);
     body.map_err(|error| Failure::permanent(format!("invalid_output: {error}")).code(500))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(Serialize, JsonSchema)]
+    struct Sparse {
+        n: u8,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        more: Vec<u8>,
+    }
+
+    async fn sparse(_: Value) -> Result<Sparse, Failure> {
+        Ok(Sparse { n: 1, more: Vec::new() })
+    }
+
+    #[test]
+    fn decision_60_an_output_is_described_as_it_is_written() {
+        let output: Value = serde_json::from_str(&erase(sparse).output).unwrap();
+        assert_eq!(output["required"], json!(["n"]));
+        assert_eq!(output["properties"]["more"]["type"], "array");
+    }
 }

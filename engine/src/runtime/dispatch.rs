@@ -188,14 +188,16 @@ impl Dispatch {
         call: CallRequest,
         first: bool,
     ) -> Attempt {
+        let shared = Arc::clone(&self.shared);
         Attempt {
-            shared: Arc::clone(&self.shared),
             partition: self.partition,
             session: self.session,
             key,
             workflow: format!("{}@{}", definition.name, definition.version),
             rules: definition.rules_of(&call.operation).cloned(),
             id: call.call.to_string(),
+            takes_back: shared.providers.takes_back_mocked(definition, &call.operation),
+            shared,
             call,
             first,
             goes_first: GoesFirst::default(),
@@ -226,7 +228,11 @@ impl Dispatch {
                 () = stop.cancelled() => return,
                 found = shared.results.find(&shared.bus, under, shared.config.clock.now()) => found,
             };
-            let Some(output) = found else {
+            // What was kept before it was known what the operation gives is none, like any other
+            // that cannot be used.
+            let route = attempt.known();
+            let is_due = |output: &Value| route.as_ref().is_none_or(|route| route.gave(output));
+            let Some(output) = found.filter(is_due) else {
                 return ask(attempt, stop, (token, false)).await;
             };
             if let Some(input) = attempt.input(Asked::Ended(CallOutcome::Cached(output))) {

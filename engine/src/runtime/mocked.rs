@@ -52,6 +52,11 @@ impl Mocked {
         self.read(|kept| kept.names.iter().cloned().collect())
     }
 
+    /// Does no mock answer anything?
+    pub(crate) fn is_idle(&self) -> bool {
+        self.turn() == 0 || self.read(|kept| kept.names.is_empty())
+    }
+
     /// How often it was changed.
     pub(crate) fn turn(&self) -> u64 {
         self.0.turn.load(Ordering::Acquire)

@@ -75,7 +75,7 @@ impl UnderWay {
         drop(sending);
         match asked {
             Asked::Again => self.again(attempt, token),
-            Asked::Stored(_) => {
+            Asked::Stored(_) | Asked::Doubted(_) => {
                 attempt.came();
                 self.fetch(attempt, asked, token);
             }
@@ -108,7 +108,7 @@ impl UnderWay {
         self.tasks.spawn(ask(attempt, self.stop.clone(), (token, false)));
     }
 
-    /// The answer is an object's content, which is read first.
+    /// The answer is an object's content, or in doubt: the bus is asked first.
     fn fetch(&self, attempt: Attempt, asked: Asked, token: TaskTrackerToken) {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {

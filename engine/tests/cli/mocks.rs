@@ -145,3 +145,36 @@ fn what_is_wrong_with_mocks_is_told_and_what_they_said_goes_on() {
     until(Duration::from_secs(10), || Some(told()).filter(|it| it.contains(said)));
     assert_eq!(place.gearshift(&["plugin", "call", "oracle", "ask"]).ends(0).out, "7\n");
 }
+
+const SHOP: &str = "\
+workflow: shop
+on_failure: rollback
+steps:
+  reserve: { call: stock.reserve, undo: stock.release }
+  charge: { needs: [reserve], call: bank.charge }
+";
+
+#[test]
+fn decision_52_no_plugin_takes_back_what_a_mock_did() {
+    let server = Server::start("");
+    let (_stock, released) = plugin(&server, "stock", "1.0.0", "release");
+    let place = Place::new();
+    place.write("flows/shop.workflow.yaml", SHOP);
+    let charge = "bank.charge: { fail: permanent, code: '402', message: no money }\n";
+    place.write("flows/mocks.yaml", &format!("stock.reserve: 1\n{charge}"));
+    let mut engine = dev(&place, &server);
+    place.gearshift(&["start", "shop", "--key", "a"]).ends(0);
+    let why = until(Duration::from_secs(30), || {
+        let why = place.gearshift(&["why", "shop/a"]).ends(0).out;
+        why.contains("mock `stock.release` as well").then_some(why)
+    });
+    assert!(why.contains("`stock.release` takes back `stock.reserve`"), "{why}");
+    place.write("flows/mocks.yaml", &format!("stock.reserve: 1\nstock.release: 2\n{charge}"));
+    engine.line_with("3 operations mocked");
+    place.gearshift(&["retry", "shop/a"]).ends(0);
+    until(Duration::from_secs(30), || {
+        let shown = place.gearshift(&["show", "shop/a", "-o", "json"]).ends(0).json();
+        (shown["steps"][0]["status"] == "undone").then_some(())
+    });
+    assert_eq!(released.load(Ordering::Relaxed), 0);
+}

@@ -17,6 +17,7 @@ mod fence_rounds;
 mod fencing;
 mod frozen;
 mod further;
+mod gives;
 mod gone;
 mod held_back;
 mod inbox;

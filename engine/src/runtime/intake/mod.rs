@@ -28,4 +28,5 @@ pub(crate) use misses::Target;
 pub(crate) use plan::Intake;
 pub use route::Targets;
 pub(crate) use route::route;
+pub(crate) use stands::look as look_served;
 pub(crate) use supervise::start;

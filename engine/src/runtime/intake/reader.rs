@@ -25,7 +25,7 @@ use crate::runtime::asks::Round;
 use crate::runtime::clock::monotonic;
 use crate::runtime::definitions::Index;
 use crate::runtime::error::Error;
-use crate::runtime::longwork::{Late, Said, read_object, redeem};
+use crate::runtime::longwork::{Late, Said, compared, read_object, redeem};
 use crate::runtime::seat::SeatState;
 use crate::runtime::shared::Shared;
 
@@ -200,7 +200,9 @@ impl Reader {
                             Box::pin(read_object(&self.shared, reply, &object, &call)).await?
                         }
                     };
-                    redeem(&self.shared, (call, attempt), &outcome, beside);
+                    let of = (call, attempt);
+                    let outcome = Box::pin(compared(&self.shared, &key, of, outcome)).await;
+                    redeem(&self.shared, of, &outcome, beside);
                     let source = position;
                     let input = PartitionInput::CallResult { key, call, attempt, outcome, source };
                     self.tell(partition, sequence, input, handed).await?;

@@ -116,7 +116,7 @@ impl Stands {
 }
 
 /// Looks at the durable state of a partition that is served here; `None` where it was lost.
-pub(super) async fn look<T, F>(shared: &Shared, partition: u16, look: F) -> Option<T>
+pub(crate) async fn look<T, F>(shared: &Shared, partition: u16, look: F) -> Option<T>
 where
     T: Send + 'static,
     F: FnOnce(&Partition) -> T + Send + 'static,

@@ -4,6 +4,7 @@ mod beats;
 mod bodies;
 mod inputs;
 mod kept;
+mod overtaking;
 mod result;
 mod watched;
 
@@ -11,6 +12,6 @@ pub(crate) use beats::{heartbeat_ms, keep_hearing, keep_missing};
 pub(crate) use bodies::{object_of, read_object, read_object_by};
 pub(crate) use inputs::too_large;
 pub(crate) use kept::{Bodies, keep_bodies};
-pub(crate) use result::{Late, Said, late_result, redeem, settle};
+pub(crate) use result::{Late, Said, compared, late_result, redeem, settle};
 pub use watched::CallProgress;
 pub(crate) use watched::{Longwork, Watched};

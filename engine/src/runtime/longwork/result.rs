@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use gearshift_bus::{Headers, Message};
 use gearshift_machine::machine::{CallOutcome, EffectId, InstanceKey, Timestamp};
+use gearshift_machine::partition::Partition;
 use gearshift_protocol::{Load, ObjectRef, ce_decode, headers, subjects};
 
 use super::bodies::object_of;
 use super::watched::Watched;
-use crate::runtime::intake::IntakeError;
-use crate::runtime::providers::read_reply;
+use crate::runtime::intake::{IntakeError, look_served};
+use crate::runtime::providers::{Gives, read_reply, sure};
 use crate::runtime::shared::Shared;
 
 /// What a plugin says about an attempt that it promised a result of.
@@ -40,6 +41,38 @@ pub(crate) enum Said {
     Stored(Box<(Message, ObjectRef)>),
 }
 
+/// What came of an attempt, compared with what it was to be (decision 0060).
+pub(crate) async fn compared(
+    shared: &Shared,
+    key: &InstanceKey,
+    (call, attempt): (EffectId, u32),
+    outcome: CallOutcome,
+) -> CallOutcome {
+    if !matches!(outcome, CallOutcome::Success(_)) {
+        return outcome;
+    }
+    let gives = match shared.longwork.gives(call, attempt) {
+        Some(gives) => gives,
+        None => overtaking(shared, key, (call, attempt)).await,
+    };
+    sure(&shared.providers, gives, outcome).await
+}
+
+/// What a result is to be that came before the reply which promises it.
+async fn overtaking(
+    shared: &Shared,
+    key: &InstanceKey,
+    (call, attempt): (EffectId, u32),
+) -> Option<Gives> {
+    let (index, wanted) = (shared.definitions.index(), key.clone());
+    let look = move |partition: &Partition| {
+        let asked = partition.call_under_way(&index.definitions, &wanted, call)?;
+        (asked.attempt == attempt).then_some(asked.operation)
+    };
+    let operation = look_served(shared, shared.partition_of(key), look).await??;
+    shared.providers.known_to_give(&operation)
+}
+
 /// Tells the operation what came of an attempt that its plugin promised a result of; once. Another
 /// answer to the same attempt is compared with it (row P3).
 pub(crate) fn redeem(
@@ -55,6 +88,8 @@ pub(crate) fn redeem(
             promised.tell_load(load);
         }
         promised.ended(shared, &operation, outcome);
+    } else {
+        shared.longwork.overtaking.came((call, attempt), outcome);
     }
     let said = &shared.longwork.said;
     if let Some(operation) = said.resulted((call, attempt), beside.digest, operation) {

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
-use crate::runtime::providers::{Promised, SaidLast};
+use super::overtaking::Overtaking;
+use crate::runtime::providers::{Gives, Promised, SaidLast};
 
 /// Between two notices of the progress of one call, in milliseconds.
 const TOLD_EVERY_MS: u64 = 1_000;
@@ -32,6 +33,8 @@ pub(crate) struct Watched {
     pub(crate) step: Arc<str>,
     /// The latest time a result counts.
     pub(crate) deadline: Timestamp,
+    /// What its result is to be, where that is known.
+    pub(crate) gives: Option<Gives>,
     /// What its plugin owes; nothing where it is no long work, which may be silent for ever.
     pub(crate) promised: Option<Promised>,
     /// When the plugin was heard of last.
@@ -83,6 +86,8 @@ pub(crate) struct Longwork {
     changed: Notify,
     /// What the answers that came last said.
     pub(crate) said: SaidLast,
+    /// What came before it was promised.
+    pub(crate) overtaking: Overtaking,
     /// What is waited for among the signs of life, and who waits.
     mark: Mutex<Option<(String, oneshot::Sender<()>)>>,
 }
@@ -111,6 +116,7 @@ impl Watched {
             operation: Arc::clone(&request.operation),
             step: Arc::clone(&request.step),
             deadline: request.deadline,
+            gives: promised.as_ref().and_then(Promised::gives),
             promised,
             heard,
             percent: None,
@@ -181,6 +187,16 @@ impl Longwork {
         };
         let its = known.instances.values().flatten().filter(is_its);
         u64::try_from(its.count()).unwrap_or(u64::MAX)
+    }
+
+    /// What the result of an attempt is to be, as far as that is known; `None` where nobody listens
+    /// to its plugin.
+    pub(super) fn gives(&self, call: EffectId, attempt: u32) -> Option<Option<Gives>> {
+        if self.is_idle() {
+            return None;
+        }
+        let mut known = self.known();
+        known.of(call).filter(|one| one.attempt == attempt).map(|one| one.gives.clone())
     }
 
     /// What the plugin of an attempt owes, whose result is there; once.

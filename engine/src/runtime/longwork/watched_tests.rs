@@ -19,6 +19,7 @@ fn watched(name: &str, call: u8, heartbeat_ms: Option<u64>) -> Watched {
         operation: "press.render".into(),
         step: "a".into(),
         deadline: Timestamp(0),
+        gives: None,
         promised: heartbeat_ms.map(|it| Promised::taken_over(it, None)),
         heard: Timestamp(0),
         percent: None,

@@ -7,13 +7,15 @@ use gearshift_bus::{ErrorKind as BusErrorKind, Message};
 use gearshift_machine::definition::model::{Balance, PluginRules};
 use gearshift_machine::machine::{CallOutcome, CallRequest, ErrorKind, InstanceKey, Outcome};
 use gearshift_machine::partition::PartitionInput;
-use gearshift_protocol::{ObjectRef, headers};
+use gearshift_protocol::headers;
 
 use super::ahead::GoesFirst;
 use super::breakers::{self, Pass};
 use super::fate::{Fate, fate};
 use super::gate::Open;
+use super::gives::Doubt;
 use super::instances::Picked;
+use super::mocks::not_mocked;
 use super::prefer::Prefer;
 use super::promised::Promised;
 use super::registry::{Route, Unroutable};
@@ -21,8 +23,9 @@ use super::reply::{failure, promise_of, read_reply};
 use super::sending::Sending;
 use super::signs::{Sign, sign_of, words_of};
 use super::unsent::Passed;
+use super::whole::Stored;
 use crate::runtime::in_hand::Answer;
-use crate::runtime::longwork::{Watched, heartbeat_ms, object_of, read_object_by, too_large};
+use crate::runtime::longwork::{Watched, heartbeat_ms, object_of, too_large};
 use crate::runtime::shared::Shared;
 use crate::runtime::unsent::Turn;
 
@@ -43,6 +46,8 @@ pub(crate) struct Attempt {
     pub(crate) call: CallRequest,
     /// The call's id in letters, as messages name it.
     pub(crate) id: String,
+    /// The mocked operation that it would really take back.
+    pub(crate) takes_back: Option<Arc<str>>,
     /// No engine can have sent it before.
     pub(crate) first: bool,
     /// Those that nobody can have sent wait for it, where an engine before may have.
@@ -60,7 +65,9 @@ pub(crate) enum Asked {
     /// The plugin took it and answers later.
     Promised(Box<Promised>),
     /// Its answer is what this object holds, which is still to be read.
-    Stored(Box<(Message, ObjectRef)>),
+    Stored(Box<Stored>),
+    /// Its answer is not what is known to be published, which is asked for once more.
+    Doubted(Box<Doubt>),
     /// The instance that was picked is gone, and nothing was sent: another one is asked.
     Again,
     /// There is nothing to tell: the call's own deadline decides, or has decided.
@@ -112,15 +119,19 @@ impl Attempt {
                 Asked::Again => continue,
                 // What is promised is under way, and keeps others waiting as it did.
                 Asked::Promised(it) => Asked::Promised(Box::new(it.in_room(room))),
-                asked @ (Asked::Ended(_) | Asked::Stored(_) | Asked::Nothing) => {
-                    Box::pin(self.whole(asked)).await
-                }
+                asked @ (Asked::Ended(_)
+                | Asked::Stored(_)
+                | Asked::Doubted(_)
+                | Asked::Nothing) => Box::pin(self.whole(asked)).await,
             };
         }
     }
 
     /// Where the operation is asked.
     pub(super) async fn route(&self) -> Result<Arc<Route>, Asked> {
+        if let Some(mocked) = &self.takes_back {
+            return Err(Asked::Ended(not_mocked(&self.call.operation, mocked)));
+        }
         if let Some(route) = self.known() {
             return Ok(route);
         }
@@ -138,6 +149,9 @@ impl Attempt {
 
     /// Where the operation is asked, if that is known.
     pub(crate) fn known(&self) -> Option<Arc<Route>> {
+        if self.takes_back.is_some() {
+            return None;
+        }
         self.shared.providers.known(&self.call.operation, self.prefer())
     }
 
@@ -237,20 +251,14 @@ impl Attempt {
             None => {
                 self.compare(route, reply);
                 match object_of(reply) {
-                    Some(object) => Asked::Stored(Box::new((reply.clone(), object))),
-                    None => Asked::Ended(read_reply(reply, &self.id)),
+                    Some(object) => {
+                        let (reply, gives) = (reply.clone(), sending.gives());
+                        Asked::Stored(Box::new(Stored { reply, object, gives }))
+                    }
+                    None => sending.compared(read_reply(reply, &self.id)),
                 }
             }
         }
-    }
-
-    /// The answer itself, where it is an object's content. While the bus is away the deadline of
-    /// the call decides: it was answered, and another attempt must not be made for that.
-    pub(crate) async fn whole(&self, asked: Asked) -> Asked {
-        let Asked::Stored(stored) = asked else { return asked };
-        let (reply, object) = *stored;
-        let read = read_object_by(&self.shared, reply, &object, &self.call);
-        read.await.map_or(Asked::Nothing, Asked::Ended)
     }
 
     /// What the partition is told, if anything.
@@ -264,11 +272,18 @@ impl Attempt {
                 let heard = self.shared.config.clock.now();
                 let place = (self.partition, self.session);
                 let heartbeat_ms = promised.heartbeat_ms;
-                let watched = Watched::new(place, key.clone(), &self.call, Some(*promised), heard);
-                self.shared.longwork.watch(watched);
+                let longwork = &self.shared.longwork;
+                if let Some(outcome) = longwork.overtaking.take((call, attempt)) {
+                    // The result is there already: nobody gives a sign of life any more.
+                    promised.ended(&self.shared, &self.call.operation, &outcome);
+                } else {
+                    let promised = Some(*promised);
+                    let watched = Watched::new(place, key.clone(), &self.call, promised, heard);
+                    longwork.watch(watched);
+                }
                 Some(PartitionInput::CallPending { key, call, attempt, heartbeat_ms })
             }
-            Asked::Stored(_) | Asked::Again | Asked::Nothing => None,
+            Asked::Stored(_) | Asked::Doubted(_) | Asked::Again | Asked::Nothing => None,
         }
     }
 
@@ -336,6 +351,8 @@ const fn signed(asked: &Asked) -> Sign {
     match asked {
         Asked::Ended(outcome) => sign_of(outcome),
         Asked::Stored(_) => Sign::Well,
+        // Rarely it turns out to be right, and then it was one sign too many.
+        Asked::Doubted(_) => Sign::Bad,
         Asked::Promised(_) | Asked::Again | Asked::Nothing => Sign::None,
     }
 }
@@ -345,7 +362,10 @@ const fn failed(asked: &Asked) -> bool {
         Asked::Ended(CallOutcome::Success(_) | CallOutcome::Cached(_))
         | Asked::Promised(_)
         | Asked::Stored(_) => false,
-        Asked::Ended(CallOutcome::Failure { .. }) | Asked::Nothing | Asked::Again => true,
+        Asked::Ended(CallOutcome::Failure { .. })
+        | Asked::Doubted(_)
+        | Asked::Nothing
+        | Asked::Again => true,
     }
 }
 
@@ -353,6 +373,7 @@ const fn failed(asked: &Asked) -> bool {
 fn words(asked: &Asked) -> String {
     match asked {
         Asked::Ended(outcome) => words_of(outcome),
+        Asked::Doubted(doubt) => doubt.words(),
         Asked::Nothing => "no answer in time".to_owned(),
         Asked::Promised(_) | Asked::Stored(_) | Asked::Again => String::new(),
     }

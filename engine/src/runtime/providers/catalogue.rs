@@ -1,6 +1,7 @@
 //! Catalogue: the instances of plugins that answered one discovery, and which of them can be asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use gearshift_bus::{EndpointInfo, ServiceInfo};
@@ -27,6 +28,8 @@ pub(crate) struct Instance {
     major: Option<u64>,
     /// The protocol that it speaks, where that is another one than this engine's.
     pub(crate) foreign: Option<String>,
+    /// The schemas that it publishes of what it gives, by subject.
+    gives: BTreeMap<String, Arc<str>>,
 }
 
 /// Where an operation is asked now.
@@ -40,6 +43,8 @@ pub(super) struct Target {
     pub(super) group: bool,
     /// Does everybody who may be asked read inputs out of the object store?
     pub(super) objects: bool,
+    /// The schema of what it gives, where all who serve it publish the same.
+    pub(super) gives: Option<Arc<str>>,
     /// Those who can be asked alone.
     pub(super) alone: Vec<Candidate>,
 }
@@ -52,6 +57,19 @@ pub(super) struct Candidate {
     pub(super) weight: u32,
     pub(super) capacity: Option<u32>,
     pub(super) score: i64,
+    /// The schema of what it gives.
+    pub(super) gives: Option<Arc<str>>,
+}
+
+/// What is published of what an operation gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Published {
+    /// Nobody serves it.
+    Nowhere,
+    /// This schema, by everybody who might have answered.
+    As(Arc<str>),
+    /// Nothing by some, or not the same.
+    Unsure,
 }
 
 impl Instance {
@@ -61,7 +79,12 @@ impl Instance {
         let foreign = mark.filter(|_| told.is_none()).cloned();
         let metadata = told.unwrap_or_default();
         let major = info.version.split('.').next().and_then(|text| text.parse().ok());
-        Self { info, metadata, major, foreign }
+        let gives = info.endpoints.iter().filter_map(|endpoint| {
+            let schema = endpoint.metadata.get(plugin::METADATA_OUTPUT)?;
+            Some((endpoint.subject.clone(), Arc::from(schema.as_str())))
+        });
+        let gives = gives.collect();
+        Self { info, metadata, major, foreign, gives }
     }
 
     /// Is it asked for anything? One that takes no calls yet, or no more, is shown to people and to
@@ -107,6 +130,7 @@ impl Instance {
             weight: self.metadata.weight,
             capacity: self.metadata.concurrency,
             score: prefer.score(&self.metadata),
+            gives: self.gives.get(subject).cloned(),
         })
     }
 }
@@ -151,6 +175,20 @@ impl Catalogue {
         told.filter_map(|told| plugin::parse_duration(told.trim())).max()
     }
 
+    /// What is published of the operation at this subject: by the instance `id`, or by all who
+    /// serve it, in whichever state, as one that drains still answers what it has.
+    pub(super) fn published(&self, subject: &str, id: Option<&str>) -> Published {
+        let meant = |one: &&Instance| id.is_none_or(|id| one.info.id == id) && one.serves(subject);
+        let mut all = self.instances.iter().filter(meant).map(|one| one.gives.get(subject));
+        match all.next() {
+            None => Published::Nowhere,
+            Some(Some(first)) if all.all(|one| one == Some(first)) => {
+                Published::As(Arc::clone(first))
+            }
+            Some(_) => Published::Unsure,
+        }
+    }
+
     /// Where `wanted` is asked; a definition that asks for no version gets the newest major that
     /// runs.
     ///
@@ -169,8 +207,14 @@ impl Catalogue {
         if running.is_empty() {
             // A responder that cannot be discovered may be there all the same.
             let subject = wanted.subject(wanted.major().unwrap_or(1));
-            let alone = Vec::new();
-            return Ok(Target { subject, offered: false, group: true, objects: false, alone });
+            return Ok(Target {
+                subject,
+                offered: false,
+                group: true,
+                objects: false,
+                gives: None,
+                alone: Vec::new(),
+            });
         }
         let accepted = |one: &&Instance| wanted.accepts(&one.info.version) && one.major.is_some();
         let meant: Vec<_> = running.iter().copied().filter(accepted).collect();
@@ -200,7 +244,11 @@ impl Catalogue {
         }
         let offered = !serving.is_empty();
         let objects = offered && serving.iter().all(|one| one.metadata.objects);
-        Ok(Target { offered, subject, group, objects, alone })
+        let gives = match self.published(&subject, None) {
+            Published::As(schema) => Some(schema),
+            Published::Nowhere | Published::Unsure => None,
+        };
+        Ok(Target { offered, subject, group, objects, gives, alone })
     }
 
     /// The instances of the best plugin that implements the interface `wanted` names.

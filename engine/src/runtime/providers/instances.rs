@@ -11,6 +11,7 @@ use gearshift_protocol::Load;
 use super::busy::Busy;
 use super::catalogue::Candidate;
 use super::order::{Fit, Order};
+use super::shapes::{Shape, Shapes};
 
 /// The instances that can be asked alone for one operation, the best first.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ struct Member {
     weight: u32,
     capacity: Option<u32>,
     score: i64,
+    gives: Option<Arc<Shape>>,
     /// Which tier it is in.
     tier: usize,
     /// The weights of those before it in its tier, and its own.
@@ -44,6 +46,8 @@ struct Member {
 pub(crate) struct Picked {
     pub(crate) subject: Subject,
     busy: Arc<Busy>,
+    /// What it says that it gives.
+    pub(super) gives: Option<Arc<Shape>>,
 }
 
 impl Picked {
@@ -72,7 +76,8 @@ impl Clone for Picked {
     /// The same call, which is under way until the last of them is dropped.
     fn clone(&self) -> Self {
         self.busy.enter();
-        Self { subject: self.subject.clone(), busy: Arc::clone(&self.busy) }
+        let gives = self.gives.clone();
+        Self { subject: self.subject.clone(), busy: Arc::clone(&self.busy), gives }
     }
 }
 
@@ -89,6 +94,7 @@ impl Pool {
     pub(super) fn new(
         candidates: &[Candidate],
         busy: impl Fn(&str) -> Arc<Busy>,
+        shapes: &Shapes,
     ) -> Result<Option<Arc<Self>>, BusError> {
         let mut members = Vec::with_capacity(candidates.len());
         for one in candidates {
@@ -101,6 +107,7 @@ impl Pool {
                 weight: one.weight,
                 capacity: one.capacity,
                 score: one.score,
+                gives: one.gives.as_ref().map(|text| shapes.of(text)),
                 tier: 0,
                 weights: 0,
             });
@@ -130,6 +137,7 @@ impl Pool {
                     && one.weight == member.weight
                     && one.score == member.score
                     && one.capacity == member.capacity
+                    && one.gives.as_deref() == member.gives.as_deref().map(Shape::text)
             })
         };
         self.members.len() == candidates.len() && self.members.iter().all(same)
@@ -228,7 +236,8 @@ impl Member {
     /// Gets a call.
     fn picked(&self) -> Picked {
         self.busy.enter();
-        Picked { subject: self.subject.clone(), busy: Arc::clone(&self.busy) }
+        let gives = self.gives.clone();
+        Picked { subject: self.subject.clone(), busy: Arc::clone(&self.busy), gives }
     }
 
     /// May it be asked?

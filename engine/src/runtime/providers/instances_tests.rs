@@ -20,10 +20,11 @@ fn pool(members: &[(u32, Option<u32>, i64)]) -> (Arc<Pool>, Vec<Arc<Busy>>) {
             weight: *weight,
             capacity: *capacity,
             score: *score,
+            gives: None,
         };
     let candidates: Vec<_> = members.iter().enumerate().map(candidate).collect();
     let of = |id: &str| Arc::clone(&busy[(0..).find(|at| name(*at) == id).unwrap()]);
-    (Pool::new(&candidates, of).unwrap().unwrap(), busy)
+    (Pool::new(&candidates, of, &Shapes::default()).unwrap().unwrap(), busy)
 }
 
 /// How many of `calls` each instance got; those that are under way stay so until all are picked
@@ -81,10 +82,11 @@ fn least_in_flight_knows_what_other_operations_have_under_way() {
         weight: 1,
         capacity: None,
         score: 0,
+        gives: None,
     };
     let candidates: Vec<_> = (0..100).map(candidate).collect();
     let of = |id: &str| Arc::clone(&busy[id.parse::<usize>().unwrap()]);
-    let other = Pool::new(&candidates, of).unwrap().unwrap();
+    let other = Pool::new(&candidates, of, &Shapes::default()).unwrap().unwrap();
     // Each knows of the other's calls at once, and of their end.
     let ours: Vec<_> = (0..60).map(|_| one.pick(Balance::LeastInFlight).unwrap()).collect();
     let theirs: Vec<_> = (0..40).map(|_| other.pick(Balance::LeastInFlight).unwrap()).collect();
@@ -119,8 +121,10 @@ fn an_order_that_nobody_has_any_more_is_forgotten() {
             weight: 1,
             capacity: None,
             score: 0,
+            gives: None,
         };
-        let pool = Pool::new(&[candidate], |_| Arc::clone(&busy[0])).unwrap().unwrap();
+        let of = |_: &str| Arc::clone(&busy[0]);
+        let pool = Pool::new(&[candidate], of, &Shapes::default()).unwrap().unwrap();
         drop(pool.pick(Balance::Resource));
     }
     assert_eq!(busy[0].orders.lock().unwrap().len(), 1);

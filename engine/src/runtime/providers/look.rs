@@ -14,6 +14,7 @@ use super::breaker::Tripped;
 use super::breakers;
 use super::catalogue::Catalogue;
 use super::counts::Counted;
+use super::gives::sure;
 use super::prefer::Prefer;
 use super::registry::{Providers, Unroutable, key_of, status_of};
 use super::reply::{failure, read_reply};
@@ -176,16 +177,17 @@ impl Handle {
         let call = Uuid::new_v4().simple().to_string();
         let now = self.0.config.clock.now();
         let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        let subject = match route.alone() {
-            Some(alone) => alone,
-            None => route.subject.clone(),
-        };
+        let alone = route.alone();
+        let subject = alone.as_ref().map_or(&route.subject, |picked| &picked.subject).clone();
         let message = by_hand(subject.clone(), input, &call, now.plus_ms(limit_ms));
         let began = monotonic();
         let outcome = match message {
             Err(error) => failure(ErrorKind::Permanent, "request_invalid", error.to_string()),
             Ok(message) => match route.bus.requests().request(message, limit).await {
-                Ok(reply) => self.whole(reply, &call, began, limit).await,
+                Ok(reply) => {
+                    let outcome = self.whole(reply, &call, began, limit).await;
+                    sure(providers, route.gives(alone.as_ref(), began), outcome).await
+                }
                 Err(error) if is_nobody(&error) => {
                     let (code, text) = providers.instead(operation, None).await;
                     failure(ErrorKind::PluginNotFound, code, text)

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use gearshift_bus::Subject;
-use gearshift_machine::machine::ContentHash;
+use gearshift_machine::definition::model::{CallSpec, Definition, SeqStep};
+use gearshift_machine::machine::{CallOutcome, ContentHash, ErrorKind};
 use gearshift_protocol::{OperationRef, subjects};
 
 use super::breaker::Breaker;
@@ -12,6 +13,7 @@ use super::breakers;
 use super::counts::Counted;
 use super::prefer::Prefer;
 use super::registry::{Providers, Route, Unroutable, key_of};
+use super::reply::failure;
 
 /// What follows the key of an operation where its mock is counted, and not its plugin.
 const MOCKED: &str = " mocked";
@@ -32,6 +34,8 @@ impl Providers {
             offered: true,
             group: true,
             objects: false,
+            // Whoever writes a mock says what it gives.
+            gives: None,
             pool: None,
             // Not the one that engines share: what a mock says is no news of the plugin.
             breaker: Arc::new(Breaker::never(key)),
@@ -85,14 +89,43 @@ impl Providers {
     /// Where the result of a call is kept: what a mock gave is nobody else's, and not this engine's
     /// once the mocks change.
     pub(crate) fn kept_under(&self, operation: &str, under: ContentHash) -> ContentHash {
-        let by_route =
-            || Prefer::ALL.iter().any(|it| self.known(operation, *it).is_some_and(|it| it.mocked));
-        let by_name = |it: OperationRef| self.mocked.answers(&it.plugin, &it.operation);
-        match operation.parse().is_ok_and(by_name) || by_route() {
+        match self.is_mocked(operation) {
             true => self.mocked.apart(under),
             false => under,
         }
     }
+
+    /// Does a mock answer what a definition calls so, as far as is known without asking?
+    fn is_mocked(&self, operation: &str) -> bool {
+        let by_route =
+            || Prefer::ALL.iter().any(|it| self.known(operation, *it).is_some_and(|it| it.mocked));
+        let by_name = |it: OperationRef| self.mocked.answers(&it.plugin, &it.operation);
+        operation.parse().is_ok_and(by_name) || by_route()
+    }
+
+    /// The operation that `operation` takes back in this definition and that a mock answers, where
+    /// none answers `operation` itself: nothing was done, so no plugin may take it back.
+    pub(crate) fn takes_back_mocked(&self, of: &Definition, operation: &str) -> Option<Arc<str>> {
+        if self.mocked.is_idle() {
+            return None;
+        }
+        let steps = of.sequences.iter().flat_map(|sequence| &sequence.steps);
+        let undo_of = |call: &&Arc<CallSpec>| {
+            call.undo.as_ref().is_some_and(|undo| *undo.operation == *operation)
+        };
+        let mut done = steps.filter_map(SeqStep::call).filter(undo_of);
+        let mocked = done.find(|call| self.is_mocked(&call.operation))?;
+        (!self.is_mocked(operation)).then(|| Arc::clone(&mocked.operation))
+    }
+}
+
+/// What becomes of a call that would really take back what a mock did.
+pub(super) fn not_mocked(operation: &str, mocked: &str) -> CallOutcome {
+    let text = format!(
+        "`{operation}` takes back `{mocked}`, which a mock answers: no plugin is asked to take \
+         back what none may have done; mock `{operation}` as well"
+    );
+    failure(ErrorKind::Permanent, "undo_not_mocked", text)
 }
 
 fn mocked_key(key: &str) -> String {

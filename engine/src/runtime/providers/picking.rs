@@ -9,6 +9,7 @@ use gearshift_protocol::Load;
 use super::busy::Busy;
 use super::catalogue::Candidate;
 use super::instances::Pool;
+use super::shapes::Shapes;
 use crate::runtime::clock::monotonic;
 
 /// Every way to pick, with how long one pick took of so many instances, each with calls under way
@@ -26,6 +27,7 @@ pub(crate) fn picking(
         weight: 1 + number % 3,
         capacity: Some(64),
         score: 0,
+        gives: None,
     };
     let candidates: Vec<_> = (0..instances).map(candidate).collect();
     let busy = |id: &str| {
@@ -33,7 +35,8 @@ pub(crate) fn picking(
         busy.tell_load(Load::new(id.parse().map_or(0, |number: u32| number % 32), 64));
         busy
     };
-    let pool = Pool::new(&candidates, busy).ok().flatten().ok_or("no instance to pick")?;
+    let pool = Pool::new(&candidates, busy, &Shapes::default()).ok().flatten();
+    let pool = pool.ok_or("no instance to pick")?;
     let mut took = Vec::new();
     for (word, balance) in Balance::WORDS {
         let began = monotonic();

@@ -11,6 +11,7 @@ use gearshift_machine::machine::CallOutcome;
 use gearshift_protocol::{Load, OperationRef};
 
 use super::breakers::{self, Pass};
+use super::gives::Gives;
 use super::instances::Picked;
 use super::limits::Room;
 use super::prefer::Prefer;
@@ -58,6 +59,13 @@ impl Promised {
     /// The same, under way at this instance.
     pub(super) fn at(self, picked: Option<Picked>) -> Self {
         Self { picked: picked.map(Arc::new), ..self }
+    }
+
+    /// What its result is to be. Of one that another engine asked nobody knows who took it, and in
+    /// which version.
+    pub(crate) fn gives(&self) -> Option<Gives> {
+        let (route, began) = self.asked.as_ref()?;
+        route.gives(self.picked.as_deref(), *began)
     }
 
     /// The same with the place that its call has among those under way.

@@ -21,12 +21,13 @@ use super::busy::Busy;
 use super::catalogue::{Catalogue, Target};
 use super::counts::{Counted, Counts};
 use super::holds::Holds;
-use super::instances::Pool;
+use super::instances::{Picked, Pool};
 use super::limits::Limits;
 use super::line::Line;
 use super::lost::Losses;
 use super::places::Places;
 use super::prefer::Prefer;
+use super::shapes::{Shape, Shapes};
 use super::waits::Waits;
 use crate::runtime::clock::monotonic;
 use crate::runtime::mocked::Mocked;
@@ -56,6 +57,8 @@ pub(crate) struct Route {
     pub(super) group: bool,
     /// May the input come as an object?
     pub(crate) objects: bool,
+    /// What whoever of the group answers says that it gives.
+    pub(super) gives: Option<Arc<Shape>>,
     /// The instances that can be asked alone.
     pub(super) pool: Option<Arc<Pool>>,
     pub(super) breaker: Arc<Breaker>,
@@ -66,9 +69,8 @@ pub(crate) struct Route {
 
 impl Route {
     /// The instance to ask where the group must not be.
-    pub(super) fn alone(&self) -> Option<Subject> {
-        let pool = self.pool.as_ref().filter(|_| !self.group)?;
-        Some(pool.pick(Balance::RoundRobin)?.subject.clone())
+    pub(super) fn alone(&self) -> Option<Picked> {
+        self.pool.as_ref().filter(|_| !self.group)?.pick(Balance::RoundRobin)
     }
 }
 
@@ -95,6 +97,8 @@ pub(crate) struct Providers {
     discovering: tokio::sync::Mutex<()>,
     seen: Mutex<Option<Arc<Catalogue>>>,
     refreshing: AtomicBool,
+    /// Somebody answered who was not found: he may be by now, and be asked alone.
+    surprised: AtomicBool,
     pub(super) holds: Holds,
     /// By `<plugin>.v<major>.<operation>`.
     pub(super) breakers: DashMap<String, Arc<Breaker>>,
@@ -104,6 +108,7 @@ pub(crate) struct Providers {
     pub(super) places: Places,
     pub(crate) waits: Waits,
     pub(super) losses: Losses,
+    pub(super) shapes: Shapes,
     /// By service id.
     pub(super) busy: DashMap<String, Arc<Busy>>,
 }
@@ -119,6 +124,7 @@ impl Providers {
             discovering: tokio::sync::Mutex::new(()),
             seen: Mutex::new(None),
             refreshing: AtomicBool::new(false),
+            surprised: AtomicBool::new(false),
             holds: Holds::default(),
             breakers: DashMap::new(),
             counts: DashMap::new(),
@@ -126,6 +132,7 @@ impl Providers {
             places: Places::new(most),
             waits: Waits::default(),
             losses: Losses::default(),
+            shapes: Shapes::default(),
             busy: DashMap::new(),
         }
     }
@@ -187,7 +194,8 @@ impl Providers {
         let subject = Subject::parse(text).map_err(|error| Unroutable::Name(error.to_string()))?;
         let key = key_of(text);
         let once = self.once(key, told == Some(true)).await.map_err(Unroutable::Bus)?;
-        let pool = Pool::new(&target.alone, |id| self.busy(id)).map_err(Unroutable::Bus)?;
+        let (busy, shapes) = (|id: &str| self.busy(id), &self.shapes);
+        let pool = Pool::new(&target.alone, busy, shapes).map_err(Unroutable::Bus)?;
         Ok(Arc::new(Route {
             bus: self.bus.clone(),
             mocked: false,
@@ -197,6 +205,7 @@ impl Providers {
             offered: told.is_some(),
             group: target.group,
             objects: target.objects,
+            gives: target.gives.as_ref().map(|text| shapes.of(text)),
             pool,
             breaker: self.breaker(key),
             counts: self.counts(key),
@@ -255,7 +264,10 @@ impl Providers {
     /// An operation that nobody offers was answered: it needs no further search.
     pub(crate) fn answered(&self, operation: &Arc<str>, prefer: Prefer, route: &Arc<Route>) {
         if !route.offered {
-            self.routes(prefer).insert(Arc::clone(operation), Arc::clone(route));
+            let known = self.routes(prefer).insert(Arc::clone(operation), Arc::clone(route));
+            if known.is_none() {
+                self.surprised.store(true, Ordering::Release);
+            }
         }
     }
 
@@ -269,12 +281,15 @@ impl Providers {
 
     /// Is it time for [`Providers::refresh`]? True for one caller at a time.
     pub(crate) fn is_stale(&self) -> bool {
-        let fresh = self.catalogue().is_some_and(|seen| seen.asked.elapsed() < FRESH);
+        let is_young = |seen: Arc<Catalogue>| seen.asked.elapsed() < FRESH;
+        let surprised = self.surprised.load(Ordering::Acquire);
+        let fresh = !surprised && self.catalogue().is_some_and(is_young);
         !fresh && !self.refreshing.swap(true, Ordering::AcqRel)
     }
 
     /// Looks who runs now and how busy they are, and forgets where it was wrong.
     pub(crate) async fn refresh(&self) {
+        self.surprised.store(false, Ordering::Release);
         let requests = self.bus.requests();
         let (seen, stats) = tokio::join!(self.discover(monotonic()), requests.stats());
         match seen {
@@ -290,7 +305,7 @@ impl Providers {
     }
 
     /// Forgets what the catalogue says otherwise.
-    fn agree(&self, seen: &Catalogue) {
+    pub(super) fn agree(&self, seen: &Catalogue) {
         let turn = self.mocked.turn();
         for (routes, prefer) in self.routes.iter().zip(Prefer::ALL) {
             routes.retain(|operation, route| {
@@ -359,6 +374,7 @@ fn agrees(operation: &str, route: &Route, prefer: Prefer, catalogue: &Catalogue)
                 && (route.once || !once)
                 && target.group == route.group
                 && target.objects == route.objects
+                && target.gives.as_deref() == route.gives.as_deref().map(Shape::text)
                 && same_alone
         }
     }

@@ -87,7 +87,9 @@ async fn a_route_is_known_once_somebody_offers_or_answers_it() {
     let operation = Arc::<str>::from("p.work");
     let bare = providers.find(&operation, Prefer::default()).await.unwrap();
     assert!(known(&providers).is_none(), "nobody offers it");
+    assert!(!providers.is_stale(), "nobody runs, as was just looked");
     providers.answered(&operation, Prefer::default(), &bare);
+    assert!(providers.is_stale(), "somebody does");
     assert!(known(&providers).is_some_and(|route| Arc::ptr_eq(&route, &bare)));
     let _two = offer(&bus, "a", "2.0.0", Some("false")).await;
     providers.refresh().await;
@@ -96,6 +98,44 @@ async fn a_route_is_known_once_somebody_offers_or_answers_it() {
     assert!(known(&providers).is_some());
     providers.forget("p.work");
     assert!(known(&providers).is_none());
+}
+
+#[tokio::test]
+async fn decision_60_what_is_given_is_known_where_all_who_serve_it_publish_the_same() {
+    let bus = Bus::in_memory();
+    let providers = knowing(bus.clone());
+    let offer = async |id: &str, schema: Option<&str>| {
+        let info = ServiceInfo {
+            name: "p".to_owned(),
+            id: id.to_owned(),
+            version: "1.0.0".to_owned(),
+            metadata: BTreeMap::new(),
+            endpoints: vec![EndpointInfo {
+                name: "work".to_owned(),
+                subject: "gearshift.plugin.p.v1.work".to_owned(),
+                metadata: schema
+                    .map(|it| ("gearshift.output".to_owned(), it.to_owned()))
+                    .into_iter()
+                    .collect(),
+            }],
+        };
+        bus.requests().offer(info, "q").await.unwrap().0
+    };
+    let gives = async || {
+        find(&providers, "p.work").await;
+        known(&providers).unwrap().gives.as_ref().map(|shape| shape.text().to_owned())
+    };
+    let _one = offer("a", Some("{\"type\":\"null\"}")).await;
+    assert_eq!(gives().await.as_deref(), Some("{\"type\":\"null\"}"));
+    let two = offer("b", Some("true")).await;
+    providers.refresh().await;
+    assert_eq!(gives().await, None, "two say different things");
+    drop(two);
+    providers.refresh().await;
+    assert!(gives().await.is_some());
+    let _three = offer("c", None).await;
+    providers.refresh().await;
+    assert_eq!(gives().await, None, "one says nothing");
 }
 
 #[tokio::test]

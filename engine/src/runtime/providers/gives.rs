@@ -1,0 +1,157 @@
+//! [`Gives`]: what an attempt is to be answered with, as who was asked publishes it.
+//!
+//! What is known of plugins is a hint that may be seconds old, so no answer is refused by that
+//! alone: who runs is asked again first. An answer that fits what is known needs none of that.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use gearshift_bus::Subject;
+use gearshift_machine::machine::{CallOutcome, ErrorKind};
+use gearshift_machine::value::Value;
+use gearshift_protocol::metadata::METADATA_OUTPUT;
+
+use super::ask::Asked;
+use super::catalogue::Published;
+use super::instances::Picked;
+use super::prefer::Prefer;
+use super::registry::{Providers, Route, key_of};
+use super::reply::failure;
+use super::sending::Sending;
+use super::shapes::Shape;
+use super::signs::words_of;
+use crate::runtime::clock::monotonic;
+
+/// What an attempt is to be answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gives {
+    /// Of the operation.
+    subject: Subject,
+    /// Where the one instance was asked that was chosen.
+    alone: Option<Subject>,
+    /// When it was asked: whoever took it was there then.
+    asked: Instant,
+    shape: Arc<Shape>,
+}
+
+/// An output that is not what is known to be published.
+pub(crate) struct Doubt {
+    gives: Gives,
+    output: Value,
+    why: String,
+}
+
+impl Route {
+    /// What is due of whoever of the group answers, or of the instance that was chosen; `None`
+    /// where nobody knows.
+    fn shape<'r>(&'r self, picked: Option<&'r Picked>) -> Option<&'r Arc<Shape>> {
+        picked.map_or(self.gives.as_ref(), |picked| picked.gives.as_ref())
+    }
+
+    /// The same, to be kept.
+    pub(super) fn gives(&self, picked: Option<&Picked>, asked: Instant) -> Option<Gives> {
+        let shape = Arc::clone(self.shape(picked)?);
+        let alone = picked.map(|picked| picked.subject.clone());
+        Some(Gives { subject: self.subject.clone(), alone, asked, shape })
+    }
+
+    /// Is it what whoever of the group answers is to give, as far as anybody knows?
+    pub(crate) fn gave(&self, output: &Value) -> bool {
+        self.gives.as_ref().is_none_or(|shape| shape.misfit(output).is_none())
+    }
+}
+
+impl Providers {
+    /// What whoever of the group answers the operation is to give, where it was asked of late.
+    pub(crate) fn known_to_give(&self, operation: &str) -> Option<Gives> {
+        Prefer::ALL
+            .into_iter()
+            .find_map(|prefer| self.known(operation, prefer))?
+            .gives(None, monotonic())
+    }
+}
+
+impl Sending {
+    /// What it is to be answered with.
+    pub(super) fn gives(&self) -> Option<Gives> {
+        self.route.gives(self.picked.as_ref(), self.began)
+    }
+
+    /// What came of it, or that it is to be looked at again.
+    pub(super) fn compared(&self, outcome: CallOutcome) -> Asked {
+        let shape = self.route.shape(self.picked.as_ref());
+        let Some(shape) = shape else { return Asked::Ended(outcome) };
+        let why = match &outcome {
+            CallOutcome::Success(output) => shape.misfit(output),
+            CallOutcome::Cached(_) | CallOutcome::Failure { .. } => None,
+        };
+        match (why, outcome, self.gives()) {
+            (Some(why), CallOutcome::Success(output), Some(gives)) => {
+                Asked::Doubted(Box::new(Doubt { gives, output, why }))
+            }
+            (None | Some(_), outcome, _) => Asked::Ended(outcome),
+        }
+    }
+}
+
+/// What came of an attempt, compared with what it was to be.
+pub(crate) async fn sure(
+    providers: &Providers,
+    gives: Option<Gives>,
+    outcome: CallOutcome,
+) -> CallOutcome {
+    match (gives, outcome) {
+        (Some(gives), CallOutcome::Success(output)) => match gives.shape.misfit(&output) {
+            None => CallOutcome::Success(output),
+            Some(why) => Doubt { gives, output, why }.settled(providers).await,
+        },
+        (None | Some(_), outcome) => outcome,
+    }
+}
+
+impl Gives {
+    /// What is published now by who was asked.
+    fn now(&self, providers: &Providers) -> Published {
+        let Some(seen) = providers.catalogue() else { return Published::Nowhere };
+        let alone = self.alone.as_ref();
+        let id = alone.and_then(|it| it.as_str().rsplit_once('.')).map(|(_, id)| id);
+        seen.published(self.subject.as_str(), id)
+    }
+
+    fn refused(&self, why: &str) -> CallOutcome {
+        let operation = key_of(self.subject.as_str());
+        let text =
+            format!("the answer is not what `{operation}` publishes in `{METADATA_OUTPUT}`: {why}");
+        failure(ErrorKind::InvalidReply, "reply_schema", text)
+    }
+}
+
+impl Doubt {
+    /// Why it is in doubt, for people.
+    pub(super) fn words(&self) -> String {
+        words_of(&self.gives.refused(&self.why))
+    }
+
+    /// What came of the attempt, now that who runs is asked.
+    pub(crate) async fn settled(self, providers: &Providers) -> CallOutcome {
+        let Self { gives, output, why } = self;
+        match providers.discover(gives.asked).await {
+            // The next answers are compared with what is known now.
+            Ok(seen) => providers.agree(&seen),
+            Err(error) => {
+                tracing::debug!(%error, "plugins could not be discovered");
+                return gives.refused(&why);
+            }
+        }
+        match gives.now(providers) {
+            // Who answered has gone, and had published what it did not keep to.
+            Published::Nowhere => gives.refused(&why),
+            // It may have been one that came since.
+            Published::Unsure => CallOutcome::Success(output),
+            Published::As(text) => match providers.shapes.of(&text).misfit(&output) {
+                Some(why) => gives.refused(&why),
+                None => CallOutcome::Success(output),
+            },
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Decision 0060: an answer is compared with what its plugin publishes, however it comes.
+
+use gearshift_bus::{
+    Bus, EndpointInfo, Message, Offer, Registration, Request, ServiceInfo, Subject,
+};
+use gearshift_machine::machine::InstanceKey;
+use gearshift_machine::partition::Partition;
+use gearshift_protocol::headers;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::support::{World, event, eventually_async, on_each_bus};
+
+/// Its plugin answers what it is told to.
+const TELLER: &str = r#"
+workflow: teller
+version: 1
+correlate: data.key
+events: { teller.begun: { start: true } }
+vars: { n: 0, told: "" }
+initial: asking
+states:
+  asking:
+    entry:
+      call: p.work
+      with: { reply: "${ input.reply }", way: "${ input.way }" }
+      timeout: 1h
+      retry: { attempts: 3, backoff: 1s }
+      set: { n: output.n }
+    done: told
+    failed:
+      do: { set: { told: "event.data.kind + ' ' + event.data.code + ' ' + event.data.message" } }
+      to: refused
+  told: {}
+  refused: {}
+"#;
+
+const INTEGER: &str = r#"{"properties":{"n":{"type":"integer"}},"required":["n"]}"#;
+const TEXT: &str = r#"{"properties":{"n":{"type":"string"}},"required":["n"]}"#;
+const EXACT: &str = r#"{"properties":{"n":{}},"additionalProperties":false}"#;
+
+/// An instance of the plugin `p` that publishes this schema.
+struct Plugin {
+    _serving: JoinSet<()>,
+    _offered: Registration,
+}
+
+async fn serve(bus: &Bus, (id, version): (&str, &str), gives: Option<&str>) -> Plugin {
+    let gives = gives.map(|schema| ("gearshift.output".to_owned(), schema.to_owned()));
+    let info = ServiceInfo {
+        name: "p".to_owned(),
+        id: id.to_owned(),
+        version: version.to_owned(),
+        metadata: [("gearshift.plugin".to_owned(), "1".to_owned())].into(),
+        endpoints: vec![EndpointInfo {
+            name: "work".to_owned(),
+            subject: "gearshift.plugin.p.v1.work".to_owned(),
+            metadata: gives.into_iter().collect(),
+        }],
+    };
+    let (offered, servers) = bus.requests().offer_as(info, Offer::new("q")).await.unwrap();
+    let mut serving = JoinSet::new();
+    for mut server in servers {
+        let bus = bus.clone();
+        serving.spawn(async move {
+            while let Some(request) = server.next().await {
+                answer(&bus, request).await;
+            }
+        });
+    }
+    Plugin { _serving: serving, _offered: offered }
+}
+
+/// Answers directly, later, or before it promises to.
+async fn answer(bus: &Bus, request: Request) {
+    let message = &request.message;
+    let header = |name| message.headers.get(name).unwrap_or_default().to_owned();
+    let input: Value = serde_json::from_slice(&message.payload).unwrap();
+    let body = input["reply"].as_str().unwrap().to_owned();
+    let reply = Message::new(message.subject.clone(), body.clone());
+    let promise = Message::new(message.subject.clone(), "");
+    let promise = promise.with_header(headers::PENDING, "true").unwrap();
+    let id = format!("{}.{}", header(headers::CALL_ID), header(headers::ATTEMPT));
+    let said = [headers::CALL_ID, headers::ATTEMPT, headers::INSTANCE];
+    let said = said.map(|name| (name, header(name)));
+    let said = said.into_iter().chain([(headers::MESSAGE_ID, id)]);
+    let result = || {
+        let to = Subject::parse(&header(headers::RESULT_TO)).unwrap();
+        let result = Message::new(to, body);
+        said.fold(result, |result, (name, value)| result.with_header(name, &value).unwrap())
+    };
+    match input["way"].as_str().unwrap() {
+        "later" => {
+            let result = result();
+            request.respond(promise).await.unwrap();
+            bus.publish(result).await.unwrap();
+        }
+        "first" => {
+            bus.publish(result()).await.unwrap();
+            request.respond(promise).await.unwrap();
+        }
+        _ => request.respond(reply).await.unwrap(),
+    }
+}
+
+fn begin(mut world: World) -> World {
+    world.start();
+    world.deploy(TELLER);
+    world
+}
+
+/// What becomes of an instance whose plugin answers so: its variables.
+fn told(world: &World, name: &str, way: &str, reply: &str) -> String {
+    let body = json!({ "key": name, "way": way, "reply": reply });
+    world.ask(event("teller.begun", &body)).unwrap();
+    let key = InstanceKey::new("teller", name).unwrap();
+    let seen = async || {
+        let wanted = key.clone();
+        let look = move |partition: &Partition| partition.instance(&wanted);
+        let found = world.handle().look(&key, look).await.ok()??;
+        found.sequences.is_empty().then_some(found)
+    };
+    let ended = world.run(eventually_async("the call has ended", seen));
+    ended.vars.iter().map(|value| value.to_json()).collect::<Vec<_>>().join(" ")
+}
+
+const REFUSED: &str = "0 \"invalid_reply reply_schema the answer is not what `p.v1.work` publishes \
+                       in `gearshift.output`: ";
+
+#[test]
+fn p5_an_answer_that_is_not_what_is_published_is_refused_however_it_comes() {
+    on_each_bus(|world| {
+        let world = begin(world);
+        let _plugin = world.run(serve(&world.bus(), ("a", "1.2.0"), Some(INTEGER)));
+        for way in ["now", "later", "first"] {
+            let told = |name: &str, reply| told(&world, &format!("{way}-{name}"), way, reply);
+            assert_eq!(told("fits", r#"{"n":1}"#), "1 \"\"", "{way}");
+            assert_eq!(told("more", r#"{"n":2,"of":"x"}"#), "2 \"\"", "nobody forbids more");
+            let wrong = "`n` is of type string, where integer is due\"";
+            assert_eq!(told("wrong", r#"{"n":"secret"}"#), format!("{REFUSED}{wrong}"), "{way}");
+            let missing = "`n` is missing\"";
+            assert_eq!(told("missing", "{}"), format!("{REFUSED}{missing}"), "{way}");
+        }
+    });
+}
+
+#[test]
+fn p5_members_are_too_many_where_the_schema_says_so() {
+    let world = begin(World::memory());
+    let _plugin = world.run(serve(&world.bus(), ("a", "1.2.0"), Some(EXACT)));
+    let wrong = "it has members that the schema does not name\"";
+    assert_eq!(told(&world, "a", "now", r#"{"n":1,"x":2}"#), format!("{REFUSED}{wrong}"));
+}
+
+#[test]
+fn decision_60_where_instances_disagree_or_say_nothing_nothing_is_compared() {
+    for other in [Some(TEXT), None] {
+        let world = begin(World::memory());
+        let _one = world.run(serve(&world.bus(), ("a", "1.2.0"), Some(INTEGER)));
+        let _two = world.run(serve(&world.bus(), ("b", "1.3.0"), other));
+        assert_eq!(told(&world, "a", "now", r#"{"n":true}"#), "true \"\"");
+    }
+}
+
+#[test]
+fn decision_60_nothing_is_refused_by_what_was_published_before() {
+    on_each_bus(|world| {
+        let world = begin(world);
+        let one = world.run(serve(&world.bus(), ("a", "1.2.0"), Some(INTEGER)));
+        assert_eq!(told(&world, "a", "now", r#"{"n":1}"#), "1 \"\"");
+        drop(one);
+        let _next = world.run(serve(&world.bus(), ("b", "1.3.0"), Some(TEXT)));
+        assert_eq!(told(&world, "b", "now", r#"{"n":"new"}"#), "\"new\" \"\"");
+        assert_eq!(
+            told(&world, "c", "now", r#"{"n":1}"#),
+            format!("{REFUSED}`n` is of type integer, where string is due\"")
+        );
+    });
+}
