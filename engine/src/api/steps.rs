@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gearshift_machine::definition::model::{Definition, Graph, NeedKind, Step};
 use gearshift_machine::machine::{
     EffectId, FanState, HELD_BACK, Instance, ItemState, Phase, Role, RunningGraph, RunningSequence,
-    Status, StepState, StepStatus, Timestamp,
+    Status, StepError, StepState, StepStatus, Timestamp,
 };
 use gearshift_machine::value::{Map, Value};
 use gearshift_protocol::view::{
@@ -70,7 +70,7 @@ pub(super) fn facts(instance: &Instance, definition: &Definition) -> Map {
 fn fact(state: &StepState, status: StepStatus) -> Value {
     let error = state.error.as_deref().map(|error| {
         Value::from(Map::from_iter([
-            ("kind", Value::from(error.kind.as_str())),
+            ("kind", Value::from(kind_of(error))),
             ("code", Value::String(Arc::clone(&error.code))),
             ("message", Value::String(Arc::clone(&error.message))),
         ]))
@@ -83,6 +83,12 @@ fn fact(state: &StepState, status: StepStatus) -> Value {
         ("cached", Value::from(state.cached)),
     ];
     Map::from_iter(fields).into()
+}
+
+/// The kind of a failure, in the word that people and filters read: what was held back was asked of
+/// nobody, whatever kind the machine keeps it as.
+pub(super) fn kind_of(error: &StepError) -> &'static str {
+    if error.is_held() { HELD_BACK } else { error.kind.as_str() }
 }
 
 /// Is the step done for good? What failed, was cut off or taken back is not, although it is over.
@@ -170,7 +176,7 @@ fn step_view(
         one.result_bytes = u64::try_from(weight).ok();
     }
     one.error = state.error.as_deref().map(|error| StepErrorView {
-        kind: if error.is_held() { HELD_BACK } else { error.kind.as_str() }.to_owned(),
+        kind: kind_of(error).to_owned(),
         code: error.code.to_string(),
         message: error.message.to_string(),
     });

@@ -162,10 +162,13 @@ fn sized(output: &Value) -> Finding {
     let size = output.to_string().len();
     let limit = plugin::BODY_BYTES_MAX;
     // What is larger inline is no answer at all.
-    Finding::ok("size", match size <= limit {
-        true => format!("{size} bytes of at most {limit}"),
-        false => format!("{size} bytes, in the object store"),
-    })
+    Finding::ok(
+        "size",
+        match size <= limit {
+            true => format!("{size} bytes of at most {limit}"),
+            false => format!("{size} bytes, in the object store"),
+        },
+    )
 }
 
 fn repeated(first: &Value, told: &Told) -> Finding {

@@ -93,7 +93,11 @@ async fn answered_twice(
     );
     Finding::problem(
         "result",
-        format!("one attempt has two results: the first {}, another {}", lost(&first), lost(&other)),
+        format!(
+            "one attempt has two results: the first {}, another {}",
+            lost(&first),
+            lost(&other)
+        ),
         "publish one result per attempt: engines take the first, and count and tell the others",
     )
 }
