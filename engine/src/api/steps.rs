@@ -346,3 +346,24 @@ pub(super) fn count(metrics: &mut WorkflowMetrics, took: &mut u64, instance: &In
     metrics.max_ms = Some(metrics.max_ms.map_or(spent, |most| most.max(spent)));
     metrics.mean_ms = took.checked_div(metrics.completed);
 }
+
+#[cfg(test)]
+mod tests {
+    use gearshift_machine::machine::{BREAKER_OPEN, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn filters_see_a_held_call_as_held_and_no_plugin_as_missing() {
+        let kind = |code: &str| {
+            let (kind, code) = (ErrorKind::PluginNotFound, code.into());
+            let error = Some(Box::new(StepError { kind, code, message: "no".into() }));
+            let state = StepState { error, ..StepState::default() };
+            let Value::Map(told) = fact(&state, StepStatus::Retrying) else { return None };
+            let Some(Value::Map(error)) = told.get("error") else { return None };
+            error.get("kind").cloned()
+        };
+        assert_eq!(kind(BREAKER_OPEN), Some(Value::from(HELD_BACK)));
+        assert_eq!(kind("plugin_not_found"), Some(Value::from("plugin_not_found")));
+    }
+}
