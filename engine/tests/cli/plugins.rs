@@ -296,7 +296,7 @@ fn p10_a_plugin_of_another_protocol_is_told_by_ls_show_and_deploy() {
     assert!(checked.contains("GS0226") && checked.contains(said), "{checked}");
     let deployed = on(&["deploy", "pays.workflow.yaml"]).ends(0).err;
     assert!(deployed.contains("GS0226") && deployed.contains(said), "{deployed}");
-    on(&["start", "pays", "p-1"]).ends(0);
+    on(&["start", "pays", "--key", "p-1"]).ends(0);
     // One line says it, and none that there is no such plugin.
     let why = until(Duration::from_secs(30), || {
         let why = on(&["why", "p-1"]).ends(0).out;

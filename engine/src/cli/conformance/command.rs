@@ -98,11 +98,9 @@ impl Section {
 /// Tries everything.
 pub(in crate::cli) async fn check(global: &Global, args: &CheckArgs) -> Outcome {
     let wanted = wanted(&args.name)?;
-    let (target, _) = connect::nats_to_look_at(global, args.nats.as_deref())?;
-    let bus = Bus::connect(&target.options).await;
-    let bus =
-        bus.map_err(|error| inside(global, args).unwrap_or_else(|| unusable(&target, &error)));
-    let bus = bus?;
+    let target = connect::nats_to_look_at(global, args.nats.as_deref());
+    let (target, _) = target.map_err(|failure| inside(global).unwrap_or(failure))?;
+    let bus = Bus::connect(&target.options).await.map_err(|error| unusable(&target, &error))?;
     let sections = Box::pin(examine(global, args, &wanted, &bus)).await?;
     if let Err(error) = bus.close().await {
         tracing::debug!(%error, "connection did not close cleanly");
@@ -113,12 +111,12 @@ pub(in crate::cli) async fn check(global: &Global, args: &CheckArgs) -> Outcome 
     Ok(if is_bad { ENDED_BADLY } else { 0 })
 }
 
-/// Why there is no server, where the engine of this folder has its bus in its process.
-fn inside(global: &Global, args: &CheckArgs) -> Option<Failure> {
+/// Why no server is named, where the engine of this folder has its bus in its process.
+fn inside(global: &Global) -> Option<Failure> {
     let folder = std::env::current_dir().ok()?;
     let note = DevNote::read(&folder).filter(|note| note.nats.is_none())?;
     match connect::chosen(global).ok()? {
-        Way::Http { url, .. } if args.nats.is_none() && url == note.url => {}
+        Way::Http { url, .. } if url == note.url => {}
         Way::Http { .. } | Way::Nats(_) => return None,
     }
     let what = "the bus of the engine of this folder is inside its process: a check asks plugins over \
