@@ -306,6 +306,17 @@ fn p10_a_plugin_of_another_protocol_is_told_by_ls_show_and_deploy() {
     assert!(!why.contains("no plugin"), "{why}");
 }
 
+/// Who needs `waiter`, which is there and not ready, hears just that.
+fn who_needs_it_hears_how_it_is(bus: &Bus, show: impl Fn(&str) -> String) {
+    let hold = |_: Value| async move { Ok::<_, Failure>(true) };
+    let needy = Plugin::new("needy", "1.0.0").operation("hold", hold).requires("waiter", "^1");
+    let served = bus.clone();
+    let needy = runtime().spawn(async move { needy.serve(&served).await });
+    let said = "needs waiter ^1: it is initializing, and takes no calls yet";
+    assert!((0..2_000).any(|_| show("needy").contains(said)), "{said}");
+    needy.abort();
+}
+
 /// A plugin that waits for another one, and one that ends, are seen by those who look.
 #[test]
 fn g2_a_plugin_that_takes_no_calls_is_seen_with_its_state() {
@@ -338,15 +349,7 @@ fn g2_a_plugin_that_takes_no_calls_is_seen_with_its_state() {
     until("initializing");
     let shown = on(&["plugin", "show", "waiter"]).ends(0).out;
     assert!(shown.contains("needs parser >=1: it does not run"), "{shown}");
-    // Who needs one that is there and not ready hears just that.
-    let needy = Plugin::new("needy", "1.0.0")
-        .operation("hold", |_: Value| async move { Ok::<_, Failure>(true) });
-    let needy = needy.requires("waiter", "^1");
-    let served = bus.clone();
-    let _needy = runtime().spawn(async move { needy.serve(&served).await });
-    let said = "needs waiter ^1: it is initializing, and takes no calls yet";
-    let shown = (0..2_000).map(|_| on(&["plugin", "show", "needy"]).out);
-    assert!(shown.into_iter().any(|shown| shown.contains(said)), "{said}");
+    who_needs_it_hears_how_it_is(&bus, |name| on(&["plugin", "show", name]).out);
     let check = ["plugin", "check", "waiter", "--nats", server.url()];
     let check = place.gearshift(&check).ends(3).err;
     assert!(check.contains("it is initializing"), "{check}");

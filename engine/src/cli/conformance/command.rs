@@ -119,8 +119,8 @@ fn inside(global: &Global) -> Option<Failure> {
         Way::Http { url, .. } if url == note.url => {}
         Way::Http { .. } | Way::Nats(_) => return None,
     }
-    let what = "the bus of the engine of this folder is inside its process: a check asks plugins over \
-                NATS, as engines in other processes do";
+    let what = "the bus of the engine of this folder is inside its process: a check asks plugins \
+                over NATS, as engines in other processes do";
     let help = "start it by `gearshift dev --nats`, or name servers by `--nats URL`";
     Some(Failure::new(UNREACHABLE, what).with_help(help))
 }
