@@ -350,8 +350,7 @@ fn g2_a_plugin_that_takes_no_calls_is_seen_with_its_state() {
     let shown = on(&["plugin", "show", "waiter"]).ends(0).out;
     assert!(shown.contains("needs parser >=1: it does not run"), "{shown}");
     who_needs_it_hears_how_it_is(&bus, |name| on(&["plugin", "show", name]).out);
-    let check = ["plugin", "check", "waiter", "--nats", server.url()];
-    let check = place.gearshift(&check).ends(3).err;
+    let check = on(&["plugin", "check", "waiter"]).ends(3).err;
     assert!(check.contains("it is initializing"), "{check}");
     // A call by hand says that it is there, since when, and what it waits for.
     let engine = serve(&place, server.url(), &[]);
