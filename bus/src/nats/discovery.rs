@@ -20,10 +20,7 @@ const WAIT_MAX: Duration = Duration::from_secs(1);
 /// Services taken note of in one round.
 const SERVICES_MAX: usize = 4_096;
 
-/// Endpoints of one service.
-const ENDPOINTS_MAX: usize = 1_024;
-
-/// Longest answer that is read, in bytes.
+/// Longest answer that is read, in bytes; it bounds the endpoints of one service too.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes of all answers together.
@@ -81,8 +78,8 @@ trait Told: Sized {
     /// The question.
     const SUBJECT: &'static str;
 
-    /// What an answer says, if it can be true.
-    fn read(payload: &[u8]) -> Option<Self>;
+    /// What an answer says, if it can be true; else why it is not read.
+    fn read(payload: &[u8]) -> Result<Self, &'static str>;
 
     /// Name and id of the instance.
     fn member(&self) -> (&str, &str);
@@ -91,7 +88,7 @@ trait Told: Sized {
 impl Told for ServiceInfo {
     const SUBJECT: &'static str = "$SRV.INFO";
 
-    fn read(payload: &[u8]) -> Option<Self> {
+    fn read(payload: &[u8]) -> Result<Self, &'static str> {
         read(payload)
     }
 
@@ -103,7 +100,7 @@ impl Told for ServiceInfo {
 impl Told for ServiceStats {
     const SUBJECT: &'static str = "$SRV.STATS";
 
-    fn read(payload: &[u8]) -> Option<Self> {
+    fn read(payload: &[u8]) -> Result<Self, &'static str> {
         read_stats(payload)
     }
 
@@ -138,7 +135,7 @@ async fn ask<T: Told>(traffic: &Traffic) -> Result<Vec<T>, Error> {
     let deadline = tokio::time::Instant::now() + WAIT_MAX;
     let mut until = deadline;
     let mut found: BTreeMap<(String, String), T> = BTreeMap::new();
-    let (mut ignored, mut bytes) = (0_u64, 0);
+    let (mut ignored, mut bytes) = (Ignored::default(), 0);
     while let Ok(answer) = tokio::time::timeout_at(until, answers.next()).await {
         let Some(answer) = answer else {
             // Whoever was not heard is not gone.
@@ -151,40 +148,84 @@ async fn ask<T: Told>(traffic: &Traffic) -> Result<Vec<T>, Error> {
         until = deadline.min(tokio::time::Instant::now() + STALL);
         bytes += answer.payload.len();
         if bytes > ROUND_BYTES_MAX {
-            ignored += 1;
+            ignored.add(&answer.payload, "all answers together are too long");
             break;
         }
         match T::read(&answer.payload) {
-            Some(told) if found.len() < SERVICES_MAX => {
+            Ok(told) if found.len() < SERVICES_MAX => {
                 let (name, id) = told.member();
                 let member = (name.to_owned(), id.to_owned());
                 // The first word of an instance counts; who speaks twice is not believed twice.
                 found.entry(member).or_insert(told);
             }
-            Some(_) | None => ignored += 1,
+            Ok(_) => ignored.add(&answer.payload, "more services answer than are taken note of"),
+            Err(why) => ignored.add(&answer.payload, why),
         }
     }
-    if ignored > 0 {
-        tracing::warn!(ignored, taken = found.len(), "ignored answers to the call for services");
-    }
+    ignored.tell(found.len());
     Ok(found.into_values().collect())
 }
 
-/// What an answer says, if it can be true.
-fn read(payload: &[u8]) -> Option<ServiceInfo> {
-    if payload.len() > ANSWER_BYTES_MAX {
-        return None;
+/// Answers that were not taken.
+#[derive(Default)]
+struct Ignored {
+    count: u64,
+    /// The first of them: whose it is, as far as it tells, and why.
+    first: Option<(String, &'static str)>,
+}
+
+impl Ignored {
+    fn add(&mut self, payload: &[u8], why: &'static str) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| (sender(payload), why));
     }
-    let answer: Answer = serde_json::from_slice(payload).ok()?;
+
+    fn tell(&self, taken: usize) {
+        let Self { count, first: Some((of, why)) } = self else { return };
+        tracing::warn!(ignored = count, taken, of, why, "ignored answers to the call for services");
+    }
+}
+
+/// Whose answer it is, as far as it tells.
+fn sender(payload: &[u8]) -> String {
+    let told = serde_json::from_slice::<Sender>(payload).ok();
+    let short = |text: String| text.chars().take(NAME_BYTES_MAX).collect::<String>();
+    told.map_or_else(|| "unknown".to_owned(), |one| short(one.name) + " " + &short(one.id))
+}
+
+#[derive(Deserialize)]
+struct Sender {
+    name: String,
+    id: String,
+}
+
+/// An answer of these bytes.
+fn parse<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, &'static str> {
+    if payload.len() > ANSWER_BYTES_MAX {
+        return Err("its answer is longer than 1 MiB");
+    }
+    serde_json::from_slice(payload).map_err(|_| "its answer is not of the expected form")
+}
+
+/// Are these names of an instance, and is its answer of this kind?
+fn check(names: &[&String; 3], kind: &str, wanted: &str) -> Result<(), &'static str> {
+    if names.iter().any(|name| name.is_empty() || name.len() > NAME_BYTES_MAX) {
+        return Err("its name, id or version is empty or longer than 128 bytes");
+    }
+    if kind != wanted {
+        return Err("its answer is of another type");
+    }
+    Ok(())
+}
+
+/// What an answer says, if it can be true.
+fn read(payload: &[u8]) -> Result<ServiceInfo, &'static str> {
+    let answer: Answer = parse(payload)?;
     let names = [&answer.name, &answer.id, &answer.version];
-    let are_names = names.iter().all(|name| !name.is_empty() && name.len() <= NAME_BYTES_MAX);
+    check(&names, &answer.kind, "io.nats.micro.v1.info_response")?;
     let endpoints = answer.endpoints.unwrap_or_default();
-    if !are_names
-        || answer.kind != "io.nats.micro.v1.info_response"
-        || endpoints.len() > ENDPOINTS_MAX
-        || endpoints.iter().any(|one| one.subject.is_empty() || one.name.is_empty())
-    {
-        return None;
+    if endpoints.iter().any(|one| one.subject.is_empty() || one.name.is_empty()) {
+        return Err("one of its endpoints has no name or no subject");
     }
     let mut endpoints: Vec<EndpointInfo> = endpoints
         .into_iter()
@@ -196,7 +237,7 @@ fn read(payload: &[u8]) -> Option<ServiceInfo> {
         .collect();
     // The answer keeps no order of its own.
     endpoints.sort_by(|a, b| (&a.name, &a.subject).cmp(&(&b.name, &b.subject)));
-    Some(ServiceInfo {
+    Ok(ServiceInfo {
         name: answer.name,
         id: answer.id,
         version: answer.version,
@@ -206,19 +247,11 @@ fn read(payload: &[u8]) -> Option<ServiceInfo> {
 }
 
 /// The same of an answer about requests.
-fn read_stats(payload: &[u8]) -> Option<ServiceStats> {
-    if payload.len() > ANSWER_BYTES_MAX {
-        return None;
-    }
-    let answer: StatsAnswer = serde_json::from_slice(payload).ok()?;
+fn read_stats(payload: &[u8]) -> Result<ServiceStats, &'static str> {
+    let answer: StatsAnswer = parse(payload)?;
     let names = [&answer.name, &answer.id, &answer.version];
+    check(&names, &answer.kind, "io.nats.micro.v1.stats_response")?;
     let endpoints = answer.endpoints.unwrap_or_default();
-    if names.iter().any(|name| name.is_empty() || name.len() > NAME_BYTES_MAX)
-        || answer.kind != "io.nats.micro.v1.stats_response"
-        || endpoints.len() > ENDPOINTS_MAX
-    {
-        return None;
-    }
     let told = |one: StatsEndpoint| EndpointStats {
         name: one.name,
         subject: one.subject,
@@ -230,5 +263,38 @@ fn read_stats(payload: &[u8]) -> Option<ServiceStats> {
     };
     let mut endpoints: Vec<EndpointStats> = endpoints.into_iter().map(told).collect();
     endpoints.sort_by(|a, b| (&a.name, &a.subject).cmp(&(&b.name, &b.subject)));
-    Some(ServiceStats { name: answer.name, id: answer.id, version: answer.version, endpoints })
+    Ok(ServiceStats { name: answer.name, id: answer.id, version: answer.version, endpoints })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(endpoints: usize, note: &str) -> Vec<u8> {
+        let one = |number| serde_json::json!({"name": format!("e{number}"), "subject": "s"});
+        let answer = serde_json::json!({
+            "type": "io.nats.micro.v1.info_response",
+            "name": "wide",
+            "id": "one",
+            "version": "1.0.0",
+            "metadata": {"note": note},
+            "endpoints": (0..endpoints).map(one).collect::<Vec<_>>(),
+        });
+        serde_json::to_vec(&answer).unwrap()
+    }
+
+    #[test]
+    fn a_plugin_of_many_operations_is_known_and_what_is_not_read_has_a_reason() {
+        assert_eq!(read(&answer(5_000, "")).unwrap().endpoints.len(), 5_000);
+        let long = answer(1, &"x".repeat(ANSWER_BYTES_MAX));
+        let why = read(&long).unwrap_err();
+        assert_eq!(why, "its answer is longer than 1 MiB");
+        let mut ignored = Ignored::default();
+        ignored.add(&long, why);
+        ignored.add(b"{", "another");
+        let first = Some(("wide one".to_owned(), why));
+        assert_eq!((ignored.count, ignored.first), (2, first));
+        assert_eq!(sender(b"{"), "unknown");
+        assert!(read(b"{").is_err() && read_stats(&answer(1, "")).is_err());
+    }
 }

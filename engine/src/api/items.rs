@@ -5,6 +5,7 @@ use gearshift_machine::value::Value as Own;
 use gearshift_protocol::view::{ItemView, StepErrorView, StepStatus as Wire, StepView};
 use serde_json::Value;
 
+use super::steps::kind_of;
 use super::wire;
 
 /// The heaviest item that a view shows, in bytes.
@@ -71,7 +72,7 @@ fn view(fan: &FanState, at: usize, (state, error): (&ItemState, Option<&StepErro
         None => Wire::Pending,
     };
     one.error = error.map(|error| StepErrorView {
-        kind: error.kind.as_str().to_owned(),
+        kind: kind_of(error).to_owned(),
         code: error.code.to_string(),
         message: shortened(&error.message),
     });

@@ -14,10 +14,10 @@ use gearshift_protocol::metadata::{
 };
 use gearshift_protocol::query::Plugins;
 use gearshift_protocol::view::{
-    BreakerView, CallView, OperationView, Page, PluginInstanceView, PluginView, RequirementView,
-    Why,
+    BreakerView, CallView, OperationView, Page, PluginInstanceView, PluginView, RequirementState,
+    RequirementView, Why,
 };
-use gearshift_protocol::{OperationRef, ProblemKind, Requirement, subjects};
+use gearshift_protocol::{OperationRef, PluginState, ProblemKind, Requirement, subjects};
 
 use super::why::say_once;
 use super::{Reply, commands, describe, mocked, problem, reply, wire};
@@ -151,12 +151,18 @@ fn operations(
         let schemas = |endpoint: &EndpointInfo| {
             [METADATA_INPUT, METADATA_OUTPUT].map(|key| schema(endpoint, key))
         };
-        let has_input = |(_, endpoint): &&(&str, &EndpointInfo)| schemas(endpoint)[0].is_some();
-        let (_, endpoint) = *told.iter().find(has_input).or_else(|| told.first())?;
+        let has =
+            |(_, endpoint): &&(&str, &EndpointInfo)| schemas(endpoint).iter().flatten().count();
+        let most = told.iter().map(|one| has(&one)).max();
+        let (_, endpoint) = *told.iter().find(|one| Some(has(one)) == most)?;
         let [input, output] = schemas(endpoint);
+        // One that publishes none tells nothing, and contradicts nobody.
+        let other = |its: Option<serde_json::Value>, told: &Option<serde_json::Value>| {
+            its.zip(told.as_ref()).is_some_and(|(its, told)| its != *told)
+        };
         let differs = |(_, one): &&(&str, &EndpointInfo)| {
             let [its_input, its_output] = schemas(one);
-            its_input != input || its_output != output
+            other(its_input, &input) || other(its_output, &output)
         };
         let differing = told.iter().filter(differs).map(|(id, _)| (*id).to_owned()).collect();
         let (counted, tripped) = looked.of_operation(&endpoint.subject);
@@ -204,18 +210,40 @@ fn breaker(tripped: Tripped, now: Timestamp) -> BreakerView {
 fn requires(looked: &Looked, mut needs: Vec<Requirement>) -> Vec<RequirementView> {
     needs.sort_by(|left, right| left.plugin.cmp(&right.plugin));
     needs.dedup();
-    let runs = |needed: &Requirement| {
-        let mut running = looked.catalogue.of(&needed.plugin);
-        let accepts = |one: &ProviderInstance| needed.accepts(&one.info.name, &one.info.version);
-        running.any(|one| one.takes_calls() && accepts(one))
-    };
-    let view = |needed: Requirement| RequirementView {
-        found: runs(&needed),
-        plugin: needed.plugin,
-        version: needed.version,
-        optional: needed.optional,
+    let view = |needed: Requirement| {
+        let there: Vec<_> = looked.catalogue.of(&needed.plugin).collect();
+        let state = state_of(&there, &needed);
+        let versions: BTreeSet<_> = there.iter().map(|one| one.info.version.clone()).collect();
+        RequirementView {
+            found: state == RequirementState::Runs,
+            state,
+            versions: versions.into_iter().collect(),
+            plugin: needed.plugin,
+            version: needed.version,
+            optional: needed.optional,
+        }
     };
     needs.into_iter().map(view).collect()
+}
+
+/// How it is with what is needed, by those of its name that are there.
+fn state_of(there: &[&ProviderInstance], needed: &Requirement) -> RequirementState {
+    let accepts = |one: &&&ProviderInstance| needed.accepts(&one.info.name, &one.info.version);
+    let meant: Vec<_> = there.iter().filter(accepts).collect();
+    let is = |state| meant.iter().any(|one| one.metadata.state == Some(state));
+    if meant.iter().any(|one| one.takes_calls()) {
+        RequirementState::Runs
+    } else if is(PluginState::Initializing) {
+        RequirementState::Initializing
+    } else if meant.iter().any(|one| one.metadata.state.is_some()) {
+        RequirementState::Deactivating
+    } else if !meant.is_empty() {
+        RequirementState::ForeignProtocol
+    } else if there.is_empty() {
+        RequirementState::Absent
+    } else {
+        RequirementState::WrongVersion
+    }
 }
 
 /// A way from `plugin` back to itself, by what each needs and cannot do without.

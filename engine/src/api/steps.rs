@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gearshift_machine::definition::model::{Definition, Graph, NeedKind, Step};
 use gearshift_machine::machine::{
     EffectId, FanState, HELD_BACK, Instance, ItemState, Phase, Role, RunningGraph, RunningSequence,
-    Status, StepState, StepStatus, Timestamp,
+    Status, StepError, StepState, StepStatus, Timestamp,
 };
 use gearshift_machine::value::{Map, Value};
 use gearshift_protocol::view::{
@@ -70,7 +70,7 @@ pub(super) fn facts(instance: &Instance, definition: &Definition) -> Map {
 fn fact(state: &StepState, status: StepStatus) -> Value {
     let error = state.error.as_deref().map(|error| {
         Value::from(Map::from_iter([
-            ("kind", Value::from(error.kind.as_str())),
+            ("kind", Value::from(kind_of(error))),
             ("code", Value::String(Arc::clone(&error.code))),
             ("message", Value::String(Arc::clone(&error.message))),
         ]))
@@ -83,6 +83,12 @@ fn fact(state: &StepState, status: StepStatus) -> Value {
         ("cached", Value::from(state.cached)),
     ];
     Map::from_iter(fields).into()
+}
+
+/// The kind of a failure, in the word that people and filters read: what was held back was asked of
+/// nobody, whatever kind the machine keeps it as.
+pub(super) fn kind_of(error: &StepError) -> &'static str {
+    if error.is_held() { HELD_BACK } else { error.kind.as_str() }
 }
 
 /// Is the step done for good? What failed, was cut off or taken back is not, although it is over.
@@ -170,7 +176,7 @@ fn step_view(
         one.result_bytes = u64::try_from(weight).ok();
     }
     one.error = state.error.as_deref().map(|error| StepErrorView {
-        kind: if error.is_held() { HELD_BACK } else { error.kind.as_str() }.to_owned(),
+        kind: kind_of(error).to_owned(),
         code: error.code.to_string(),
         message: error.message.to_string(),
     });
@@ -339,4 +345,25 @@ pub(super) fn count(metrics: &mut WorkflowMetrics, took: &mut u64, instance: &In
     metrics.min_ms = Some(metrics.min_ms.map_or(spent, |least| least.min(spent)));
     metrics.max_ms = Some(metrics.max_ms.map_or(spent, |most| most.max(spent)));
     metrics.mean_ms = took.checked_div(metrics.completed);
+}
+
+#[cfg(test)]
+mod tests {
+    use gearshift_machine::machine::{BREAKER_OPEN, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn filters_see_a_held_call_as_held_and_no_plugin_as_missing() {
+        let kind = |code: &str| {
+            let (kind, code) = (ErrorKind::PluginNotFound, code.into());
+            let error = Some(Box::new(StepError { kind, code, message: "no".into() }));
+            let state = StepState { error, ..StepState::default() };
+            let Value::Map(told) = fact(&state, StepStatus::Retrying) else { return None };
+            let Some(Value::Map(error)) = told.get("error") else { return None };
+            error.get("kind").cloned()
+        };
+        assert_eq!(kind(BREAKER_OPEN), Some(Value::from(HELD_BACK)));
+        assert_eq!(kind("plugin_not_found"), Some(Value::from("plugin_not_found")));
+    }
 }

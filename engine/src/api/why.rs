@@ -8,6 +8,7 @@ use gearshift_machine::definition::model::{Definition, Trigger};
 use gearshift_machine::machine::{
     Clocks, End, Instance, InstanceKey, Status, Timestamp, TraceEntry,
 };
+use gearshift_protocol::metadata::METADATA_PROTOCOL;
 use gearshift_protocol::view::{CallView, ChildView, Task, Why};
 use gearshift_protocol::{OperationRef, PluginMetadata};
 
@@ -18,7 +19,7 @@ use super::{
     adrift, control, holds, plain, plugins, progress, remedies, resolve, timers, transactions,
     waiting,
 };
-use crate::runtime::Handle;
+use crate::runtime::{Handle, not_spoken};
 
 /// Calls, children and timers that are told one by one; of more the number is enough.
 const SHOWN: usize = 5;
@@ -318,7 +319,25 @@ async fn missing_plugin(handle: &Handle, services: &[ServiceInfo], call: &CallVi
         return;
     }
     let state = |one: &ServiceInfo| PluginMetadata::from_map(&one.metadata)?.why_no_calls();
-    let named = || services.iter().filter(|service| service.name == operation.plugin);
+    let is_named = |service: &&ServiceInfo| service.name == operation.plugin;
+    let provides = |service: &&ServiceInfo| {
+        let told = PluginMetadata::from_map(&service.metadata);
+        told.is_some_and(|told| told.interfaces.contains(&operation.plugin))
+    };
+    // As it is asked: an interface is who provides it, where no plugin is called so.
+    let by_name = services.iter().any(|one| is_named(&one));
+    let named =
+        || services.iter().filter(|one| if by_name { is_named(one) } else { provides(one) });
+    let (key, known) = METADATA_PROTOCOL;
+    let foreign =
+        |one: &&ServiceInfo| Some(one.metadata.get(key)?.clone()).filter(|spoken| *spoken != known);
+    if let (true, Some(spoken)) =
+        (named().all(|one| foreign(&one).is_some()), named().find_map(|one| foreign(&one)))
+    {
+        say_once(why, not_spoken(&operation.plugin, &spoken));
+        why.try_this.push(format!("gearshift plugin show {}", operation.plugin));
+        return;
+    }
     let running = named().filter(|one| state(one).is_none()).collect::<Vec<_>>();
     if let (true, Some(state)) = (running.is_empty(), named().find_map(state)) {
         why.lines.push(format!("plugin `{}` takes no calls: it is {state}", operation.plugin));

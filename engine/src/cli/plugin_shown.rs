@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gearshift_client::protocol::PluginState;
 use gearshift_client::protocol::metadata::METADATA_PROTOCOL;
 use gearshift_client::protocol::view::{
-    OperationView, PluginInstanceView, PluginView, RequirementView,
+    OperationView, PluginInstanceView, PluginView, RequirementState, RequirementView,
 };
 use serde_json::Value;
 
@@ -270,8 +270,17 @@ fn many_calls(calls: u64) -> String {
 
 fn required(one: &RequirementView) -> String {
     let optional = if one.optional { ", can do without" } else { "" };
-    let found = if one.found { "runs" } else { "does not run" };
-    format!("  needs {} {}{optional}: it {found}", one.plugin, one.version)
+    let is = match one.state {
+        RequirementState::Initializing => "is initializing, and takes no calls yet".to_owned(),
+        RequirementState::Deactivating => "ends, and takes no calls any more".to_owned(),
+        RequirementState::WrongVersion => format!("runs as {}", one.versions.join(", ")),
+        RequirementState::ForeignProtocol => "speaks another protocol version".to_owned(),
+        // An older engine tells no more.
+        RequirementState::Unknown if one.found => "runs".to_owned(),
+        RequirementState::Runs => "runs".to_owned(),
+        RequirementState::Unknown | RequirementState::Absent => "does not run".to_owned(),
+    };
+    format!("  needs {} {}{optional}: it {is}", one.plugin, one.version)
 }
 
 fn operation(it: &OperationView) -> Vec<String> {

@@ -185,3 +185,26 @@ fn p10_another_protocol_is_shown_as_such() {
     let shown = shown(&told, Look { color: false }).join("\n");
     assert!(shown.contains("foreign protocol 99: it is not asked, as `1` is needed"));
 }
+
+#[test]
+fn what_is_needed_is_told_with_how_it_is() {
+    let told = |state, found| {
+        let (plugin, version) = ("beta".to_owned(), "^2".to_owned());
+        let versions = vec!["1.0.0".to_owned()];
+        required(&RequirementView { plugin, version, optional: false, found, state, versions })
+    };
+    for (state, found, said) in [
+        (RequirementState::Runs, true, "it runs"),
+        (RequirementState::Absent, false, "it does not run"),
+        (RequirementState::Initializing, false, "it is initializing, and takes no calls yet"),
+        (RequirementState::Deactivating, false, "it ends, and takes no calls any more"),
+        (RequirementState::WrongVersion, false, "it runs as 1.0.0"),
+        (RequirementState::ForeignProtocol, false, "it speaks another protocol version"),
+        (RequirementState::Unknown, true, "it runs"),
+        (RequirementState::Unknown, false, "it does not run"),
+    ] {
+        assert_eq!(told(state, found), format!("  needs beta ^2: {said}"));
+    }
+    let newer = serde_json::from_value::<RequirementState>(json!("asleep")).unwrap();
+    assert_eq!(newer, RequirementState::Unknown);
+}

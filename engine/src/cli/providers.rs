@@ -12,6 +12,7 @@ use super::connect::{DevNote, create_private_dir};
 use super::entry::{LoadedPlugins, PluginLoader};
 use super::failure::{CONFLICT, ENDED_BADLY, Failure};
 use super::mocks::{Mock, Mocks};
+use super::output::tell;
 use crate::runtime::{EngineConfig, Mocked};
 
 /// The folder of the bus in a data directory; what the engine keeps outside the bus is beside it.
@@ -112,6 +113,13 @@ impl Providers {
             self.plugins.push(loaded);
             self.summaries.push(format!("plugins of {name} in process"));
             let text = text_of(&file);
+            if text.is_some() {
+                let shown = file.display();
+                tell(&format!(
+                    "note: {shown} is not used: the plugins of its folder run in this process; \
+                     `--mock` answers instead of them"
+                ));
+            }
             self.files.insert(file, MocksFile { text, served: None, unused: true });
             return Ok(());
         }

@@ -52,10 +52,13 @@ pub(crate) use intake::{BODY_MAX, check_id, route};
 pub use intake::{Incoming, IntakeError, IntakeHealth, Targets, decode};
 pub use loading::Loading;
 pub use longwork::CallProgress;
+pub(crate) use longwork::{BUCKET as BODIES, content_of, object_of};
 pub use mocked::Mocked;
 pub use notices::NoticeMessage;
 pub use providers::{Held, Hold, Tripped};
-pub(crate) use providers::{Looked, ProviderInstance, is_once, picking, silent, silent_words};
+pub(crate) use providers::{
+    Looked, ProviderInstance, is_once, not_spoken, picking, read_reply_within, silent, silent_words,
+};
 pub use remote::{DeadLetterFilter, InstanceWaiter, Standing};
 pub use schedules::load_all;
 pub(crate) use schedules::upcoming;

@@ -27,12 +27,12 @@ async fn count(document: Document) -> Result<Verdict, Failure> {
     Ok(Verdict { words: document.title.split_whitespace().count() })
 }
 
-fn connect(server: &Server) -> Bus {
+pub(crate) fn connect(server: &Server) -> Bus {
     runtime().block_on(Bus::connect(&NatsOptions::new(server.url()))).unwrap()
 }
 
 /// `check/level` of each finding that is no `ok`.
-fn told(report: &Value) -> Vec<String> {
+pub(crate) fn told(report: &Value) -> Vec<String> {
     let sections = report["sections"].as_array().unwrap();
     let findings = sections.iter().flat_map(|one| one["findings"].as_array().unwrap());
     findings
@@ -101,7 +101,7 @@ fn p5_a_plugin_that_takes_anything_is_told_each_fault() {
         "msgpack/problem",
         "encoding/warning",
         "output/problem",
-        "repeat/warning",
+        "repeat/problem",
     ];
     assert_eq!(told(&report), expected, "{report}");
     drop(registration);

@@ -6,6 +6,7 @@ mod away;
 mod bodies;
 mod check;
 mod conformance;
+mod conformance_answers;
 mod control;
 mod convert;
 mod damaged;

@@ -103,6 +103,12 @@ fn without_an_engine_plugins_tell_of_themselves_over_nats_and_nobody_does_embedd
     let absent = on(&["plugin", "show", "bnk"]).ends(3).err;
     assert!(absent.contains("did you mean `bank`?"), "{absent}");
     on(&["plugin", "call", "bank", "pay"]).ends(6);
+    let inside = Place::new();
+    inside.copy_example("document-approval");
+    let _dev = inside.dev(&["document-approval"]);
+    let check = inside.gearshift(&["plugin", "check", "validator"]).ends(6).err;
+    assert!(check.contains("is inside its process"), "{check}");
+    assert!(check.contains("start it by `gearshift dev --nats`"), "{check}");
     let nobody = place.gearshift(&["plugin", "ls", "-s", "http://127.0.0.1:9"]).ends(6);
     assert!(nobody.err.contains("start an engine with"), "{}", nobody.err);
 }
@@ -290,6 +296,25 @@ fn p10_a_plugin_of_another_protocol_is_told_by_ls_show_and_deploy() {
     assert!(checked.contains("GS0226") && checked.contains(said), "{checked}");
     let deployed = on(&["deploy", "pays.workflow.yaml"]).ends(0).err;
     assert!(deployed.contains("GS0226") && deployed.contains(said), "{deployed}");
+    on(&["start", "pays", "--key", "p-1"]).ends(0);
+    // One line says it, and none that there is no such plugin.
+    let why = until(Duration::from_secs(30), || {
+        let why = on(&["why", "p-1"]).ends(0).out;
+        why.contains("speaks protocol").then_some(why)
+    });
+    assert_eq!(why.matches("speaks protocol version").count(), 1, "{why}");
+    assert!(!why.contains("no plugin"), "{why}");
+}
+
+/// Who needs `waiter`, which is there and not ready, hears just that.
+fn who_needs_it_hears_how_it_is(bus: &Bus, show: impl Fn(&str) -> String) {
+    let hold = |_: Value| async move { Ok::<_, Failure>(true) };
+    let needy = Plugin::new("needy", "1.0.0").operation("hold", hold).requires("waiter", "^1");
+    let served = bus.clone();
+    let needy = runtime().spawn(async move { needy.serve(&served).await });
+    let said = "needs waiter ^1: it is initializing, and takes no calls yet";
+    assert!((0..2_000).any(|_| show("needy").contains(said)), "{said}");
+    needy.abort();
 }
 
 /// A plugin that waits for another one, and one that ends, are seen by those who look.
@@ -324,8 +349,8 @@ fn g2_a_plugin_that_takes_no_calls_is_seen_with_its_state() {
     until("initializing");
     let shown = on(&["plugin", "show", "waiter"]).ends(0).out;
     assert!(shown.contains("needs parser >=1: it does not run"), "{shown}");
-    let check = ["plugin", "check", "waiter", "--nats", server.url()];
-    let check = place.gearshift(&check).ends(3).err;
+    who_needs_it_hears_how_it_is(&bus, |name| on(&["plugin", "show", name]).out);
+    let check = on(&["plugin", "check", "waiter"]).ends(3).err;
     assert!(check.contains("it is initializing"), "{check}");
     // A call by hand says that it is there, since when, and what it waits for.
     let engine = serve(&place, server.url(), &[]);

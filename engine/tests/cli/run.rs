@@ -142,6 +142,11 @@ fn the_timeline_is_told_in_words() {
     assert!(review.contains("call validator.validate_document"), "{}", done.out);
     let last = told.last().unwrap();
     assert!(last.starts_with("done in ") && last.ends_with(" · archived"), "{}", done.out);
+    // What stands beside plugins that run in the process is not passed over in silence.
+    assert!(!done.err.contains("mocks.yaml"), "{}", done.err);
+    place.write("document-approval/mocks.yaml", "validator.validate_document: { valid: false }\n");
+    let beside = place.gearshift(&["run", "document-approval"]).ends(0);
+    assert!(beside.err.contains("mocks.yaml is not used: the plugins of its"), "{}", beside.err);
 }
 
 #[test]

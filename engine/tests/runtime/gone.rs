@@ -2,8 +2,8 @@
 //! silence about a time before others answered is no sign of the operation.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gearshift_bus::{
@@ -28,6 +28,8 @@ struct Worker {
     holds: Arc<AtomicBool>,
     held: Arc<AtomicUsize>,
     answered: Arc<AtomicUsize>,
+    /// Call id and attempt of what it was asked.
+    seen: Arc<Mutex<Vec<(String, String)>>>,
     _serving: JoinSet<()>,
     _offered: Registration,
 }
@@ -52,11 +54,17 @@ impl Worker {
         let (offered, servers) = bus.requests().offer_as(info, offer).await.unwrap();
         let holds = Arc::new(AtomicBool::new(holds));
         let (held, answered) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let seen = Arc::<Mutex<Vec<_>>>::default();
         let mut serving = JoinSet::new();
         for mut server in servers {
             let (holds, held, answered) = (holds.clone(), held.clone(), answered.clone());
+            let seen = Arc::clone(&seen);
             serving.spawn(async move {
                 while let Some(request) = server.next().await {
+                    let told = |name| request.message.headers.get(name).unwrap_or("").to_owned();
+                    let call = (told("Gearshift-Call-Id"), told("Gearshift-Attempt"));
+                    // What is no call asks whether it is there.
+                    seen.lock().unwrap().extend(Some(call).filter(|call| !call.0.is_empty()));
                     if holds.load(Ordering::SeqCst) {
                         held.fetch_add(1, Ordering::SeqCst);
                         continue;
@@ -68,7 +76,7 @@ impl Worker {
             });
         }
         let id = offered.id().to_owned();
-        Self { id, holds, held, answered, _serving: serving, _offered: offered }
+        Self { id, holds, held, answered, seen, _serving: serving, _offered: offered }
     }
 
     fn held(&self) -> usize {
@@ -168,6 +176,64 @@ fn decision_46_what_a_killed_instance_had_is_asked_again_long_before_its_deadlin
             world.advance(Duration::from_secs(60));
             for name in &held {
                 ends(&world, name).await;
+            }
+        });
+    });
+}
+
+/// One of three is killed with many calls in flight: each call ends, asked once, or once more
+/// under the same id where the killed one had it.
+#[test]
+fn decision_46_of_many_calls_in_flight_those_of_the_killed_instance_are_asked_again() {
+    const CALLS: usize = 60;
+
+    on_nats(|mut world| {
+        world.start();
+        world.deploy(&jobs("{ balance: round_robin }", "1h"));
+        let bus = world.bus();
+        world.run(async {
+            let dies = Worker::start(&bus, true).await;
+            let stay = [Worker::start(&bus, true).await, Worker::start(&bus, true).await];
+            for number in 0..CALLS {
+                want(&world, &format!("a{number}")).await;
+            }
+            let held = |list: &[Worker]| list.iter().map(Worker::held).sum::<usize>();
+            let all = async || (dies.held() + held(&stay) == CALLS).then_some(());
+            eventually_async("all are in flight", all).await;
+            let lost = dies.seen.lock().unwrap().clone();
+            assert!(lost.len() >= CALLS / 6, "it has its share: {}", lost.len());
+            stay.iter().for_each(|one| one.holds.store(false, Ordering::SeqCst));
+            dies.dies(&bus).await;
+            let failed = async || {
+                let mut gone = 0;
+                for number in 0..CALLS {
+                    gone += usize::from(says(&world, &format!("a{number}"), GONE).await);
+                }
+                (gone == lost.len()).then_some(())
+            };
+            eventually_async("what the killed one had fails", failed).await;
+            world.advance(Duration::from_secs(60));
+            let again = async || {
+                let asked = stay.iter().map(|one| one.seen.lock().unwrap().len()).sum::<usize>();
+                (asked >= CALLS).then_some(())
+            };
+            eventually_async("it is asked again", again).await;
+            let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            let kept = stay.iter().flat_map(|one| one.seen.lock().unwrap().clone());
+            for (call, attempt) in lost.iter().cloned().chain(kept) {
+                seen.entry(call).or_default().push(attempt);
+            }
+            assert_eq!(seen.len(), CALLS, "no call has another id when it is asked again");
+            for (call, attempts) in &seen {
+                let was_lost = lost.iter().any(|(id, _)| id == call);
+                let expected: &[&str] = if was_lost { &["1", "2"] } else { &["1"] };
+                assert_eq!(attempts, expected, "{call}");
+            }
+            for number in 0..CALLS {
+                let name = format!("a{number}");
+                if says(&world, &name, GONE).await {
+                    ends(&world, &name).await;
+                }
             }
         });
     });

@@ -13,6 +13,9 @@ pub const QUERY: &str = "gearshift.query.";
 pub const PLUGIN: &str = "gearshift.plugin.";
 /// Start of the subjects of late results; the call id follows.
 pub const RESULT: &str = "gearshift.result.";
+/// Start of the call ids of `gearshift plugin check`, which no instance waits for: engines pass
+/// over results of such calls. No call of an instance has such an id.
+pub const CHECK: &str = "check-";
 /// Start of the subjects of signs of life of long calls; the call id follows.
 pub const HEARTBEAT: &str = "gearshift.heartbeat.";
 /// Start of the subjects of cancelled calls; the call id follows.

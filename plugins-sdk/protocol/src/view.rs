@@ -7,7 +7,7 @@ pub use self::control::{CheckpointView, PausedView};
 pub use self::end::EndView;
 pub use self::health::{EngineView, Health, HealthStatus, PartitionHealth, SourceHealth};
 pub use self::plugins::{
-    BreakerView, OperationView, PluginInstanceView, PluginView, RequirementView,
+    BreakerView, OperationView, PluginInstanceView, PluginView, RequirementState, RequirementView,
 };
 pub use self::schedules::{LeftOutView, ScheduleOrderView, SchedulePauseView, ScheduleView};
 pub use self::steps::{

@@ -23,7 +23,7 @@ async def open_door(address: str, state: Callable[[], str]) -> asyncio.AbstractS
         except (asyncio.TimeoutError, asyncio.IncompleteReadError, ValueError, OSError):
             return  # Whoever asks no question, or went away, needs no answer.
         except asyncio.LimitOverrunError:
-            return
+            writer.write(_answer("431 Request Header Fields Too Large", "too long", False).encode())
         finally:
             writer.close()
 
@@ -36,11 +36,15 @@ def answer(question: str, state: str) -> str:
     words = question.split("\r\n", 1)[0].split(" ")
     method, target, version = words if len(words) == 3 else ("", "", "")
     status, body = _verdict(method, target.split("?", 1)[0], version, state)
+    return _answer(status, body, method == "HEAD")
+
+
+def _answer(status: str, body: str, head_only: bool) -> str:
     head = (
         f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body) + 1}\r\n"
         "Cache-Control: no-store\r\nConnection: close\r\n\r\n"
     )
-    return head if method == "HEAD" else f"{head}{body}\n"
+    return head if head_only else f"{head}{body}\n"
 
 
 def _verdict(method: str, path: str, version: str, state: str) -> Tuple[str, str]:

@@ -161,13 +161,13 @@ pub(super) fn fits(
 fn sized(output: &Value) -> Finding {
     let size = output.to_string().len();
     let limit = plugin::BODY_BYTES_MAX;
-    if size <= limit {
-        return Finding::ok("size", format!("{size} bytes of at most {limit}"));
-    }
-    Finding::problem(
+    // What is larger inline is no answer at all.
+    Finding::ok(
         "size",
-        format!("the output has {size} bytes; {limit} travel inline"),
-        "put it into the object store and answer `{\"$object\": \"bucket/name\"}`",
+        match size <= limit {
+            true => format!("{size} bytes of at most {limit}"),
+            false => format!("{size} bytes, in the object store"),
+        },
     )
 }
 
@@ -176,10 +176,18 @@ fn repeated(first: &Value, told: &Told) -> Finding {
         Told::Output(second) if second == first => {
             Finding::ok("repeat", "the same call id is answered alike")
         }
-        Told::Output(second) => Finding::warning(
+        Told::Output(second) => Finding::problem(
             "repeat",
-            format!("the same call id is answered differently: `{}`", short(second)),
-            "calls are repeated after a lost answer: let the effect happen once per call id",
+            format!(
+                "the same call id is answered differently: first `{}`, then `{}`",
+                short(first),
+                short(second)
+            ),
+            format!(
+                "calls are repeated after a lost answer: let the effect happen once per call id \
+                 and answer a repeat as the first time, or say `{}: false`",
+                metadata::METADATA_IDEMPOTENT
+            ),
         ),
         Told::Failure(_) | Told::Pending(_) | Told::Wrong(_) => Finding::problem(
             "repeat",
@@ -232,7 +240,7 @@ fn words(failure: &PluginFailure) -> String {
     }
 }
 
-fn short(value: &Value) -> String {
+pub(super) fn short(value: &Value) -> String {
     const CHARACTERS: usize = 120;
 
     let text = value.to_string();

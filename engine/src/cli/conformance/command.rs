@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::super::args::Global;
-use super::super::connect;
-use super::super::failure::{ENDED_BADLY, Failure, Outcome};
+use super::super::connect::{self, DevNote, Target as Way};
+use super::super::failure::{ENDED_BADLY, Failure, Outcome, UNREACHABLE};
 use super::super::finding::{Finding, Level, summary};
 use super::super::joining::unusable;
 use super::super::output::clean;
@@ -19,7 +19,7 @@ use super::super::plugin_shown::WIDTH as COLUMNS;
 use super::super::words::count;
 use super::desk::Desk;
 use super::samples::{SampleArgs, Samples};
-use super::targets::{Target, foreign, targets, wanted};
+use super::targets::{Judged, Target, foreign, targets, wanted};
 use super::{calls, declared};
 
 /// How long an answer is waited for where the operation names no time of its own.
@@ -36,7 +36,9 @@ Examples:
 It asks the plugin over NATS as an engine does, whatever language it is written in. Without a sample
 it only looks at what the plugin says of itself, and sends nonsense that must be refused. With one,
 the operation is really called, up to a dozen times in each major version: use a sample whose effect
-does no harm. What speaks another protocol version is a problem, and is not called.
+does no harm. Where instances tell different things of an operation, one of each kind is asked, so
+often each, under its own subject. What engines would refuse of an answer is a problem; nothing is
+left behind in them. What speaks another protocol version is a problem, and is not called.
 Exit 0: no problem; 1: at least one; 3: no such plugin runs, or it has no such operation.";
 
 /// `gearshift plugin check`.
@@ -61,6 +63,9 @@ struct Section {
     major: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<String>,
+    /// Which one it is of, where instances tell different things of the operation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
     /// Is it what was looked at when all had been called?
     #[serde(skip)]
     is_last: bool,
@@ -70,7 +75,7 @@ struct Section {
 impl Section {
     fn of(target: &Target<'_>, operation: Option<String>, findings: Vec<Finding>) -> Self {
         let (plugin, major) = (target.name.to_owned(), target.major);
-        Self { plugin, major, operation, is_last: false, findings }
+        Self { plugin, major, operation, instance: None, is_last: false, findings }
     }
 
     /// What stands above it; `several` plugins or versions are told apart.
@@ -79,7 +84,10 @@ impl Section {
         let version = self.major.filter(|_| several).map(|major| format!(" v{major}"));
         let version = version.unwrap_or_default();
         match &self.operation {
-            Some(operation) => format!("{plugin}.{operation}{version}"),
+            Some(operation) => {
+                let at = self.instance.as_ref().map(|id| format!(", instance {id}"));
+                format!("{plugin}.{operation}{version}{}", at.unwrap_or_default())
+            }
             None if self.is_last && several => format!("{plugin} afterwards"),
             None if self.is_last => "afterwards".to_owned(),
             None => format!("{plugin}{version}"),
@@ -90,7 +98,8 @@ impl Section {
 /// Tries everything.
 pub(in crate::cli) async fn check(global: &Global, args: &CheckArgs) -> Outcome {
     let wanted = wanted(&args.name)?;
-    let (target, _) = connect::nats_to_look_at(global, args.nats.as_deref())?;
+    let target = connect::nats_to_look_at(global, args.nats.as_deref());
+    let (target, _) = target.map_err(|failure| inside(global).unwrap_or(failure))?;
     let bus = Bus::connect(&target.options).await.map_err(|error| unusable(&target, &error))?;
     let sections = Box::pin(examine(global, args, &wanted, &bus)).await?;
     if let Err(error) = bus.close().await {
@@ -100,6 +109,20 @@ pub(in crate::cli) async fn check(global: &Global, args: &CheckArgs) -> Outcome 
     let is_bad = sections.iter().flat_map(|one| &one.findings);
     let is_bad = is_bad.into_iter().any(|found| found.level == Level::Problem);
     Ok(if is_bad { ENDED_BADLY } else { 0 })
+}
+
+/// Why no server is named, where the engine of this folder has its bus in its process.
+fn inside(global: &Global) -> Option<Failure> {
+    let folder = std::env::current_dir().ok()?;
+    let note = DevNote::read(&folder).filter(|note| note.nats.is_none())?;
+    match connect::chosen(global).ok()? {
+        Way::Http { url, .. } if url == note.url => {}
+        Way::Http { .. } | Way::Nats(_) => return None,
+    }
+    let what = "the bus of the engine of this folder is inside its process: a check asks plugins \
+                over NATS, as engines in other processes do";
+    let help = "start it by `gearshift dev --nats`, or name servers by `--nats URL`";
+    Some(Failure::new(UNREACHABLE, what).with_help(help))
 }
 
 async fn examine(
@@ -135,7 +158,9 @@ async fn examine(
     for name in known {
         let findings = vec![answers(bus, "PING", name).await];
         let plugin = name.to_owned();
-        sections.push(Section { plugin, major: None, operation: None, is_last: true, findings });
+        let (operation, instance) = (None, None);
+        let last = Section { plugin, major: None, operation, instance, is_last: true, findings };
+        sections.push(last);
     }
     Ok(sections)
 }
@@ -148,7 +173,8 @@ async fn operations(
     samples: &Samples,
 ) -> Vec<Section> {
     let mut sections = Vec::new();
-    for (service, endpoint) in target.endpoints() {
+    for judged in target.judged() {
+        let Judged { service, endpoint, subject, instance, finding } = judged;
         if samples.only.as_ref().is_some_and(|only| *only != endpoint.name) {
             continue;
         }
@@ -157,9 +183,10 @@ async fn operations(
             None => declared::endpoint(service, endpoint),
             Some(_) => Vec::new(),
         };
+        findings.extend(finding);
         let told = endpoint.metadata.get(metadata::METADATA_TIMEOUT);
         let told = told.and_then(|text| plugin::parse_duration(text)).map(Duration::from_millis);
-        match target.subject(endpoint).map(|text| Subject::parse(&text)) {
+        match subject.map(|text| Subject::parse(&text)) {
             Ok(Ok(subject)) => {
                 let limit = told.unwrap_or(LIMIT).min(global.timeout);
                 let desk = Desk { bus, subject, limit };
@@ -173,7 +200,8 @@ async fn operations(
             )),
             Err(why) => findings.push(Finding::skipped("call", why)),
         }
-        sections.push(Section::of(target, Some(endpoint.name.clone()), findings));
+        let section = Section::of(target, Some(endpoint.name.clone()), findings);
+        sections.push(Section { instance, ..section });
     }
     sections
 }

@@ -67,12 +67,18 @@ pub(super) fn agreement(services: &[&ServiceInfo]) -> Vec<Finding> {
             continue;
         }
         for endpoint in &one.endpoints {
-            let differs = |it: &ServiceInfo| {
-                let mut its = it.endpoints.iter().filter(|its| its.subject == endpoint.subject);
-                it.version == one.version && its.any(|its| schemas(its) != schemas(endpoint))
+            let all = services.iter().filter(|it| it.version == one.version);
+            let all = all.flat_map(|it| it.endpoints.iter().map(move |its| (it, its)));
+            let all: Vec<_> = all.filter(|(_, its)| its.subject == endpoint.subject).collect();
+            // Whoever tells most is the measure; one that publishes none contradicts nobody.
+            let told =
+                |(_, its): &(&&ServiceInfo, &EndpointInfo)| schemas(its).iter().flatten().count();
+            let most = all.iter().map(told).max();
+            let Some((one, endpoint)) = all.iter().find(|it| Some(told(it)) == most) else {
+                continue;
             };
-            let others = services.iter().filter(|it| differs(it));
-            let ids: Vec<_> = others.map(|it| it.id.clone()).collect();
+            let others = all.iter().filter(|(_, its)| contradicts(its, endpoint));
+            let ids: Vec<_> = others.map(|(it, _)| it.id.clone()).collect();
             if !ids.is_empty() {
                 let (name, version, told) = (&endpoint.name, &one.version, quoted(&ids));
                 list.push(Finding::warning(
@@ -89,8 +95,14 @@ pub(super) fn agreement(services: &[&ServiceInfo]) -> Vec<Finding> {
     list
 }
 
+/// Do both publish a schema of the same, and another one?
+fn contradicts(one: &EndpointInfo, other: &EndpointInfo) -> bool {
+    let pairs = schemas(one).into_iter().zip(schemas(other));
+    pairs.into_iter().any(|(one, other)| one.zip(other).is_some_and(|(one, other)| one != other))
+}
+
 /// What an endpoint takes and gives, as values: spaces are no difference.
-fn schemas(endpoint: &EndpointInfo) -> [Option<serde_json::Value>; 2] {
+pub(super) fn schemas(endpoint: &EndpointInfo) -> [Option<serde_json::Value>; 2] {
     [metadata::METADATA_INPUT, metadata::METADATA_OUTPUT]
         .map(|key| serde_json::from_str(endpoint.metadata.get(key)?).ok())
 }
@@ -256,5 +268,8 @@ mod tests {
         assert!(told(&[&one, &same, &newer]).is_empty(), "spaces are no difference");
         let said = "`validate` of version 1.2.0 has another schema at `c` than at `a`";
         assert_eq!(told(&[&one, &same, &other, &newer]), [said]);
+        let none = ServiceInfo { id: "e".to_owned(), ..instance("1.2.0", "s", &[]) };
+        assert!(told(&[&none, &one]).is_empty(), "one that publishes none contradicts nobody");
+        assert_eq!(told(&[&none, &one, &other]), [said]);
     }
 }

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gearshift_bus::{Bus, Error, ErrorKind, Message, Subject};
-use gearshift_protocol::{CallHeaders, Encoding, PluginFailure, headers};
+use gearshift_machine::machine::{CallOutcome, ErrorKind as CallError};
+use gearshift_protocol::plugin::{BODY_BYTES_MAX, OBJECT_BYTES_MAX};
+use gearshift_protocol::{CallHeaders, Encoding, ObjectRef, PluginFailure, headers, subjects};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::runtime::Clock;
+use crate::runtime::{BODIES, Clock, content_of, object_of, read_reply_within};
 
 /// One operation, and how long its answers are waited for.
 pub(super) struct Desk<'a> {
@@ -35,7 +37,7 @@ impl Desk<'_> {
     pub(super) fn fresh(&self) -> CallHeaders {
         let deadline = Clock::System.now().plus_ms(millis(self.limit));
         CallHeaders {
-            call_id: format!("check-{}", Uuid::now_v7().simple()),
+            call_id: format!("{}{}", subjects::CHECK, Uuid::now_v7().simple()),
             attempt: 1,
             deadline: Some(deadline.to_string()),
             workflow: "conformance@1".to_owned(),
@@ -60,9 +62,77 @@ impl Desk<'_> {
             Err(error) => return Told::Wrong(error.to_string()),
         };
         match self.bus.requests().request(message, self.limit).await {
-            Ok(reply) => read(&reply),
+            Ok(reply) => self.read(reply, &call.call_id).await,
             Err(error) => Told::Wrong(self.unanswered(&error)),
         }
+    }
+
+    /// What a reply to a call or its later result says, read as engines read it: what these refuse
+    /// is no answer.
+    pub(super) async fn read(&self, mut reply: Message, call: &str) -> Told {
+        let is_pending = |reply: &Message| {
+            let told = reply.headers.get(headers::PENDING);
+            told.is_some_and(|told| told.eq_ignore_ascii_case("true"))
+        };
+        if is_pending(&reply) {
+            return Told::Pending(reply.headers.get(headers::HEARTBEAT).map(str::to_owned));
+        }
+        let object = object_of(&reply);
+        let limit = if object.is_some() { OBJECT_BYTES_MAX } else { BODY_BYTES_MAX };
+        if let Some(object) = object {
+            match self.content(&object).await {
+                Ok(bytes) => reply.payload = bytes,
+                Err(why) => {
+                    let ObjectRef { bucket, name } = object;
+                    return Told::Wrong(format!("it answers by `{bucket}/{name}`, but {why}"));
+                }
+            }
+        }
+        match read_reply_within(&reply, call, limit) {
+            CallOutcome::Failure { kind: CallError::InvalidReply, code, message, .. } => {
+                return Told::Wrong(format!("engines refuse the answer: {message} ({code})"));
+            }
+            CallOutcome::Failure { .. } | CallOutcome::Success(_) | CallOutcome::Cached(_) => {}
+        }
+        let header = |name: &str| reply.headers.get(name);
+        if let Some(failure) = PluginFailure::from_headers(header) {
+            return Told::Failure(failure);
+        }
+        let encoding = match Encoding::of(header(headers::CONTENT_TYPE)) {
+            Ok(encoding) => encoding,
+            Err(error) => return Told::Wrong(error.to_string()),
+        };
+        match encoding.decode(&reply.payload) {
+            Ok(output) => Told::Output(output),
+            Err(error) => {
+                let content = encoding.content_type();
+                Told::Wrong(format!("the answer's body is not {content}: {error}"))
+            }
+        }
+    }
+
+    /// The content of an object that an answer points to, or why there is none.
+    async fn content(&self, object: &ObjectRef) -> Result<Bytes, String> {
+        if self.has_no_bodies().await {
+            return Err(format!("there is no object store `{BODIES}`"));
+        }
+        match content_of(self.bus, object).await {
+            Ok(Ok((_, bytes))) => Ok(bytes),
+            Ok(Err((code, text))) => Err(format!("{text} ({code})")),
+            Err(error) => Err(format!("it cannot be read: {error}")),
+        }
+    }
+
+    /// Is there surely no store for large bodies? To open one would make it, and a check leaves
+    /// nothing behind.
+    async fn has_no_bodies(&self) -> bool {
+        let Ok(subject) = Subject::parse(&format!("$JS.API.STREAM.INFO.OBJ_{BODIES}")) else {
+            return false;
+        };
+        let asked = Message::new(subject, Bytes::new());
+        let Ok(reply) = self.bus.requests().request(asked, self.limit).await else { return false };
+        let told = serde_json::from_slice::<Value>(&reply.payload).unwrap_or_default();
+        told["error"]["code"] == 404
     }
 
     fn message(&self, call: &CallHeaders, content: &str, body: Vec<u8>) -> Result<Message, Error> {
@@ -82,28 +152,6 @@ impl Desk<'_> {
             return format!("no answer within {}", super::super::words::span(millis(self.limit)));
         }
         error.to_string()
-    }
-}
-
-/// What a reply or a later result says.
-pub(super) fn read(reply: &Message) -> Told {
-    let header = |name: &str| reply.headers.get(name);
-    if header(headers::PENDING).is_some_and(|told| told.eq_ignore_ascii_case("true")) {
-        return Told::Pending(header(headers::HEARTBEAT).map(str::to_owned));
-    }
-    if let Some(failure) = PluginFailure::from_headers(header) {
-        return Told::Failure(failure);
-    }
-    let encoding = match Encoding::of(header(headers::CONTENT_TYPE)) {
-        Ok(encoding) => encoding,
-        Err(error) => return Told::Wrong(error.to_string()),
-    };
-    match encoding.decode(&reply.payload) {
-        Ok(output) => Told::Output(output),
-        Err(error) => {
-            let content = encoding.content_type();
-            Told::Wrong(format!("the answer's body is not {content}: {error}"))
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gearshift_bus::{EndpointInfo, Error, Message, Server, SubjectPattern, Subscription};
+use gearshift_bus::{EndpointInfo, Error, Message, Request, Server, SubjectPattern, Subscription};
 use gearshift_protocol::{CallHeaders, Encoding, headers, metadata, plugin, subjects};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -11,13 +11,16 @@ use tokio::time::Instant;
 use super::super::finding::Finding;
 use super::super::words::span;
 use super::calls::{fits, lost};
-use super::desk::{Desk, Told, millis, read};
+use super::desk::{Desk, Told, millis};
 
 /// The interval of signs of life where nobody names one.
 const INTERVAL: Duration = Duration::from_secs(30);
 
 /// The group in which results are taken.
 const GROUP: &str = "conformance";
+
+/// How long another result is waited for behind the first: of two answers at once, both come.
+const AFTER: Duration = Duration::from_millis(300);
 
 /// Who listens for what one call publishes.
 struct Ears {
@@ -33,6 +36,8 @@ struct Heard {
     silence: Duration,
     /// The result; `None` where there was none in time.
     result: Option<Message>,
+    /// Another one after that, of other content.
+    other: Option<Message>,
 }
 
 /// Calls as an engine does that lets results come later.
@@ -68,8 +73,33 @@ pub(super) async fn work(desk: &Desk<'_>, endpoint: &EndpointInfo, sample: &Valu
     if heard.signs > 0 || heard.result.is_some() {
         list.push(alive(&heard, interval));
     }
-    list.extend(result(&heard, endpoint, &call, desk.limit));
+    list.extend(result(desk, &heard, endpoint, &call).await);
+    if let (Some(first), Some(other)) = (&heard.result, &heard.other) {
+        list.push(answered_twice(desk, &call, first, other).await);
+    }
     list
+}
+
+/// One attempt has two results that say two things.
+async fn answered_twice(
+    desk: &Desk<'_>,
+    call: &CallHeaders,
+    first: &Message,
+    other: &Message,
+) -> Finding {
+    let (first, other) = (
+        desk.read(first.clone(), &call.call_id).await,
+        desk.read(other.clone(), &call.call_id).await,
+    );
+    Finding::problem(
+        "result",
+        format!(
+            "one attempt has two results: the first {}, another {}",
+            lost(&first),
+            lost(&other)
+        ),
+        "publish one result per attempt: engines take the first, and count and tell the others",
+    )
 }
 
 async fn listen(desk: &Desk<'_>, call: &CallHeaders) -> Result<Ears, Error> {
@@ -81,12 +111,12 @@ async fn listen(desk: &Desk<'_>, call: &CallHeaders) -> Result<Ears, Error> {
     })
 }
 
-/// Listens until the result, at most this long.
+/// Listens until the result, at most this long, and a moment longer for what follows it.
 async fn hear(ears: &mut Ears, limit: Duration) -> Heard {
     let (mut signs, mut silence) = (0, Duration::ZERO);
     let end = Instant::now() + limit;
     let mut last = Instant::now();
-    loop {
+    let heard = loop {
         let heard = tokio::select! {
             biased;
             request = ears.results.next() => request,
@@ -101,17 +131,40 @@ async fn hear(ears: &mut Ears, limit: Duration) -> Heard {
             }
             () = tokio::time::sleep_until(end) => None,
         };
-        silence = silence.max(last.elapsed());
-        let Some(request) = heard else { return Heard { signs, silence, result: None } };
-        let message = request.message.clone();
-        // The answer of a stream that has stored it.
-        let stored = json!({"stream": GROUP, "seq": 1}).to_string();
-        let stored = Message::new(message.subject.clone(), Bytes::from(stored));
-        if let Err(error) = request.respond(stored).await {
-            tracing::debug!(%error, "the result could not be acknowledged");
+        break heard;
+    };
+    silence = silence.max(last.elapsed());
+    let Some(request) = heard else { return Heard { signs, silence, result: None, other: None } };
+    let result = stored(request).await;
+    let other = another(ears, &result).await;
+    Heard { signs, silence, result: Some(result), other }
+}
+
+/// What is published to the subject of the result after the result, and says something else.
+async fn another(ears: &mut Ears, result: &Message) -> Option<Message> {
+    let end = Instant::now() + AFTER;
+    loop {
+        let request = tokio::select! {
+            biased;
+            request = ears.results.next() => request?,
+            () = tokio::time::sleep_until(end) => return None,
+        };
+        let other = stored(request).await;
+        if other.said() != result.said() {
+            return Some(other);
         }
-        return Heard { signs, silence, result: Some(message) };
     }
+}
+
+/// Answers as a stream does that has stored it.
+async fn stored(request: Request) -> Message {
+    let message = request.message.clone();
+    let stored = json!({"stream": GROUP, "seq": 1}).to_string();
+    let stored = Message::new(message.subject.clone(), Bytes::from(stored));
+    if let Err(error) = request.respond(stored).await {
+        tracing::debug!(%error, "the result could not be acknowledged");
+    }
+    message
 }
 
 fn alive(heard: &Heard, interval: Duration) -> Finding {
@@ -130,12 +183,13 @@ fn alive(heard: &Heard, interval: Duration) -> Finding {
     )
 }
 
-fn result(
+async fn result(
+    desk: &Desk<'_>,
     heard: &Heard,
     endpoint: &EndpointInfo,
     call: &CallHeaders,
-    limit: Duration,
 ) -> Vec<Finding> {
+    let limit = desk.limit;
     let Some(message) = &heard.result else {
         let what = if heard.signs > 0 { "none" } else { "neither it nor a heartbeat" };
         return vec![Finding::problem(
@@ -170,7 +224,7 @@ fn result(
             "name it `<call id>.<attempt>`: a repeat is then recognized",
         ));
     }
-    match read(message) {
+    match desk.read(message.clone(), &call.call_id).await {
         Told::Output(output) => {
             list.push(Finding::ok("result", "it was published, and can be read"));
             list.extend(fits("output", endpoint, metadata::METADATA_OUTPUT, &output));

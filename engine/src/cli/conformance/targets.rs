@@ -9,7 +9,8 @@ use semver::Version;
 
 use super::super::failure::{Failure, NOT_FOUND};
 use super::super::finding::Finding;
-use super::super::words::count;
+use super::super::words::{count, quoted};
+use super::declared::schemas;
 
 /// One major version of a plugin; its instances share the subjects of their operations.
 #[derive(Debug)]
@@ -23,6 +24,19 @@ pub(super) struct Target<'s> {
     others: Vec<&'s ServiceInfo>,
     /// Those that take no calls yet, or no more.
     hidden: Vec<&'s ServiceInfo>,
+}
+
+/// An operation as some instances tell of it, and where it is asked.
+#[derive(Debug)]
+pub(super) struct Judged<'s> {
+    pub(super) service: &'s ServiceInfo,
+    pub(super) endpoint: &'s EndpointInfo,
+    /// Why it is not asked, where it is not.
+    pub(super) subject: Result<String, String>,
+    /// Which instance it is that is asked, where another one says something else.
+    pub(super) instance: Option<String>,
+    /// What is to be said of that.
+    pub(super) finding: Option<Finding>,
 }
 
 /// `NAME`, `NAME@VERSIONS`, `NAME.OPERATION` or `NAME@VERSIONS.OPERATION`; without an operation
@@ -110,6 +124,67 @@ impl<'s> Target<'s> {
         all.filter(|(_, endpoint)| seen.insert(&*endpoint.name)).collect()
     }
 
+    /// Each operation as it is asked: once where all instances tell the same of it, else at one
+    /// instance of each kind, alone: which one the queue would pick is not known.
+    pub(super) fn judged(&self) -> Vec<Judged<'s>> {
+        self.endpoints().into_iter().flat_map(|(_, endpoint)| self.kinds(endpoint)).collect()
+    }
+
+    fn kinds(&self, endpoint: &'s EndpointInfo) -> Vec<Judged<'s>> {
+        let mut kinds: Vec<Vec<(&'s ServiceInfo, &'s EndpointInfo)>> = Vec::new();
+        for service in &self.services {
+            let service: &'s ServiceInfo = service;
+            let its = service.endpoints.iter().filter(|its| its.name == endpoint.name);
+            for one in its.map(|its| (service, its)) {
+                match kinds.iter_mut().find(|kind| kind.first().is_some_and(|it| alike(*it, one))) {
+                    Some(kind) => kind.push(one),
+                    None => kinds.push(vec![one]),
+                }
+            }
+        }
+        let shared = self.subject(endpoint);
+        let asked = |it: &&(&ServiceInfo, &EndpointInfo)| is_alone(it.0);
+        let is_one = kinds.len() < 2 || shared.is_err();
+        let nobody = !kinds.iter().flatten().any(|it| asked(&it));
+        let ids = |list: &mut dyn Iterator<Item = &'s ServiceInfo>| {
+            quoted(&list.map(|one| one.id.clone()).collect::<Vec<_>>())
+        };
+        if is_one || nobody {
+            let Some(&(service, endpoint)) = kinds.iter().flatten().next() else {
+                return Vec::new();
+            };
+            let finding = (!is_one).then(|| {
+                let told = ids(&mut kinds.iter().filter_map(|kind| Some(kind.first()?.0)));
+                Finding::warning(
+                    "instances",
+                    format!(
+                        "{told} tell different things of it, and none can be asked alone: what \
+                         follows is of whichever the queue picked"
+                    ),
+                    "run one build of it, or let instances answer under their own subjects",
+                )
+            });
+            return vec![Judged { service, endpoint, subject: shared, instance: None, finding }];
+        }
+        let judge = |kind: Vec<(&'s ServiceInfo, &'s EndpointInfo)>| {
+            let (service, endpoint) = *kind.iter().find(asked).or_else(|| kind.first())?;
+            let subject = match is_alone(service) {
+                true => Ok(subjects::plugin_instance(&endpoint.subject, &service.id)),
+                false => Err("not called: other instances tell something else of it, and it \
+                              cannot be asked alone"
+                    .to_owned()),
+            };
+            let alike = kind.iter().map(|(it, _)| *it).filter(|it| it.id != service.id);
+            let alike = ids(&mut alike.into_iter());
+            let finding = (!alike.is_empty()).then(|| {
+                Finding::skipped("instances", format!("{alike} not asked: told the same of it"))
+            });
+            let instance = Some(service.id.clone());
+            Some(Judged { service, endpoint, subject, instance, finding })
+        };
+        kinds.into_iter().filter_map(judge).collect()
+    }
+
     /// Those of it that take no calls.
     pub(super) fn not_asked(&self) -> Option<Finding> {
         let first = self.hidden.first()?;
@@ -138,10 +213,7 @@ impl<'s> Target<'s> {
             return Ok(endpoint.subject.clone());
         };
         // Who else has the subject would answer as well.
-        let alone = |one: &&&ServiceInfo| {
-            let told = PluginMetadata::from_map(&one.metadata);
-            serves(one) && told.is_some_and(|told| told.instance)
-        };
+        let alone = |one: &&&ServiceInfo| serves(one) && is_alone(one);
         match self.services.iter().find(alone) {
             Some(one) => Ok(subjects::plugin_instance(&endpoint.subject, &one.id)),
             None => Err(format!(
@@ -156,6 +228,27 @@ impl<'s> Target<'s> {
 pub(super) fn foreign(one: &ServiceInfo) -> Option<&str> {
     let (key, known) = metadata::METADATA_PROTOCOL;
     one.metadata.get(key).map(String::as_str).filter(|spoken| *spoken != known)
+}
+
+/// Does it answer under its own subjects too?
+fn is_alone(one: &ServiceInfo) -> bool {
+    PluginMetadata::from_map(&one.metadata).is_some_and(|told| told.instance)
+}
+
+/// Do two instances tell the same of an operation?
+fn alike(one: (&ServiceInfo, &EndpointInfo), other: (&ServiceInfo, &EndpointInfo)) -> bool {
+    let words = |endpoint: &EndpointInfo| {
+        let keys = [
+            metadata::METADATA_IDEMPOTENT,
+            metadata::METADATA_TIMEOUT,
+            metadata::METADATA_HEARTBEAT,
+        ];
+        keys.map(|key| endpoint.metadata.get(key).cloned())
+    };
+    one.0.version == other.0.version
+        && one.1.subject == other.1.subject
+        && words(one.1) == words(other.1)
+        && schemas(one.1) == schemas(other.1)
 }
 
 fn major(one: &ServiceInfo) -> Option<u64> {
@@ -188,105 +281,5 @@ fn absent(name: &str, services: &[ServiceInfo]) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn service(name: &str, version: &str, told: &[(&str, &str)]) -> ServiceInfo {
-        let metadata = [("gearshift.plugin", "1")].iter().chain(told);
-        let metadata = metadata.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        let major = version.split('.').next().unwrap_or_default();
-        ServiceInfo {
-            name: name.to_owned(),
-            id: format!("{name}-{version}"),
-            version: version.to_owned(),
-            metadata: metadata.collect(),
-            endpoints: vec![EndpointInfo {
-                name: "read".to_owned(),
-                subject: format!("gearshift.plugin.{name}.v{major}.read"),
-                metadata: BTreeMap::new(),
-            }],
-        }
-    }
-
-    fn title(one: &Target<'_>) -> String {
-        format!("{} v{}", one.name, one.major.unwrap_or_default())
-    }
-
-    fn titles(services: &[ServiceInfo], name: &str) -> Result<Vec<String>, String> {
-        let targets = targets(services, &wanted(name).unwrap());
-        targets
-            .map(|list| list.iter().map(title).collect())
-            .map_err(|failure| failure.problem.detail.clone())
-    }
-
-    #[test]
-    fn a_name_has_versions_and_an_operation_behind_it() {
-        let parts = |name: &str| {
-            let it = wanted(name).unwrap();
-            (it.plugin, it.requirement.unwrap_or_default(), it.operation)
-        };
-        let expected = |plugin: &str, versions: &str, operation: &str| {
-            (plugin.to_owned(), versions.to_owned(), operation.to_owned())
-        };
-        assert_eq!(parts("docs"), expected("docs", "", ""));
-        assert_eq!(parts("docs@^2"), expected("docs", "^2", ""));
-        assert_eq!(parts("docs@^1.2"), expected("docs", "^1.2", ""));
-        assert_eq!(parts("docs.read"), expected("docs", "", "read"));
-        assert_eq!(parts("docs@^1.2.read"), expected("docs", "^1.2", "read"));
-        assert!(wanted("no name").is_err() && wanted("a.b.c").is_err());
-    }
-
-    #[test]
-    fn every_major_version_is_meant_and_every_plugin_behind_an_interface() {
-        let interface = [("gearshift.interfaces", r#"["reader"]"#)];
-        let all = [
-            service("docs", "1.4.0", &[]),
-            service("docs", "2.0.0", &interface),
-            service("docs", "1.5.0", &[]),
-            service("scans", "1.0.0", &interface),
-        ];
-        let told = |name| titles(&all, name).unwrap();
-        assert_eq!(told("docs"), ["docs v1", "docs v2"]);
-        assert_eq!(told("docs@^2"), ["docs v2"]);
-        assert_eq!(told("reader"), ["docs v2", "scans v1"]);
-        assert_eq!(told("reader@^1.read"), ["scans v1"]);
-        let newer = "`docs` runs as 1.4.0, 1.5.0, 2.0.0, but `^3` is needed";
-        assert_eq!(titles(&all, "docs@^3").unwrap_err(), newer);
-        assert_eq!(titles(&all, "docks").unwrap_err(), "no plugin `docks` runs");
-        let first = &targets(&all, &wanted("docs").unwrap()).unwrap()[0];
-        assert_eq!((first.services.len(), first.endpoints().len()), (2, 1));
-        assert_eq!(first.endpoints()[0].0.version, "1.5.0", "the newest tells");
-    }
-
-    #[test]
-    fn who_shares_a_subject_and_is_not_meant_is_not_asked() {
-        let alone = [("gearshift.instance", "true")];
-        let subject = |told: &[(&str, &str)], other: &[(&str, &str)]| {
-            let all = [service("docs", "1.5.0", told), service("docs", "1.4.0", other)];
-            let targets = targets(&all, &wanted("docs@^1.5").unwrap()).unwrap();
-            targets[0].subject(targets[0].endpoints()[0].1)
-        };
-        let own = "gearshift.plugin.docs.v1.read.docs-1_5_0";
-        assert!(
-            subject(&alone, &[]).unwrap().starts_with("gearshift.plugin.docs.v1.read."),
-            "{own}"
-        );
-        assert!(subject(&[], &alone).unwrap_err().contains("1.4.0 shares its subject"));
-        let spoken = subject(&alone, &[("gearshift.plugin", "99")]).unwrap_err();
-        assert!(spoken.contains("speaks protocol version `99`"), "{spoken}");
-    }
-
-    #[test]
-    fn who_takes_no_calls_is_told_with_since_when() {
-        let state =
-            [("gearshift.state", "initializing"), ("gearshift.since", "2026-01-02T03:04:05Z")];
-        let all = [service("docs", "1.0.0", &state)];
-        let told = titles(&all, "docs").unwrap_err();
-        let said = "plugin `docs` takes no calls: it is initializing since 2026-01-02T03:04:05Z";
-        assert_eq!(told, said);
-        let all = [service("docs", "1.0.0", &state), service("docs", "2.0.0", &[])];
-        let list = targets(&all, &wanted("docs").unwrap()).unwrap();
-        assert!(list[0].not_asked().is_some() && list[0].endpoints().is_empty());
-        assert!(list[1].not_asked().is_none());
-    }
-}
+#[path = "targets_tests.rs"]
+mod tests;

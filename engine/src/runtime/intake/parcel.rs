@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gearshift_bus::Delivered;
 use gearshift_machine::machine::{Event, Timestamp};
 use gearshift_machine::partition::Position;
+use gearshift_protocol::subjects;
 
 use super::decode::{Incoming, IntakeError, decode};
 use super::route::{Targets, route};
@@ -34,6 +35,10 @@ pub(super) fn open(
 ) -> Vec<Parcel> {
     let position = Position { source: source.number, sequence: message.sequence };
     let subject = &message.message.subject;
+    if is_of_check(subject.as_str()) {
+        tracing::debug!(%subject, "the result of a check of a plugin is passed over");
+        return Vec::new();
+    }
     if let Some(late) = result(message) {
         return vec![late];
     }
@@ -48,6 +53,12 @@ pub(super) fn open(
         return read(index, source, subject.as_str(), message, now).into_iter().collect();
     }
     names.iter().filter_map(|name| read(index, source, name, message, now)).collect()
+}
+
+/// Is it the result of a call that `gearshift plugin check` made? It has heard that itself, and no
+/// instance waits for it.
+fn is_of_check(subject: &str) -> bool {
+    subject.strip_prefix(subjects::RESULT).is_some_and(|call| call.starts_with(subjects::CHECK))
 }
 
 /// The result of a call that a plugin took before.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearshift_bus::{Digest, ErrorKind as BusErrorKind, Message};
+use bytes::Bytes;
+use gearshift_bus::{Bus, Digest, ErrorKind as BusErrorKind, Message};
 use gearshift_machine::machine::{CallOutcome, CallRequest, ErrorKind};
 use gearshift_protocol::plugin::OBJECT_BYTES_MAX;
 use gearshift_protocol::{ObjectRef, headers};
@@ -15,9 +16,12 @@ use crate::runtime::shared::Shared;
 /// Where they lie.
 pub(super) const BLOBS: &str = "bodies";
 /// What others call that store.
-pub(super) const BUCKET: &str = "gearshift-bodies";
+pub(crate) const BUCKET: &str = "gearshift-bodies";
 /// Wait before the bus is asked again.
 pub(super) const READ_AGAIN: Duration = Duration::from_millis(500);
+
+/// The code and the words of why an answer is none.
+pub(crate) type Refused = (&'static str, String);
 
 /// The object whose content the reply is.
 pub(crate) fn object_of(reply: &Message) -> Option<ObjectRef> {
@@ -38,7 +42,25 @@ pub(crate) async fn read_object(
     object: &ObjectRef,
     call: &str,
 ) -> Result<CallOutcome, Error> {
-    let refused = |code, text| Ok(failure(ErrorKind::InvalidReply, code, text));
+    let (digest, bytes) = match content_of(&shared.bus, object).await? {
+        Ok(found) => found,
+        Err((code, text)) => return Ok(failure(ErrorKind::InvalidReply, code, text)),
+    };
+    reply.payload = bytes;
+    shared.bodies.took(digest, shared.config.clock.now());
+    Ok(read_reply_within(&reply, call, OBJECT_BYTES_MAX))
+}
+
+/// The content of the object that an answer points to; or the code and the words of why there is
+/// none, and will be none.
+///
+/// # Errors
+/// What the bus meets: it may be read later.
+pub(crate) async fn content_of(
+    bus: &Bus,
+    object: &ObjectRef,
+) -> Result<Result<(Digest, Bytes), Refused>, gearshift_bus::Error> {
+    let refused = |code, text| Ok(Err((code, text)));
     let ObjectRef { bucket, name } = object;
     let digest = match Digest::parse(name) {
         Ok(digest) if bucket == BUCKET => digest,
@@ -52,7 +74,7 @@ pub(crate) async fn read_object(
             );
         }
     };
-    let blobs = shared.bus.blobs(BLOBS).await?;
+    let blobs = bus.blobs(BLOBS).await?;
     let found = match blobs.get_within(&digest, OBJECT_BYTES_MAX).await {
         Ok(found) => found,
         Err(error) => {
@@ -63,15 +85,13 @@ pub(crate) async fn read_object(
             if let BusErrorKind::Corrupt { .. } = error.kind() {
                 return refused("reply_invalid", format!("object `{name}` is damaged"));
             }
-            return Err(error.into());
+            return Err(error);
         }
     };
-    let Some(bytes) = found else {
-        return refused("object_missing", format!("no object `{name}` in `{BUCKET}`"));
-    };
-    reply.payload = bytes;
-    shared.bodies.took(digest, shared.config.clock.now());
-    Ok(read_reply_within(&reply, call, OBJECT_BYTES_MAX))
+    match found {
+        Some(bytes) => Ok(Ok((digest, bytes))),
+        None => refused("object_missing", format!("no object `{name}` in `{BUCKET}`")),
+    }
 }
 
 /// [`read_object`] until the bus answers, at most until the deadline of `call`.

@@ -9,7 +9,7 @@ mod result;
 mod watched;
 
 pub(crate) use beats::{heartbeat_ms, keep_hearing, keep_missing};
-pub(crate) use bodies::{object_of, read_object, read_object_by};
+pub(crate) use bodies::{BUCKET, content_of, object_of, read_object, read_object_by};
 pub(crate) use inputs::too_large;
 pub(crate) use kept::{Bodies, keep_bodies};
 pub(crate) use result::{Late, Said, compared, late_result, redeem, settle};

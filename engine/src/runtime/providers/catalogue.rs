@@ -274,7 +274,7 @@ impl Catalogue {
 }
 
 /// `` plugin `p` speaks protocol version `99`, but `1` is needed ``.
-fn not_spoken(name: &str, spoken: &str) -> String {
+pub(crate) fn not_spoken(name: &str, spoken: &str) -> String {
     let (_, known) = plugin::METADATA_PROTOCOL;
     format!("plugin `{name}` speaks protocol version `{spoken}`, but `{known}` is needed")
 }

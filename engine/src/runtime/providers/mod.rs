@@ -44,7 +44,7 @@ pub(crate) use ahead::GoesFirst;
 pub(crate) use ask::{Asked, Attempt};
 pub use breaker::Tripped;
 pub(crate) use breakers::Pass;
-pub(crate) use catalogue::{Instance as ProviderInstance, is_once};
+pub(crate) use catalogue::{Instance as ProviderInstance, is_once, not_spoken};
 pub(crate) use gate::Open;
 pub(crate) use gives::{Gives, sure};
 pub use holds::{Held, Hold};

@@ -153,4 +153,32 @@ pub struct RequirementView {
     /// Does it run?
     #[serde(default)]
     pub found: bool,
+    /// How it is with it.
+    #[serde(default)]
+    pub state: RequirementState,
+    /// The versions of it that are there; empty where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<String>,
+}
+
+/// How it is with a plugin that another one needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequirementState {
+    /// It is there and takes calls.
+    Runs,
+    /// No instance of it is there.
+    Absent,
+    /// It is there and takes no calls yet.
+    Initializing,
+    /// It is there and takes no calls any more.
+    Deactivating,
+    /// Only versions of it are there that will not do.
+    WrongVersion,
+    /// It speaks another protocol version than the engine, and is not asked.
+    ForeignProtocol,
+    /// The engine did not tell; one that is older than this does not.
+    #[default]
+    #[serde(other)]
+    Unknown,
 }
