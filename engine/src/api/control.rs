@@ -22,6 +22,8 @@ use crate::runtime::{Error, Handle};
 pub(super) const INVALID_STATE: (&str, &str) = ("GS4018", "invalid_state");
 /// A fork that cannot be made.
 const NOT_FORKED: (&str, &str) = ("GS4019", "not_forked");
+/// A step that a fork cannot begin at as things stand.
+const NOT_BEGUN: (&str, &str) = ("GS4041", "fork_not_begun");
 const IN_TRANSACTION: (&str, &str) = ("GS4039", "fork_in_transaction");
 /// Variables that cannot be set so.
 const NOT_SET: (&str, &str) = ("GS4020", "not_set");
@@ -153,6 +155,7 @@ pub(super) async fn fork(handle: &Handle, order: Fork, by: Principal) -> Reply {
     let fork = fork_of(&old, &definition, &order.from).map_err(|reason| {
         let code = match reason {
             NoFork::NoPoint(_) => NOT_FORKED,
+            NoFork::NotBegun(_) => NOT_BEGUN,
             NoFork::TakenBack(_) => INVALID_STATE,
             NoFork::InTransaction(_) => IN_TRANSACTION,
         };

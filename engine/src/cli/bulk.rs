@@ -60,17 +60,22 @@ pub(super) async fn to_each(
 ) -> Outcome {
     let client = connect::client(global).await?;
     let output = global.out();
-    let ids = match &chosen.filter {
-        Some(filter) => alive(&client, filter).await?,
-        None => given(&chosen.ids)?,
+    let (ids, unjudged) = match &chosen.filter {
+        Some(filter) => alive(&client, global, filter).await?,
+        None => (given(&chosen.ids)?, None),
     };
     let several = ids.len() > 1 || chosen.filter.is_some();
+    let unjudged = unjudged.map(|all| json!({ "unjudged": all }));
     if chosen.dry_run {
-        return rehearse(global, (&client.rehearsing(), &ids, several), deed, order).await;
+        let chosen = (&*ids, several, unjudged);
+        return rehearse(global, &client.rehearsing(), chosen, deed, order).await;
     }
     let many = count(ids.len(), "instance");
     if chosen.filter.is_some() && !ids.is_empty() {
         confirm(global, &format!("{} {many}", deed.verb))?;
+    }
+    if let Some(left) = &unjudged {
+        output.json(left)?;
     }
     let mut tally = Tally::default();
     let mut under_way = 0;
@@ -107,13 +112,14 @@ pub(super) async fn to_each(
 /// Tells of each instance whether it would take the order, or why not, and ends as the order would.
 async fn rehearse(
     global: &Global,
-    (client, ids, several): (&Client, &[String], bool),
+    client: &Client,
+    (ids, several, unjudged): (&[String], bool, Option<Value>),
     deed: Deed,
     order: impl AsyncFn(&Client, &str) -> Result<InstanceVerdict, Error>,
 ) -> Outcome {
     let output = global.out();
     let mut tally = Tally::default();
-    let mut document = Vec::with_capacity(ids.len());
+    let mut document: Vec<_> = unjudged.map(dry).into_iter().collect();
     for id in ids {
         let result = match order(client, id).await.map_err(Failure::from) {
             Ok(verdict) => {

@@ -36,6 +36,7 @@ mod deferral;
 mod end;
 mod ending;
 mod entry;
+mod fallback;
 mod fan;
 mod final_output;
 mod fork;

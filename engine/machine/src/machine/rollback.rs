@@ -170,6 +170,7 @@ impl Work<'_> {
                     state.ended_at.get_or_insert(now);
                 }
                 self.step_notice(NoticeKind::StepUndone, spec, None);
+                self.undone_with_fallback(graph, step);
             }
         }
         self.go_on_undoing()

@@ -116,7 +116,10 @@ impl Work<'_> {
             state.error = Some(Box::new(error.clone()));
         }
         self.disarm_step(graph, step);
-        let tolerated = match spec.on_failure {
+        // What its fallback gave could not be kept: that one has run.
+        let is_over = spec.on_failure != StepFailure::Skip && !self.has_fallback_left(graph, spec);
+        let policy = if is_over { StepFailure::Abort } else { spec.on_failure };
+        let tolerated = match policy {
             StepFailure::Abort if spec.optional => Some(StepStatus::Failed),
             StepFailure::Abort => None,
             StepFailure::Skip => Some(StepStatus::Skipped),
@@ -127,7 +130,7 @@ impl Work<'_> {
         {
             self.instance.sequences.retain(|known| known.id != sequence.id);
         }
-        match (spec.on_failure, tolerated) {
+        match (policy, tolerated) {
             (StepFailure::Fallback(other), _) => {
                 self.note(format!("step {} failed: its fallback runs", spec.id));
                 self.step_notice(NoticeKind::StepFailed, spec, Some(&error));

@@ -18,6 +18,7 @@ mod deferral;
 mod ends;
 mod errors;
 mod events;
+mod fallback;
 mod fan;
 mod fork;
 mod gate;
