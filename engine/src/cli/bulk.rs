@@ -12,12 +12,15 @@ use super::failure::{
     CONFLICT, DENIED, ENDED_BADLY, Failure, NOT_FOUND, Outcome, TIMED_OUT, USAGE,
 };
 use super::ids::{Tally, alive, confirm, given};
-use super::output::one_line;
+use super::output::{Output, one_line};
 use super::verdicts::in_words;
 use super::words::{count, plain, span, states};
 
 /// What is told of one instance one by one.
 const NAMED: usize = 5;
+
+/// Lines of what one order would take back, or do again.
+const FORESEEN: usize = 20;
 
 /// Which instances.
 #[derive(Clone, Debug, Default, Args)]
@@ -138,6 +141,7 @@ async fn rehearse(
                     answer["rolls_back"] = name.into();
                 }
                 output.line(one_line(&format!("{}  would be {told}", verdict.key)))?;
+                foreseen(output, &verdict)?;
                 document.push(answer);
                 if several && let Verdict::Stuck { .. } = verdict.verdict {
                     tally.add_stuck(verdict.verdict.exit_code());
@@ -165,6 +169,22 @@ async fn rehearse(
         output.line(tally.summary(&format!("would {}", deed.verb)))?;
     }
     Ok(tally.exit_code())
+}
+
+/// What an order would take back and do again, in lines below it.
+pub(super) fn foreseen(output: Output, verdict: &InstanceVerdict) -> Result<(), Failure> {
+    let back = verdict.takes_back.iter().map(|what| ("takes back", what));
+    let again = verdict.does_again.iter().map(|what| ("does again", what));
+    let (back, again) = (back.take(FORESEEN), again.take(FORESEEN));
+    for (what, words) in back.chain(again) {
+        output.line(one_line(&format!("  {what}  {}", plain(words))))?;
+    }
+    for (what, all) in [("takes back", &verdict.takes_back), ("does again", &verdict.does_again)] {
+        if let Some(more) = all.len().checked_sub(FORESEEN).filter(|more| *more > 0) {
+            output.line(format!("  {what}  … and {more} more: `-o json` has them"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The answer to an order that was not carried out.

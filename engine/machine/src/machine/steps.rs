@@ -10,7 +10,6 @@ use super::invoked::CallFailure;
 use super::macrostep::{Cause, Taken, error_text};
 use super::progress::{Phase, Role, StepError, StepState, StepStatus, Then, Undoable};
 use super::work::{ActionError, Origin, Overrun, Queued, Work};
-use crate::definition::duration;
 use crate::definition::model::{CallSpec, Collect, Graph, GraphFailure, Step, StepFailure};
 use crate::value::{Map, Value};
 
@@ -287,20 +286,12 @@ impl Work<'_> {
         let Some(run) = self.run(graph).filter(|run| run.phase == Phase::Running) else {
             return Ok(());
         };
-        let late = |what: &str, limit: Option<u64>| StepError {
-            kind: ErrorKind::Timeout,
-            code: "deadline".into(),
-            // Without a limit there is no timer, but a migration may have come between.
-            message: match limit.map(duration::format) {
-                Some(limit) => format!("{what} took longer than {limit}").into(),
-                None => format!("{what} took longer than it may").into(),
-            },
-        };
+        let began = run.started_at;
         match step {
             Some(step) => {
-                if run.steps.get(usize::from(step)).is_none_or(|it| it.is_settled()) {
-                    return Ok(());
-                }
+                let state = run.steps.get(usize::from(step));
+                let Some(state) = state.filter(|it| !it.is_settled()) else { return Ok(()) };
+                let began = state.started_at;
                 let spec = self.step_of(graph, step);
                 let id = spec.map(|spec| Arc::clone(&spec.id));
                 let each = spec.and_then(|spec| spec.each.as_ref());
@@ -316,12 +307,13 @@ impl Work<'_> {
                     return Ok(());
                 }
                 let limit = spec.and_then(|spec| spec.deadline_ms);
-                let error = late(&format!("step `{}`", id.unwrap_or_default()), limit);
+                let error = self.late(&format!("step `{}`", id.unwrap_or_default()), began, limit);
                 self.step_failed((graph, step, None), None, error)
             }
             None => {
                 let limit = self.graph_of(graph).and_then(|of| of.timeout_ms);
-                self.graph_late(graph, &late("the steps together", limit))
+                let error = self.late("the steps together", Some(began), limit);
+                self.graph_late(graph, &error)
             }
         }
     }

@@ -29,7 +29,7 @@ workflow: t
 vars: { told: no, way: null }
 steps:
   tell: { publish: a.b, with: { x: \"${ 1 / 0 }\" }, set: { told: \"'yes'\" }, fallback: { call: p.mail } }
-  choose: { route: [{ when: \"false\", to: a }], set: { way: output.to }, fallback: { call: p.ask } }
+  choose: { route: { rules: [{ when: \"false\", to: a }] }, set: { way: output.to }, fallback: { call: p.ask } }
   wait: { needs: [tell, choose], call: p.wait }
 ";
     let lines = ["start", "reply p.mail {n: 1}", "reply p.ask {to: b}", "vars"];
