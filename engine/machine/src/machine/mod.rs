@@ -106,7 +106,7 @@ pub use letter::{Address, Letter, LetterBody, Parent};
 pub(crate) use macrostep::is_of_invoke;
 pub(crate) use migrate::go_on;
 pub use migrate::{Migrated, Renamed, migrate, migrate_extended};
-pub use once::NEXT_ATTEMPT;
+pub use once::{CUT_OFF_BEFORE, NEXT_ATTEMPT};
 pub use outcome::{Decision, Outcome};
 pub(crate) use outputs::Weighed;
 pub use pending::HEARTBEAT_LOST;

@@ -63,7 +63,9 @@ fn written(children: usize) -> Family {
     let mut family = Family::new(&[WITH_CHILDREN, NOTE]);
     family.start("trip/t", "null");
     family.answer("own.do");
-    (0..children).for_each(|_| family.answer("paper.write"));
+    for _ in 0..children {
+        family.answer("paper.write");
+    }
     family
 }
 
