@@ -27,7 +27,8 @@ Examples:
 A new instance begins with the input of the old one: where it was at a checkpoint, or as if a step
 and all that needs it had not run. Timers and calls that were under way begin anew. The old one
 stays as it is, and the new one takes back nothing of what the old one did. Exit 3: there is no
-such instance, checkpoint or step; 4: the key is taken (GS4019), or the step waits to begin (GS4041).";
+such instance, checkpoint or step; 4: the key is taken (GS4019), or the step waits to begin
+(GS4041).";
 
 /// `gearshift checkpoint`.
 #[derive(Debug, Args)]

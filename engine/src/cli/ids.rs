@@ -78,7 +78,8 @@ pub(super) fn tell_unjudged(global: &Global, count: u64, all: &Unjudged) {
         many => (format!("{many} instances are"), "the first is"),
     };
     tell(&one_line(&format!(
-        "{yellow}warning{yellow:#}: {many} left out, for which `--where` is neither true nor false: \
+        "{yellow}warning{yellow:#}: {many} left out, for which `--where` is neither true nor \
+         false: \
          {them} {first}: {reason}; `has(…) && …` says no where something is absent"
     )));
 }

@@ -29,9 +29,9 @@ A filter is a CEL expression over: workflow version key status state states age_
 generation stuck (the reason), and of steps: progress (0.0 to 1.0) current_step completed_steps
 total_steps steps.ID.status .result .error .retry_count .cached; of what ended badly also end.how
 (failed cancelled killed) .by .reason .step .kind .code. left_out is a list: what people skipped, or
-a kill left, of what was to be taken back. Where it is neither true nor false of an instance (what it
-asks for is absent, or of another type), that is left out, counted and told on stderr with the first
-reason; `has(vars.x) && …` says no instead. Status is one of running paused compensating stuck done
+a kill left, of what was to be taken back. Where it is neither true nor false of an instance (what
+it asks for is absent, or of another type), that is left out, counted and told on stderr with the
+first reason; `has(vars.x) && …` says no instead. Status is one of running paused compensating stuck done
 failed cancelled, of a step pending running retrying completed failed skipped cancelled undone.";
 
 const IDS_EXAMPLES: &str = "\

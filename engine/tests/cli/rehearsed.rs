@@ -166,7 +166,7 @@ steps:
   fly: { call: a.book, undo: a.back }
   stay: { call: a.book, undo: a.back }
   note: { run: slip }
-  drive: { call: a.slow, undo: a.back, timeout: 1h }
+  drive: { call: a.slow, undo: a.back, timeout: 1h, retry: { attempts: 1 } }
 ";
 
 const SLIP: &str = "\

@@ -7,7 +7,10 @@ const PAID: &str = "
 workflow: t
 vars: { rate: 1, paid: 0 }
 steps:
-  pay: { call: p.card, set: { paid: vars.rate * output.n }, fallback: { call: p.bill, undo: p.void } }
+  pay:
+    call: p.card
+    set: { paid: vars.rate * output.n }
+    fallback: { call: p.bill, undo: p.void }
   ship: { needs: [pay], call: p.ship, with: { paid: \"${ vars.paid }\" } }
 ";
 
@@ -28,8 +31,15 @@ fn the_set_of_a_step_keeps_what_its_fallback_gave() {
 workflow: t
 vars: { told: no, way: null }
 steps:
-  tell: { publish: a.b, with: { x: \"${ 1 / 0 }\" }, set: { told: \"'yes'\" }, fallback: { call: p.mail } }
-  choose: { route: { rules: [{ when: \"false\", to: a }] }, set: { way: output.to }, fallback: { call: p.ask } }
+  tell:
+    publish: a.b
+    with: { x: \"${ 1 / 0 }\" }
+    set: { told: \"'yes'\" }
+    fallback: { call: p.mail }
+  choose:
+    route: { rules: [{ when: \"false\", to: a }] }
+    set: { way: output.to }
+    fallback: { call: p.ask }
   wait: { needs: [tell, choose], call: p.wait }
 ";
     let lines = ["start", "reply p.mail {n: 1}", "reply p.ask {to: b}", "vars"];

@@ -27,6 +27,7 @@ mod graph_bounds;
 mod held_back;
 mod invoke;
 mod last_replies;
+mod late;
 mod left_behind;
 mod limit_keys;
 mod migrate;

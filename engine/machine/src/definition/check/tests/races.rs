@@ -11,8 +11,14 @@ steps:
   a: { call: p.a }
   b: { call: p.b, with: { of: "${ steps.a.id }" } }
   c: { needs: [b], when: "steps.a.n > 1", call: p.c, set: { n: steps.d.n } }
-  d: { needs: [c], call: p.d, fallback: { call: p.e, with: { of: "${ steps.b.n } ${ steps.f.n }" } } }
-  f: { foreach: { in: steps.a.list, as: it }, call: p.f, undo: { call: p.g, with: { x: "${ steps.b.x }" } } }
+  d:
+    needs: [c]
+    call: p.d
+    fallback: { call: p.e, with: { of: "${ steps.b.n } ${ steps.f.n }" } }
+  f:
+    foreach: { in: steps.a.list, as: it }
+    call: p.f
+    undo: { call: p.g, with: { x: "${ steps.b.x }" } }
 "#,
         "\
 5:35 GS0233 racing_step: `b` reads `steps.a` and does not wait for `a`: they race | write \
@@ -21,9 +27,9 @@ steps:
 `needs` of `c`, or ask `has(steps.a)` first\n\
 6:64 GS0233 racing_step: `d` begins behind `c`: `steps.d` is never there yet | ask \
 `has(steps.d)`, or let `c` come behind `d`\n\
-7:87 GS0233 racing_step: `d_fallback` reads `steps.f` and does not wait for `f`: they race | add \
+10:59 GS0233 racing_step: `d_fallback` reads `steps.f` and does not wait for `f`: they race | add \
 `f` to `needs` of `d`, or ask `has(steps.f)` first\n\
-8:23 GS0233 racing_step: `f` reads `steps.a` and does not wait for `a`: they race | write \
+12:20 GS0233 racing_step: `f` reads `steps.a` and does not wait for `a`: they race | write \
 `needs: [a]`, or ask `has(steps.a)` first\n\
         ",
     );
