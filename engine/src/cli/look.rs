@@ -31,8 +31,8 @@ total_steps steps.ID.status .result .error .retry_count .cached; of what ended b
 (failed cancelled killed) .by .reason .step .kind .code. left_out is a list: what people skipped, or
 a kill left, of what was to be taken back. Where it is neither true nor false of an instance (what
 it asks for is absent, or of another type), that is left out, counted and told on stderr with the
-first reason; `has(vars.x) && …` says no instead. Status is one of running paused compensating stuck done
-failed cancelled, of a step pending running retrying completed failed skipped cancelled undone.";
+first reason; `has(vars.x) && …` says no instead. Status is one of running paused compensating stuck
+done failed cancelled, of a step pending running retrying completed failed skipped cancelled undone.";
 
 const IDS_EXAMPLES: &str = "\
 Examples:
