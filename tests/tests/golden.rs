@@ -16,6 +16,8 @@ use gearshift_machine::partition::{
 };
 use gearshift_machine::value::Value;
 
+#[path = "golden/adrift.rs"]
+mod adrift;
 #[path = "golden/older.rs"]
 mod older;
 #[path = "golden/schedules.rs"]

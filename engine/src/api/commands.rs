@@ -212,8 +212,8 @@ async fn one(
     let key = resolve::instance(handle, id).await?;
     let choice =
         if let Command::Decide { choice, .. } = &command { Some(choice.clone()) } else { None };
-    let (done, left_out) = ordered(handle, &key, command, (by, reason), run).await?;
-    let verdict = InstanceVerdict { left_out, ..wire::verdict(&key, &done) };
+    let (done, foreseen) = ordered(handle, &key, command, (by, reason), run).await?;
+    let verdict = foreseen.beside(wire::verdict(&key, &done));
     if let Some(choice) = choice
         && matches!(verdict.verdict, Verdict::Rejected { .. })
         && let Some(problem) = decided::already(handle, &key, &choice).await?

@@ -14,14 +14,16 @@ use gearshift_protocol::view::{CheckpointView, PausedView, TimerView, Why};
 use gearshift_protocol::{InstanceVerdict, Problem, ProblemKind, Verdict};
 
 use super::commands::{refuse, value_of};
-use super::rehearsal::{Run, ordered};
-use super::{Reply, describe, problem, remedies, reply, resolve, wire};
+use super::rehearsal::{Run, forked, ordered};
+use super::{Reply, describe, foreseen, problem, remedies, reply, resolve, wire};
 use crate::runtime::{Error, Handle};
 
 /// The order does not fit what is the case with the instance.
 pub(super) const INVALID_STATE: (&str, &str) = ("GS4018", "invalid_state");
 /// A fork that cannot be made.
 const NOT_FORKED: (&str, &str) = ("GS4019", "not_forked");
+/// A step that a fork cannot begin at as things stand.
+const NOT_BEGUN: (&str, &str) = ("GS4041", "fork_not_begun");
 const IN_TRANSACTION: (&str, &str) = ("GS4039", "fork_in_transaction");
 /// Variables that cannot be set so.
 const NOT_SET: (&str, &str) = ("GS4020", "not_set");
@@ -153,6 +155,7 @@ pub(super) async fn fork(handle: &Handle, order: Fork, by: Principal) -> Reply {
     let fork = fork_of(&old, &definition, &order.from).map_err(|reason| {
         let code = match reason {
             NoFork::NoPoint(_) => NOT_FORKED,
+            NoFork::NotBegun(_) => NOT_BEGUN,
             NoFork::TakenBack(_) => INVALID_STATE,
             NoFork::InTransaction(_) => IN_TRANSACTION,
         };
@@ -167,8 +170,15 @@ pub(super) async fn fork(handle: &Handle, order: Fork, by: Principal) -> Reply {
     let key = InstanceKey::new(origin.workflow(), &key)
         .map_err(|reason| problem(ProblemKind::BadRequest, reason))?;
     let command = Command::Fork(Box::new(fork));
-    let done = handle.command(key.clone(), command, by, Arc::from(order.reason.as_str())).await?;
-    let verdict = wire::verdict(&key, &done);
+    let verdict = if order.dry_run {
+        let (done, behind) = forked(handle, &key, command, (by, &order.reason)).await?;
+        let again = behind.map(|behind| foreseen::of_fork(&old, &behind, &definition));
+        let does_again = again.unwrap_or_default();
+        InstanceVerdict { does_again, ..wire::verdict(&key, &done) }
+    } else {
+        let reason = Arc::from(order.reason.as_str());
+        wire::verdict(&key, &handle.command(key.clone(), command, by, reason).await?)
+    };
     refuse_as(&verdict, NOT_FORKED)?;
     reply(&ForkReply { origin: origin.to_string(), from: order.from, verdict })
 }
@@ -204,8 +214,8 @@ async fn give(
     refused: (&str, &str),
 ) -> Reply {
     let key = resolve::instance(handle, id).await?;
-    let (done, left_out) = ordered(handle, &key, command, (by, reason), run).await?;
-    let verdict = InstanceVerdict { left_out, ..wire::verdict(&key, &done) };
+    let (done, foreseen) = ordered(handle, &key, command, (by, reason), run).await?;
+    let verdict = foreseen.beside(wire::verdict(&key, &done));
     refuse_as(&verdict, refused)?;
     reply(&verdict)
 }

@@ -7,6 +7,7 @@ use gearshift_machine::definition::expr::{Expr, ExprKind, NameSet, Names, Scope}
 use gearshift_machine::definition::model::Definition;
 use gearshift_machine::machine::{Instance, Timestamp};
 use gearshift_machine::value::{Map, Value};
+use gearshift_protocol::view::Unjudged;
 use gearshift_protocol::{Problem, ProblemKind};
 
 use super::{plain, problem, steps};
@@ -36,7 +37,7 @@ const STEPS: [&str; 5] = ["progress", "current_step", "completed_steps", "total_
 /// Work allowed per instance.
 const FUEL: u32 = 10_000;
 
-/// A compiled filter; without one everything passes.
+/// A compiled filter; without one everything passes, also what cannot be looked into.
 #[derive(Clone, Debug)]
 pub(super) struct Filter(Option<Wanted>);
 
@@ -53,26 +54,32 @@ impl Filter {
         let locals = NAMES.map(Arc::from);
         let names =
             Names { vars: &[], states: &[], steps: &[], locals: &locals, allowed: NameSet::NONE };
+        let refuse =
+            |told: String| problem(ProblemKind::BadRequest, format!("filter `{text}`: {told}"));
         let compiled = Expr::compile(text, ExprKind::Guard, &names).map_err(|problems| {
             let first = problems.first();
             let message = first.map_or("does not compile", |problem| &problem.message);
-            problem(
-                ProblemKind::BadRequest,
-                format!("filter `{text}`: {message}; names are {}", NAMES.join(", ")),
-            )
+            refuse(format!("{message}; names are {}", NAMES.join(", ")))
         })?;
+        // None of the names is a bool by itself.
+        if let Some(what) = compiled.no_bool(&NAMES) {
+            return Err(refuse(format!(
+                "{what} is never true or false: compare it with something"
+            )));
+        }
         let steps = STEPS.iter().any(|name| text.contains(name));
         Ok(Self(Some(Wanted { expression: compiled, steps })))
     }
 
-    /// Does the filter let `instance` pass? An expression that fails lets nothing pass.
-    pub(super) fn passes(
+    /// Does the filter let `instance` pass? Where it cannot be said, why not.
+    pub(super) fn judge(
         &self,
-        definition: &Definition,
+        definition: Option<&Definition>,
         instance: &Instance,
         now: Timestamp,
-    ) -> bool {
-        let Some(Wanted { expression, steps }) = &self.0 else { return true };
+    ) -> Result<bool, String> {
+        let Some(Wanted { expression, steps }) = &self.0 else { return Ok(true) };
+        let definition = definition.ok_or("its definition is not known here")?;
         let mut locals = locals(definition, instance, now);
         if *steps {
             locals.extend(steps_of(definition, instance, now));
@@ -92,7 +99,17 @@ impl Filter {
             locals: &locals,
             fuel: &fuel,
         };
-        expression.eval_bool(&scope).unwrap_or(false)
+        expression.eval_bool(&scope).map_err(|error| error.to_string())
+    }
+}
+
+/// Counts an instance that could not be judged.
+pub(super) fn unjudged(all: &mut Option<Unjudged>, instance: &Instance, reason: String) {
+    let living = u64::from(!instance.status.is_ended());
+    let one = Unjudged { count: 1, living, first: instance.key.to_string(), reason };
+    match all {
+        Some(all) => all.add(one),
+        None => *all = Some(one),
     }
 }
 
@@ -161,4 +178,51 @@ fn steps_of(
         Value::from(steps::facts(instance, definition)),
     ];
     STEPS.map(Arc::from).into_iter().zip(values).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_true_or_false_of_no_instance_is_refused_at_once() {
+        for (text, what) in [
+            ("1", "a guard is a bool, this is int"),
+            ("age_s", "`age_s` is never true or false"),
+            (" (vars) ", "`vars` is never true or false"),
+            ("age_s + 1", "`+` is never true or false"),
+            ("-generation", "`-` is never true or false"),
+            ("size(states)", "`size` is never true or false"),
+            ("states.size()", "`size` is never true or false"),
+            ("key.lowerAscii()", "`lowerAscii` is never true or false"),
+            ("key.replace('a', 'b')", "`replace` is never true or false"),
+            ("age_s > 1 ? 'a' + 'b' : 1 - 2", "either branch of `?:` is never true or false"),
+        ] {
+            let told = Filter::compile(Some(text)).map(|_| ()).unwrap_err().detail;
+            assert!(told.contains(what), "{text}: {told}");
+        }
+        for text in ["true", "vars.flag", "!vars.flag", "has(vars.a) && vars.a > 1", "key in ['a']"]
+        {
+            assert!(Filter::compile(Some(text)).is_ok(), "{text}");
+        }
+        for text in ["states.exists(s, s == 'a')", "key.matches('a')", "vars.a ? true : vars.b"] {
+            assert!(Filter::compile(Some(text)).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_that_lives_stands_for_those_that_could_not_be_judged() {
+        let one = |living: u64, first: &str| Unjudged {
+            count: 1,
+            living,
+            first: first.to_owned(),
+            reason: format!("why {first}"),
+        };
+        let mut all = one(0, "t/ended");
+        for next in [one(1, "t/a"), one(1, "t/b"), one(0, "t/c")] {
+            all.add(next);
+        }
+        assert_eq!((all.count, all.living, &*all.first), (4, 2, "t/a"));
+        assert_eq!(all.reason, "why t/a");
+    }
 }

@@ -13,6 +13,7 @@ mod describe;
 mod events;
 mod extend;
 mod filter;
+mod foreseen;
 mod health;
 mod holds;
 mod items;

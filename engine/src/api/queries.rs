@@ -12,7 +12,7 @@ use gearshift_protocol::view::{
 };
 use gearshift_protocol::{Problem, ProblemKind};
 
-use super::filter::Filter;
+use super::filter::{self, Filter};
 use super::{
     Reply, body, describe, health, late, plugins, problem, progress, reply, resolve, schedules,
     steps, transactions, why,
@@ -99,7 +99,7 @@ async fn walk<T>(
     handle: &Handle,
     after: Option<&str>,
     limit: usize,
-    mut pick: impl FnMut(&Instance, &Definition) -> Option<T>,
+    mut pick: impl FnMut(&Instance, Option<&Definition>) -> Option<T>,
 ) -> Result<Page<T>, Box<Problem>> {
     let registry = handle.definitions().registry();
     let (mut items, mut missing) = (Vec::new(), Vec::new());
@@ -118,14 +118,12 @@ async fn walk<T>(
             let Some(last) = slice.last().map(|instance| instance.key.clone()) else { break };
             for instance in &slice {
                 let workflow = instance.key.workflow();
-                let Some(definition) = registry.pinned(workflow, instance.pin) else {
-                    continue;
-                };
-                if let Some(item) = pick(instance, definition) {
+                let definition = registry.pinned(workflow, instance.pin);
+                if let Some(item) = pick(instance, definition.map(|known| &**known)) {
                     items.push(item);
                     if items.len() >= limit {
                         let next = Some(instance.key.to_string());
-                        return Ok(Page { items, next, missing });
+                        return Ok(Page { next, missing, ..Page::from(items) });
                     }
                 }
             }
@@ -133,7 +131,7 @@ async fn walk<T>(
         }
         from = None;
     }
-    Ok(Page { items, next: None, missing })
+    Ok(Page { missing, ..Page::from(items) })
 }
 
 /// What was found; nothing, and a word in `missing`, where the partition refuses to serve: a
@@ -161,12 +159,22 @@ async fn instances(handle: &Handle, query: &Instances) -> Reply {
     let now = handle.config().clock.now();
     let workflow = query.workflow.as_deref();
     let limit = page_limit(query.limit)?;
+    let mut unjudged = None;
     let page = walk(handle, query.after.as_deref(), limit, |instance, definition| {
-        let wanted = workflow.is_none_or(|name| name == instance.key.workflow());
-        (wanted && filter.passes(definition, instance, now))
-            .then(|| describe::summary(instance, definition, now))
+        if workflow.is_some_and(|name| name != instance.key.workflow()) {
+            return None;
+        }
+        match filter.judge(definition, instance, now) {
+            Ok(true) => Some(describe::summary(instance, definition?, now)),
+            Ok(false) => None,
+            Err(reason) => {
+                filter::unjudged(&mut unjudged, instance, reason);
+                None
+            }
+        }
     });
-    reply(&page.await?)
+    let page = page.await?;
+    reply(&Page { unjudged, ..page })
 }
 
 async fn tasks(handle: &Handle, query: &Tasks) -> Reply {
@@ -177,7 +185,7 @@ async fn tasks(handle: &Handle, query: &Tasks) -> Reply {
         if !wanted || instance.status.is_ended() {
             return None;
         }
-        let open = describe::tasks(instance, definition, now);
+        let open = describe::tasks(instance, definition?, now);
         let mine = |task: &gearshift_protocol::view::Task| {
             query.assign.is_none() || task.assign == query.assign
         };
@@ -185,7 +193,7 @@ async fn tasks(handle: &Handle, query: &Tasks) -> Reply {
         (!open.is_empty()).then_some(open)
     })
     .await?;
-    reply(&Page { items: page.items.concat(), next: page.next, missing: page.missing })
+    reply(&Page { next: page.next, missing: page.missing, ..Page::from(page.items.concat()) })
 }
 
 async fn history(handle: &Handle, query: &ById) -> Reply {
@@ -217,7 +225,7 @@ async fn definitions(handle: &Handle, query: &Definitions) -> Reply {
             missing = uncounted;
         }
     }
-    reply(&Page { items, next: None, missing })
+    reply(&Page { missing, ..Page::from(items) })
 }
 
 async fn summary(
@@ -325,5 +333,5 @@ async fn dead_letters(handle: &Handle, query: &DeadLetters) -> Reply {
     let more = items.len() > limit;
     items.truncate(limit);
     let next = if more { items.last().map(|letter| letter.id.clone()) } else { None };
-    reply(&Page { items, next, missing })
+    reply(&Page { next, missing, ..Page::from(items) })
 }

@@ -44,6 +44,8 @@ pub(crate) fn verdict(key: &InstanceKey, done: &Done) -> InstanceVerdict {
         status: done.status.map(status),
         active: names(&done.active),
         left_out: Vec::new(),
+        takes_back: Vec::new(),
+        does_again: Vec::new(),
         verdict,
     }
 }

@@ -12,12 +12,15 @@ use super::failure::{
     CONFLICT, DENIED, ENDED_BADLY, Failure, NOT_FOUND, Outcome, TIMED_OUT, USAGE,
 };
 use super::ids::{Tally, alive, confirm, given};
-use super::output::one_line;
+use super::output::{Output, one_line};
 use super::verdicts::in_words;
 use super::words::{count, plain, span, states};
 
 /// What is told of one instance one by one.
 const NAMED: usize = 5;
+
+/// Lines of what one order would take back, or do again.
+const FORESEEN: usize = 20;
 
 /// Which instances.
 #[derive(Clone, Debug, Default, Args)]
@@ -60,17 +63,22 @@ pub(super) async fn to_each(
 ) -> Outcome {
     let client = connect::client(global).await?;
     let output = global.out();
-    let ids = match &chosen.filter {
-        Some(filter) => alive(&client, filter).await?,
-        None => given(&chosen.ids)?,
+    let (ids, unjudged) = match &chosen.filter {
+        Some(filter) => alive(&client, global, filter).await?,
+        None => (given(&chosen.ids)?, None),
     };
     let several = ids.len() > 1 || chosen.filter.is_some();
+    let unjudged = unjudged.map(|all| json!({ "unjudged": all }));
     if chosen.dry_run {
-        return rehearse(global, (&client.rehearsing(), &ids, several), deed, order).await;
+        let chosen = (&*ids, several, unjudged);
+        return rehearse(global, &client.rehearsing(), chosen, deed, order).await;
     }
     let many = count(ids.len(), "instance");
     if chosen.filter.is_some() && !ids.is_empty() {
         confirm(global, &format!("{} {many}", deed.verb))?;
+    }
+    if let Some(left) = &unjudged {
+        output.json(left)?;
     }
     let mut tally = Tally::default();
     let mut under_way = 0;
@@ -107,13 +115,14 @@ pub(super) async fn to_each(
 /// Tells of each instance whether it would take the order, or why not, and ends as the order would.
 async fn rehearse(
     global: &Global,
-    (client, ids, several): (&Client, &[String], bool),
+    client: &Client,
+    (ids, several, unjudged): (&[String], bool, Option<Value>),
     deed: Deed,
     order: impl AsyncFn(&Client, &str) -> Result<InstanceVerdict, Error>,
 ) -> Outcome {
     let output = global.out();
     let mut tally = Tally::default();
-    let mut document = Vec::with_capacity(ids.len());
+    let mut document: Vec<_> = unjudged.map(dry).into_iter().collect();
     for id in ids {
         let result = match order(client, id).await.map_err(Failure::from) {
             Ok(verdict) => {
@@ -132,6 +141,7 @@ async fn rehearse(
                     answer["rolls_back"] = name.into();
                 }
                 output.line(one_line(&format!("{}  would be {told}", verdict.key)))?;
+                foreseen(output, &verdict)?;
                 document.push(answer);
                 if several && let Verdict::Stuck { .. } = verdict.verdict {
                     tally.add_stuck(verdict.verdict.exit_code());
@@ -159,6 +169,22 @@ async fn rehearse(
         output.line(tally.summary(&format!("would {}", deed.verb)))?;
     }
     Ok(tally.exit_code())
+}
+
+/// What an order would take back and do again, in lines below it.
+pub(super) fn foreseen(output: Output, verdict: &InstanceVerdict) -> Result<(), Failure> {
+    let back = verdict.takes_back.iter().map(|what| ("takes back", what));
+    let again = verdict.does_again.iter().map(|what| ("does again", what));
+    let (back, again) = (back.take(FORESEEN), again.take(FORESEEN));
+    for (what, words) in back.chain(again) {
+        output.line(one_line(&format!("  {what}  {}", plain(words))))?;
+    }
+    for (what, all) in [("takes back", &verdict.takes_back), ("does again", &verdict.does_again)] {
+        if let Some(more) = all.len().checked_sub(FORESEEN).filter(|more| *more > 0) {
+            output.line(format!("  {what}  … and {more} more: `-o json` has them"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The answer to an order that was not carried out.

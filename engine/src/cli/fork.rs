@@ -2,8 +2,10 @@
 
 use clap::Args;
 use gearshift_client::protocol::command::Fork;
+use serde_json::{Value, json};
 
 use super::args::Global;
+use super::bulk::foreseen;
 use super::connect;
 use super::failure::Outcome;
 use super::words::states;
@@ -20,11 +22,13 @@ const FORK_EXAMPLES: &str = "\
 Examples:
   gearshift fork import-7 --from before-load
   gearshift fork import-7 --from transform --key import-7b --reason 'with the new mapping'
+  gearshift fork import-7 --from transform --dry-run      which steps would be done again
 
 A new instance begins with the input of the old one: where it was at a checkpoint, or as if a step
 and all that needs it had not run. Timers and calls that were under way begin anew. The old one
 stays as it is, and the new one takes back nothing of what the old one did. Exit 3: there is no
-such instance, checkpoint or step; 4: the key is taken, or the step did not begin yet.";
+such instance, checkpoint or step; 4: the key is taken (GS4019), or the step waits to begin
+(GS4041).";
 
 /// `gearshift checkpoint`.
 #[derive(Debug, Args)]
@@ -48,6 +52,9 @@ pub(super) struct ForkArgs {
     /// The key of the new instance; made up where absent
     #[arg(long)]
     key: Option<String>,
+    /// Only tell what would begin: where, and which steps would be done again. Exits as the order
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Saves a point to fork from.
@@ -69,14 +76,26 @@ pub(super) async fn fork(global: &Global, args: &ForkArgs) -> Outcome {
         from: args.from.clone(),
         key: args.key.clone(),
         reason: global.reason.clone(),
+        dry_run: args.dry_run,
     };
     let reply = client.fork(&fork).await?;
     let output = global.out();
-    output.json(&reply)?;
+    let mut document = json!(reply);
     let (verdict, place) = (&reply.verdict, states(&reply.verdict.active));
-    output.line(format!(
-        "{}  forked from {} at {}: {place}",
-        verdict.key, reply.origin, reply.from
-    ))?;
+    let told = if args.dry_run {
+        document["dry_run"] = Value::Bool(true);
+        // A key that is made up is made up anew for the fork itself.
+        if args.key.is_some() {
+            "would be forked from"
+        } else {
+            "(or another key) would be forked from"
+        }
+    } else {
+        "forked from"
+    };
+    output.json(&document)?;
+    let (key, origin, from) = (&verdict.key, &reply.origin, &reply.from);
+    output.line(format!("{key}  {told} {origin} at {from}: {place}"))?;
+    foreseen(output, verdict)?;
     Ok(verdict.verdict.exit_code())
 }

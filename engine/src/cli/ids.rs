@@ -5,11 +5,12 @@ use std::io::{BufRead, IsTerminal};
 
 use gearshift_client::Client;
 use gearshift_client::protocol::query::Instances;
+use gearshift_client::protocol::view::Unjudged;
 
 use super::args::Global;
 use super::failure::{Failure, Outcome, PARTLY};
-use super::output::{Output, tell};
-use super::words::count;
+use super::output::{Output, one_line, tell};
+use super::words::{count, plain};
 
 /// Ids taken from stdin or a filter at most: a bound on memory, not on work.
 const IDS_MAX: usize = 1_000_000;
@@ -58,14 +59,45 @@ pub(super) fn given(ids: &[String]) -> Result<Vec<String>, Failure> {
     Ok(list)
 }
 
-/// All instances that `filter` finds, but those whose life is over.
-pub(super) async fn alive(client: &Client, filter: &str) -> Result<Vec<String>, Failure> {
+/// Counts in what a page could not judge.
+pub(super) fn count_unjudged(all: &mut Option<Unjudged>, page: Option<Unjudged>) {
+    match (all, page) {
+        (_, None) => {}
+        (Some(all), Some(page)) => all.add(page),
+        (all @ None, page) => *all = page,
+    }
+}
+
+/// Says on stderr how many instances a filter could not judge, and why.
+pub(super) fn tell_unjudged(global: &Global, count: u64, all: &Unjudged) {
+    let Unjudged { first, reason, .. } = all;
+    let yellow = global.stderr_look().yellow();
+    let reason = plain(reason);
+    let (many, them) = match count {
+        1 => ("1 instance is".to_owned(), "it is"),
+        many => (format!("{many} instances are"), "the first is"),
+    };
+    let told = one_line(&format!(
+        "{many} left out, for which `--where` is neither true nor false: {them} {first}: {reason}; \
+         `has(…) && …` says no where something is absent"
+    ));
+    tell(&format!("{yellow}warning{yellow:#}: {told}"));
+}
+
+/// All instances that `filter` finds, but those whose life is over; and those of which it cannot
+/// say whether they are meant, which are told on stderr.
+pub(super) async fn alive(
+    client: &Client,
+    global: &Global,
+    filter: &str,
+) -> Result<(Vec<String>, Option<Unjudged>), Failure> {
     let mut ask =
         Instances { filter: Some(filter.to_owned()), limit: Some(PAGE), ..Instances::default() };
-    let mut list = Vec::new();
+    let (mut list, mut unjudged) = (Vec::new(), None);
     loop {
         let page = client.instances(&ask).await?;
         complete(&page.missing)?;
+        count_unjudged(&mut unjudged, page.unjudged);
         let alive = page.items.into_iter().filter(|item| !item.status.is_ended());
         list.extend(alive.map(|item| item.id));
         if list.len() > IDS_MAX {
@@ -73,9 +105,14 @@ pub(super) async fn alive(client: &Client, filter: &str) -> Result<Vec<String>, 
         }
         match page.next {
             Some(next) => ask.after = Some(next),
-            None => return Ok(list),
+            None => break,
         }
     }
+    let unjudged = unjudged.filter(|all| all.living > 0);
+    if let Some(all) = &unjudged {
+        tell_unjudged(global, all.living, all);
+    }
+    Ok((list, unjudged))
 }
 
 /// Asks before something is done to many, or to all; without a terminal `--yes` must say it

@@ -10,7 +10,7 @@ use super::args::Global;
 use super::connect;
 use super::detail::describe;
 use super::failure::{Failure, Outcome};
-use super::ids::{Tally, given, incomplete};
+use super::ids::{Tally, count_unjudged, given, incomplete, tell_unjudged};
 use super::output::{Format, Output, Table, one_line};
 use super::timeline::{Row, width};
 use super::transaction;
@@ -29,8 +29,10 @@ A filter is a CEL expression over: workflow version key status state states age_
 generation stuck (the reason), and of steps: progress (0.0 to 1.0) current_step completed_steps
 total_steps steps.ID.status .result .error .retry_count .cached; of what ended badly also end.how
 (failed cancelled killed) .by .reason .step .kind .code. left_out is a list: what people skipped, or
-a kill left, of what was to be taken back. Status is one of running paused compensating stuck done
-failed cancelled, of a step pending running retrying completed failed skipped cancelled undone.";
+a kill left, of what was to be taken back. Where it is neither true nor false of an instance (what
+it asks for is absent, or of another type), that is left out, counted and told on stderr with the
+first reason; `has(vars.x) && …` says no instead. Status is one of running paused compensating stuck
+done failed cancelled, of a step pending running retrying completed failed skipped cancelled undone.";
 
 const IDS_EXAMPLES: &str = "\
 Examples:
@@ -114,10 +116,11 @@ pub(super) async fn ls(global: &Global, args: LsArgs) -> Outcome {
     let mut ask =
         Instances { filter: args.filter, workflow: args.workflow, limit: Some(limit), after: None };
     // One document holds everything; the other forms are written page by page.
-    let (mut document, mut missing) = (Vec::new(), Vec::new());
+    let (mut document, mut missing, mut unjudged) = (Vec::new(), Vec::new(), None);
     loop {
         let page = client.instances(&ask).await?;
         missing.extend(page.missing);
+        count_unjudged(&mut unjudged, page.unjudged);
         if output.format == Format::Json {
             document.extend(page.items);
         } else {
@@ -133,6 +136,9 @@ pub(super) async fn ls(global: &Global, args: LsArgs) -> Outcome {
     }
     if ask.after.is_some() && output.is_text() && output.is_terminal {
         output.line(format!("… more than {limit}; `--all` lists all of them"))?;
+    }
+    if let Some(all) = &unjudged {
+        tell_unjudged(global, all.count, all);
     }
     Ok(incomplete(global, &missing))
 }

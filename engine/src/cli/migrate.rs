@@ -120,7 +120,7 @@ pub(super) async fn migrate(global: &Global, args: &MigrateArgs) -> Outcome {
     }
     let client = connect::client(global).await?;
     let ids = match &args.filter {
-        Some(filter) => alive(&client, filter).await?,
+        Some(filter) => alive(&client, global, filter).await?.0,
         None => given(&args.ids)?,
     };
     let several = ids.len() != 1 || args.filter.is_some();

@@ -61,7 +61,10 @@ fn documents(done: &Done) -> Vec<Value> {
 /// The document of the order itself.
 fn for_real(mut dry: Value) -> Value {
     assert_eq!(dry["dry_run"], true, "{dry}");
-    dry.as_object_mut().unwrap().remove("dry_run");
+    // What is told beside the verdict of a dry run only.
+    for more in ["dry_run", "takes_back", "does_again"] {
+        dry.as_object_mut().unwrap().remove(more);
+    }
     if dry["refused"].is_string() {
         assert_eq!(dry["refused"], dry["problem"]["detail"], "{dry}");
         return dry["problem"].take();
@@ -154,4 +157,96 @@ fn a_kill_answers_with_what_may_be_done_all_the_same_and_says_so_before() {
     assert!(shown.contains(&format!("killed by tester: late; {left}")), "{shown}");
     let history = place.gearshift(&["history", "p"]).ends(0).out;
     assert!(history.contains("step `pay`: `a.slow` was under way"), "{history}");
+}
+
+const TRIP: &str = "\
+workflow: trip
+mode: sequential
+steps:
+  fly: { call: a.book, undo: a.back }
+  stay: { call: a.book, undo: a.back }
+  note: { run: slip }
+  drive: { call: a.slow, undo: a.back, timeout: 1h, retry: { attempts: 1 } }
+";
+
+const SLIP: &str = "\
+workflow: slip
+steps:
+  write: { call: a.book }
+";
+
+fn told(dry: &Value, what: &str) -> Vec<String> {
+    let all = dry[what].as_array().cloned().unwrap_or_default();
+    all.iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_dry_run_tells_what_is_taken_back_and_what_is_done_again() {
+    let place = Place::new();
+    place.write("flows/trip.workflow.yaml", TRIP);
+    place.write("flows/slip.workflow.yaml", SLIP);
+    place.write("flows/mocks.yaml", &format!("{MOCKS}a.slow: {{ hold: true }}\n"));
+    let _dev = place.dev(&["flows"]);
+    place.gearshift(&["start", "trip", "--key", "t"]).ends(0);
+    let drives = ["ls", "--where", "key == 't' && steps.drive.status == 'running'"];
+    until(LONG, || (!place.gearshift(&drives).ends(0).out.is_empty()).then_some(()));
+    // What there is not is not found.
+    let nowhere = place.gearshift(&["rollback", "t", "--from", "nowhere"]).ends(3);
+    assert!(nowhere.err.contains("no step is called `nowhere`"), "{}", nowhere.err);
+    assert!(nowhere.err.contains("GS4040"), "{}", nowhere.err);
+    let dry = ["rollback", "t", "--dry-run", "-o", "json"];
+    let dry = place.gearshift(&dry).ends(0).json();
+    let waits = "step `drive`: `a.slow` is under way: waits for its answer, and if it is done, \
+                 `a.back`";
+    let back = [waits, "step `stay`: `a.back`", "step `fly`: `a.back`"];
+    assert_eq!(told(&dry[0], "takes_back"), back, "{dry}");
+    assert_eq!(told(&dry[0], "left_out"), ["step `note` stays: its child `slip` is done"]);
+    let text = place.gearshift(&["rollback", "t", "--from", "stay", "--dry-run"]).ends(0).out;
+    assert!(text.contains("\n  takes back  step `stay`: `a.back`\n"), "{text}");
+    assert!(!text.contains("`fly`") && text.contains("left out: step `note` stays"), "{text}");
+    // Nobody answers the drive: it is given up with its timer.
+    place.gearshift(&["timer", "fire", "t", "deadline"]).ends(0);
+    let stuck = ["ls", "--where", "key == 't' && size(stuck) > 0"];
+    until(LONG, || (!place.gearshift(&stuck).ends(0).out.is_empty()).then_some(()));
+    place.gearshift(&["rollback", "t", "--from", "stay", "--yes"]).ends(0);
+    let back = ["ls", "--where", "key == 't' && steps.stay.status == 'undone' && size(stuck) > 0"];
+    until(LONG, || (!place.gearshift(&back).ends(0).out.is_empty()).then_some(()));
+    let dry = place.gearshift(&["retry", "t", "--dry-run", "-o", "json"]).ends(0).json();
+    let again = told(&dry[0], "does_again");
+    assert_eq!(again[0], "step `stay`: it was taken back", "{dry}");
+    assert_eq!(again[1], "step `note`: it is done, and needs what is done again", "{dry}");
+    let dry = place.gearshift(&["fork", "t", "--from", "stay", "--dry-run"]).ends(0).out;
+    assert!(dry.contains("would be forked from trip/t at stay: steps\n"), "{dry}");
+    assert!(dry.contains("  does again  step `stay`: it is undone there\n"), "{dry}");
+    let taken = ["fork", "t", "--from", "stay", "--key", "t", "--dry-run"];
+    assert!(place.gearshift(&taken).ends(4).err.contains("GS4019"));
+    let list = place.gearshift(&["ls", "--workflow", "trip", "-o", "jsonl"]).ends(0).out;
+    assert_eq!(list.lines().count(), 1, "nothing was begun: {list}");
+}
+
+#[test]
+fn whom_a_filter_cannot_judge_is_told_and_what_is_never_true_is_refused() {
+    let (place, _dev) = dev();
+    for key in ["w-1", "w-2"] {
+        place.gearshift(&["start", "job", "--key", key, "-d", "bad=false"]).ends(0);
+    }
+    place.gearshift(&["set", "w-2", "watts='much'"]).ends(0);
+    let refused = place.gearshift(&["ls", "--where", "age_s + 1"]).ends(2);
+    assert!(refused.err.contains("`+` is never true or false"), "{}", refused.err);
+    let why = "warning: 1 instance is left out, for which `--where` is neither true nor false: it \
+               is job/w-2: ";
+    let list = place.gearshift(&["ls", "--where", "vars.watts > 0"]).ends(0);
+    assert!(list.err.contains(why) && list.out.contains("w-1"), "{} {}", list.out, list.err);
+    let dry = ["pause", "--where", "vars.watts > 0", "--dry-run", "-o", "json"];
+    let dry = place.gearshift(&dry).ends(0);
+    assert!(dry.err.contains(why), "{}", dry.err);
+    let told = dry.json();
+    assert_eq!(told[0]["unjudged"]["count"], 1, "{told}");
+    assert_eq!(
+        (&told[0]["unjudged"]["first"], told[1]["key"].as_str()),
+        (&Value::from("job/w-2"), Some("w-1")),
+        "{told}"
+    );
+    let none = place.gearshift(&["ls", "--where", "has(vars.nope) && vars.nope > 0"]).ends(0);
+    assert_eq!(none.err, "");
 }

@@ -33,7 +33,7 @@ pub struct Client {
 }
 
 /// The orders that the engine tells the outcome of without carrying them out.
-const REHEARSED: [Verb; 8] = [
+const REHEARSED: [Verb; 9] = [
     Verb::Cancel,
     Verb::Kill,
     Verb::Retry,
@@ -42,6 +42,7 @@ const REHEARSED: [Verb; 8] = [
     Verb::Resume,
     Verb::Rollback,
     Verb::Set,
+    Verb::Fork,
 ];
 
 impl Client {
@@ -103,7 +104,7 @@ impl Client {
 
     /// The same way for a dry run: the engine decides about an order as ever, answers with the
     /// verdict or the refusal, and does nothing. So do `cancel`, `kill`, `retry`, `skip`, `pause`,
-    /// `resume`, `rollback` and `set_vars`; other commands and events are refused with
+    /// `resume`, `rollback`, `set_vars` and `fork`; other commands and events are refused with
     /// `bad_request` before they are sent. An engine that knows no dry run refuses the order.
     #[must_use]
     pub const fn rehearsing(mut self) -> Self {

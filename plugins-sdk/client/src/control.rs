@@ -93,7 +93,8 @@ impl Client {
     /// `not_found` if there is no such checkpoint or step, `conflict` if the key is taken; and
     /// those of every request.
     pub async fn fork(&self, fork: &Fork) -> Result<ForkReply, Error> {
-        self.command(Verb::Fork, fork, None).await
+        let fork = Fork { dry_run: fork.dry_run || self.rehearses(), ..fork.clone() };
+        self.command(Verb::Fork, &fork, None).await
     }
 
     /// Lets an armed timer fire now.

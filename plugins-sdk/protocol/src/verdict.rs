@@ -145,10 +145,17 @@ pub struct InstanceVerdict {
     /// Active atomic states, in document order.
     #[serde(default)]
     pub active: Vec<String>,
-    /// After `cancel`, `kill` and `skip`: all that was left out of what cleans up, as
+    /// After `cancel`, `kill`, `skip` and `rollback`: all that was left out of what cleans up, as
     /// [`crate::view::InstanceSummary::left_out`] has it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
+    /// What the order would take back, in the order in which it does, each in words: what is under
+    /// way and waited for first. Only told of a dry run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub takes_back: Vec<String>,
+    /// The steps that the order would do again, each with why. Only told of a dry run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub does_again: Vec<String>,
     /// What became of the input.
     #[serde(flatten)]
     pub verdict: Verdict,
@@ -168,6 +175,8 @@ impl InstanceVerdict {
             status: None,
             active: Vec::new(),
             left_out: Vec::new(),
+            takes_back: Vec::new(),
+            does_again: Vec::new(),
             verdict,
         }
     }

@@ -39,15 +39,43 @@ pub struct Page<T> {
     /// missing here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// Instances of which the filter could not say whether they are meant. They are missing here
+    /// too; each page tells of those that it passed.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<Unjudged>,
 }
 
-const fn none() -> Option<String> {
+/// Instances for which a filter is neither true nor false.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unjudged {
+    /// How many.
+    pub count: u64,
+    /// How many of them have not ended.
+    pub living: u64,
+    /// The first of them: of those that have not ended, where there is one.
+    pub first: String,
+    /// Why that one could not be judged, in words.
+    pub reason: String,
+}
+
+impl Unjudged {
+    /// Counts `other` in, which comes behind these.
+    pub fn add(&mut self, other: Self) {
+        if self.living == 0 && other.living > 0 {
+            (self.first, self.reason) = (other.first, other.reason);
+        }
+        self.count += other.count;
+        self.living += other.living;
+    }
+}
+
+const fn none<T>() -> Option<T> {
     None
 }
 
 impl<T> From<Vec<T>> for Page<T> {
     fn from(items: Vec<T>) -> Self {
-        Self { items, next: None, missing: Vec::new() }
+        Self { items, next: None, missing: Vec::new(), unjudged: None }
     }
 }
 

@@ -40,6 +40,8 @@ fn verdict(verdict: Verdict) -> InstanceVerdict {
         status: Some(Status::Running),
         active: names(&["paid"]),
         left_out: Vec::new(),
+        takes_back: Vec::new(),
+        does_again: Vec::new(),
         verdict,
     }
 }

@@ -216,10 +216,8 @@ impl Work<'_> {
         let mut failed = Vec::new();
         for run in progress.graphs.iter().filter(|run| run.phase == Phase::Running) {
             for (at, state) in (0_u16..).zip(run.steps.iter()) {
-                let fallback = self
-                    .definition
-                    .step(run.graph, at)
-                    .is_some_and(|spec| matches!(spec.on_failure, StepFailure::Fallback(_)));
+                let spec = self.definition.step(run.graph, at);
+                let fallback = spec.is_some_and(|spec| self.has_fallback_left(run.id, spec));
                 if state.status == StepStatus::Failed && !state.is_settled() && !fallback {
                     failed.push((run.id, at));
                 }

@@ -65,12 +65,18 @@ impl Work<'_> {
         else {
             return Err(format!("step `{name}` did not run yet"));
         };
-        let own = |entry: &&Undoable| entry.step == Some((run.id, step));
+        // What a fallback did is done for its step.
+        let meant = |at: u16| self.definition.step(graph, at).and_then(|spec| spec.fallback_of);
+        let of_run = |entry: &Undoable| entry.step.filter(|(of, _)| *of == run.id);
+        let own = |entry: &&Undoable| {
+            of_run(entry).is_some_and(|(_, at)| at == step || meant(at) == Some(step))
+        };
         // Of itself it has nothing: then what needs it, which is exact, or what came after it.
         let needing = self.definition.graphs.get(usize::from(graph));
-        let needing = needing.map(|graph| graph.needing(step)).unwrap_or_default();
+        let needing = needing.map(|graph| graph.needing(meant(step).unwrap_or(step)));
+        let needing = needing.unwrap_or_default();
         let needs_it = |entry: &&Undoable| {
-            entry.step.is_some_and(|(of, at)| of == run.id && needing.contains(&at))
+            of_run(entry).is_some_and(|(_, at)| needing.contains(&meant(at).unwrap_or(at)))
         };
         let later = |entry: &&Undoable| entry.at > ended.unwrap_or(started);
         let undo = || progress.into_iter().flat_map(|it| it.undo.iter());

@@ -291,6 +291,7 @@ impl Work<'_> {
         self.base = None;
         self.instance.timers.retain(|timer| timer.id != id);
         let order = Arc::clone(&self.entry.input);
+        self.fired_by_hand = true;
         let outcome = self.timer(kind);
         self.entry.input = format!("{order}: {}", self.entry.input).into();
         outcome

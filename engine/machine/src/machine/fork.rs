@@ -29,9 +29,12 @@ pub fn fork_pin(old: &Instance, from: &str) -> super::ids::Pin {
 /// Why an instance is not forked so, in words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoFork {
-    /// There is no such point, or nothing before it.
+    /// There is no such point.
     #[error("{0}")]
     NoPoint(String),
+    /// Nothing lies before the step: it did not begin, or it waits to begin again.
+    #[error("{0}")]
+    NotBegun(String),
     /// What the instance did is being taken back.
     #[error("{0}")]
     TakenBack(String),
@@ -193,16 +196,18 @@ fn anew(sequences: Vec<RunningSequence>) -> Vec<RunningSequence> {
 }
 
 /// The instance as if the step `name`, and all that needs it, had not run.
-fn before_step(old: &Instance, definition: &Definition, name: &str) -> Result<Instance, String> {
-    let Some((number, step)) = definition.step_named(name) else { return Err(unknown(old, name)) };
+fn before_step(old: &Instance, definition: &Definition, name: &str) -> Result<Instance, NoFork> {
+    let Some((number, step)) = definition.step_named(name) else {
+        return Err(unknown(old, name).into());
+    };
     let graphs = old.progress.as_deref().map(|it| it.graphs.clone()).unwrap_or_default();
     let run = graphs.iter().find(|run| run.graph == number);
     let began = run.and_then(|run| run.steps.get(usize::from(step)));
     if began.is_none_or(|state| state.status == StepStatus::Pending) {
-        return Err(format!("step `{name}` did not begin yet: there is nothing before it to keep"));
+        return Err(NoFork::NotBegun(why_pending(run, definition, name, began)));
     }
     let Some(graph) = definition.graphs.get(usize::from(number)) else {
-        return Err(unknown(old, name));
+        return Err(unknown(old, name).into());
     };
     let active = if old.active.binary_search(&graph.state).is_ok() {
         old.active.clone()
@@ -222,6 +227,31 @@ fn before_step(old: &Instance, definition: &Definition, name: &str) -> Result<In
         .collect();
     let sequences = if old.status.is_ended() { Vec::new() } else { old.sequences.clone() };
     Ok(Instance { active, sequences, progress: with_graphs(graphs), ..old.clone() })
+}
+
+/// Why a step that waits is no point to fork from: it did not begin yet, or it was cut off when
+/// something was taken back, and begins again with that.
+fn why_pending(
+    run: Option<&RunningGraph>,
+    definition: &Definition,
+    name: &str,
+    state: Option<&StepState>,
+) -> String {
+    if state.is_none_or(|state| state.started_at.is_none()) {
+        return format!("step `{name}` did not begin yet: there is nothing before it to keep");
+    }
+    let steps = run.and_then(|run| {
+        let graph = definition.graphs.get(usize::from(run.graph))?;
+        let mut all = graph.steps.iter().zip(run.steps.iter());
+        all.find(|(_, state)| state.status == StepStatus::Undone).map(|(spec, _)| &spec.id)
+    });
+    let instead = steps.map_or_else(String::new, |undone| {
+        format!("; fork from `{undone}`, which was taken back: that begins both again")
+    });
+    format!(
+        "step `{name}` was cut off when something was taken back, and waits to begin again: there \
+         is nothing before it to keep{instead}"
+    )
 }
 
 /// The states from the root to `state`; the regions beside it are not known any more.

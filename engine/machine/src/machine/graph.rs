@@ -335,21 +335,6 @@ impl<'a> Work<'a> {
         if open == 0 { self.graph_over(graph) } else { Ok(()) }
     }
 
-    /// A fallback is over: so is the step that failed, with the fallback's end and output.
-    fn fallback_over(&mut self, graph: u32, step: u16, primary: u16) -> Result<(), Overrun> {
-        let Some(own) = self.step_state(graph, step) else { return Ok(()) };
-        let (status, output) = (own.status, own.output.clone());
-        let Some(state) = self.step_state_mut(graph, primary) else { return Ok(()) };
-        if state.is_settled() || state.status != StepStatus::Failed {
-            return Ok(());
-        }
-        state.output = output;
-        if let Some(progress) = self.instance.progress.as_deref_mut() {
-            progress.forget_weight();
-        }
-        self.settle(graph, primary, status)
-    }
-
     /// Nothing runs and nothing can start, though steps are open: a person must look.
     fn notice_deadlock(&mut self, id: u32) -> Result<(), Overrun> {
         // Mostly a call says so: then nobody has to look at all steps.

@@ -16,6 +16,10 @@ use crate::definition::model::Definition;
 /// The attempt that [`super::Input::CallStarted`] names where it lets go of what is held.
 pub const NEXT_ATTEMPT: u32 = 0;
 
+/// Why an attempt is not to be sent that was cut off and that nobody recorded as sent: whoever can
+/// know that no engine before sent it says so, and nobody waits for it.
+pub const CUT_OFF_BEFORE: &str = "cut_off_before";
+
 /// Is the outcome of the sequence's call unknown, now that its attempt failed like this?
 pub(super) fn is_unknown(sequence: &RunningSequence, kind: ErrorKind, code: &str) -> bool {
     let once = sequence.call.as_ref().is_some_and(|call| call.once);
@@ -35,7 +39,14 @@ pub(super) fn on_started(
         return let_go(old, definition, call, now);
     }
     let mut work = Work::new(definition, old.clone(), Some(old), now, "sending".into());
-    let Some(sequence) = work.waiting_for(call, attempt).cloned() else { return late() };
+    let Some(sequence) = work.waiting_for(call, attempt).cloned() else {
+        let adrift = old.adrift_with(call).and_then(|it| it.call.as_ref());
+        let unsent = |it: &RunningCall| it.attempt == attempt && it.sent && !it.once && !it.unsure;
+        if adrift.is_some_and(unsent) {
+            return unchanged(Outcome::Ignored { reason: CUT_OFF_BEFORE.into() });
+        }
+        return late();
+    };
     let Some(known) = &sequence.call else { return late() };
     // What was sent before, is over or has its answer waiting is not sent now.
     let answered = old.kept_replies().any(|reply| reply.call == call);

@@ -79,11 +79,12 @@ impl Work<'_> {
             matches!(it.role, Role::Undo { .. }) || (again && self.instance.is_last_reply(it))
         });
         let unheard = undoes && call.deadline < self.owned_since.plus_ms(timeout_ms);
-        let (code, message) = if unheard {
+        let (code, mut message) = if unheard {
             (ENGINE_AWAY, format!("the engine that asked went away, no answer within {limit}"))
         } else {
             ("", format!("no answer within {limit}"))
         };
+        self.say_fired(&mut message);
         let reply = Reply {
             call: call.id,
             attempt: call.attempt,

@@ -6,12 +6,49 @@ use super::effect::NoticeKind;
 use super::end::{End, REASON_MAX};
 use super::ids::StateId;
 use super::input::{Event, EventKind};
-use super::instance::{RunningSequence, Status, Stuck, StuckKind};
+use super::instance::{Instance, RunningSequence, Status, Stuck, StuckKind};
 use super::invoked::CallFailure;
 use super::progress::{Phase, Role, Rollback, StepStatus, Then, Undoable};
 use super::work::{Failure, Origin, Overrun, Work};
 use crate::definition::model::{CallSpec, SeqStep};
 use crate::value::{Map, Value};
+
+impl Instance {
+    /// What the rollback that is under way has still to take back, in the order in which it does:
+    /// newest first, what is being taken back included.
+    pub fn still_to_undo(&self) -> impl Iterator<Item = &Undoable> {
+        let progress = self.progress.as_deref();
+        let rollback = progress.and_then(|it| Some((it, it.rollback.as_deref()?)));
+        rollback.into_iter().flat_map(move |(progress, rollback)| {
+            progress.undo.iter().rev().filter(move |entry| self.is_to_undo(rollback, entry))
+        })
+    }
+
+    /// Is this undo entry in the hands of a transaction?
+    pub(super) fn is_transactions(&self, undo: u32) -> bool {
+        self.membership().is_some_and(|it| it.standing.is_bound() && undo >= it.since)
+    }
+
+    fn is_to_undo(&self, rollback: &Rollback, entry: &Undoable) -> bool {
+        let only = match &rollback.then {
+            Then::Raise { graph, .. } => Some(*graph),
+            Then::Fail
+            | Then::Cancel { .. }
+            | Then::Hold { .. }
+            | Then::Orphaned
+            | Then::Transaction => None,
+        };
+        // What a transaction may have to take back is not this instance's to take back alone, but
+        // for a graph of its own.
+        let others = only.is_none() && self.is_transactions(entry.id);
+        if rollback.then == Then::Transaction {
+            return rollback.down_to.is_some_and(|least| entry.id >= least);
+        }
+        rollback.down_to.is_none_or(|least| entry.id >= least)
+            && !others
+            && only.is_none_or(|graph| entry.step.is_some_and(|(run, _)| run == graph))
+    }
+}
 
 impl Work<'_> {
     /// Is anything to be taken back?
@@ -36,6 +73,7 @@ impl Work<'_> {
         let rollback = Rollback { down_to, then, reason };
         self.instance.progress.get_or_insert_default().rollback = Some(Box::new(rollback));
         self.wait_for_adrift();
+        self.tell_children_that_stay();
         self.go_on_undoing()
     }
 
@@ -46,31 +84,7 @@ impl Work<'_> {
 
     /// What is still to be taken back, newest first.
     pub(super) fn still_to_undo(&self) -> impl Iterator<Item = &Undoable> {
-        let progress = self.instance.progress.as_deref();
-        let rollback = progress.and_then(|it| Some((it, it.rollback.as_deref()?)));
-        rollback.into_iter().flat_map(move |(progress, rollback)| {
-            progress.undo.iter().rev().filter(move |entry| self.is_to_undo(rollback, entry))
-        })
-    }
-
-    fn is_to_undo(&self, rollback: &Rollback, entry: &Undoable) -> bool {
-        let only = match &rollback.then {
-            Then::Raise { graph, .. } => Some(*graph),
-            Then::Fail
-            | Then::Cancel { .. }
-            | Then::Hold { .. }
-            | Then::Orphaned
-            | Then::Transaction => None,
-        };
-        // What a transaction may have to take back is not this instance's to take back alone, but
-        // for a graph of its own.
-        let others = only.is_none() && self.is_transactions(entry.id);
-        if rollback.then == Then::Transaction {
-            return rollback.down_to.is_some_and(|least| entry.id >= least);
-        }
-        rollback.down_to.is_none_or(|least| entry.id >= least)
-            && !others
-            && only.is_none_or(|graph| entry.step.is_some_and(|(run, _)| run == graph))
+        self.instance.still_to_undo()
     }
 
     /// Starts the next undo, or ends the rollback.
@@ -170,6 +184,7 @@ impl Work<'_> {
                     state.ended_at.get_or_insert(now);
                 }
                 self.step_notice(NoticeKind::StepUndone, spec, None);
+                self.undone_with_fallback(graph, step);
             }
         }
         self.go_on_undoing()

@@ -261,7 +261,7 @@ impl Left {
 }
 
 /// `0, 3-5` of sorted numbers; of many ranges the first, and how many items more.
-fn ranges(items: &[u32]) -> String {
+pub(super) fn ranges(items: &[u32]) -> String {
     let mut words = String::new();
     let mut rest = items;
     for _ in 0..RANGES_MAX {

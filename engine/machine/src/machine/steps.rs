@@ -10,7 +10,6 @@ use super::invoked::CallFailure;
 use super::macrostep::{Cause, Taken, error_text};
 use super::progress::{Phase, Role, StepError, StepState, StepStatus, Then, Undoable};
 use super::work::{ActionError, Origin, Overrun, Queued, Work};
-use crate::definition::duration;
 use crate::definition::model::{CallSpec, Collect, Graph, GraphFailure, Step, StepFailure};
 use crate::value::{Map, Value};
 
@@ -116,7 +115,10 @@ impl Work<'_> {
             state.error = Some(Box::new(error.clone()));
         }
         self.disarm_step(graph, step);
-        let tolerated = match spec.on_failure {
+        // What its fallback gave could not be kept: that one has run.
+        let is_over = spec.on_failure != StepFailure::Skip && !self.has_fallback_left(graph, spec);
+        let policy = if is_over { StepFailure::Abort } else { spec.on_failure };
+        let tolerated = match policy {
             StepFailure::Abort if spec.optional => Some(StepStatus::Failed),
             StepFailure::Abort => None,
             StepFailure::Skip => Some(StepStatus::Skipped),
@@ -127,7 +129,7 @@ impl Work<'_> {
         {
             self.instance.sequences.retain(|known| known.id != sequence.id);
         }
-        match (spec.on_failure, tolerated) {
+        match (policy, tolerated) {
             (StepFailure::Fallback(other), _) => {
                 self.note(format!("step {} failed: its fallback runs", spec.id));
                 self.step_notice(NoticeKind::StepFailed, spec, Some(&error));
@@ -284,20 +286,12 @@ impl Work<'_> {
         let Some(run) = self.run(graph).filter(|run| run.phase == Phase::Running) else {
             return Ok(());
         };
-        let late = |what: &str, limit: Option<u64>| StepError {
-            kind: ErrorKind::Timeout,
-            code: "deadline".into(),
-            // Without a limit there is no timer, but a migration may have come between.
-            message: match limit.map(duration::format) {
-                Some(limit) => format!("{what} took longer than {limit}").into(),
-                None => format!("{what} took longer than it may").into(),
-            },
-        };
+        let began = run.started_at;
         match step {
             Some(step) => {
-                if run.steps.get(usize::from(step)).is_none_or(|it| it.is_settled()) {
-                    return Ok(());
-                }
+                let state = run.steps.get(usize::from(step));
+                let Some(state) = state.filter(|it| !it.is_settled()) else { return Ok(()) };
+                let began = state.started_at;
                 let spec = self.step_of(graph, step);
                 let id = spec.map(|spec| Arc::clone(&spec.id));
                 let each = spec.and_then(|spec| spec.each.as_ref());
@@ -313,12 +307,13 @@ impl Work<'_> {
                     return Ok(());
                 }
                 let limit = spec.and_then(|spec| spec.deadline_ms);
-                let error = late(&format!("step `{}`", id.unwrap_or_default()), limit);
+                let error = self.late(&format!("step `{}`", id.unwrap_or_default()), began, limit);
                 self.step_failed((graph, step, None), None, error)
             }
             None => {
                 let limit = self.graph_of(graph).and_then(|of| of.timeout_ms);
-                self.graph_late(graph, &late("the steps together", limit))
+                let error = self.late("the steps together", Some(began), limit);
+                self.graph_late(graph, &error)
             }
         }
     }

@@ -102,18 +102,8 @@ impl<'a> Work<'a> {
     /// What is kept of the call, child or event that a sequence stands at.
     pub(super) fn set_of(&self, running: &RunningSequence) -> &'a [(SetPath, Expr)] {
         let program = self.definition.sequences.get(usize::from(running.sequence));
-        match program.and_then(|program| program.steps.get(usize::from(running.position))) {
-            Some(SeqStep::Call { spec, .. }) => &spec.set,
-            Some(SeqStep::Child { spec, .. }) => &spec.set,
-            Some(SeqStep::Wait { set, .. } | SeqStep::Approval { set, .. }) => set,
-            Some(
-                SeqStep::Do(_)
-                | SeqStep::Name { .. }
-                | SeqStep::JumpUnless { .. }
-                | SeqStep::Jump { .. },
-            )
-            | None => &[],
-        }
+        let at = program.and_then(|program| program.steps.get(usize::from(running.position)));
+        at.map_or(&[], SeqStep::kept)
     }
 
     /// The event came: the step is over.

@@ -166,6 +166,8 @@ pub(super) struct Work<'a> {
     pub(super) starting: bool,
     /// It is being cancelled: what its actions say does not reach the parent (rules 20, 36).
     pub(super) orphaned: bool,
+    /// The timer that is due was fired by a person.
+    pub(super) fired_by_hand: bool,
 }
 
 impl<'a> Work<'a> {
@@ -222,6 +224,7 @@ impl<'a> Work<'a> {
             saves: Vec::new(),
             starting: false,
             orphaned: false,
+            fired_by_hand: false,
         }
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use gearshift_bus::{ErrorKind as BusErrorKind, Message};
 use gearshift_machine::definition::model::{Balance, PluginRules};
-use gearshift_machine::machine::{CallOutcome, CallRequest, ErrorKind, InstanceKey, Outcome};
+use gearshift_machine::machine::{
+    CUT_OFF_BEFORE, CallOutcome, CallRequest, ErrorKind, InstanceKey, Outcome,
+};
 use gearshift_machine::partition::PartitionInput;
 use gearshift_protocol::headers;
 
@@ -22,8 +24,12 @@ use super::registry::{Route, Unroutable};
 use super::reply::{failure, promise_of, read_reply};
 use super::sending::Sending;
 use super::signs::{Sign, sign_of, words_of};
+<<<<<<< HEAD
 use super::unsent::Passed;
 use super::whole::Stored;
+=======
+use super::unsent::{Passed, withdrawn};
+>>>>>>> hB
 use crate::runtime::in_hand::Answer;
 use crate::runtime::longwork::{Watched, heartbeat_ms, object_of, too_large};
 use crate::runtime::shared::Shared;
@@ -93,8 +99,16 @@ impl Attempt {
             return given_up;
         }
         // That it is recorded may take a while as well.
-        if route.once && (!Box::pin(self.may_start()).await || self.is_overdue()) {
-            return Asked::Nothing;
+        if route.once {
+            let recorded = Box::pin(self.may_start()).await;
+            let cut_off = |it: &Outcome| matches!(it, Outcome::Ignored { reason } if **reason == *CUT_OFF_BEFORE);
+            // No engine sent it before, and this one does not: nobody has to wait for it.
+            if self.first && cut_off(&recorded) {
+                return withdrawn();
+            }
+            if recorded != Outcome::Done || self.is_overdue() {
+                return Asked::Nothing;
+            }
         }
         passed.goes();
         drop(waits);
@@ -301,16 +315,17 @@ impl Attempt {
         }
     }
 
-    /// Records that the attempt is sent now; false where it must not be sent.
-    async fn may_start(&self) -> bool {
+    /// Records that the attempt is sent now: `Done` where it may be sent.
+    async fn may_start(&self) -> Outcome {
         let input = PartitionInput::CallStarted {
             key: self.key.clone(),
             call: self.call.call,
             attempt: self.call.attempt,
         };
         let recorded = self.shared.ask_in_order(self.partition, self.session, input).await;
-        let Ok(recorded) = recorded else { return false };
-        recorded.await.is_ok_and(|done| done.outcome == Outcome::Done)
+        let unknown = || Outcome::Ignored { reason: "not recorded".into() };
+        let Ok(recorded) = recorded else { return unknown() };
+        recorded.await.map_or_else(|_| unknown(), |done| done.outcome)
     }
 
     /// Why there is no reply, and whether that tells what became of the call; what it says of the

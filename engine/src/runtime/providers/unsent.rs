@@ -60,10 +60,13 @@ impl Attempt {
 
 fn told(why: GivenUp) -> Asked {
     match why {
-        GivenUp::Withdrawn => {
-            let text = "it was not sent: what was done is taken back, and nobody wants it any more";
-            Asked::Ended(failure(ErrorKind::PluginNotFound, NOT_SENT, text))
-        }
+        GivenUp::Withdrawn => withdrawn(),
         GivenUp::Forgotten => Asked::Nothing,
     }
+}
+
+/// It was not sent, and whoever decided it hears so.
+pub(super) fn withdrawn() -> Asked {
+    let text = "it was not sent: what was done is taken back, and nobody wants it any more";
+    Asked::Ended(failure(ErrorKind::PluginNotFound, NOT_SENT, text))
 }

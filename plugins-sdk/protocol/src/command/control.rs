@@ -104,6 +104,9 @@ pub struct Fork {
     /// Why, in the operator's words.
     #[serde(default)]
     pub reason: String,
+    /// Only decide about it: nothing is begun.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// What became of a [`Fork`].

@@ -9,6 +9,7 @@ use super::keys::{Field, table};
 use super::nearest::did_you_mean;
 use super::outline::Outline;
 use crate::definition::codes::{self, Code};
+use crate::definition::expr::StepReads;
 use crate::definition::parse::{Key, Kind, Node, path_at};
 use crate::definition::problem::{Problem, Span, quoted};
 
@@ -130,6 +131,8 @@ pub(super) struct Context<'t> {
     pub(super) operations: RefCell<BTreeSet<Arc<str>>>,
     /// The plugins that have rules, with the places of their names.
     pub(super) ruled: RefCell<Vec<(Arc<str>, Span)>>,
+    /// The steps that expressions ask for, with the places of the expressions.
+    pub(super) step_reads: RefCell<Vec<(Span, StepReads)>>,
     /// Does it make events whose names are computed, or talk to other instances, which answer?
     pub(super) makes_any: Cell<bool>,
 }
@@ -147,6 +150,7 @@ impl<'t> Context<'t> {
             children: RefCell::default(),
             operations: RefCell::default(),
             ruled: RefCell::default(),
+            step_reads: RefCell::default(),
             makes_any: Cell::new(false),
         }
     }

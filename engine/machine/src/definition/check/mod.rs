@@ -31,6 +31,7 @@ mod number;
 mod order;
 mod outline;
 mod plugins;
+mod races;
 mod root;
 mod routes;
 mod schedules;

@@ -9,6 +9,7 @@ use super::events::word;
 use super::needs::Site;
 use super::order;
 use super::outline::Place;
+use super::races;
 use super::states::{Builder, implied};
 use super::transitions::done_trigger;
 use super::values::Env;
@@ -67,6 +68,7 @@ impl<'t> Builder<'_, 't> {
         // Steps that were refused leave places that mean others.
         if graph.steps.len() == listed.steps.len() {
             order::arrange(context, listed, &mut graph);
+            races::lint(context, listed, &graph);
         }
         let number = u16::try_from(self.graphs.len()).unwrap_or(u16::MAX);
         self.graphs.push(DraftGraph { state: place, graph });

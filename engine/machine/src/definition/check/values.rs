@@ -6,7 +6,7 @@ use super::context::Context;
 use super::secrets;
 use crate::definition::codes::{self, Code};
 use crate::definition::duration;
-use crate::definition::expr::{Expr, ExprKind, ExprProblem, NameSet, Names, Template};
+use crate::definition::expr::{Expr, ExprKind, ExprProblem, NameSet, Names, StepReads, Template};
 use crate::definition::model::Delay;
 use crate::definition::parse::{Key, Kind, Node, Plain, Scalar, plain};
 use crate::definition::problem::{Span, quoted};
@@ -131,7 +131,10 @@ impl Context<'_> {
         };
         let source = scalar.text.trim();
         match Expr::compile(source, kind, &self.names(env)) {
-            Ok(expression) => Some(expression),
+            Ok(expression) => {
+                self.note_reads(node.span, |reads| reads.add(&expression));
+                Some(expression)
+            }
             Err(problems) => {
                 self.expression_problems(&problems, source, node.span);
                 None
@@ -142,11 +145,22 @@ impl Context<'_> {
     /// Text in which `${ … }` is evaluated.
     pub(super) fn template_text(&self, text: &str, span: Span, env: Env<'_>) -> Option<Template> {
         match Template::compile_text(text, &self.names(env)) {
-            Ok(template) => Some(template),
+            Ok(template) => {
+                self.note_reads(span, |reads| reads.add_all(&template));
+                Some(template)
+            }
             Err(problems) => {
                 self.expression_problems(&problems, text, span);
                 None
             }
+        }
+    }
+
+    fn note_reads(&self, span: Span, add: impl FnOnce(&mut StepReads)) {
+        let mut reads = StepReads::default();
+        add(&mut reads);
+        if !reads.is_empty() {
+            self.step_reads.borrow_mut().push((span, reads));
         }
     }
 

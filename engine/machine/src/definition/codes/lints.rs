@@ -81,4 +81,10 @@ super::codes! { LINTS;
         "`plugins:` says how calls of a plugin are made, under the name that stands in front of \
          the `.` in `call:`, be it the plugin's or an interface's. No call of the definition has \
          this one, so the limits and choices here hold for nothing. Correct the name, or remove it."
+    RACING_STEP 233 "racing_step" "a step reads what it does not wait for"
+        "The step reads `steps.x` of a step that nothing puts before it: no `needs`, none of those \
+         it needs, and no `mode` that gives an order. Both run at the same time, so `x` may be \
+         over or not, and where it is not the step fails. Write `needs: [x]`, or ask \
+         `has(steps.x)` in the same expression or in `when` where it is good to know but not \
+         needed."
 }

@@ -92,9 +92,9 @@ super::codes! { RUNTIME;
          is nothing that the order could do: nothing to resume, to take back or to fire. The \
          message says which. Nothing was changed. `gearshift why` tells what an instance waits for."
     NOT_FORKED 4019 "not_forked" "the instance cannot be forked so"
-        "The step did not begin yet, its parallel regions are not known any more, or an instance \
-         with the key runs. Nothing was begun. Fork from a checkpoint or another step, or give \
-         another key."
+        "An instance with the key runs, or the parallel regions around the step are not known any \
+         more; the message says which. Nothing was begun. Give another key, or fork from a \
+         checkpoint."
     FORK_IN_TRANSACTION 4039 "fork_in_transaction" "the fork would begin in a transaction"
         "The step or checkpoint lies behind the `begin` or `join` of a transaction, and before its \
          end. A fork belongs to no transaction: its calls could not be taken back with those of \
@@ -151,6 +151,11 @@ super::codes! { RUNTIME;
     NOTHING_THERE 4040 "not_found" "there is no such thing"
         "What the request names does not exist: a dead letter, a step, a command, a query. The \
          message says what was looked for."
+    FORK_NOT_BEGUN 4041 "fork_not_begun" "the step is no point to fork from yet"
+        "The step did not begin yet, or was cut off when something was taken back and waits to \
+         begin again; the message says which. So there is nothing before it that a fork could \
+         keep. Nothing was begun. Fork from a step that ran or was taken back, or from a \
+         checkpoint."
     CONFLICT_NOW 4090 "conflict" "it does not fit what is the case"
         "The request is well formed but cannot be done now. The message says what is the case; \
          nothing was changed."

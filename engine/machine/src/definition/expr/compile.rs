@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::lower::{Compiled, Plan};
+use super::lower::{Compiled, Plan, Tables};
 use super::{EvalError, ExprProblem, Names, Scope, evaluate, parse};
 use crate::value::Value;
 
@@ -54,6 +54,16 @@ impl Expr {
     /// As [`Expr::eval`], and [`EvalError::Failed`] for a value that is no bool.
     pub fn eval_bool(&self, scope: &Scope<'_>) -> Result<bool, EvalError> {
         evaluate::verdict(&self.0, scope)
+    }
+
+    /// How it is evaluated.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.0.plan
+    }
+
+    /// What it refers to.
+    pub(super) fn tables(&self) -> &Tables {
+        &self.0.tables
     }
 
     /// The value that it always has, where it is written down.

@@ -2,7 +2,7 @@
 
 use super::check;
 use super::check::{World, definition};
-use crate::machine::{EffectId, Status, StepStatus};
+use crate::machine::{CUT_OFF_BEFORE, EffectId, Outcome, Status, StepStatus};
 
 /// A step that may take 5 s, although its call may take 30.
 const LATE: &str = "
@@ -238,6 +238,25 @@ fn a_plugin_that_went_away_leaves_its_call_in_doubt() {
     // One that was never sent is none.
     let world = self::world(&text, &["start", "advance 5s", "fail p.book unsent no"]);
     assert_eq!(adrift(&world), 0);
+}
+
+#[test]
+fn one_that_may_be_sent_once_and_was_cut_off_before_is_told_so_and_nobody_waits_for_it() {
+    let text = LATE.replace("undo: p.unbook,", "undo: p.unbook, optional: true,");
+    // It was about to be sent: whoever asks whether it may hears that it is cut off.
+    let mut world = world(&text, &["start", "advance 5s", "sending p.book"]);
+    let outcome = world.last.as_ref().map(|last| last.outcome.clone());
+    assert_eq!(outcome, Some(Outcome::Ignored { reason: CUT_OFF_BEFORE.into() }));
+    world.run("fail p.book unsent no");
+    assert_eq!(adrift(&world), 0);
+    world.run("command cancel");
+    assert_eq!(status(&world), Status::Cancelled, "nobody waits: {}", world.out);
+    // One that was recorded as sent may be done, whoever asks once more.
+    let mut sent = self::world(&text, &["start", "sending p.book", "advance 5s", "sending p.book"]);
+    let outcome = sent.last.as_ref().map(|last| last.outcome.clone());
+    assert_eq!(outcome, Some(Outcome::Ignored { reason: "late_start".into() }));
+    sent.run("command cancel");
+    assert_eq!(status(&sent), Status::Compensating, "{}", sent.out);
 }
 
 #[test]

@@ -158,7 +158,12 @@ fn what_the_step_says_of_failures_is_said_of_the_time_too() {
     );
     check(
         &fallback,
-        &["start", "reply p.draft {name: plan}", "advance 24h", "reply p.boss {action: approve}"],
+        &[
+            "start",
+            "reply p.draft {name: plan}",
+            "advance 24h",
+            "reply p.boss {action: approve, by: boss}",
+        ],
         "
         1 start -> call p.draft | steps
         2 reply p.draft -> - | steps

@@ -154,6 +154,24 @@ fn k7_an_unknown_point_is_refused_with_those_there_are() {
 }
 
 #[test]
+fn k7_a_step_that_a_rollback_cut_off_is_no_point_and_the_reason_says_so() {
+    let lines = ["start", "reply p.one {id: 7}", "command rollback one", "reply p.un_one"];
+    let old = world(STEPS, &lines);
+    let why = |from: &str| match fork_of(instance(&old), &old.definition, from) {
+        Err(NoFork::NotBegun(reason)) => reason,
+        other => panic!("{from}: {other:?}"),
+    };
+    assert_eq!(
+        why("two"),
+        "step `two` was cut off when something was taken back, and waits to begin again: there is \
+         nothing before it to keep; fork from `one`, which was taken back: that begins both again"
+    );
+    let yet = "step `three` did not begin yet: there is nothing before it to keep";
+    assert_eq!(why("three"), yet);
+    assert!(forked(&old, "one").out.contains("call p.one"));
+}
+
+#[test]
 fn i2_checkpoints_are_bounded_and_one_of_the_same_name_is_replaced() {
     let mut old = world(STEPS, &["start"]);
     for number in 0..CHECKPOINTS_MAX {
@@ -206,7 +224,9 @@ fn k7_a_fork_from_within_a_transaction_is_refused_and_one_from_before_or_behind_
         |world: &World, point: &str| match fork_of(instance(world), &world.definition, point) {
             Ok(_) => None,
             Err(NoFork::InTransaction(reason)) => Some(reason),
-            Err(NoFork::NoPoint(reason) | NoFork::TakenBack(reason)) => panic!("{reason}"),
+            Err(NoFork::NoPoint(reason) | NoFork::NotBegun(reason) | NoFork::TakenBack(reason)) => {
+                panic!("{reason}")
+            }
         };
     for within in ["book", "commit", "booked"] {
         let reason = refused(&world, within).unwrap_or_else(|| panic!("{within} is forked"));

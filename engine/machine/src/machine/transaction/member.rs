@@ -216,8 +216,7 @@ impl Work<'_> {
 
     /// Is this undo entry in the hands of a transaction?
     pub(in super::super) fn is_transactions(&self, undo: u32) -> bool {
-        let member = self.instance.membership();
-        member.is_some_and(|it| it.standing.is_bound() && undo >= it.since)
+        self.instance.is_transactions(undo)
     }
 
     /// A call that can be taken back succeeded.

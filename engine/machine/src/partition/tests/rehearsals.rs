@@ -19,7 +19,12 @@ fn a_rehearsal_answers_as_the_order_and_leaves_the_partition_alone() {
         };
         let instance = world.partition.instance(&key("a")).unwrap();
         let now = Timestamp(world.now);
-        let (told, behind) = Partition::rehearse(instance, &world.definitions, order.clone(), now);
+        let (told, behind) = Partition::rehearse(
+            (&key("a"), Some(instance)),
+            &world.definitions,
+            order.clone(),
+            now,
+        );
         assert_eq!(world.partition.state_bytes(), before);
         let done = world.tell(order);
         assert_eq!(behind, world.partition.instance(&key("a")));
@@ -43,6 +48,7 @@ fn a_rehearsal_without_the_definition_is_refused_as_the_order_is() {
     };
     let instance = world.partition.instance(&key("a")).unwrap();
     let now = Timestamp(world.now);
-    let (told, _) = Partition::rehearse(instance, &world.definitions, order.clone(), now);
+    let (told, _) =
+        Partition::rehearse((&key("a"), Some(instance)), &world.definitions, order.clone(), now);
     assert_eq!(told.outcome, world.tell(order).outcome);
 }

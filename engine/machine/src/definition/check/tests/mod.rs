@@ -13,6 +13,7 @@ mod lints_regions;
 mod lowering;
 mod plugins;
 mod problems;
+mod races;
 mod refused;
 mod rendering;
 mod routes;
