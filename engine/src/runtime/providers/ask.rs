@@ -24,12 +24,8 @@ use super::registry::{Route, Unroutable};
 use super::reply::{failure, promise_of, read_reply};
 use super::sending::Sending;
 use super::signs::{Sign, sign_of, words_of};
-<<<<<<< HEAD
-use super::unsent::Passed;
-use super::whole::Stored;
-=======
 use super::unsent::{Passed, withdrawn};
->>>>>>> hB
+use super::whole::Stored;
 use crate::runtime::in_hand::Answer;
 use crate::runtime::longwork::{Watched, heartbeat_ms, object_of, too_large};
 use crate::runtime::shared::Shared;
