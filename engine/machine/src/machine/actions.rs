@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::effect::{CallRequest, Effect};
+use super::effect::{CallRequest, Effect, Purpose};
 use super::ids::StateId;
 use super::input::{Event, EventKind};
 use super::instance::{FailedBlock, Place};
@@ -248,6 +248,7 @@ impl Work<'_> {
             input,
             deadline: self.now.plus_ms(spec.timeout_ms),
             step: Arc::clone(&spec.name),
+            purpose: Purpose::Work,
             per: self.limit_key_of(&spec.operation),
             cache: None,
             trace_context: self.instance.trace_of(call),

@@ -14,7 +14,7 @@ use super::frame::Item;
 use super::input::{PartitionInput, Position};
 use super::memory::Partition;
 use super::queues::Buffered;
-use super::replies::crowded_reply;
+use super::replies::failed_reply;
 use super::resting::Known;
 use super::stick::without_definition;
 use super::subject::{consumed, is_own, position, target};
@@ -62,7 +62,7 @@ impl Run<'_> {
         }
         let mut draft = match attempt {
             Attempt::Usual => self.usual(input, at),
-            Attempt::Fail => match self.machine_input(input).and_then(crowded_reply) {
+            Attempt::Fail => match self.machine_input(input).and_then(failed_reply) {
                 Some((key, reply)) => self.existing(&key, &reply, at),
                 None => self.too_large(input, at),
             },

@@ -10,12 +10,10 @@ use super::frame::Item;
 use super::input::PartitionInput;
 use super::plan::Run;
 
-/// Why an answer was not taken that fits by itself.
-const REPLY_CROWDED: &str = "the answer, with what is done with it at once, is more than what one \
-     decision may keep (512 KiB, 64 levels); let the plugin keep it and answer with its place";
 /// Why an answer was not taken.
-const REPLY_TOO_LARGE: &str = "the answer is larger or nested deeper than what one decision may \
-     keep (512 KiB, 64 levels); let the plugin keep it and answer with its place";
+const REPLY_TOO_LARGE: &str = "the answer, with what is done with it at once, is larger or nested \
+     deeper than what one decision may keep (512 KiB, 64 levels); let the plugin keep it and \
+     answer with its place";
 
 impl Run<'_> {
     /// What became of a call. Nobody waits for the answer to a pending one: it is settled by its
@@ -62,19 +60,10 @@ fn result_event(call: EffectId, attempt: u32, outcome: &CallOutcome) -> Event {
     }
 }
 
-/// An answer that no frame takes is one that the call failed with (row P4): its plugin gave it, so
-/// waiting for another one would end no better.
-pub(super) fn failed_reply(told: (InstanceKey, Input)) -> Option<(InstanceKey, Input)> {
-    refused(told, REPLY_TOO_LARGE)
-}
-
-/// The same of an answer that would fit, but not with what the instance makes of it: the call
-/// before and the one behind it, an `undo` that is remembered, variables.
-pub(super) fn crowded_reply(told: (InstanceKey, Input)) -> Option<(InstanceKey, Input)> {
-    refused(told, REPLY_CROWDED)
-}
-
-fn refused((key, input): (InstanceKey, Input), why: &str) -> Option<(InstanceKey, Input)> {
+/// An answer that no frame takes, alone or with what the instance makes of it (the calls behind it,
+/// an `undo` that is remembered, variables), is one that the call failed with (row P4): its plugin
+/// gave it, so waiting for another one would end no better.
+pub(super) fn failed_reply((key, input): (InstanceKey, Input)) -> Option<(InstanceKey, Input)> {
     let Input::CallReply {
         call,
         attempt,
@@ -86,7 +75,7 @@ fn refused((key, input): (InstanceKey, Input), why: &str) -> Option<(InstanceKey
     let outcome = CallOutcome::Failure {
         kind: ErrorKind::InvalidReply,
         code: "reply_too_large".into(),
-        message: why.into(),
+        message: REPLY_TOO_LARGE.into(),
         retry_after_ms: None,
     };
     Some((key, Input::CallReply { call, attempt, outcome }))
