@@ -231,6 +231,7 @@ impl Work<'_> {
             Some(with) => self.value(with, event, SEND)?,
             None => event.and_then(|event| event.data.clone()).unwrap_or_default(),
         };
+        self.carry(payload.weight());
         let words = format!("publish {subject}");
         let id = self.next_effect_id();
         let trace_context = self.instance.trace_of(id);

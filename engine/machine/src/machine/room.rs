@@ -1,6 +1,7 @@
 //! What one macrostep may use up, and how many steps and items of graphs it starts: the rest is
 //! left to decisions of its own (rule 12, decision 0023).
 
+use super::input::Event;
 use super::instance::TimerKind;
 use super::macrostep::{Cause, Taken};
 use super::progress::{Phase, StepState, StepStatus};
@@ -59,20 +60,21 @@ impl Work<'_> {
         self.counts.carried = self.counts.carried.saturating_add(bytes);
     }
 
-    /// What a call is given is carried, with what its sequence keeps beside it: where no frame
-    /// takes both, the call is not made.
+    /// What a call or a child is given is carried, so many times as the decision writes it, with
+    /// the event that its sequence keeps: where no frame takes all of that, it is not made.
     pub(super) fn carry_input(
         &mut self,
         input: &Value,
-        beside: Option<&Value>,
+        copies: usize,
+        event: Option<&Event>,
     ) -> Result<(), Failure> {
-        let size = input.weight().saturating_add(beside.map_or(0, Value::weight));
-        if size > INPUT_MAX {
-            let and = if beside.is_some() { ", with the event that it keeps," } else { "" };
-            let told = format!("input of {size} bytes{and} exceeds the limit of {INPUT_MAX} bytes");
+        let kept = event.and_then(|event| event.data.as_ref()).map_or(0, Value::weight);
+        let (size, limit) = (input.weight(), INPUT_MAX.saturating_sub(kept) / copies.max(1));
+        if size > limit {
+            let told = format!("input of {size} bytes exceeds the limit of {limit} bytes");
             return Err(Failure::Error(ActionError::new("error.execution.limit", told)));
         }
-        self.carry(size);
+        self.carry(size.saturating_mul(copies).saturating_add(kept));
         Ok(())
     }
 
