@@ -270,13 +270,23 @@ fn sequences_bit(old: &[RunningSequence], new: &[RunningSequence]) -> u32 {
         return 0;
     }
     let kept = old.len() - kept_from(old, new);
-    let again = new.get(kept..).unwrap_or_default().iter().filter(|it| old.contains(it));
-    let inputs = again.map(|it| {
+    let again = new.get(kept..).unwrap_or_default().iter();
+    let mut bytes = 0_usize;
+    for it in again.filter(|it| place_of(it, old).is_some()) {
         let event = it.event.as_ref().and_then(|event| event.data.as_ref());
         let values = it.call.as_ref().map(|call| &call.input).into_iter().chain(event);
-        values.chain(it.reply.as_deref()).map(Value::weight).sum::<usize>()
-    });
-    if inputs.sum::<usize>() > WRITTEN_AGAIN { bit::SEQUENCES_KEPT } else { bit::SEQUENCES }
+        bytes += values.chain(it.reply.as_deref()).map(Value::weight).sum::<usize>();
+        if bytes > WRITTEN_AGAIN {
+            return bit::SEQUENCES_KEPT;
+        }
+    }
+    bit::SEQUENCES
+}
+
+/// Where the same stood before. Ids grow along the list; one that is not found is written again.
+fn place_of(sequence: &RunningSequence, old: &[RunningSequence]) -> Option<usize> {
+    let at = old.binary_search_by_key(&sequence.id, |before| before.id).ok()?;
+    (old.get(at) == Some(sequence)).then_some(at)
 }
 
 /// How many there are; of each its place in the old list from 1, or 0 and all of it.
@@ -284,7 +294,7 @@ fn write_kept(old: &[RunningSequence], new: &[RunningSequence], out: &mut Out) {
     out.newer_if(true);
     out.length(new.len());
     for sequence in new {
-        match old.iter().position(|before| before == sequence) {
+        match place_of(sequence, old) {
             Some(at) => out.length(at + 1),
             None => {
                 out.length(0);
