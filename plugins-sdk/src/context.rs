@@ -28,8 +28,11 @@ pub struct Context {
     pub instance_id: String,
     /// The calling definition, `name@version`.
     pub workflow: String,
-    /// The state or step that makes the call.
+    /// The step that makes the call or is taken back by it, `finally`, or the state that makes it.
     pub step: String,
+    /// `undo`: the call takes back what a call of the step did; `finally`: it cleans up behind all
+    /// steps; absent: it is the work itself.
+    pub purpose: Option<String>,
     /// The attempt, counted from 1.
     pub attempt: u32,
     /// The same for all attempts of the call: the idempotency key.
@@ -85,6 +88,7 @@ impl Context {
             instance_id: call.instance,
             workflow: call.workflow,
             step: call.step,
+            purpose: call.purpose,
             attempt: call.attempt,
             call_id: call.call_id,
             deadline: call.deadline,

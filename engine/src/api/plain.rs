@@ -37,7 +37,10 @@ pub(crate) fn of_step(reason: &str, definition: &Definition) -> String {
     let behind =
         invoke_id.match_indices('.').filter_map(|(at, dot)| invoke_id.get(at + dot.len()..));
     match behind.into_iter().find(|name| definition.step_named(name).is_some()) {
-        Some(step) if event.starts_with("error.") => format!("step `{step}`: {words}"),
+        // Whether a call was made at all, or its `when` or `foreach` failed, is in what follows.
+        Some(step) if event.starts_with("error.") => {
+            format!("step `{step}`: {}", words.replacen("call failed: ", "failed: ", 1))
+        }
         Some(_) | None => words,
     }
 }
@@ -63,7 +66,8 @@ mod tests {
         let definition = load(text, "w.yaml", Format::Yaml).unwrap().definition;
         for (reason, told) in [
             ("error.communication.invoke.steps.pay: gone", "step `pay`: failed: gone"),
-            ("error.platform.invoke.steps.pay_all: no", "step `pay_all`: call failed: no"),
+            ("error.platform.invoke.steps.pay_all: no", "step `pay_all`: failed: no"),
+            ("error.platform.invoke.steps.pay: `when`: no", "step `pay`: failed: `when`: no"),
             ("error.platform.invoke.steps.0: no", "call failed: no"),
             ("no key: steps.invoke.steps.pay", "no key: steps.invoke.steps.pay"),
         ] {

@@ -1,13 +1,16 @@
 //! `check`: everything that is wrong with definitions, with place and help.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use gearshift_machine::definition::Problem;
+use gearshift_client::Client;
+use gearshift_machine::definition::{Child, Problem};
 use serde_json::json;
 
 use super::args::Global;
 use super::connect;
+use super::deploy::is_deployed;
 use super::failure::{ENDED_BADLY, Failure, Outcome};
 use super::live::Live;
 use super::output::Format;
@@ -23,6 +26,12 @@ Examples:
   gearshift explain GS0104                        what a code means
 
 Exit 1: there are errors. Completion in editors: `gearshift schema > workflow.v1.schema.json`.";
+
+/// How long an engine is waited for that nobody said must be there.
+const ASKED: Duration = Duration::from_secs(2);
+/// Behind a child that is in no file, where no engine answers.
+const NOT_LOOKED_UP: &str = "it may be deployed all the same: no engine answers, so that was not \
+     looked up. Name its file too, or the servers by `--nats`";
 
 /// `gearshift check`.
 #[derive(Debug, Args)]
@@ -67,8 +76,12 @@ pub(super) async fn check(global: &Global, args: &CheckArgs) -> Outcome {
     let sources = paths.iter().map(|path| Source::read(path)).collect::<Result<Vec<_>, _>>()?;
     let looked: Vec<_> = sources.iter().map(Source::load).collect();
     let known = Known::of(looked.iter().flatten().flatten());
-    let live =
-        if args.live { Some(Live::ask(&connect::client(global).await?).await?) } else { None };
+    let client = if args.live { Some(connect::client(global).await?) } else { None };
+    let live = match &client {
+        Some(client) => Some(Live::ask(client).await?),
+        None => None,
+    };
+    let mut deployed = Deployed { global, client, away: false };
     for (source, looked) in sources.iter().zip(looked) {
         let problems = match looked {
             Err(problems) => problems,
@@ -79,7 +92,9 @@ pub(super) async fn check(global: &Global, args: &CheckArgs) -> Outcome {
                     all.checked.push(name);
                     let told = live.iter().flat_map(|live| live.problems(source, &one.definition));
                     warnings.extend(told);
-                    warnings.extend(known.missing(&one).map(|child| child.missing.clone()));
+                    for child in known.missing(&one) {
+                        warnings.extend(deployed.missing(child).await);
+                    }
                     warnings.extend(one.warnings);
                 }
                 warnings.sort_by_key(|problem| (problem.span, problem.code));
@@ -95,6 +110,47 @@ pub(super) async fn check(global: &Global, args: &CheckArgs) -> Outcome {
         all.problems.extend(problems);
     }
     report(global, args, &all)
+}
+
+/// Which children are deployed: the engine is asked about those that are in no file.
+struct Deployed<'g> {
+    global: &'g Global,
+    client: Option<Client>,
+    /// Nobody answers: it is not tried again.
+    away: bool,
+}
+
+impl Deployed<'_> {
+    /// The warning for a child that is not deployed, or of which nobody can say that it is.
+    async fn missing(&mut self, child: &Child) -> Option<Problem> {
+        match self.has(child).await {
+            Some(true) => None,
+            Some(false) => Some(child.missing.clone()),
+            None => Some(child.missing.clone().with_help(NOT_LOOKED_UP)),
+        }
+    }
+
+    /// `None`: nobody answers.
+    async fn has(&mut self, child: &Child) -> Option<bool> {
+        if self.client.is_none() && !self.away {
+            self.client = tokio::time::timeout(ASKED, connect::client(self.global))
+                .await
+                .ok()
+                .and_then(Result::ok);
+        }
+        let Some(client) = self.client.as_ref() else {
+            self.away = true;
+            return None;
+        };
+        let found = match tokio::time::timeout(ASKED, is_deployed(client, child)).await {
+            Ok(Ok(found)) => Some(found),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        if found.is_none() {
+            (self.client, self.away) = (None, true);
+        }
+        found
+    }
 }
 
 fn report(global: &Global, args: &CheckArgs, all: &Findings) -> Outcome {

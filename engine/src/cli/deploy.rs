@@ -8,7 +8,7 @@ use gearshift_client::protocol::command::{Deploy, DeployReply, Deployed, Format 
 use gearshift_client::protocol::query::{Definitions, Instances};
 use gearshift_client::protocol::view::InstanceSummary;
 use gearshift_machine::definition::codes::{self, Code};
-use gearshift_machine::definition::{Format, Problem};
+use gearshift_machine::definition::{Child, Format, Problem};
 use serde_json::{Map, Value, json};
 
 use super::args::Global;
@@ -123,15 +123,20 @@ async fn missing(
         warnings.extend(one.warnings.iter().filter(|it| own.contains(&it.code)).cloned());
         warnings.extend(live.iter().flat_map(|live| live.problems(&source, &one.definition)));
         for child in known.missing(&one) {
-            let name = Some(child.workflow.clone());
-            let deployed = client.definitions(&Definitions { name }).await?;
-            if !deployed.items.iter().any(|found| child.is(&found.name, found.version)) {
+            if !is_deployed(client, child).await? {
                 warnings.push(child.missing.clone());
             }
         }
     }
     warnings.sort_by_key(|problem| (problem.span, problem.code));
     Ok((!warnings.is_empty()).then_some((source, warnings)))
+}
+
+/// Is what a definition runs as a child deployed?
+pub(super) async fn is_deployed(client: &Client, child: &Child) -> Result<bool, Failure> {
+    let name = Some(child.workflow.clone());
+    let deployed = client.definitions(&Definitions { name }).await?;
+    Ok(deployed.items.iter().any(|found| child.is(&found.name, found.version)))
 }
 
 /// Where a warning is in its file: in the order of `check`.

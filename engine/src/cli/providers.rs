@@ -189,6 +189,11 @@ impl Providers {
         (is_mocked && bus.kind() == BackendKind::Nats).then_some(OURS_ALONE)
     }
 
+    /// Does nothing answer here?
+    pub(super) fn is_empty(&self) -> bool {
+        self.summaries.is_empty() && self.files.values().all(|file| file.served.is_none())
+    }
+
     /// `plugins of document-approval in process`.
     pub(super) fn summary(&self) -> String {
         let served = self.files.values().filter_map(|file| file.served.as_ref());

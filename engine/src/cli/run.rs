@@ -85,6 +85,9 @@ pub(super) async fn run(global: &Global, args: RunArgs, plugins: PluginLoader) -
     let output = global.out();
     let kept = args.dir.as_ref().map_or_else(String::new, |dir| format!(" in {}", dir.display()));
     output.line(format!("embedded bus{kept} · no server needed · {}", providers.summary()))?;
+    if let Some(operation) = api::operations(&definition).first().filter(|_| providers.is_empty()) {
+        tell(&unanswered(operation));
+    }
     let outcome = async {
         client.deploy(&order(&source)).await?;
         let session = Session::new(global, client, engine.handle().notices(), &definition, mocked);
@@ -97,6 +100,15 @@ pub(super) async fn run(global: &Global, args: RunArgs, plugins: PluginLoader) -
     }
     drop(providers);
     outcome
+}
+
+/// What helps where nothing answers the calls of a definition.
+fn unanswered(operation: &str) -> String {
+    format!(
+        "hint: nothing here answers `{operation}`: `--mock` answers every call with {{}}, and \
+         `--mock '{operation}=JSON'` this one. The plugins in this process are those of the \
+         examples, for a folder named like one of them; others run beside `gearshift dev --nats`"
+    )
 }
 
 /// The one definition file that `path` means.

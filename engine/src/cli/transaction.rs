@@ -315,7 +315,7 @@ mod tests {
             id: "order/d".into(),
             stand: "held".into(),
             status: Some(Status::Stuck),
-            stuck_reason: Some("step `pay`: call failed: no".into()),
+            stuck_reason: Some("step `pay`: failed: no".into()),
             ..MemberView::default()
         };
         let scope = ScopeView {
@@ -345,7 +345,7 @@ mod tests {
                  step `pay`",
                 "member    order/c  rolled back  failed: transaction `t` was rolled back; step `a` \
                  was not",
-                "member    order/d  stands still  stuck: step `pay`: call failed: no",
+                "member    order/d  stands still  stuck: step `pay`: failed: no",
                 "done      charge of order/a",
                 "done      … and 11 more",
             ]

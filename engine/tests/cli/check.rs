@@ -57,6 +57,8 @@ vars: { w: kid }
     let found = alone["diagnostics"].as_array().unwrap();
     let lines: Vec<_> = found.iter().map(|one| (&one["code"], &one["line"])).collect();
     assert_eq!(lines, [(&"GS0212".into(), &3.into()), (&"GS0212".into(), &4.into())], "{alone}");
+    let help = found[0]["help"].as_str().unwrap();
+    assert!(help.contains("no engine answers, so that was not looked up"), "{help}");
     let both = place.gearshift(&["check", "."]).ends(0).out;
     assert!(both.contains("no workflow `kid@2` is known") && !both.contains("`kid`"), "{both}");
     place.gearshift(&["check", ".", "--deny-warnings"]).ends(1);

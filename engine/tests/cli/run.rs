@@ -191,6 +191,17 @@ states:
 ";
 
 #[test]
+fn where_nothing_answers_what_helps_is_said() {
+    let place = Place::new();
+    let text = "workflow: a\nsteps: { s: { call: p.work, retry: { attempts: 1 } } }\n";
+    place.write("a.workflow.yaml", text);
+    let run = place.gearshift(&["run", "a.workflow.yaml", "--no-input"]).ends(1);
+    assert!(run.err.contains("nothing here answers `p.work`: `--mock` answers"), "{}", run.err);
+    let mocked = place.gearshift(&["run", "a.workflow.yaml", "--no-input", "--mock"]).ends(0);
+    assert!(!mocked.err.contains("hint"), "{}", mocked.err);
+}
+
+#[test]
 fn mocks_answer_for_plugins_from_flags_and_files() {
     let place = Place::new();
     place.write("flows/echo.workflow.yaml", ECHO);

@@ -61,6 +61,10 @@ fn a_child_that_is_neither_in_the_files_nor_deployed_is_a_warning() {
     place.write("bad/z.workflow.yaml", &parent("z", "order@2"));
     let fine = place.gearshift(&["deploy", "all"]).ends(0);
     assert!(!fine.err.contains("GS0212"), "deployed or in the files: {}", fine.err);
+    let looked = place.gearshift(&["check", "all/x.workflow.yaml", "bad"]).ends(0);
+    assert!(!looked.out.contains("`order`"), "what is deployed is known: {}", looked.out);
+    assert!(looked.out.contains("no workflow `order@2` is known"), "{}", looked.out);
+    assert!(!looked.out.contains("not looked up"), "{}", looked.out);
     let data = place.gearshift(&["deploy", "all/x.workflow.yaml", "-o", "json"]).ends(0).json();
     assert!(data.get("diagnostics").is_none(), "{data}");
     let told = place.gearshift(&["deploy", "bad"]).ends(0);

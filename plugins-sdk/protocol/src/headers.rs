@@ -10,8 +10,10 @@ pub const DEADLINE: &str = "Gearshift-Deadline";
 pub const WORKFLOW: &str = "Gearshift-Workflow";
 /// The instance, `workflow/key`: the caller of an operation, or the addressee of an event.
 pub const INSTANCE: &str = "Gearshift-Instance";
-/// The state or step that makes the call.
+/// The step that makes the call or is taken back by it, `finally`, or the state that makes it.
 pub const STEP: &str = "Gearshift-Step";
+/// What the call is for where it is not the work of a state or step itself: `undo` or `finally`.
+pub const PURPOSE: &str = "Gearshift-Purpose";
 /// `retryable` or `permanent`, beside the service error.
 pub const ERROR_KIND: &str = "Gearshift-Error-Kind";
 /// The plugin's wish when to be asked again, such as `30s`.

@@ -29,8 +29,11 @@ pub struct CallHeaders {
     pub workflow: String,
     /// `workflow/key` of the calling instance.
     pub instance: String,
-    /// The state or step that makes the call.
+    /// The step that makes the call or is taken back by it, `finally`, or the state that makes it.
     pub step: String,
+    /// `undo`: the call takes back what a call of the step did; `finally`: it cleans up behind all
+    /// steps; absent: it is the work itself.
+    pub purpose: Option<String>,
     /// Where a later result goes.
     pub result_to: Option<String>,
     /// W3C trace context.
@@ -51,6 +54,7 @@ impl CallHeaders {
             (headers::STEP, crate::event::ce_encode(&self.step)),
         ];
         for (name, value) in [
+            (headers::PURPOSE, &self.purpose),
             (headers::DEADLINE, &self.deadline),
             (headers::RESULT_TO, &self.result_to),
             (headers::TRACEPARENT, &self.traceparent),
@@ -76,6 +80,7 @@ impl CallHeaders {
             workflow: text(headers::WORKFLOW),
             instance: text(headers::INSTANCE),
             step: text(headers::STEP),
+            purpose: optional(headers::PURPOSE),
             result_to: optional(headers::RESULT_TO),
             traceparent: optional(headers::TRACEPARENT),
             tracestate: optional(headers::TRACESTATE),

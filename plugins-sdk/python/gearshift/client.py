@@ -21,10 +21,8 @@ from .connection import connect as connect_nats
 from .connection import explain
 from .errors import BadArgument, GearshiftError, OutcomeUnknown, Unreachable, answer_of
 from .events import store_event
+from .orders import Json, Orders, given
 from .workflow import Workflow
-
-#: What the engine tells of an instance, a verdict or a list, as JSON.
-Json = Dict[str, Any]
 
 #: How much longer than the engine the client waits, so that the engine's own answer to a wait
 #: that was in vain still arrives.
@@ -63,7 +61,7 @@ async def connect(
             await client.close()
 
 
-class Client:
+class Client(Orders):
     """The way to the engines behind a NATS connection.
 
     Commands are sent, and recorded, for `user`: `GEARSHIFT_USER`, else the login's name, else who
@@ -86,7 +84,7 @@ class Client:
         counts as absent.
         """
         traced = Client(self._nats, user=self.user, timeout=self.timeout)
-        traced._trace = _given(traceparent=traceparent, tracestate=tracestate)
+        traced._trace = given(traceparent=traceparent, tracestate=tracestate)
         return traced
 
     # Definitions
@@ -109,6 +107,7 @@ class Client:
         key: Optional[str] = None,
         id: Optional[str] = None,
         version: Optional[int] = None,
+        transaction: Optional[str] = None,
         wait: Optional[str] = None,
         timeout: Optional[float] = None,
     ) -> Json:
@@ -119,21 +118,22 @@ class Client:
         begins anew, unless this start has an `id`, which needs a `key`: the same `id` again
         answers `duplicate` as long as the instance is kept. So what is repeated after
         `OutcomeUnknown` needs an `id`. What was not reached in
-        `timeout` seconds is answered as well, with `reached` false.
+        `timeout` seconds is answered as well, with `reached` false. In a `transaction` it becomes
+        its member, and begins once that has it.
         """
         patience = self.timeout if timeout is None else timeout
         checks.seconds("`timeout`", patience)
         body: Json = {"workflow": workflow, "input": data, "wait": _wait(wait)}
         if id is not None and key is None:
             raise BadArgument("a start with an `id` needs a `key`: one made up is new each time")
-        body.update(_given(key=key, id=id, version=version))
+        body.update(given(key=key, id=id, version=version, transaction=transaction))
         if wait is not None:
             body["timeout_ms"] = round(patience * 1000)
         return await self.command("start", body, timeout=patience)
 
     async def show(self, instance: str, *, min_step: Optional[int] = None) -> Json:
         """All there is to show of one instance."""
-        return await self.query("instance", {"id": instance, **_given(min_step=min_step)})
+        return await self.query("instance", {"id": instance, **given(min_step=min_step)})
 
     async def history(self, instance: str) -> List[Json]:
         """What happened to one instance, oldest first."""
@@ -152,12 +152,12 @@ class Client:
     ) -> List[Json]:
         """Instances, newest change first; `where` is an expression over their fields."""
         return await self._items(
-            "instances", {**({"where": where} if where else {}), **_given(workflow=workflow)}, limit
+            "instances", {**({"where": where} if where else {}), **given(workflow=workflow)}, limit
         )
 
     async def tasks(self, *, assign: Optional[str] = None) -> List[Json]:
         """Open approvals, the earliest due first."""
-        return await self._items("tasks", _given(assign=assign))
+        return await self._items("tasks", given(assign=assign))
 
     async def wait(self, instance: str, until: str = "@end", *, timeout: float = 60.0) -> Json:
         """Waits until the instance is in a state, is `@quiescent` or is at its `@end`.
@@ -259,50 +259,6 @@ class Client:
             headers[wire.INSTANCE] = wire.ce_encode(instance)
         return headers
 
-    # Orders
-
-    async def decide(
-        self, instance: str, choice: str, *, reason: str = "", data: Optional[Json] = None
-    ) -> Json:
-        """Decides an open approval by one of its choices."""
-        return await self._order("decide", instance, reason, choice=choice, data=data)
-
-    async def approve(self, instance: str, *, reason: str = "") -> Json:
-        """Decides an open approval by the choice `approve`."""
-        return await self.decide(instance, "approve", reason=reason)
-
-    async def reject(self, instance: str, *, reason: str = "") -> Json:
-        """Decides an open approval by the choice `reject`."""
-        return await self.decide(instance, "reject", reason=reason)
-
-    async def cancel(self, instance: str, *, reason: str = "") -> Json:
-        """Ends an instance softly: exit actions run."""
-        return await self._order("cancel", instance, reason)
-
-    async def kill(self, instance: str, *, reason: str = "") -> Json:
-        """Ends an instance at once: nothing runs."""
-        return await self._order("kill", instance, reason)
-
-    async def retry(self, instance: str, *, reason: str = "") -> Json:
-        """Re-runs what made an instance stuck, and only that."""
-        return await self._order("retry", instance, reason)
-
-    async def skip(self, instance: str, *, reason: str = "") -> Json:
-        """Leaves behind what made an instance stuck."""
-        return await self._order("skip", instance, reason)
-
-    async def pause(self, instance: str, *, reason: str = "") -> Json:
-        """Holds an instance until it is resumed."""
-        return await self._order("pause", instance, reason)
-
-    async def resume(self, instance: str, *, reason: str = "") -> Json:
-        """Lets a paused instance go on."""
-        return await self._order("resume", instance, reason)
-
-    async def _order(self, verb: str, instance: str, reason: str, **more: Any) -> Json:
-        body = {"instance": instance, "reason": reason, **_given(**more)}
-        return await self.command(verb, body)
-
     # What everything else is made of
 
     async def command(self, verb: str, body: Any, *, timeout: Optional[float] = None) -> Json:
@@ -324,7 +280,7 @@ class Client:
         after: Optional[str] = None
         while limit is None or len(items) < limit:
             left = None if limit is None else limit - len(items)
-            page = await self.query(what, {**body, **_given(after=after, limit=left)})
+            page = await self.query(what, {**body, **given(after=after, limit=left)})
             items += page["items"]
             after = page.get("next")
             if after is None:
@@ -365,10 +321,6 @@ def _whoami() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
         return "local"
-
-
-def _given(**fields: Any) -> Json:
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _wait(wait: Optional[str]) -> Any:

@@ -34,8 +34,11 @@ class Context:
         self.instance = text(wire.INSTANCE)
         #: The calling definition, `name@version`.
         self.workflow = text(wire.WORKFLOW)
-        #: The state or step that makes the call.
+        #: The step that makes the call or is taken back by it, `finally`, or the state.
         self.step = text(wire.STEP)
+        #: `undo`: it takes back what a call of the step did; `finally`: it cleans up behind all
+        #: steps; empty: it is the work itself.
+        self.purpose = wire.header(headers, wire.PURPOSE) or ""
         #: The same for all attempts of the call: the idempotency key.
         self.call_id = wire.header(headers, wire.CALL_ID) or ""
         attempt = wire.header(headers, wire.ATTEMPT) or ""

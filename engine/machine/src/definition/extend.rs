@@ -57,8 +57,11 @@ pub fn extend(
     let Some(of) = base.graphs.get(usize::from(graph)) else {
         return Err(wrong("the definition has no such steps".to_owned()));
     };
-    let steps = named_steps(&tree, further)?;
-    unchanged(base, &steps, further)?;
+    let (mut steps, mut refused) = named_steps(&tree, further);
+    refused.extend(unchanged(base, &mut steps, further));
+    if steps.is_empty() {
+        return Err(refused);
+    }
     // One text, so that each place says which of the two it is in.
     let whole = format!("{text}\n{}", base.canonical);
     let mut root = parsed(&base.canonical, "definition", Format::Json)?;
@@ -71,9 +74,10 @@ pub fn extend(
     number(&mut root, base, turn);
     let Checked { definition, problems, .. } = check::check(&whole, origin, &root);
     let place = |problem: Problem| placed(problem, &tree, text.len());
-    if definition.is_none() {
-        let errors = problems.into_iter().filter(Problem::is_error);
-        return Err(errors.map(place).collect());
+    if definition.is_none() || !refused.is_empty() {
+        refused.extend(problems.into_iter().filter(Problem::is_error).map(place));
+        refused.sort_by_key(|problem| problem.span);
+        return Err(refused);
     }
     let inside = |problem: &Problem| problem.span.is_some_and(|span| span.end <= text.len());
     let warnings = problems.into_iter().filter(inside).map(place).collect();
@@ -81,22 +85,26 @@ pub fn extend(
     Ok(Extended { definition, added, warnings })
 }
 
-/// What stands below `steps:`, each step under its name.
-fn named_steps(tree: &Node, further: Further<'_>) -> Result<Vec<(Key, Node)>, Vec<Problem>> {
+/// What stands below `steps:`, each step under its name; and what is no step.
+fn named_steps(tree: &Node, further: Further<'_>) -> (Vec<(Key, Node)>, Vec<Problem>) {
     let Further { text, origin, .. } = further;
     let refuse = |code, span: Span, message: String| {
         let mut problem = Problem::new(code, origin, message).at(text, span);
         problem.path = path_at(tree, span);
-        vec![problem]
+        problem
     };
     let start = Span::new(tree.span.start, tree.span.start);
     let entries = tree.entries().unwrap_or_default();
-    if let Some((key, _)) = entries.iter().find(|(key, _)| &*key.text != "steps") {
+    let unknown = entries.iter().filter(|(key, _)| &*key.text != "steps").map(|(key, _)| {
         let message = format!("unknown key {}: only `steps` stands here", quoted(&key.text));
-        return Err(refuse(codes::UNKNOWN_FIELD, key.span, message));
-    }
-    let Some((_, steps)) = entries.first() else {
-        return Err(refuse(codes::MISSING_FIELD, start, "`steps` is missing".to_owned()));
+        refuse(codes::UNKNOWN_FIELD, key.span, message)
+    });
+    let mut refused: Vec<_> = unknown.collect();
+    let Some(steps) = tree.get("steps") else {
+        if refused.is_empty() {
+            refused.push(refuse(codes::MISSING_FIELD, start, "`steps` is missing".to_owned()));
+        }
+        return (Vec::new(), refused);
     };
     let named = match &steps.kind {
         Kind::Map(entries) => entries.clone(),
@@ -107,7 +115,8 @@ fn named_steps(tree: &Node, further: Further<'_>) -> Result<Vec<(Key, Node)>, Ve
                 let Some((scalar, span)) = id else {
                     let start = Span::new(item.span.start, item.span.start + 1);
                     let message = "a step in a list needs `id`".to_owned();
-                    return Err(refuse(codes::MISSING_FIELD, start, message));
+                    refused.push(refuse(codes::MISSING_FIELD, start, message));
+                    continue;
                 };
                 named.push((Key { text: Arc::clone(&scalar.text), span }, without_id(item)));
             }
@@ -115,10 +124,10 @@ fn named_steps(tree: &Node, further: Further<'_>) -> Result<Vec<(Key, Node)>, Ve
         }
         Kind::Scalar(_) => Vec::new(),
     };
-    if named.is_empty() {
-        return Err(refuse(codes::STEPS, steps.span, "there are no steps".to_owned()));
+    if named.is_empty() && refused.is_empty() {
+        refused.push(refuse(codes::STEPS, steps.span, "there are no steps".to_owned()));
     }
-    Ok(named)
+    (named, refused)
 }
 
 fn without_id(item: &Node) -> Node {
@@ -128,31 +137,37 @@ fn without_id(item: &Node) -> Node {
 }
 
 /// A further step can be no other one, and cannot make one that is there its fallback: that one
-/// would run at another time.
+/// would run at another time. What does is told and left out, so that the rest can be checked.
 fn unchanged(
     base: &Definition,
-    steps: &[(Key, Node)],
+    steps: &mut Vec<(Key, Node)>,
     further: Further<'_>,
-) -> Result<(), Vec<Problem>> {
+) -> Vec<Problem> {
     let all = base.graphs.iter().flat_map(|graph| &graph.steps);
     let known: BTreeSet<&str> = all.map(|step| &*step.id).collect();
-    let twice = steps.iter().filter(|(key, _)| known.contains(&*key.text)).map(|(key, _)| {
-        let message = format!("step {} exists already", quoted(&key.text));
-        Problem::new(codes::DUPLICATE_STEP, further.origin, message).at(further.text, key.span)
+    let mut refused = Vec::new();
+    steps.retain(|(key, _)| {
+        let again = known.contains(&*key.text);
+        if again {
+            let message = format!("step {} exists already", quoted(&key.text));
+            let problem = Problem::new(codes::DUPLICATE_STEP, further.origin, message);
+            refused.push(problem.at(further.text, key.span));
+        }
+        !again
     });
-    let fallback = |(_, step): &(Key, Node)| {
-        let node = step.get("fallback")?;
-        let name = Arc::clone(&node.scalar()?.text);
-        known.contains(&*name).then_some((name, node.span))
-    };
-    let refused = steps.iter().filter_map(fallback).map(|(name, span)| {
-        let message = format!("`{name}` is there already and runs when its own needs are over");
-        let problem = Problem::new(codes::FALLBACK, further.origin, message);
-        let help = "write the fallback inside the step, or add another step for it";
-        problem.at(further.text, span).with_help(help)
-    });
-    let refused: Vec<_> = twice.chain(refused).collect();
-    if refused.is_empty() { Ok(()) } else { Err(refused) }
+    for (_, step) in steps {
+        let Kind::Map(entries) = &mut step.kind else { continue };
+        entries.retain(|(key, node)| {
+            let name = node.scalar().filter(|_| &*key.text == "fallback").map(|it| &it.text);
+            let Some(name) = name.filter(|name| known.contains(&***name)) else { return true };
+            let message = format!("`{name}` is there already and runs when its own needs are over");
+            let problem = Problem::new(codes::FALLBACK, further.origin, message);
+            let help = "write the fallback inside the step, or add another step for it";
+            refused.push(problem.at(further.text, node.span).with_help(help));
+            false
+        });
+    }
+    refused
 }
 
 /// Moves all places behind the text of the steps.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::effect::{CallRequest, Effect};
+use super::effect::{CallRequest, Effect, Purpose};
 use super::ids::StateId;
 use super::input::{Event, EventKind};
 use super::instance::{FailedBlock, Place};
@@ -231,6 +231,7 @@ impl Work<'_> {
             Some(with) => self.value(with, event, SEND)?,
             None => event.and_then(|event| event.data.clone()).unwrap_or_default(),
         };
+        self.carry(payload.weight());
         let words = format!("publish {subject}");
         let id = self.next_effect_id();
         let trace_context = self.instance.trace_of(id);
@@ -248,6 +249,7 @@ impl Work<'_> {
             input,
             deadline: self.now.plus_ms(spec.timeout_ms),
             step: Arc::clone(&spec.name),
+            purpose: Purpose::Work,
             per: self.limit_key_of(&spec.operation),
             cache: None,
             trace_context: self.instance.trace_of(call),

@@ -72,6 +72,7 @@ impl Work<'_> {
             input,
             deadline,
             step,
+            purpose: role.into(),
             per,
             cache,
             trace_context,

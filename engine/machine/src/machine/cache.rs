@@ -67,13 +67,9 @@ impl Work<'_> {
         Ok(Some(CacheKey { hash, fresh: false }))
     }
 
-    /// The name of what makes a call: its step, else its state.
+    /// The name of what makes a call.
     pub(super) fn asking(&self, state: StateId, role: Role) -> Arc<str> {
-        let step = match role {
-            Role::Step { graph, step, .. } => self.step_of(graph, step).map(|step| &step.id),
-            Role::Undo { .. } | Role::Finally { .. } | Role::State => None,
-        };
-        Arc::clone(step.unwrap_or_else(|| &self.definition.state(state).id))
+        asking(self.definition, &self.instance, state, role)
     }
 
     /// The answer to a call that is waited for, wherever it comes from.
@@ -119,6 +115,31 @@ impl Work<'_> {
             });
         }
     }
+}
+
+/// The name of what makes a call: its step, or the one that is taken back; `finally`; else its
+/// state.
+pub(crate) fn asking(
+    definition: &crate::definition::model::Definition,
+    instance: &super::Instance,
+    state: StateId,
+    role: Role,
+) -> Arc<str> {
+    let progress = instance.progress.as_deref();
+    let step = match role {
+        Role::Step { graph, step, .. } => Some((graph, step)),
+        Role::Undo { undo } => progress
+            .and_then(|progress| progress.undo.iter().rev().find(|entry| entry.id == undo))
+            .and_then(|entry| entry.step),
+        Role::Finally { .. } => return super::Purpose::Finally.word().into(),
+        Role::State => None,
+    };
+    let of_step = step.and_then(|(graph, step)| {
+        let run = progress.and_then(|progress| progress.run(graph))?;
+        definition.step(run.graph, step).map(|step| &step.id)
+    });
+    let of_state = || definition.states.get(state.index()).map(|state| &state.id);
+    of_step.or_else(of_state).cloned().unwrap_or_default()
 }
 
 #[cfg(test)]

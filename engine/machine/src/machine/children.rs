@@ -124,6 +124,8 @@ impl Work<'_> {
             Some(with) => self.value(with, event, MALFORMED)?,
             None => event.and_then(|event| event.data.clone()).unwrap_or_default(),
         };
+        // Its sequence keeps it, and the letter to the child.
+        self.carry_input(&input, 2, event)?;
         self.start_child_with(sequence, spec, invoke_id, event, input)
     }
 

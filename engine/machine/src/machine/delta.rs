@@ -4,7 +4,7 @@ use super::encoding::{
     Codec, DecodeError, Out, Reader, read_progress, read_transaction, same, write_list,
     write_progress, write_transaction,
 };
-use super::{Instance, InstanceKey};
+use super::{Instance, InstanceKey, RunningSequence};
 use crate::value::Value;
 
 /// The whole instance follows.
@@ -38,7 +38,9 @@ mod bit {
     pub(super) const PROGRESS: u32 = 1 << 21;
     pub(super) const TRANSACTION: u32 = 1 << 22;
     pub(super) const TRACE_CONTEXT: u32 = 1 << 23;
-    pub(super) const ALL: u32 = (1 << 24) - 1;
+    /// Instead of [`SEQUENCES`]: those that stay are told by their places.
+    pub(super) const SEQUENCES_KEPT: u32 = 1 << 24;
+    pub(super) const ALL: u32 = (1 << 25) - 1;
 }
 
 /// What changed, as bytes: fields that are the same are left out, variables go one by one, lists
@@ -82,6 +84,7 @@ impl Delta {
         field(bit::TIMERS, &|out| write_tail(&old.timers, &new.timers, out));
         field(bit::MARKS, &|out| write_tail(&old.marks, &new.marks, out));
         field(bit::SEQUENCES, &|out| write_tail(&old.sequences, &new.sequences, out));
+        field(bit::SEQUENCES_KEPT, &|out| write_kept(&old.sequences, &new.sequences, out));
         field(bit::DEFERRED, &|out| write_tail(&old.deferred, &new.deferred, out));
         field(bit::PARKED, &|out| write_tail(&old.parked, &new.parked, out));
         field(bit::STUCK, &|out| new.stuck.write(out));
@@ -159,7 +162,7 @@ fn changed(old: &Instance, new: &Instance) -> u32 {
         | bit(old.next_id != new.next_id, bit::NEXT_ID)
         | bit(old.timers != new.timers, bit::TIMERS)
         | bit(old.marks != new.marks, bit::MARKS)
-        | bit(old.sequences != new.sequences, bit::SEQUENCES)
+        | sequences_bit(&old.sequences, &new.sequences)
         | bit(old.deferred != new.deferred, bit::DEFERRED)
         | bit(old.parked != new.parked, bit::PARKED)
         | bit(old.stuck != new.stuck, bit::STUCK)
@@ -210,8 +213,11 @@ fn read_changes(instance: &mut Instance, from: &mut Reader<'_>) -> Result<(), De
     }
     read_fields!(instance, mask, from: NEXT_ID => next_id);
     read_tails!(instance, mask, from:
-        TIMERS => timers, MARKS => marks, SEQUENCES => sequences, DEFERRED => deferred,
-        PARKED => parked);
+        TIMERS => timers, MARKS => marks, SEQUENCES => sequences);
+    if mask & bit::SEQUENCES_KEPT != 0 {
+        read_kept(&mut instance.sequences, from)?;
+    }
+    read_tails!(instance, mask, from: DEFERRED => deferred, PARKED => parked);
     read_fields!(instance, mask, from:
         STUCK => stuck, HISTORY => history, VOTES => votes, OUTPUT => output, INPUT => input,
         INITIATOR => initiator, STARTED_AT => started_at, PARENT => parent);
@@ -255,14 +261,74 @@ fn read_vars(vars: &mut Vec<Value>, from: &mut Reader<'_>) -> Result<(), DecodeE
     Ok(())
 }
 
+/// What calls under way were given may be written again for an answer to another one, in bytes:
+/// several large ones would not fit one frame.
+const WRITTEN_AGAIN: usize = 32 * 1_024;
+
+fn sequences_bit(old: &[RunningSequence], new: &[RunningSequence]) -> u32 {
+    if old == new {
+        return 0;
+    }
+    let kept = old.len() - kept_from(old, new);
+    let again = new.get(kept..).unwrap_or_default().iter();
+    let mut bytes = 0_usize;
+    for it in again.filter(|it| place_of(it, old).is_some()) {
+        let event = it.event.as_ref().and_then(|event| event.data.as_ref());
+        let values = it.call.as_ref().map(|call| &call.input).into_iter().chain(event);
+        bytes += values.chain(it.reply.as_deref()).map(Value::weight).sum::<usize>();
+        if bytes > WRITTEN_AGAIN {
+            return bit::SEQUENCES_KEPT;
+        }
+    }
+    bit::SEQUENCES
+}
+
+/// Where the same stood before. Ids grow along the list; one that is not found is written again.
+fn place_of(sequence: &RunningSequence, old: &[RunningSequence]) -> Option<usize> {
+    let at = old.binary_search_by_key(&sequence.id, |before| before.id).ok()?;
+    (old.get(at) == Some(sequence)).then_some(at)
+}
+
+/// How many there are; of each its place in the old list from 1, or 0 and all of it.
+fn write_kept(old: &[RunningSequence], new: &[RunningSequence], out: &mut Out) {
+    out.newer_if(true);
+    out.length(new.len());
+    for sequence in new {
+        match place_of(sequence, old) {
+            Some(at) => out.length(at + 1),
+            None => {
+                out.length(0);
+                sequence.write(out);
+            }
+        }
+    }
+}
+
+fn read_kept(list: &mut Vec<RunningSequence>, from: &mut Reader<'_>) -> Result<(), DecodeError> {
+    let mut new = Vec::new();
+    for _ in 0..from.length()? {
+        let place = usize::try_from(from.varint()?).unwrap_or(usize::MAX);
+        new.push(match place.checked_sub(1) {
+            None => RunningSequence::read(from)?,
+            Some(at) => list.get(at).ok_or(DecodeError::Invalid("place of a sequence"))?.clone(),
+        });
+    }
+    *list = new;
+    Ok(())
+}
+
 /// How many items are gone from the front, then those appended.
 pub(super) fn write_tail<T: Codec + PartialEq>(old: &[T], new: &[T], out: &mut Out) {
-    let kept_from = (0..=old.len())
-        .find(|at| old.get(*at..).is_some_and(|kept| new.starts_with(kept)))
-        .unwrap_or(old.len());
+    let kept_from = kept_from(old, new);
     let kept = old.len() - kept_from;
     out.length(kept_from);
     write_list(new.get(kept..).unwrap_or_default(), out);
+}
+
+fn kept_from<T: PartialEq>(old: &[T], new: &[T]) -> usize {
+    (0..=old.len())
+        .find(|at| old.get(*at..).is_some_and(|kept| new.starts_with(kept)))
+        .unwrap_or(old.len())
 }
 
 pub(super) fn read_tail<T: Codec>(

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{ContentHash, EffectId, StateId, Timestamp};
 use super::input::{ErrorKind, Event};
 use super::letter::Letter;
+use super::progress::Role;
 use super::trace_context::TraceContext;
 use crate::definition::model::Definition;
 use crate::value::{Map, Value};
@@ -94,8 +95,12 @@ pub struct CallRequest {
     pub input: Value,
     /// The latest time an answer counts.
     pub deadline: Timestamp,
-    /// The id of the state that makes the call.
+    /// The id of the step that makes the call or is taken back by it, `finally`, or the id of the
+    /// state that makes it.
     pub step: Arc<str>,
+    /// What the call is for.
+    #[serde(default, skip_serializing_if = "Purpose::is_work")]
+    pub purpose: Purpose,
     /// What the definition's limits of the plugin are counted by, where they are for each of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per: Option<Arc<str>>,
@@ -105,6 +110,47 @@ pub struct CallRequest {
     /// The trace it belongs to, where an event brought one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_context: Option<Arc<TraceContext>>,
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// The work of a state or of a step.
+    #[default]
+    Work,
+    /// It takes back what another call did.
+    Undo,
+    /// It cleans up behind all steps.
+    Finally,
+}
+
+impl Purpose {
+    /// Is it the call of a state or of a step itself?
+    #[must_use]
+    pub const fn is_work(&self) -> bool {
+        matches!(self, Self::Work)
+    }
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::Undo => "undo",
+            Self::Finally => "finally",
+        }
+    }
+}
+
+impl From<Role> for Purpose {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::State | Role::Step { .. } => Self::Work,
+            Role::Undo { .. } => Self::Undo,
+            Role::Finally { .. } => Self::Finally,
+        }
+    }
 }
 
 /// What changed, for whoever listens (01 §10, `gearshift.notice.…`).

@@ -199,11 +199,7 @@ impl Work<'_> {
             self.arm(spec.timeout_ms, TimerKind::CallDeadline { sequence: sequence.id });
         }
         self.set_call(sequence.id, Some(call.clone()));
-        let step = match sequence.role {
-            Role::Step { graph, step, .. } => self.step_of(graph, step).map(|step| &step.id),
-            Role::State | Role::Undo { .. } | Role::Finally { .. } => None,
-        };
-        let step = Arc::clone(step.unwrap_or_else(|| &self.state(sequence.state).id));
+        let step = self.asking(sequence.state, sequence.role);
         let operation = Arc::clone(&spec.operation);
         let words = format!("call {operation}");
         let request = CallRequest {
@@ -213,6 +209,7 @@ impl Work<'_> {
             input: call.input,
             deadline: call.deadline,
             step,
+            purpose: sequence.role.into(),
             per: call.per,
             // What is to be taken back is never answered from the cache.
             cache: None,

@@ -75,6 +75,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cache::asking;
 pub use cache::{CacheKey, result_hash};
 pub use calls::{BREAKER_OPEN, ENGINE_AWAY, NOT_SENT, PLUGIN_GONE, PLUGIN_LIMITED, PLUGIN_PAUSED};
 pub(crate) use checkpoint::checked_name;
@@ -83,7 +84,7 @@ pub use chunks::Chunks;
 pub use decide::decide;
 pub use deferral::{MARKS_MAX, event_weight};
 pub use delta::Delta;
-pub use effect::{CallRequest, Effect, Notice, NoticeData, NoticeKind};
+pub use effect::{CallRequest, Effect, Notice, NoticeData, NoticeKind, Purpose};
 pub(crate) use encoding::{Codec, Out, Reader, is_newer_log, read_log};
 pub use encoding::{DecodeError, TraceLog};
 pub use end::{End, Ending, FatalError};

@@ -66,6 +66,7 @@ impl Work<'_> {
             (None, None) => weight(&state.output),
         };
         let all = all.saturating_sub(before).saturating_add(weight(output));
+        self.counts.carried = self.counts.carried.saturating_add(weight(output));
         if all > limit {
             return Err(StepError {
                 kind: ErrorKind::Permanent,

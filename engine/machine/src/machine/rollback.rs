@@ -140,14 +140,15 @@ impl Work<'_> {
             Err(Failure::Overrun(overrun)) => Err(overrun),
             Err(Failure::Error(error)) => {
                 let sequence = self.instance.sequences.last().cloned();
-                self.undo_stuck(sequence, &format!("{}: {}", error.name, error.message));
+                let what = self.undo_words(entry.id, &spec.operation);
+                self.undo_stuck(sequence, &format!("{what}: `with`: {}", error.message));
                 Ok(())
             }
         }
     }
 
     /// What an undo gets: its `with:`, in which `data` is what the call was given and `output`
-    /// what it gave; both in a map where there is none.
+    /// what it gave, and an item of a `foreach` has its names; both in a map where there is none.
     fn undo_input(&mut self, entry: &Undoable, spec: &CallSpec) -> Result<Value, Failure> {
         let Some(with) = &spec.with else {
             let fields = [("input", entry.input.clone()), ("output", entry.output.clone())];
@@ -155,8 +156,12 @@ impl Work<'_> {
         };
         let event: Event = self.made("undo".into(), EventKind::Internal, Some(entry.input.clone()));
         self.output = Some(entry.output.clone());
+        if let Some((graph, step)) = entry.step {
+            self.bind_item(Role::Step { graph, step, item: entry.item });
+        }
         let input = self.value(with, Some(&event), "error.execution.undo");
         self.output = None;
+        self.locals.clear();
         input
     }
 
@@ -219,18 +224,20 @@ impl Work<'_> {
     /// An undo failed for good: only a person can help (row H6).
     pub(super) fn undo_failed(&mut self, sequence: RunningSequence, failed: &CallFailure<'_>) {
         let operation = self.call_of(&sequence).map(|(spec, _)| Arc::clone(&spec.operation));
-        let step = match sequence.role {
-            Role::Undo { undo } => self.step_undone(undo),
-            Role::State | Role::Step { .. } | Role::Finally { .. } => None,
+        let undo = match sequence.role {
+            Role::Undo { undo } => undo,
+            Role::State | Role::Step { .. } | Role::Finally { .. } => 0,
         };
-        let what = step.map_or_else(|| "what was done".to_owned(), |id| format!("step `{id}`"));
-        let reason = format!(
-            "`{}` could not take back {what}: {}: {}",
-            operation.unwrap_or_default(),
-            failed.kind.as_str(),
-            failed.message
-        );
+        let what = self.undo_words(undo, &operation.unwrap_or_default());
+        let reason = format!("{what}: {}: {}", failed.kind.as_str(), failed.message);
         self.undo_stuck(Some(sequence), &reason);
+    }
+
+    /// `` `bank.refund` could not take back step `pay` ``.
+    fn undo_words(&self, undo: u32, operation: &str) -> String {
+        let step = self.step_undone(undo);
+        let what = step.map_or_else(|| "what was done".to_owned(), |id| format!("step `{id}`"));
+        format!("`{operation}` could not take back {what}")
     }
 
     fn undo_stuck(&mut self, sequence: Option<RunningSequence>, reason: &str) {

@@ -1,13 +1,23 @@
 //! What one macrostep may use up, and how many steps and items of graphs it starts: the rest is
 //! left to decisions of its own (rule 12, decision 0023).
 
+use super::input::Event;
 use super::instance::TimerKind;
 use super::macrostep::{Cause, Taken};
 use super::progress::{Phase, StepState, StepStatus};
-use super::work::{FUEL, Overrun, Work};
+use super::work::{ActionError, FUEL, Failure, Overrun, Work};
+use crate::value::Value;
 
 /// Effects that one macrostep keeps free of steps and items, for what else it has to do.
 const SPARE: u32 = 16;
+
+/// What outputs and inputs of steps may weigh together, in bytes, before the next step or item is
+/// left to a decision of its own: all of a decision goes into one frame of 512 KiB.
+const CARRIED: usize = 64 * 1_024;
+
+/// The most that a call may be given, in bytes: with what else its decision writes it has to fit
+/// one frame.
+const INPUT_MAX: usize = 480 * 1_024;
 
 /// What one macrostep has used up (rule 12).
 #[derive(Debug, Default)]
@@ -16,6 +26,8 @@ pub(super) struct Counts {
     pub(super) internal_events: u32,
     pub(super) actions: u32,
     pub(super) effects: u32,
+    /// Bytes of outputs and of inputs that it keeps, by [`Value::weight`].
+    pub(super) carried: usize,
     /// Graphs of which steps or items wait for a decision of their own.
     pub(super) held: Vec<u32>,
     /// One step or item is begun whatever is used up, so that the decision gets further.
@@ -32,6 +44,7 @@ impl Work<'_> {
         let (effects, actions) = (self.counts.effects, self.counts.actions);
         let full = (effects > 0 && effects.saturating_add(SPARE) >= limits.effects)
             || (actions > 0 && actions >= limits.actions.div_ceil(2))
+            || self.counts.carried > CARRIED
             || self.fuel.get() < FUEL / 2;
         if std::mem::take(&mut self.counts.must_begin) || !full {
             return true;
@@ -40,6 +53,29 @@ impl Work<'_> {
             self.counts.held.push(graph);
         }
         false
+    }
+
+    /// This much more is written by the decision.
+    pub(super) const fn carry(&mut self, bytes: usize) {
+        self.counts.carried = self.counts.carried.saturating_add(bytes);
+    }
+
+    /// What a call or a child is given is carried, so many times as the decision writes it, with
+    /// the event that its sequence keeps: where no frame takes all of that, it is not made.
+    pub(super) fn carry_input(
+        &mut self,
+        input: &Value,
+        copies: usize,
+        event: Option<&Event>,
+    ) -> Result<(), Failure> {
+        let kept = event.and_then(|event| event.data.as_ref()).map_or(0, Value::weight);
+        let (size, limit) = (input.weight(), INPUT_MAX.saturating_sub(kept) / copies.max(1));
+        if size > limit {
+            let told = format!("input of {size} bytes exceeds the limit of {limit} bytes");
+            return Err(Failure::Error(ActionError::new("error.execution.limit", told)));
+        }
+        self.carry(size.saturating_mul(copies).saturating_add(kept));
+        Ok(())
     }
 
     /// Starts a step, or leaves it to the decision that goes on with its graph.

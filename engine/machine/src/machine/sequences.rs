@@ -136,6 +136,7 @@ impl Work<'_> {
             SeqStep::Call { spec, .. } => {
                 self.count_action()?;
                 let input = self.call_input(spec, event)?;
+                self.carry_input(&input, 1, event)?;
                 if let Some(verb) = verb_of(&spec.operation) {
                     self.check_transaction(verb, &input)?;
                 }

@@ -75,6 +75,7 @@ impl Work<'_> {
             Role::Undo { .. } | Role::Finally { .. } => return,
         };
         let what = step.and_then(|step| self.step_named(step, item));
+        self.carry(call.input.weight().saturating_add(output.weight()));
         self.instance.progress.get_or_insert_default().undo.push(Undoable {
             id,
             sequence: running.sequence,

@@ -129,7 +129,7 @@ impl Run<'_> {
             let busy = Draft::busy(subject::target(input), "an earlier event of the same source");
             return Some(busy.done);
         }
-        for attempt in [Attempt::Usual, Attempt::Stick, Attempt::Trim] {
+        for attempt in [Attempt::Usual, Attempt::Fail, Attempt::Stick, Attempt::Trim] {
             let mut draft = self.plan(input, at, attempt);
             if let Some(line) = draft.change.as_mut().and_then(|change| change.trace.as_mut()) {
                 shorten(line);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::definition::model::{Definition, PluginRules, SeqStep};
 use crate::machine::{
     CallRequest, Effect, EffectId, Instance, InstanceKey, Role, RunningCall, RunningSequence,
+    asking,
 };
 
 use super::definitions::Definitions;
@@ -146,24 +147,14 @@ fn call_request(
         Role::Undo { .. } => spec.undo.as_ref()?,
         Role::State | Role::Step { .. } | Role::Finally { .. } => spec,
     };
-    let of_step = match running.role {
-        Role::Step { graph, step, .. } => {
-            let run = instance.progress.as_deref().and_then(|progress| progress.run(graph));
-            run.and_then(|run| definition.step(run.graph, step))
-        }
-        Role::State | Role::Undo { .. } | Role::Finally { .. } => None,
-    };
-    let step = match of_step {
-        Some(step) => &step.id,
-        None => &definition.states.get(running.state.index())?.id,
-    };
     Some(CallRequest {
         call: call.id,
         attempt: call.attempt,
         operation: Arc::clone(&spec.operation),
         input: call.input.clone(),
         deadline: call.deadline,
-        step: Arc::clone(step),
+        step: asking(definition, instance, running.state, running.role),
+        purpose: running.role.into(),
         per: call.per.clone(),
         cache: call.cache.filter(|key| !key.fresh && spec.cache.is_some()).map(|key| key.hash),
         trace_context: instance.trace_of(call.id),

@@ -129,6 +129,7 @@ mod tests {
             input: Value::from(5_u64),
             deadline: Timestamp(7),
             step: "a".into(),
+            purpose: crate::machine::Purpose::Work,
             per: None,
             cache: None,
             trace_context: None,

@@ -14,6 +14,7 @@ use super::frame::Item;
 use super::input::{PartitionInput, Position};
 use super::memory::Partition;
 use super::queues::Buffered;
+use super::replies::failed_reply;
 use super::resting::Known;
 use super::stick::without_definition;
 use super::subject::{consumed, is_own, position, target};
@@ -40,7 +41,9 @@ pub(super) struct Run<'a> {
 pub(super) enum Attempt {
     /// As it is.
     Usual,
-    /// Its decision is too large: the instance is stuck instead.
+    /// Its decision is too large: where it is an answer, its call fails with that instead.
+    Fail,
+    /// No such answer, or what follows from the failure is too large: the instance is stuck.
     Stick,
     /// That is too large as well: the event without its payload becomes a dead letter.
     Trim,
@@ -59,6 +62,10 @@ impl Run<'_> {
         }
         let mut draft = match attempt {
             Attempt::Usual => self.usual(input, at),
+            Attempt::Fail => match self.machine_input(input).and_then(failed_reply) {
+                Some((key, reply)) => self.existing(&key, &reply, at),
+                None => self.too_large(input, at),
+            },
             Attempt::Stick => self.too_large(input, at),
             Attempt::Trim => self.trimmed(input, at),
         };

@@ -11,8 +11,9 @@ use super::input::PartitionInput;
 use super::plan::Run;
 
 /// Why an answer was not taken.
-const REPLY_TOO_LARGE: &str = "the answer is larger or nested deeper than what one decision may \
-     keep (512 KiB, 64 levels); let the plugin keep it and answer with its place";
+const REPLY_TOO_LARGE: &str = "the answer, with what is done with it at once, is larger or nested \
+     deeper than what one decision may keep (512 KiB, 64 levels); let the plugin keep it and \
+     answer with its place";
 
 impl Run<'_> {
     /// What became of a call. Nobody waits for the answer to a pending one: it is settled by its
@@ -59,8 +60,9 @@ fn result_event(call: EffectId, attempt: u32, outcome: &CallOutcome) -> Event {
     }
 }
 
-/// An answer that no frame takes is one that the call failed with (row P4): its plugin gave it, so
-/// waiting for another one would end no better.
+/// An answer that no frame takes, alone or with what the instance makes of it (the calls behind it,
+/// an `undo` that is remembered, variables), is one that the call failed with (row P4): its plugin
+/// gave it, so waiting for another one would end no better.
 pub(super) fn failed_reply((key, input): (InstanceKey, Input)) -> Option<(InstanceKey, Input)> {
     let Input::CallReply {
         call,

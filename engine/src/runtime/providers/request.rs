@@ -12,7 +12,7 @@ use super::ask::Attempt;
 use crate::runtime::in_hand::Answer;
 
 /// Headers of a call.
-const HEADERS: usize = 10;
+const HEADERS: usize = 11;
 
 impl Attempt {
     /// What is sent, with this body.
@@ -20,6 +20,9 @@ impl Attempt {
         let call = &self.call;
         let mut message = Message::new(subject.clone(), body);
         message.headers.reserve(HEADERS);
+        if !call.purpose.is_work() {
+            message = message.with_known(headers::PURPOSE, call.purpose.word().to_owned())?;
+        }
         with_trace(message, call.trace_context.as_deref(), &self.key, call.call)?
             .with_known(headers::CONTENT_TYPE, headers::JSON.to_owned())?
             .with_known(headers::CALL_ID, self.id.clone())?

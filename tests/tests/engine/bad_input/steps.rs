@@ -142,7 +142,7 @@ fn a_plugin_that_answers_a_step_with_9_mib_fails_it() {
         let _running = world.run(plugin.serve(&world.bus()));
         start(world, json!({})).unwrap();
         let message = "output of 9437186 bytes exceeds the limit of 8388608";
-        assert_eq!(stuck(world), format!("step `ask`: call failed: {message}"));
+        assert_eq!(stuck(world), format!("step `ask`: failed: {message}"));
         assert_eq!(error_of_ask(world), three("permanent", "413", message));
         assert_eq!(plugin.seen().len(), 1, "another attempt would end the same way");
     });
@@ -211,7 +211,7 @@ fn cancel_while_it_is_taken_back_is_refused_and_kill_is_not() {
 
 #[test]
 fn a_fan_out_over_what_is_no_list_says_what_it_is() {
-    let begin = "step `each`: call failed:";
+    let begin = "step `each`: failed:";
     for (input, found) in [(json!({ "list": 5 }), "int"), (json!({ "list": "a" }), "string")] {
         each(FANNED, |world| {
             start(world, input.clone()).unwrap();

@@ -256,8 +256,8 @@ impl<'t> Context<'t> {
 
     /// `undo:`: an operation, or a call with options.
     pub(super) fn undo(&self, node: &'t Node, env: Env<'_>) -> Option<Arc<CallSpec>> {
-        // Items of a loop are over when something is taken back; what the call gave is known.
-        let env = Env { locals: &[], ..Self::with_output(env) };
+        // What the call gave is known, and of a `foreach` the item that it was made for.
+        let env = Self::with_output(env);
         if node.entries().is_none() {
             let operation = self.operation(node)?;
             return Some(Arc::new(CallSpec::plain(operation)));

@@ -123,7 +123,11 @@ impl Reader<'_> {
                 }
                 self.at += 1;
                 self.space();
-                entries.push((key, self.value(depth)?));
+                let value = self.value(depth)?;
+                // Of a key that occurs again nothing but that is told.
+                if seen.get(&key.text) == Some(&key.span) {
+                    entries.push((key, value));
+                }
                 self.space();
                 match self.peek() {
                     Some(b',') => self.at += 1,
@@ -143,7 +147,8 @@ impl Reader<'_> {
         let start = self.at;
         let text: Arc<str> = self.string()?.into();
         let span = Span::new(start, self.at);
-        if let Some(first) = seen.insert(Arc::clone(&text), span) {
+        let first = *seen.entry(Arc::clone(&text)).or_insert(span);
+        if first != span {
             let message = format!("key {} occurs again", quoted(&text));
             let mut flaw = Flaw::new(codes::DUPLICATE_KEY, span, message);
             flaw.also = Some((first, "first here".to_owned()));

@@ -149,13 +149,16 @@ impl Builder<'_> {
         match &mut open.content {
             Content::List(items) => items.push(node),
             Content::Map { entries, seen, key } => match key.take() {
+                // Of a key that occurs again nothing but that is told.
+                Some(key) if seen.get(&key.text) != Some(&key.span) => {}
                 Some(key) => entries.push((key, node)),
                 None => {
                     let Kind::Scalar(scalar) = node.kind else {
                         let message = "a key must be text";
                         return Err(Flaw::new(codes::SYNTAX, node.span, message));
                     };
-                    if let Some(first) = seen.insert(Arc::clone(&scalar.text), node.span) {
+                    let first = *seen.entry(Arc::clone(&scalar.text)).or_insert(node.span);
+                    if first != node.span {
                         let message = format!("key {} occurs again", quoted(&scalar.text));
                         let mut flaw = Flaw::new(codes::DUPLICATE_KEY, node.span, message);
                         flaw.also = Some((first, "first here".to_owned()));

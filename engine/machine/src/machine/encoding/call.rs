@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::codec::{Codec, DecodeError, Out, Reader};
-use crate::machine::{CacheKey, CallRequest, RunningCall, TraceContext};
+use crate::machine::{CacheKey, CallRequest, Purpose, RunningCall, TraceContext};
 
 /// Without `per` and trace, which not every call has: whoever holds the request writes them. What
 /// is written here is a call that nobody waits for, which is never answered from the cache.
@@ -26,6 +26,7 @@ impl Codec for CallRequest {
             input: Codec::read(from)?,
             deadline: Codec::read(from)?,
             step: Codec::read(from)?,
+            purpose: Purpose::Work,
             per: None,
             cache: None,
             trace_context: None,

@@ -47,5 +47,6 @@ mod stays;
 mod step_ends;
 mod timers;
 mod trace_context;
+mod undo_with;
 
 use check::check;

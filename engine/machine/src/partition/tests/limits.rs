@@ -2,8 +2,10 @@
 
 use super::world::{World, deliver, event, from_inbox, key};
 use crate::definition::model::Early;
-use crate::machine::{CallOutcome, Effect, EffectId, Outcome, Status, StuckKind, Timestamp};
-use crate::partition::{PartitionInput, PartitionLimits, Position};
+use crate::machine::{
+    CallOutcome, CallRequest, Effect, EffectId, Instance, Outcome, Status, StuckKind, Timestamp,
+};
+use crate::partition::{Done, PartitionInput, PartitionLimits, Position};
 use crate::value::Value;
 
 fn unmatched(name: &str, early: Early, sequence: u64) -> PartitionInput {
@@ -167,6 +169,115 @@ states:
     let Some(stuck) = instance.stuck else { panic!("{:?}: {instance:?}", done.outcome) };
     assert_eq!((stuck.kind, &instance.vars[0]), (StuckKind::CallFailed, &Value::Null));
     assert!(stuck.reason.contains("larger or nested deeper"), "{}", stuck.reason);
+}
+
+/// A workflow of steps whose calls were asked for: those of `asked`, in the order of asking.
+struct Steps {
+    world: World,
+    asked: Vec<CallRequest>,
+}
+
+impl Steps {
+    fn started(text: &str) -> Self {
+        let mut world = World::new();
+        world.definitions = crate::partition::Definitions::default();
+        world.definitions.insert(super::world::definition(text)).unwrap();
+        let mut steps = Self { world, asked: Vec::new() };
+        let done = steps.world.tell(deliver("a", event("opened", "{}")));
+        steps.took(vec![done]);
+        steps
+    }
+
+    fn took(&mut self, done: Vec<Done>) {
+        for effect in done.into_iter().flat_map(|done| done.effects) {
+            if let Effect::Call(request) = effect {
+                self.asked.push(request);
+            }
+        }
+    }
+
+    /// The call of `operation` gives a text of so many bytes.
+    fn gives(&mut self, operation: &str, bytes: usize) {
+        let asked = self.asked.iter().find(|it| &*it.operation == operation);
+        let CallRequest { call, attempt, .. } = asked.cloned().unwrap();
+        let outcome = CallOutcome::Success(Value::String("x".repeat(bytes).into()));
+        let reply = PartitionInput::CallReply { key: key("a"), call, attempt, outcome };
+        let done = self.world.tell(reply);
+        self.took(vec![done]);
+        let settled = self.world.settle();
+        self.took(settled);
+    }
+
+    fn instance(&self) -> Instance {
+        self.world.partition.instance(&key("a")).unwrap()
+    }
+
+    fn errors(&self) -> Vec<String> {
+        let progress = self.instance().progress.unwrap();
+        let steps = progress.graphs.iter().flat_map(|run| run.steps.iter());
+        let errors = steps.filter_map(|step| step.error.as_deref());
+        errors.map(|error| format!("{}: {}", error.code, error.message)).collect()
+    }
+}
+
+const HANDED_ON: &str = "
+workflow: flow
+version: 1
+correlate: data.id
+events: { opened: { start: true } }
+steps:
+  a: { call: p.a }
+  b: { needs: a, call: p.b, with: \"${ steps.a }\" }
+  c: { needs: a, call: p.c, with: \"${ steps.a }\" }
+  d: { needs: a, call: p.d, with: \"${ steps.a }\" }
+";
+
+#[test]
+fn an_answer_of_300_kib_is_handed_to_three_calls_that_answer_in_any_order() {
+    let mut steps = Steps::started(HANDED_ON);
+    steps.gives("p.a", 300 * 1_024);
+    assert_eq!(steps.asked.len(), 4, "{:?}", steps.instance().stuck);
+    for operation in ["p.c", "p.d", "p.b"] {
+        steps.gives(operation, 40);
+        assert_eq!(steps.instance().stuck, None, "{operation}");
+    }
+    assert_eq!((steps.instance().status, steps.errors()), (Status::Done, Vec::new()));
+}
+
+#[test]
+fn two_large_answers_that_one_call_is_given_fail_its_step_and_nothing_is_stuck() {
+    let text = "
+workflow: flow
+version: 1
+correlate: data.id
+events: { opened: { start: true } }
+steps:
+  a: { call: p.a }
+  c: { call: p.c }
+  d:
+    needs: [a, c]
+    optional: true
+    call: p.d
+    with: { a: \"${ steps.a }\", c: \"${ steps.c }\" }
+";
+    let mut steps = Steps::started(text);
+    steps.gives("p.a", 300 * 1_024);
+    steps.gives("p.c", 300 * 1_024);
+    assert_eq!((steps.instance().status, steps.instance().stuck), (Status::Done, None));
+    let [told] = &*steps.errors() else { panic!("{:?}", steps.errors()) };
+    assert!(told.starts_with("error.execution.limit: input of 614"), "{told}");
+    assert!(told.ends_with("exceeds the limit of 491520 bytes"), "{told}");
+}
+
+#[test]
+fn an_answer_that_does_not_fit_with_what_is_remembered_of_it_fails_its_call() {
+    let step = "steps:\n  a: { optional: true, undo: p.una, call: p.a }\n";
+    let text = HANDED_ON.split("steps:").next().unwrap().to_owned() + step;
+    let mut steps = Steps::started(&text);
+    steps.gives("p.a", 300 * 1_024);
+    assert_eq!((steps.instance().status, steps.instance().stuck), (Status::Done, None));
+    let [told] = &*steps.errors() else { panic!("{:?}", steps.errors()) };
+    assert!(told.starts_with("reply_too_large: the answer, with what is done with it"), "{told}");
 }
 
 #[test]

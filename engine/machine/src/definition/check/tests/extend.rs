@@ -100,6 +100,18 @@ fn what_is_wrong_with_further_steps_is_told_at_its_place_in_their_file() {
         "steps:\n  a: { call: p.a }\nmode: sequential\n",
         &["more.yaml:3:1: error[GS0100]: unknown key `mode`: only `steps` stands here (mode)"],
     );
+    // All at once, in the order of the file.
+    refused(
+        "steps:\n  clean: { call: p.again }\n  a: { call: p.a, fallback: save }\n  \
+         b: { needs: [cleen], call: p.b }\nmode: sequential\n",
+        &[
+            "more.yaml:2:3: error[GS0133]: step `clean` exists already ()",
+            "more.yaml:3:29: error[GS0136]: `save` is there already and runs when its own needs \
+             are over ()",
+            "more.yaml:4:16: error[GS0132]: no step `cleen` (steps.b.needs[0])",
+            "more.yaml:5:1: error[GS0100]: unknown key `mode`: only `steps` stands here (mode)",
+        ],
+    );
     refused("steps: {}\n", &["more.yaml:1:8: error[GS0130]: there are no steps (steps)"]);
     refused("{}\n", &["more.yaml:1:1: error[GS0101]: `steps` is missing ()"]);
     let text = "steps:\n  a: { call: p.a, with: { n: \"${ steps.nobody.n }\" } }\n";
