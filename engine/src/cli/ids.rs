@@ -77,11 +77,11 @@ pub(super) fn tell_unjudged(global: &Global, count: u64, all: &Unjudged) {
         1 => ("1 instance is".to_owned(), "it is"),
         many => (format!("{many} instances are"), "the first is"),
     };
-    let told = one_line(&format!(
+    let told = format!(
         "{many} left out, for which `--where` is neither true nor false: {them} {first}: {reason}; \
          `has(…) && …` says no where something is absent"
-    ));
-    tell(&format!("{yellow}warning{yellow:#}: {told}"));
+    );
+    tell(&format!("{yellow}warning{yellow:#}: {}", one_line(&told)));
 }
 
 /// All instances that `filter` finds, but those whose life is over; and those of which it cannot
