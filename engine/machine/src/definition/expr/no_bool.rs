@@ -75,7 +75,7 @@ fn of_node(node: &IdedExpr) -> Option<String> {
     let Node::Call(call) = &node.expr else { return None };
     let name = call.func_name.as_str();
     if let ("_?_:_", [_, yes, no]) = (name, call.args.as_slice()) {
-        return of_node(yes).and(of_node(no)).map(|_| "either branch of `?:`".to_owned());
+        return of_node(yes).and_then(|_| of_node(no)).map(|_| "either branch of `?:`".to_owned());
     }
     let name = name.trim_start_matches('@');
     NO_BOOLS.iter().find(|known| known.trim_start_matches('@') == name)?;

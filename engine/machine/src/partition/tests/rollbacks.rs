@@ -48,7 +48,7 @@ on_error: fail
 steps:
   own: { call: own.do, undo: own.undo }
   sub: { needs: [own], run: note }
-  subs: { needs: [sub], foreach: vars.ids, max_parallel: 1, run: note }
+  subs: { needs: [sub], foreach: { in: vars.ids, as: it, max_parallel: 1 }, run: note }
   last: { needs: [own], call: own.last }
 ";
 
