@@ -41,7 +41,8 @@ fn an_undo_sees_the_item_of_its_call_the_input_and_the_variables() {
     let inputs: Vec<_> = world.calls.iter().rev().take(2).map(|it| it.input.to_json()).collect();
     let given = |seat, at, id| {
         format!(
-            r#"{{"agency":"north","at":{at},"given":"{seat}","id":{id},"seat":"{seat}","who":"me"}}"#
+            "{{\"agency\":\"north\",\"at\":{at},\"given\":\"{seat}\",\"id\":{id},\
+             \"seat\":\"{seat}\",\"who\":\"me\"}}"
         )
     };
     assert_eq!(inputs, [given("a", 0, 7), given("b", 1, 8)]);
