@@ -81,12 +81,7 @@ pub(super) fn tell_unjudged(global: &Global, count: u64, all: &Unjudged) {
         "{many} left out, for which `--where` is neither true nor false: {them} {first}: {reason}; \
          `has(…) && …` says no where something is absent"
     );
-<<<<<<< HEAD
-    let told = one_line(&told);
-    tell(&format!("{yellow}warning{yellow:#}: {told}"));
-=======
     tell(&format!("{yellow}warning{yellow:#}: {}", one_line(&told)));
->>>>>>> hB
 }
 
 /// All instances that `filter` finds, but those whose life is over; and those of which it cannot

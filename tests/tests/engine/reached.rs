@@ -84,6 +84,7 @@ fn a_key_that_a_transaction_has_too_means_the_instance() {
             from: from.to_owned(),
             key: Some("k-2".to_owned()),
             reason: String::new(),
+            dry_run: false,
         };
         let refused = world.run(client.fork(&fork("stop"))).unwrap_err();
         assert_eq!(problem(&refused).code, "GS4039", "{refused}");
