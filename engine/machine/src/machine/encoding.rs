@@ -22,6 +22,7 @@ mod letters;
 mod moved;
 mod parts;
 mod progress;
+mod steps;
 #[cfg(test)]
 pub(crate) mod random;
 #[cfg(test)]
