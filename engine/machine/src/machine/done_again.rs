@@ -82,9 +82,8 @@ impl StepState {
         let all = self.is_partly_undone();
         let mut fan = self.fan.take();
         if let Some(fan) = &mut fan {
-            let is_final = |at: u32| {
-                all || stays.contains(&at) || committed.iter().any(|known| known.has(at))
-            };
+            let is_final =
+                |at: u32| all || stays.contains(&at) || committed.iter().any(|known| known.has(at));
             let items = (0_u32..).zip(fan.items.iter());
             let kept = items.map(|(at, item)| match item {
                 ItemState::Done(_) if is_final(at) => item.clone(),

@@ -22,13 +22,13 @@ mod letters;
 mod moved;
 mod parts;
 mod progress;
-mod steps;
 #[cfg(test)]
 pub(crate) mod random;
 #[cfg(test)]
 mod random_progress;
 #[cfg(test)]
 mod random_transaction;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod trace;

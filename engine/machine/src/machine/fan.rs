@@ -229,10 +229,9 @@ impl FanState {
         let place = self.items.get_mut(item as usize)?;
         match std::mem::replace(place, ItemState::Open) {
             ItemState::Unkept(unkept) => Some(*unkept),
-            ItemState::Open
-            | ItemState::Done(_)
-            | ItemState::Undone
-            | ItemState::Failed { .. } => None,
+            ItemState::Open | ItemState::Done(_) | ItemState::Undone | ItemState::Failed { .. } => {
+                None
+            }
         }
     }
 }
@@ -277,10 +276,9 @@ fn all_failed(fan: &FanState) -> StepError {
 pub(super) fn fan_output(fan: &FanState, fanout: &Fanout) -> Result<Value, String> {
     let done = fan.items.iter().filter_map(|item| match item {
         ItemState::Done(output) => Some(output),
-        ItemState::Open
-        | ItemState::Undone
-        | ItemState::Failed { .. }
-        | ItemState::Unkept(_) => None,
+        ItemState::Open | ItemState::Undone | ItemState::Failed { .. } | ItemState::Unkept(_) => {
+            None
+        }
     });
     let results = super::aggregate::aggregate(&fanout.aggregate, done)?;
     if fanout.collect != Collect::Partial {

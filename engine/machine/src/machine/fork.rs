@@ -222,7 +222,9 @@ fn before_step(old: &Instance, definition: &Definition, name: &str) -> Result<In
             if active.binary_search(&graph.state).is_ok() {
                 let first = if run.graph == number { vec![step] } else { Vec::new() };
                 // The order is to do these anew.
-                for at in first.iter().copied().flat_map(|at| [graph.needing(at), vec![at]].concat()) {
+                for at in
+                    first.iter().copied().flat_map(|at| [graph.needing(at), vec![at]].concat())
+                {
                     if let Some(state) = run.steps.get_mut(usize::from(at)) {
                         state.begins_anew();
                     }

@@ -27,10 +27,7 @@ fn step_weight(step: &StepState) -> usize {
     let done = items.map(|item| match item {
         ItemState::Done(output) => weight(output),
         // What a sequence holds until it can be kept does not count either.
-        ItemState::Open
-        | ItemState::Undone
-        | ItemState::Failed { .. }
-        | ItemState::Unkept(_) => 0,
+        ItemState::Open | ItemState::Undone | ItemState::Failed { .. } | ItemState::Unkept(_) => 0,
     });
     weight(&step.output) + done.sum::<usize>()
 }

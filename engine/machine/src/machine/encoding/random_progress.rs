@@ -2,9 +2,9 @@
 
 use super::random::Random;
 use crate::machine::{
-    CacheKey, Checkpoint, Chunks, Clocks, Committed, ContentHash, End, Ending, FanState, FatalError,
-    ItemState, Paused, Phase, Pin, Progress, Role, Rollback, RunningGraph, StepError, StepState,
-    StepStatus, Then, Undoable, Unkept, Vote,
+    CacheKey, Checkpoint, Chunks, Clocks, Committed, ContentHash, End, Ending, FanState,
+    FatalError, ItemState, Paused, Phase, Pin, Progress, Role, Rollback, RunningGraph, StepError,
+    StepState, StepStatus, Then, Undoable, Unkept, Vote,
 };
 
 impl Random {
