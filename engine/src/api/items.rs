@@ -31,7 +31,7 @@ pub(super) fn add(one: &mut StepView, state: &StepState) {
         }
         for (at, item) in fan.items.iter().enumerate() {
             let error = item.error();
-            if matches!(item, ItemState::Done(_)) || error.is_some() != failed {
+            if matches!(item, ItemState::Done(_) | ItemState::Undone) || error.is_some() != failed {
                 continue;
             }
             let view = view(fan, at, (item, error));
@@ -62,7 +62,7 @@ fn view(fan: &FanState, at: usize, (state, error): (&ItemState, Option<&StepErro
     let (item, item_bytes) = of_list(fan, at);
     let retry_count = match state {
         ItemState::Failed { retries, .. } => *retries,
-        ItemState::Open | ItemState::Done(_) | ItemState::Unkept(_) => 0,
+        ItemState::Open | ItemState::Done(_) | ItemState::Undone | ItemState::Unkept(_) => 0,
     };
     let index = at as u64;
     let mut one = ItemView { index, item, item_bytes, retry_count, ..ItemView::default() };

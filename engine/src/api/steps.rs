@@ -221,7 +221,8 @@ fn counted(fan: &FanState) -> ItemsView {
         counted.total += 1;
         match item {
             ItemState::Open => {}
-            ItemState::Done(_) => counted.done += 1,
+            // Those that are taken back are told beside it.
+            ItemState::Done(_) | ItemState::Undone => counted.done += 1,
             ItemState::Failed { .. } | ItemState::Unkept(_) => counted.failed += 1,
         }
     }

@@ -12,6 +12,10 @@ use super::{items, plain};
 
 /// Items that are named: an answer has to fit a message.
 const NAMED_MAX: usize = 200;
+/// Why an item stays whose rollback did not come to its end.
+const BROKEN_OFF: &str = "the rollback was broken off by a kill";
+/// What is told of an item that a `kill` left.
+const NOT_TAKEN_BACK: &str = "was not taken back";
 
 /// Tells of a step how many of its items are taken back and, where some stay, which and why.
 pub(super) fn add(
@@ -21,14 +25,23 @@ pub(super) fn add(
 ) {
     let known = instance.progress.as_deref().zip(state.fan.as_deref());
     let Some((progress, fan)) = known else { return };
-    let items = (0_u32..).zip(fan.items.iter());
-    let done = items.filter(|(_, item)| matches!(item, ItemState::Done(_))).map(|(item, _)| item);
+    let items = || (0_u32..).zip(fan.items.iter());
+    let of = |done: bool| {
+        items().filter(move |(_, item)| match item {
+            ItemState::Done(_) => done,
+            ItemState::Undone => !done,
+            ItemState::Open | ItemState::Failed { .. } | ItemState::Unkept(_) => false,
+        })
+    };
+    one.undone_items = of(false).count() as u64;
     if state.status == StepStatus::Undone {
-        one.undone_items = done.count() as u64;
+        // Earlier programs left them as they were.
+        one.undone_items += of(true).count() as u64;
         return;
     }
-    let broken_off = is_broken_off(instance);
-    let takes_back = progress.rollback.is_some() || broken_off || !state.stays.is_empty();
+    let killed = is_killed(instance);
+    let some = one.undone_items > 0;
+    let takes_back = progress.rollback.is_some() || killed || some || !state.stays.is_empty();
     if !takes_back || !has_undo(definition, progress, (run, at)) {
         return;
     }
@@ -38,14 +51,32 @@ pub(super) fn add(
         return;
     }
     let left: BTreeSet<u32> = own.iter().filter_map(|entry| entry.item).collect();
-    let is_undone = |item: &u32| !left.contains(item) && !state.stays.contains(item);
-    one.undone_items = done.filter(is_undone).count() as u64;
+    if !some && !state.stays.is_empty() {
+        // Nor which was taken back.
+        let is_undone = |(item, _): &(u32, _)| {
+            !left.contains(item)
+                && !state.stays.contains(item)
+                && state.committed_in(*item).is_none()
+        };
+        one.undone_items = of(true).filter(is_undone).count() as u64;
+    }
     let mut stay: BTreeMap<u32, String> = BTreeMap::new();
     for item in &state.stays {
         stay.insert(*item, told(instance, one, *item, "its undo was skipped"));
     }
-    for item in left.iter().filter(|_| broken_off) {
-        stay.insert(*item, told(instance, one, *item, "the rollback was broken off by a kill"));
+    for (item, _) in of(true) {
+        if let Some(name) = state.committed_in(item) {
+            stay.insert(item, format!("committed in `{name}`"));
+        } else if left.contains(&item) && killed {
+            let mut all = instance.left_out().iter();
+            let why = match all.any(|what| is_told(what, &one.id, item)) {
+                true => BROKEN_OFF,
+                false => "it was killed",
+            };
+            stay.insert(item, told(instance, one, item, why));
+        } else if some && left.contains(&item) && progress.rollback.is_none() {
+            stay.insert(item, "the rollback did not go back so far".to_owned());
+        }
     }
     if let Some((item, reason)) = failed(instance, &own) {
         stay.insert(item, reason);
@@ -61,9 +92,30 @@ pub(super) fn add(
         .collect();
 }
 
-/// Did a `kill` end it while something was taken back?
-fn is_broken_off(instance: &Instance) -> bool {
+/// Did a `kill` end it, and leave something?
+fn is_killed(instance: &Instance) -> bool {
     instance.end().is_some_and(|end| end.how == Ending::Killed) && !instance.left_out().is_empty()
+}
+
+/// Does what was left name the item, of a rollback that a `kill` broke off? So
+/// ``step `book[0-4, 7]` was not taken back`` does.
+fn is_told(what: &str, step: &str, item: u32) -> bool {
+    let rest = what.strip_prefix("step `").and_then(|rest| rest.strip_prefix(step));
+    let named = rest.and_then(|rest| rest.strip_prefix('[')?.split_once("]` "));
+    let Some((rows, words)) = named else { return false };
+    let broken_off = words.starts_with("may not be taken back: ")
+        || words.starts_with(NOT_TAKEN_BACK) && !words.contains("` was skipped");
+    // Of very many only some are named: `0, 31 and 7 more`.
+    let (rows, more) = rows.split_once(" and ").map_or((rows, false), |(rows, _)| (rows, true));
+    let mut last = 0;
+    let mut named = false;
+    for row in rows.split(", ") {
+        let (from, to) = row.split_once('-').unwrap_or((row, row));
+        let (Ok(from), Ok(to)) = (from.parse::<u32>(), to.parse::<u32>()) else { return false };
+        named |= (from..=to).contains(&item);
+        last = to;
+    }
+    broken_off && (named || more && item > last)
 }
 
 /// Does a call of the step have an undo?
@@ -95,6 +147,32 @@ fn told(instance: &Instance, one: &StepView, item: u32, else_words: &str) -> Str
     let start = format!("step `{}[{item}]` ", one.id);
     let mut told = instance.left_out().iter().rev();
     let words = told.find_map(|what| what.strip_prefix(&*start));
+    let words = words.filter(|it| *it != NOT_TAKEN_BACK);
     let words = words.map(|it| it.strip_prefix("was not taken back: ").unwrap_or(it));
     words.unwrap_or(else_words).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_told;
+
+    #[test]
+    fn only_what_a_rollback_left_was_broken_off_by_a_kill() {
+        let told = |what: &str| (0..12).filter(|at| is_told(what, "book", *at)).collect::<Vec<_>>();
+        assert_eq!(told("step `book[0-2, 5]` was not taken back"), [0, 1, 2, 5]);
+        let (held, failed) = ("waited to be sent", "failed");
+        assert_eq!(told(&format!("step `book[3]` was not taken back: `p.undo` {held}")), [3]);
+        assert_eq!(told(&format!("step `book[3]` was not taken back: `p.undo` {failed}")), [3]);
+        assert_eq!(told("step `book[4]` may not be taken back: `p.undo` was under way"), [4]);
+        assert_eq!(told("step `book[0, 9 and 2 more]` was not taken back"), [0, 9, 10, 11]);
+        for other in [
+            "step `book[3]`: `p.do` was under way: if it is done, it stays",
+            "step `book[3]` was not taken back: `p.undo` was skipped by ann",
+            "step `books[3]` was not taken back",
+            "step `book` was not taken back",
+            "`finally` was not run",
+        ] {
+            assert_eq!(told(other), [] as [u32; 0], "{other}");
+        }
+    }
 }

@@ -353,8 +353,10 @@ fn wait_again(run: &mut RunningGraph, graph: &Graph, at: u16) {
     let Some(spec) = graph.steps.get(usize::from(at)) else { return };
     if let Some(state) = run.steps.get_mut(usize::from(at)) {
         let (fan, stays) = (state.fan.take(), std::mem::take(&mut state.stays));
+        let committed = std::mem::take(&mut state.committed);
         let started_at = state.started_at.filter(|_| fan.is_some());
-        *state = StepState { fan, stays, started_at, ..StepState::pending() };
+        let committed = if fan.is_some() { committed } else { Vec::new() };
+        *state = StepState { fan, stays, committed, started_at, ..StepState::pending() };
     }
     if let StepFailure::Fallback(other) = spec.on_failure
         && let Some(state) = run.steps.get_mut(usize::from(other))

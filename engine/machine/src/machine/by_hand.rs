@@ -132,6 +132,7 @@ impl Work<'_> {
             return self.macrostep(Cause::Resume(None));
         };
         progress.forget_weight();
+        progress.mark_undone_of_before();
         let (mut wakes, mut timeouts, mut over) = (Vec::new(), Vec::new(), Vec::new());
         for run in &mut progress.graphs {
             let Some(graph) = definition.graphs.get(usize::from(run.graph)) else { continue };

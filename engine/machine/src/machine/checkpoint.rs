@@ -192,7 +192,7 @@ fn step_weight(step: &StepState) -> usize {
     let items = |fan: &super::FanState| {
         let items = fan.items.iter().map(|item| match item {
             ItemState::Done(output) => 1 + output.weight(),
-            ItemState::Open | ItemState::Failed { .. } => 32,
+            ItemState::Open | ItemState::Undone | ItemState::Failed { .. } => 32,
             ItemState::Unkept(unkept) => 32 + unkept.output.weight(),
         });
         fan.list.weight() + items.sum::<usize>()

@@ -28,6 +28,7 @@ pub(crate) mod random;
 mod random_progress;
 #[cfg(test)]
 mod random_transaction;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod trace;

@@ -65,7 +65,9 @@ impl Work<'_> {
                 .iter()
                 .map(|item| match item {
                     ItemState::Done(_) | ItemState::Unkept(_) => item.clone(),
-                    ItemState::Open | ItemState::Failed { .. } => ItemState::Open,
+                    ItemState::Open | ItemState::Undone | ItemState::Failed { .. } => {
+                        ItemState::Open
+                    }
                 })
                 .collect(),
         }
@@ -227,7 +229,9 @@ impl FanState {
         let place = self.items.get_mut(item as usize)?;
         match std::mem::replace(place, ItemState::Open) {
             ItemState::Unkept(unkept) => Some(*unkept),
-            ItemState::Open | ItemState::Done(_) | ItemState::Failed { .. } => None,
+            ItemState::Open | ItemState::Done(_) | ItemState::Undone | ItemState::Failed { .. } => {
+                None
+            }
         }
     }
 }
@@ -249,7 +253,7 @@ impl FanState {
 /// Is the item, of those that were not looked at in this try, to be started?
 const fn is_to_start(item: &ItemState) -> bool {
     match item {
-        ItemState::Open | ItemState::Unkept(_) => true,
+        ItemState::Open | ItemState::Undone | ItemState::Unkept(_) => true,
         ItemState::Done(_) | ItemState::Failed { .. } => false,
     }
 }
@@ -272,7 +276,9 @@ fn all_failed(fan: &FanState) -> StepError {
 pub(super) fn fan_output(fan: &FanState, fanout: &Fanout) -> Result<Value, String> {
     let done = fan.items.iter().filter_map(|item| match item {
         ItemState::Done(output) => Some(output),
-        ItemState::Open | ItemState::Failed { .. } | ItemState::Unkept(_) => None,
+        ItemState::Open | ItemState::Undone | ItemState::Failed { .. } | ItemState::Unkept(_) => {
+            None
+        }
     });
     let results = super::aggregate::aggregate(&fanout.aggregate, done)?;
     if fanout.collect != Collect::Partial {

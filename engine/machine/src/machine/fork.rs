@@ -161,8 +161,10 @@ fn still_done(
     if checkpoint.pin != old.pin {
         return graphs;
     }
+    let mut known = old.progress.clone().unwrap_or_default();
+    known.mark_undone_of_before();
     for run in &mut graphs {
-        let since = old.progress.as_deref().and_then(|progress| progress.run(run.id));
+        let since = known.run(run.id);
         let Some(since) = since.filter(|since| since.graph == run.graph) else { continue };
         let mut again = false;
         for at in 0..run.steps.len() {
@@ -170,9 +172,13 @@ fn still_done(
                 continue;
             };
             let is_undone = now.status == StepStatus::Undone || now.is_partly_undone();
-            if state.status == StepStatus::Completed && is_undone {
+            // Of a `foreach` that was under way then, a part may be done and not taken back.
+            let was_done = state.status == StepStatus::Completed || state.fan.is_some();
+            if was_done && is_undone {
                 state.clone_from(now);
                 again = true;
+            } else {
+                state.take_committed(now);
             }
         }
         let graph = definition.graphs.get(usize::from(run.graph)).filter(|_| again);
@@ -220,6 +226,14 @@ fn before_step(old: &Instance, definition: &Definition, name: &str) -> Result<In
             let Some(graph) = definition.graphs.get(usize::from(run.graph)) else { return run };
             if active.binary_search(&graph.state).is_ok() {
                 let first = if run.graph == number { vec![step] } else { Vec::new() };
+                // The order is to do these anew.
+                for at in
+                    first.iter().copied().flat_map(|at| [graph.needing(at), vec![at]].concat())
+                {
+                    if let Some(state) = run.steps.get_mut(usize::from(at)) {
+                        state.begins_anew();
+                    }
+                }
                 reopen(&mut run, graph, first);
             }
             run
@@ -306,7 +320,9 @@ pub(super) fn reopen(run: &mut RunningGraph, graph: &Graph, first: Vec<u16>) {
         };
         let with_it = step.dependents.iter().copied().chain(fallback).chain(step.fallback_of);
         for other in with_it {
-            if !open.contains(&other) {
+            // What is committed is done for good: it keeps what it gave.
+            let is_final = run.steps.get(usize::from(other)).is_some_and(StepState::is_final);
+            if !open.contains(&other) && !is_final {
                 open.push(other);
             }
         }

@@ -32,6 +32,7 @@ impl StepState {
             votes: Vec::new(),
             cached: false,
             stays: Vec::new(),
+            committed: Vec::new(),
         }
     }
 

@@ -27,7 +27,7 @@ fn step_weight(step: &StepState) -> usize {
     let done = items.map(|item| match item {
         ItemState::Done(output) => weight(output),
         // What a sequence holds until it can be kept does not count either.
-        ItemState::Open | ItemState::Failed { .. } | ItemState::Unkept(_) => 0,
+        ItemState::Open | ItemState::Undone | ItemState::Failed { .. } | ItemState::Unkept(_) => 0,
     });
     weight(&step.output) + done.sum::<usize>()
 }
@@ -61,8 +61,7 @@ impl Work<'_> {
         let place = fan.and_then(|(fan, item)| fan.items.get_mut(item as usize));
         let before = match (&place, item) {
             (Some(ItemState::Done(before)), _) => weight(before),
-            (Some(ItemState::Open | ItemState::Failed { .. } | ItemState::Unkept(_)), _)
-            | (None, Some(_)) => 0,
+            (Some(_), _) | (None, Some(_)) => 0,
             (None, None) => weight(&state.output),
         };
         let all = all.saturating_sub(before).saturating_add(weight(output));

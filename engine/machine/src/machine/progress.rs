@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::chunks::Chunks;
+use super::done_again::Committed;
 use super::end::End;
 use super::ids::{Pin, StateId, Timestamp};
 use super::input::{ErrorKind, Event};
@@ -97,6 +98,8 @@ pub struct StepState {
     pub cached: bool,
     /// Items of `foreach:` whose undo a person left out: what they did stays.
     pub stays: Vec<u32>,
+    /// What it did in transactions that are committed: that is final.
+    pub committed: Vec<Committed>,
 }
 
 /// Where a step stands (01 §10).
@@ -180,6 +183,8 @@ pub enum ItemState {
     Open,
     /// Its result.
     Done(Value),
+    /// It was done, and taken back.
+    Undone,
     /// It failed for good.
     Failed {
         /// Why.
@@ -215,7 +220,7 @@ impl ItemState {
     #[must_use]
     pub fn error(&self) -> Option<&StepError> {
         match self {
-            Self::Open | Self::Done(_) => None,
+            Self::Open | Self::Done(_) | Self::Undone => None,
             Self::Failed { error, .. } => Some(error),
             Self::Unkept(unkept) => Some(&unkept.error),
         }

@@ -169,28 +169,17 @@ impl Work<'_> {
     pub(super) fn undo_through(&mut self, undo: u32, done: bool) -> Result<(), Overrun> {
         self.instance.sequences.retain(|sequence| sequence.role != Role::Undo { undo });
         let entry = self.drop_undo(undo);
-        if let Some((entry, (graph, step))) = entry.and_then(|it| Some((it.item, it.step?))) {
-            // What is left of the step stands at the end, or nearly so.
-            let rest = self.instance.progress.as_deref().is_some_and(|progress| {
-                progress.undo.iter().rev().any(|entry| entry.step == Some((graph, step)))
-            });
-            if let Some(state) = self.step_state_mut(graph, step).filter(|_| !done) {
-                state.stays.extend(entry);
+        if let Some((item, (graph, step))) = entry.and_then(|it| Some((it.item, it.step?)))
+            && self.part_undone((graph, step), item, done)
+            && let Some(spec) = self.step_of(graph, step)
+        {
+            let now = self.now;
+            if let Some(state) = self.step_state_mut(graph, step) {
+                state.status = StepStatus::Undone;
+                state.ended_at.get_or_insert(now);
             }
-            let all = self.step_state(graph, step).is_some_and(|state| state.stays.is_empty());
-            if let Some(spec) = self.step_of(graph, step)
-                && done
-                && all
-                && !rest
-            {
-                let now = self.now;
-                if let Some(state) = self.step_state_mut(graph, step) {
-                    state.status = StepStatus::Undone;
-                    state.ended_at.get_or_insert(now);
-                }
-                self.step_notice(NoticeKind::StepUndone, spec, None);
-                self.undone_with_fallback(graph, step);
-            }
+            self.step_notice(NoticeKind::StepUndone, spec, None);
+            self.undone_with_fallback(graph, step);
         }
         self.go_on_undoing()
     }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::ids::StateId;
 use super::instance::{RunningCall, RunningSequence, StuckKind};
-use super::progress::{ItemState, Role, StepState, Undoable};
+use super::progress::{Role, Undoable};
 use super::work::Work;
 use crate::definition::model::SeqStep;
-use crate::value::Value;
 
 /// Ranges of items that are named in a row.
 const RANGES_MAX: usize = 16;
@@ -45,49 +44,6 @@ impl Stood {
             Self::Held => format!("{done} was not taken back: `{call}` waited to be sent"),
             Self::Failed => format!("{done} was not taken back: `{call}` failed"),
         }
-    }
-}
-
-impl StepState {
-    /// Was a part of its items taken back, and does the rest stay?
-    pub(super) fn is_partly_undone(&self) -> bool {
-        let items = self.fan.iter().flat_map(|fan| (0_u32..).zip(fan.items.iter()));
-        let mut done = items.filter(|(_, item)| matches!(item, ItemState::Done(_)));
-        !self.stays.is_empty() && done.any(|(at, _)| !self.stays.contains(&at))
-    }
-
-    /// As it waits to run again. Items that stay are not done again, the others are.
-    pub(super) fn opened_again(&mut self) -> Self {
-        let stays = std::mem::take(&mut self.stays);
-        let mut fan = self.fan.take().filter(|_| !stays.is_empty());
-        if let Some(fan) = &mut fan {
-            let all = (0_u32..).zip(fan.items.iter());
-            let kept = all.map(|(at, item)| match item {
-                ItemState::Done(_) if stays.contains(&at) => item.clone(),
-                ItemState::Open
-                | ItemState::Done(_)
-                | ItemState::Failed { .. }
-                | ItemState::Unkept(_) => ItemState::Open,
-            });
-            fan.items = kept.collect();
-        }
-        Self { fan, stays, ..Self::pending() }
-    }
-
-    /// Its list is made anew: where another item stands than the one that stays, that is done.
-    pub(super) fn forget_moved(&mut self, list: &[Value]) {
-        let Some(fan) = self.fan.as_deref_mut().filter(|_| !self.stays.is_empty()) else { return };
-        let old = fan.list.as_list().unwrap_or_default();
-        let same = |at: &u32| {
-            let at = *at as usize;
-            old.len() == list.len() && old.get(at) == list.get(at)
-        };
-        for at in self.stays.iter().filter(|at| !same(at)) {
-            if let Some(place) = fan.items.get_mut(*at as usize) {
-                *place = ItemState::Open;
-            }
-        }
-        self.stays.retain(same);
     }
 }
 

@@ -102,8 +102,9 @@ pub struct StepView {
     /// Items of its `foreach` that were done and are taken back, while or after something was.
     #[serde(skip_serializing_if = "is_none_left")]
     pub undone_items: u64,
-    /// Items of its `foreach` that were done and stay although a rollback was to take them back:
-    /// their undo failed, was skipped, or the rollback was killed; in order.
+    /// Items of its `foreach` that were done and stay while or after something is taken back: their
+    /// undo failed or was skipped, they were committed, the rollback did not go back so far, or the
+    /// instance was killed; in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub staying_items: Vec<StayingItemView>,
     /// How many more of them there are, where they are more than a view shows.

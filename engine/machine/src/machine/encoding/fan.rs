@@ -2,11 +2,12 @@
 
 use super::codec::{Codec, DecodeError, Out, Reader};
 use super::parts::structs;
-use crate::machine::{FanState, ItemState, Undoable, Unkept};
+use crate::machine::{Committed, FanState, ItemState, Undoable, Unkept};
 
 structs! {
     FanState { list, next, open, failed, items }
     Unkept { error, position, output }
+    Committed { transaction, items }
 }
 
 /// Whose an undo is: no step's, a step's, or that of an item of one.
@@ -71,6 +72,10 @@ impl Codec for ItemState {
                 error.write(out);
                 retries.write(out);
             }
+            Self::Undone => {
+                out.newer_if(true);
+                out.byte(5);
+            }
             Self::Unkept(unkept) => {
                 out.newer_if(true);
                 out.byte(3);
@@ -86,6 +91,7 @@ impl Codec for ItemState {
             2 => Self::Failed { error: Codec::read(from)?, retries: 0 },
             4 => Self::Failed { error: Codec::read(from)?, retries: Codec::read(from)? },
             3 => Self::Unkept(Codec::read(from)?),
+            5 => Self::Undone,
             _ => return Err(DecodeError::Invalid("item of a fan-out")),
         })
     }

@@ -2,9 +2,9 @@
 
 use super::random::Random;
 use crate::machine::{
-    CacheKey, Checkpoint, Chunks, Clocks, ContentHash, End, Ending, FanState, FatalError,
-    ItemState, Paused, Phase, Pin, Progress, Role, Rollback, RunningGraph, StepError, StepState,
-    StepStatus, Then, Undoable, Unkept, Vote,
+    CacheKey, Checkpoint, Chunks, Clocks, Committed, ContentHash, End, Ending, FanState,
+    FatalError, ItemState, Paused, Phase, Pin, Progress, Role, Rollback, RunningGraph, StepError,
+    StepState, StepStatus, Then, Undoable, Unkept, Vote,
 };
 
 impl Random {
@@ -135,7 +135,12 @@ impl Random {
             votes: if self.below(8) == 0 { self.list(Self::vote) } else { Vec::new() },
             cached: self.chance(),
             stays: if self.below(8) == 0 { self.list(Self::int) } else { Vec::new() },
+            committed: if self.below(8) == 0 { self.list(Self::committed) } else { Vec::new() },
         }
+    }
+
+    fn committed(&mut self) -> Committed {
+        Committed { transaction: self.text(), items: vec![(self.int(), self.int())] }
     }
 
     fn step_error(&mut self) -> Box<StepError> {
@@ -145,8 +150,9 @@ impl Random {
 
     fn fan(&mut self) -> Box<FanState> {
         let items: Vec<_> = (0..self.below(70))
-            .map(|_| match self.below(4) {
+            .map(|_| match self.below(5) {
                 0 => ItemState::Open,
+                3 => ItemState::Undone,
                 1 => ItemState::Done(self.value(1)),
                 2 => ItemState::Unkept(Box::new(Unkept {
                     error: *self.step_error(),

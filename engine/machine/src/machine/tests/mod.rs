@@ -15,6 +15,7 @@ mod checkpoints;
 mod commands;
 mod control;
 mod deferral;
+mod done_again;
 mod ends;
 mod errors;
 mod events;

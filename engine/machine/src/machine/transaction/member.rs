@@ -14,7 +14,7 @@ use super::super::invoked::call_at;
 use super::super::letter::{Letter, LetterBody};
 use super::super::macrostep::{Again, Cause};
 use super::super::outcome::{Decision, Outcome};
-use super::super::progress::{Paused, Role, Rollback, Then};
+use super::super::progress::{Paused, Role, Rollback, Then, Undoable};
 use super::super::start::begun;
 use super::super::timers::RETENTION_MS;
 use super::super::work::Work;
@@ -311,17 +311,21 @@ impl Work<'_> {
     /// What was done stays: nothing of it can be taken back any more.
     fn committed(&mut self) -> Outcome {
         self.break_off_killed();
-        let since = self.instance.membership().map_or(0, |member| member.since);
+        let member = self.instance.membership();
+        let (name, since) = member.map_or_else(Default::default, |it| (it.name.clone(), it.since));
         // A graph that takes back what it did goes on with that.
         let own = self.still_to_undo().filter(|entry| entry.id >= since).cloned();
         let own: Vec<_> = own.collect();
         if let Some(progress) = self.instance.progress.as_deref_mut() {
             // Newer ones have higher numbers.
             let stay = progress.undo.iter().rev().skip_while(|entry| entry.id >= since).count();
+            let is_final = |entry: &&Undoable| own.iter().all(|it| it.id != entry.id);
+            let entries: Vec<_> = progress.undo.tail(stay).filter(is_final).cloned().collect();
             progress.undo.truncate(stay);
             for entry in own.into_iter().rev() {
                 progress.undo.push(entry);
             }
+            self.commit_steps(&name, &entries);
         }
         self.set_standing(Standing::Committed);
         self.forget_transaction();

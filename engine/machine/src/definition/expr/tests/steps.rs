@@ -26,6 +26,7 @@ fn step(status: StepStatus, output: &str) -> StepState {
         votes: Vec::new(),
         cached: false,
         stays: Vec::new(),
+        committed: Vec::new(),
     }
 }
 

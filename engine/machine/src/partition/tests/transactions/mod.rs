@@ -4,6 +4,7 @@ mod adrift;
 mod crash;
 mod ends;
 mod failed;
+mod finals;
 mod held;
 mod killed;
 mod steps;
