@@ -15,6 +15,7 @@ mod checkpoints;
 mod commands;
 mod control;
 mod deferral;
+mod doubt;
 mod ends;
 mod errors;
 mod events;
