@@ -3,11 +3,13 @@
 //! (decision 0065).
 
 use super::calls::{NOT_SENT, PLUGIN_GONE};
+use super::ids::Timestamp;
 use super::input::{CallOutcome, ErrorKind};
 use super::instance::{Reply, RunningCall, RunningSequence, TimerKind};
 use super::invoked::{invoked_at, retry_delay_ms};
+use super::last_replies::may_be_undone;
 use super::pending::HEARTBEAT_LOST;
-use super::progress::Then;
+use super::progress::{Clocks, Then};
 use super::work::Work;
 
 /// How a call stood that nobody answered, before "if it is done, it stays".
@@ -73,6 +75,29 @@ impl Work<'_> {
         kept.outcome = reply.outcome.clone();
         self.note("it is done after all: kept until it goes on");
         true
+    }
+
+    /// Something is taken back, and what was kept of this call meanwhile does not say that it is not
+    /// done: it is asked again, or told. `false`: nothing is waited for.
+    pub(super) fn kept_in_doubt(&mut self, sequence: &RunningSequence) -> bool {
+        let of = |it: &&Reply| sequence.call.as_ref().is_some_and(|call| call.id == it.call);
+        let kept = self.instance.kept_replies().find(of).map(|it| it.outcome.clone());
+        let Some(CallOutcome::Failure { kind, code, .. }) = kept else { return false };
+        if !may_be_undone(self.definition, sequence) || !stays_in_doubt(sequence, kind, &code) {
+            return false;
+        }
+        if self.is_tried_again(sequence, kind, &code) {
+            // The clock of what is paused goes on from when that began.
+            let frozen = self.instance.paused().filter(|it| it.clocks == Clocks::Freeze);
+            let asleep = frozen.map_or(0, |paused| self.now.since_ms(paused.since));
+            if let Some(timer) = self.instance.timers.last_mut() {
+                let asleep = i64::try_from(asleep).unwrap_or_default();
+                timer.due = Timestamp(timer.due.0.saturating_sub(asleep));
+            }
+            return true;
+        }
+        self.leave_out(&self.cut_off_words(sequence, UNANSWERED));
+        false
     }
 
     /// Something is taken back, and nobody knows whether this call is done: the next attempt of it

@@ -176,3 +176,38 @@ steps:
     ",
     );
 }
+
+#[test]
+fn what_a_rollback_by_hand_keeps_as_silent_and_is_done_is_kept_as_done() {
+    let text = "
+workflow: t
+initial: s
+states:
+  s: { steps: { a: { call: p.a, undo: p.una } }, done: m }
+  m: { entry: { call: p.x }, done: e }
+  e: { final: true }
+";
+    let script = [
+        "start",
+        "reply p.a",
+        "advance 20s",
+        "command rollback",
+        "advance 10s",
+        "reply p.x",
+        "reply p.una",
+        "command retry",
+    ];
+    check(
+        text,
+        &script,
+        "
+        1 start -> call p.a | s
+        2 reply p.a -> call p.x | m
+        3 command rollback -> call p.una | m compensating
+        4 timer deadline p.x -> - | m compensating !deferred
+        5 reply p.x -> - | m compensating !deferred
+        6 reply p.una -> - | m stuck (rolled back by hand)
+        7 command retry -> - | e done
+    ",
+    );
+}

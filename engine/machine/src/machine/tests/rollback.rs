@@ -258,7 +258,7 @@ states:
             "fail p.una retryable busy",
             "command retry",
             "advance 10s",
-            "reply p.x",
+            "fail p.x permanent no",
             "reply p.una",
             "command retry",
         ],
@@ -270,7 +270,7 @@ states:
         4 reply p.una -> - | m stuck (`p.una` could not take back step `a`: retryable: busy)
         5 command retry -> call p.una #2 | m compensating
         6 timer deadline p.x -> - | m compensating !deferred
-        7 reply p.x -> - | m compensating !deferred
+        7 reply p.x -> - | m compensating !ignored second_reply
         8 reply p.una -> - | m stuck (rolled back by hand)
         9 command retry -> cancel p.x | m stuck ({late}) !rolled back"
         ),
