@@ -364,7 +364,8 @@ steps:
   one: { call: p.one, retry: { attempts: 3, delay: 1s } }
 ";
     let mut world = World::new(definition(text));
-    let lines = ["start", "fail p.one retryable no", "advance 1s", "fail p.one permanent no [attempt=1]"];
+    let lines =
+        ["start", "fail p.one retryable no", "advance 1s", "fail p.one permanent no [attempt=1]"];
     lines.into_iter().for_each(|line| world.run(line));
     assert_eq!(note(&world), "late_reply: attempt 1; it failed, permanent: no");
 }
