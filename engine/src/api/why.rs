@@ -231,8 +231,8 @@ fn may_be_done(instance: &Instance, calls: &[CallView], why: &mut Why) {
             false => "",
         };
         why.lines.push(format!(
-            "what may have been sent is sent again once it may be, and is then taken back if it is \
-             done{gives_up}"
+            "what may have been done is asked again once it may be, and is then taken back if it \
+             is done{gives_up}"
         ));
     }
 }
@@ -280,8 +280,8 @@ fn attempt(call: &CallView, instance: &Instance) -> String {
     let failed = failed.map_or_else(String::new, |failed| format!(" ({failed})"));
     let said = match (&call.next_attempt, &call.deadline) {
         _ if call.held.is_some() => format!("attempt {attempt}{of} waits to be sent"),
-        (Some(next), _) if call.unsure && !stands => {
-            format!("attempt {attempt}{of} was held back, next at {next}")
+        (Some(next), _) if call.unsure && instance.status == Status::Compensating => {
+            format!("attempt {attempt}{of} was not answered{failed}, next at {next}")
         }
         (Some(_), _) if frozen => {
             format!("attempt {attempt}{of} failed{failed}, the next waits as well")
@@ -299,7 +299,11 @@ fn attempt(call: &CallView, instance: &Instance) -> String {
         (None, Some(deadline)) => format!("attempt {attempt}{of} is under way until {deadline}"),
         (None, None) => format!("attempt {attempt}{of} waits to be sent"),
     };
-    let unsure = if call.unsure { ", an engine that is gone may have sent it" } else { "" };
+    let unsure = match (call.unsure, &call.held) {
+        (false, _) => "",
+        (true, Some(_)) => ", an engine that is gone may have sent it",
+        (true, None) => ", it may be done all the same",
+    };
     let held = call.held.as_ref().map_or_else(String::new, |held| format!(": {held}"));
     let said = format!("call {operation}: {said}{unsure}{held}");
     let pending = if call.pending { "; its plugin answers later" } else { "" };

@@ -33,13 +33,16 @@ fn under_way(call: &CallView, status: Status) -> String {
     }
     let progress = call.progress.as_ref().map(steps::progress).unwrap_or_default();
     let said = if call.pending { format!("  answers later{progress}") } else { progress };
-    let unsure = if call.unsure { ", may have been sent before" } else { "" };
+    let unsure = match (call.unsure, &call.held) {
+        (false, _) => "",
+        (true, Some(_)) => ", may have been sent before",
+        (true, None) => ", may be done all the same",
+    };
     let failed = call.failed.as_ref().map_or_else(String::new, |failed| format!(" ({failed})"));
     let next = match (&call.held, &call.next_attempt) {
         (Some(held), _) => format!(" waits to be sent{unsure}: {held}"),
-        (None, Some(next)) if call.unsure => format!(" is asked again at {next}{unsure}"),
-        (None, Some(_)) if stands => format!(" failed{failed}, the next waits as well"),
-        (None, Some(next)) => format!(" failed{failed}, next at {next}"),
+        (None, Some(_)) if stands => format!(" failed{failed}{unsure}, the next waits as well"),
+        (None, Some(next)) => format!(" failed{failed}{unsure}, next at {next}"),
         (None, None) if call.deadline.is_none() => format!(" waits to be sent{unsure}"),
         (None, None) => String::new(),
     };

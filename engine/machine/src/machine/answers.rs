@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::doubt::{is_of_earlier, is_success};
 use super::ids::{EffectId, Timestamp};
 use super::input::CallOutcome;
 use super::instance::{Instance, Reply, RunningCall, Stuck, StuckKind};
@@ -35,19 +36,23 @@ pub(super) fn on_reply(
     let reply = Reply { call, attempt, outcome: outcome.clone() };
     let parked = old.kept_replies().any(|known| known.call == call);
     let state = old.status;
+    if let Some(owner) = owner.filter(|_| !parked && !state.is_ended())
+        && is_of_earlier(owner, &reply)
+    {
+        work.take_earlier(owner, attempt);
+    }
     let outcome = if adrift.is_some() && !state.is_ended() {
         work.adrift_reply(&reply)
     } else if work.settles(&reply) {
         work.settle_unknown(&reply)
     } else if state.is_ended() || (owner.is_none() && !parked) {
         work.unawaited("late_reply", &reply, owner)
+    } else if work.kept_failure_was_none(&reply) {
+        Outcome::Deferred
     } else if parked || work.waiting_for(call, attempt).is_none() {
-        // An answered attempt is either retried, and this one is of the attempt before, or kept
-        // until the instance goes on.
-        let older = owner
-            .and_then(|owner| owner.call.as_ref())
-            .is_some_and(|known| attempt < known.attempt);
-        let reason = if older { "late_reply" } else { "second_reply" };
+        // It is the second where the first is kept until the instance goes on. Else the attempt
+        // failed, by its deadline perhaps, and this says so once more.
+        let reason = if parked { "second_reply" } else { "late_reply" };
         work.unawaited(reason, &reply, owner)
     } else if work.hold_back(&reply) {
         Outcome::Done
@@ -69,11 +74,16 @@ pub(super) fn on_reply(
 
 impl Work<'_> {
     /// Is it the answer to a call whose outcome was unknown, which is what the instance is stuck
-    /// with?
+    /// with? Or was an undo, which is it, done after all?
     fn settles(&self, reply: &Reply) -> bool {
         let unknown = |it: &&Stuck| it.kind == StuckKind::OutcomeUnknown;
-        let stuck = self.instance.stuck.as_deref().filter(unknown);
-        let Some(sequence) = stuck.and_then(|stuck| stuck.sequence.as_ref()) else { return false };
+        let undo = |it: &&Stuck| it.kind == StuckKind::UndoFailed && is_success(&reply.outcome);
+        let stuck = self.instance.stuck.as_deref().filter(|it| unknown(it) || undo(it));
+        let Some(stuck) = stuck else { return false };
+        let Some(sequence) = stuck.sequence.as_ref() else { return false };
+        if undo(&stuck) {
+            return sequence.call.as_ref().is_some_and(|call| call.id == reply.call);
+        }
         let is_it = |call: &RunningCall| (call.id, call.attempt) == (reply.call, reply.attempt);
         let known = match &reply.outcome {
             CallOutcome::Success(_) | CallOutcome::Cached(_) => true,
@@ -90,7 +100,9 @@ impl Work<'_> {
         let again = || Again::Reply(reply.clone());
         let taken = self.attempt(&again, |work| {
             if let Some(sequence) = &stuck.sequence {
-                work.set_call(sequence.id, sequence.call.clone());
+                let attempt = reply.attempt;
+                let call = sequence.call.clone();
+                work.set_call(sequence.id, call.map(|it| RunningCall { attempt, ..it }));
             }
             work.take_reply(reply)
         });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::doubt::in_doubt;
 use super::effect::NoticeKind;
 use super::end::End;
 use super::held::is_until_let_go;
@@ -288,8 +289,9 @@ impl Work<'_> {
             sent: false,
             held: false,
             once: false,
-            // This one was not sent either.
-            unsure: call.unsure && failed.kind == ErrorKind::PluginNotFound,
+            // One that nobody answered may be done, and may still be where the next was not sent.
+            unsure: in_doubt(failed.kind, failed.code)
+                || (call.unsure && failed.kind == ErrorKind::PluginNotFound),
             // What was held back and not sent is no attempt.
             attempt: call.attempt.saturating_sub(u32::from(failed.is_held())),
             heartbeat_ms: None,

@@ -117,6 +117,9 @@ impl Work<'_> {
             Command::Retry => self.retry(),
             Command::Skip => self.skip(&by_whom(&by.user, reason)),
             Command::Pause { clocks } => self.pause(*clocks, by, reason),
+            Command::Resume if self.instance.status == Status::Compensating => {
+                rejected("what was done is being taken back")
+            }
             Command::Resume if self.is_awaiting_transaction() => {
                 rejected("it was started in a transaction, which does not have it yet")
             }

@@ -170,10 +170,13 @@ impl Work<'_> {
             CallOutcome::Success(_) | CallOutcome::Cached(_) => None,
         };
         let failed = self.instance.kept_replies().filter_map(failed);
-        let failed = failed.filter(|it| stopped(it.role)).map(|it| it.id);
-        for id in failed.collect::<Vec<_>>() {
-            self.disarm_call(id);
-            self.set_call(id, None);
+        let failed = failed.filter(|it| stopped(it.role)).cloned();
+        for sequence in failed.collect::<Vec<_>>() {
+            if self.kept_in_doubt(&sequence) {
+                continue;
+            }
+            self.disarm_call(sequence.id);
+            self.set_call(sequence.id, None);
         }
         for (sequence, output) in self.kept_done() {
             let is_step = matches!(sequence.role, Role::Step { .. }) && stopped(sequence.role);

@@ -348,8 +348,8 @@ pub struct RunningCall {
     /// paused its plugin, by its breaker, or by a limit?
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub held: bool,
-    /// May an engine that is gone have sent the call, and was it held back since? What takes back
-    /// waits until it is sent again, because only that tells.
+    /// May the call be done: sent by an engine that is gone, or not answered by an attempt before?
+    /// What takes back waits until it is sent again, because only that tells.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsure: bool,
     /// Was it recorded that this attempt is sent, because it may be sent only once?

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::calls::{ENGINE_AWAY, NOT_SENT, PLUGIN_GONE};
+use super::doubt::{UNANSWERED, stays_in_doubt};
 use super::effect::{CallRequest, Effect};
 use super::held::is_until_let_go;
 use super::input::{CallOutcome, ErrorKind};
@@ -132,8 +133,11 @@ impl Work<'_> {
                 succeeded = true;
             }
             // Nobody makes another attempt of it.
-            CallOutcome::Failure { kind, message, retry_after_ms, .. } => {
+            CallOutcome::Failure { kind, code, message, retry_after_ms } => {
                 self.note(format!("{}: {message}", kind.as_str()));
+                if stays_in_doubt(sequence, *kind, code) {
+                    self.leave_out(&self.cut_off_words(sequence, UNANSWERED));
+                }
                 // One that is held back, and never was sent, is let go of by who holds it.
                 if *kind == ErrorKind::Timeout || is_until_let_go(*retry_after_ms) {
                     self.cancel_call(sequence);
@@ -165,16 +169,14 @@ impl Work<'_> {
             self.arm(*ASK_AGAIN_MS.start(), TimerKind::CallRetry { sequence: sequence.id });
             return true;
         }
-        if *kind != ErrorKind::PluginNotFound && **code != *PLUGIN_GONE {
-            return false;
-        }
         // Whoever holds it back gave it up or does so now, and nobody else had it.
         if **code == *NOT_SENT || is_until_let_go(*retry_after_ms) {
             return false;
         }
+        let gone = *kind == ErrorKind::PluginNotFound || **code == *PLUGIN_GONE;
         let deadline = sequence.call.as_ref().map_or(self.now, |call| call.deadline);
-        if deadline <= self.now {
-            return false;
+        if !gone || deadline <= self.now {
+            return self.is_tried_again(sequence, *kind, code);
         }
         self.note("its plugin is not there: it is asked again until the deadline");
         let left = deadline.since_ms(self.now);

@@ -2,6 +2,7 @@
 
 mod command;
 mod delta;
+mod doubt;
 mod effect;
 mod encoding;
 mod ids;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::doubt::UNANSWERED;
 use super::ids::StateId;
 use super::instance::{RunningCall, RunningSequence, StuckKind};
 use super::progress::{Role, Undoable};
@@ -137,10 +138,13 @@ impl Work<'_> {
             }
             let (Role::State | Role::Step { .. }) = sequence.role else { return None };
             let call = sequence.call.as_ref().filter(|call| call.child.is_none())?;
-            let stood = match (call.sent, call.unsure) {
-                (true, _) => "was under way",
-                (false, true) => "waited to be sent, and an engine that is gone may have done so",
-                (false, false) => return None,
+            let stood = match (call.sent, call.unsure, call.held) {
+                (true, _, _) => "was under way",
+                (false, true, true) => {
+                    "waited to be sent, and an engine that is gone may have done so"
+                }
+                (false, true, false) => UNANSWERED,
+                (false, false, _) => return None,
             };
             Some(self.cut_off_words(sequence, stood))
         };

@@ -242,16 +242,16 @@ fn rule_36_late_and_second_replies_are_recorded_and_offer_nothing() {
         &[
             "start",
             "fail p.one retryable x",
-            "reply p.one {n: 1}",
+            "fail p.one retryable x",
             "advance 3s",
-            "reply p.one {n: 1} [attempt=1]",
+            "fail p.one retryable x [attempt=1]",
             "reply p.one {n: 2}",
             "reply p.one {n: 3}",
         ],
         "
         1 start -> call p.one | a
         2 reply p.one -> - | a
-        3 reply p.one -> - | a !ignored second_reply
+        3 reply p.one -> - | a !ignored late_reply
         4 timer retry -> call p.one #2 | a
         5 reply p.one -> - | a !ignored late_reply
         6 reply p.one -> - | b
@@ -364,9 +364,10 @@ steps:
   one: { call: p.one, retry: { attempts: 3, delay: 1s } }
 ";
     let mut world = World::new(definition(text));
-    let lines = ["start", "fail p.one retryable no", "advance 1s", "reply p.one [attempt=1]"];
+    let lines =
+        ["start", "fail p.one retryable no", "advance 1s", "fail p.one permanent no [attempt=1]"];
     lines.into_iter().for_each(|line| world.run(line));
-    assert_eq!(note(&world), "late_reply: attempt 1; it succeeded");
+    assert_eq!(note(&world), "late_reply: attempt 1; it failed, permanent: no");
 }
 
 #[test]

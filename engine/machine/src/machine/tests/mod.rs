@@ -16,6 +16,7 @@ mod commands;
 mod control;
 mod deferral;
 mod done_again;
+mod doubt;
 mod ends;
 mod errors;
 mod events;

@@ -56,11 +56,11 @@ fn decision_32_silence_is_a_failed_attempt_and_the_old_one_is_cancelled() {
             "start",
             "pending press.render",
             "fail press.render silent nothing heard for 10s",
-            "reply press.render {pages: 1} [attempt=1]",
+            "fail press.render retryable no [attempt=1]",
             "advance 2s",
             "pending press.render [attempt=1]",
             "pending press.render",
-            "reply press.render {pages: 1} [attempt=1]",
+            "fail press.render retryable no [attempt=1]",
             "reply press.render {pages: 2}",
             "vars",
         ],
@@ -68,7 +68,7 @@ fn decision_32_silence_is_a_failed_attempt_and_the_old_one_is_cancelled() {
         1 start -> call press.render | a
         2 pending press.render -> - | a
         3 reply press.render -> cancel press.render | a
-        4 reply press.render -> - | a !ignored second_reply
+        4 reply press.render -> - | a !ignored late_reply
         5 timer retry -> call press.render #2 | a
         6 pending -> - | a !ignored late_pending
         7 pending press.render -> - | a

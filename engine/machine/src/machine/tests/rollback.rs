@@ -258,7 +258,7 @@ states:
             "fail p.una retryable busy",
             "command retry",
             "advance 10s",
-            "reply p.x",
+            "fail p.x permanent no",
             "reply p.una",
             "command retry",
         ],

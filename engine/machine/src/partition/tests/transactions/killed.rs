@@ -58,6 +58,8 @@ fn tx_an_undo_of_its_own_that_is_under_way_goes_on_when_a_member_is_killed() {
         assert_eq!(town.waiting(), ["order/a stock.release"], "{}", town.trace());
         assert_eq!(town.status("order/a"), Status::Compensating);
         assert_eq!(end(&town, "order/a"), "killed by ann");
+        let reason = refusal(&town.order("order/a", Command::Resume));
+        assert_eq!(reason, "what was done is being taken back");
         assert_eq!(town.stands("transaction/t"), "rolling_back (running)");
         if crashes {
             town.crash();
