@@ -4,8 +4,13 @@
 
 use std::sync::Arc;
 
-use super::progress::{FanState, ItemState, Progress, StepState, StepStatus, Undoable};
+use super::fork::reopen;
+use super::instance::Instance;
+use super::progress::{
+    Checkpoint, FanState, ItemState, Progress, RunningGraph, StepState, StepStatus, Undoable,
+};
 use super::work::Work;
+use crate::definition::model::{Definition, Graph, StepFailure};
 use crate::value::Value;
 
 /// What a step did in a transaction that is committed: nothing takes it back any more.
@@ -65,7 +70,7 @@ impl StepState {
     }
 
     /// Is all of it committed? It keeps its result, whatever is done again.
-    pub(super) fn is_final(&self) -> bool {
+    fn is_final(&self) -> bool {
         if self.status != StepStatus::Completed || self.committed.is_empty() {
             return false;
         }
@@ -170,6 +175,57 @@ impl StepState {
             self.committed.clone_from(&since.committed);
         }
     }
+}
+
+/// Is what the step gave committed, by itself or by its fallback?
+pub(super) fn is_final(run: &RunningGraph, graph: &Graph, at: u16) -> bool {
+    let state = |at: u16| run.steps.get(usize::from(at));
+    let own = state(at).filter(|own| own.status == StepStatus::Completed);
+    let fallback = match graph.steps.get(usize::from(at)).map(|step| step.on_failure) {
+        Some(StepFailure::Fallback(other)) => state(other),
+        Some(StepFailure::Abort | StepFailure::Skip) | None => None,
+    };
+    own.is_some_and(|own| own.is_final() || fallback.is_some_and(StepState::is_final))
+}
+
+/// The graphs of a checkpoint: what was taken back since has to be done again.
+pub(super) fn still_done(
+    old: &Instance,
+    definition: &Definition,
+    checkpoint: &Checkpoint,
+) -> Vec<RunningGraph> {
+    let mut graphs = checkpoint.graphs.clone();
+    if checkpoint.pin != old.pin {
+        return graphs;
+    }
+    let mut known = old.progress.clone().unwrap_or_default();
+    known.mark_undone_of_before();
+    for run in &mut graphs {
+        let since = known.run(run.id);
+        let Some(since) = since.filter(|since| since.graph == run.graph) else { continue };
+        let mut again = false;
+        for at in 0..run.steps.len() {
+            let (Some(state), Some(now)) = (run.steps.get_mut(at), since.steps.get(at)) else {
+                continue;
+            };
+            let is_undone = now.status == StepStatus::Undone || now.is_partly_undone();
+            // Of a `foreach` that was under way then, a part may be done and not taken back.
+            let was_done = state.status == StepStatus::Completed || state.fan.is_some();
+            if was_done && is_undone {
+                state.clone_from(now);
+                again = true;
+            } else {
+                state.take_committed(now);
+            }
+        }
+        let graph = definition.graphs.get(usize::from(run.graph)).filter(|_| again);
+        if let Some(graph) = graph
+            && checkpoint.active.binary_search(&graph.state).is_ok()
+        {
+            reopen(run, graph, Vec::new());
+        }
+    }
+    graphs
 }
 
 impl Progress {

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use super::commands::rejected;
 use super::decide::{unchanged, user};
 use super::deferral::starts_known;
+use super::done_again::{is_final, still_done};
 use super::effect::NoticeKind;
 use super::ids::{Generation, InstanceKey, StateId, Timestamp};
 use super::input::{Fork, Principal};
 use super::instance::{Instance, RunningSequence, Status, TimerKind};
 use super::macrostep::{Again, Cause, Taken};
 use super::outcome::{Decision, Outcome};
-use super::progress::{Checkpoint, Phase, Progress, Role, RunningGraph, StepState, StepStatus};
+use super::progress::{Phase, Progress, Role, RunningGraph, StepState, StepStatus};
 use super::transaction::{Verb, verb_of};
 use super::work::{Overrun, Work};
 use crate::definition::model::{Definition, Graph, Sequence, StateKind, StepFailure};
@@ -151,46 +152,6 @@ fn verbs(program: &Sequence) -> impl Iterator<Item = Verb> {
     program.steps.iter().filter_map(|step| verb_of(&step.call()?.operation))
 }
 
-/// The graphs of a checkpoint: what was taken back since has to be done again.
-fn still_done(
-    old: &Instance,
-    definition: &Definition,
-    checkpoint: &Checkpoint,
-) -> Vec<RunningGraph> {
-    let mut graphs = checkpoint.graphs.clone();
-    if checkpoint.pin != old.pin {
-        return graphs;
-    }
-    let mut known = old.progress.clone().unwrap_or_default();
-    known.mark_undone_of_before();
-    for run in &mut graphs {
-        let since = known.run(run.id);
-        let Some(since) = since.filter(|since| since.graph == run.graph) else { continue };
-        let mut again = false;
-        for at in 0..run.steps.len() {
-            let (Some(state), Some(now)) = (run.steps.get_mut(at), since.steps.get(at)) else {
-                continue;
-            };
-            let is_undone = now.status == StepStatus::Undone || now.is_partly_undone();
-            // Of a `foreach` that was under way then, a part may be done and not taken back.
-            let was_done = state.status == StepStatus::Completed || state.fan.is_some();
-            if was_done && is_undone {
-                state.clone_from(now);
-                again = true;
-            } else {
-                state.take_committed(now);
-            }
-        }
-        let graph = definition.graphs.get(usize::from(run.graph)).filter(|_| again);
-        if let Some(graph) = graph
-            && checkpoint.active.binary_search(&graph.state).is_ok()
-        {
-            reopen(run, graph, Vec::new());
-        }
-    }
-    graphs
-}
-
 fn with_graphs(graphs: Vec<RunningGraph>) -> Option<Box<Progress>> {
     (!graphs.is_empty()).then(|| Box::new(Progress { graphs, ..Progress::default() }))
 }
@@ -321,8 +282,7 @@ pub(super) fn reopen(run: &mut RunningGraph, graph: &Graph, first: Vec<u16>) {
         let with_it = step.dependents.iter().copied().chain(fallback).chain(step.fallback_of);
         for other in with_it {
             // What is committed is done for good: it keeps what it gave.
-            let is_final = run.steps.get(usize::from(other)).is_some_and(StepState::is_final);
-            if !open.contains(&other) && !is_final {
+            if !open.contains(&other) && !is_final(run, graph, other) {
                 open.push(other);
             }
         }

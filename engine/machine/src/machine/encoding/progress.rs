@@ -6,9 +6,10 @@ use super::moved::{read_moved, write_moved};
 use super::parts::{structs, words};
 use super::value::same;
 use crate::machine::{
-    Chunks, FanState, Phase, Progress, Role, Rollback, RunningGraph, RunningSequence, StepError,
-    StepState, StepStatus, Then, Undoable, Weighed,
+    Chunks, FanState, ItemState, Phase, Progress, Role, Rollback, RunningGraph, RunningSequence,
+    StepError, StepState, StepStatus, Then, Undoable, Weighed,
 };
+use crate::value::Value;
 
 structs! {
     RunningGraph { id, graph, phase, event, steps, open, started_at, ended_at }
@@ -199,6 +200,7 @@ fn write_graph(old: Option<&RunningGraph>, new: &RunningGraph, out: &mut Out) {
 
 /// A step whose list of items is the same: the changed items only.
 fn write_step(old: Option<&StepState>, new: &StepState, out: &mut Out) {
+    let before = old;
     let items = old.and_then(|old| old.fan.as_deref()).zip(new.fan.as_deref());
     let of_one = |(old, new): &(&FanState, &FanState)| {
         old.items.len() == new.items.len() && same(&old.list, &new.list)
@@ -207,8 +209,15 @@ fn write_step(old: Option<&StepState>, new: &StepState, out: &mut Out) {
         out.byte(0);
         return new.write(out);
     };
-    out.byte(1);
-    StepState { fan: None, ..new.clone() }.write(out);
+    // Its result is as large as all items: where one after the other is taken back, it is left out.
+    let undone = |(_, item): (usize, &ItemState)| matches!(item, ItemState::Undone);
+    let only_items = fan.items.changed(&old.items).any(undone)
+        && before.is_some_and(|before| is_same_but_items(before, new));
+    out.newer_if(only_items);
+    out.byte(if only_items { 2 } else { 1 });
+    if !only_items {
+        StepState { fan: None, ..new.clone() }.write(out);
+    }
     fan.next.write(out);
     fan.open.write(out);
     fan.failed.write(out);
@@ -217,6 +226,11 @@ fn write_step(old: Option<&StepState>, new: &StepState, out: &mut Out) {
         out.length(at);
         item.write(out);
     }
+}
+
+fn is_same_but_items(old: &StepState, new: &StepState) -> bool {
+    let around = |of: &StepState| StepState { fan: None, output: Value::Null, ..of.clone() };
+    same(&old.output, &new.output) && around(old) == around(new)
 }
 
 /// Reads what [`write_progress`] wrote onto what was before.
@@ -283,12 +297,15 @@ fn read_graph(
 }
 
 fn read_step(step: &mut StepState, from: &mut Reader<'_>) -> Result<(), DecodeError> {
-    if from.byte()? == 0 {
+    let how = from.byte()?;
+    if how == 0 {
         *step = Codec::read(from)?;
         return Ok(());
     }
     let mut fan = step.fan.take().ok_or(DecodeError::Invalid("items of no fan-out"))?;
-    *step = Codec::read(from)?;
+    if how == 1 {
+        *step = Codec::read(from)?;
+    }
     fan.next = Codec::read(from)?;
     fan.open = Codec::read(from)?;
     fan.failed = Codec::read(from)?;

@@ -119,7 +119,7 @@ fn taking_back_ten_thousand_calls_costs_one_each() {
             assert!(new.undo.copied(&old.undo) <= 1);
             let items = |progress: &Progress| progress.graphs[0].steps.get(0).cloned().unwrap();
             let (old, new) = (items(&old).fan.unwrap(), items(new).fan.unwrap());
-            assert_eq!(new.items.copied(&old.items), 0);
+            assert!(new.items.copied(&old.items) <= 1);
         }
         now = next;
     }
