@@ -130,7 +130,8 @@ fn kill_tells_of_what_waits_for_its_next_attempt_and_may_be_done() {
 #[test]
 fn an_undo_that_is_done_behind_its_timeout_is_done() {
     let script = ["start", "reply p.do", "command rollback", "advance 30s"];
-    let mut stuck = world(SLOW, &script);
+    let more = format!("{SLOW}  b: {{ needs: [a], call: p.more }}\n");
+    let mut stuck = world(&more, &script);
     assert_eq!(status(&stuck), Status::Stuck, "{}", stuck.out);
     assert!(stuck.out.contains("could not take back"), "{}", stuck.out);
     stuck.run("reply p.undo [attempt=1]");

@@ -145,7 +145,7 @@ fn decision_16_retry_sends_a_new_attempt_which_is_recorded_anew() {
             "sending billing.charge",
             "fail billing.charge unknown",
             "command retry",
-            "reply billing.charge {id: 1} [attempt=1]",
+            "fail billing.charge permanent no [attempt=1]",
             "sending billing.charge",
             "fail billing.charge unknown",
             "command retry",
@@ -162,6 +162,26 @@ fn decision_16_retry_sends_a_new_attempt_which_is_recorded_anew() {
         7 reply billing.charge -> - | a stuck ({UNKNOWN})
         8 command retry -> call billing.charge #3 | a
         9 reply billing.charge -> - | b
+    "
+        ),
+    );
+    // Was the first one done after all, the next is not sent, or nobody waits for it.
+    check(
+        CHARGE,
+        &[
+            "start",
+            "sending billing.charge",
+            "fail billing.charge unknown",
+            "command retry",
+            "reply billing.charge {id: 1} [attempt=1]",
+        ],
+        &format!(
+            "
+        1 start -> call billing.charge | a
+        2 sending billing.charge -> - | a
+        3 reply billing.charge -> - | a stuck ({UNKNOWN})
+        4 command retry -> call billing.charge #2 | a
+        5 reply billing.charge -> cancel billing.charge | b
     "
         ),
     );
