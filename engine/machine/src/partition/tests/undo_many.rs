@@ -20,6 +20,9 @@ steps:
   last: { call: p.last, needs: [each] }
 ";
 
+/// When all of it happens.
+const AT: Timestamp = Timestamp(1_750_000_000_000);
+
 /// A partition with one instance, and what it asked for.
 struct Many {
     partition: Partition,
@@ -38,8 +41,7 @@ impl Many {
     }
 
     fn batch(&mut self, inputs: Vec<PartitionInput>) -> Batch {
-        let at = Timestamp(1_750_000_000_000);
-        let mut left: Vec<_> = inputs.into_iter().map(|input| Stamped { input, at }).collect();
+        let mut left: Vec<_> = inputs.into_iter().map(|input| Stamped { input, at: AT }).collect();
         loop {
             let batch = self.partition.decide(&self.definitions, left);
             self.journal.extend(batch.frame.clone());
@@ -80,7 +82,11 @@ impl Many {
             let (key, call, attempt) = (key.clone(), call.call, call.attempt);
             PartitionInput::CallReply { key, call, attempt, outcome }
         });
-        self.batch(inputs.collect());
+        let inputs = inputs.collect();
+        self.batch(inputs);
+        // What is left to a decision of its own (decision 0063) begins with a timer.
+        let due = self.partition.due(AT, 16);
+        self.batch(due);
         count
     }
 }
