@@ -136,10 +136,10 @@ pub enum Error {
 impl Error {
     /// The same behind a decision, so that nobody is told that nothing was done.
     pub(crate) fn behind_a_decision(self) -> Self {
-        match self {
-            Self::Unheard(_) => self,
-            error => Self::Unheard(format!("how it goes on cannot be heard: {error}")),
+        if matches!(self, Self::Unheard(_)) {
+            return self;
         }
+        Self::Unheard(format!("how it goes on cannot be heard: {self}"))
     }
 
     /// The code and the name that people look up: `gearshift explain GS6001`.

@@ -56,13 +56,11 @@ fn adrift() -> (Vec<Vec<u8>>, Partition) {
 }
 
 #[test]
-#[ignore = "its files are still to be written: GEARSHIFT_GOLDEN=write, once"]
 fn the_journal_with_calls_adrift_is_written_and_read_as_ever() {
     journal_is_as_ever("adrift-journal.bin", &adrift());
 }
 
 #[test]
-#[ignore = "its files are still to be written: GEARSHIFT_GOLDEN=write, once"]
 fn the_snapshot_with_calls_adrift_is_written_and_read_as_ever() {
     snapshot_is_as_ever("adrift-snapshot.bin", &adrift());
 }

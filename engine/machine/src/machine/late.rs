@@ -17,7 +17,10 @@ impl Work<'_> {
 
     fn who_fired(&self) -> String {
         let by = self.entry.by.as_ref();
-        by.map_or("its timer was fired by hand".to_owned(), |by| format!("`{by}` fired its timer"))
+        by.map_or_else(
+            || "its timer was fired by hand".to_owned(),
+            |by| format!("`{by}` fired its timer"),
+        )
     }
 
     /// ``step `a` took longer than 1h``, where `since` it had as long as `limit`; where a person
