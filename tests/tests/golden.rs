@@ -358,10 +358,10 @@ fn transactions() -> (Vec<Vec<u8>>, Partition) {
 
 #[test]
 fn the_journal_with_transactions_is_written_and_read_as_ever() {
-    journal_is_as_ever("transactions-why-journal.bin", &transactions());
+    journal_is_as_ever("transactions-final-journal.bin", &transactions());
 }
 
 #[test]
 fn the_snapshot_with_transactions_is_written_and_read_as_ever() {
-    snapshot_is_as_ever("transactions-why-snapshot.bin", &transactions());
+    snapshot_is_as_ever("transactions-final-snapshot.bin", &transactions());
 }

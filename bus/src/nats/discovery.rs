@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_of_many_operations_is_known_and_what_is_not_read_has_a_reason() {
+    fn a_service_of_many_operations_is_known_and_what_is_not_read_has_a_reason() {
         assert_eq!(read(&answer(5_000, "")).unwrap().endpoints.len(), 5_000);
         let long = answer(1, &"x".repeat(ANSWER_BYTES_MAX));
         let why = read(&long).unwrap_err();

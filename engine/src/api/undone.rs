@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gearshift_machine::definition::model::{Definition, SeqStep};
 use gearshift_machine::machine::{
-    Ending, Instance, ItemState, Progress, Role, StepState, StepStatus, StuckKind, Undoable,
+    Ending, FanState, Instance, ItemState, Progress, Role, StepState, StepStatus, StuckKind,
+    Undoable,
 };
 use gearshift_protocol::view::{StayingItemView, StepView};
 
@@ -81,15 +82,17 @@ pub(super) fn add(
     if let Some((item, reason)) = failed(instance, &own) {
         stay.insert(item, reason);
     }
+    name_staying(one, fan, stay);
+}
+
+/// Names the first of those that stay, and counts the rest.
+fn name_staying(one: &mut StepView, fan: &FanState, stay: BTreeMap<u32, String>) {
     one.staying_items_left = stay.len().saturating_sub(NAMED_MAX) as u64;
-    one.staying_items = stay
-        .into_iter()
-        .take(NAMED_MAX)
-        .map(|(index, why)| {
-            let (item, item_bytes) = items::of_list(fan, index as usize);
-            StayingItemView { index: u64::from(index), item, item_bytes, why }
-        })
-        .collect();
+    let named = stay.into_iter().take(NAMED_MAX).map(|(index, why)| {
+        let (item, item_bytes) = items::of_list(fan, index as usize);
+        StayingItemView { index: u64::from(index), item, item_bytes, why }
+    });
+    one.staying_items = named.collect();
 }
 
 /// Did a `kill` end it, and leave something?

@@ -39,8 +39,8 @@ async fn explain(handle: &Handle, instance: &Instance, definition: &Definition) 
     let since = since(handle, instance, definition).await;
     let since = duration::format(now.since_ms(since).max(1_000) / 1_000 * 1_000);
     let been = if instance.status == Status::Stuck { "been stuck" } else { "been" };
-    let mut why =
-        Why { summary: format!("{id} has {been} in `{states}` for {since}"), ..Why::default() };
+    let summary = format!("{id} has {been} in `{states}` for {since}");
+    let mut why = Why { summary, ..Why::default() };
     if let Some(parent) = &instance.parent {
         why.lines.push(format!("it is child {} of `{}`", parent.invoke_id, parent.key));
     }
@@ -330,14 +330,13 @@ async fn missing_plugin(handle: &Handle, services: &[ServiceInfo], call: &CallVi
     };
     // As it is asked: an interface is who provides it, where no plugin is called so.
     let by_name = services.iter().any(|one| is_named(&one));
-    let named =
-        || services.iter().filter(|one| if by_name { is_named(one) } else { provides(one) });
+    let is_meant = |one: &&ServiceInfo| if by_name { is_named(one) } else { provides(one) };
+    let named = || services.iter().filter(is_meant);
     let (key, known) = METADATA_PROTOCOL;
     let foreign =
         |one: &&ServiceInfo| Some(one.metadata.get(key)?.clone()).filter(|spoken| *spoken != known);
-    if let (true, Some(spoken)) =
-        (named().all(|one| foreign(&one).is_some()), named().find_map(|one| foreign(&one)))
-    {
+    let are_all = named().all(|one| foreign(&one).is_some());
+    if let (true, Some(spoken)) = (are_all, named().find_map(|one| foreign(&one))) {
         say_once(why, not_spoken(&operation.plugin, &spoken));
         why.try_this.push(format!("gearshift plugin show {}", operation.plugin));
         return;

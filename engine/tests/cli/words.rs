@@ -26,7 +26,7 @@ fn dev() -> (Place, Dev) {
     let place = Place::new();
     place.write("flows/job.workflow.yaml", JOB);
     place.write("flows/gone.workflow.yaml", GONE);
-    place.write("flows/mocks.yaml", "a.book: {}\na.back: {}\n");
+    place.write("flows/mocks.yaml", "a.book: {}\na.back: {}\nb.gone: { hold: true }\n");
     let dev = place.dev(&["flows"]);
     (place, dev)
 }

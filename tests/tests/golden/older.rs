@@ -68,3 +68,15 @@ fn journals_and_snapshots_of_a_rollback_call_by_call_or_without_its_reason_are_r
         assert!(reasons.all(|reason| reason.is_empty()), "{name}");
     }
 }
+
+/// `transactions-why`: before a commit was kept with the steps of its members.
+#[test]
+fn journals_and_snapshots_of_commits_that_steps_do_not_know_are_read() {
+    let (_, today) = transactions();
+    let journal = restored("transactions-why-journal.bin");
+    let snapshot = opened("transactions-why-snapshot.bin");
+    assert!(snapshot.state_bytes() == journal.state_bytes());
+    assert_eq!(journal.counts(), today.counts());
+    assert_eq!(lines(&journal), lines(&today));
+    assert!(journal.state_bytes() != today.state_bytes(), "steps know it today");
+}

@@ -77,8 +77,8 @@ impl Work<'_> {
         true
     }
 
-    /// Something is taken back, and what was kept of this call meanwhile does not say that it is not
-    /// done: it is asked again, or told. `false`: nothing is waited for.
+    /// Something is taken back, and what was kept of this call meanwhile does not say that it is
+    /// not done: it is asked again, or told. `false`: nothing is waited for.
     pub(super) fn kept_in_doubt(&mut self, sequence: &RunningSequence) -> bool {
         let of = |it: &&Reply| sequence.call.as_ref().is_some_and(|call| call.id == it.call);
         let kept = self.instance.kept_replies().find(of).map(|it| it.outcome.clone());

@@ -8,11 +8,11 @@ use super::memory::Partition;
 use super::resting::Known;
 
 impl Partition {
-    /// What `input` to an instance, or to a key that has none, would come to at `now`: the answer of
-    /// [`Partition::decide`] to it, and the instance behind that, from a partition that holds
-    /// nothing but this instance and is dropped with its frame.
-    /// So nothing is written or sent, and the real order is decided by the same code; only limits
-    /// of what else waits in the real partition are not met here.
+    /// What `input` to an instance, or to a key that has none, would come to at `now`: the answer
+    /// of [`Partition::decide`] to it, and the instance behind that, from a partition that holds
+    /// nothing but this instance and is dropped with its frame. So nothing is written or sent, and
+    /// the real order is decided by the same code; only limits of what else waits in the real
+    /// partition are not met here.
     #[must_use]
     pub fn rehearse(
         (key, instance): (&InstanceKey, Option<Instance>),

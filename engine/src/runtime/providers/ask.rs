@@ -97,7 +97,9 @@ impl Attempt {
         // That it is recorded may take a while as well.
         if route.once {
             let recorded = Box::pin(self.may_start()).await;
-            let cut_off = |it: &Outcome| matches!(it, Outcome::Ignored { reason } if **reason == *CUT_OFF_BEFORE);
+            let before = |reason: &str| reason == CUT_OFF_BEFORE;
+            let cut_off =
+                |it: &Outcome| matches!(it, Outcome::Ignored { reason } if before(reason));
             // No engine sent it before, and this one does not: nobody has to wait for it.
             if self.first && cut_off(&recorded) {
                 return withdrawn();

@@ -60,8 +60,8 @@ pub struct CallView {
     /// whose limit it is and how many are ahead, or that its instance is to go on first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
-    /// It waits to be sent again, and may be done all the same: an engine that is gone may have sent
-    /// it, or an attempt before was not answered. A rollback waits until that is known.
+    /// It waits to be sent again, and may be done all the same: an engine that is gone may have
+    /// sent it, or an attempt before was not answered. A rollback waits until that is known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsure: bool,
     /// The plugin took the attempt and answers later.
