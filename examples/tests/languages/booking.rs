@@ -176,23 +176,30 @@ fn definition(folder: &Path, major: u32) -> PathBuf {
 }
 
 fn order(mut one: Value, history: &[Value]) -> Order {
-    let effects = history.iter().filter_map(|entry| entry["effects"].as_array()).flatten();
+    let effects = || history.iter().filter_map(|entry| entry["effects"].as_array()).flatten();
+    let count = |kind: &str| effects().filter(|effect| text(effect).starts_with(kind)).count();
     let notes = history.iter().filter_map(|entry| entry["note"].as_str());
+    let notes: Vec<&str> = notes.collect();
+    // An attempt that failed and is done after all did not fail; one under way then was in vain.
+    let after_all = notes.iter().filter(|note| note.contains(" is done after all")).count();
+    let notes = notes.into_iter();
     let workflow = text(&one["workflow"]);
     Order {
         id: text(&one["id"]),
         major: workflow.trim_start_matches("booking_").to_owned(),
         input: one["input"].take(),
         entries: serde_json::from_value(one["output"]["entries"].take()).unwrap(),
-        attempts: effects.filter(|effect| text(effect).starts_with("call ")).count(),
-        failed: notes.map(failures).sum(),
+        attempts: count("call "),
+        failed: (notes.map(failures).sum::<usize>() + count("cancel ")).saturating_sub(after_all),
         told: format!("{}: {history:#?}", one["id"]),
     }
 }
 
 /// Attempts that this note says were held back or failed; an answer that came too late is neither.
 fn failures(note: &str) -> usize {
-    note.matches("attempt ").count() - note.matches("_reply: attempt ").count()
+    let others = ["_reply: attempt ", " is done after all"];
+    let others: usize = others.iter().map(|words| note.matches(words).count()).sum();
+    note.matches("attempt ").count() - others
 }
 
 fn lines(text: &str) -> impl Iterator<Item = Value> + use<'_> {

@@ -73,6 +73,11 @@ async fn the_python_client_drives_a_real_engine() {
 }
 
 #[tokio::test]
+async fn orders_of_the_python_client_are_taken() {
+    tests_of_the_package_pass("test_orders").await;
+}
+
+#[tokio::test]
 async fn the_python_package_is_a_wheel() {
     tests_of_the_package_pass("test_wheel").await;
 }
