@@ -41,11 +41,12 @@ impl Instance {
             (_, Role::Undo { .. } | Role::Finally { .. })
             | (Then::Raise { .. } | Then::Hold { .. }, Role::State) => false,
             (Then::Raise { graph, .. }, Role::Step { graph: of, .. }) => *graph == of,
-            // Calls of states go on meanwhile, and may start other steps.
+            // Calls of states go on meanwhile, and may start other steps. Steps of a state that was
+            // left since are cut off, but for what is waited for.
             (Then::Hold { .. }, Role::Step { graph, step, .. }) => {
                 let run = progress.and_then(|progress| progress.run(graph));
                 let state = run.and_then(|run| run.steps.get(usize::from(step)));
-                state.is_some_and(|state| {
+                state.is_none_or(|state| {
                     !matches!(state.status, StepStatus::Running | StepStatus::Retrying)
                 })
             }

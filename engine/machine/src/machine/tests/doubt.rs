@@ -2,7 +2,8 @@
 
 use super::check;
 use super::check::{World, definition};
-use crate::machine::{EffectId, Status};
+use crate::machine::{CallOutcome, EffectId, Input, Status};
+use crate::value::Value;
 
 /// A call that is slower than its timeout, and is not asked again for long.
 const SLOW: &str = "
@@ -211,4 +212,38 @@ states:
         7 command retry -> - | e done
     ",
     );
+}
+
+#[test]
+fn a_rollback_by_hand_waits_for_steps_of_a_state_that_was_left_since() {
+    let text = "
+workflow: t
+initial: a
+states:
+  a:
+    steps:
+      one: { call: p.one, undo: p.unone, timeout: 2s, retry: { attempts: 2, delay: 1s } }
+    on: { again: a }
+";
+    // The one that was cut off is the first that ends, and the last.
+    for order in [[0, 1], [1, 0]] {
+        let mut one = world(text, &["start", "event again", "command rollback"]);
+        let calls: Vec<_> = one.calls.iter().map(|call| call.call).collect();
+        for at in order {
+            assert_eq!(status(&one), Status::Compensating, "{}", one.out);
+            let outcome = CallOutcome::Success(Value::Null);
+            one.tell(&Input::CallReply { call: calls[at], attempt: 1, outcome });
+        }
+        one.run("reply p.unone");
+        one.run("reply p.unone");
+        assert_eq!(asked(&one, "p.unone").len(), 2, "{}", one.out);
+        assert!(one.out.ends_with("stuck (rolled back by hand)\n"), "{}", one.out);
+    }
+    // Nobody answers: each is told, and nothing of it is under way any more.
+    let mut silent = world(text, &["start", "event again", "command rollback", "advance 1h"]);
+    assert_eq!((status(&silent), left_out(&silent).len()), (Status::Stuck, 2), "{}", silent.out);
+    assert_eq!(silent.instance.as_ref().unwrap().sequences, []);
+    silent.run("command retry");
+    silent.run("reply p.one");
+    assert!(silent.out.ends_with("reply p.one -> - | a\n"), "{}", silent.out);
 }
