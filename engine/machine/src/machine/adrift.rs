@@ -89,6 +89,7 @@ impl Work<'_> {
                     return outcome;
                 }
                 self.note(format!("{of}was cut off; {}: {message}", kind.as_str()));
+                self.remember_unusable(&sequence, *kind, code);
                 let unsent = **code == *NOT_SENT || is_until_let_go(*retry_after_ms);
                 let gone = *kind == ErrorKind::PluginNotFound || **code == *PLUGIN_GONE;
                 self.adrift_failed(sequence, unsent, gone, **code == *ENGINE_AWAY);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::doubt::in_doubt;
+use super::doubt::{in_doubt, is_put_off};
 use super::effect::NoticeKind;
 use super::end::End;
 use super::held::is_until_let_go;
@@ -96,8 +96,10 @@ impl Work<'_> {
                 self.was_cached(&sequence);
                 self.succeeded(sequence, output)
             }
-            CallOutcome::Failure { kind, code, .. } if is_unknown(&sequence, *kind, code) => {
-                self.outcome_unknown(sequence, *kind)
+            CallOutcome::Failure { kind, code, message, .. }
+                if is_unknown(&sequence, *kind, code) =>
+            {
+                self.outcome_unknown(sequence, (*kind, code, message))
             }
             CallOutcome::Failure { kind, code, message, retry_after_ms } => {
                 let failed = CallFailure { kind: *kind, code, message };
@@ -236,6 +238,7 @@ impl Work<'_> {
         let Some(call) = sequence.call.clone() else { return Ok(Taken::Yes) };
         self.disarm_call(sequence.id);
         self.note_attempt(&sequence, &call, failed);
+        self.remember_unusable(&sequence, failed.kind, failed.code);
         // One that was kept while the instance stood still is held by nobody any more.
         let retry_after_ms =
             retry_after_ms.map(|ms| if is_until_let_go(Some(ms)) { 0 } else { ms });
@@ -290,8 +293,7 @@ impl Work<'_> {
             held: false,
             once: false,
             // One that nobody answered may be done, and may still be where the next was not sent.
-            unsure: in_doubt(failed.kind, failed.code)
-                || (call.unsure && failed.kind == ErrorKind::PluginNotFound),
+            unsure: in_doubt(failed.kind, failed.code) || (call.unsure && is_put_off(failed.kind)),
             // What was held back and not sent is no attempt.
             attempt: call.attempt.saturating_sub(u32::from(failed.is_held())),
             heartbeat_ms: None,

@@ -165,13 +165,17 @@ impl Work<'_> {
     /// The instance does not go on with what those calls gave, but it was done: steps show it. What
     /// failed and is stopped is not waited for.
     pub(super) fn remember_kept(&mut self, stopped: impl Fn(Role) -> bool) {
-        let failed = |reply: &Reply| match reply.outcome {
-            CallOutcome::Failure { .. } => self.waiting_for(reply.call, reply.attempt),
+        let failed = |reply: &Reply| match &reply.outcome {
+            CallOutcome::Failure { kind, code, .. } => {
+                let sequence = self.waiting_for(reply.call, reply.attempt)?;
+                Some((sequence.clone(), *kind, Arc::clone(code)))
+            }
             CallOutcome::Success(_) | CallOutcome::Cached(_) => None,
         };
         let failed = self.instance.kept_replies().filter_map(failed);
-        let failed = failed.filter(|it| stopped(it.role)).cloned();
-        for sequence in failed.collect::<Vec<_>>() {
+        let failed = failed.filter(|(it, ..)| stopped(it.role));
+        for (sequence, kind, code) in failed.collect::<Vec<_>>() {
+            self.remember_unusable(&sequence, kind, &code);
             if self.kept_in_doubt(&sequence) {
                 continue;
             }

@@ -21,11 +21,16 @@ pub(super) fn in_doubt(kind: ErrorKind, code: &str) -> bool {
     silent || code == PLUGIN_GONE || code == HEARTBEAT_LOST
 }
 
-/// The same, also where this attempt was not sent, but one before was and nobody answered.
+/// The same, also where this attempt was not sent or put off, but one before was sent and nobody
+/// answered: who is too busy to work says nothing of what it did before.
 pub(super) fn stays_in_doubt(sequence: &RunningSequence, kind: ErrorKind, code: &str) -> bool {
     let unsure = sequence.call.as_ref().is_some_and(|call| call.unsure);
-    let unsent = kind == ErrorKind::PluginNotFound && code != NOT_SENT;
-    in_doubt(kind, code) || (unsure && unsent)
+    in_doubt(kind, code) || (unsure && code != NOT_SENT && is_put_off(kind))
+}
+
+/// Does a failure of this kind say nothing of the attempts before?
+pub(super) const fn is_put_off(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::PluginNotFound | ErrorKind::Retryable)
 }
 
 pub(super) const fn is_success(outcome: &CallOutcome) -> bool {

@@ -136,6 +136,7 @@ impl Work<'_> {
             // Nobody makes another attempt of it.
             CallOutcome::Failure { kind, code, message, retry_after_ms } => {
                 self.note(format!("{}: {message}", kind.as_str()));
+                self.remember_unusable(sequence, *kind, code);
                 if stays_in_doubt(sequence, *kind, code) {
                     self.leave_out(&self.cut_off_words(sequence, UNANSWERED));
                 }

@@ -10,6 +10,7 @@ use super::invoked::{CallFailure, call_at};
 use super::macrostep::Taken;
 use super::outcome::{Decision, Outcome};
 use super::pending::HEARTBEAT_LOST;
+use super::unusable::is_done;
 use super::work::{Overrun, Work};
 use crate::definition::model::Definition;
 
@@ -24,7 +25,7 @@ pub const CUT_OFF_BEFORE: &str = "cut_off_before";
 pub(super) fn is_unknown(sequence: &RunningSequence, kind: ErrorKind, code: &str) -> bool {
     let once = sequence.call.as_ref().is_some_and(|call| call.once);
     let silent = kind == ErrorKind::Timeout || code == HEARTBEAT_LOST;
-    kind == ErrorKind::OutcomeUnknown || (once && silent)
+    kind == ErrorKind::OutcomeUnknown || (once && (silent || is_done(kind, code)))
 }
 
 /// An attempt is about to be sent, once: `Done` where it may be.
@@ -64,15 +65,19 @@ impl Work<'_> {
     pub(super) fn outcome_unknown(
         &mut self,
         sequence: RunningSequence,
-        kind: ErrorKind,
+        (kind, code, message): (ErrorKind, &str, &str),
     ) -> Result<Taken, Overrun> {
         let Some((spec, _)) = call_at(self.definition, &sequence) else { return Ok(Taken::Yes) };
         let Some(call) = &sequence.call else { return Ok(Taken::Yes) };
+        let what = match is_done(kind, code) {
+            true => format!("it was answered, but not so that it can be used ({message})"),
+            false => "the call was sent, no reply came".to_owned(),
+        };
         let reason = format!(
-            "outcome of `{}` is unknown: the call was sent, no reply came, and the operation is \
-             not idempotent",
+            "outcome of `{}` is unknown: {what}, and the operation is not idempotent",
             spec.operation
         );
+        self.remember_unusable(&sequence, kind, code);
         let failed = CallFailure {
             kind: ErrorKind::OutcomeUnknown,
             code: &"outcome_unknown".into(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::chunks::Chunks;
 use super::done_again::Committed;
 use super::end::End;
-use super::ids::{Pin, StateId, Timestamp};
+use super::ids::{EffectId, Pin, StateId, Timestamp};
 use super::input::{ErrorKind, Event};
 use super::instance::{Reply, RunningSequence, Vote};
 use super::outputs::Weighed;
@@ -275,6 +275,9 @@ pub struct Undoable {
     pub output: Value,
     /// When it succeeded.
     pub at: Timestamp,
+    /// The call, where it failed as what it gave could not be used: an attempt of it that succeeds
+    /// puts its output here.
+    pub unusable: Option<EffectId>,
 }
 
 /// A rollback under way: newest first, one at a time.

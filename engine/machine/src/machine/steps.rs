@@ -65,7 +65,7 @@ impl Work<'_> {
         call: &RunningCall,
         output: &Value,
     ) {
-        if spec.undo.is_none() {
+        if spec.undo.is_none() || self.usable_now(spec, call, output) {
             return;
         }
         let (id, at) = (self.fresh_id(), self.now);
@@ -86,6 +86,7 @@ impl Work<'_> {
             input: call.input.clone(),
             output: output.clone(),
             at,
+            unusable: None,
         });
         self.tell_done(id, &what.unwrap_or_else(|| Arc::clone(&spec.operation)));
     }

@@ -14,23 +14,27 @@ structs! {
 const OF_STATE: u8 = 0;
 const OF_STEP: u8 = 1;
 const OF_ITEM: u8 = 2;
+/// Added to them where a call is named behind the rest.
+const UNUSABLE: u8 = 4;
 
 impl Codec for Undoable {
     fn write(&self, out: &mut Out) {
-        let Self { id, sequence, position, state, step, item, input, output, at } = self;
+        let Self { id, sequence, position, state, step, item, input, output, at, unusable } = self;
+        let more = if unusable.is_some() { UNUSABLE } else { 0 };
+        out.newer_if(unusable.is_some());
         id.write(out);
         sequence.write(out);
         position.write(out);
         state.write(out);
         match (step, item) {
-            (None, _) => out.byte(OF_STATE),
+            (None, _) => out.byte(OF_STATE | more),
             (Some(step), None) => {
-                out.byte(OF_STEP);
+                out.byte(OF_STEP | more);
                 step.write(out);
             }
             (Some(step), Some(item)) => {
                 out.newer_if(true);
-                out.byte(OF_ITEM);
+                out.byte(OF_ITEM | more);
                 step.write(out);
                 item.write(out);
             }
@@ -38,19 +42,24 @@ impl Codec for Undoable {
         input.write(out);
         output.write(out);
         at.write(out);
+        if let Some(call) = unusable {
+            call.write(out);
+        }
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (id, sequence) = (Codec::read(from)?, Codec::read(from)?);
         let (position, state) = (Codec::read(from)?, Codec::read(from)?);
-        let (step, item) = match from.byte()? {
+        let tag = from.byte()?;
+        let (step, item) = match tag & !UNUSABLE {
             OF_STATE => (None, None),
             OF_STEP => (Some(Codec::read(from)?), None),
             OF_ITEM => (Some(Codec::read(from)?), Some(Codec::read(from)?)),
             _ => return Err(DecodeError::Invalid("step of an undo")),
         };
         let (input, output, at) = (Codec::read(from)?, Codec::read(from)?, Codec::read(from)?);
-        Ok(Self { id, sequence, position, state, step, item, input, output, at })
+        let unusable = (tag & UNUSABLE != 0).then(|| Codec::read(from)).transpose()?;
+        Ok(Self { id, sequence, position, state, step, item, input, output, at, unusable })
     }
 }
 

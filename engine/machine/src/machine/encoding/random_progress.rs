@@ -212,6 +212,7 @@ impl Random {
             input: self.value(1),
             output: self.value(1),
             at: self.at(),
+            unusable: self.maybe(Self::id),
         }
     }
 

@@ -53,7 +53,9 @@ impl Moving<'_> {
             };
             let (id, sequence, position, state) = (it.id, it.sequence, it.position, it.state);
             let (input, output, at) = (Value::Null, Value::Null, self.now);
-            let done = Undoable { id, sequence, position, state, step, item, input, output, at };
+            let unusable = None;
+            let done =
+                Undoable { id, sequence, position, state, step, item, input, output, at, unusable };
             let Undoable { sequence, position, state, step, .. } = self.undoable(&done)?;
             let role = step.map_or(it.role, |(graph, step)| Role::Step { graph, step, item });
             Ok(RunningSequence { sequence, position, state, role, ..it.clone() })

@@ -164,7 +164,7 @@ impl World {
             Some("unsent") => NOT_SENT,
             Some("gone") => PLUGIN_GONE,
             Some("held" | "held_again") => BREAKER_OPEN,
-            Some(_) | None => "",
+            Some(_) | None => line.option("code").unwrap_or_default(),
         };
         let outcome = CallOutcome::Failure { kind, code: code.into(), message, retry_after_ms };
         self.reply(operation, line, outcome);

@@ -100,11 +100,31 @@ fn what_may_be_done_is_asked_again_until_it_is_known() {
     ",
     );
     // Its plugin says that it is not done: nothing is to be taken back.
-    let script = ["start", "command cancel", "advance 7s", "fail p.do retryable busy"];
+    let script = ["start", "command cancel", "advance 7s", "fail p.do permanent no"];
     let certain = world(SLOW, &script);
     assert_eq!((status(&certain), left_out(&certain)), (Status::Cancelled, vec![]));
     let calls = asked(&certain, "p.do");
     assert_eq!(calls, [(calls[0].0, 1), (calls[0].0, 2)]);
+    // It is too busy to say: that tells nothing of the attempt before.
+    let three = SLOW.replace("attempts: 2", "attempts: 3");
+    let script =
+        ["start", "command cancel", "advance 7s", "fail p.do retryable busy", "advance 6s"];
+    let mut busy = world(&three, &script);
+    assert_eq!((status(&busy), asked(&busy, "p.do").len()), (Status::Compensating, 3));
+    busy.run("reply p.do");
+    assert_eq!(asked(&busy, "p.undo").len(), 1, "{}", busy.out);
+    let busy = world(
+        &three,
+        &[
+            "start",
+            "advance 7s",
+            "fail p.do retryable busy",
+            "command cancel",
+            "advance 6s",
+            "fail p.do retryable busy",
+        ],
+    );
+    assert_eq!((status(&busy), left_out(&busy).len()), (Status::Cancelled, 1), "{}", busy.out);
     // Nobody answers at all: that is told, and nothing is waited for any more.
     for order in ["command cancel", "command rollback"] {
         let silent = world(SLOW, &["start", order, "advance 1h"]);

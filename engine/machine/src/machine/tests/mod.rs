@@ -50,5 +50,6 @@ mod step_ends;
 mod timers;
 mod trace_context;
 mod undo_with;
+mod unusable;
 
 use check::check;
