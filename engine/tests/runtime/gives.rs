@@ -1,7 +1,7 @@
 //! Decision 0060: an answer is compared with what its plugin publishes, however it comes.
 
 use gearshift_bus::{
-    Bus, EndpointInfo, Message, Offer, Registration, Request, ServiceInfo, Subject,
+    Bus, EndpointInfo, Message, Offer, Registration, Request, ServiceInfo, Subject, SubjectPattern,
 };
 use gearshift_machine::machine::InstanceKey;
 use gearshift_machine::partition::Partition;
@@ -182,4 +182,41 @@ fn decision_60_nothing_is_refused_by_what_was_published_before() {
         told(&world, "c", "now", r#"{"n":1}"#),
         format!("{REFUSED}`n` is of type integer, where string is due\"")
     );
+}
+
+#[test]
+fn decision_60_the_first_answers_of_a_plugin_that_has_just_begun_are_compared() {
+    on_each_bus(|world| {
+        let world = begin(world);
+        // Asked while nobody can discover it; it can be once it answers.
+        let bus = world.bus();
+        let pattern = SubjectPattern::parse("gearshift.plugin.p.v1.work").unwrap();
+        let mut server = world.run(bus.requests().serve(&pattern, "q")).unwrap();
+        world.spawn(async move {
+            let request = server.next().await.unwrap();
+            drop(server);
+            let _plugin = serve(&bus, ("a", "1.2.0"), Some(INTEGER)).await;
+            answer(&bus, request).await;
+            std::future::pending().await
+        });
+        let wrong = "`n` is of type string, where integer is due\"";
+        assert_eq!(told(&world, "a", "now", r#"{"n":"x"}"#), format!("{REFUSED}{wrong}"));
+        assert_eq!(told(&world, "b", "now", r#"{"n":"x"}"#), format!("{REFUSED}{wrong}"));
+    });
+}
+
+#[test]
+fn decision_60_who_cannot_be_discovered_is_compared_with_nothing() {
+    let world = begin(World::memory());
+    let bus = world.bus();
+    let pattern = SubjectPattern::parse("gearshift.plugin.p.v1.work").unwrap();
+    let mut server = world.run(bus.requests().serve(&pattern, "q")).unwrap();
+    world.spawn(async move {
+        while let Some(request) = server.next().await {
+            answer(&bus, request).await;
+        }
+    });
+    for (name, way) in [("a", "now"), ("b", "later"), ("c", "now")] {
+        assert_eq!(told(&world, name, way, r#"{"n":"x"}"#), "\"x\" \"\"");
+    }
 }

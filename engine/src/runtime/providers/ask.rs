@@ -267,7 +267,7 @@ impl Attempt {
                         let (reply, gives) = (reply.clone(), sending.gives());
                         Asked::Stored(Box::new(Stored { reply, object, gives }))
                     }
-                    None => sending.compared(read_reply(reply, &self.id)),
+                    None => sending.compared(&self.shared.providers, read_reply(reply, &self.id)),
                 }
             }
         }
@@ -364,21 +364,18 @@ const fn signed(asked: &Asked) -> Sign {
     match asked {
         Asked::Ended(outcome) => sign_of(outcome),
         Asked::Stored(_) => Sign::Well,
-        // Rarely it turns out to be right, and then it was one sign too many.
-        Asked::Doubted(_) => Sign::Bad,
+        Asked::Doubted(doubt) => doubt.sign(),
         Asked::Promised(_) | Asked::Again | Asked::Nothing => Sign::None,
     }
 }
 
-const fn failed(asked: &Asked) -> bool {
+fn failed(asked: &Asked) -> bool {
     match asked {
         Asked::Ended(CallOutcome::Success(_) | CallOutcome::Cached(_))
         | Asked::Promised(_)
         | Asked::Stored(_) => false,
-        Asked::Ended(CallOutcome::Failure { .. })
-        | Asked::Doubted(_)
-        | Asked::Nothing
-        | Asked::Again => true,
+        Asked::Doubted(doubt) => doubt.sign() == Sign::Bad,
+        Asked::Ended(CallOutcome::Failure { .. }) | Asked::Nothing | Asked::Again => true,
     }
 }
 

@@ -1,7 +1,8 @@
 //! [`Gives`]: what an attempt is to be answered with, as who was asked publishes it.
 //!
 //! What is known of plugins is a hint that may be seconds old, so no answer is refused by that
-//! alone: who runs is asked again first. An answer that fits what is known needs none of that.
+//! alone: who runs is asked again first. An answer that fits what is known needs none of that; one of
+//! a plugin that nobody knew of, as it has just begun, is looked at likewise.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +20,7 @@ use super::registry::{Providers, Route, key_of};
 use super::reply::failure;
 use super::sending::Sending;
 use super::shapes::Shape;
-use super::signs::words_of;
+use super::signs::{Sign, words_of};
 use crate::runtime::clock::monotonic;
 
 /// What an attempt is to be answered with.
@@ -31,14 +32,16 @@ pub(crate) struct Gives {
     alone: Option<Subject>,
     /// When it was asked: whoever took it was there then.
     asked: Instant,
-    shape: Arc<Shape>,
+    /// `None`: nobody was known to offer it, and somebody answered all the same.
+    shape: Option<Arc<Shape>>,
 }
 
-/// An output that is not what is known to be published.
+/// An output that is not what is known to be published, or of which nothing is known.
 pub(crate) struct Doubt {
     gives: Gives,
     output: Value,
-    why: String,
+    /// Why it is not what is known; `None` where nothing is.
+    why: Option<String>,
 }
 
 impl Route {
@@ -48,9 +51,12 @@ impl Route {
         picked.map_or(self.gives.as_ref(), |picked| picked.gives.as_ref())
     }
 
-    /// The same, to be kept.
+    /// The same, to be kept; also where nobody was known to offer it.
     pub(super) fn gives(&self, picked: Option<&Picked>, asked: Instant) -> Option<Gives> {
-        let shape = Arc::clone(self.shape(picked)?);
+        let shape = self.shape(picked).cloned();
+        if shape.is_none() && self.offered {
+            return None;
+        }
         let alone = picked.map(|picked| picked.subject.clone());
         Some(Gives { subject: self.subject.clone(), alone, asked, shape })
     }
@@ -78,18 +84,17 @@ impl Sending {
     }
 
     /// What came of it, or that it is to be looked at again.
-    pub(super) fn compared(&self, outcome: CallOutcome) -> Asked {
+    pub(super) fn compared(&self, providers: &Providers, outcome: CallOutcome) -> Asked {
+        let CallOutcome::Success(output) = outcome else { return Asked::Ended(outcome) };
         let shape = self.route.shape(self.picked.as_ref());
-        let Some(shape) = shape else { return Asked::Ended(outcome) };
-        let why = match &outcome {
-            CallOutcome::Success(output) => shape.misfit(output),
-            CallOutcome::Cached(_) | CallOutcome::Failure { .. } => None,
-        };
-        match (why, outcome, self.gives()) {
-            (Some(why), CallOutcome::Success(output), Some(gives)) => {
-                Asked::Doubted(Box::new(Doubt { gives, output, why }))
-            }
-            (None | Some(_), outcome, _) => Asked::Ended(outcome),
+        let why = shape.and_then(|shape| shape.misfit(&output));
+        let is_new = || shape.is_none() && !self.route.offered;
+        if why.is_none() && !(is_new() && !providers.is_undiscoverable(&self.route.subject)) {
+            return Asked::Ended(CallOutcome::Success(output));
+        }
+        match self.gives() {
+            Some(gives) => Asked::Doubted(Box::new(Doubt { gives, output, why })),
+            None => Asked::Ended(CallOutcome::Success(output)),
         }
     }
 }
@@ -101,10 +106,14 @@ pub(crate) async fn sure(
     outcome: CallOutcome,
 ) -> CallOutcome {
     match (gives, outcome) {
-        (Some(gives), CallOutcome::Success(output)) => match gives.shape.misfit(&output) {
-            None => CallOutcome::Success(output),
-            Some(why) => Doubt { gives, output, why }.settled(providers).await,
-        },
+        (Some(gives), CallOutcome::Success(output)) => {
+            let why = gives.shape.as_ref().map(|shape| shape.misfit(&output));
+            match why {
+                Some(None) => CallOutcome::Success(output),
+                Some(why) => Doubt { gives, output, why }.settled(providers).await,
+                None => Doubt { gives, output, why: None }.settled(providers).await,
+            }
+        }
         (None | Some(_), outcome) => outcome,
     }
 }
@@ -127,25 +136,44 @@ impl Gives {
 }
 
 impl Doubt {
+    /// What it says of the operation. Rarely one that does not fit turns out to be right, and then it
+    /// was one sign too many.
+    pub(super) const fn sign(&self) -> Sign {
+        if self.why.is_some() { Sign::Bad } else { Sign::Well }
+    }
+
     /// Why it is in doubt, for people.
     pub(super) fn words(&self) -> String {
-        words_of(&self.gives.refused(&self.why))
+        let why = self.why.as_deref();
+        why.map_or_else(String::new, |why| words_of(&self.gives.refused(why)))
     }
 
     /// What came of the attempt, now that who runs is asked.
     pub(crate) async fn settled(self, providers: &Providers) -> CallOutcome {
         let Self { gives, output, why } = self;
+        let as_known = |output| match &why {
+            Some(why) => gives.refused(why),
+            None => CallOutcome::Success(output),
+        };
+        if why.is_none() && providers.is_undiscoverable(&gives.subject) {
+            return CallOutcome::Success(output);
+        }
         match providers.discover(gives.asked).await {
             // The next answers are compared with what is known now.
             Ok(seen) => providers.agree(&seen),
             Err(error) => {
                 tracing::debug!(%error, "plugins could not be discovered");
-                return gives.refused(&why);
+                return as_known(output);
             }
         }
         match gives.now(providers) {
             // Who answered has gone, and had published what it did not keep to.
-            Published::Nowhere => gives.refused(&why),
+            Published::Nowhere => {
+                if why.is_none() {
+                    providers.answers_undiscovered(&gives.subject);
+                }
+                as_known(output)
+            }
             // It may have been one that came since.
             Published::Unsure => CallOutcome::Success(output),
             Published::As(text) => match providers.shapes.of(&text).misfit(&output) {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use dashmap::DashMap;
+use dashmap::{DashMap, DashSet};
 use gearshift_bus::{Bucket, Bus, Error as BusError, ServiceStats, Subject};
 use gearshift_machine::definition::model::Balance;
 use gearshift_protocol::{Announcement, AnnouncementKind, Load, OperationRef, PluginStatus};
@@ -109,6 +109,8 @@ pub(crate) struct Providers {
     pub(crate) waits: Waits,
     pub(super) losses: Losses,
     pub(super) shapes: Shapes,
+    /// Subjects that were answered, and that nobody who can be discovered offers.
+    pub(super) undiscoverable: DashSet<Subject>,
     /// By service id.
     pub(super) busy: DashMap<String, Arc<Busy>>,
 }
@@ -133,6 +135,7 @@ impl Providers {
             waits: Waits::default(),
             losses: Losses::default(),
             shapes: Shapes::default(),
+            undiscoverable: DashSet::new(),
             busy: DashMap::new(),
         }
     }
@@ -271,6 +274,16 @@ impl Providers {
         }
     }
 
+    /// Was it looked for who answers there, and nobody found?
+    pub(super) fn is_undiscoverable(&self, subject: &Subject) -> bool {
+        self.undiscoverable.contains(subject)
+    }
+
+    /// It was just now.
+    pub(super) fn answers_undiscovered(&self, subject: &Subject) {
+        self.undiscoverable.insert(subject.clone());
+    }
+
     /// Nobody answers the operation: it is looked for again before the next attempt.
     pub(crate) fn forget(&self, operation: &str) {
         for routes in &self.routes {
@@ -313,6 +326,7 @@ impl Providers {
                 route.turn == turn && agrees()
             });
         }
+        self.undiscoverable.retain(|subject| seen.once(subject.as_str()).is_none());
         let ids: BTreeSet<_> = seen.instances().iter().map(|one| &*one.info.id).collect();
         self.busy.retain(|id, busy| ids.contains(&**id) || busy.own() > 0);
     }
