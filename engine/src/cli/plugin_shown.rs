@@ -24,6 +24,9 @@ const EVERYTHING: &str = "*";
 /// What there is none of.
 const NONE: &str = "-";
 
+/// Words of an `enum` that are shown one by one.
+const WORDS_MAX: usize = 6;
+
 /// `plugin ls`: what the engine that answered has seen, else what plugins say themselves.
 pub(super) fn table(by_engine: bool) -> Table<'static, PluginView> {
     Table {
@@ -334,9 +337,16 @@ fn operation(it: &OperationView) -> Vec<String> {
     lines
 }
 
-/// A schema in one line: `{ title: string, pages?: integer }`; what is no plain object as it is.
-fn short(schema: &Value) -> String {
-    let kind = |schema: &Value| match schema.get("type") {
+/// The words that a schema allows, or its type.
+fn kind(schema: &Value) -> String {
+    let allowed = schema.get("enum").and_then(Value::as_array);
+    if let Some(allowed) = allowed.filter(|words| words.len() <= WORDS_MAX) {
+        return allowed.iter().map(Value::to_string).collect::<Vec<_>>().join("|");
+    }
+    if let Some(only) = schema.get("const") {
+        return only.to_string();
+    }
+    match schema.get("type") {
         Some(Value::String(kind)) => kind.clone(),
         Some(Value::Array(kinds)) => {
             kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("|")
@@ -345,7 +355,11 @@ fn short(schema: &Value) -> String {
             Some(named) => named.rsplit('/').next().unwrap_or(named).to_owned(),
             None => "any".to_owned(),
         },
-    };
+    }
+}
+
+/// A schema in one line: `{ title: string, pages?: integer }`; what is no plain object as it is.
+fn short(schema: &Value) -> String {
     let Some(members) = schema.get("properties").and_then(Value::as_object) else {
         return match schema.get("type") {
             Some(_) => kind(schema),

@@ -14,6 +14,8 @@ fn schemas_are_told_in_one_line() {
     });
     assert_eq!(short(&schema), "{ pages?: integer|null, title: string }");
     assert_eq!(short(&json!({ "type": "integer" })), "integer");
+    let words = json!({ "properties": { "as": { "enum": ["a", 1] }, "of": { "const": "b" } } });
+    assert_eq!(short(&words), r#"{ as?: "a"|1, of?: "b" }"#);
     assert_eq!(short(&json!(true)), "true");
 }
 

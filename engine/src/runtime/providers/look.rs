@@ -17,7 +17,7 @@ use super::counts::Counted;
 use super::gives::sure;
 use super::prefer::Prefer;
 use super::registry::{Providers, Unroutable, key_of, status_of};
-use super::reply::{failure, read_reply};
+use super::reply::{failure, promise_of, read_reply};
 use crate::runtime::clock::monotonic;
 use crate::runtime::error::Error;
 use crate::runtime::handle::Handle;
@@ -209,6 +209,11 @@ impl Handle {
         began: Instant,
         limit: Duration,
     ) -> CallOutcome {
+        if promise_of(&reply, call).is_some() {
+            // Nobody would publish where a call by hand listens.
+            let text = "the plugin promises its result for later, which only a workflow waits for";
+            return failure(ErrorKind::InvalidReply, "pending", text);
+        }
         let Some(object) = object_of(&reply) else { return read_reply(&reply, call) };
         let left = limit.saturating_sub(began.elapsed());
         let read = read_object(&self.0, reply, &object, call);
