@@ -45,7 +45,8 @@ impl Instance {
             (Then::Hold { .. }, Role::Step { graph, step, .. }) => {
                 let run = progress.and_then(|progress| progress.run(graph));
                 let state = run.and_then(|run| run.steps.get(usize::from(step)));
-                state.is_some_and(|state| {
+                // Of a run that another one of its state replaced nothing goes on.
+                state.is_none_or(|state| {
                     !matches!(state.status, StepStatus::Running | StepStatus::Retrying)
                 })
             }

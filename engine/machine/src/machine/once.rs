@@ -81,6 +81,7 @@ impl Work<'_> {
         self.disarm_call(sequence.id);
         self.notice(NoticeKind::CallFailed, failed.fields(&spec.operation, call.attempt));
         self.set_call(sequence.id, None);
+        self.may_be_done_all_the_same(&sequence, ErrorKind::OutcomeUnknown, "");
         if kind == ErrorKind::Timeout || call.heartbeat_ms.is_some() {
             let words = format!("cancel {}", spec.operation);
             self.emit(Effect::CancelCall { call: call.id }, words)?;
