@@ -5,6 +5,7 @@
 //! be taken back; a rollback waits for them; `retry` goes on with them under their id.
 
 use super::calls::{ENGINE_AWAY, NOT_SENT, PLUGIN_GONE};
+use super::doubt::{UNANSWERED, stays_in_doubt};
 use super::effect::Effect;
 use super::held::is_until_let_go;
 use super::ids::EffectId;
@@ -34,11 +35,14 @@ impl Instance {
 }
 
 impl Work<'_> {
-    fn adrift_mut(&mut self) -> Option<&mut Vec<RunningSequence>> {
+    pub(super) fn adrift_mut(&mut self) -> Option<&mut Vec<RunningSequence>> {
         self.instance.progress.as_deref_mut().map(|progress: &mut Progress| &mut progress.adrift)
     }
 
-    fn take_adrift(&mut self, of: impl Fn(&RunningSequence) -> bool) -> Option<RunningSequence> {
+    pub(super) fn take_adrift(
+        &mut self,
+        of: impl Fn(&RunningSequence) -> bool,
+    ) -> Option<RunningSequence> {
         let adrift = self.adrift_mut()?;
         let at = adrift.iter().position(of)?;
         Some(adrift.remove(at))
@@ -72,46 +76,46 @@ impl Work<'_> {
         let of = self.step_words(sequence.role);
         match &reply.outcome {
             CallOutcome::Success(output) | CallOutcome::Cached(output) => {
-                self.note(format!("{of}done after it was cut off: it can be taken back"));
+                let was = if sequence.is_doubtful() { "all" } else { "it was cut off" };
+                self.note(format!("{of}done after {was}: it can be taken back"));
                 self.disarm_call(sequence.id);
                 self.remember_call(&sequence, output);
-                if self.may_begin_again(sequence.role) {
+                if !self.halted_gave(&sequence, output) && self.may_begin_again(sequence.role) {
                     sequence.call = None;
                     sequence.reply = Some(Box::new(output.clone()));
                     self.adrift_mut().into_iter().for_each(|all| all.push(sequence.clone()));
                 }
                 Outcome::Done
             }
-            CallOutcome::Failure { kind, code, message, retry_after_ms } => {
+            CallOutcome::Failure { kind, code, message, .. } => {
                 if sequence.call.as_ref().is_some_and(|call| call.attempt != reply.attempt) {
                     let outcome = self.unawaited("late_reply", reply, Some(&sequence));
                     self.adrift_mut().into_iter().for_each(|all| all.push(sequence.clone()));
                     return outcome;
                 }
-                self.note(format!("{of}was cut off; {}: {message}", kind.as_str()));
+                let was = if sequence.is_doubtful() { "answered after all" } else { "was cut off" };
+                self.note(format!("{of}{was}; {}: {message}", kind.as_str()));
                 self.remember_unusable(&sequence, *kind, code);
-                let unsent = **code == *NOT_SENT || is_until_let_go(*retry_after_ms);
-                let gone = *kind == ErrorKind::PluginNotFound || **code == *PLUGIN_GONE;
-                self.adrift_failed(sequence, unsent, gone, **code == *ENGINE_AWAY);
+                self.adrift_failed(sequence, &reply.outcome);
                 Outcome::Done
             }
         }
     }
 
-    /// It is not done, as far as anybody can tell; but for one whose plugin or engine went away: it
-    /// stays in doubt.
-    fn adrift_failed(&mut self, sequence: RunningSequence, unsent: bool, gone: bool, away: bool) {
-        let (id, now) = (sequence.id, self.now);
-        let in_time = sequence.call.as_ref().is_some_and(|call| now < call.deadline);
-        if unsent || !(away || gone && in_time) {
-            return self.disarm_call(id);
+    /// It is not done, as far as anybody can tell; but for one that nobody answered, or whose
+    /// plugin or engine went away: it stays in doubt.
+    fn adrift_failed(&mut self, sequence: RunningSequence, outcome: &CallOutcome) {
+        let CallOutcome::Failure { kind, code, retry_after_ms, .. } = outcome else { return };
+        let (now, call) = (self.now, sequence.call.as_ref());
+        let in_time = call.is_some_and(|call| now < call.deadline);
+        let sent_before = call.is_some_and(|call| call.unsure);
+        let unsent = **code == *NOT_SENT || is_until_let_go(*retry_after_ms);
+        let gone = *kind == ErrorKind::PluginNotFound || **code == *PLUGIN_GONE;
+        let silent = stays_in_doubt(&sequence, *kind, code) || gone && in_time;
+        self.disarm_call(sequence.id);
+        if (unsent && sent_before) || (!unsent && silent) {
+            self.stays_doubtful(sequence);
         }
-        if away {
-            self.disarm_call(id);
-        }
-        let call = sequence.call.map(|call| RunningCall { sent: false, unsure: true, ..call });
-        let doubtful = RunningSequence { call, ..sequence };
-        self.adrift_mut().into_iter().for_each(|all| all.push(doubtful.clone()));
     }
 
     /// The deadline of such a call; `None` where it is none.
@@ -158,26 +162,28 @@ impl Work<'_> {
         let all = all.filter(|it| it.call.is_some());
         let (awaited, rest) = all.partition::<Vec<_>, _>(is_for);
         progress.adrift = rest;
-        for sequence in awaited {
-            self.ask_doubtful(&sequence);
-            self.instance.sequences.push(sequence);
-        }
+        self.take_in(awaited);
     }
 
     /// All of them are under way again, for who has to hear their end.
     pub(super) fn take_in_adrift(&mut self) {
         let all = self.adrift_mut().map(std::mem::take).unwrap_or_default();
-        for sequence in all.into_iter().filter(|it| it.call.is_some()) {
-            self.ask_doubtful(&sequence);
-            self.instance.sequences.push(sequence);
-        }
+        self.take_in(all.into_iter().filter(|it| it.call.is_some()).collect());
     }
 
-    /// Only a further attempt tells whether one in doubt is done.
-    fn ask_doubtful(&mut self, sequence: &RunningSequence) {
-        if sequence.call.as_ref().is_some_and(|call| !call.sent) {
-            self.disarm_call(sequence.id);
-            self.arm(*ASK_AGAIN_MS.start(), TimerKind::CallRetry { sequence: sequence.id });
+    /// Only a further attempt tells whether one in doubt is done. What may be sent once only has
+    /// none: that is told.
+    fn take_in(&mut self, all: Vec<RunningSequence>) {
+        for sequence in all {
+            if self.is_unanswered_once(&sequence) {
+                self.leave_out(&self.cut_off_words(&sequence, UNANSWERED));
+                continue;
+            }
+            if sequence.is_doubtful() {
+                self.disarm_call(sequence.id);
+                self.arm(*ASK_AGAIN_MS.start(), TimerKind::CallRetry { sequence: sequence.id });
+            }
+            self.instance.sequences.push(sequence);
         }
     }
 
@@ -220,7 +226,7 @@ impl Work<'_> {
         for sequence in self.adrift_mut().map(std::mem::take).unwrap_or_default() {
             self.disarm_call(sequence.id);
             if sequence.call.is_some() {
-                self.note(self.cut_off_words(&sequence, "was cut off"));
+                self.note(self.adrift_words(&sequence));
             }
         }
     }

@@ -155,7 +155,7 @@ impl Work<'_> {
 
     /// A step whose sequence goes on where it failed has not failed any more, and has the time of
     /// its deadline again.
-    fn step_goes_on(&mut self, role: Role) {
+    pub(super) fn step_goes_on(&mut self, role: Role) {
         let Role::Step { graph, step, item: None } = role else { return };
         let Some(state) = self.step_state_mut(graph, step) else { return };
         if state.status != StepStatus::Failed || state.is_settled() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::doubt::{is_of_earlier, is_success};
 use super::ids::{EffectId, Timestamp};
 use super::input::CallOutcome;
-use super::instance::{Instance, Reply, RunningCall, Stuck, StuckKind};
+use super::instance::{Instance, Reply, RunningCall, StuckKind};
 use super::invoked::invoked_at;
 use super::macrostep::{Again, Taken};
 use super::once::is_unknown;
@@ -41,10 +41,10 @@ pub(super) fn on_reply(
     {
         work.take_earlier(owner, attempt);
     }
-    let outcome = if adrift.is_some() && !state.is_ended() {
-        work.adrift_reply(&reply)
-    } else if work.settles(&reply) {
+    let outcome = if work.settles(&reply) {
         work.settle_unknown(&reply)
+    } else if adrift.is_some() && !state.is_ended() {
+        work.adrift_reply(&reply)
     } else if state.is_ended() || (owner.is_none() && !parked) {
         work.unawaited("late_reply", &reply, owner)
     } else if work.kept_failure_was_none(&reply) {
@@ -74,15 +74,27 @@ pub(super) fn on_reply(
 
 impl Work<'_> {
     /// Is it the answer to a call whose outcome was unknown, which is what the instance is stuck
-    /// with? Or was an undo, which is it, done after all?
+    /// with? Or was an undo, or a call in doubt, which is it, done after all?
     fn settles(&self, reply: &Reply) -> bool {
-        let unknown = |it: &&Stuck| it.kind == StuckKind::OutcomeUnknown;
-        let undo = |it: &&Stuck| it.kind == StuckKind::UndoFailed && is_success(&reply.outcome);
-        let stuck = self.instance.stuck.as_deref().filter(|it| unknown(it) || undo(it));
-        let Some(stuck) = stuck else { return false };
+        let Some(stuck) = self.instance.stuck.as_deref() else { return false };
         let Some(sequence) = stuck.sequence.as_ref() else { return false };
-        if undo(&stuck) {
-            return sequence.call.as_ref().is_some_and(|call| call.id == reply.call);
+        let same = sequence.call.as_ref().is_some_and(|call| call.id == reply.call);
+        match stuck.kind {
+            StuckKind::OutcomeUnknown => {}
+            StuckKind::UndoFailed => return same && is_success(&reply.outcome),
+            StuckKind::CallFailed => {
+                let doubtful = self.instance.adrift_with(reply.call).is_some();
+                // An item is none of its step's sequences any more: `retry` goes on with it.
+                let stands = self.sequence_index(sequence.id).is_some();
+                return same && doubtful && stands && is_success(&reply.outcome);
+            }
+            StuckKind::Error
+            | StuckKind::Livelock
+            | StuckKind::Panic
+            | StuckKind::StateTooLarge
+            | StuckKind::DefinitionMissing
+            | StuckKind::RolledBack
+            | StuckKind::Deadlock => return false,
         }
         let is_it = |call: &RunningCall| (call.id, call.attempt) == (reply.call, reply.attempt);
         let known = match &reply.outcome {
@@ -99,7 +111,9 @@ impl Work<'_> {
         self.note("the answer came after all: the outcome is known");
         let again = || Again::Reply(reply.clone());
         let taken = self.attempt(&again, |work| {
+            work.is_asked_anew(reply.call);
             if let Some(sequence) = &stuck.sequence {
+                work.step_goes_on(sequence.role);
                 let attempt = reply.attempt;
                 let call = sequence.call.clone();
                 work.set_call(sequence.id, call.map(|it| RunningCall { attempt, ..it }));

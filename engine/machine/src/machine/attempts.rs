@@ -25,11 +25,12 @@ impl Work<'_> {
         cache: Option<CacheKey>,
     ) -> Result<(), Overrun> {
         let deadline = self.now.plus_ms(spec.timeout_ms);
+        let doubtful = self.is_asked_anew(call);
         let Some(at) = self.sequence_index(sequence) else { return Ok(()) };
         let per = self.limit_key(&spec.operation, at, call);
         let Some(running) = self.instance.sequences.get_mut(at) else { return Ok(()) };
         let known = running.call.as_ref().filter(|it| it.id == call);
-        let unsure = known.is_some_and(|it| it.unsure);
+        let unsure = doubtful || known.is_some_and(|it| it.unsure);
         let before = known.map_or(0, |it| it.before);
         running.call = Some(RunningCall {
             id: call,

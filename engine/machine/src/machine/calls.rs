@@ -259,6 +259,7 @@ impl Work<'_> {
             return Ok(Taken::Yes);
         }
         self.cancel_failed(&sequence, &call, failed, &operation)?;
+        self.may_be_done_all_the_same(&sequence, failed.kind, failed.code);
         match sequence.role {
             Role::Step { graph, step, item } => {
                 self.step_failed((graph, step, item), Some(sequence), failed.to_error())?;

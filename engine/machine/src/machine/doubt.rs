@@ -1,19 +1,32 @@
 //! Calls that were sent and not answered in time: they may be done. All attempts of a call are one
 //! call, so a success of any of them is what it gave; and what takes back asks until it knows
-//! (decision 0065).
+//! (decisions 0065, 0066).
 
+use super::cache::CacheKey;
 use super::calls::{NOT_SENT, PLUGIN_GONE};
-use super::ids::Timestamp;
+use super::ids::{EffectId, Timestamp};
 use super::input::{CallOutcome, ErrorKind};
 use super::instance::{Reply, RunningCall, RunningSequence, TimerKind};
 use super::invoked::{invoked_at, retry_delay_ms};
 use super::last_replies::may_be_undone;
 use super::pending::HEARTBEAT_LOST;
-use super::progress::{Clocks, Then};
-use super::work::Work;
+use super::progress::{Clocks, Role, Then};
+use super::work::{Overrun, Work};
+use crate::definition::model::CallSpec;
+use crate::value::Value;
 
 /// How a call stood that nobody answered, before "if it is done, it stays".
 pub(super) const UNANSWERED: &str = "was sent and not answered";
+
+/// So many calls in doubt are kept; of more the oldest is told as what may stay.
+const DOUBTFUL_MAX: usize = 256;
+
+impl RunningSequence {
+    /// Does its call wait for a further attempt, because nobody answered one before?
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| !call.sent && call.unsure)
+    }
+}
 
 /// May a call be done whose attempt failed like this?
 pub(super) fn in_doubt(kind: ErrorKind, code: &str) -> bool {
@@ -101,7 +114,9 @@ impl Work<'_> {
             }
             return true;
         }
-        self.leave_out(&self.cut_off_words(sequence, UNANSWERED));
+        if !self.is_known_done(sequence) {
+            self.leave_out(&self.cut_off_words(sequence, UNANSWERED));
+        }
         false
     }
 
@@ -144,6 +159,98 @@ impl Work<'_> {
         };
         self.set_call(sequence.id, Some(waits));
         self.arm(delay, TimerKind::CallRetry { sequence: sequence.id });
+        true
+    }
+
+    /// The call failed for good, because nobody answered: it may be done, and what takes back asks
+    /// once more, under its id (decision 0066). Nobody waits for it until then.
+    pub(super) fn may_be_done_all_the_same(
+        &mut self,
+        sequence: &RunningSequence,
+        kind: ErrorKind,
+        code: &str,
+    ) {
+        let may_be = stays_in_doubt(sequence, kind, code) && !self.is_known_done(sequence);
+        if !may_be || !may_be_undone(self.definition, sequence) {
+            return;
+        }
+        // The sequence may go on behind the call.
+        let id = self.fresh_id();
+        self.stays_doubtful(RunningSequence { id, ..sequence.clone() });
+    }
+
+    /// Keeps a call that nobody answered beside what is under way.
+    pub(super) fn stays_doubtful(&mut self, sequence: RunningSequence) {
+        let call = sequence.call.map(|call| RunningCall {
+            // What may be sent once only is never asked again.
+            sent: call.once,
+            held: false,
+            unsure: true,
+            heartbeat_ms: None,
+            ..call
+        });
+        let doubtful = RunningSequence { call, ..sequence };
+        let adrift = &mut self.instance.progress.get_or_insert_default().adrift;
+        adrift.push(doubtful);
+        let full = adrift.iter().filter(|it| it.is_doubtful()).count() > DOUBTFUL_MAX;
+        if full && let Some(oldest) = self.take_adrift(RunningSequence::is_doubtful) {
+            self.leave_out(&self.cut_off_words(&oldest, UNANSWERED));
+        }
+    }
+
+    /// Was a call that may be sent once only cut off or given up, and its time is over?
+    pub(super) fn is_unanswered_once(&self, sequence: &RunningSequence) -> bool {
+        let once = sequence.call.as_ref().is_some_and(|call| call.once && call.sent);
+        let mut timers = self.instance.timers.iter();
+        once && !timers.any(|timer| timer.kind.of_call() == Some(sequence.id))
+    }
+
+    /// What is told of a call that nobody waits for, where nobody will ask it again.
+    pub(super) fn adrift_words(&self, sequence: &RunningSequence) -> String {
+        let unanswered = sequence.is_doubtful() || self.is_unanswered_once(sequence);
+        self.cut_off_words(sequence, if unanswered { UNANSWERED } else { "was cut off" })
+    }
+
+    /// The call is in the hands of a sequence again: nothing else is to ask for it. Was it in doubt?
+    pub(super) fn is_asked_anew(&mut self, call: EffectId) -> bool {
+        let is_it = |known: &RunningCall| known.id == call;
+        let known = self.take_adrift(|it| it.call.as_ref().is_some_and(is_it));
+        if let Some(known) = &known {
+            self.disarm_call(known.id);
+        }
+        known.is_some()
+    }
+
+    /// A step makes a call again that failed because nobody answered: as its next attempt, with
+    /// what it was given, since it may be done. `false`: it is another one.
+    pub(super) fn goes_on_in_doubt(&mut self, id: u32, spec: &CallSpec) -> Result<bool, Overrun> {
+        let Some(at) = self.sequence_index(id) else { return Ok(false) };
+        let Some(running) = self.instance.sequences.get(at) else { return Ok(false) };
+        let place = (running.role, running.sequence, running.position);
+        let Role::Step { .. } = running.role else { return Ok(false) };
+        let known = self
+            .take_adrift(|it| it.call.is_some() && (it.role, it.sequence, it.position) == place);
+        let Some((known, call)) = known.and_then(|it| Some((it.id, it.call?))) else {
+            return Ok(false);
+        };
+        self.disarm_call(known);
+        let (attempt, input, cache) = (call.attempt, call.input.clone(), call.cache);
+        let cache = cache.map(|key| CacheKey { fresh: true, ..key });
+        let (of, unsure) = (call.id, true);
+        let again = RunningCall { before: attempt, sent: false, once: false, unsure, ..call };
+        self.set_call(id, Some(again));
+        self.send_call(id, spec, of, attempt.saturating_add(1), input, cache)?;
+        Ok(true)
+    }
+
+    /// Where the step that halted at this call waits for a person, it has what the call gave now.
+    pub(super) fn halted_gave(&mut self, sequence: &RunningSequence, output: &Value) -> bool {
+        let place = |it: &RunningSequence| (it.role, it.sequence, it.position);
+        let Role::Step { item: None, .. } = sequence.role else { return false };
+        let mut all = self.instance.sequences.iter_mut();
+        let halted = all.find(|it| place(it) == place(sequence) && it.call.is_none());
+        let Some(halted) = halted.filter(|it| it.reply.is_none()) else { return false };
+        halted.reply = Some(Box::new(output.clone()));
         true
     }
 }

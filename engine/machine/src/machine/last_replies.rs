@@ -137,7 +137,7 @@ impl Work<'_> {
             CallOutcome::Failure { kind, code, message, retry_after_ms } => {
                 self.note(format!("{}: {message}", kind.as_str()));
                 self.remember_unusable(sequence, *kind, code);
-                if stays_in_doubt(sequence, *kind, code) {
+                if stays_in_doubt(sequence, *kind, code) && !self.is_known_done(sequence) {
                     self.leave_out(&self.cut_off_words(sequence, UNANSWERED));
                 }
                 // One that is held back, and never was sent, is let go of by who holds it.

@@ -71,6 +71,7 @@ mod tasks;
 mod timers;
 mod trace_context;
 mod transaction;
+mod undecided;
 mod unusable;
 mod waits;
 mod work;

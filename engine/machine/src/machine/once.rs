@@ -86,6 +86,9 @@ impl Work<'_> {
         self.disarm_call(sequence.id);
         self.notice(NoticeKind::CallFailed, failed.fields(&spec.operation, call.attempt));
         self.set_call(sequence.id, None);
+        if !is_done(kind, code) {
+            self.may_be_done_all_the_same(&sequence, ErrorKind::OutcomeUnknown, "");
+        }
         if kind == ErrorKind::Timeout || call.heartbeat_ms.is_some() {
             let words = format!("cancel {}", spec.operation);
             self.emit(Effect::CancelCall { call: call.id }, words)?;

@@ -135,6 +135,9 @@ impl Work<'_> {
             }
             SeqStep::Call { spec, .. } => {
                 self.count_action()?;
+                if self.goes_on_in_doubt(id, spec)? {
+                    return Ok(Next::Wait);
+                }
                 let input = self.call_input(spec, event)?;
                 self.carry_input(&input, 1, event)?;
                 if let Some(verb) = verb_of(&spec.operation) {

@@ -150,13 +150,14 @@ impl Work<'_> {
         };
         let mut left: Vec<_> = self.instance.sequences.iter().filter_map(words).collect();
         let adrift = self.instance.adrift().iter().filter(|it| it.call.is_some());
-        left.extend(adrift.map(|it| self.cut_off_words(it, "was cut off")));
+        left.extend(adrift.map(|it| self.adrift_words(it)));
         let unknown = |kind: StuckKind| kind == StuckKind::OutcomeUnknown;
         let stuck = self.instance.stuck.as_deref().filter(|stuck| unknown(stuck.kind));
         if let Some(sequence) = stuck.and_then(|stuck| stuck.sequence.as_ref())
             && matches!(sequence.role, Role::State | Role::Step { .. })
+            && sequence.call.as_ref().is_some_and(|it| self.instance.adrift_with(it.id).is_none())
         {
-            left.push(self.cut_off_words(sequence, "was sent and not answered"));
+            left.push(self.cut_off_words(sequence, UNANSWERED));
         }
         left
     }

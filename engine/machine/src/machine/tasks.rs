@@ -344,7 +344,7 @@ impl Work<'_> {
     ) -> Result<(Asker, &Approval, Arc<str>), Outcome> {
         let open = open_approvals(&self.instance, self.definition);
         if open.is_empty() {
-            return Err(rejected("not waiting for a decision; it may have been made already"));
+            return Err(rejected(self.no_open_task(choice)));
         }
         let mut denied = None;
         let mut found = Vec::new();
@@ -371,7 +371,7 @@ impl Work<'_> {
             }
             (None, Some(reason)) => Err(Outcome::Denied { reason: reason.into() }),
             (None, None) => Err(Outcome::Rejected {
-                reason: format!("`{choice}` is none of the choices").into(),
+                reason: self.none_of_the_choices(choice).into(),
                 accepted: open.iter().flat_map(|(_, it)| it.choices.clone()).collect(),
             }),
         }

@@ -69,6 +69,12 @@ impl Work<'_> {
         true
     }
 
+    /// Was the call done by an attempt whose answer could not be used? Then it is taken back.
+    pub(super) fn is_known_done(&self, sequence: &RunningSequence) -> bool {
+        let call = sequence.call.as_ref();
+        call.is_some_and(|call| self.unusable_of(call.id).is_some())
+    }
+
     /// Where that of this call is among what can be taken back.
     fn unusable_of(&self, call: EffectId) -> Option<usize> {
         let undo = &self.instance.progress.as_deref()?.undo;

@@ -56,14 +56,14 @@ fn a_step_asks_is_decided_and_chooses_what_follows() {
         "
         1 start -> call p.draft | steps
         2 command decide approve -> - | steps !rejected \
-            not waiting for a decision; it may have been made already
+            no task is open: step `review` is not open yet
         3 reply p.draft -> - | steps
         4 command decide approve -> - | steps !denied the decision needs one of the roles `legal`
         5 command decide maybe -> - | steps !rejected `maybe` is none of the choices \
             [approve reject]
         6 command decide approve -> call p.print | steps
         7 command decide approve -> - | steps !rejected \
-            not waiting for a decision; it may have been made already
+            no task is open: step `review` is decided already: `approve` by ann
         8 reply p.print -> - | done done
     ",
     );

@@ -42,7 +42,7 @@ fn a_decision_is_checked_and_offered() {
         5 command decide approve -> - | w !rejected no transition takes `approve` now
         6 command decide approve -> by=\"ann\" | yes_
         7 command decide approve -> - | yes_ !rejected \
-            not waiting for a decision; it may have been made already
+            no task is open: state `w`, which asks, is not active
     ",
     );
 }

@@ -17,6 +17,7 @@ mod control;
 mod deferral;
 mod done_again;
 mod doubt;
+mod doubt_past;
 mod ends;
 mod errors;
 mod events;

@@ -198,7 +198,7 @@ fn h6_an_undo_is_made_again_where_nobody_could_hear_its_answer_in_time() {
         &["start", "away 3m"],
         "
         1 start -> call p.begin | steps
-        2 timer deadline p.begin -> cancel p.begin | steps failed
+        2 timer deadline p.begin -> cancel p.begin | steps compensating
     ",
     );
 }
