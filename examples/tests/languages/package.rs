@@ -68,6 +68,11 @@ async fn the_python_package_bears_that_the_server_goes_away() {
 }
 
 #[tokio::test]
+async fn the_python_client_waits_through_restarts() {
+    tests_of_the_package_pass("test_again").await;
+}
+
+#[tokio::test]
 async fn the_python_client_drives_a_real_engine() {
     tests_of_the_package_pass("test_client").await;
 }

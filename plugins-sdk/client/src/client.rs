@@ -22,6 +22,34 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// that was in vain still arrives.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How long an answer may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// How long the engine may wait before it answers.
+    engine: Duration,
+    /// How long the client waits for the answer.
+    client: Duration,
+    /// What is told where none came, in milliseconds.
+    told: u64,
+}
+
+impl Patience {
+    /// The engine may wait so long.
+    pub(crate) fn waiting(limit: Duration) -> Self {
+        let client = limit.saturating_add(GRACE);
+        Self { engine: limit, client, told: millis(limit) }
+    }
+
+    /// The engine says at once how it stands.
+    pub(crate) fn look(limit: Duration) -> Self {
+        Self { engine: Duration::ZERO, client: limit, told: millis(limit) }
+    }
+
+    pub(crate) fn engine_millis(self) -> u64 {
+        millis(self.engine)
+    }
+}
+
 /// The way to one engine; a clone shares its connections.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -197,20 +225,30 @@ impl Client {
     pub(crate) async fn ask<I: Serialize, O: DeserializeOwned>(
         &self,
         subject: String,
-        mut list: Vec<Header>,
+        list: Vec<Header>,
         body: &I,
         waits: Option<Duration>,
     ) -> Result<O, Error> {
-        let patience = waits.unwrap_or(self.timeout);
+        let patience = Patience::waiting(waits.unwrap_or(self.timeout));
+        self.ask_within(subject, list, body, patience).await
+    }
+
+    pub(crate) async fn ask_within<I: Serialize, O: DeserializeOwned>(
+        &self,
+        subject: String,
+        mut list: Vec<Header>,
+        body: &I,
+        patience: Patience,
+    ) -> Result<O, Error> {
         list.retain(|(name, _)| *name != headers::TIMEOUT_MS);
         self.trace_into(&mut list);
         list.push((headers::CONTENT_TYPE, headers::JSON.to_owned()));
-        list.push((headers::TIMEOUT_MS, millis(patience).to_string()));
+        list.push((headers::TIMEOUT_MS, patience.engine_millis().to_string()));
         let body = Encoding::Json.encode(body)?.into();
-        let deadline = patience.saturating_add(GRACE);
+        let deadline = patience.client;
         let asked = self.transport.ask(Ask { subject, headers: list, body, deadline }).await;
         let answer = asked.map_err(|error| match error.kind() {
-            ErrorKind::Timeout { .. } => ErrorKind::Timeout { millis: millis(patience) }.into(),
+            ErrorKind::Timeout { .. } => ErrorKind::Timeout { millis: patience.told }.into(),
             ErrorKind::Unreachable { .. } | ErrorKind::Problem(_) | ErrorKind::Protocol { .. } => {
                 error
             }

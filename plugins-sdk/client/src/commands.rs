@@ -43,16 +43,21 @@ impl Client {
 
     /// Begins the life of an instance; in a transaction, the answer comes once that has it.
     ///
+    /// One that waits looks how things stand every 15 to 20 seconds, and where no answer came in
+    /// time: an answer that was sent while the connection was lost reaches nobody. So it is sent
+    /// with a key and an id of its own where it has none, and its verdict may be `duplicate`.
+    ///
     /// # Errors
     ///
     /// `not_found` if there is no such workflow or transaction, `conflict` if the transaction is
     /// not open or has no room, or the instance runs already outside of it; and those of every
     /// request.
     pub async fn start(&self, start: &Start) -> Result<StartReply, Error> {
-        let waits = start.wait != Wait::None || start.transaction.is_some();
-        let patience = start.timeout_ms.filter(|_| waits);
-        let waits = patience.map(Duration::from_millis);
-        self.command(Verb::Start, start, waits).await
+        if start.wait == Wait::None && start.transaction.is_none() {
+            return self.command(Verb::Start, start, None).await;
+        }
+        self.only_for_real("commands `start`")?;
+        self.start_waiting(start).await
     }
 
     /// Asks the engine about an event: the answer comes after the commit.
@@ -64,7 +69,8 @@ impl Client {
         self.send_with(event_type, data, &EventHeaders::default()).await
     }
 
-    /// [`Client::send`] with an id, an instance, or something to wait for.
+    /// [`Client::send`] with an id, an instance, or something to wait for; what is waited for is
+    /// looked at as for [`Client::start`].
     ///
     /// # Errors
     ///
@@ -76,6 +82,9 @@ impl Client {
         headers: &EventHeaders,
     ) -> Result<EventReply, Error> {
         self.only_for_real("events")?;
+        if headers.wait_for != Wait::None {
+            return self.send_waiting(event_type, data, headers).await;
+        }
         let waits = headers.timeout_ms.map(Duration::from_millis);
         self.ask(subjects::event(event_type), self.signed(headers), data, waits).await
     }
@@ -105,7 +114,7 @@ impl Client {
     }
 
     /// The headers of an event, and in whose name it is sent.
-    fn signed(&self, headers: &EventHeaders) -> Vec<Header> {
+    pub(crate) fn signed(&self, headers: &EventHeaders) -> Vec<Header> {
         let mut list = headers.to_headers();
         list.push((names::USER, ce_encode(self.user())));
         list

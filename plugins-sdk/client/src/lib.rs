@@ -21,6 +21,7 @@
 //! Instances are named by their full id (`workflow/key`), by the key alone, or by a unique
 //! suffix. Every request has a deadline: 30 seconds, or [`Client::with_timeout`].
 
+mod again;
 mod bus;
 mod client;
 mod commands;

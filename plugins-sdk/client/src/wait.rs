@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use gearshift_protocol::view::InstanceDetail;
-use gearshift_protocol::{Status, Wait};
+use gearshift_protocol::{ProblemKind, Status, Wait};
+use tokio::time::Instant;
 
 use crate::error::ErrorKind;
 use crate::transport::millis;
@@ -11,6 +12,9 @@ use crate::{Client, Error, Watch, WatchFilter};
 
 /// Notices may be lost, so look again after so long without one.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long one look may take, for a request that was lost on the way has no answer.
+const LOOK_MAX: Duration = Duration::from_secs(10);
 
 /// Where an instance came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,42 +27,84 @@ pub struct Waited {
 }
 
 impl Client {
-    /// Waits until the instance is in the state, is quiescent or has ended.
+    /// Waits until the instance is in the state, is quiescent or has ended. It only reads: where
+    /// nobody answers, as while a server or an engine restarts, it goes on until the time is up.
     ///
     /// # Errors
     ///
-    /// Timed out; and those of [`Client::instance`].
+    /// Timed out; and those of [`Client::instance`], at once where waiting helps nothing, else if
+    /// nobody answered all the time.
     pub async fn wait_for(
         &self,
         id: &str,
         wait: &Wait,
         timeout: Duration,
     ) -> Result<Waited, Error> {
-        let waiting = self.wait_without_end(id, wait);
-        match tokio::time::timeout(timeout, waiting).await {
+        let end = Instant::now() + timeout;
+        let mut unheard = None;
+        let waiting = self.wait_without_end(id, wait, &mut unheard);
+        match tokio::time::timeout_at(end, waiting).await {
             Ok(waited) => waited,
-            Err(_) => Err(ErrorKind::Timeout { millis: millis(timeout) }.into()),
+            Err(_) => {
+                Err(unheard
+                    .unwrap_or_else(|| ErrorKind::Timeout { millis: millis(timeout) }.into()))
+            }
         }
     }
 
-    async fn wait_without_end(&self, id: &str, wait: &Wait) -> Result<Waited, Error> {
-        // The first look resolves the id; the next ones are after the watch began, so that no
-        // change falls between looking and watching.
-        let first = self.instance(id).await?;
-        if let Some(reached) = settled(&first, wait) {
-            return Ok(Waited { instance: first, reached });
-        }
-        let filter =
-            WatchFilter { workflow: Some(first.summary.workflow), key: Some(first.summary.key) };
-        let id = first.summary.id;
-        let mut watch = Some(self.watch(filter).await?);
+    /// `unheard` is why nothing at all was seen so far.
+    async fn wait_without_end(
+        &self,
+        id: &str,
+        wait: &Wait,
+        unheard: &mut Option<Error>,
+    ) -> Result<Waited, Error> {
+        // A request that was lost on the way is soon repeated.
+        let looker = self.clone().with_timeout(self.timeout().min(LOOK_MAX));
+        let mut watch = None;
+        let mut known: Option<(String, WatchFilter)> = None;
         loop {
-            let instance = self.instance(&id).await?;
-            if let Some(reached) = settled(&instance, wait) {
-                return Ok(Waited { instance, reached });
+            let seen = looker.instance(known.as_ref().map_or(id, |(id, _)| id)).await;
+            match seen {
+                Ok(instance) => {
+                    *unheard = None;
+                    if let Some(reached) = settled(&instance, wait) {
+                        return Ok(Waited { instance, reached });
+                    }
+                    let one = instance.summary;
+                    let (workflow, key) = (Some(one.workflow), Some(one.key));
+                    let (_, filter) =
+                        known.get_or_insert_with(|| (one.id, WatchFilter { workflow, key }));
+                    // The first look resolves the id; the next one is after the watch began, so
+                    // that no change falls between looking and watching.
+                    if watch.is_none() {
+                        watch = looker.watch(filter.clone()).await.ok();
+                        if watch.is_some() {
+                            continue;
+                        }
+                    }
+                }
+                Err(error) if may_pass(&error) => {
+                    if known.is_none() {
+                        *unheard = Some(error);
+                    }
+                    watch = None;
+                }
+                Err(error) => return Err(error),
             }
             changed(&mut watch).await;
         }
+    }
+}
+
+/// Is it worth asking again, as nothing is wrong with the question?
+fn may_pass(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Unreachable { .. } | ErrorKind::Timeout { .. } => true,
+        ErrorKind::Problem(problem) => {
+            matches!(problem.kind(), ProblemKind::Timeout | ProblemKind::Unavailable)
+        }
+        ErrorKind::Protocol { .. } => false,
     }
 }
 

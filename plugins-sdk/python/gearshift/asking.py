@@ -18,7 +18,7 @@ from .failure import Failure
 
 _SUBJECT = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
 
-_ENDED = {"done", "failed", "cancelled"}
+ENDED = {"done", "failed", "cancelled"}
 
 
 class Errors:
@@ -70,11 +70,11 @@ def read_notice(message: Msg) -> Dict[str, Any]:
 def settled(instance: Dict[str, Any], until: str) -> bool:
     """Is the waiting over? Raises `NotReached` where it is in vain."""
     status = instance["status"]
-    over = status in _ENDED or status == "stuck"
+    over = status in ENDED or status == "stuck"
     if until == "@quiescent":
         return over or not instance.get("calls")
     if until == "@end":
-        reached = status in _ENDED
+        reached = status in ENDED
     else:
         reached = until in instance["active"] or until in instance.get("within", [])
     if over and not reached:

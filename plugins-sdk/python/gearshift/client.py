@@ -7,6 +7,7 @@ import getpass
 import json
 import os
 import time
+import uuid
 from contextlib import asynccontextmanager, suppress
 from typing import Any, AsyncIterator, Dict, List, Optional, Union
 
@@ -15,6 +16,7 @@ from nats.aio.client import Client as Nats
 from nats.aio.subscription import Subscription
 
 from . import checks, wire
+from .again import may_pass, waited
 from .asking import Errors, check_subject, notice_of, read_notice, settled
 from .connection import Options
 from .connection import connect as connect_nats
@@ -29,6 +31,8 @@ from .workflow import Workflow
 GRACE = 1.0
 #: Notices may be lost, so look again after so long without one.
 LOOK_AGAIN = 1.0
+#: How long one look may take, for a request that was lost on the way has no answer.
+LOOK_MAX = 10.0
 
 
 @asynccontextmanager
@@ -120,16 +124,30 @@ class Client(Orders):
         `OutcomeUnknown` needs an `id`. What was not reached in
         `timeout` seconds is answered as well, with `reached` false. In a `transaction` it becomes
         its member, and begins once that has it.
+
+        A start that waits looks how things stand every 15 to 20 seconds, and where no answer came
+        in time, for an answer that was sent while the connection was lost reaches nobody. So it is
+        sent with a key and an `id` of its own where it has none; `verdict` may be `duplicate` then.
         """
         patience = self.timeout if timeout is None else timeout
         checks.seconds("`timeout`", patience)
         body: Json = {"workflow": workflow, "input": data, "wait": _wait(wait)}
         if id is not None and key is None:
             raise BadArgument("a start with an `id` needs a `key`: one made up is new each time")
-        body.update(given(key=key, id=id, version=version, transaction=transaction))
-        if wait is not None:
-            body["timeout_ms"] = round(patience * 1000)
-        return await self.command("start", body, timeout=patience)
+        if wait is None and transaction is None:
+            body.update(given(key=key, id=id, version=version))
+            return await self.command("start", body, timeout=patience)
+        # What may have to be asked again has a name.
+        body.update(key=key or str(uuid.uuid4()), id=id or str(uuid.uuid4()))
+        body.update(given(version=version, transaction=transaction))
+        subject = f"gearshift.command.{wire.escape(self.user)}.start"
+
+        async def ask(engine: float, own: Optional[float]) -> Json:
+            sent = {**body, "timeout_ms": round(engine * 1000)}
+            answer: Json = await self._ask(subject, sent, engine, own=own)
+            return answer
+
+        return await waited(ask, patience)
 
     async def show(self, instance: str, *, min_step: Optional[int] = None) -> Json:
         """All there is to show of one instance."""
@@ -163,30 +181,53 @@ class Client(Orders):
         """Waits until the instance is in a state, is `@quiescent` or is at its `@end`.
 
         Gives the instance as it is then. It raises `NotReached` where it is stuck or ended
-        elsewhere, and `OutcomeUnknown` after `timeout` seconds.
+        elsewhere, and `OutcomeUnknown` after `timeout` seconds. It only reads: where nobody
+        answers, as while a server or an engine restarts, it goes on until its time is up.
         """
         checks.awaited("`until`", until)
         checks.seconds("`timeout`", timeout)
-        first = await self.show(instance)
-        if settled(first, until):
-            return first
         end = time.monotonic() + timeout
-        subject = f"gearshift.notice.{wire.escape(first['workflow'])}.*"
-        with Errors(subject, timeout):
-            # Looked at again behind the subscription, so that no change falls in between.
-            watch = await self._nats.subscribe(subject)
-            try:
-                while True:
-                    current = await self.show(first["id"])
-                    if settled(current, until):
-                        return current
-                    left = end - time.monotonic()
-                    if left <= 0:
-                        words = f"`{first['id']}` is not at `{until}` in {timeout:g} s"
-                        raise OutcomeUnknown(words)
-                    await notice_of(watch, first["key"], min(left, LOOK_AGAIN))
-            finally:
+        seen: Optional[Json] = None
+        watch: Optional[Subscription] = None
+        try:
+            while True:
+                away: Optional[GearshiftError] = None
+                left = end - time.monotonic()
+                asked = instance if seen is None else seen["id"]
+                try:
+                    seen = await self._look(asked, min(self.timeout, LOOK_MAX, max(left, 1.0)))
+                    if settled(seen, until):
+                        return seen
+                    if watch is None:
+                        # Looked at again behind the subscription: no change falls in between.
+                        watch = await self._notices(seen["workflow"])
+                        continue
+                except GearshiftError as error:
+                    if not may_pass(error) or self._nats.is_closed:
+                        raise
+                    away = error
+                left = end - time.monotonic()
+                if left <= 0:
+                    if seen is None and away is not None:
+                        raise away
+                    words = f"`{asked}` is not at `{until}` in {timeout:g} s"
+                    raise OutcomeUnknown(words) from away
+                if watch is None or seen is None or away is not None:
+                    await asyncio.sleep(min(left, LOOK_AGAIN))
+                else:
+                    await notice_of(watch, seen["key"], min(left, LOOK_AGAIN))
+        finally:
+            if watch is not None:
                 await _take_back(watch)
+
+    async def _look(self, instance: str, timeout: float) -> Json:
+        answer: Json = await self._ask("gearshift.query.instance", {"id": instance}, timeout)
+        return answer
+
+    async def _notices(self, workflow: str) -> Subscription:
+        subject = f"gearshift.notice.{wire.escape(workflow)}.*"
+        with Errors(subject, self.timeout):
+            return await self._nats.subscribe(subject)
 
     async def watch(
         self, *, workflow: Optional[str] = None, key: Optional[str] = None
@@ -219,16 +260,26 @@ class Client(Orders):
         """Asks the engine about an event; the answer comes after the commit.
 
         It has one verdict per instance in `verdicts`, and whether what was waited for is `reached`.
-        With an id it is safe to send it again after `OutcomeUnknown`.
+        With an id it is safe to send it again after `OutcomeUnknown`. What is waited for is looked
+        at as for `start`.
         """
-        headers = self._event_headers(event_id, instance)
+        patience = self.timeout if timeout is None else timeout
+        checks.seconds("`timeout`", patience)
+        check_subject(event_type)
         if wait is not None:
             checks.awaited("`wait`", wait)
-            headers[wire.WAIT_FOR] = wait
-        patience = self.timeout if timeout is None else timeout
-        check_subject(event_type)
-        answer: Json = await self._ask(f"gearshift.event.{event_type}", data, patience, headers)
-        return answer
+            event_id = str(uuid.uuid4()) if event_id is None else event_id
+        headers = self._event_headers(event_id, instance)
+
+        async def ask(engine: float, own: Optional[float]) -> Json:
+            subject = f"gearshift.event.{event_type}"
+            answer: Json = await self._ask(subject, data, engine, headers, own=own)
+            return answer
+
+        if wait is None:
+            return await ask(patience, None)
+        headers[wire.WAIT_FOR] = wait
+        return await waited(ask, patience)
 
     async def publish(
         self,
@@ -288,9 +339,17 @@ class Client(Orders):
         return items
 
     async def _ask(
-        self, subject: str, body: Any, timeout: float, headers: Optional[Dict[str, str]] = None
+        self,
+        subject: str,
+        body: Any,
+        timeout: float,
+        headers: Optional[Dict[str, str]] = None,
+        *,
+        own: Optional[float] = None,
     ) -> Any:
-        checks.seconds("`timeout`", timeout)
+        """The engine may wait `timeout` seconds; we wait a bit longer, or `own` seconds."""
+        if own is None:
+            checks.seconds("`timeout`", timeout)
         sent = {
             **self._trace,
             **(headers or {}),
@@ -300,9 +359,8 @@ class Client(Orders):
         check_subject(subject)
         with Errors(subject, timeout):
             payload = wire.encode(body, False)
-            reply = await self._nats.request(
-                subject, payload, timeout=timeout + GRACE, headers=sent
-            )
+            limit = timeout + GRACE if own is None else own
+            reply = await self._nats.request(subject, payload, timeout=limit, headers=sent)
         return answer_of(reply)
 
 

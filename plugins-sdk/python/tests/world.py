@@ -42,10 +42,28 @@ class Server:
         arguments = ["-c", str(folder / "server.conf"), "-a", "127.0.0.1", "-p", str(port), "-js"]
         arguments += ["-sd", str(folder / "js"), "--ports_file_dir", str(folder)]
         self._log = (folder / "log").open("wb")
+        self._arguments = arguments
+        self.url = self._begin(folder)
+
+    def _begin(self, folder: Path) -> str:
         self._process = subprocess.Popen(
-            [program("NATS_SERVER_BIN"), *arguments], stdout=self._log, stderr=self._log
+            [program("NATS_SERVER_BIN"), *self._arguments], stdout=self._log, stderr=self._log
         )
-        self.url = self._ready(folder)
+        return self._ready(folder)
+
+    def kill(self) -> None:
+        """What it has stored stays."""
+        self._process.kill()
+        self._process.wait()
+
+    def restart(self) -> None:
+        """On its port, with what it has stored."""
+        folder = Path(self._folder.name)
+        for ports in folder.glob("*.ports"):
+            ports.unlink()
+        port = self._arguments.index("-p") + 1
+        self._arguments[port] = self.url.rsplit(":", 1)[1]
+        self._begin(folder)
 
     def _ready(self, folder: Path) -> str:
         end = time.monotonic() + PATIENCE
@@ -62,8 +80,7 @@ class Server:
         raise RuntimeError(f"nats-server did not start: {(folder / 'log').read_text()}")
 
     def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        self.kill()
         self._log.close()
         self._folder.cleanup()
 
