@@ -221,8 +221,14 @@ impl Played {
             if self.status().is_ended() {
                 return;
             }
-            if self.status() == Status::Stuck {
-                self.world.run("command retry");
+            let stuck = self.world.instance.as_ref().unwrap().stuck.as_deref();
+            let order = match stuck.map(|stuck| stuck.kind) {
+                Some(StuckKind::UndoFailed) => "command retry",
+                // It was refused while a rollback by hand was under way.
+                Some(_) | None => "command cancel",
+            };
+            if self.status() != Status::Compensating {
+                self.world.run(order);
                 self.check();
             }
             let last = self.world.calls.last().unwrap().clone();
