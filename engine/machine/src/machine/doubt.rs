@@ -211,7 +211,8 @@ impl Work<'_> {
         self.cut_off_words(sequence, if unanswered { UNANSWERED } else { "was cut off" })
     }
 
-    /// The call is in the hands of a sequence again: nothing else is to ask for it. Was it in doubt?
+    /// The call is in the hands of a sequence again: nothing else is to ask for it. `true`: it was
+    /// in doubt.
     pub(super) fn is_asked_anew(&mut self, call: EffectId) -> bool {
         let is_it = |known: &RunningCall| known.id == call;
         let known = self.take_adrift(|it| it.call.as_ref().is_some_and(is_it));

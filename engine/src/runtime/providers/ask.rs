@@ -151,9 +151,7 @@ impl Attempt {
         found.await.map_err(|error| {
             Asked::Ended(match error {
                 Unroutable::Name(text) => failure(ErrorKind::Permanent, "operation_name", text),
-                Unroutable::Version(text) => {
-                    failure(ErrorKind::PluginNotFound, "plugin_not_found", text)
-                }
+                Unroutable::Version(text) => self.absent(text),
                 Unroutable::Bus(error) => failure(ErrorKind::Retryable, "bus", error.to_string()),
             })
         })
@@ -186,7 +184,7 @@ impl Attempt {
         let operation = &self.call.operation;
         self.shared.providers.forget(operation);
         let text = format!("no service answers `{operation}`");
-        Asked::Ended(failure(ErrorKind::PluginNotFound, "plugin_not_found", text))
+        Asked::Ended(self.absent(text))
     }
 
     /// Is its deadline over? The machine's timer decides then, and what it decides may be to take

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use gearshift_bus::{BackendKind, ErrorKind as BusErrorKind, Message, Requests, Subject};
-use gearshift_machine::machine::{ErrorKind, PLUGIN_GONE};
+use gearshift_machine::machine::{CallOutcome, ErrorKind, PLUGIN_GONE};
 use gearshift_protocol::{PluginState, subjects};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -203,6 +203,13 @@ impl Attempt {
             }
             lost.await;
         }
+    }
+
+    /// It failed, as nobody is there to ask. Where an engine that is gone asked before, its plugin
+    /// may have done it, and is gone as well (decision 0066).
+    pub(super) fn absent(&self, text: String) -> CallOutcome {
+        let code = if self.first { "plugin_not_found" } else { PLUGIN_GONE };
+        failure(ErrorKind::PluginNotFound, code, text)
     }
 
     /// It failed, as the instance is gone that has it. That says nothing of the operation.

@@ -264,7 +264,7 @@ fn leaving_the_state_withdraws_what_is_asked() {
         world(VOTES, &["start [by=sue]", "command decide both:approve {} [by=ann]", "event stop"]);
     assert_eq!(tasks(&world), [""; 0]);
     world.run("command decide both:approve {} [by=bob]");
-    assert!(world.out.contains("not waiting for a decision"), "{}", world.out);
+    assert!(world.out.contains("is not asked for any more: it is cancelled"), "{}", world.out);
 }
 
 #[test]

@@ -48,6 +48,7 @@ mod starting;
 mod states;
 mod stays;
 mod step_ends;
+mod taken_back;
 mod timers;
 mod trace_context;
 mod undo_with;

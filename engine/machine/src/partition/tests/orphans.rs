@@ -94,6 +94,16 @@ fn rule_36_a_child_whose_state_is_left_or_late_takes_back_what_it_did() {
             assert_eq!(family.waiting(), [format!("{KID} bank.pay")]);
             family.answer("bank.pay");
             family.answer("bank.refund");
+        } else {
+            // It may be done all the same: it is asked once more, and nobody answers.
+            for passed in [1_000, 30_000] {
+                assert_eq!(family.instance(KID).status, Status::Compensating);
+                family.world.now += passed;
+                family.settle();
+            }
+            let told = "step `pay`: `bank.pay` was sent and not answered: if it is done, it stays";
+            let left_out = family.instance(KID).left_out().to_vec();
+            assert_eq!(left_out, [told.into()]);
         }
         family.answer("hotel.cancel");
         assert_eq!(family.instance(KID).status, Status::Cancelled);
