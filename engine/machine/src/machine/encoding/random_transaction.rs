@@ -82,7 +82,8 @@ impl Random {
 
     pub(super) fn word(&mut self) -> Word {
         let life = Generation(self.int());
-        let refusals = [Refusal::Unknown, Refusal::Exists, Refusal::Closed, Refusal::Full];
+        let refusals =
+            [Refusal::Unknown, Refusal::Exists, Refusal::Closed, Refusal::Full, Refusal::Committed];
         match self.below(17) {
             0 => Word::Begin { life, ask: self.ask(), timeout_ms: self.next() },
             1 => Word::Join { life, ask: self.maybe(Self::ask) },

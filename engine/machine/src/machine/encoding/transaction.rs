@@ -19,7 +19,6 @@ structs! {
 words! {
     Standing { 0 => Joining, 1 => Open, 2 => Holding, 3 => Held, 4 => Committed, 5 => RolledBack }
     Stand { 0 => Open, 1 => Asked, 2 => Held, 3 => Gone }
-    Refusal { 0 => Unknown, 1 => Exists, 2 => Closed, 3 => Full }
 }
 
 /// All of it but why the transaction is rolled back, which comes behind it where it is told.
@@ -141,6 +140,30 @@ fn read_end<T: Codec>(list: &mut Vec<T>, from: &mut Reader<'_>) -> Result<(), De
     list.truncate(kept);
     list.extend(Vec::<T>::read(from)?);
     Ok(())
+}
+
+impl Codec for Refusal {
+    fn write(&self, out: &mut Out) {
+        out.newer_if(*self == Self::Committed);
+        out.byte(match self {
+            Self::Unknown => 0,
+            Self::Exists => 1,
+            Self::Closed => 2,
+            Self::Full => 3,
+            Self::Committed => 4,
+        });
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match from.byte()? {
+            0 => Ok(Self::Unknown),
+            1 => Ok(Self::Exists),
+            2 => Ok(Self::Closed),
+            3 => Ok(Self::Full),
+            4 => Ok(Self::Committed),
+            _ => Err(DecodeError::Invalid("refusal of a transaction")),
+        }
+    }
 }
 
 impl Codec for Asked {

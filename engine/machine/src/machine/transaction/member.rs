@@ -20,7 +20,7 @@ use super::super::timers::RETENTION_MS;
 use super::super::work::Work;
 use super::call::{Verb, verb_of};
 use super::model::{Membership, Standing, TRANSACTION, Transaction};
-use super::word::{Ask, Word};
+use super::word::{Ask, Refusal, Word};
 use crate::definition::model::Definition;
 use crate::value::Value;
 
@@ -257,6 +257,11 @@ impl Work<'_> {
     fn hear(&mut self, word: &Word) -> Outcome {
         match word {
             Word::Joined { ask: None, .. } => self.joined(),
+            Word::Refused { ask: None, refusal: Refusal::Committed, .. }
+                if self.instance.parent.is_some() =>
+            {
+                self.begins_outside()
+            }
             Word::Refused { ask: None, message, .. } => self.not_joined(message),
             Word::Hold { reason, .. } => self.hold(reason),
             Word::TakeBack { undo, .. } => self.take_back(*undo, *undo),
@@ -283,6 +288,19 @@ impl Work<'_> {
     fn joined(&mut self) -> Outcome {
         let waits = self.member_mut().is_some_and(|member| std::mem::take(&mut member.waits));
         self.set_standing(Standing::Open);
+        self.begin_joined(waits)
+    }
+
+    /// A child of a member, which goes on behind the commit: so does what it starts.
+    fn begins_outside(&mut self) -> Outcome {
+        let waits = self.member_mut().is_some_and(|member| std::mem::take(&mut member.waits));
+        self.note("its transaction was committed meanwhile: it begins outside");
+        self.instance.transaction = None;
+        self.forget_transaction();
+        self.begin_joined(waits)
+    }
+
+    fn begin_joined(&mut self, waits: bool) -> Outcome {
         if !waits || self.instance.status != Status::Paused {
             return Outcome::Done;
         }

@@ -201,7 +201,11 @@ impl Work<'_> {
         let phase = self.phase();
         if phase != Phase::Open {
             let message = self.closed(phase);
-            return self.refuse_asker(from, life, ask, (Refusal::Closed, message));
+            let refusal = match ask.is_none() && phase == Phase::Committed {
+                true => Refusal::Committed,
+                false => Refusal::Closed,
+            };
+            return self.refuse_asker(from, life, ask, (refusal, message));
         }
         match self.place_of(from) {
             Some(at) => {

@@ -144,6 +144,9 @@ pub enum Refusal {
     Closed,
     /// It has as many members as it may have.
     Full,
+    /// It is committed, and what is to be started in it belongs to one of its members: that begins
+    /// outside.
+    Committed,
 }
 
 impl Refusal {
@@ -153,7 +156,7 @@ impl Refusal {
         match self {
             Self::Unknown => "transaction_unknown",
             Self::Exists => "transaction_exists",
-            Self::Closed => "transaction_closed",
+            Self::Closed | Self::Committed => "transaction_closed",
             Self::Full => "transaction_full",
         }
     }

@@ -1,7 +1,10 @@
 //! Transactions that workflows begin, join and end themselves.
 
 use super::town::{ORDER, Town};
-use crate::machine::{Standing, Status};
+use crate::machine::{Command, Standing, Status};
+use crate::partition::PartitionInput;
+use crate::partition::tests::family::at;
+use crate::partition::tests::world::principal;
 
 /// Begins a transaction, does its work in it, runs an order in it and commits it.
 const BOSS: &str = "
@@ -195,4 +198,57 @@ steps:
     town.answer_all();
     assert_eq!(town.asked.last().unwrap(), "guest/a hall.free");
     assert_eq!(town.instance("guest/a").progress.unwrap().undo.len(), 1);
+}
+
+#[test]
+fn tx_a_child_that_comes_behind_the_commit_begins_outside() {
+    let parent = "
+workflow: parent
+on_failure: rollback
+steps:
+  first: { call: shelf.fill, undo: shelf.clear }
+  child: { needs: [first], run: order }
+";
+    for restart in [false, true] {
+        let mut town = Town::new(&[parent, ORDER]);
+        town.begin("t");
+        town.start_in("parent/a", "t");
+        // The child is on its way when the transaction is committed.
+        town.only_answer("parent/a", "shelf.fill");
+        let (key, by) = (at("transaction/t"), principal("ann"));
+        let (command, reason) = (Command::Commit, "".into());
+        town.only(PartitionInput::Command { key, command, by, reason });
+        town.settle();
+        if restart {
+            town.crash();
+            town.settle();
+        }
+        assert_eq!(town.stands("transaction/t"), "committed (done)");
+        town.answer_all();
+        assert_eq!(town.status("parent/a"), Status::Done, "{}", town.trace());
+        let child = town.asked.iter().find_map(|it| it.strip_suffix(" stock.reserve")).unwrap();
+        let child = town.instance(child);
+        assert_eq!((child.status, child.transaction.is_some()), (Status::Done, false));
+    }
+}
+
+#[test]
+fn tx_a_child_that_comes_behind_the_rollback_never_begins() {
+    let parent = "
+workflow: parent
+steps:
+  first: { call: shelf.fill, undo: shelf.clear }
+  child: { needs: [first], run: order }
+";
+    let mut town = Town::new(&[parent, ORDER]);
+    town.begin("t");
+    town.start_in("parent/a", "t");
+    town.only_answer("parent/a", "shelf.fill");
+    let (key, by) = (at("transaction/t"), principal("ann"));
+    let (command, reason) = (Command::RollBack { from: None }, "".into());
+    town.only(PartitionInput::Command { key, command, by, reason });
+    town.settle();
+    town.answer_all();
+    assert_eq!(town.stands("transaction/t"), "rolled_back (done)", "{}", town.trace());
+    assert!(town.asked.iter().all(|it| !it.ends_with("stock.reserve")), "{}", town.trace());
 }

@@ -165,7 +165,18 @@ impl Town {
         self.answer(key, operation);
     }
 
+    /// Answers it, without what follows.
+    pub(super) fn only_answer(&mut self, key: &str, operation: &str) {
+        let answer = self.replied(key, operation, CallOutcome::Success(Value::from(operation)));
+        self.only(answer);
+    }
+
     fn reply(&mut self, key: &str, operation: &str, outcome: CallOutcome) {
+        let answer = self.replied(key, operation, outcome);
+        self.tell(answer);
+    }
+
+    fn replied(&mut self, key: &str, operation: &str, outcome: CallOutcome) -> PartitionInput {
         let meant = |(of, call): &(InstanceKey, CallRequest)| {
             of.to_string() == key && *call.operation == *operation
         };
@@ -173,7 +184,7 @@ impl Town {
         let found = found.unwrap_or_else(|| panic!("no {operation} of {key}; {}", self.trace()));
         let (key, call) = self.calls.remove(found);
         let (call, attempt) = (call.call, call.attempt);
-        self.tell(PartitionInput::CallReply { key, call, attempt, outcome });
+        PartitionInput::CallReply { key, call, attempt, outcome }
     }
 
     /// Answers every call, oldest first, until nobody calls any more.
