@@ -247,7 +247,12 @@ fn is_undo(call: &CallRequest) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        // A second or two; `PROPTEST_CASES` has more of them played.
+        cases: ProptestConfig::default().cases / 3,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn what_is_done_is_taken_back_once_or_told(turns in turns(), answers in any::<bool>()) {
