@@ -4,7 +4,7 @@ use gearshift_machine::definition::model::{Definition, SeqStep};
 use gearshift_machine::machine::{
     BREAKER_OPEN, Instance, PLUGIN_LIMITED, PLUGIN_PAUSED, RunningSequence,
 };
-use gearshift_protocol::view::{ItemsView, StepErrorView, StepStatus as Wire, StepsView};
+use gearshift_protocol::view::{CallView, ItemsView, StepErrorView, StepStatus as Wire, StepsView};
 
 use super::items;
 use super::steps::name_of;
@@ -87,4 +87,21 @@ fn awaited(definition: &Definition, running: &RunningSequence) -> Option<String>
         return None;
     };
     Some(events.iter().map(|event| format!("`{event}`")).collect::<Vec<_>>().join(" or "))
+}
+
+/// What is known of the answer to an attempt that is under way.
+pub(super) fn for_answer(call: &CallView) -> String {
+    if call.pending {
+        return "; its plugin answers later".to_owned();
+    }
+    let is_sent = call.deadline.is_some() && call.held.is_none() && call.next_attempt.is_none();
+    // A sign of life says more, and what is answered waits for its instance.
+    if !is_sent || call.progress.is_some() || call.answered.is_some() {
+        return String::new();
+    }
+    // When a later attempt began is not known.
+    match call.since.as_ref().filter(|_| call.attempt == 1) {
+        Some(since) => format!("; its plugin has not answered since {since}"),
+        None => "; its plugin has not answered yet".to_owned(),
+    }
 }

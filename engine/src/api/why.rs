@@ -306,7 +306,7 @@ fn attempt(call: &CallView, instance: &Instance) -> String {
     };
     let held = call.held.as_ref().map_or_else(String::new, |held| format!(": {held}"));
     let said = format!("call {operation}: {said}{unsure}{held}");
-    let pending = if call.pending { "; its plugin answers later" } else { "" };
+    let pending = waiting::for_answer(call);
     let progress = call.progress.as_ref().map_or_else(String::new, |progress| {
         let percent = progress.percent.map(|percent| format!("{percent} %"));
         let note = Some(progress.note.clone()).filter(|note| !note.is_empty());

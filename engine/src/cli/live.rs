@@ -10,7 +10,7 @@ use gearshift_client::protocol::view::{OperationView, PluginView};
 use gearshift_client::protocol::{OperationRef, PluginState};
 use gearshift_machine::definition::codes::{self, Code};
 use gearshift_machine::definition::model::{Action, CallSpec, Definition, SeqStep};
-use gearshift_machine::definition::{Problem, Span, WrittenCall, written_calls};
+use gearshift_machine::definition::{Problem, Span, WrittenCall, written_documents};
 
 use super::failure::Failure;
 use super::literal::{is_written, mismatches, required};
@@ -35,7 +35,7 @@ impl Live {
     /// What they say to a definition of `source`.
     pub(super) fn problems(&self, source: &Source, definition: &Definition) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let places = Places { source, calls: written_calls(&source.text, source.format) };
+        let places = Places::of(source, definition);
         let named: BTreeSet<String> = operations(definition).into_iter().collect();
         for name in &named {
             let Ok(wanted) = name.parse::<OperationRef>() else { continue };
@@ -176,13 +176,32 @@ fn told(running: &[&PluginView], wanted: &str) -> (String, String) {
     (format!("plugin {names}{role}"), list(|one| one.version.clone()))
 }
 
-/// Where the calls of a source are written.
+/// Where the calls of one definition of a source are written.
 struct Places<'s> {
     source: &'s Source,
+    /// Where its document stands.
+    document: Span,
     calls: Vec<WrittenCall>,
 }
 
-impl Places<'_> {
+impl<'s> Places<'s> {
+    /// Another document of the same source may call the same.
+    fn of(source: &'s Source, definition: &Definition) -> Self {
+        let mut all = written_documents(&source.text, source.format);
+        let its_name = |it: &str| *it == *definition.name;
+        let its_version = |it: &Option<String>| match it {
+            Some(text) => text.parse() == Ok(definition.version),
+            None => definition.version == 1,
+        };
+        let of_name = all.iter().position(|it| its_name(&it.workflow) && its_version(&it.version));
+        let found = of_name.map(|at| all.swap_remove(at));
+        let (document, calls) = match found {
+            Some(found) => (found.span, found.calls),
+            None => (Span::new(0, source.text.len()), Vec::new()),
+        };
+        Self { source, document, calls }
+    }
+
     /// A problem where the operation is called first.
     fn first(&self, code: Code, operation: &str, message: String) -> Problem {
         let is_it = |call: &&WrittenCall| call.operation == operation;
@@ -206,7 +225,8 @@ impl Places<'_> {
 
     /// Where the text has it, in whatever form the call is written.
     fn text(&self, operation: &str) -> Option<Span> {
-        let start = self.source.text.find(operation)?;
+        let text = self.source.text.get(self.document.start..self.document.end)?;
+        let start = self.document.start + text.find(operation)?;
         Some(Span::new(start, start + operation.len()))
     }
 

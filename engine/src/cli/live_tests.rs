@@ -58,6 +58,27 @@ fn a_call_that_nobody_answers_is_told_with_what_runs() {
 }
 
 #[test]
+fn each_document_of_a_file_has_places_of_its_own() {
+    let document = |name: &str, call: &str| {
+        format!(
+            "workflow: {name}\nstates:\n  a: {{ entry: [{call}], done: b }}\n  b: {{ final: true }}\n"
+        )
+    };
+    let call = "{ call: other.validate, with: { n: 1 } }";
+    let texts = [document("v", call), document("w", call), document("x", "{ raise: e }")];
+    let text = texts.join("---\n");
+    let source =
+        Source { path: "w.yaml".into(), origin: "w.yaml".to_owned(), text, format: Format::Yaml };
+    let live = Live { items: Vec::new(), silent: Vec::new() };
+    let loaded = source.load().unwrap();
+    let lines = |one: &gearshift_machine::definition::Loaded| {
+        let told = live.problems(&source, &one.definition);
+        told.iter().map(|it| it.line).collect::<Vec<_>>()
+    };
+    assert_eq!(loaded.iter().map(lines).collect::<Vec<_>>(), [vec![3], vec![8], vec![]]);
+}
+
+#[test]
 fn instances_that_contradict_each_other_are_told_where_they_are_called() {
     let mut one = plugin("validator", "1.1.0", json!({}));
     one.operations[0].differing = vec!["b".to_owned(), "c".to_owned()];

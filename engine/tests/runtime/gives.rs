@@ -107,6 +107,14 @@ async fn answer(bus: &Bus, request: Request) {
             bus.publish(result()).await.unwrap();
             request.respond(promise).await.unwrap();
         }
+        "told" => {
+            let go = SubjectPattern::parse("test.go").unwrap();
+            let mut told = bus.subscribe(&go).await.unwrap();
+            let result = result();
+            request.respond(promise).await.unwrap();
+            told.next().await.unwrap();
+            bus.publish(result).await.unwrap();
+        }
         _ => request.respond(reply).await.unwrap(),
     }
 }
@@ -119,8 +127,17 @@ fn begin(mut world: World) -> World {
 
 /// What becomes of an instance whose plugin answers so: its variables.
 fn told(world: &World, name: &str, way: &str, reply: &str) -> String {
+    ask(world, name, way, reply);
+    vars(world, name)
+}
+
+fn ask(world: &World, name: &str, way: &str, reply: &str) {
     let body = json!({ "key": name, "way": way, "reply": reply });
     world.ask(event("teller.begun", &body)).unwrap();
+}
+
+/// Its variables once its call has ended.
+fn vars(world: &World, name: &str) -> String {
     let key = InstanceKey::new("teller", name).unwrap();
     let seen = async || {
         let wanted = key.clone();
@@ -150,6 +167,39 @@ fn p5_an_answer_that_is_not_what_is_published_is_refused_however_it_comes() {
             assert_eq!(told("missing", "{}"), format!("{REFUSED}{missing}"), "{way}");
         }
     });
+}
+
+#[test]
+fn decision_68_a_result_that_was_promised_before_a_restart_is_compared_as_well() {
+    for (gives, reply, wanted) in [
+        (Some(INTEGER), r#"{"n":1}"#, "1 \"\"".to_owned()),
+        (
+            Some(INTEGER),
+            r#"{"n":"x"}"#,
+            format!("{REFUSED}`n` is of type string, where integer is due\""),
+        ),
+        (None, r#"{"n":"x"}"#, "\"x\" \"\"".to_owned()),
+    ] {
+        let mut world = begin(World::memory());
+        let bus = world.bus();
+        // It outlives the engine.
+        let plugins = tokio::runtime::Runtime::new().unwrap();
+        let _plugin = plugins.block_on(serve(&bus, ("a", "1.2.0"), gives));
+        ask(&world, "a", "told", reply);
+        let key = InstanceKey::new("teller", "a").unwrap();
+        let promised = async || {
+            let wanted = key.clone();
+            let look = move |partition: &Partition| partition.instance(&wanted);
+            let found = world.handle().look(&key, look).await.ok()??;
+            let call = found.sequences.first()?.call.as_ref()?;
+            call.heartbeat_ms.map(drop)
+        };
+        world.run(eventually_async("it is promised", promised));
+        world.restart();
+        let go = Message::new(Subject::parse("test.go").unwrap(), "");
+        world.run(bus.publish(go)).unwrap();
+        assert_eq!(vars(&world, "a"), wanted, "{gives:?}");
+    }
 }
 
 #[test]

@@ -54,16 +54,17 @@ fn is_over(verdict: &InstanceVerdict) -> bool {
 impl Client {
     /// A start that waits. What it has no name for gets one here, so that it may be repeated.
     pub(crate) async fn start_waiting(&self, start: &Start) -> Result<StartReply, Error> {
-        let patience = start.timeout_ms.map_or(self.timeout(), Duration::from_millis);
+        let patience = start.timeout_ms.map_or_else(|| self.timeout(), Duration::from_millis);
         let mut start = start.clone();
         // A start has an id only beside a key, so a key that is made up is not named already.
         start.key.get_or_insert_with(|| Uuid::now_v7().to_string());
         start.id.get_or_insert_with(|| Uuid::now_v7().to_string());
         let subject = subjects::command(self.user(), Verb::Start.as_str());
-        let ask = async |waits: Patience| {
+        let ask = |waits: Patience| {
             let timeout_ms = Some(waits.engine_millis());
             let order = Start { timeout_ms, ..start.clone() };
-            self.ask_within(subject.clone(), Vec::new(), &order, waits).await
+            let (client, subject) = (self.clone(), subject.clone());
+            async move { client.ask_within(subject, Vec::new(), &order, waits).await }
         };
         waited(patience, ask).await
     }
@@ -75,12 +76,14 @@ impl Client {
         data: &Value,
         headers: &EventHeaders,
     ) -> Result<EventReply, Error> {
-        let patience = headers.timeout_ms.map_or(self.timeout(), Duration::from_millis);
+        let patience = headers.timeout_ms.map_or_else(|| self.timeout(), Duration::from_millis);
         let mut headers = headers.clone();
         headers.id.get_or_insert_with(|| Uuid::now_v7().to_string());
         let (subject, list) = (subjects::event(event_type), self.signed(&headers));
-        let ask = async |waits: Patience| {
-            self.ask_within(subject.clone(), list.clone(), data, waits).await
+        let ask = |waits: Patience| {
+            let (client, data) = (self.clone(), data.clone());
+            let (subject, list) = (subject.clone(), list.clone());
+            async move { client.ask_within(subject, list, &data, waits).await }
         };
         waited(patience, ask).await
     }
@@ -88,9 +91,9 @@ impl Client {
 
 /// Asks, and looks now and then how it stands: an answer that is sent while its asker has lost the
 /// server reaches nobody. Where an engine breaks the wait off, as it stops, another one waits on.
-async fn waited<T: Settled>(
+async fn waited<T: Settled, F: Future<Output = Result<T, Error>>>(
     patience: Duration,
-    ask: impl AsyncFn(Patience) -> Result<T, Error>,
+    ask: impl Fn(Patience) -> F,
 ) -> Result<T, Error> {
     let end = Instant::now() + patience;
     let left = || end.saturating_duration_since(Instant::now());
@@ -121,9 +124,9 @@ async fn waited<T: Settled>(
 }
 
 /// The answer to `first`, or what a look beside it saw that settles it.
-async fn looking<T: Settled>(
-    first: impl Future<Output = Result<T, Error>>,
-    ask: &impl AsyncFn(Patience) -> Result<T, Error>,
+async fn looking<T: Settled, F: Future<Output = Result<T, Error>>>(
+    first: F,
+    ask: &impl Fn(Patience) -> F,
 ) -> Result<T, Error> {
     let mut first = pin!(first);
     loop {

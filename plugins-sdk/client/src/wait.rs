@@ -73,8 +73,7 @@ impl Client {
                     }
                     let one = instance.summary;
                     let (workflow, key) = (Some(one.workflow), Some(one.key));
-                    let (_, filter) =
-                        known.get_or_insert_with(|| (one.id, WatchFilter { workflow, key }));
+                    let (_, filter) = known.get_or_insert((one.id, WatchFilter { workflow, key }));
                     // The first look resolves the id; the next one is after the watch began, so
                     // that no change falls between looking and watching.
                     if watch.is_none() {

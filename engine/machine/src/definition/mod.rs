@@ -22,6 +22,6 @@ pub use load::{Dated, Format, Loaded, from_canonical, load, load_all, load_all_d
 pub(crate) use load::{parsed, parsed_all};
 pub use parse::decode;
 pub(crate) use parse::{Key, Kind, Node, Plain, plain};
-pub use places::{WrittenCall, written_calls};
+pub use places::{WrittenCall, WrittenDocument, written_documents};
 pub use problem::{Problem, Severity, Span};
 pub use schema::schema;

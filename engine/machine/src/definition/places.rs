@@ -17,13 +17,31 @@ pub struct WrittenCall {
     pub with: Option<Value>,
 }
 
-/// The calls of a text, in its order; none where it cannot be read.
+/// A document as it is written; a text may have several.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrittenDocument {
+    /// The name that it gives its workflow.
+    pub workflow: String,
+    /// The version that it says, as text.
+    pub version: Option<String>,
+    /// Where it stands.
+    pub span: Span,
+    /// Its calls, in its order.
+    pub calls: Vec<WrittenCall>,
+}
+
+/// The documents of a text, in its order; none where it cannot be read.
 #[must_use]
-pub fn written_calls(text: &str, format: Format) -> Vec<WrittenCall> {
-    let mut found = Vec::new();
+pub fn written_documents(text: &str, format: Format) -> Vec<WrittenDocument> {
     let roots = parsed_all(text, "definition", format).unwrap_or_default();
-    roots.iter().for_each(|root| collect(root, &mut found));
-    found
+    let of = |root: &Node, name| Some(root.get(name)?.scalar()?.text.to_string());
+    let document = |root: &Node| {
+        let mut calls = Vec::new();
+        collect(root, &mut calls);
+        let workflow = of(root, "workflow").unwrap_or_default();
+        WrittenDocument { workflow, version: of(root, "version"), span: root.span, calls }
+    };
+    roots.iter().map(document).collect()
 }
 
 fn collect(node: &Node, found: &mut Vec<WrittenCall>) {

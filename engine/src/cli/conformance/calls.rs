@@ -154,7 +154,13 @@ pub(super) fn fits(
     if wrong.is_empty() {
         return Some(Finding::ok(check, format!("it fits `{key}`")));
     }
-    let help = "mend the schema or what it describes: definitions are checked against it";
+    let help = match key == metadata::METADATA_OUTPUT {
+        true => {
+            "mend the schema or the answer: an engine refuses such an answer as `invalid_reply`, \
+             code `reply_schema`"
+        }
+        false => "mend the schema or what it describes: definitions are checked against it",
+    };
     Some(Finding::problem(check, format!("it does not fit `{key}`: {}", wrong.join("; ")), help))
 }
 

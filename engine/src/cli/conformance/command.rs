@@ -144,6 +144,7 @@ async fn examine(
         if !target.services.is_empty() {
             findings.extend(declared::service(&target.services));
             findings.extend(declared::agreement(&target.services));
+            findings.extend(declared::compared(&target.services));
         }
         // Both are asked by the name, whatever the version.
         if known.insert(target.name) {

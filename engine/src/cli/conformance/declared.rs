@@ -1,6 +1,6 @@
 //! What a plugin says of itself: name, version, subjects, schemas, and its other words.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gearshift_bus::{EndpointInfo, ServiceInfo};
 use gearshift_protocol::{metadata, plugin, subjects};
@@ -8,6 +8,9 @@ use semver::Version;
 
 use super::super::finding::Finding;
 use super::super::words::quoted;
+
+/// Engines compare no answer with a longer schema.
+const SCHEMA_BYTES_MAX: usize = 256 * 1_024;
 
 /// The whole service.
 pub(super) fn service(services: &[&ServiceInfo]) -> Vec<Finding> {
@@ -95,6 +98,29 @@ pub(super) fn agreement(services: &[&ServiceInfo]) -> Vec<Finding> {
     list
 }
 
+/// Which operations have answers that engines compare with nothing, as instances that serve them
+/// publish different schemas (decision 0060)?
+pub(super) fn compared(services: &[&ServiceInfo]) -> Vec<Finding> {
+    let mut subjects: BTreeMap<&str, BTreeMap<Option<&str>, Vec<String>>> = BTreeMap::new();
+    for one in services {
+        for endpoint in &one.endpoints {
+            let text = endpoint.metadata.get(metadata::METADATA_OUTPUT).map(String::as_str);
+            let whose = subjects.entry(&endpoint.subject).or_default().entry(text).or_default();
+            whose.push(one.id.clone());
+        }
+    }
+    let differ = subjects.into_iter().filter(|(_, texts)| texts.len() > 1);
+    let told = differ.map(|(subject, texts)| {
+        let whose = texts.values().map(|ids| quoted(ids)).collect::<Vec<_>>().join(" and ");
+        Finding::warning(
+            "output",
+            format!("answers on `{subject}` are compared with no schema: {whose} differ in theirs"),
+            "it passes once all instances that serve it publish the same",
+        )
+    });
+    told.collect()
+}
+
 /// Do both publish a schema of the same, and another one?
 fn contradicts(one: &EndpointInfo, other: &EndpointInfo) -> bool {
     let pairs = schemas(one).into_iter().zip(schemas(other));
@@ -171,6 +197,9 @@ fn schema(endpoint: &EndpointInfo, key: &'static str) -> Finding {
         );
     };
     let problem = match serde_json::from_str(text) {
+        Ok(_) if check == "output" && text.len() > SCHEMA_BYTES_MAX => {
+            Some(format!("it has {} bytes, of at most {SCHEMA_BYTES_MAX}", text.len()))
+        }
         Ok(schema) => jsonschema::validator_for(&schema).err().map(|error| error.to_string()),
         Err(error) => Some(format!("it is not JSON: {error}")),
     };
@@ -178,7 +207,13 @@ fn schema(endpoint: &EndpointInfo, key: &'static str) -> Finding {
         None => Finding::ok(check, "its schema can be read"),
         Some(problem) => Finding::problem(
             check,
-            format!("its schema cannot be used: {problem}"),
+            match check {
+                "output" => format!(
+                    "its schema cannot be used, so answers are not compared with it (GS5010): \
+                     {problem}"
+                ),
+                _ => format!("its schema cannot be used: {problem}"),
+            },
             format!("put a JSON Schema (2020-12) into `{key}`"),
         ),
     }
@@ -228,6 +263,22 @@ mod tests {
         );
         assert!(levels(&one).iter().all(|(_, level)| *level == Level::Ok), "{:?}", levels(&one));
         assert!(service(&[&one]).iter().all(|found| found.level == Level::Ok));
+    }
+
+    #[test]
+    fn p5_it_is_told_where_no_answer_is_compared() {
+        let subject = "gearshift.plugin.validator.v1.validate";
+        let gives = |version, schema| instance(version, subject, &[("gearshift.output", schema)]);
+        let (one, two) = (gives("1.2.0", "true"), gives("1.3.0", "false"));
+        assert!(compared(&[&one, &one]).is_empty());
+        let told = compared(&[&one, &two]);
+        assert_eq!((told.len(), told[0].level), (1, Level::Warning));
+        assert!(told[0].message.contains("are compared with no schema"), "{}", told[0].message);
+        assert_eq!(compared(&[&one, &instance("1.3.0", subject, &[])]).len(), 1, "one has none");
+        let long = format!("[{}1]", "1,".repeat(SCHEMA_BYTES_MAX / 2));
+        let found = schema(&gives("1.2.0", &long).endpoints[0], "gearshift.output");
+        assert_eq!(found.level, Level::Problem);
+        assert!(found.message.contains("GS5010"), "{}", found.message);
     }
 
     #[test]

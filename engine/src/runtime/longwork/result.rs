@@ -53,13 +53,14 @@ pub(crate) async fn compared(
     }
     let gives = match shared.longwork.gives(call, attempt) {
         Some(gives) => gives,
-        None => overtaking(shared, key, (call, attempt)).await,
+        None => asked_elsewhere(shared, key, (call, attempt)).await,
     };
     sure(&shared.providers, gives, outcome).await
 }
 
-/// What a result is to be that came before the reply which promises it.
-async fn overtaking(
+/// What a result is to be that came before the reply which promises it, or whose promise was made to
+/// another engine, or before a restart: what whoever serves the operation publishes now (0068).
+async fn asked_elsewhere(
     shared: &Shared,
     key: &InstanceKey,
     (call, attempt): (EffectId, u32),
@@ -70,7 +71,10 @@ async fn overtaking(
         (asked.attempt == attempt).then_some(asked.operation)
     };
     let operation = look_served(shared, shared.partition_of(key), look).await??;
-    shared.providers.known_to_give(&operation)
+    match shared.providers.known_to_give(&operation) {
+        Some(gives) => Some(gives),
+        None => shared.providers.found_to_give(&operation).await,
+    }
 }
 
 /// Tells the operation what came of an attempt that its plugin promised a result of; once. Another

@@ -125,6 +125,11 @@ impl Watched {
         }
     }
 
+    /// Is it known who was asked?
+    fn asked_here(&self) -> bool {
+        self.promised.as_ref().is_some_and(Promised::asked_here)
+    }
+
     /// When silence has lasted too long.
     fn due(&self) -> Option<Timestamp> {
         let promised = self.promised.as_ref()?;
@@ -189,14 +194,15 @@ impl Longwork {
         u64::try_from(its.count()).unwrap_or(u64::MAX)
     }
 
-    /// What the result of an attempt is to be, as far as that is known; `None` where nobody listens
-    /// to its plugin.
+    /// What the result of an attempt is to be that this engine made, as far as that is known; `None`
+    /// of others.
     pub(super) fn gives(&self, call: EffectId, attempt: u32) -> Option<Option<Gives>> {
         if self.is_idle() {
             return None;
         }
         let mut known = self.known();
-        known.of(call).filter(|one| one.attempt == attempt).map(|one| one.gives.clone())
+        let asked = known.of(call).filter(|one| one.attempt == attempt && one.asked_here());
+        asked.map(|one| one.gives.clone())
     }
 
     /// What the plugin of an attempt owes, whose result is there; once.

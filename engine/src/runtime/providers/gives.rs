@@ -75,6 +75,12 @@ impl Providers {
             .find_map(|prefer| self.known(operation, prefer))?
             .gives(None, monotonic())
     }
+
+    /// The same where it was not asked yet, as behind a restart: who runs is asked.
+    pub(crate) async fn found_to_give(&self, operation: &Arc<str>) -> Option<Gives> {
+        let route = self.find(operation, Prefer::of(None)).await.ok()?;
+        route.gives(None, monotonic())
+    }
 }
 
 impl Sending {

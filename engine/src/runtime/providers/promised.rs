@@ -68,6 +68,11 @@ impl Promised {
         route.gives(self.picked.as_deref(), *began)
     }
 
+    /// Did this engine ask?
+    pub(crate) const fn asked_here(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// The same with the place that its call has among those under way.
     pub(super) fn in_room(self, room: Room) -> Self {
         Self { room: Arc::new(room), ..self }
