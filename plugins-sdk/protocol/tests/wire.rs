@@ -40,7 +40,6 @@ fn verdict(verdict: Verdict) -> InstanceVerdict {
         status: Some(Status::Running),
         active: names(&["paid"]),
         left_out: Vec::new(),
-        definition_unknown: false,
         takes_back: Vec::new(),
         does_again: Vec::new(),
         verdict,
