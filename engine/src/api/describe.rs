@@ -15,12 +15,17 @@ use gearshift_protocol::view::{
 use super::plain::of_step;
 use super::{control, plain, steps, timers, transactions, wire};
 
-/// One line of a list.
+/// One line of a list; without its definition what can be told all the same.
 pub(super) fn summary(
     instance: &Instance,
-    definition: &Definition,
+    definition: Option<&Definition>,
     now: Timestamp,
 ) -> InstanceSummary {
+    let names = |definition| wire::state_names(definition, &instance.active);
+    let words = |reason: &str| match definition {
+        Some(definition) => of_step(reason, definition),
+        None => plain(reason),
+    };
     InstanceSummary {
         id: instance.key.to_string(),
         workflow: instance.key.workflow().to_owned(),
@@ -28,21 +33,22 @@ pub(super) fn summary(
         key: instance.key.key().to_owned(),
         generation: instance.generation.0,
         status: wire::status(instance.status),
-        active: wire::state_names(definition, &instance.active),
+        active: definition.map(names).unwrap_or_default(),
         started_at: instance.started_at.to_string(),
         updated_at: instance.updated_at.to_string(),
         age_s: now.since_ms(instance.started_at) / 1_000,
         step: instance.step,
-        stuck_reason: instance.stuck.as_ref().map(|stuck| of_step(&stuck.reason, definition)),
+        stuck_reason: instance.stuck.as_ref().map(|stuck| words(&stuck.reason)),
         rollback_reason: instance
             .progress
             .as_deref()
             .and_then(|progress| progress.rollback.as_deref())
-            .map(|rollback| of_step(&rollback.reason, definition)),
+            .map(|rollback| words(&rollback.reason)),
         end: instance.end().map(end),
         parent: instance.parent.as_ref().map(|parent| parent.key.to_string()),
         transaction: transactions::membership(instance),
         left_out: instance.left_out().iter().map(ToString::to_string).collect(),
+        definition_unknown: definition.is_none(),
     }
 }
 
@@ -85,7 +91,7 @@ pub(crate) fn detail(
     });
     let calls = running.into_iter().filter_map(|running| call(instance, definition, running));
     InstanceDetail {
-        summary: summary(instance, definition, now),
+        summary: summary(instance, Some(definition), now),
         hash: definition.hash.to_string(),
         within: instance
             .active

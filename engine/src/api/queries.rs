@@ -165,7 +165,7 @@ async fn instances(handle: &Handle, query: &Instances) -> Reply {
             return None;
         }
         match filter.judge(definition, instance, now) {
-            Ok(true) => Some(describe::summary(instance, definition?, now)),
+            Ok(true) => Some(describe::summary(instance, definition, now)),
             Ok(false) => None,
             Err(reason) => {
                 filter::unjudged(&mut unjudged, instance, reason);

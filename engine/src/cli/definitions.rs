@@ -107,7 +107,7 @@ pub(super) async fn def(global: &Global, args: DefArgs) -> Outcome {
                 output.line(format!("title       {}", one.title))?;
                 output.line(format!("hash        {}", one.hash))?;
                 output.line(format!("instances   {}", one.instances))?;
-                for line in metrics(&detail.metrics) {
+                for line in metrics(&detail.metrics, version.is_none()) {
                     output.line(line)?;
                 }
                 output.line(format!("events      {}", names(&detail.events)))?;
@@ -138,11 +138,13 @@ async fn schedules(client: &Client, name: &str) -> Result<Vec<String>, Failure> 
     Ok(page.items.iter().map(line).collect())
 }
 
-/// What became of the instances that are still known.
-fn metrics(known: &WorkflowMetrics) -> Vec<String> {
+/// What became of the instances that are still known: of the version that was asked for, else of
+/// all, those that `steps add` derived included.
+fn metrics(known: &WorkflowMetrics, of_all: bool) -> Vec<String> {
+    let of = if of_all { " of all versions" } else { "" };
     let WorkflowMetrics { total, completed, failed, cancelled, stuck, running, .. } = known;
     let mut lines = vec![format!(
-        "known       {total}: {completed} done, {failed} failed, {cancelled} cancelled, \
+        "known       {total}{of}: {completed} done, {failed} failed, {cancelled} cancelled, \
          {running} running, {stuck} stuck"
     )];
     if known.steps_completed + known.steps_failed + known.steps_skipped > 0 {
@@ -170,4 +172,17 @@ async fn remove(client: &Client, name: &str) -> Result<u8, Failure> {
     };
     client.undeploy(&name, version).await?;
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_over_all_versions_is_told_as_that() {
+        let known = WorkflowMetrics { total: 3, completed: 2, stuck: 1, ..Default::default() };
+        let counts = "2 done, 0 failed, 0 cancelled, 0 running, 1 stuck";
+        assert_eq!(metrics(&known, true), [format!("known       3 of all versions: {counts}")]);
+        assert_eq!(metrics(&known, false), [format!("known       3: {counts}")]);
+    }
 }

@@ -94,6 +94,9 @@ pub(super) fn place(one: &InstanceSummary) -> String {
 
 /// Why it is stuck, how it ended, or why what it did is taken back.
 fn reason(one: &InstanceSummary) -> String {
+    if one.definition_unknown {
+        return "its definition is not known here".to_owned();
+    }
     let back = one.transaction.as_ref();
     let back = back.filter(|it| matches!(&*it.standing, "rolling_back" | "rolled_back"));
     match (&one.stuck_reason, &one.end, back) {

@@ -19,10 +19,10 @@ use crate::support::{World, event, eventually_async, on_nats};
 
 const WORK: &str = "gearshift.plugin.p.v1.work";
 /// How an attempt fails whose instance is gone.
-const GONE: &str = "plugin_gone";
+pub(crate) const GONE: &str = "plugin_gone";
 
 /// An instance of the plugin `p` with the operation `work`; dropped, it is gone without a word.
-struct Worker {
+pub(crate) struct Worker {
     id: String,
     /// Does it leave calls without an answer?
     holds: Arc<AtomicBool>,
@@ -35,7 +35,7 @@ struct Worker {
 }
 
 impl Worker {
-    async fn start(bus: &Bus, holds: bool) -> Self {
+    pub(crate) async fn start(bus: &Bus, holds: bool) -> Self {
         let metadata = [("gearshift.plugin", "1"), ("gearshift.instance", "true")];
         let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let endpoint = EndpointInfo {
@@ -79,12 +79,17 @@ impl Worker {
         Self { id, holds, held, answered, seen, _serving: serving, _offered: offered }
     }
 
-    fn held(&self) -> usize {
+    /// Call id and attempt of what it was asked so far.
+    pub(crate) fn seen(&self) -> Vec<(String, String)> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    pub(crate) fn held(&self) -> usize {
         self.held.load(Ordering::SeqCst)
     }
 
     /// Is killed; returns when the bus knows.
-    async fn dies(self, bus: &Bus) {
+    pub(crate) async fn dies(self, bus: &Bus) {
         let subject = Subject::parse(&format!("{WORK}.{}", self.id)).unwrap();
         drop(self);
         let seen = async || {
@@ -122,7 +127,7 @@ async fn ends(world: &World, name: &str) {
 }
 
 /// What its history says of how attempts failed.
-async fn says(world: &World, name: &str, word: &str) -> bool {
+pub(crate) async fn says(world: &World, name: &str, word: &str) -> bool {
     let key = InstanceKey::new("job", name).unwrap();
     let wanted = key.clone();
     let trace = world.handle().look(&key, move |all: &Partition| all.trace(&wanted)).await;

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::intake_engines::{dead_letters, taken};
 use crate::intake_nats::{Nats, health_of};
+use crate::remote::request;
 use crate::support::{COUNTER, World, eventually_async};
 
 /// The files of the inbox below the server's folder.
@@ -145,7 +146,15 @@ fn e16_definitions_that_are_lost_are_named_until_they_are_deployed_again() {
     let missing = world.handle().missing_definitions();
     let [told] = missing.as_slice() else { panic!("{missing:?}") };
     assert!(told.contains("`counter@1`") && told.contains("deploy it again"), "{told}");
+    // What is on it is listed all the same, with what is known of it.
+    let listed = |world: &World| {
+        let page = request(world, "gearshift.query.instances", &json!({})).unwrap();
+        let one = &page["items"][0];
+        (one["id"].clone(), one["definition_unknown"].clone(), one["active"] != json!([]))
+    };
+    assert_eq!(listed(&world), (json!("counter/a"), json!(true), false));
     world.deploy(COUNTER);
+    assert_eq!(listed(&world), (json!("counter/a"), json!(null), true));
     assert_eq!(world.handle().missing_definitions(), [""; 0]);
     stored(&nats, "counter.added", [1]);
     assert_eq!(taken(&world, "a", 1), [1]);

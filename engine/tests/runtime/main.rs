@@ -19,6 +19,7 @@ mod frozen;
 mod further;
 mod gives;
 mod gone;
+mod gone_undone;
 mod held_back;
 mod inbox;
 mod intake_damage;

@@ -125,6 +125,10 @@ pub struct InstanceSummary {
     /// calls were under way then. Items of a `foreach` are named as in ``step `book[3]` ``.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
+    /// The engine that was asked does not know its definition: its states have no names there, and
+    /// nothing moves it until that definition is deployed again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub definition_unknown: bool,
 }
 
 /// All there is to show of one instance.

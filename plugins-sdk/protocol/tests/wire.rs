@@ -40,6 +40,7 @@ fn verdict(verdict: Verdict) -> InstanceVerdict {
         status: Some(Status::Running),
         active: names(&["paid"]),
         left_out: Vec::new(),
+        definition_unknown: false,
         takes_back: Vec::new(),
         does_again: Vec::new(),
         verdict,
@@ -164,6 +165,7 @@ fn views() {
         parent: None,
         transaction: None,
         left_out: Vec::new(),
+        definition_unknown: false,
     };
     check(
         &Page::from(vec![summary]),
