@@ -94,8 +94,9 @@ impl Sending {
         let CallOutcome::Success(output) = outcome else { return Asked::Ended(outcome) };
         let shape = self.route.shape(self.picked.as_ref());
         let why = shape.and_then(|shape| shape.misfit(&output));
-        let is_new = || shape.is_none() && !self.route.offered;
-        if why.is_none() && !(is_new() && !providers.is_undiscoverable(&self.route.subject)) {
+        let is_known = || shape.is_some() || self.route.offered;
+        let is_looked_for = || providers.is_undiscoverable(&self.route.subject);
+        if why.is_none() && (is_known() || is_looked_for()) {
             return Asked::Ended(CallOutcome::Success(output));
         }
         match self.gives() {
@@ -116,8 +117,7 @@ pub(crate) async fn sure(
             let why = gives.shape.as_ref().map(|shape| shape.misfit(&output));
             match why {
                 Some(None) => CallOutcome::Success(output),
-                Some(why) => Doubt { gives, output, why }.settled(providers).await,
-                None => Doubt { gives, output, why: None }.settled(providers).await,
+                why => Doubt { gives, output, why: why.flatten() }.settled(providers).await,
             }
         }
         (None | Some(_), outcome) => outcome,
