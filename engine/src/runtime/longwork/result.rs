@@ -58,8 +58,8 @@ pub(crate) async fn compared(
     sure(&shared.providers, gives, outcome).await
 }
 
-/// What a result is to be that came before the reply which promises it, or whose promise was made to
-/// another engine, or before a restart: what whoever serves the operation publishes now (0068).
+/// What a result is to be that came before the reply which promises it, or whose promise was made
+/// to another engine, or before a restart: what whoever serves the operation publishes now (0068).
 async fn asked_elsewhere(
     shared: &Shared,
     key: &InstanceKey,

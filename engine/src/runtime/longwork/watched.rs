@@ -194,8 +194,8 @@ impl Longwork {
         u64::try_from(its.count()).unwrap_or(u64::MAX)
     }
 
-    /// What the result of an attempt is to be that this engine made, as far as that is known; `None`
-    /// of others.
+    /// What the result of an attempt is to be that this engine made, as far as that is known;
+    /// `None` of others.
     pub(super) fn gives(&self, call: EffectId, attempt: u32) -> Option<Option<Gives>> {
         if self.is_idle() {
             return None;

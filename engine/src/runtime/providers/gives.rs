@@ -1,8 +1,8 @@
 //! [`Gives`]: what an attempt is to be answered with, as who was asked publishes it.
 //!
 //! What is known of plugins is a hint that may be seconds old, so no answer is refused by that
-//! alone: who runs is asked again first. An answer that fits what is known needs none of that; one of
-//! a plugin that nobody knew of, as it has just begun, is looked at likewise.
+//! alone: who runs is asked again first. An answer that fits what is known needs none of that; one
+//! of a plugin that nobody knew of, as it has just begun, is looked at likewise.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -142,8 +142,8 @@ impl Gives {
 }
 
 impl Doubt {
-    /// What it says of the operation. Rarely one that does not fit turns out to be right, and then it
-    /// was one sign too many.
+    /// What it says of the operation. Rarely one that does not fit turns out to be right, and then
+    /// it was one sign too many.
     pub(super) const fn sign(&self) -> Sign {
         if self.why.is_some() { Sign::Bad } else { Sign::Well }
     }
