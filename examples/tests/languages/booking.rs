@@ -36,10 +36,10 @@ pub(crate) struct Order {
     pub(crate) major: String,
     pub(crate) input: Value,
     pub(crate) entries: Vec<Entry>,
-    /// Attempts of calls that its history tells, and those of them that failed: after each of
-    /// these another one follows, so the rest is the number of calls.
+    /// Attempts of calls that its history tells; one that was held back is there twice.
     pub(crate) attempts: usize,
-    pub(crate) failed: usize,
+    /// Entries of its history that tell of a fault: no answer, a failure, a call held back.
+    pub(crate) faults: usize,
     /// Its id and its history, for who looks why something is wrong.
     pub(crate) told: String,
 }
@@ -179,10 +179,6 @@ fn order(mut one: Value, history: &[Value]) -> Order {
     let effects = || history.iter().filter_map(|entry| entry["effects"].as_array()).flatten();
     let count = |kind: &str| effects().filter(|effect| text(effect).starts_with(kind)).count();
     let notes = history.iter().filter_map(|entry| entry["note"].as_str());
-    let notes: Vec<&str> = notes.collect();
-    // An attempt that failed and is done after all did not fail; one under way then was in vain.
-    let after_all = notes.iter().filter(|note| note.contains(" is done after all")).count();
-    let notes = notes.into_iter();
     let workflow = text(&one["workflow"]);
     Order {
         id: text(&one["id"]),
@@ -190,16 +186,9 @@ fn order(mut one: Value, history: &[Value]) -> Order {
         input: one["input"].take(),
         entries: serde_json::from_value(one["output"]["entries"].take()).unwrap(),
         attempts: count("call "),
-        failed: (notes.map(failures).sum::<usize>() + count("cancel ")).saturating_sub(after_all),
+        faults: notes.filter(|note| note.contains("attempt ")).count(),
         told: format!("{}: {history:#?}", one["id"]),
     }
-}
-
-/// Attempts that this note says were held back or failed; an answer that came too late is neither.
-fn failures(note: &str) -> usize {
-    let others = ["_reply: attempt ", " is done after all"];
-    let others: usize = others.iter().map(|words| note.matches(words).count()).sum();
-    note.matches("attempt ").count() - others
 }
 
 fn lines(text: &str) -> impl Iterator<Item = Value> + use<'_> {

@@ -133,8 +133,8 @@ fn judge(orders: &[Order], books: &BTreeMap<String, Entry>) {
     let mut booked = BTreeSet::new();
     for order in orders {
         let lines = order.input["lines"].as_array().unwrap();
-        let calls = order.attempts - order.failed;
-        assert_eq!(calls, lines.len() + OTHER_CALLS, "calls of {}", order.told);
+        let wanted = lines.len() + OTHER_CALLS;
+        assert!(order.attempts >= wanted, "{} of {wanted} calls in {}", order.attempts, order.told);
         let line = |line: &Value| (format!("line {line}"), line.as_u64().unwrap());
         let wanted = [("open".to_owned(), 1)].into_iter().chain(lines.iter().map(line));
         let wanted: Vec<_> = wanted.chain([("close".to_owned(), 1)]).collect();
@@ -149,11 +149,11 @@ fn judge(orders: &[Order], books: &BTreeMap<String, Entry>) {
     }
     let unasked = books.values().filter(|entry| !booked.contains(entry.call.as_str()));
     assert_eq!(unasked.collect::<Vec<_>>(), Vec::<&Entry>::new(), "nobody asked for these");
-    let calls: usize = orders.iter().map(|order| order.attempts - order.failed).sum();
+    let calls: usize = orders.iter().map(|order| order.entries.len()).sum();
     assert_eq!(books.len(), calls);
     // What proves nothing: nothing failed, or some of them did nothing.
-    let failed: usize = orders.iter().map(|order| order.failed).sum();
-    assert!(failed > 0, "no fault met any of {calls} calls");
+    let faults: usize = orders.iter().map(|order| order.faults).sum();
+    assert!(faults > 0, "no fault met any of {calls} calls");
     for major in MAJORS {
         for (language, _) in WRITTEN_IN {
             for minor in 0..2 {
@@ -167,5 +167,5 @@ fn judge(orders: &[Order], books: &BTreeMap<String, Entry>) {
             }
         }
     }
-    println!("{} orders, {calls} entries, {failed} failed attempts", orders.len());
+    println!("{} orders, {calls} entries, {faults} faults met", orders.len());
 }
