@@ -12,7 +12,7 @@ use super::detail::describe;
 use super::failure::{Failure, Outcome};
 use super::ids::{Tally, count_unjudged, given, incomplete, tell_unjudged};
 use super::output::{Format, Output, Table, one_line};
-use super::timeline::{Row, width};
+use super::timeline::{Row, not_kept, width};
 use super::transaction;
 use super::words::{age, cut, plain, states, within};
 
@@ -227,6 +227,9 @@ pub(super) async fn history(global: &Global, args: &IdsArgs) -> Outcome {
         let page = client.history(id).await?;
         let rows: Vec<_> = page.items.iter().map(Row::of).collect();
         let width = width(rows.iter().map(|row| row.state.as_str()));
+        if let Some(gone) = not_kept(&page.items) {
+            output.line(gone)?;
+        }
         for (entry, row) in page.items.iter().zip(rows) {
             let (dim, told) = (output.look.dim(), row.render(output.look, width));
             output.line(format!("{:>4}  {dim}{}{dim:#}  {told}", entry.step, entry.at))?;

@@ -26,6 +26,14 @@ fn is_start(entry: &HistoryEntry) -> bool {
     entry.input.split(' ').next() == Some(START)
 }
 
+/// What is to be said before the first line: the engine keeps the last decisions of an instance
+/// (decision 0005).
+pub(super) fn not_kept(kept: &[HistoryEntry]) -> Option<String> {
+    let gone = kept.first()?.step.saturating_sub(1);
+    let decisions = words::count(usize::try_from(gone).unwrap_or(usize::MAX), "decision");
+    (gone > 0).then(|| format!("   …  {decisions} before these: no longer kept"))
+}
+
 /// One line. Without colors the same decisions always give the same text: tests compare it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Row {

@@ -38,6 +38,15 @@ fn lines(entries: &[HistoryEntry]) -> String {
 }
 
 #[test]
+fn who_reads_is_told_how_much_is_not_kept() {
+    assert_eq!(not_kept(&[]), None);
+    assert_eq!(not_kept(&[entry("start", &["a"])]), None);
+    let late = HistoryEntry { step: 13, ..entry("go", &["a"]) };
+    let told = "   …  12 decisions before these: no longer kept";
+    assert_eq!(not_kept(&[late]).as_deref(), Some(told));
+}
+
+#[test]
 fn calls_on_the_way_are_one_line_with_the_event_they_began_with() {
     let mut start = taking(entry("start", &["under_review~1"]), "submit_for_review", None);
     start.effects = vec!["call validator.validate_document".to_owned()];

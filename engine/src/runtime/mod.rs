@@ -57,7 +57,8 @@ pub use mocked::Mocked;
 pub use notices::NoticeMessage;
 pub use providers::{Held, Hold, Tripped};
 pub(crate) use providers::{
-    Looked, ProviderInstance, is_once, not_spoken, picking, read_reply_within, silent, silent_words,
+    Looked, ProviderInstance, SCHEMA_BYTES_MAX, is_once, not_spoken, picking, read_reply_within,
+    silent, silent_words,
 };
 pub use remote::{DeadLetterFilter, InstanceWaiter, Standing};
 pub use schedules::load_all;

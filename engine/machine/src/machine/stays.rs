@@ -157,7 +157,7 @@ impl Work<'_> {
             && matches!(sequence.role, Role::State | Role::Step { .. })
             && sequence.call.as_ref().is_some_and(|it| self.instance.adrift_with(it.id).is_none())
         {
-            left.push(self.cut_off_words(sequence, UNANSWERED));
+            left.push(self.cut_off_words(sequence, "has an unknown outcome"));
         }
         left
     }

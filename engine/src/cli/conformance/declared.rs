@@ -8,9 +8,7 @@ use semver::Version;
 
 use super::super::finding::Finding;
 use super::super::words::quoted;
-
-/// Engines compare no answer with a longer schema.
-const SCHEMA_BYTES_MAX: usize = 256 * 1_024;
+use crate::runtime::SCHEMA_BYTES_MAX;
 
 /// The whole service.
 pub(super) fn service(services: &[&ServiceInfo]) -> Vec<Finding> {

@@ -60,4 +60,5 @@ pub(crate) use reply::{failure, read_reply, read_reply_within};
 pub(crate) use request::with_trace;
 pub(crate) use second::{SaidLast, hear_second};
 pub(crate) use sending::Sending;
+pub(crate) use shapes::SCHEMA_BYTES_MAX;
 pub(crate) use silent::{silent, silent_words};

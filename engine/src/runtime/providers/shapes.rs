@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 /// Schemas that are kept, beyond those that routes hold.
 const KEPT_MAX: usize = 512;
 /// The longest schema that answers are compared with, in bytes.
-const TEXT_MAX: usize = 256 * 1_024;
+pub(crate) const SCHEMA_BYTES_MAX: usize = 256 * 1_024;
 /// Places that are told of one answer.
 const TOLD_MAX: usize = 3;
 /// The longest part of a schema that is told, in characters.
@@ -78,8 +78,8 @@ impl Compiled {
     }
 
     fn try_of(text: &str) -> Result<Option<Box<Self>>, String> {
-        if text.len() > TEXT_MAX {
-            return Err(format!("it has {} bytes, of at most {TEXT_MAX}", text.len()));
+        if text.len() > SCHEMA_BYTES_MAX {
+            return Err(format!("it has {} bytes, of at most {SCHEMA_BYTES_MAX}", text.len()));
         }
         let schema: Json = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if allows_all(&schema) {

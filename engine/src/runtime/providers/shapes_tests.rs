@@ -65,7 +65,7 @@ fn numbers_are_those_of_json_schema() {
 
 #[test]
 fn what_is_no_schema_or_lies_elsewhere_is_compared_with_nothing() {
-    let long = format!(r#"{{"const":"{}"}}"#, "x".repeat(TEXT_MAX));
+    let long = format!(r#"{{"const":"{}"}}"#, "x".repeat(SCHEMA_BYTES_MAX));
     for schema in [
         "",
         "{",
@@ -106,7 +106,7 @@ fn p5_schemas_without_an_end_end() {
 
 /// As many references, one behind the other, as a schema has room for.
 fn chain() -> String {
-    let count = TEXT_MAX / 32;
+    let count = SCHEMA_BYTES_MAX / 32;
     let parts = (0..count).map(|at| format!(r##""{at}":{{"$ref":"#/$defs/{}"}}"##, at + 1));
     let parts = parts.collect::<Vec<_>>().join(",");
     format!(r##"{{"$ref":"#/$defs/0","$defs":{{{parts},"{count}":{{"type":"null"}}}}}}"##)

@@ -75,6 +75,18 @@ fn what_takes_back_asks_once_more_for_what_nobody_answered() {
     }
 }
 
+/// What it was given may be another now, and one id never goes out with two inputs.
+#[test]
+fn h5_retry_behind_a_rollback_makes_a_new_call_of_what_is_told_as_silent() {
+    let script = ["start", "advance 5s", "command rollback", "advance 1h", "command retry"];
+    let again = world(SILENT, &script);
+    let calls = asked(&again, "p.do");
+    let attempts: Vec<u32> = calls.iter().map(|(_, attempt)| *attempt).collect();
+    assert_eq!((attempts, left_out(&again)), (vec![1, 2, 1], vec![TOLD.to_owned()]));
+    assert_eq!(calls[0].0, calls[1].0, "{}", again.out);
+    assert_ne!(calls[1].0, calls[2].0, "{}", again.out);
+}
+
 #[test]
 fn kill_tells_of_it_and_asks_nobody() {
     let killed = world(SILENT, &["start", "advance 5s", "command kill"]);

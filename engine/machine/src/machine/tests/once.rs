@@ -41,7 +41,7 @@ fn decision_16_a_kill_says_that_what_was_not_answered_may_be_done() {
     let mut world = World::new(definition(CHARGE));
     let lines = ["start", "sending billing.charge", "advance 10s", "command kill [by=ann]"];
     lines.iter().for_each(|line| world.run(line));
-    let told = "state `a`: `billing.charge` was sent and not answered: if it is done, it stays";
+    let told = "state `a`: `billing.charge` has an unknown outcome: if it is done, it stays";
     let left = world.instance.as_ref().unwrap().left_out();
     assert_eq!(left.iter().map(ToString::to_string).collect::<Vec<_>>(), [told], "{}", world.out);
 }
