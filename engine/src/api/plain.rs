@@ -25,8 +25,8 @@ pub(crate) fn plain(reason: &str) -> String {
         format!("{}{end}", event(name))
     });
     let text = words.collect::<Vec<_>>().join(" ");
-    // What failed and the engine's event of it have the same word.
-    if text.contains(TWICE) { text.replace(TWICE, "failed: ") } else { text }
+    // What failed and the engine's event of it have the same word, and so has a child's.
+    TWICE.iter().fold(text, |told, twice| told.replace(twice, "failed: "))
 }
 
 /// The same, with the step whose call it was: the event's own name says it.
@@ -45,7 +45,7 @@ pub(crate) fn of_step(reason: &str, definition: &Definition) -> String {
     }
 }
 
-const TWICE: &str = "failed: failed: ";
+const TWICE: [&str; 2] = ["failed: failed: ", "failed: call failed: "];
 
 /// A note without the reason of an order where the rollback that it began repeats it.
 fn once(note: &str) -> &str {
@@ -89,6 +89,10 @@ mod tests {
         assert_eq!(
             plain("stuck: error.platform.invoke.a~1.0: `x` no"),
             "stuck: call failed: `x` no"
+        );
+        assert_eq!(
+            plain("error.platform.invoke.a.0: error.platform.invoke.b.0: no"),
+            "call failed: no"
         );
     }
 }

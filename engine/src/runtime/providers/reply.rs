@@ -6,6 +6,7 @@ use gearshift_machine::value::Value;
 use gearshift_protocol::{Pending, headers};
 
 use super::redact::redacted;
+use crate::runtime::BODIES;
 use crate::runtime::intake::from_msgpack;
 
 /// The largest output of a plugin taken inline, in bytes (01 §10).
@@ -40,7 +41,10 @@ pub(crate) fn read_reply_within(reply: &Message, call: &str, limit: usize) -> Ca
         return failure(
             ErrorKind::InvalidReply,
             "reply_too_large",
-            format!("reply of {size} bytes exceeds the limit of {limit} bytes"),
+            format!(
+                "reply of {size} bytes exceeds the limit of {limit} bytes: what is larger has to \
+                 be an object of `{BODIES}`, which SDKs do by themselves"
+            ),
         );
     }
     if Pending::from_headers(|name: &str| reply.headers.get(name)).is_some() {
