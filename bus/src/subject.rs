@@ -176,14 +176,21 @@ fn check(text: &str, is_valid: impl Fn(&str) -> bool) -> Result<(), Error> {
 
 /// What [`check`] of tokens finds nothing wrong with, in one pass: most texts are subjects.
 fn is_subject(text: &str) -> bool {
-    let mut before = b'.';
-    for byte in text.bytes() {
-        if !is_legal(byte) || (byte == b'.' && before == b'.') {
-            return false;
-        }
-        before = byte;
-    }
-    before != b'.' && text.len() <= SUBJECT_BYTES_MAX
+    let is_between = |edge: Option<&u8>| edge.is_some_and(|byte| *byte != b'.');
+    let bytes = text.as_bytes();
+    is_between(bytes.first())
+        && is_between(bytes.last())
+        && text.len() <= SUBJECT_BYTES_MAX
+        && holds_subject(bytes)
+}
+
+/// Is every byte one of a subject, and no token between two dots empty? All of it is looked at, so
+/// that many bytes are at once.
+pub(crate) fn holds_subject(bytes: &[u8]) -> bool {
+    let next = bytes.get(1..).unwrap_or_default();
+    let legal = bytes.iter().fold(true, |so_far, byte| so_far & is_legal(*byte));
+    let pairs = bytes.iter().zip(next);
+    legal & pairs.fold(true, |so_far, (one, next)| so_far & !((*one == b'.') & (*next == b'.')))
 }
 
 const fn is_legal(byte: u8) -> bool {

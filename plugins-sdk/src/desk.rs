@@ -121,17 +121,18 @@ impl Desk {
             };
             let Ok(permit) = permit else { return };
             self.gauge.enter();
-            let desk = Arc::clone(&self);
             if self.pace.is_quick() {
                 let mut request = Some(request);
                 let turn = |task: &mut TaskContext<'_>| self.first_turn(request.take()?, task);
                 if let Some(stage) = at_once(turn).await {
+                    let desk = Arc::clone(&self);
                     self.tasks.spawn(async move {
                         desk.serve(stage).await;
                         drop(permit);
                     });
                 }
             } else {
+                let desk = Arc::clone(&self);
                 self.tasks.spawn(self.pace.time(async move {
                     desk.serve(desk.open(request)).await;
                     drop(permit);
@@ -144,30 +145,22 @@ impl Desk {
     /// from its beginning, as room for all that may come costs more than a short handler does.
     fn first_turn(&self, request: Request, task: &mut TaskContext<'_>) -> Option<Stage> {
         let began = Instant::now();
-        let stage = match self.open(request) {
+        let unsent = |taken, answer| self.answer(taken, answer).map(Stage::Unsent);
+        let left = match self.open(request) {
             Stage::Working(mut call) => {
                 match call.taken.span.in_scope(|| call.work.poll_unpin(task)) {
-                    Poll::Ready(Ok(output)) => Stage::Done(call.taken, call.encoding, output),
-                    Poll::Ready(Err(failure)) => Stage::Failed(call.taken, failure),
-                    Poll::Pending => Stage::Working(call),
+                    Poll::Ready(Ok(output)) if output.len() <= BODY_BYTES_MAX => {
+                        unsent(call.taken, Ok((call.encoding, output)))
+                    }
+                    Poll::Ready(Ok(output)) => Some(Stage::Done(call.taken, call.encoding, output)),
+                    Poll::Ready(Err(failure)) => unsent(call.taken, Err(failure)),
+                    Poll::Pending => Some(Stage::Working(call)),
                 }
             }
-            other @ (Stage::Done(..)
-            | Stage::Failed(..)
-            | Stage::Stored(_)
-            | Stage::Long(_)
-            | Stage::Unsent(_)) => other,
-        };
-        let left = match stage {
-            Stage::Done(taken, encoding, output) if output.len() <= BODY_BYTES_MAX => {
-                self.answer(taken, Ok((encoding, output))).map(Stage::Unsent)
+            Stage::Failed(taken, failure) => unsent(taken, Err(failure)),
+            left @ (Stage::Done(..) | Stage::Stored(_) | Stage::Long(_) | Stage::Unsent(_)) => {
+                Some(left)
             }
-            Stage::Failed(taken, failure) => self.answer(taken, Err(failure)).map(Stage::Unsent),
-            left @ (Stage::Working(_)
-            | Stage::Done(..)
-            | Stage::Stored(_)
-            | Stage::Long(_)
-            | Stage::Unsent(_)) => Some(left),
         };
         self.pace.took(began.elapsed());
         left

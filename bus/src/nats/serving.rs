@@ -20,6 +20,7 @@ use super::service_counts::Counts;
 use super::traffic::Traffic;
 use super::{Replier, wire};
 use crate::local::lock;
+use crate::subject::holds_subject;
 use crate::{Error, QUEUE_REQUESTS_MAX, Request, SubjectPattern};
 
 /// More messages than a subscription lives to see; the server reads numbers of at most nine
@@ -343,14 +344,10 @@ fn request_of(
 /// publishes to it. Inboxes begin with an underscore (`_INBOX`, `_R_`); servers' and our own
 /// subjects do not.
 fn is_inbox(reply: &Subject) -> bool {
-    let mut before = b'.';
-    for byte in reply.bytes() {
-        if byte <= b' ' || matches!(byte, b'*' | b'>' | 0x7f) || (byte == b'.' && before == b'.') {
-            return false;
-        }
-        before = byte;
-    }
-    before != b'.' && reply.starts_with('_')
+    reply.starts_with('_')
+        && !reply.ends_with('.')
+        && !reply.bytes().fold(false, |found, byte| found | (byte == 0x7f))
+        && holds_subject(reply.as_bytes())
 }
 
 #[cfg(test)]
