@@ -174,7 +174,7 @@ fn check(text: &str, is_valid: impl Fn(&str) -> bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// What [`check`] of tokens finds nothing wrong with, in one pass: most texts are subjects.
+/// What [`check`] of tokens finds nothing wrong with, told without tokens: most texts are subjects.
 fn is_subject(text: &str) -> bool {
     let is_between = |edge: Option<&u8>| edge.is_some_and(|byte| *byte != b'.');
     let bytes = text.as_bytes();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn one_pass_says_what_the_tokens_say() {
+    fn without_tokens_the_same_is_said() {
         for text in
             ["a", "a.b", "", ".", "a.", ".a", "a..b", "a b", "a.*", ">", "ä.b", "a\tb", "\u{7f}"]
         {
